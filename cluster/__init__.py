@@ -1,0 +1,1 @@
+"""The Ray application: train, evaluate, simulate, jobs and the command line."""

@@ -1,0 +1,1 @@
+"""What to learn, what went wrong, what to ask a simulator for. No Ray, no renderer."""
