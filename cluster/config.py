@@ -1,0 +1,223 @@
+"""The one configuration: every section assembled, read from YAML, overridden by `section.key=value`.
+
+Each section's settings stand beside the code they configure. Whatever is wrong is refused in one
+sentence that names the key, the value, and the nearest valid key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from cluster.evaluate import EvaluateSettings
+from cluster.simulate_settings import SimulateSettings
+from imitation.aggregation import AggregationSettings
+from imitation.detectors.settings import DetectorSettings
+from imitation.policies import PolicySettings
+from imitation.settings import Settings, UserError
+from imitation.splits import SplitSettings
+from imitation.stopping import StoppingSettings
+from imitation.training.settings import TrainSettings
+from sim_actors.opengl.settings import RendererSettings
+from sim_actors.randomize import RandomizeSettings
+from sim_actors.restage import RestageSettings
+from sim_actors.standin import WorldSettings
+
+
+class RunSettings(Settings):
+    """Where the run lies."""
+
+    storage: str = Field("runs", description="folder of all runs: local, shared, or a URI (s3://...)")
+    name: str = Field("default", pattern=r"^[A-Za-z0-9][\w.-]*$", description="this run's folder in run.storage")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="every random draw of the run follows from it")
+
+
+class DataSettings(Settings):
+    """The real data."""
+
+    kind: Literal["world", "kitti", "parquet"] = Field(
+        "world", description='"world" (an embedded stand-in, rendered on the spot), "kitti" or "parquet"'
+    )
+    root: str | None = Field(None, description="the dataset's folder; none for the embedded world")
+    categories: list[str] | None = Field(
+        None, description="the detector's categories, in order; null: the kind's own"
+    )
+    mapping: dict[str, str] = Field(
+        {}, description="source category -> detector category, where the names differ"
+    )
+    ignore: list[str] | None = Field(
+        None, description="categories that are neither to be found nor false to find; null: the kind's own"
+    )
+    convention: Literal["amodal_clipped", "visible"] = Field(
+        "amodal_clipped", description="what the dataset's boxes mean; synthetic labels follow it"
+    )
+    splits: SplitSettings = Field(
+        SplitSettings(), description="how frames are cut where the dataset brings no lists of its own"
+    )
+    limit: int | None = Field(None, ge=1, description="use at most this many frames of each split")
+    verify_images: bool = Field(True, description="decode every image once before the run starts")
+    on_error: Literal["stop", "skip"] = Field(
+        "stop", description='a bad frame: "stop" with file and line, or "skip" it, counted and listed'
+    )
+
+
+class MiningSettings(Settings):
+    """Where failures are looked for."""
+
+    folds: int = Field(
+        2, ge=2, description="out-of-fold mining in train: each of K detectors mines the part it did not see"
+    )
+    fold_steps: float = Field(
+        0.6, gt=0, le=1, description="optimizer steps of a fold's detector, as a share of train.steps"
+    )
+
+
+class LoopSettings(Settings):
+    """How long the loop goes on."""
+
+    cycles: int = Field(2, ge=0, le=1000, description="imitation cycles after the baseline, at most")
+    metric: Literal["map50", "map"] = Field(
+        "map50", description="the `stop` score: mAP at IoU 0.5, or COCO's mAP at 0.50:0.95"
+    )
+
+
+class RaySettings(Settings):
+    """How Ray is started, where none is running yet."""
+
+    address: str | None = Field(
+        None, description="a running cluster; null: RAY_ADDRESS, else one is started here"
+    )
+    num_cpus: int | None = Field(
+        None, ge=2, description="logical CPUs of a Ray started here; null: what there is, but at least 4"
+    )
+    dashboard: bool = Field(False, description="start Ray's dashboard (loopback only)")
+    quiet: bool = Field(True, description="keep Ray's own chatter out of the output")
+
+
+class ReportSettings(Settings):
+    """report.html."""
+
+    gallery: int = Field(8, ge=0, le=200, description="failures shown with the frames rendered for them")
+    seed: int = Field(0, ge=0, description="which failures the gallery draws")
+
+
+class Config(Settings):
+    """Every section of `ray_config.yaml`."""
+
+    run: RunSettings = RunSettings()
+    data: DataSettings = DataSettings()
+    world: WorldSettings = WorldSettings()
+    detector: DetectorSettings = DetectorSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    mining: MiningSettings = MiningSettings()
+    policy: PolicySettings = PolicySettings()
+    aggregation: AggregationSettings = AggregationSettings()
+    stopping: StoppingSettings = StoppingSettings()
+    loop: LoopSettings = LoopSettings()
+    simulate: SimulateSettings = SimulateSettings()
+    renderer: RendererSettings = RendererSettings()
+    restage: RestageSettings = RestageSettings()
+    randomize: RandomizeSettings = RandomizeSettings()
+    report: ReportSettings = ReportSettings()
+    ray: RaySettings = RaySettings()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Config:
+        if self.data.kind == "world" and self.data.root is not None:
+            raise ValueError(
+                f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "
+                "set data.kind=kitti or data.kind=parquet"
+            )
+        if self.data.kind != "world" and not self.data.root:
+            raise ValueError(f"data.kind is {self.data.kind!r}, which needs data.root, the dataset's folder")
+        if self.data.categories is not None:
+            if not self.data.categories:
+                raise ValueError("data.categories is empty; name at least one category or leave it null")
+            if len(set(self.data.categories)) != len(self.data.categories):
+                raise ValueError(f"data.categories names a category twice: {self.data.categories}")
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """The whole configuration as plain data, every default filled in."""
+        return self.model_dump(mode="json")
+
+
+def parse(data: Mapping[str, Any], where: str = "configuration") -> Config:
+    """Validates plain data. Raises UserError in one sentence a problem."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise UserError("; ".join(_sentence(problem, where) for problem in error.errors())) from None
+
+
+def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+    """Reads a YAML file (safely) and applies `section.key=value` on top; values are YAML.
+
+    Raises UserError for a missing or unreadable file, an unknown key or an impossible value.
+    """
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); name a configuration file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected sections such as 'run:' and 'data:', found {data!r}")
+    for override in overrides:
+        apply_override(data, override)
+    return parse(data, str(path))
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Sets one `section.key=value` in plain data, in place."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        raise UserError(f"{override!r} is no option; write section.key=value, for example train.steps=200")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    target = data
+    for i, part in enumerate(parts[:-1]):
+        if target.get(part) is None:
+            target[part] = {}
+        target = target[part]
+        if not isinstance(target, dict):
+            raise UserError(f"{override!r}: {'.'.join(parts[: i + 1])} is a value, not a section")
+    target[parts[-1]] = value
+
+
+def keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """Every valid key, such as "train.steps"."""
+    found: list[str] = []
+    for name, info in model.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            found += keys(info.annotation, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def _sentence(problem: Mapping[str, Any], where: str) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = keys()
+        sections = sorted({name.split(".")[0] for name in known})
+        if "." not in key:
+            near = difflib.get_close_matches(key, sections, 1, 0.5) or [", ".join(sections)]
+            return f"{where}: there is no section {key!r}; the nearest is {near[0]!r}"
+        near = difflib.get_close_matches(key, known, 1, 0.5)
+        hint = f"the nearest is {near[0]!r}" if near else f"see {key.split('.')[0]!r} in ray_config.yaml"
+        return f"{where}: there is no key {key!r}; {hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
+        return f"{where}: {message}"
+    return f"{where}: {key} is {problem['input']!r}: {message}"

@@ -1,0 +1,197 @@
+"""Evaluation: Ray Data streams Parquet frames through an actor pool of detectors.
+
+Pixels live only inside an actor, a batch at a time; what comes back is one compact row a frame
+and detector (`imitation.detections.DETECTIONS_SCHEMA`), which the driver writes on as Parquet while
+it streams. A frame that cannot be read becomes a row with an `error`, never a lost block.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from imitation import storage
+from imitation.categories import CategoryMap
+from imitation.detections import DETECTIONS_SCHEMA, Detections, FrameDetections, detections_to_table
+from imitation.images import load_frame_image
+from imitation.records import Frame, frame_from_row
+from imitation.settings import DataError, Settings
+
+if TYPE_CHECKING:
+    import ray.data
+
+COLUMNS = [
+    "frame_id", "sequence", "image", "image_uri", "width", "height", "camera", "conditions", "objects"
+]  # fmt: skip
+Progress = Callable[[int], None]
+
+
+class EvaluateSettings(Settings):
+    """How the evaluation pass uses the cluster."""
+
+    actors: int = Field(1, ge=1, description="detector actors")
+    cpus_per_actor: float = Field(1.0, gt=0, description="logical CPUs a detector actor takes")
+    gpus_per_actor: float = Field(0.0, ge=0, description="GPUs a detector actor takes (0.5: two share one)")
+    batch_size: int = Field(16, ge=1, description="frames a forward pass")
+    threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
+
+
+@dataclass(frozen=True)
+class EvaluationPart:
+    """Frames to evaluate: those at `uri`, as `split`, by each of the named detectors. `only` maps
+    frame ids to the one detector that judges them (out of fold); others are left out."""
+
+    uri: str
+    split: str
+    detectors: tuple[str, ...] = ()
+    only: Mapping[str, str] | None = None
+
+    def judges(self, frame_id: str) -> tuple[str, ...]:
+        """The detectors that judge this frame."""
+        if self.only is None:
+            return self.detectors
+        name = self.only.get(frame_id)
+        return () if name is None else (name,)
+
+
+class DetectorActor:
+    """The callable that Ray Data builds once an actor: loads the detectors, then maps batches of
+    frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA."""
+
+    def __init__(
+        self,
+        products: Mapping[str, str],
+        parts: Sequence[EvaluationPart],
+        categories: CategoryMap,
+        threads: int | None,
+    ) -> None:
+        import torch
+
+        from imitation.product import load_product
+
+        torch.set_num_threads(threads or os.cpu_count() or 1)
+        self.predictors = {name: load_product(uri)[0] for name, uri in products.items()}
+        self.parts = parts
+        self.categories = categories
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        rows: list[FrameDetections] = []
+        work: dict[str, list[tuple[Frame, str, np.ndarray]]] = {}
+        for row in batch.to_pylist():
+            part = self.parts[row["part"]]
+            frame = frame_from_row(row)
+            names = part.judges(frame.frame_id)
+            if not names:
+                continue
+            try:
+                image = load_frame_image(frame)
+            except DataError as error:
+                rows += [self._row(frame, part.split, name, None, str(error)) for name in names]
+                continue
+            for name in names:
+                work.setdefault(name, []).append((frame, part.split, image))
+        for name, items in work.items():
+            found = self.predictors[name].predict([image for _, _, image in items])
+            rows += [
+                self._row(frame, split, name, detections, None)
+                for (frame, split, _), detections in zip(items, found, strict=True)
+            ]
+        return detections_to_table(rows)
+
+    def _row(
+        self, frame: Frame, split: str, name: str, detections: Detections | None, error: str | None
+    ) -> FrameDetections:
+        return FrameDetections.of(
+            self.categories.mapped(frame),
+            detections,
+            categories=self.categories.categories,
+            split=split,
+            detector=name,
+            error=error,
+        )
+
+
+def evaluate(
+    parts: Sequence[EvaluationPart],
+    products: Mapping[str, str],
+    categories: CategoryMap,
+    out: str,
+    settings: EvaluateSettings,
+    on_error: str = "stop",
+    progress: Progress = lambda done: None,
+) -> dict[str, Any]:
+    """One pass over all parts; writes one row a frame and detector to the Parquet file `out`.
+
+    `products` maps detector names to product folders. Returns counts: rows, errors (a list of
+    sentences), the seconds are the caller's. Raises the first DataError when `on_error` is "stop".
+    """
+    errors: list[str] = []
+    count = 0
+    with storage.open_atomic(out) as sink, pq.ParquetWriter(sink, DETECTIONS_SCHEMA) as writer:
+        for table in _stream(parts, products, categories, settings):
+            for where, message in zip(
+                table["frame_id"].to_pylist(), table["error"].to_pylist(), strict=True
+            ):
+                if message is not None:
+                    if on_error == "stop":
+                        raise DataError(f"frame {where}", message)
+                    errors.append(message)
+            writer.write_table(table)
+            count += table.num_rows
+            progress(count)
+    return {"rows": count, "errors": errors}
+
+
+def _stream(
+    parts: Sequence[EvaluationPart],
+    products: Mapping[str, str],
+    categories: CategoryMap,
+    settings: EvaluateSettings,
+) -> Iterator[pa.Table]:
+    import ray
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # the driver draws one bar for all stages
+    context.execution_options.preserve_order = True  # the same rows in the same order, run after run
+    streams = [
+        _read(part).map_batches(
+            _tag, fn_kwargs={"part": index}, batch_format="pyarrow", num_cpus=0.5, zero_copy_batch=True
+        )
+        for index, part in enumerate(parts)
+    ]
+    frames = streams[0].union(*streams[1:]) if len(streams) > 1 else streams[0]
+    rows = frames.map_batches(
+        DetectorActor,
+        fn_constructor_kwargs={
+            "products": dict(products),
+            "parts": list(parts),
+            "categories": categories,
+            "threads": settings.threads,
+        },
+        batch_size=settings.batch_size,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=settings.actors),
+        num_cpus=settings.cpus_per_actor,
+        num_gpus=settings.gpus_per_actor or None,
+    )
+    yield from rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+
+
+def _read(part: EvaluationPart) -> ray.data.Dataset:
+    import ray.data
+
+    filesystem, path = storage.resolve(part.uri)
+    return ray.data.read_parquet(path, filesystem=filesystem, columns=COLUMNS)
+
+
+def _tag(batch: pa.Table, part: int) -> pa.Table:
+    """The part that a row belongs to travels with it: a batch may span two parts."""
+    return batch.append_column("part", pa.array(np.full(batch.num_rows, part, np.int32)))

@@ -1,0 +1,264 @@
+"""The real data of a run: read once, checked, split, and written as Parquet in the run's folder.
+
+Images of a dataset folder are not copied: their rows say where they lie. The embedded world's
+frames are rendered here, and are a stand-in for real data, never called real.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cluster.config import Config, DataSettings
+from cluster.progress import Reporter
+from cluster.services import Services
+from cluster.simulate import simulate
+from cluster.workspace import Workspace
+from imitation import storage
+from imitation.aggregation import Part
+from imitation.categories import CategoryMap, default_map
+from imitation.datasets.parquet import read_frames, write_frames
+from imitation.datasets.registry import DatasetReader, open_dataset
+from imitation.images import load_frame_image
+from imitation.records import Camera, Frame
+from imitation.settings import DataError, UserError
+from imitation.splits import folds, sequence_note
+from sim_actors.actor import SceneJob
+from sim_actors.standin import standin_scene
+
+SPLITS = ("train", "stop", "test")
+LABELS_ONLY = ("frame_id", "sequence", "width", "height", "camera", "conditions", "objects")
+DECODE_AHEAD = 16
+STAND_IN = (
+    "The data is an embedded world: rendered frames that stand in for reality. They are not real data, "
+    "and what the table shows is a demonstration."
+)
+Problems = Callable[[DataError], None]
+
+
+@dataclass(frozen=True)
+class RealData:
+    """What every later stage needs to know of the real data; plain enough to be committed as JSON."""
+
+    parts: dict[str, Part]
+    categories: CategoryMap
+    folds: list[list[str]]  # of the frames that are mined: those a fold's detector must not train on
+    width: int  # px, the most frequent image size
+    height: int
+    camera: Camera | None
+    category_counts: dict[str, int]  # objects in train, by source category
+    unmapped: dict[str, int]  # objects of categories that are neither detected nor ignored
+    problems: list[str]
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"categories": self.categories.to_dict()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RealData:
+        return cls(
+            parts={name: Part(**part) for name, part in data["parts"].items()},
+            categories=CategoryMap.from_dict(data["categories"]),
+            folds=data["folds"],
+            width=data["width"],
+            height=data["height"],
+            camera=Camera(**data["camera"]) if data["camera"] else None,
+            category_counts=data["category_counts"],
+            unmapped=data["unmapped"],
+            problems=data["problems"],
+            notes=data["notes"],
+        )
+
+
+def prepare(config: Config, workspace: Workspace, services: Services, reporter: Reporter) -> RealData:
+    """The run's real data; committed, so that a run that continues does not read it again.
+
+    Raises DataError for the first bad frame (or skips it, under `data.on_error: skip`), UserError for
+    splits that are empty or overlap.
+    """
+
+    def work() -> dict[str, Any]:
+        problems: list[str] = []
+        notes: list[str] = []
+        for split in SPLITS:
+            storage.delete(workspace.path("data", split))
+        if config.data.kind == "world":
+            mine = _render_world(config, workspace, services, reporter)
+            notes.append(STAND_IN)
+        else:
+            dataset = open_dataset(config.data.kind, config.data.root or "", config.data.splits)
+            notes.append(dataset.note())
+            mine = _import(config.data, dataset, workspace, reporter, problems)
+        return _describe(config, workspace, mine, problems, notes).to_json()
+
+    data = RealData.from_json(workspace.stage("data/prepare", work))
+    for note in data.notes:
+        reporter.say(f"note: {note}")
+    if data.unmapped:
+        listed = ", ".join(f"{name} ({count})" for name, count in sorted(data.unmapped.items()))
+        reporter.say(f"note: background to the detector, by data.mapping: {listed}")
+    for problem in data.problems[:20]:
+        reporter.say(f"skipped: {problem}")
+    return data
+
+
+def _render_world(
+    config: Config, workspace: Workspace, services: Services, reporter: Reporter
+) -> set[str]:
+    """Renders every split of the stand-in; its failures are mined in train."""
+    for split in SPLITS:
+        count = config.world.frames(split)
+        scenes = (standin_scene(config.world, split, index) for index in range(count))
+        jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
+        with reporter.stage(f"rendering the stand-in world: {split}", count) as bar:
+            report = simulate(jobs, workspace.path("data", split), services.pool(), progress=bar.update)
+        if report.set_aside:
+            raise UserError(f"the embedded world could not be rendered: {report.set_aside[0].reason}")
+    return {frame.frame_id for frame in read_frames(workspace.path("data", "train"), ("frame_id",))}
+
+
+def _import(
+    settings: DataSettings, dataset: DatasetReader, workspace: Workspace, reporter: Reporter, problems: list[str]
+) -> set[str]:
+    """Writes a dataset's checked frames as Parquet, the real frames of `mine` among those of train."""
+    skip: Problems | None = (lambda error: problems.append(str(error))) if settings.on_error == "skip" else None
+    names = dataset.splits()
+    mine: set[str] = set()
+    for split in SPLITS:
+        sources = [split]
+        if split == "train" and set(names["mine"]) - set(names["train"]):
+            sources.append("mine")  # every arm may train on the labels that mining sees
+        seen: set[str] = set()
+
+        def frames(sources: list[str] = sources, seen: set[str] = seen) -> Iterator[Frame]:
+            for source in sources:
+                for frame in _limited(dataset.frames(source, skip), settings.limit):
+                    if source == "mine" or frame.frame_id in names["mine"]:
+                        mine.add(frame.frame_id)
+                    if frame.frame_id not in seen:
+                        seen.add(frame.frame_id)
+                        yield frame
+
+        total = sum(min(len(names[source]), settings.limit or len(names[source])) for source in sources)
+        with reporter.stage(f"reading {split}", total) as bar:
+            checked = _decoded(frames(), skip) if settings.verify_images else frames()
+            written = write_frames(_counted(checked, bar.update), workspace.path("data", split, "frames.parquet"))
+        if not written:
+            raise UserError(
+                f"{dataset.root}: no frame of split {split!r} can be used ({total} listed, {len(problems)} "
+                "problems so far); a run needs at least one in each of train, stop and test"
+            )
+    return mine
+
+
+def _limited(frames: Iterator[Frame], limit: int | None) -> Iterator[Frame]:
+    for count, frame in enumerate(frames):
+        if limit is not None and count >= limit:
+            return
+        yield frame
+
+
+def _decoded(frames: Iterable[Frame], skip: Problems | None) -> Iterator[Frame]:
+    """Frames whose image decodes to the size that the frame says, in order; decoded ahead in threads."""
+    with ThreadPoolExecutor(2) as threads:
+        ahead = []
+        for frame in frames:
+            ahead.append((frame, threads.submit(load_frame_image, frame)))
+            if len(ahead) >= DECODE_AHEAD:
+                yield from _if_good(*ahead.pop(0), skip)
+        for item in ahead:
+            yield from _if_good(*item, skip)
+
+
+def _if_good(frame: Frame, image: Any, skip: Problems | None) -> Iterator[Frame]:
+    try:
+        image.result()
+    except DataError as error:
+        if skip is None:
+            raise
+        skip(error)
+        return
+    yield frame
+
+
+def _counted(frames: Iterable[Frame], update: Callable[[int], None]) -> Iterator[Frame]:
+    for count, frame in enumerate(frames, start=1):
+        update(count)
+        yield frame
+
+
+def _describe(
+    config: Config, workspace: Workspace, mine: set[str], problems: list[str], notes: list[str]
+) -> RealData:
+    uris = {split: workspace.path("data", split) for split in SPLITS}
+    mapping = category_map(config.data, uris["train"])
+    counts: dict[str, int] = {}
+    objects: Counter[str] = Counter()
+    unmapped: Counter[str] = Counter()
+    sizes: Counter[tuple[int, int]] = Counter()
+    cameras: list[Camera] = []
+    mined: dict[str, str | None] = {}
+    for split in SPLITS:
+        counts[split] = 0
+        for frame in read_frames(uris[split], LABELS_ONLY):
+            counts[split] += 1
+            unmapped += mapping.unmapped([frame])
+            if split == "train":
+                objects.update(obj.category for obj in frame.objects if not obj.ignore)
+                sizes[(frame.width, frame.height)] += 1
+                if frame.camera is not None:
+                    cameras.append(frame.camera)
+                if frame.frame_id in mine:
+                    mined[frame.frame_id] = frame.sequence
+    if not sum(count for name, count in objects.items() if mapping.label(name)):
+        raise UserError(
+            f"no object of {', '.join(mapping.categories)} in train; it has {dict(objects) or 'no object at all'}. "
+            "Set data.categories and data.mapping."
+        )
+    ids = sorted(mined)
+    if config.data.kind != "world":
+        notes.append(f"Folds of mining: {sequence_note(mined[i] for i in ids)}")
+    width, height = sizes.most_common(1)[0][0]
+    return RealData(
+        parts={split: Part(uris[split], counts[split]) for split in SPLITS},
+        categories=mapping,
+        folds=folds(ids, [mined[i] for i in ids], config.mining.folds, config.run.seed),
+        width=width,
+        height=height,
+        camera=_median_camera(cameras),
+        category_counts=dict(objects),
+        unmapped=dict(unmapped),
+        problems=problems,
+        notes=notes,
+    )
+
+
+def category_map(settings: DataSettings, train_uri: str) -> CategoryMap:
+    """The kind's own map, or the one that the configuration gives."""
+    if settings.categories is None and not settings.mapping and settings.ignore is None:
+        return default_map(settings.kind, read_frames(train_uri, ("frame_id", "objects")))
+    base = default_map(settings.kind, read_frames(train_uri, ("frame_id", "objects")))
+    categories = tuple(settings.categories or base.categories)
+    mapping = {name: name for name in categories}
+    if settings.categories is None:
+        mapping |= base.mapping
+    ignore = base.ignore if settings.ignore is None else frozenset(settings.ignore)
+    neighbours = {source: target for source, target in base.mapping.items() if target in categories}
+    return CategoryMap(categories, neighbours | mapping | settings.mapping, ignore - set(settings.mapping))
+
+
+def _median_camera(cameras: list[Camera]) -> Camera | None:
+    """The camera of free scenes: each parameter's median over the real frames."""
+    if not cameras:
+        return None
+
+    def median(name: str) -> float | None:
+        values = [getattr(camera, name) for camera in cameras if getattr(camera, name) is not None]
+        return statistics.median(values) if values else None
+
+    fx, fy, cx, cy = (float(median(name) or 0.0) for name in ("fx", "fy", "cx", "cy"))
+    return Camera(fx, fy, cx, cy, median("height"), median("pitch"))

@@ -1,0 +1,163 @@
+"""A run's folder: what is finished stays finished.
+
+Every stage writes its own files and then commits one small JSON, `<folder>/stage-<name>.json`,
+atomically. A committed stage is never run again: the same command continues after it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from imitation import storage
+from imitation.settings import UserError
+
+CONFIG_FILE = "config.yaml"
+# Settings that do not change what a run computes: they may differ when it continues.
+FREE_KEYS = ("run.storage", "run.name", "ray", "simulate.actors")
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}; an empty dict stays a value."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _free(key: str) -> bool:
+    return any(key == free or key.startswith(free + ".") for free in FREE_KEYS)
+
+
+class Workspace:
+    """The folder of one run at `uri` (local path or any storage that pyarrow or fsspec opens)."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = storage.absolute(uri.rstrip("/"))
+
+    def path(self, *parts: str) -> str:
+        return storage.join(self.uri, *parts)
+
+    def open(self, config: dict[str, Any]) -> bool:
+        """Creates the folder, or reopens it. True if it continues an earlier run.
+
+        Raises UserError when the folder cannot be written, or holds a run of another configuration;
+        the message names the keys that differ.
+        """
+        storage.check_writable(self.uri)
+        known = self.path(CONFIG_FILE)
+        if not storage.exists(known):
+            storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
+            storage.write_json(self.path("run.json"), environment())
+            return False
+        before = flatten(yaml.safe_load(storage.read_bytes(known)))
+        after = flatten(config)
+        keys = sorted(
+            key for key in before.keys() | after.keys() if before.get(key) != after.get(key) and not _free(key)
+        )
+        if keys:
+            changes = "; ".join(f"{key} was {before.get(key)!r}, now {after.get(key)!r}" for key in keys[:8])
+            raise UserError(
+                f"{self.uri} holds a run of another configuration ({changes}). "
+                "Give the new run another run.name, or the old settings to continue the old one."
+            )
+        storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
+        return True
+
+    def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The committed result of a stage ("cycle-000/train"), running `work` if there is none.
+
+        `work` returns plain JSON data. Its wall time is added as `seconds`; a reused result says
+        so with `reused`.
+        """
+        folder, _, leaf = name.rpartition("/")
+        path = self.path(folder, f"stage-{leaf}.json") if folder else self.path(f"stage-{leaf}.json")
+        if storage.exists(path):
+            return storage.read_json(path) | {"reused": True}
+        start = time.monotonic()
+        result = work()
+        result = {"seconds": round(time.monotonic() - start, 3)} | result
+        storage.write_json(path, result)
+        return result | {"reused": False}
+
+
+class RunLock:
+    """One driver a run folder. On local storage a lock that the system drops with the process, so
+    that a killed driver leaves nothing to clean up; elsewhere it does nothing (an object store has
+    no such lock)."""
+
+    def __init__(self, uri: str) -> None:
+        self.local = storage.resolve(uri)[1] if storage.is_local(uri) else None
+        self.handle: Any = None
+
+    def __enter__(self) -> RunLock:
+        if self.local is not None:
+            import fcntl
+
+            Path(self.local).mkdir(parents=True, exist_ok=True)
+            path = Path(self.local) / ".lock"
+            self.handle = path.open("a+")
+            try:
+                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self.handle.seek(0)
+                holder = self.handle.read().strip() or "another process"
+                self.handle.close()
+                raise UserError(
+                    f"{self.local} is in use by {holder}. Wait for it, stop it, or choose another run.name."
+                ) from None
+            self.handle.truncate(0)
+            self.handle.write(f"process {os.getpid()} on {socket.gethostname()}")
+            self.handle.flush()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.handle is not None:
+            self.handle.close()
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and commit: what a reader of the results needs to know."""
+    packages = ("imitation-training", "ray", "torch", "torchvision", "numpy", "pyarrow", "moderngl")
+    try:
+        here = Path(__file__).resolve().parent.parent
+        git = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        git = None
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": git,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except ImportError:
+        return None
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=False)

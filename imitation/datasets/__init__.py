@@ -1,0 +1,1 @@
+"""Datasets: readers and writers, one file a layout; `registry` opens one by its kind."""

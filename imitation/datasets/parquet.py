@@ -1,0 +1,369 @@
+"""Frames as Parquet (the data contract of `imitation.records`): write, stream, and random access.
+
+The image column is stored as it is (JPEG and PNG do not compress again), without dictionary or
+statistics; labels are compressed with zstd. A relative `image_uri` counts from the folder of its
+Parquet file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from imitation import storage
+from imitation.datasets.validate import FrameChecker, Problems, handled
+from imitation.images import load_frame_image
+from imitation.records import SCHEMA, Frame, frame_from_row, frames_to_table
+from imitation.settings import DataError, UserError
+
+IMAGE = "image"
+REQUIRED = tuple(field.name for field in SCHEMA if not field.nullable)
+CAMERA_MUST = ("fx", "fy", "cx", "cy")
+
+
+def write_frames(frames: Iterable[Frame], uri: str, rows_per_group: int = 16) -> int:
+    """Streams frames into one Parquet file, atomically, and returns their number.
+
+    Memory holds one row group at a time. Raises `DataError` for a frame without an image or with two,
+    `StorageError` if the place cannot be written; in both cases, and when `frames` itself raises,
+    nothing is left behind.
+    """
+    count = 0
+    with storage.open_atomic(uri) as sink, pq.ParquetWriter(sink, SCHEMA, **_layout()) as writer:
+        for group in _grouped(frames, rows_per_group):
+            for frame in group:
+                if (frame.image is None) == (frame.image_uri is None):
+                    raise DataError(
+                        f"frame {frame.frame_id}", "needs one of image and image_uri, and only one"
+                    )
+            writer.write_table(frames_to_table(group), row_group_size=rows_per_group)
+            count += len(group)
+    return count
+
+
+def _grouped(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    stream = iter(frames)
+    while group := list(itertools.islice(stream, size)):
+        yield group
+
+
+def _layout() -> dict[str, Any]:
+    labels = [path for field in SCHEMA for path in _leaves(field, "") if path != IMAGE]
+    return {
+        "compression": {IMAGE: "none"} | dict.fromkeys(labels, "zstd"),
+        "use_dictionary": labels,
+        "write_statistics": labels,
+    }
+
+
+def _leaves(field: pa.Field, prefix: str) -> list[str]:
+    """Parquet's paths of a field's columns."""
+    path = prefix + field.name
+    if pa.types.is_struct(field.type):
+        return [leaf for child in field.type for leaf in _leaves(child, f"{path}.")]
+    if pa.types.is_list(field.type):
+        return _leaves(field.type.value_field.with_name("element"), f"{path}.list.")
+    return [path]
+
+
+def part_files(uri: str) -> list[str]:
+    """The Parquet files at a path: the file itself, or every *.parquet in a folder and below, sorted.
+
+    Raises `UserError` if there is none.
+    """
+    if not storage.is_folder(uri):
+        storage.size_of(uri)  # raises if it is missing
+        return [uri]
+    parts = [p for p in storage.list_files(uri, ".parquet", recursive=True) if not _hidden(uri, p)]
+    if not parts:
+        raise UserError(f"{uri}: there is no .parquet file in this folder")
+    return parts
+
+
+def _hidden(folder: str, part: str) -> bool:
+    """Spark and Hive call what is no data "_something"."""
+    return any(name.startswith("_") for name in part.removeprefix(folder).split("/"))
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """Turns what pyarrow raises about a file's content into a `DataError` that names it."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(where, f"not a readable Parquet file; it may be cut short: {reason}") from error
+
+
+@contextmanager
+def _opened(uri: str, metadata: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
+    with storage.open_input(uri) as source:
+        with _readable(uri):
+            file = pq.ParquetFile(source, metadata=metadata)
+        yield file
+
+
+def _conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
+    """The named columns cast to the contract's types; nullable ones that are missing become nulls."""
+    columns = []
+    for name in names:
+        expected = SCHEMA.field(name)
+        if name not in table.column_names:
+            columns.append(pa.chunked_array([pa.nulls(len(table), expected.type)]))
+            continue
+        column = table.column(name)
+        try:
+            columns.append(column.cast(expected.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{file}: column {name!r} is {column.type}; expected {expected.type} ({reason})"
+            ) from error
+    return pa.table(columns, schema=pa.schema([SCHEMA.field(name).with_nullable(True) for name in names]))
+
+
+def _check_columns(file: pq.ParquetFile, uri: str) -> None:
+    found = file.schema_arrow.names
+    for name in REQUIRED:
+        if name not in found:
+            raise UserError(f"{uri}: has no column {name!r}; a frame needs {', '.join(REQUIRED)}")
+    if IMAGE not in found and "image_uri" not in found:
+        raise UserError(f"{uri}: has neither a column 'image' nor 'image_uri'; one of them is needed")
+
+
+def _wanted(columns: Iterable[str] | None) -> list[str]:
+    chosen = set(SCHEMA.names if columns is None else columns) | {"frame_id", "width", "height"}
+    if unknown := sorted(chosen - set(SCHEMA.names)):
+        raise ValueError(f"unknown columns {unknown}; the contract has {SCHEMA.names}")
+    return [name for name in SCHEMA.names if name in chosen]
+
+
+def _read_group(file: pq.ParquetFile, group: int, names: Sequence[str], uri: str) -> pa.Table:
+    present = [name for name in names if name in file.schema_arrow.names]
+    with _readable(f"{uri} (row group {group})"):
+        table = file.read_row_group(group, columns=present, use_threads=False)
+    return _conform(table, names, uri)
+
+
+def read_frames(
+    uri: str,
+    columns: Iterable[str] | None = None,
+    problems: Problems | None = None,
+    check: FrameChecker | None = None,
+) -> Iterator[Frame]:
+    """Streams frames from a Parquet file, or from all of a folder's, a row group in memory at a time.
+
+    `columns` are the fields wanted (frame_id, width and height always come); the others are empty.
+    Integer and float widths, large strings and struct fields in another order are accepted. Raises
+    `UserError` for a missing column or one of a wrong type, `DataError` naming the file if it cannot
+    be read, and `DataError` naming file and row for nulls where the contract has none and for what
+    `check` finds; such rows go to `problems` instead, if it is given, and are left out.
+    """
+    names = _wanted(columns)
+    for part in part_files(uri):
+        with _opened(part) as file:
+            _check_columns(file, part)
+            yield from handled(_makers(file, names, part, check), problems)
+
+
+def _makers(
+    file: pq.ParquetFile, names: Sequence[str], uri: str, check: FrameChecker | None
+) -> Iterator[Callable[[], Frame]]:
+    folder = storage.parent(storage.absolute(uri))
+    row = 0
+    for group in range(file.num_row_groups):
+        for values in _read_group(file, group, names, uri).to_pylist():
+            yield partial(_frame, values, folder, f"{uri}: row {row}", check)
+            row += 1
+
+
+def _frame(values: dict[str, Any], folder: str, where: str, check: FrameChecker | None = None) -> Frame:
+    _check_nulls(values, where)
+    uri = values.get("image_uri")
+    if uri is not None and "://" not in uri:
+        values["image_uri"] = storage.join(folder, uri)
+    frame = frame_from_row(values)
+    if check is not None:
+        check(frame, where)
+    return frame
+
+
+def _check_nulls(values: dict[str, Any], where: str) -> None:
+    for name in REQUIRED:
+        if name in values and values[name] is None:
+            raise DataError(where, f"{name} is null")
+    camera = values.get("camera") or {}
+    _check_struct({name: camera[name] for name in CAMERA_MUST} if camera else {}, "camera", where)
+    for index, obj in enumerate(values.get("objects") or ()):
+        if obj is None or obj["category"] is None or obj["box"] is None:
+            raise DataError(where, f"object {index} has no category or no box")
+        for name in ("box", "visible_box", "amodal_box", "cuboid"):
+            _check_struct(obj[name] or {}, f"object {index}: {name}", where)
+
+
+def _check_struct(fields: dict[str, Any], what: str, where: str) -> None:
+    for name, value in fields.items():
+        if value is None:
+            raise DataError(where, f"{what}.{name} is null")
+
+
+def read_ids(uri: str) -> dict[str, str | None]:
+    """frame_id -> sequence of every row, without reading the rest. Raises as `read_frames` does, and
+    `DataError` for a frame_id that stands twice."""
+    sequences: dict[str, str | None] = {}
+    for frame in read_frames(uri, columns=("frame_id", "sequence")):
+        if frame.frame_id in sequences:
+            raise DataError(uri, f"the frame_id {frame.frame_id!r} stands there twice")
+        sequences[frame.frame_id] = frame.sequence
+    return sequences
+
+
+class _GroupCache:
+    """Image columns of row groups, the least recently used dropped beyond a limit of bytes.
+
+    Safe for threads; two that want the same group read it once.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: OrderedDict[tuple[int, int], pa.ChunkedArray] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._reading: dict[tuple[int, int], threading.Lock] = {}
+
+    @property
+    def nbytes(self) -> int:
+        return self._bytes
+
+    def get(self, key: tuple[int, int]) -> tuple[pa.ChunkedArray | None, threading.Lock]:
+        """What is held, and the lock under which it is to be read if nothing is."""
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key), self._reading.setdefault(key, threading.Lock())
+
+    def put(self, key: tuple[int, int], column: pa.ChunkedArray) -> None:
+        with self._lock:
+            self._reading.pop(key, None)
+            if column.nbytes > self._limit or key in self._held:
+                return
+            self._held[key] = column
+            self._bytes += column.nbytes
+            while self._bytes > self._limit:
+                _, dropped = self._held.popitem(last=False)
+                self._bytes -= dropped.nbytes
+
+
+@dataclass(frozen=True)
+class _Part:
+    uri: str
+    folder: str
+    metadata: pq.FileMetaData
+    has_images: bool
+
+
+class FrameStore:
+    """Random access to the frames of Parquet files: labels in memory, pixels on demand.
+
+    Every column but `image` is kept as Arrow (a few hundred bytes an object); image bytes are read
+    by row group and cached up to `cache_bytes`. All methods may be called from several threads at
+    once. `columns` leaves out what is not needed, such as `origin` in training.
+
+    Raises `UserError` and `DataError` as `read_frames` does when opened, `DataError` from `image`.
+    """
+
+    def __init__(
+        self, uris: str | Sequence[str], columns: Iterable[str] | None = None, cache_bytes: int = 256 << 20
+    ) -> None:
+        names = [name for name in _wanted(columns) if name != IMAGE]
+        if "image_uri" not in names:
+            names.append("image_uri")
+        self._parts: list[_Part] = []
+        self._cache = _GroupCache(cache_bytes)
+        tables: list[pa.Table] = []
+        places: list[np.ndarray] = []  # per frame: part, row group, row in the group
+        for uri in [uris] if isinstance(uris, str) else uris:
+            for file_uri in part_files(uri):
+                self._add(storage.absolute(file_uri), names, tables, places)
+        schema = pa.schema([SCHEMA.field(name).with_nullable(True) for name in names])
+        self._labels = pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
+        self._places = np.concatenate([np.empty((0, 3), np.int32), *places])
+        self.frame_ids: list[str] = self._labels.column("frame_id").to_pylist()
+
+    def _add(self, uri: str, names: list[str], tables: list[pa.Table], places: list[np.ndarray]) -> None:
+        with _opened(uri) as file:
+            _check_columns(file, uri)
+            has_images = IMAGE in file.schema_arrow.names
+            part = len(self._parts)
+            self._parts.append(_Part(uri, storage.parent(uri), file.metadata, has_images))
+            for group in range(file.num_row_groups):
+                table = _read_group(file, group, names, uri)
+                rows = np.arange(len(table), dtype=np.int32)
+                places.append(np.stack([np.full_like(rows, part), np.full_like(rows, group), rows], axis=1))
+                tables.append(table)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of labels and cached images in memory."""
+        return self._labels.nbytes + self._cache.nbytes
+
+    def _where(self, index: int) -> str:
+        part, group, row = self._places[index]
+        return f"{self._parts[part].uri}: row {row} of row group {group}"
+
+    def frame(self, index: int) -> Frame:
+        """The frame's labels, without its pixels. Raises IndexError beyond the last."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        values = self._labels.slice(index, 1).to_pylist()[0]
+        return _frame(values, self._parts[self._places[index][0]].folder, self._where(index))
+
+    def image_bytes(self, index: int) -> bytes | None:
+        """The frame's own JPEG or PNG bytes; None if it only has an `image_uri`."""
+        part, group, row = (int(v) for v in self._places[index])
+        if not self._parts[part].has_images:
+            return None
+        key = (part, group)
+        column, reading = self._cache.get(key)
+        if column is None:
+            with reading:
+                column, _ = self._cache.get(key)  # another thread may have read it meanwhile
+                if column is None:
+                    column = self._read_images(part, group)
+                    self._cache.put(key, column)
+        return column[row].as_py()
+
+    def _read_images(self, part: int, group: int) -> pa.ChunkedArray:
+        source = self._parts[part]
+        with _opened(source.uri, source.metadata) as file:
+            return _read_group(file, group, [IMAGE], source.uri).column(IMAGE)
+
+    def image(self, index: int) -> np.ndarray:
+        """The frame's pixels, uint8 (height, width, 3), RGB, from its bytes or its `image_uri`.
+
+        Raises `DataError` naming the file and row for an image that is missing, unreadable, or of
+        another size than the row says.
+        """
+        slim = self._labels.slice(index, 1).select(["frame_id", "width", "height", "image_uri"])
+        values = slim.to_pylist()[0]
+        data = self.image_bytes(index)
+        if data is not None:
+            values |= {"image": data, "image_uri": None}
+        frame = _frame(values, self._parts[self._places[index][0]].folder, self._where(index))
+        try:
+            return load_frame_image(frame)
+        except DataError as error:
+            raise DataError(f"{self._where(index)} ({error.where})", error.what) from error

@@ -1,0 +1,1 @@
+"""Detectors: the paper's grid detector, torchvision's by name, anybody's by import path."""

@@ -1,0 +1,85 @@
+"""Settings of the detector, apart from its code: reading a configuration imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from imitation.settings import Settings
+
+BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50", "efficientnet_lite0")
+ZOO = (
+    "fcos_resnet50_fpn",
+    "retinanet_resnet50_fpn",
+    "fasterrcnn_resnet50_fpn",
+    "fasterrcnn_mobilenet_v3_large_fpn",
+    "ssdlite320_mobilenet_v3_large",
+)
+GRID_STRIDES = (4, 8, 16, 32)
+
+
+class GridLossSettings(Settings):
+    """Weights of the grid detector's losses (each is summed over cells, divided by covered cells)."""
+
+    coverage: float = Field(1.0, ge=0, description="weight of the coverage loss (binary cross-entropy)")
+    box: float = Field(1.0, ge=0, description="weight of the L1 loss on box distances")
+    overlap: float = Field(
+        1.0, ge=0, description="weight of a generalised-IoU loss on the same boxes; 0: the paper's L1 alone"
+    )
+    category: float = Field(1.0, ge=0, description="weight of the class loss (binary cross-entropy)")
+    occlusion: float = Field(0.2, ge=0, description="weight of the occlusion loss (binary cross-entropy)")
+    focal_gamma: float = Field(
+        0.0, ge=0, le=5, description="coverage loss is multiplied by |target - p|^gamma; 0: plain cross-entropy"
+    )
+
+
+class DetectorSettings(Settings):
+    """Which detector, at which input size, and how its proposals become detections."""
+
+    name: str = Field(
+        "grid", description=f"grid, one of torchvision's ({', '.join(ZOO)}), or your own 'package.module:factory'"
+    )
+    backbone: Literal[BACKBONES] = Field(  # type: ignore[valid-type]
+        "efficientnet_lite0", description="feature extractor of the grid detector"
+    )
+    weights: Literal["DEFAULT"] | None = Field(
+        "DEFAULT", description="DEFAULT: the backbone starts from ImageNet weights; null: from random ones"
+    )
+    width: int | None = Field(None, ge=32, le=8192, description="network input width, px; null: the data's own")
+    height: int | None = Field(None, ge=32, le=8192, description="network input height, px; null: the data's own")
+    strides: tuple[int, ...] = Field((8, 16, 32), description="output grids, px a cell: some of 4, 8, 16, 32")
+    features: int = Field(64, ge=8, le=512, multiple_of=8, description="channels of the grids' features")
+    shrink: float = Field(
+        0.5, gt=0, le=1, description="the centre part of a box (share of each side) whose cells are covered"
+    )
+    losses: GridLossSettings = Field(GridLossSettings(), description="loss weights of the grid detector")
+    clustering: Literal["nms", "dbscan"] = Field(
+        "nms", description="how proposals become detections: non-maximum suppression or density clustering"
+    )
+    score_floor: float = Field(0.05, ge=0, lt=1, description="proposals below this score are dropped")
+    nms_iou: float = Field(0.5, gt=0, le=1, description="nms: a proposal that overlaps a better one more is dropped")
+    dbscan_iou: float = Field(0.5, gt=0, lt=1, description="dbscan: proposals that overlap this much are neighbours")
+    dbscan_weight: float = Field(
+        0.1, ge=0, description="dbscan: a proposal is a cluster's core if its neighbours' coverage sums to this"
+    )
+    max_detections: int = Field(100, ge=1, le=10_000, description="the best so many detections an image are kept")
+
+    @field_validator("strides")
+    @classmethod
+    def _known_strides(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or list(value) != sorted(set(value)) or not set(value) <= set(GRID_STRIDES):
+            raise ValueError(f"must be rising numbers out of {GRID_STRIDES}, found {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _sizes_together(self) -> DetectorSettings:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height go together: give both or neither")
+        return self
+
+    def sized(self, width: int, height: int) -> DetectorSettings:
+        """The same settings with the input size filled in where it was left to the data."""
+        if self.width is not None:
+            return self
+        return self.model_copy(update={"width": width, "height": height})

@@ -1,0 +1,117 @@
+"""Image bytes to pixels and back, with errors that name the file.
+
+Pixels are those stored in the file: an EXIF orientation is NOT applied, because labels refer to
+stored pixels (KITTI, Waymo and COCO boxes all do).
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import struct
+import zlib
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from imitation import storage
+from imitation.records import Frame
+from imitation.settings import DataError
+
+MAX_PIXELS = 80_000_000  # a decompression bomb is refused by its header
+FORMATS = ("JPEG", "PNG")
+# What Pillow raises for bytes that are not the image they claim to be.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_UNAVAILABLE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM)
+
+
+def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        found = "the file is empty" if data == b"" else "the file is not a JPEG or PNG image, or is cut short"
+        raise DataError(where, found) from None
+    except _BROKEN as error:
+        raise DataError(where, f"unreadable image: {error}") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            where, f"the image says it is {width}x{height} px; more than {MAX_PIXELS} pixels are refused"
+        )
+    return image
+
+
+def image_size(data: bytes | BinaryIO, where: str) -> tuple[int, int]:
+    """(width, height) px, from the header alone. Raises `DataError` naming `where`."""
+    return _open(data, where).size
+
+
+def decode_image(data: bytes, where: str) -> np.ndarray:
+    """JPEG or PNG bytes as a writable array, uint8 (height, width, 3), RGB.
+
+    Grey is repeated in the three channels, a palette is looked up, alpha is dropped, 16 bits keep
+    their high byte. Raises `DataError` naming `where` for a truncated or unreadable image.
+    """
+    image = _open(data, where)
+    try:
+        image.load()
+        if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
+            high = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+            return np.repeat(high[:, :, None], 3, axis=2)
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    except _BROKEN as error:
+        raise DataError(where, f"unreadable image: {error}") from error
+
+
+def read_image_bytes(frame: Frame) -> bytes:
+    """The frame's JPEG or PNG bytes, from itself or from its `image_uri`. Raises `DataError` naming the
+    file if it is missing or may not be read; `StorageError` when the storage itself fails."""
+    if frame.image is not None:
+        return frame.image
+    if frame.image_uri is None:
+        raise DataError(f"frame {frame.frame_id}", "has neither image bytes nor an image_uri")
+    try:
+        return storage.read_bytes(frame.image_uri)
+    except storage.StorageError as error:
+        if error.errno in _UNAVAILABLE:
+            raise DataError(frame.image_uri, f"the image cannot be read: {error.what}") from error
+        raise
+
+
+def load_frame_image(frame: Frame) -> np.ndarray:
+    """The frame's pixels, uint8 (height, width, 3), RGB, writable.
+
+    Raises `DataError` naming the file (or the frame, where the bytes are its own) if the image is
+    missing, truncated or unreadable, or not of the size that the frame says.
+    """
+    where = frame.image_uri or f"frame {frame.frame_id}"
+    pixels = decode_image(read_image_bytes(frame), where)
+    height, width = pixels.shape[:2]
+    if (width, height) != (frame.width, frame.height):
+        raise DataError(
+            where, f"the image is {width}x{height} px, but its labels are for {frame.width}x{frame.height}"
+        )
+    return pixels
+
+
+def encode_jpeg(image: np.ndarray, quality: int = 92) -> bytes:
+    """uint8 (height, width, 3) RGB as JPEG bytes; `quality` 1-100."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """uint8 (height, width, 3) RGB as PNG bytes, lossless."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()

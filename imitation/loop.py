@@ -1,0 +1,105 @@
+"""Imitation training, on one screen (Kishore et al. 2021, after DAgger, Ross et al. 2011).
+
+The loop knows neither Ray nor pixels: it is handed its stages. `cluster` gives it the real ones, a
+test gives it toys, and another domain may give it its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from imitation.aggregation import Dataset, Part
+from imitation.requests import Request
+
+Detector = TypeVar("Detector")
+Failures = TypeVar("Failures", covariant=True)
+
+
+class Evaluation(Protocol[Failures]):
+    """What a cycle's evaluation must tell the loop: its score on the `stop` split, in [0, 1], and the
+    failures found on the `mine` split."""
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def failures(self) -> Failures: ...
+
+
+E = TypeVar("E", bound=Evaluation)
+
+
+class Stages(Protocol[Detector, E]):
+    """The work of a cycle. A stage that was committed before returns what it returned then."""
+
+    def train(self, dataset: Dataset, cycle: int) -> Detector:
+        """A detector trained on everything in the dataset."""
+        ...
+
+    def evaluate(self, detector: Detector, dataset: Dataset, cycle: int) -> E:
+        """`stop`: the metrics that decide; `mine`: failures; `test`: reported, never decides."""
+        ...
+
+    def request(self, evaluation: E, cycle: int, budget: int) -> list[Request]:
+        """The policy: what to stage for synthetic cycle `cycle`, at most `budget` frames in all."""
+        ...
+
+    def simulate(self, requests: list[Request], cycle: int) -> Part:
+        """The requests as labelled synthetic frames."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cycle(Generic[E]):
+    """One finished cycle: 0 is the baseline."""
+
+    cycle: int
+    dataset: Dataset
+    evaluation: E
+
+
+@dataclass(frozen=True)
+class History(Generic[E]):
+    """All finished cycles and why the loop stopped."""
+
+    cycles: tuple[Cycle[E], ...]
+    reason: str
+
+    @property
+    def best(self) -> Cycle[E]:
+        """The cycle with the highest `stop` score; the earliest of equals."""
+        return max(self.cycles, key=lambda entry: (entry.evaluation.score, -entry.cycle))
+
+
+Check = Callable[[Sequence[float], Dataset], str | None]
+
+
+def imitate(
+    stages: Stages[Detector, E],
+    dataset: Dataset,
+    check: Check,
+    on_cycle: Callable[[Cycle[E]], None] = lambda entry: None,
+) -> History[E]:
+    """Runs imitation cycles until `check` (given the `stop` scores so far, the baseline first, and
+    the dataset) names a reason to stop, or a cycle brings no new frame.
+
+    `on_cycle` is called after every evaluation.
+    """
+    history: list[Cycle[E]] = []
+    for cycle in itertools.count():
+        detector = stages.train(dataset, cycle)
+        evaluation = stages.evaluate(detector, dataset, cycle)
+        history.append(Cycle(cycle, dataset, evaluation))
+        on_cycle(history[-1])
+        if reason := check([entry.evaluation.score for entry in history], dataset):
+            break
+        requests = stages.request(evaluation, cycle + 1, dataset.room_for_synthetic())
+        part = stages.simulate(requests, cycle + 1)
+        if part.frames == 0:
+            reason = f"cycle {cycle + 1} brought no new synthetic frame: no failure is within reach"
+            break
+        dataset = dataset.aggregate(part)
+    return History(tuple(history), reason)

@@ -1,0 +1,103 @@
+"""One evaluation in one record: what the table, the history and `summary.json` are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from imitation.detections import FrameDetections
+from imitation.failures import Fates
+from imitation.matching import FOREGROUND_IOU
+from imitation.metrics.coco import AveragePrecision
+from imitation.metrics.operating_point import OperatingCurve, operating_point
+
+Rows = Iterable[FrameDetections] | Callable[[], Iterable[FrameDetections]]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How a detector does on one split.
+
+    `ap50`, `ap` (COCO's 0.50:0.95) by category and their means `map50`, `map`, in [0, 1]; None
+    without objects. At `threshold`, matched at `iou` over all categories together: `f1`,
+    `precision`, `recall`, `zero_one_loss` (see `imitation.failures`) in [0, 1], and `failures` by
+    kind. `frames` were evaluated, `errors` could not be (they count nowhere else); `objects` were
+    to be found; `detections` are those at the threshold that are judged.
+    """
+
+    split: str
+    iou: float
+    frames: int
+    errors: int
+    objects: int
+    detections: int
+    map50: float | None
+    map: float | None
+    ap50: dict[str, float | None]
+    ap: dict[str, float | None]
+    threshold: float
+    f1: float
+    precision: float
+    recall: float
+    zero_one_loss: float
+    failures: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, safe for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Metrics:
+        """The inverse of `to_dict`; raises KeyError for a missing field, ignores unknown ones."""
+        return cls(**{f.name: data[f.name] for f in fields(cls)})
+
+
+def summarize(rows: Rows, categories: Sequence[str], split: str, threshold: float | None = None) -> Metrics:
+    """The metrics of the rows of `split`; rows of other splits are passed over.
+
+    `rows` is something to iterate over, or a function that gives it: rows are streamed, never held.
+    With `threshold` they are read once; without it twice, to choose the threshold of greatest F1 on
+    these very rows first (for the `stop` split). `categories` are the detector's, in label order.
+    Raises TypeError for rows that can be read only once where they are needed twice.
+    """
+    if threshold is None:
+        if not callable(rows) and isinstance(rows, Iterator):
+            raise TypeError("summarize reads the rows twice to choose a threshold: pass a list or a function")
+        curve = OperatingCurve()
+        for row in _rows_of(rows, split):
+            curve.add(row)
+        threshold = curve.best().threshold
+    precision, fates = AveragePrecision(categories), Fates(threshold)
+    frames = errors = 0
+    for row in _rows_of(rows, split):
+        errors += row.error is not None
+        frames += row.error is None
+        precision.add(row)
+        fates.add(row)
+    ap = precision.result()
+    point = operating_point(threshold, fates.correct, fates.detections, fates.objects)
+    return Metrics(
+        split=split,
+        iou=FOREGROUND_IOU,
+        frames=frames,
+        errors=errors,
+        objects=fates.objects,
+        detections=fates.detections,
+        map50=ap.map50,
+        map=ap.map,
+        ap50=ap.ap50,
+        ap=ap.ap,
+        threshold=point.threshold,
+        f1=point.f1,
+        precision=point.precision,
+        recall=point.recall,
+        zero_one_loss=fates.zero_one_loss,
+        failures=fates.failures,
+    )
+
+
+def _rows_of(rows: Rows, split: str) -> Iterator[FrameDetections]:
+    for row in rows() if callable(rows) else rows:
+        if row.split == split:
+            yield row

@@ -1,0 +1,238 @@
+"""The product: a folder with everything that is needed to use a trained detector.
+
+    detector.json   settings, categories, preprocessing, operating threshold, what it was trained on, versions
+    weights.pt      the state dict
+
+`detector.json` is written last and names the weights by their SHA-256: a folder with it is whole. The
+folder may lie on any storage of `imitation.storage`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError
+
+from imitation import storage
+from imitation.detectors.settings import DetectorSettings
+from imitation.settings import Settings, UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from imitation.detectors.predictor import Predictor
+
+FORMAT = 1
+INFO, WEIGHTS = "detector.json", "weights.pt"
+
+
+class Preprocessing(Settings):
+    """What happens to an image before the network, which takes RGB in [0, 1] and normalises it itself."""
+
+    width: int = Field(ge=1, description="network input width, px")
+    height: int = Field(ge=1, description="network input height, px")
+    colour_order: str = Field("RGB", description="order of the channels")
+    scale: float = Field(1 / 255, description="factor from stored bytes to the network's input")
+    resize: str = Field("bilinear, antialiased, aspect ratio not kept", description="how images are resized")
+    mean: tuple[float, float, float] | None = Field(None, description="subtracted inside the network; null: unknown")
+    std: tuple[float, float, float] | None = Field(None, description="divided by inside the network; null: unknown")
+
+
+class ProductInfo(Settings):
+    """The contents of detector.json."""
+
+    format: int = Field(FORMAT, description="version of this layout")
+    detector: DetectorSettings = Field(description="settings to build the network with")
+    categories: tuple[str, ...] = Field(min_length=1, description="category of label i + 1")
+    preprocessing: Preprocessing = Field(description="what happens to an image before the network")
+    operating_threshold: float | None = Field(
+        None, ge=0, le=1, description="score from which a detection counts; null until chosen on the stop split"
+    )
+    trained_on: dict[str, Any] = Field(default_factory=dict, description="data, steps, seed, final losses")
+    versions: dict[str, str] = Field(default_factory=dict, description="of the libraries it was made with")
+    weights_sha256: str = Field("", description="checksum of weights.pt")
+
+
+def save_product(
+    folder: str,
+    weights: Mapping[str, Tensor],
+    detector: DetectorSettings,
+    categories: Sequence[str],
+    trained_on: Mapping[str, Any],
+    operating_threshold: float | None = None,
+) -> ProductInfo:
+    """Writes a product folder; a reader sees the old one, an unfinished one (an error), or the new one.
+
+    `detector` must have its width and height. Raises StorageError where the place cannot be written.
+    """
+    import torch
+
+    if detector.width is None or detector.height is None:
+        raise ValueError("a product's detector settings need width and height")
+    buffer = io.BytesIO()
+    torch.save({name: value.detach().cpu().contiguous() for name, value in weights.items()}, buffer)
+    data = buffer.getvalue()
+    mean, std = _normalisation(detector)
+    info = ProductInfo(
+        detector=detector,
+        categories=tuple(categories),
+        preprocessing=Preprocessing(width=detector.width, height=detector.height, mean=mean, std=std),
+        operating_threshold=operating_threshold,
+        trained_on=dict(trained_on),
+        versions=_versions(),
+        weights_sha256=hashlib.sha256(data).hexdigest(),
+    )
+    storage.make_folder(folder)
+    storage.delete(storage.join(folder, INFO))  # from here until it is back, the folder is unfinished
+    storage.write_bytes_atomic(storage.join(folder, WEIGHTS), data)
+    storage.write_json(storage.join(folder, INFO), info.model_dump(mode="json"))
+    return info
+
+
+def set_operating_threshold(folder: str, threshold: float) -> ProductInfo:
+    """Stores the score from which a detection counts, in [0, 1]."""
+    info = read_info(folder)
+    info = ProductInfo.model_validate(info.model_dump() | {"operating_threshold": threshold})
+    storage.write_json(storage.join(folder, INFO), info.model_dump(mode="json"))
+    return info
+
+
+def copy_product(source: str, target: str) -> ProductInfo:
+    """The same product in another folder (the best cycle's becomes the run's)."""
+    info, data = read_info(source), _weights_bytes(source)
+    storage.make_folder(target)
+    storage.delete(storage.join(target, INFO))
+    storage.write_bytes_atomic(storage.join(target, WEIGHTS), data)
+    storage.write_json(storage.join(target, INFO), info.model_dump(mode="json"))
+    return info
+
+
+def is_product(folder: str) -> bool:
+    """Whether a finished product lies there."""
+    return storage.exists(storage.join(folder, INFO))
+
+
+def read_info(folder: str) -> ProductInfo:
+    """What detector.json says. Raises UserError naming the file and the field where it is missing or wrong."""
+    path = storage.join(folder, INFO)
+    if not storage.exists(path):
+        raise UserError(f"{folder}: no trained detector here ({INFO} is missing); its training may not have finished")
+    values = storage.read_json(path)
+    found = values.get("format") if isinstance(values, dict) else None
+    if found != FORMAT:
+        raise UserError(f"{path}: format is {found!r}, this version reads {FORMAT}; export it again with its own version")
+    try:
+        return ProductInfo.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {key}: {first['msg']}, found {first['input']!r}") from error
+
+
+def load_weights(folder: str) -> dict[str, Tensor]:
+    """The state dict on the CPU. Raises UserError if weights.pt is missing or not the one that was saved."""
+    import torch
+
+    info, data = read_info(folder), _weights_bytes(folder)
+    if hashlib.sha256(data).hexdigest() != info.weights_sha256:
+        raise UserError(
+            f"{storage.join(folder, WEIGHTS)}: not the weights that {INFO} describes (their checksum differs): "
+            "the file is damaged or from another training; restore it or train again"
+        )
+    weights: dict[str, Tensor] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return weights
+
+
+def load_product(folder: str, device: str = "cpu") -> tuple[Predictor, ProductInfo]:
+    """The detector of a product folder, ready to predict, and what detector.json says.
+
+    Raises UserError for missing, damaged or mismatching files.
+    """
+    from imitation.detectors.build import build_detector
+    from imitation.detectors.predictor import Predictor
+
+    info, weights = read_info(folder), load_weights(folder)
+    # initial weights are not fetched: they would be replaced at once
+    settings = info.detector.model_copy(update={"weights": None})
+    model = build_detector(settings, len(info.categories))
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"{folder}: the weights do not fit the detector that {INFO} describes: {str(error).splitlines()[1].strip()}"
+        ) from error
+    size = info.preprocessing
+    return Predictor(model, info.categories, size.width, size.height, device), info
+
+
+ONNX_OUTPUTS = ("boxes", "scores", "occlusion")
+
+
+def export_onnx(folder: str, path: str) -> None:
+    """Writes the product's network as an ONNX file (a local path), up to the proposals before clustering.
+
+    Input `images`: float32 (batch, 3, height, width), RGB in [0, 1], at the size in detector.json; the
+    normalisation is inside. Outputs, for N cells and C categories: `boxes` (batch, N, 4) px of the input,
+    (x1, y1, x2, y2); `scores` (batch, N, C), coverage times class probability; `occlusion` (batch, N).
+    What is left to do: drop scores below `score_floor`, non-maximum suppression per category at `nms_iou`,
+    both in detector.json. The file's metadata holds detector.json.
+
+    Raises UserError for a detector without a `proposals` method (torchvision's have none), or if the
+    packages of the extra `onnx` are not installed.
+    """
+    import torch
+
+    predictor, info = load_product(folder)
+    if not hasattr(predictor.model, "proposals"):
+        raise UserError(
+            f"{folder}: {info.detector.name} cannot be exported: a detector needs a method "
+            "proposals(images) -> (boxes, scores, occlusion) for it, as the grid detector has"
+        )
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  # torch's exporter needs it
+    except ImportError as error:
+        raise UserError(f"exporting needs the package {error.name}: install imitation-training[onnx]") from error
+    images = torch.zeros(2, 3, predictor.height, predictor.width)
+    program = torch.onnx.export(
+        _Proposals(predictor.model).eval(),
+        (images,),
+        dynamo=True,
+        input_names=["images"],
+        output_names=list(ONNX_OUTPUTS),
+        dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
+        verbose=False,
+    )
+    model = program.model_proto
+    onnx.helper.set_model_props(model, {INFO: info.model_dump_json()})
+    storage.write_bytes_atomic(path, model.SerializeToString())
+
+
+def _weights_bytes(folder: str) -> bytes:
+    return storage.read_bytes(storage.join(folder, WEIGHTS))
+
+
+def _normalisation(
+    detector: DetectorSettings,
+) -> tuple[tuple[float, float, float] | None, tuple[float, float, float] | None]:
+    if detector.name != "grid":
+        return None, None
+    from imitation.detectors.backbones import normalisation
+
+    return normalisation(detector.backbone)
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "torchvision", "numpy", "pillow", "imitation-training")
+    versions = {"python": platform.python_version()}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "unknown"
+    return versions

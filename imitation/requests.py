@@ -1,0 +1,65 @@
+"""Requests: what a policy asks of a simulator, as plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imitation.records import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One order for synthetic frames.
+
+    `parent` is the frame to re-stage (None: a free scene). `failures` are the ids of the failures
+    that asked for it, `focus` the indices of the failing objects in the parent's `objects`.
+    `clutter` are boxes (px, in the parent's image) where false detections fell: unlabelled clutter
+    is staged there. `variations` >= 1 scenes are drawn, all from `seed` >= 0; `policy` names who
+    asked. Raises ValueError for counts or seeds out of range.
+    """
+
+    request_id: str
+    parent: str | None
+    failures: tuple[str, ...]
+    focus: tuple[int, ...]
+    clutter: tuple[Box, ...]
+    variations: int
+    seed: int
+    policy: str
+
+    def __post_init__(self) -> None:
+        if not self.request_id:
+            raise ValueError("request_id is empty")
+        if self.variations < 1:
+            raise ValueError(f"request {self.request_id}: variations is {self.variations}, must be at least 1")
+        if self.seed < 0:
+            raise ValueError(f"request {self.request_id}: seed is {self.seed}, must not be negative")
+
+    def to_row(self) -> dict[str, Any]:
+        """Plain data for JSON or Parquet; `from_row` reads it back to an equal request."""
+        return {
+            "request_id": self.request_id,
+            "parent": self.parent,
+            "failures": list(self.failures),
+            "focus": list(self.focus),
+            "clutter": [box._asdict() for box in self.clutter],
+            "variations": self.variations,
+            "seed": self.seed,
+            "policy": self.policy,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Request:
+        """The inverse of `to_row`. Raises KeyError for an absent field."""
+        return cls(
+            request_id=row["request_id"],
+            parent=row["parent"],
+            failures=tuple(row["failures"]),
+            focus=tuple(row["focus"]),
+            clutter=tuple(Box(*(box[name] for name in Box._fields)) for box in row["clutter"]),
+            variations=row["variations"],
+            seed=row["seed"],
+            policy=row["policy"],
+        )

@@ -1,0 +1,325 @@
+"""Files on any storage: local paths, file://, s3:// and the others that pyarrow.fs or fsspec know.
+
+Writes are atomic: a reader sees the old file or the whole new one, never a part. Locally that is a
+temporary name beside the target, fsync, then a rename; on an object store the object is made ready
+first and sent in one put. Every failure is a `StorageError`, a sentence for people.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import posixpath
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from imitation.settings import UserError
+
+SPOOL_BYTES = 64 << 20  # an object being made ready for a put goes to disk beyond this
+OBJECT_STORES = ("s3", "gcs", "abfs")  # folders need not be made there
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space, or choose another place",
+    errno.EDQUOT: "the disk quota is used up; free some space, or choose another place",
+    errno.EACCES: "permission denied; change the rights, or choose another place",
+    errno.EPERM: "permission denied; change the rights, or choose another place",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.ENOENT: "no such file or folder",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EISDIR: "it is a folder, not a file",
+}
+
+
+class StorageError(UserError):
+    """A file that cannot be read or written. `errno` is the system's number, None if it gave none."""
+
+    def __init__(self, action: str, uri: str, what: str, number: int | None = None) -> None:
+        super().__init__(f"cannot {action} {uri}: {what}")
+        self.action, self.uri, self.what, self.errno = action, uri, what, number
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str, int | None]]:
+        return type(self), (self.action, self.uri, self.what, self.errno)
+
+
+@contextmanager
+def _explained(action: str, uri: str) -> Iterator[None]:
+    """Turns what the file system raises into a `StorageError`."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise _explain(action, uri, error) from error
+
+
+def _explain(action: str, uri: str, error: Exception) -> StorageError:
+    number = getattr(error, "errno", None)
+    if number is None and "ACCESS_DENIED" in str(error):  # pyarrow gives S3's refusals no number
+        number = errno.EACCES
+    return StorageError(action, uri, _REASONS.get(number or 0, str(error)), number)
+
+
+def is_local(uri: str) -> bool:
+    """Whether the path lies on this machine's own file system."""
+    return "://" not in uri or uri.startswith("file://")
+
+
+def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system of a path or URI, and the path inside it. A local path is made absolute.
+
+    Raises `UserError` for a scheme that neither pyarrow nor fsspec can open.
+    """
+    if "://" not in uri:
+        return pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(uri))
+    return _resolve_uri(uri)
+
+
+@lru_cache(maxsize=4096)  # opening an S3 file system asks the network for the bucket's region
+def _resolve_uri(uri: str) -> tuple[pafs.FileSystem, str]:
+    try:
+        return pafs.FileSystem.from_uri(uri)
+    except pa.ArrowInvalid as error:
+        if "Unrecognized filesystem" not in str(error):
+            raise UserError(f"{uri}: not a path that can be opened: {error}") from error
+    except OSError as error:
+        raise _explain("open", uri, error) from error
+    import fsspec
+
+    try:
+        fs, path = fsspec.core.url_to_fs(uri)
+    except (ValueError, ImportError, OSError) as error:
+        raise UserError(f"{uri}: no file system for it: {error}") from error
+    return pafs.PyFileSystem(pafs.FSSpecHandler(fs)), path
+
+
+def absolute(uri: str) -> str:
+    """The URI as it is, or the local path made absolute: the same file from any working folder."""
+    return uri if "://" in uri else os.path.abspath(os.path.expanduser(uri))
+
+
+def _split_query(uri: str) -> tuple[str, str]:
+    """A URI's own part and its "?options" (pyarrow's s3://bucket/path?region=...); local paths have none."""
+    path, mark, query = uri.partition("?") if "://" in uri else (uri, "", "")
+    return path, mark + query
+
+
+def join(uri: str, *parts: str) -> str:
+    """The path or URI of something inside a folder; "?options" of a URI stay at its end."""
+    path, query = _split_query(uri)
+    return posixpath.join(path, *parts) + query
+
+
+def parent(uri: str) -> str:
+    """The folder in which a file lies."""
+    path, query = _split_query(uri)
+    return (posixpath.dirname(path.rstrip("/")) or ".") + query
+
+
+def name_of(uri: str) -> str:
+    """The last part of a path or URI."""
+    return posixpath.basename(_split_query(uri)[0].rstrip("/"))
+
+
+def _info(uri: str) -> pafs.FileInfo:
+    fs, path = resolve(uri)
+    with _explained("read", uri):
+        return fs.get_file_info([path])[0]
+
+
+def exists(uri: str) -> bool:
+    """Whether there is a file or a folder."""
+    return _info(uri).type != pafs.FileType.NotFound
+
+
+def is_folder(uri: str) -> bool:
+    return _info(uri).type == pafs.FileType.Directory
+
+
+def size_of(uri: str) -> int:
+    """Bytes in a file. Raises `StorageError` if it is missing or a folder."""
+    info = _info(uri)
+    if info.type != pafs.FileType.File:
+        number = errno.EISDIR if info.type == pafs.FileType.Directory else errno.ENOENT
+        raise StorageError("read", uri, _REASONS[number], number)
+    return info.size
+
+
+def list_files(uri: str, suffix: str = "", recursive: bool = False) -> list[str]:
+    """The files in a folder, as sorted paths or URIs of the same kind; hidden ones (".name", among them
+    unfinished writes) are left out. Raises `StorageError` if the folder is missing."""
+    fs, path = resolve(uri)
+    with _explained("list", uri):
+        infos = fs.get_file_info(pafs.FileSelector(path, recursive=recursive))
+    inside = [
+        info.path[len(path) :].strip("/")
+        for info in infos
+        if info.type == pafs.FileType.File and info.path.endswith(suffix)
+    ]
+    return [join(uri, name) for name in sorted(inside) if not re.search(r"(^|/)\.", name)]
+
+
+def list_folders(uri: str) -> list[str]:
+    """The folders directly in a folder, sorted, as paths or URIs of the same kind."""
+    fs, path = resolve(uri)
+    with _explained("list", uri):
+        infos = fs.get_file_info(pafs.FileSelector(path))
+    return [join(uri, info.base_name) for info in sorted(infos, key=lambda i: i.path) if not info.is_file]
+
+
+def make_folder(uri: str) -> None:
+    """Makes a folder and those above it. On an object store there is nothing to make."""
+    fs, path = resolve(uri)
+    if fs.type_name not in OBJECT_STORES:
+        with _explained("make folder", uri):
+            fs.create_dir(path, recursive=True)
+
+
+def delete(uri: str) -> None:
+    """Deletes a file, or a folder and all in it; does nothing if there is none."""
+    fs, path = resolve(uri)
+    with _explained("delete", uri):
+        kind = fs.get_file_info([path])[0].type
+        if kind == pafs.FileType.Directory:
+            fs.delete_dir(path)
+        elif kind != pafs.FileType.NotFound:
+            fs.delete_file(path)
+
+
+@contextmanager
+def open_input(uri: str) -> Iterator[pa.NativeFile]:
+    """A file open for random access, as a binary file object. Raises `StorageError`."""
+    fs, path = resolve(uri)
+    with _explained("read", uri):
+        if fs.type_name == "local" and os.path.isdir(path):  # opens, and then fails to read
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        source = fs.open_input_file(path)
+    with source:
+        yield source
+
+
+def read_bytes(uri: str) -> bytes:
+    """All of a file. Raises `StorageError` that says why it cannot be read."""
+    with open_input(uri) as source, _explained("read", uri):
+        return source.read()
+
+
+def read_text(uri: str) -> str:
+    """All of a UTF-8 file. Raises `UserError` if it is not UTF-8."""
+    try:
+        return read_bytes(uri).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{uri}: not a UTF-8 text file: {error}") from None
+
+
+def read_json(uri: str) -> Any:
+    """A JSON file's value. Raises `UserError` with the line where it is not JSON."""
+    try:
+        return json.loads(read_text(uri))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{uri}:{error.lineno}: not valid JSON: {error.msg}") from None
+
+
+@contextmanager
+def open_atomic(uri: str) -> Iterator[IO[bytes]]:
+    """A binary file to write; the target appears, whole, when the block ends without an exception.
+
+    Makes the folder. An exception leaves whatever was there before untouched, and nothing beside it.
+    Raises `StorageError` (full disk, permission denied, ...).
+    """
+    fs, path = resolve(uri)
+    if fs.type_name == "local":
+        with _local_atomic(uri, path) as sink:
+            yield sink
+        return
+    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
+        with _write_errors(uri):
+            yield spool
+        spool.seek(0)
+        make_folder(parent(uri))
+        with _explained("write", uri), fs.open_output_stream(path, compression=None) as sink:
+            shutil.copyfileobj(spool, sink, 8 << 20)
+
+
+@contextmanager
+def _write_errors(uri: str) -> Iterator[None]:
+    """Explains a failed write; errors that name another file (from the caller's block) pass as they are."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise _explain("write", uri, error) from error
+
+
+@contextmanager
+def _local_atomic(uri: str, path: str) -> Iterator[IO[bytes]]:
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}.tmp")
+    with _explained("write", uri):
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        os.makedirs(folder, exist_ok=True)
+        sink = _create(temporary)
+    try:
+        with _write_errors(uri), sink:
+            yield sink
+            sink.flush()
+            os.fsync(sink.fileno())
+        with _explained("write", uri):
+            os.replace(temporary, path)
+            _sync_folder(folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _create(path: str) -> IO[bytes]:
+    return open(path, "xb")
+
+
+def _sync_folder(folder: str) -> None:
+    """Makes a rename last through a power cut; some file systems cannot, and say so with EINVAL."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(handle)
+
+
+def write_bytes_atomic(uri: str, data: bytes) -> None:
+    """Writes a file whole or not at all. Raises `StorageError`."""
+    with open_atomic(uri) as sink:
+        sink.write(data)
+
+
+def write_json(uri: str, value: Any) -> None:
+    """Writes a value as indented JSON, atomically. NaN and infinity are refused (they are not JSON)."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes_atomic(uri, (text + "\n").encode("utf-8"))
+
+
+def check_writable(uri: str) -> None:
+    """Makes the folder, writes a small file there, reads it back and deletes it.
+
+    For the start of a run: an unwritable place is found before any work is done. Raises `UserError`
+    that names the place and the reason.
+    """
+    probe = join(uri, f".probe-{uuid.uuid4().hex[:8]}")
+    write_bytes_atomic(probe, b"probe")
+    try:
+        if read_bytes(probe) != b"probe":
+            raise UserError(f"{uri}: what is written there is not what is read back; choose another place")
+    finally:
+        delete(probe)

@@ -1,0 +1,1 @@
+"""Training: the sample plan, augmentation, and one plain loop."""

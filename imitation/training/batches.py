@@ -1,0 +1,202 @@
+"""Which samples each optimizer step sees, and preparing them ahead of time.
+
+Everything follows from (seed, step, position in the global batch): neither the number of workers nor
+of threads nor a restart in the middle changes what a step sees.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imitation.settings import DataError, UserError
+from imitation.training.augment import augment
+from imitation.training.settings import AugmentSettings
+from imitation.training.source import SampleSource, Targets
+
+AHEAD = 3  # batches in preparation while a step runs: bounds the memory they take
+
+# what a generator is drawn for: no two of them may share a stream
+_EPOCH, _ORDER, _SAMPLE = range(3)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images uint8 (B, 3, H, W) in channels_last format, and torchvision targets of each: `boxes` (M, 4)
+    px, `labels` (M,) 1-based, `ignore` (M,) bool, `occlusion` (M,) in [0, 1], NaN where unknown."""
+
+    step: int
+    images: Tensor
+    targets: list[dict[str, Tensor]]
+
+
+class SamplePlan:
+    """The samples of every step: epochs of seeded permutations of the real and of the synthetic part.
+
+    `synthetic` (N,) bool tells the parts apart. `share` is the synthetic share of a batch (rounded so
+    that it holds over time); None shuffles both parts as one, so that all images come equally often.
+    `weights` (N,), > 0, makes an epoch draw each image in proportion to its weight within its part.
+    """
+
+    def __init__(
+        self,
+        synthetic: Sequence[bool] | np.ndarray,
+        batch_size: int,
+        seed: int,
+        share: float | None = None,
+        weights: Sequence[float] | np.ndarray | None = None,
+    ) -> None:
+        flags = np.asarray(synthetic, dtype=bool)
+        if len(flags) == 0:
+            raise UserError("training: the dataset has no frame to train on")
+        self.batch_size = batch_size
+        self.seed = seed
+        self._weights = np.ones(len(flags)) if weights is None else np.asarray(weights, dtype=float)
+        if self._weights.shape != flags.shape or not (self._weights > 0).all():
+            raise ValueError("weights: one number above 0 for each sample is needed")
+        real, fake = np.flatnonzero(~flags), np.flatnonzero(flags)
+        if share is None or len(real) == 0 or len(fake) == 0:
+            if share is not None and ((len(real) == 0 and share < 1) or (len(fake) == 0 and share > 0)):
+                missing = "real" if len(real) == 0 else "synthetic"
+                raise UserError(
+                    f"train.synthetic_share: {share} asks for {missing} images in every batch, but the dataset "
+                    "has none; set it to null"
+                )
+            self._parts, self._share = [np.arange(len(flags))], 0.0
+        else:
+            self._parts, self._share = [real, fake], share
+
+    def indices(self, step: int) -> np.ndarray:
+        """The sample numbers of the global batch of a step, (batch_size,)."""
+        before = [self._drawn(step, part) for part in range(len(self._parts))]
+        after = [self._drawn(step + 1, part) for part in range(len(self._parts))]
+        drawn = [self._slice(part, *span) for part, span in enumerate(zip(before, after))]
+        return self._rng(_ORDER, step).permutation(np.concatenate(drawn))
+
+    def sample_rng(self, step: int, position: int) -> np.random.Generator:
+        """The generator of the augmentation of the sample at a position of the global batch."""
+        return self._rng(_SAMPLE, step, position)
+
+    def _drawn(self, step: int, part: int) -> int:
+        """Samples taken from a part before a step."""
+        synthetic = round(step * self.batch_size * self._share)
+        return synthetic if part == 1 else step * self.batch_size - synthetic
+
+    def _slice(self, part: int, start: int, stop: int) -> np.ndarray:
+        """Samples number start to stop of a part's endless stream of epochs."""
+        size = len(self._parts[part])
+        pieces = []
+        while start < stop:
+            epoch, offset = divmod(start, size)
+            piece = self._epoch(part, epoch)[offset : offset + stop - start]
+            pieces.append(piece)
+            start += len(piece)
+        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
+
+    def _epoch(self, part: int, epoch: int) -> np.ndarray:
+        members = self._parts[part]
+        rng = self._rng(_EPOCH, part, epoch)
+        # systematic resampling: each image comes floor or ceil of its expected number of times; equal
+        # weights give a plain permutation
+        edges = np.cumsum(self._weights[members])
+        points = (np.arange(len(members)) + rng.random()) * (edges[-1] / len(members))
+        chosen = np.minimum(np.searchsorted(edges, points, side="right"), len(members) - 1)
+        if np.ptp(self._weights[members]) == 0:
+            chosen = np.arange(len(members))  # free of rounding
+        return members[rng.permutation(chosen)]
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *key])
+
+
+class Batches:
+    """Prepares one rank's slice of the steps' batches in threads, a few ahead of the one in use.
+
+    Iterating gives a `Batch` a step from `start` to `stop`; leaving the `with` block stops the threads.
+    Raises the source's DataError for a bad sample when its step comes; with `skip_bad` the next sample that
+    can be read takes its place, and `skipped` has the sample's number and what was wrong with it.
+    """
+
+    def __init__(
+        self,
+        source: SampleSource,
+        plan: SamplePlan,
+        width: int,
+        height: int,
+        settings: AugmentSettings,
+        *,
+        start: int,
+        stop: int,
+        rank: int = 0,
+        world_size: int = 1,
+        threads: int = 2,
+        skip_bad: bool = False,
+    ) -> None:
+        if plan.batch_size % world_size:
+            raise UserError(
+                f"train.batch_size: {plan.batch_size} is not a multiple of the {world_size} workers"
+            )
+        self._source, self._plan, self._settings = source, plan, settings
+        self._size = (width, height)
+        self._steps = range(start, stop)
+        share = plan.batch_size // world_size
+        self._positions = range(rank * share, (rank + 1) * share)
+        self._skip_bad = skip_bad
+        self.skipped: dict[int, str] = {}
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="samples")
+
+    def __enter__(self) -> Batches:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __iter__(self) -> Iterator[Batch]:
+        waiting: deque[tuple[int, list[Future[tuple[np.ndarray, Targets]]]]] = deque()
+        upcoming = iter(self._steps)
+        while True:
+            while len(waiting) < AHEAD and (step := next(upcoming, None)) is not None:
+                waiting.append((step, self._submit(step)))
+            if not waiting:
+                return
+            step, samples = waiting.popleft()
+            yield _collate(step, [sample.result() for sample in samples])
+
+    def _submit(self, step: int) -> list[Future[tuple[np.ndarray, Targets]]]:
+        indices = self._plan.indices(step)
+        return [self._pool.submit(self._sample, step, at, int(indices[at])) for at in self._positions]
+
+    def _sample(self, step: int, position: int, index: int) -> tuple[np.ndarray, Targets]:
+        rng = self._plan.sample_rng(step, position)
+        image, index = self._readable(index)
+        return augment(image, self._source.targets(index), *self._size, self._settings, rng)
+
+    def _readable(self, wanted: int) -> tuple[np.ndarray, int]:
+        """The image wanted, or the next that can be read, and its number."""
+        count = len(self._source)
+        for index in (number % count for number in range(wanted, wanted + count)):
+            if index in self.skipped:
+                continue
+            try:
+                return self._source.image(index), index
+            except DataError as error:
+                if not self._skip_bad:
+                    raise
+                self.skipped[index] = str(error)
+        raise UserError(f"training: none of the {count} images can be read, such as {self.skipped[wanted]}")
+
+
+def _collate(step: int, samples: list[tuple[np.ndarray, Targets]]) -> Batch:
+    images = torch.from_numpy(np.stack([image for image, _ in samples])).permute(0, 3, 1, 2)
+    names = ("boxes", "labels", "ignore", "occlusion")
+    targets = [
+        {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in zip(names, target)}
+        for _, target in samples
+    ]
+    return Batch(step, images, targets)

@@ -1,0 +1,80 @@
+"""Settings of training, apart from its code: reading a configuration imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from imitation.settings import Settings
+
+
+class AugmentSettings(Settings):
+    """Ranges of the random changes to a training image. `enabled: false` only resizes."""
+
+    enabled: bool = Field(True, description="false: images are only resized to the network's input size")
+    flip: float = Field(0.5, ge=0, le=1, description="probability of mirroring left and right")
+    scale_min: float = Field(0.8, gt=0.1, le=4, description="smallest magnification (below 1: a grey border)")
+    scale_max: float = Field(1.5, gt=0.1, le=4, description="largest magnification (above 1: a crop)")
+    aspect: float = Field(0.1, ge=0, le=0.5, description="width over height changes by up to this share")
+    min_visible: float = Field(
+        0.3, ge=0, le=1, description="an object of which less than this share is left in the crop is ignored"
+    )
+    brightness: float = Field(0.3, ge=0, le=0.9, description="brightness factor within 1 +- this")
+    contrast: float = Field(0.3, ge=0, le=0.9, description="contrast factor within 1 +- this")
+    saturation: float = Field(0.3, ge=0, le=1, description="saturation factor within 1 +- this")
+    tint: float = Field(0.05, ge=0, le=0.5, description="each colour channel's gain within 1 +- this")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AugmentSettings:
+        if self.scale_min > self.scale_max:
+            raise ValueError(f"scale_min {self.scale_min} is above scale_max {self.scale_max}")
+        return self
+
+
+class TrainSettings(Settings):
+    """One training: fixed steps of a fixed global batch."""
+
+    steps: int = Field(150, ge=1, description="optimizer steps")
+    batch_size: int = Field(8, ge=1, le=4096, description="images a step, over all workers together")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd (with momentum 0.9)")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate")
+    backbone_rate: float = Field(
+        0.3, ge=0, le=1, description="the backbone's learning rate as a share of the rest's; 0 freezes it"
+    )
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay (not on norms and biases)")
+    warmup: int = Field(20, ge=0, description="steps of linear warm-up before the cosine decay to zero")
+    clip_norm: float = Field(10.0, gt=0, description="gradients are scaled down to this total norm")
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="the product is an exponential moving average of the weights; 0: the last ones"
+    )
+    freeze_batch_norm: bool | None = Field(
+        None, description="keep batch norms' statistics; null: where the backbone starts from trained weights"
+    )
+    augment: AugmentSettings = Field(AugmentSettings(), description="random changes to the images")
+    synthetic_share: float | None = Field(
+        None, ge=0, le=1, description="share of synthetic images in a batch; null: their share of the data"
+    )
+    warm_start: bool = Field(
+        False, description="start from the weights of the cycle before; false: from scratch, with equal steps"
+    )
+    decode_threads: int = Field(2, ge=1, le=64, description="threads that decode and augment ahead of the steps")
+    cache_mb: int = Field(256, ge=0, description="MB of decoded images kept in memory, a worker")
+    threads: int | None = Field(None, ge=1, description="CPU threads of torch, a worker; null: all of the machine's")
+    num_workers: int = Field(1, ge=1, description="Ray Train workers; each takes its slice of every batch")
+    use_gpu: bool | Literal["auto"] = Field("auto", description="auto: where the Ray cluster has one")
+    checkpoint_every: int = Field(
+        100, ge=0, description="steps between checkpoints that a killed training continues from; 0: none"
+    )
+    report_every: int = Field(5, ge=1, description="steps between progress reports")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainSettings:
+        if self.batch_size % self.num_workers:
+            raise ValueError(
+                f"batch_size {self.batch_size} is the batch of all workers together: "
+                f"it must be a multiple of num_workers {self.num_workers}"
+            )
+        if self.warmup >= self.steps and self.steps > 1:
+            raise ValueError(f"warmup {self.warmup} must be below steps {self.steps}")
+        return self

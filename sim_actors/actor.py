@@ -1,0 +1,213 @@
+"""One simulator in one process: jobs in, finished rows or the reason why not out.
+
+`SimulatorHost` knows no Ray and can be used as it is; `start_actor` makes a Ray actor of it.
+The simulator is created in `start`, not in the constructor, so that whoever waits can tell an
+actor that is not placed yet from a simulator that does not start.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from imitation.records import Frame, Origin, frames_from_table, frames_to_table
+from imitation.settings import UserError
+from sim_actors.factory import SimulatorSpec, build_simulator
+from sim_actors.scene import Scene
+from sim_actors.simulator import Simulator
+
+
+@dataclass(frozen=True, slots=True)
+class SceneJob:
+    """A scene to render and where it comes from; the rest of `Origin` is known to the simulator.
+
+    `seed` is the request's; `parent` the re-staged frame's id, `failures` those that asked for it.
+    """
+
+    scene: Scene
+    cycle: int = 0
+    parent: str | None = None
+    failures: tuple[str, ...] = ()
+    policy: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What `start` and `ping` answer. `error` is why the simulator does not start (None: it runs);
+    `user_error`: the cause is a mistake that a person can mend."""
+
+    host: str
+    pid: int
+    node_id: str
+    simulator: str = ""
+    version: str = ""
+    error: str | None = None
+    user_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a job: `payload` is a one-row Arrow IPC stream of `imitation.records.SCHEMA`,
+    or None with `error` (traceback text) or `unsupported` (sentences) saying why.
+
+    `seconds` of wall time and `cpu_seconds` of this process went into it; `rss_mb` is the process's
+    private memory (MiB) afterwards.
+    """
+
+    scene_id: str
+    payload: bytes | None
+    seconds: float
+    cpu_seconds: float
+    rss_mb: float
+    error: str | None = None
+    unsupported: tuple[str, ...] = ()
+
+
+class SimulatorHost:
+    """Holds one simulator and renders one job at a time, always in the thread that started it."""
+
+    def __init__(self, spec: SimulatorSpec, threads: int = 1) -> None:
+        self._spec = spec
+        self._threads = threads
+        self._simulator: Simulator | None = None
+        self._thread = 0
+
+    def ping(self) -> Started:
+        """Where this process runs; answers before `start` too."""
+        simulator = self._simulator
+        name, version = (simulator.name, simulator.version) if simulator else ("", "")
+        return Started(socket.gethostname(), os.getpid(), _node_id(), name, version)
+
+    def start(self) -> Started:
+        """Creates the simulator. An error comes back as a value, so that its text is never lost."""
+        # Mesa's software rasterizer takes every core it sees; actors side by side must share them.
+        os.environ.setdefault("LP_NUM_THREADS", str(self._threads))
+        self._thread = threading.get_ident()
+        try:
+            self._simulator = build_simulator(self._spec)
+        except UserError as error:
+            return replace(self.ping(), error=str(error), user_error=True)
+        except Exception:
+            return replace(self.ping(), error=traceback.format_exc())
+        return self.ping()
+
+    def render(self, job: SceneJob) -> Answer:
+        """Renders a job. An exception of the simulator is an answer, not a crash."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        payload: bytes | None = None
+        error: str | None = None
+        unsupported: tuple[str, ...] = ()
+        try:
+            simulator = self._running()
+            unsupported = tuple(simulator.supports(job.scene))
+            if not unsupported:
+                payload = encode_frame(_finished(simulator.render(job.scene), job, simulator))
+        except UserError as problem:
+            error = str(problem)
+        except Exception:
+            error = traceback.format_exc()
+        return Answer(
+            job.scene.scene_id,
+            payload,
+            time.perf_counter() - wall,
+            time.process_time() - cpu,
+            private_memory_mb(),
+            error,
+            unsupported,
+        )
+
+    def close(self) -> None:
+        """Releases the simulator. Safe to call twice."""
+        simulator, self._simulator = self._simulator, None
+        if simulator is not None:
+            simulator.close()
+
+    def _running(self) -> Simulator:
+        if self._simulator is None:
+            raise RuntimeError("start() comes before render()")
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a simulator renders in the thread that started it, and in no other")
+        return self._simulator
+
+
+def start_actor(spec: SimulatorSpec, threads: int = 1, **options: Any) -> Any:
+    """A new Ray actor of `SimulatorHost`, its handle; `options` are Ray's (num_cpus, ...).
+
+    Ray never restarts it nor repeats a call: that is for the pool to decide.
+    """
+    import ray
+
+    # Ray runs a plain actor's calls in order, one at a time, in its process's main thread.
+    actor_class = ray.remote(SimulatorHost)
+    return actor_class.options(max_restarts=0, max_task_retries=0, **options).remote(spec, threads)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """A frame as an Arrow IPC stream with one row; raises for values that the schema does not take."""
+    sink = pa.BufferOutputStream()
+    table = frames_to_table([frame])
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def decode_table(payload: bytes) -> pa.Table:
+    """The inverse of `encode_frame`, as a table of one row."""
+    with pa.ipc.open_stream(payload) as reader:
+        return reader.read_all()
+
+
+def decode_frame(payload: bytes) -> Frame:
+    """The inverse of `encode_frame`."""
+    (frame,) = frames_from_table(decode_table(payload))
+    return frame
+
+
+def private_memory_mb() -> float:
+    """This process's private resident memory, MiB, without shared pages (Ray's object store)."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, but bytes on macOS
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def _finished(frame: Frame, job: SceneJob, simulator: Simulator) -> Frame:
+    """The frame with its lineage. Raises ValueError where the simulator broke its contract."""
+    scene = job.scene
+    if frame.frame_id != scene.scene_id:
+        raise ValueError(f"the simulator returned frame {frame.frame_id!r} for scene {scene.scene_id!r}")
+    if not frame.image:
+        raise ValueError(f"the simulator returned frame {frame.frame_id!r} without an image")
+    origin = Origin(
+        cycle=job.cycle,
+        parent=job.parent,
+        failures=tuple(job.failures),
+        policy=job.policy,
+        scene=scene.to_json(),
+        simulator=simulator.name,
+        simulator_version=simulator.version,
+        seed=job.seed,
+    )
+    return replace(frame, origin=origin)
+
+
+def _node_id() -> str:
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return ""
+    return str(ray.get_runtime_context().get_node_id())

@@ -1,0 +1,108 @@
+"""Colours of things and light of the day: the palettes and weather that scenes are drawn from."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+
+from sim_actors.scene import Environment, Weather
+from sim_actors.sizes import Kind
+
+Colour = tuple[float, float, float]
+
+# Linear RGB and how common: car paint after the yearly popularity surveys of the paint makers
+# (white, black, grey and silver are about four fifths of all cars).
+_PAINT: tuple[tuple[Colour, float], ...] = (
+    ((0.75, 0.75, 0.74), 0.27),
+    ((0.02, 0.02, 0.022), 0.22),
+    ((0.16, 0.16, 0.17), 0.19),
+    ((0.45, 0.46, 0.47), 0.13),
+    ((0.03, 0.07, 0.22), 0.08),
+    ((0.35, 0.02, 0.02), 0.06),
+    ((0.03, 0.12, 0.05), 0.02),
+    ((0.3, 0.25, 0.17), 0.02),
+    ((0.6, 0.35, 0.02), 0.01),
+)
+_CLOTHES: tuple[tuple[Colour, float], ...] = (
+    ((0.03, 0.03, 0.04), 0.25),
+    ((0.04, 0.07, 0.2), 0.2),
+    ((0.2, 0.2, 0.2), 0.15),
+    ((0.65, 0.63, 0.6), 0.12),
+    ((0.4, 0.05, 0.05), 0.1),
+    ((0.1, 0.2, 0.1), 0.08),
+    ((0.45, 0.35, 0.2), 0.06),
+    ((0.6, 0.5, 0.05), 0.04),
+)
+
+HAZE: dict[Weather, float] = {"clear": 0.003, "overcast": 0.005, "fog": 0.025, "rain": 0.01, "snow": 0.014}
+"""Extinction that goes with each weather, 1/m (visibility is about 3.9 / haze: Koschmieder, 1924)."""
+
+WEATHERS: tuple[Weather, ...] = get_args(Weather)
+
+_WEATHER_WORDS: dict[str, Weather] = {
+    "clear": "clear",
+    "sunny": "clear",
+    "partly cloudy": "clear",
+    "cloudy": "overcast",
+    "overcast": "overcast",
+    "fog": "fog",
+    "foggy": "fog",
+    "rain": "rain",
+    "rainy": "rain",
+    "snow": "snow",
+    "snowy": "snow",
+}
+_HOUR_WORDS = {
+    "day": 13.0,
+    "daytime": 13.0,
+    "noon": 12.0,
+    "morning": 9.0,
+    "afternoon": 16.0,
+    "evening": 18.5,
+    "dawn": 6.3,
+    "dusk": 19.3,
+    "dawn/dusk": 19.3,
+    "night": 23.0,
+}
+
+
+def draw_colour(rng: np.random.Generator, kind: Kind) -> Colour:
+    """A colour for a thing of a kind: paint for vehicles, cloth for people, linear RGB in [0, 1]."""
+    palette = _CLOTHES if kind in ("person", "rider") else _PAINT
+    weights = np.array([weight for _, weight in palette])
+    base = palette[int(rng.choice(len(palette), p=weights / weights.sum()))][0]
+    return shade(base, float(rng.uniform(0.8, 1.25)))
+
+
+def shade(colour: Colour, gain: float) -> Colour:
+    """A colour made lighter or darker, within [0, 1]."""
+    r, g, b = (min(max(channel * gain, 0.0), 1.0) for channel in colour)
+    return r, g, b
+
+
+def dark(hour: float) -> bool:
+    """Whether the sun is down or close to it: cars drive with their lights on."""
+    return hour < 7.0 or hour >= 19.0
+
+
+def environment(weather: Weather, hour: float, sun_azimuth: float, *, haze_gain: float = 1.0) -> Environment:
+    """Light and weather that go together: the haze, wet ground and snow of a weather at an hour."""
+    return Environment(
+        hour=hour,
+        sun_azimuth=sun_azimuth,
+        weather=weather,
+        haze=HAZE[weather] * haze_gain,
+        wetness=0.8 if weather == "rain" else 0.0,
+        snow=0.8 if weather == "snow" else 0.0,
+    )
+
+
+def known_weather(word: str) -> Weather | None:
+    """The weather that a dataset's word means ("rainy", "sunny", ...), None if unknown."""
+    return _WEATHER_WORDS.get(word.strip().lower())
+
+
+def known_hour(word: str) -> float | None:
+    """The hour of day that a dataset's word means ("night", "Dawn/Dusk", ...), None if unknown."""
+    return _HOUR_WORDS.get(word.strip().lower())

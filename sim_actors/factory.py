@@ -1,0 +1,83 @@
+"""From a name to a running simulator: the embedded one, or anybody's by import path."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imitation.settings import UserError
+from sim_actors.simulator import Simulator
+
+
+def _opengl(**options: Any) -> Simulator:
+    from sim_actors.opengl.renderer import OpenGLSimulator
+    from sim_actors.opengl.settings import RendererSettings
+
+    return OpenGLSimulator(RendererSettings(**options))
+
+
+SIMULATORS: dict[str, Callable[..., Simulator]] = {"opengl": _opengl}
+
+
+@dataclass(frozen=True)
+class SimulatorSpec:
+    """Which simulator to build, as plain data that can be sent to another process.
+
+    `simulator` is a name in `SIMULATORS` or an import path "package.module:factory"; the factory
+    (a class or function) is called with `options` as keyword arguments.
+    """
+
+    simulator: str = "opengl"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_simulator_name(name: str) -> str:
+    """The name itself. Raises ValueError, with the nearest known name, if no simulator can be meant."""
+    module, colon, factory = name.partition(":")
+    if name in SIMULATORS or (colon and factory and all(part.isidentifier() for part in module.split("."))):
+        return name
+    near = difflib.get_close_matches(name, SIMULATORS, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(SIMULATORS))}"
+    raise ValueError(f"there is no simulator {name!r}; {hint} Your own is named 'package.module:factory'")
+
+
+def build_simulator(spec: SimulatorSpec) -> Simulator:
+    """Builds the simulator in this process.
+
+    Raises UserError if the import path leads nowhere or to something that is no simulator, and
+    whatever the simulator itself raises while it starts.
+    """
+    name = check_simulator_name(spec.simulator)
+    factory = SIMULATORS[name] if name in SIMULATORS else _imported(name)
+    simulator = factory(**spec.options)
+    if not isinstance(simulator, Simulator):
+        raise UserError(
+            f"simulator {name!r}: its factory gave a {type(simulator).__name__}, which lacks a part of "
+            "sim_actors.simulator.Simulator (name, version, render, supports, close)"
+        )
+    return simulator
+
+
+def _imported(path: str) -> Callable[..., Simulator]:
+    module_name, _, attribute = path.partition(":")
+    # A console script does not look in the current folder, where people keep a simulator of their own.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"simulator {path!r}: {error}; looked in {here} and the installed packages. "
+            "Install it or start from the folder that holds it"
+        ) from error
+    try:
+        factory: Callable[..., Simulator] = getattr(module, attribute)
+    except AttributeError:
+        raise UserError(f"simulator {path!r}: {module_name} has no {attribute!r}") from None
+    return factory

@@ -1,0 +1,109 @@
+"""Which body stands for an actor or a prop, built once, and how it is posed in the scene."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from imitation.records import Camera, Cuboid
+from sim_actors.ground import ground_rotation, ground_y
+from sim_actors.opengl.families import FAMILIES, SIMULATOR, Family
+from sim_actors.opengl.shapes import Mesh
+from sim_actors.scene import Actor, Prop
+
+ALIASES: dict[str, str] = {
+    "vehicle": "car",
+    "person": "pedestrian",
+    "people": "pedestrian",
+    "rider": "cyclist",
+    "lorry": "truck",
+    "minivan": "van",
+    "train": "tram",
+    "bike": "bicycle",
+}
+"""Other datasets' names for the same bodies."""
+
+CATALOG: dict[str, tuple[str, ...]] = {
+    category: tuple(models)
+    for category, models in [
+        *SIMULATOR.bodies.items(),
+        *((alias, SIMULATOR.bodies[target]) for alias, target in ALIASES.items()),
+    ]
+}
+"""Categories (lower case) that can be staged -> the models of the "simulator" family."""
+
+
+def bodies_of(family: Family, category: str) -> tuple[str, ...]:
+    """The models of a category, named as any dataset writes it (case, spaces and hyphens do not
+    matter); empty if the family has none."""
+    return tuple(family.bodies.get(_key(category), ()))
+
+
+def _key(category: str) -> str:
+    name = category.strip().lower().replace(" ", "_").replace("-", "_")
+    return ALIASES.get(name, name)
+
+
+def model_of(family: Family, actor: Actor) -> str:
+    """The model's name for an actor: the one it names, or else the body whose proportions are among
+    the nearest to the cuboid's, the actor's seed choosing between those.
+
+    Raises KeyError for a category or a model that the family lacks.
+    """
+    models = bodies_of(family, actor.category)
+    if actor.model:
+        if actor.model not in models:
+            raise KeyError(actor.model)
+        return actor.model
+    if not models:
+        raise KeyError(actor.category)
+    strain = sorted((_strain(body_mesh(family.name, actor.category, name), actor.cuboid), name) for name in models)
+    fit = [name for value, name in strain if value < strain[0][0] + 0.12]
+    return fit[int(np.random.default_rng([11, actor.seed & 0xFFFFFFFF]).integers(len(fit)))]
+
+
+def _strain(mesh: Mesh, cuboid: Cuboid) -> float:
+    """How far a body's proportions are from a cuboid's: spread of the log scale over the axes."""
+    scale = np.log(np.array([cuboid.length, cuboid.height, cuboid.width]) / np.array(mesh.size))
+    return float(scale.max() - scale.min())
+
+
+@lru_cache(maxsize=256)
+def body_mesh(family: str, category: str, model: str) -> Mesh:
+    """The mesh of a body in the unit cuboid."""
+    return FAMILIES[family].bodies[_key(category)][model]()
+
+
+@lru_cache(maxsize=256)
+def prop_mesh(family: str, kind: str, variant: int) -> Mesh:
+    """The mesh of a prop in the unit cuboid."""
+    return FAMILIES[family].props[kind][variant]()
+
+
+def prop_variant(family: Family, prop: Prop) -> int:
+    """Which of the family's meshes stands for a prop: its seed decides."""
+    return int(np.random.default_rng([13, prop.seed & 0xFFFFFFFF]).integers(len(family.props[prop.kind])))
+
+
+def _turn(yaw: float) -> np.ndarray:
+    c, s = math.cos(yaw), math.sin(yaw)
+    return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+
+
+def actor_pose(cuboid: Cuboid) -> np.ndarray:
+    """(4, 4): unit cuboid -> camera coordinates (m), filling the cuboid exactly."""
+    pose = np.eye(4)
+    pose[:3, :3] = _turn(cuboid.yaw) * np.array([cuboid.length, cuboid.height, cuboid.width])
+    pose[:3, 3] = (cuboid.x, cuboid.y, cuboid.z)
+    return pose
+
+
+def prop_pose(prop: Prop, camera: Camera) -> np.ndarray:
+    """(4, 4): unit cuboid -> camera coordinates (m), standing upright on the ground plane."""
+    pose = np.eye(4)
+    size = np.array([prop.length, prop.height, prop.width])
+    pose[:3, :3] = (ground_rotation(camera) @ _turn(prop.yaw)) * size
+    pose[:3, 3] = (prop.x, ground_y(camera, prop.z), prop.z)
+    return pose

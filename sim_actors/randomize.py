@@ -1,0 +1,221 @@
+"""Bounded, seeded perturbations of a scene: domain randomization in its neighbourhood.
+
+Tobin et al., "Domain Randomization for Transferring Deep Neural Networks from Simulation to the
+Real World", IROS 2017: enough variation, and reality looks like one more variation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from imitation.records import Camera, Cuboid
+from imitation.settings import Settings
+from sim_actors.appearance import WEATHERS, dark, draw_colour, environment
+from sim_actors.estimate import projected_box
+from sim_actors.footprint import Footprint, overlaps
+from sim_actors.ground import camera_height, camera_pitch, ground_y
+from sim_actors.scene import Actor, Environment, Scene, Sensor, Weather
+from sim_actors.sizes import size_prior
+from sim_actors.surroundings import blocked, wrap
+
+TRIES = 20
+"""Poses drawn for an actor before it stays where it was."""
+
+_NEAREST = 1.5  # m, a perturbed centre comes no nearer to the camera's plane than this
+
+
+class RandomizeSettings(Settings):
+    """How far a perturbed scene may lie from the one it came from. Every range is for strength 1 and
+    shrinks in proportion to `strength`; draws are uniform within it unless said otherwise."""
+
+    strength: float = Field(1.0, ge=0, le=1, description="0 stages the same scene again, 1 uses the whole ranges")
+    position: float = Field(0.7, ge=0, description="shift of an object along x and along z, at most, m")
+    depth: float = Field(0.05, ge=0, lt=1, description="further shift along z, at most this fraction of the depth")
+    yaw: float = Field(0.15, ge=0, le=math.pi, description="turn of an object, at most, rad")
+    flip: float = Field(0.1, ge=0, le=1, description="chance that an object faces the other way")
+    size: float = Field(0.06, ge=0, lt=0.5, description="change of length, width and height, at most, fraction")
+    drop: float = Field(0.15, ge=0, le=1, description="chance that an object out of focus is left out")
+    appearance: float = Field(1.0, ge=0, le=1, description="chance that an object gets another body and colour")
+    hour: float = Field(4.0, ge=0, le=12, description="shift of the time of day, at most, hours")
+    night: float = Field(0.1, ge=0, le=1, description="chance that the scene moves to the night")
+    sun_azimuth: float = Field(math.pi, ge=0, le=math.pi, description="turn of the sun, at most, rad")
+    change_weather: float = Field(0.5, ge=0, le=1, description="chance that the weather is drawn anew")
+    weather: dict[Weather, float] = Field(
+        {"clear": 0.5, "overcast": 0.3, "fog": 0.06, "rain": 0.1, "snow": 0.04},
+        description="how likely each weather is, when drawn anew; made to sum to 1",
+    )
+    haze: float = Field(0.5, ge=0, description="haze is multiplied by exp(u), u at most this either way")
+    camera_height: float = Field(0.08, ge=0, lt=0.5, description="shift of the camera's height, at most, m")
+    camera_pitch: float = Field(0.008, ge=0, lt=0.2, description="change of the camera's pitch, at most, rad")
+    focal: float = Field(0.03, ge=0, lt=0.5, description="change of the focal length, at most, fraction")
+    exposure: float = Field(0.6, ge=0, le=4, description="change of the exposure, at most, EV")
+    white_balance: float = Field(0.06, ge=0, lt=0.5, description="change of the red and blue gain, at most, fraction")
+    noise: float = Field(0.015, ge=0, le=0.2, description="sensor noise added, at most, share of full scale")
+    blur: float = Field(0.5, ge=0, le=5, description="blur added, at most, px (sigma)")
+    vignette: float = Field(0.15, ge=0, le=0.5, description="change of the vignette, at most")
+
+    @model_validator(mode="after")
+    def _some_weather(self) -> RandomizeSettings:
+        if min(self.weather.values(), default=0) < 0 or sum(self.weather.values()) <= 0:
+            raise ValueError(f"weather: {self.weather} needs weights of 0 or more, and one above 0")
+        return self
+
+
+def perturb(
+    scene: Scene, settings: RandomizeSettings, rng: np.random.Generator, focus: Collection[int] = ()
+) -> Scene:
+    """A scene in the neighbourhood of `scene`: poses, sizes, looks, light, weather, camera and sensor.
+
+    `focus` are indices of actors that the scene is about: they are never left out. No two actors
+    interpenetrate that did not before; each stays in the picture if it was in it, and in front of the
+    camera; one that finds no such pose in `TRIES` keeps its own. Labelled actors stay free of props:
+    those that come to stand in the way are taken out. With strength 0 the scene comes back as it is.
+    """
+    if settings.strength == 0:
+        return scene
+    camera = draw_camera(scene.camera, settings, rng)
+    actors = _move(scene, camera, settings, rng)
+    chance = settings.strength * settings.drop
+    actors = [a for i, a in enumerate(actors) if rng.random() >= chance or i in focus]
+    light = _environment(scene.environment, settings, rng)
+    actors = [_looks(actor, settings, rng, light.hour) for actor in actors]
+    return replace(
+        scene,
+        camera=camera,
+        actors=tuple(actors),
+        props=tuple(prop for prop in scene.props if not blocked(prop, actors)),
+        environment=light,
+        sensor=_sensor(scene.sensor, settings, rng),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _spread(rng: np.random.Generator, settings: RandomizeSettings, width: float) -> float:
+    return float(rng.uniform(-1, 1)) * width * settings.strength
+
+
+def draw_camera(camera: Camera, settings: RandomizeSettings, rng: np.random.Generator) -> Camera:
+    """The camera with focal length, height and pitch moved within the settings' ranges."""
+    gain = 1 + _spread(rng, settings, settings.focal)
+    height = camera_height(camera) + _spread(rng, settings, settings.camera_height)
+    pitch = camera_pitch(camera) + _spread(rng, settings, settings.camera_pitch)
+    return replace(camera, fx=camera.fx * gain, fy=camera.fy * gain, height=max(height, 0.3), pitch=pitch)
+
+
+def _move(scene: Scene, camera: Camera, settings: RandomizeSettings, rng: np.random.Generator) -> list[Actor]:
+    """New poses, one actor after the other; each is checked against all others where they are now,
+    so keeping the old pose never makes a new overlap."""
+    poses = [actor.cuboid for actor in scene.actors]
+    before = list(poses)
+    rectangles = [Footprint.of(pose) for pose in poses]
+    for i, actor in enumerate(scene.actors):
+        in_view = _in_view(before[i], scene.camera, scene)
+        for _ in range(TRIES):
+            pose = _draw_pose(before[i], settings, rng)
+            rectangle = Footprint.of(pose)
+            if pose.z < min(_NEAREST, before[i].z) or (
+                in_view and not _in_view(_regrounded(pose, before[i], scene.camera, camera), camera, scene)
+            ):
+                continue
+            if any(overlaps(rectangle, other) for j, other in enumerate(rectangles) if j != i):
+                continue
+            poses[i], rectangles[i] = pose, rectangle
+            break
+    return [
+        replace(actor, cuboid=_regrounded(pose, old, scene.camera, camera))
+        for actor, pose, old in zip(scene.actors, poses, before)
+    ]
+
+
+def _draw_pose(cuboid: Cuboid, settings: RandomizeSettings, rng: np.random.Generator) -> Cuboid:
+    scale = [1 + _spread(rng, settings, settings.size) for _ in range(3)]
+    turn = _spread(rng, settings, settings.yaw)
+    if rng.random() < settings.flip * settings.strength:
+        turn += math.pi
+    return Cuboid(
+        x=cuboid.x + _spread(rng, settings, settings.position),
+        y=cuboid.y,
+        z=cuboid.z + _spread(rng, settings, settings.position + settings.depth * max(cuboid.z, 0.0)),
+        length=cuboid.length * scale[0],
+        width=cuboid.width * scale[1],
+        height=cuboid.height * scale[2],
+        yaw=wrap(cuboid.yaw + turn),
+    )
+
+
+def _regrounded(pose: Cuboid, old: Cuboid, old_camera: Camera, camera: Camera) -> Cuboid:
+    """The pose at the same height over the new camera's ground as it had over the old one's."""
+    return replace(pose, y=ground_y(camera, pose.z) + old.y - ground_y(old_camera, old.z))
+
+
+def _in_view(cuboid: Cuboid, camera: Camera, scene: Scene) -> bool:
+    """Whether a fair part (15%) of the object is inside the image."""
+    if cuboid.z <= 0.5:
+        return False
+    box = projected_box(cuboid, camera)
+    return box.area > 0 and box.clipped(scene.width, scene.height).area >= 0.15 * box.area
+
+
+def _looks(actor: Actor, settings: RandomizeSettings, rng: np.random.Generator, hour: float) -> Actor:
+    prior = size_prior(actor.category)
+    kind = "other" if prior is None else prior.kind
+    lights = actor.lights or (kind == "vehicle" and dark(hour))
+    colour, seed = draw_colour(rng, kind), int(rng.integers(2**31))
+    if rng.random() < settings.appearance * settings.strength:
+        return replace(actor, color=colour, model="", seed=seed, lights=lights)
+    return replace(actor, lights=lights)
+
+
+def draw_weather(settings: RandomizeSettings, rng: np.random.Generator) -> Weather:
+    """A weather drawn by the settings' weights."""
+    weights = np.array([settings.weather.get(weather, 0.0) for weather in WEATHERS])
+    return WEATHERS[int(rng.choice(len(WEATHERS), p=weights / weights.sum()))]
+
+
+def _environment(
+    old: Environment, settings: RandomizeSettings, rng: np.random.Generator
+) -> Environment:
+    hour = (old.hour + _spread(rng, settings, settings.hour)) % 24
+    night = float(rng.uniform(20.5, 28.5)) % 24
+    if rng.random() < settings.night * settings.strength:
+        hour = night
+    azimuth = wrap(old.sun_azimuth + _spread(rng, settings, settings.sun_azimuth))
+    gain = math.exp(_spread(rng, settings, settings.haze))
+    weather = draw_weather(settings, rng)
+    if rng.random() < settings.change_weather * settings.strength:
+        return environment(weather, hour, azimuth, haze_gain=gain)
+    return replace(old, hour=hour, sun_azimuth=azimuth, haze=old.haze * gain)
+
+
+def draw_environment(settings: RandomizeSettings, rng: np.random.Generator) -> Environment:
+    """Any light and weather there is: the simulator's whole range, by the settings' weights."""
+    night = rng.random() < settings.night
+    hour = float(rng.uniform(20.5, 28.5)) % 24 if night else float(rng.uniform(6.5, 19.5))
+    gain = math.exp(float(rng.uniform(-1, 1)) * settings.haze)
+    return environment(draw_weather(settings, rng), hour, float(rng.uniform(-math.pi, math.pi)), haze_gain=gain)
+
+
+def _sensor(sensor: Sensor, settings: RandomizeSettings, rng: np.random.Generator) -> Sensor:
+    r, g, b = sensor.white_balance
+    return replace(
+        sensor,
+        exposure=sensor.exposure + _spread(rng, settings, settings.exposure),
+        white_balance=(
+            r * (1 + _spread(rng, settings, settings.white_balance)),
+            g,
+            b * (1 + _spread(rng, settings, settings.white_balance)),
+        ),
+        noise=sensor.noise + float(rng.random()) * settings.noise * settings.strength,
+        blur=sensor.blur + float(rng.random()) * settings.blur * settings.strength,
+        vignette=min(max(sensor.vignette + _spread(rng, settings, settings.vignette), 0.0), 1.0),
+    )
+
+
+def draw_sensor(settings: RandomizeSettings, rng: np.random.Generator) -> Sensor:
+    """Any sensor there is: the default one, moved within the whole ranges."""
+    return _sensor(Sensor(), settings.model_copy(update={"strength": 1.0}), rng)

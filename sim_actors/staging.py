@@ -1,0 +1,143 @@
+"""From a request to the scenes that a simulator renders for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydantic import Field
+
+from imitation.records import Box, Camera, Frame
+from imitation.requests import Request
+from imitation.settings import Settings
+from sim_actors.estimate import depth_on_ground
+from sim_actors.footprint import Footprint, overlaps_any
+from sim_actors.free import free_scene
+from sim_actors.randomize import RandomizeSettings, perturb
+from sim_actors.restage import RestageSettings, restage, staged_objects
+from sim_actors.scene import Convention, Prop, Scene
+from sim_actors.surroundings import blocked
+
+_CLUTTER_FAR = 60.0  # m, boxes on or above the horizon are staged this far out
+_CLUTTER_PALETTE = ((0.25, 0.2, 0.14), (0.08, 0.08, 0.08), (0.4, 0.38, 0.35), (0.1, 0.16, 0.07), (0.3, 0.06, 0.04))
+
+
+class StagingSettings(Settings):
+    """How requests become scenes."""
+
+    restage: RestageSettings = Field(RestageSettings(), description="how a frame's labels become a scene")
+    randomize: RandomizeSettings = Field(RandomizeSettings(), description="how far variations lie from it")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What synthetic frames have to match: which box its real dataset's labels mean, its
+    categories (its own names) and the camera and image size (px) of free scenes. `catalog` are the
+    categories that the simulator can stage, in lower case (None: all)."""
+
+    convention: Convention
+    categories: tuple[str, ...]
+    camera: Camera
+    width: int
+    height: int
+    catalog: frozenset[str] | None = None
+    family: str = "simulator"
+
+    def stageable(self) -> tuple[str, ...]:
+        """The categories that the simulator can stage, in the dataset's order."""
+        return tuple(c for c in self.categories if self.catalog is None or c.lower() in self.catalog)
+
+
+def scene_id(request: Request, variation: int) -> str:
+    """The id of a variation's scene, the same whenever it is asked for."""
+    return f"{request.request_id}-v{variation:02d}"
+
+
+def stage(
+    request: Request,
+    variation: int,
+    parent: Frame | None,
+    *,
+    target: Target,
+    settings: StagingSettings,
+) -> Scene:
+    """The scene of one variation (counted from 0) of a request.
+
+    With a parent: its layout, perturbed, with unlabelled clutter where false detections fell.
+    Without: a free scene. Everything follows from the request's seed and the variation, so one scene
+    can be staged again alone. Raises ValueError if `parent` is not the frame that the request names,
+    DataError for a label that cannot be staged.
+    """
+    if (parent.frame_id if parent else None) != request.parent:
+        raise ValueError(f"request {request.request_id} is about frame {request.parent}, not {parent}")
+    name = scene_id(request, variation)
+    rng = np.random.default_rng([request.seed, variation])
+    seed = int(rng.integers(2**31))
+    if parent is None:
+        return free_scene(
+            settings.randomize,
+            scene_id=name,
+            seed=seed,
+            camera=target.camera,
+            width=target.width,
+            height=target.height,
+            categories=target.stageable(),
+            convention=target.convention,
+            family=target.family,
+            density=settings.restage.density,
+        )
+    categories = {c.lower() for c in target.stageable()}
+    scene = restage(
+        parent,
+        scene_id=name,
+        seed=seed,
+        convention=target.convention,
+        settings=settings.restage,
+        family=target.family,
+        catalog=categories,
+    )
+    scene = _with_clutter(scene, request.clutter, rng)
+    staged = staged_objects(parent, categories)
+    return perturb(scene, settings.randomize, rng, [k for k, i in enumerate(staged) if i in request.focus])
+
+
+def scenes_for(
+    request: Request, parent: Frame | None, *, target: Target, settings: StagingSettings
+) -> list[Scene]:
+    """The scenes of all variations of a request, in order."""
+    return [stage(request, v, parent, target=target, settings=settings) for v in range(request.variations)]
+
+
+def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) -> Scene:
+    """The scene with unlabelled things that look about as large as the boxes, where they stood."""
+    clutter: list[Prop] = []
+    for box in boxes:
+        prop = _clutter(box, scene, rng)
+        taken = [Footprint.of(other) for other in clutter]
+        if prop is not None and not blocked(prop, scene.actors):
+            if not overlaps_any(Footprint.of(prop), taken):
+                clutter.append(prop)
+    rectangles = [Footprint.of(prop) for prop in clutter]
+    kept = [prop for prop in scene.props if not overlaps_any(Footprint.of(prop), rectangles)]
+    return replace(scene, props=(*clutter, *kept))
+
+
+def _clutter(box: Box, scene: Scene, rng: np.random.Generator) -> Prop | None:
+    """A thing on the ground below a false detection; None for a box without area or at the lens."""
+    colour = _CLUTTER_PALETTE[int(rng.integers(len(_CLUTTER_PALETTE)))]
+    yaw, seed = float(rng.uniform(-0.4, 0.4)), int(rng.integers(2**31))
+    if box.area <= 0:
+        return None
+    camera = scene.camera
+    z = depth_on_ground(box.y2, camera, _CLUTTER_FAR)
+    if z < 2.0:
+        return None
+    width, height = box.width / camera.fx * z, box.height / camera.fy * z
+    kind = "debris" if height < 2.2 * width and height < 2.5 else ("tree" if width > 0.8 else "pole")
+    x = ((box.x1 + box.x2) / 2 - camera.cx) / camera.fx * z
+    length = min(max(width, 0.15), 6.0)
+    depth = min(length, 1.5)
+    return Prop(kind, x, z + depth / 2, length, depth, min(max(height, 0.15), 8.0), yaw, colour, seed)
+
+
