@@ -62,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="write a run's report.html anew")
     report.add_argument("run", help="a run's folder, such as runs/default")
+
+    commands.add_parser("defaults", help="every setting with its default, as a configuration file")
     return main
 
 

@@ -34,7 +34,9 @@ class RunSettings(Settings):
     """Where the run lies."""
 
     storage: str = Field("runs", description="folder of all runs: local, shared, or a URI (s3://...)")
-    name: str = Field("default", pattern=r"^[A-Za-z0-9][\w.-]*$", description="this run's folder in run.storage")
+    name: str = Field(
+        "default", pattern=r"^[A-Za-z0-9][\w.-]*$", description="this run's folder in run.storage"
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="every random draw of the run follows from it")
 
 
@@ -75,6 +77,9 @@ class MiningSettings(Settings):
     )
     fold_steps: float = Field(
         0.6, gt=0, le=1, description="optimizer steps of a fold's detector, as a share of train.steps"
+    )
+    max_failures: int = Field(
+        100_000, ge=1, description="failures that a policy sees, at most; more are drawn from at random"
     )
 
 
@@ -173,6 +178,14 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
     for override in overrides:
         apply_override(data, override)
     return parse(data, str(path))
+
+
+def load_defaults(overrides: Iterable[str] = ()) -> Config:
+    """The defaults with `section.key=value` on top."""
+    data: dict[str, Any] = {}
+    for override in overrides:
+        apply_override(data, override)
+    return parse(data, "options")
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:

@@ -7,6 +7,7 @@ it streams. A frame that cannot be read becomes a row with an `error`, never a l
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,13 @@ from pydantic import Field
 
 from imitation import storage
 from imitation.categories import CategoryMap
-from imitation.detections import DETECTIONS_SCHEMA, Detections, FrameDetections, detections_to_table
+from imitation.detections import (
+    DETECTIONS_SCHEMA,
+    Detections,
+    FrameDetections,
+    detections_from_table,
+    detections_to_table,
+)
 from imitation.images import load_frame_image
 from imitation.records import Frame, frame_from_row
 from imitation.settings import DataError, Settings
@@ -136,9 +143,7 @@ def evaluate(
     count = 0
     with storage.open_atomic(out) as sink, pq.ParquetWriter(sink, DETECTIONS_SCHEMA) as writer:
         for table in _stream(parts, products, categories, settings):
-            for where, message in zip(
-                table["frame_id"].to_pylist(), table["error"].to_pylist(), strict=True
-            ):
+            for where, message in zip(table["frame_id"].to_pylist(), table["error"].to_pylist(), strict=True):
                 if message is not None:
                     if on_error == "stop":
                         raise DataError(f"frame {where}", message)
@@ -158,6 +163,8 @@ def _stream(
     import ray
     import ray.data
 
+    # Ray Data's logger has a level of its own; it should be as quiet as Ray's.
+    logging.getLogger("ray.data").setLevel(logging.getLogger("ray").level)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # the driver draws one bar for all stages
     context.execution_options.preserve_order = True  # the same rows in the same order, run after run
@@ -195,3 +202,10 @@ def _read(part: EvaluationPart) -> ray.data.Dataset:
 def _tag(batch: pa.Table, part: int) -> pa.Table:
     """The part that a row belongs to travels with it: a batch may span two parts."""
     return batch.append_column("part", pa.array(np.full(batch.num_rows, part, np.int32)))
+
+
+def read_detections(uri: str) -> Iterator[FrameDetections]:
+    """Streams an evaluation's rows, a few hundred frames in memory at a time."""
+    with storage.open_input(uri) as source:
+        for batch in pq.ParquetFile(source).iter_batches(batch_size=256):
+            yield from detections_from_table(pa.Table.from_batches([batch]))

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cluster.config import Config, DataSettings
+from cluster.pool import SimulatorPool
 from cluster.progress import Reporter
 from cluster.services import Services
 from cluster.simulate import simulate
 from cluster.workspace import Workspace
-from imitation import storage
 from imitation.aggregation import Part
 from imitation.categories import CategoryMap, default_map
 from imitation.datasets.parquet import read_frames, write_frames
@@ -28,9 +28,9 @@ from imitation.records import Camera, Frame
 from imitation.settings import DataError, UserError
 from imitation.splits import folds, sequence_note
 from sim_actors.actor import SceneJob
-from sim_actors.standin import standin_scene
+from sim_actors.standin import Split, standin_scene
 
-SPLITS = ("train", "stop", "test")
+SPLITS: tuple[Split, ...] = ("train", "stop", "test")
 LABELS_ONLY = ("frame_id", "sequence", "width", "height", "camera", "conditions", "objects")
 DECODE_AHEAD = 16
 STAND_IN = (
@@ -56,13 +56,13 @@ class RealData:
     notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"categories": self.categories.to_dict()}
+        return asdict(self) | {"categories": self.categories.to_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RealData:
         return cls(
             parts={name: Part(**part) for name, part in data["parts"].items()},
-            categories=CategoryMap.from_dict(data["categories"]),
+            categories=CategoryMap.from_json(data["categories"]),
             folds=data["folds"],
             width=data["width"],
             height=data["height"],
@@ -84,8 +84,6 @@ def prepare(config: Config, workspace: Workspace, services: Services, reporter: 
     def work() -> dict[str, Any]:
         problems: list[str] = []
         notes: list[str] = []
-        for split in SPLITS:
-            storage.delete(workspace.path("data", split))
         if config.data.kind == "world":
             mine = _render_world(config, workspace, services, reporter)
             notes.append(STAND_IN)
@@ -106,26 +104,37 @@ def prepare(config: Config, workspace: Workspace, services: Services, reporter: 
     return data
 
 
-def _render_world(
-    config: Config, workspace: Workspace, services: Services, reporter: Reporter
-) -> set[str]:
+def _render_world(config: Config, workspace: Workspace, services: Services, reporter: Reporter) -> set[str]:
     """Renders every split of the stand-in; its failures are mined in train."""
-    for split in SPLITS:
-        count = config.world.frames(split)
-        scenes = (standin_scene(config.world, split, index) for index in range(count))
-        jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
-        with reporter.stage(f"rendering the stand-in world: {split}", count) as bar:
-            report = simulate(jobs, workspace.path("data", split), services.pool(), progress=bar.update)
-        if report.set_aside:
-            raise UserError(f"the embedded world could not be rendered: {report.set_aside[0].reason}")
+    with services.pool() as pool:
+        for split in SPLITS:
+            _render_split(config, workspace, pool, reporter, split)
     return {frame.frame_id for frame in read_frames(workspace.path("data", "train"), ("frame_id",))}
 
 
+def _render_split(
+    config: Config, workspace: Workspace, pool: SimulatorPool, reporter: Reporter, split: Split
+) -> None:
+    count = getattr(config.world, split)
+    scenes = (standin_scene(config.world, split, index) for index in range(count))
+    jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
+    with reporter.stage(f"rendering the stand-in world: {split}", count) as bar:
+        report = simulate(jobs, workspace.path("data", split), pool, progress=bar.update)
+    if report.set_aside:
+        raise UserError(f"the embedded world could not be rendered: {report.set_aside[0].reason}")
+
+
 def _import(
-    settings: DataSettings, dataset: DatasetReader, workspace: Workspace, reporter: Reporter, problems: list[str]
+    settings: DataSettings,
+    dataset: DatasetReader,
+    workspace: Workspace,
+    reporter: Reporter,
+    problems: list[str],
 ) -> set[str]:
     """Writes a dataset's checked frames as Parquet, the real frames of `mine` among those of train."""
-    skip: Problems | None = (lambda error: problems.append(str(error))) if settings.on_error == "skip" else None
+    skip: Problems | None = (
+        (lambda error: problems.append(str(error))) if settings.on_error == "skip" else None
+    )
     names = dataset.splits()
     mine: set[str] = set()
     for split in SPLITS:
@@ -146,7 +155,9 @@ def _import(
         total = sum(min(len(names[source]), settings.limit or len(names[source])) for source in sources)
         with reporter.stage(f"reading {split}", total) as bar:
             checked = _decoded(frames(), skip) if settings.verify_images else frames()
-            written = write_frames(_counted(checked, bar.update), workspace.path("data", split, "frames.parquet"))
+            written = write_frames(
+                _counted(checked, bar.update), workspace.path("data", split, "frames.parquet")
+            )
         if not written:
             raise UserError(
                 f"{dataset.root}: no frame of split {split!r} can be used ({total} listed, {len(problems)} "
@@ -202,11 +213,13 @@ def _describe(
     sizes: Counter[tuple[int, int]] = Counter()
     cameras: list[Camera] = []
     mined: dict[str, str | None] = {}
+    judged: Counter[str] = Counter()
     for split in SPLITS:
         counts[split] = 0
         for frame in read_frames(uris[split], LABELS_ONLY):
             counts[split] += 1
             unmapped += mapping.unmapped([frame])
+            judged[split] += int((~mapping.apply(frame).ignore).sum())
             if split == "train":
                 objects.update(obj.category for obj in frame.objects if not obj.ignore)
                 sizes[(frame.width, frame.height)] += 1
@@ -214,11 +227,12 @@ def _describe(
                     cameras.append(frame.camera)
                 if frame.frame_id in mine:
                     mined[frame.frame_id] = frame.sequence
-    if not sum(count for name, count in objects.items() if mapping.label(name)):
-        raise UserError(
-            f"no object of {', '.join(mapping.categories)} in train; it has {dict(objects) or 'no object at all'}. "
-            "Set data.categories and data.mapping."
-        )
+    for split in SPLITS:
+        if not judged[split]:
+            raise UserError(
+                f"split {split!r} has no object of {', '.join(mapping.categories)}: nothing to learn or to score "
+                f"(train has {dict(objects)}). Give it more frames, or set data.categories."
+            )
     ids = sorted(mined)
     if config.data.kind != "world":
         notes.append(f"Folds of mining: {sequence_note(mined[i] for i in ids)}")

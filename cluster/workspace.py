@@ -66,7 +66,9 @@ class Workspace:
         before = flatten(yaml.safe_load(storage.read_bytes(known)))
         after = flatten(config)
         keys = sorted(
-            key for key in before.keys() | after.keys() if before.get(key) != after.get(key) and not _free(key)
+            key
+            for key in before.keys() | after.keys()
+            if before.get(key) != after.get(key) and not _free(key)
         )
         if keys:
             changes = "; ".join(f"{key} was {before.get(key)!r}, now {after.get(key)!r}" for key in keys[:8])

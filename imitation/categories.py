@@ -112,8 +112,8 @@ class CategoryMap:
             if not (obj.ignore or obj.category in self.mapping or obj.category in self.ignore)
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `from_dict` reads it back."""
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for JSON; `from_json` reads it back."""
         return {
             "categories": list(self.categories),
             "mapping": dict(self.mapping),
@@ -121,7 +121,7 @@ class CategoryMap:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> CategoryMap:
+    def from_json(cls, data: Mapping[str, Any]) -> CategoryMap:
         return cls(tuple(data["categories"]), dict(data["mapping"]), frozenset(data["ignore"]))
 
 

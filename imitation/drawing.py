@@ -21,7 +21,13 @@ _NAMED: dict[str, Rgb] = {
     "pedestrian": (240, 228, 66),
     "cyclist": (255, 110, 70),
 }
-_OTHERS: tuple[Rgb, ...] = ((204, 121, 167), (90, 120, 255), (120, 220, 160), (255, 170, 200), (190, 150, 255))
+_OTHERS: tuple[Rgb, ...] = (
+    (204, 121, 167),
+    (90, 120, 255),
+    (120, 220, 160),
+    (255, 170, 200),
+    (190, 150, 255),
+)
 
 
 def category_colour(category: str) -> Rgb:
@@ -99,7 +105,9 @@ def _line(image: Image.Image) -> int:
 
 
 def _box(pen: ImageDraw.ImageDraw, box: Box, colour: Rgb, width: int, text: str) -> None:
-    pen.rectangle((box.x1, box.y1, max(box.x1, box.x2 - 1), max(box.y1, box.y2 - 1)), outline=colour, width=width)
+    pen.rectangle(
+        (box.x1, box.y1, max(box.x1, box.x2 - 1), max(box.y1, box.y2 - 1)), outline=colour, width=width
+    )
     if not text:
         return
     font = ImageFont.load_default(9 + 2 * width)

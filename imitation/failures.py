@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -102,9 +103,16 @@ FAILURES_SCHEMA = pa.schema(
 )
 
 
+def failure_batches(failures: Iterable[Failure], size: int = 1024) -> Iterator[pa.RecordBatch]:
+    """Failures as Arrow batches of `FAILURES_SCHEMA`, at most `size` rows each: to write as they come."""
+    failures = iter(failures)
+    while rows := [failure.to_row() for failure in islice(failures, size)]:
+        yield pa.RecordBatch.from_pylist(rows, schema=FAILURES_SCHEMA)
+
+
 def failures_to_table(failures: Iterable[Failure]) -> pa.Table:
     """Failures as one Arrow table of `FAILURES_SCHEMA`."""
-    return pa.Table.from_pylist([failure.to_row() for failure in failures], schema=FAILURES_SCHEMA)
+    return pa.Table.from_batches(failure_batches(failures), schema=FAILURES_SCHEMA)
 
 
 def failures_from_table(table: pa.Table) -> list[Failure]:

@@ -38,8 +38,7 @@ def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
     except Image.UnidentifiedImageError:
-        found = "the file is empty" if data == b"" else "the file is not a JPEG or PNG image, or is cut short"
-        raise DataError(where, found) from None
+        raise DataError(where, "not a JPEG or PNG image, or empty, or cut short") from None
     except _BROKEN as error:
         raise DataError(where, f"unreadable image: {error}") from error
     width, height = image.size

@@ -23,14 +23,13 @@ _EXPLAINING = ("localization", "classification")
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2] - boxes[:, 0]).clip(0) * (boxes[:, 3] - boxes[:, 1]).clip(0)
+    return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
 
 
 def _intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    width, height = np.moveaxis((high - low).clip(0), -1, 0)
-    return np.asarray(width * height)
+    sides = np.maximum(np.minimum(a[:, None, 2:], b[None, :, 2:]) - low, 0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:

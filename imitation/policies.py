@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -52,7 +52,9 @@ class PolicySettings(Settings):
         le=1.0,
         description="budget of a failure mode by its weight w: w ** (1 - spread) (0: proportional, 1: equal)",
     )
-    max_clutter: int = Field(3, ge=0, description="false detections of one frame that become clutter, at most")
+    max_clutter: int = Field(
+        3, ge=0, description="false detections of one frame that become clutter, at most"
+    )
 
     @field_validator("kind_weights")
     @classmethod
@@ -68,11 +70,11 @@ class PolicySettings(Settings):
 @dataclass(frozen=True)
 class Mined:
     """What a policy sees: the failures, how often each category occurs in the real training frames
-    (objects), and which categories the simulator can stage (lower case)."""
+    (objects), and which categories the simulator can stage (lower case; None: it does not say)."""
 
     failures: Sequence[Failure]
     category_counts: Mapping[str, int]
-    stageable: frozenset[str]
+    stageable: frozenset[str] | None = None
 
 
 class Policy(Protocol):
@@ -105,8 +107,10 @@ def mode_of(failure: Failure) -> tuple[str, str, str]:
     return (failure.category or failure.predicted or "nothing", failure.kind, trait)
 
 
-def out_of_reach(failure: Failure, stageable: frozenset[str]) -> str | None:
+def out_of_reach(failure: Failure, stageable: frozenset[str] | None) -> str | None:
     """Why the simulator cannot answer this failure, or None if it can."""
+    if stageable is None:
+        return None
     if failure.object_index is not None and failure.category and failure.category.lower() not in stageable:
         return f"the simulator has no asset for category {failure.category!r}"
     return None
@@ -248,11 +252,6 @@ def build_policy(settings: PolicySettings) -> Policy:
 
 def requested_frames(requests: Sequence[Request]) -> int:
     return sum(request.variations for request in requests)
-
-
-def count_modes(failures: Sequence[Failure]) -> Counter[str]:
-    """Failures by readable mode, for the report."""
-    return Counter(", ".join(mode_of(failure)) for failure in failures)
 
 
 def _even_shares(total: int, parts: int) -> list[int]:

@@ -39,8 +39,12 @@ class Preprocessing(Settings):
     colour_order: str = Field("RGB", description="order of the channels")
     scale: float = Field(1 / 255, description="factor from stored bytes to the network's input")
     resize: str = Field("bilinear, antialiased, aspect ratio not kept", description="how images are resized")
-    mean: tuple[float, float, float] | None = Field(None, description="subtracted inside the network; null: unknown")
-    std: tuple[float, float, float] | None = Field(None, description="divided by inside the network; null: unknown")
+    mean: tuple[float, float, float] | None = Field(
+        None, description="subtracted in the network; null: unknown"
+    )
+    std: tuple[float, float, float] | None = Field(
+        None, description="divided by in the network; null: unknown"
+    )
 
 
 class ProductInfo(Settings):
@@ -51,7 +55,7 @@ class ProductInfo(Settings):
     categories: tuple[str, ...] = Field(min_length=1, description="category of label i + 1")
     preprocessing: Preprocessing = Field(description="what happens to an image before the network")
     operating_threshold: float | None = Field(
-        None, ge=0, le=1, description="score from which a detection counts; null until chosen on the stop split"
+        None, ge=0, le=1, description="score from which a detection counts; null until it is chosen"
     )
     trained_on: dict[str, Any] = Field(default_factory=dict, description="data, steps, seed, final losses")
     versions: dict[str, str] = Field(default_factory=dict, description="of the libraries it was made with")
@@ -118,14 +122,18 @@ def is_product(folder: str) -> bool:
 
 
 def read_info(folder: str) -> ProductInfo:
-    """What detector.json says. Raises UserError naming the file and the field where it is missing or wrong."""
+    """What detector.json says. Raises UserError naming the file and field that is missing or wrong."""
     path = storage.join(folder, INFO)
     if not storage.exists(path):
-        raise UserError(f"{folder}: no trained detector here ({INFO} is missing); its training may not have finished")
+        raise UserError(
+            f"{folder}: no trained detector here ({INFO} is missing); its training may not have finished"
+        )
     values = storage.read_json(path)
     found = values.get("format") if isinstance(values, dict) else None
     if found != FORMAT:
-        raise UserError(f"{path}: format is {found!r}, this version reads {FORMAT}; export it again with its own version")
+        raise UserError(
+            f"{path}: format is {found!r}, this version reads {FORMAT}; export it again with its own version"
+        )
     try:
         return ProductInfo.model_validate(values)
     except ValidationError as error:
@@ -170,47 +178,23 @@ def load_product(folder: str, device: str = "cpu") -> tuple[Predictor, ProductIn
     return Predictor(model, info.categories, size.width, size.height, device), info
 
 
-ONNX_OUTPUTS = ("boxes", "scores", "occlusion")
-
-
 def export_onnx(folder: str, path: str) -> None:
-    """Writes the product's network as an ONNX file (a local path), up to the proposals before clustering.
+    """Writes the product's network as an ONNX file, up to the proposals before clustering.
 
     Input `images`: float32 (batch, 3, height, width), RGB in [0, 1], at the size in detector.json; the
     normalisation is inside. Outputs, for N cells and C categories: `boxes` (batch, N, 4) px of the input,
     (x1, y1, x2, y2); `scores` (batch, N, C), coverage times class probability; `occlusion` (batch, N).
     What is left to do: drop scores below `score_floor`, non-maximum suppression per category at `nms_iou`,
-    both in detector.json. The file's metadata holds detector.json.
+    both in detector.json, which the file holds as metadata too.
 
-    Raises UserError for a detector without a `proposals` method (torchvision's have none), or if the
-    packages of the extra `onnx` are not installed.
+    Raises UserError for a detector without a `proposals` method (torchvision's have none), for a size
+    that is not a multiple of 32, or if the packages of the extra `onnx` are not installed.
     """
-    import torch
+    from imitation.detectors.export import to_onnx
 
     predictor, info = load_product(folder)
-    if not hasattr(predictor.model, "proposals"):
-        raise UserError(
-            f"{folder}: {info.detector.name} cannot be exported: a detector needs a method "
-            "proposals(images) -> (boxes, scores, occlusion) for it, as the grid detector has"
-        )
-    try:
-        import onnx
-        import onnxscript  # noqa: F401  # torch's exporter needs it
-    except ImportError as error:
-        raise UserError(f"exporting needs the package {error.name}: install imitation-training[onnx]") from error
-    images = torch.zeros(2, 3, predictor.height, predictor.width)
-    program = torch.onnx.export(
-        _Proposals(predictor.model).eval(),
-        (images,),
-        dynamo=True,
-        input_names=["images"],
-        output_names=list(ONNX_OUTPUTS),
-        dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
-        verbose=False,
-    )
-    model = program.model_proto
-    onnx.helper.set_model_props(model, {INFO: info.model_dump_json()})
-    storage.write_bytes_atomic(path, model.SerializeToString())
+    data = to_onnx(predictor.model, predictor.width, predictor.height, {INFO: info.model_dump_json()})
+    storage.write_bytes_atomic(path, data)
 
 
 def _weights_bytes(folder: str) -> bytes:

@@ -33,7 +33,9 @@ class Request:
         if not self.request_id:
             raise ValueError("request_id is empty")
         if self.variations < 1:
-            raise ValueError(f"request {self.request_id}: variations is {self.variations}, must be at least 1")
+            raise ValueError(
+                f"request {self.request_id}: variations is {self.variations}, must be at least 1"
+            )
         if self.seed < 0:
             raise ValueError(f"request {self.request_id}: seed is {self.seed}, must not be negative")
 

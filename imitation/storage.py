@@ -44,11 +44,16 @@ class StorageError(UserError):
     """A file that cannot be read or written. `errno` is the system's number, None if it gave none."""
 
     def __init__(self, action: str, uri: str, what: str, number: int | None = None) -> None:
-        super().__init__(f"cannot {action} {uri}: {what}")
+        super().__init__(f"cannot {action} {without_secrets(uri)}: {what}")
         self.action, self.uri, self.what, self.errno = action, uri, what, number
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str, int | None]]:
         return type(self), (self.action, self.uri, self.what, self.errno)
+
+
+def without_secrets(uri: str) -> str:
+    """The URI without the user and password that may stand before its host, for messages."""
+    return re.sub(r"://[^/@]*@", "://", uri)
 
 
 @contextmanager
@@ -62,8 +67,10 @@ def _explained(action: str, uri: str) -> Iterator[None]:
 
 def _explain(action: str, uri: str, error: Exception) -> StorageError:
     number = getattr(error, "errno", None)
-    if number is None and "ACCESS_DENIED" in str(error):  # pyarrow gives S3's refusals no number
-        number = errno.EACCES
+    if number is None:  # fsspec's often have none; pyarrow gives S3's refusals none
+        denied = isinstance(error, PermissionError) or "ACCESS_DENIED" in str(error)
+        missing = isinstance(error, FileNotFoundError)
+        number = errno.EACCES if denied else errno.ENOENT if missing else None
     return StorageError(action, uri, _REASONS.get(number or 0, str(error)), number)
 
 
@@ -85,10 +92,10 @@ def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
 @lru_cache(maxsize=4096)  # opening an S3 file system asks the network for the bucket's region
 def _resolve_uri(uri: str) -> tuple[pafs.FileSystem, str]:
     try:
-        return pafs.FileSystem.from_uri(uri)
+        return pafs.FileSystem.from_uri(_with_single_puts(uri))
     except pa.ArrowInvalid as error:
         if "Unrecognized filesystem" not in str(error):
-            raise UserError(f"{uri}: not a path that can be opened: {error}") from error
+            raise UserError(f"{without_secrets(uri)}: not a path that can be opened: {error}") from error
     except OSError as error:
         raise _explain("open", uri, error) from error
     import fsspec
@@ -96,8 +103,15 @@ def _resolve_uri(uri: str) -> tuple[pafs.FileSystem, str]:
     try:
         fs, path = fsspec.core.url_to_fs(uri)
     except (ValueError, ImportError, OSError) as error:
-        raise UserError(f"{uri}: no file system for it: {error}") from error
+        raise UserError(f"{without_secrets(uri)}: no file system for it: {error}") from error
     return pafs.PyFileSystem(pafs.FSSpecHandler(fs)), path
+
+
+def _with_single_puts(uri: str) -> str:
+    """Lets pyarrow write a small S3 object with one request instead of a multipart upload's three."""
+    if not uri.startswith("s3://") or "allow_delayed_open=" in uri:
+        return uri
+    return uri + ("&" if "?" in uri else "?") + "allow_delayed_open=true"
 
 
 def absolute(uri: str) -> str:
@@ -115,6 +129,11 @@ def join(uri: str, *parts: str) -> str:
     """The path or URI of something inside a folder; "?options" of a URI stay at its end."""
     path, query = _split_query(uri)
     return posixpath.join(path, *parts) + query
+
+
+def beside(folder: str, uri: str) -> str:
+    """A path as it is if it is absolute or a URI, else counted from a folder."""
+    return uri if "://" in uri or uri.startswith("/") else join(folder, uri)
 
 
 def parent(uri: str) -> str:
@@ -152,9 +171,10 @@ def size_of(uri: str) -> int:
     return info.size
 
 
-def list_files(uri: str, suffix: str = "", recursive: bool = False) -> list[str]:
-    """The files in a folder, as sorted paths or URIs of the same kind; hidden ones (".name", among them
-    unfinished writes) are left out. Raises `StorageError` if the folder is missing."""
+def list_files(uri: str, suffix: str = "", recursive: bool = False, hidden: str = ".") -> list[str]:
+    """The files in a folder, as sorted paths or URIs of the same kind. Names that begin with one of the
+    characters of `hidden` are left out (unfinished writes begin with a dot), and so is what lies in
+    folders of such names. Raises `StorageError` if the folder is missing."""
     fs, path = resolve(uri)
     with _explained("list", uri):
         infos = fs.get_file_info(pafs.FileSelector(path, recursive=recursive))
@@ -163,7 +183,11 @@ def list_files(uri: str, suffix: str = "", recursive: bool = False) -> list[str]
         for info in infos
         if info.type == pafs.FileType.File and info.path.endswith(suffix)
     ]
-    return [join(uri, name) for name in sorted(inside) if not re.search(r"(^|/)\.", name)]
+    return [
+        join(uri, name)
+        for name in sorted(inside)
+        if not any(part.startswith(tuple(hidden)) for part in name.split("/"))
+    ]
 
 
 def list_folders(uri: str) -> list[str]:

@@ -96,6 +96,8 @@ class SimulatorHost:
         self._thread = threading.get_ident()
         try:
             self._simulator = build_simulator(self._spec)
+            # Arrow imports pandas with the first row, seconds on a slow machine: not on a scene's time.
+            encode_frame(Frame("warm-up", 1, 1, image=b"-"))
         except UserError as error:
             return replace(self.ping(), error=str(error), user_error=True)
         except Exception:

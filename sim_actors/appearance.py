@@ -35,7 +35,7 @@ _CLOTHES: tuple[tuple[Colour, float], ...] = (
     ((0.6, 0.5, 0.05), 0.04),
 )
 
-HAZE: dict[Weather, float] = {"clear": 0.003, "overcast": 0.005, "fog": 0.025, "rain": 0.01, "snow": 0.014}
+HAZE: dict[Weather, float] = {"clear": 0.0008, "overcast": 0.0015, "fog": 0.025, "rain": 0.005, "snow": 0.008}
 """Extinction that goes with each weather, 1/m (visibility is about 3.9 / haze: Koschmieder, 1924)."""
 
 WEATHERS: tuple[Weather, ...] = get_args(Weather)
@@ -59,11 +59,11 @@ _HOUR_WORDS = {
     "noon": 12.0,
     "morning": 9.0,
     "afternoon": 16.0,
-    "evening": 18.5,
+    "evening": 17.3,
     "dawn": 6.3,
-    "dusk": 19.3,
-    "dawn/dusk": 19.3,
-    "night": 23.0,
+    "dusk": 17.8,
+    "dawn/dusk": 17.8,
+    "night": 22.0,
 }
 
 
@@ -82,8 +82,8 @@ def shade(colour: Colour, gain: float) -> Colour:
 
 
 def dark(hour: float) -> bool:
-    """Whether the sun is down or close to it: cars drive with their lights on."""
-    return hour < 7.0 or hour >= 19.0
+    """Whether the sun is down or close to it (it rises at 6 and sets at 18): cars have lights on."""
+    return hour < 6.6 or hour >= 17.4
 
 
 def environment(weather: Weather, hour: float, sun_azimuth: float, *, haze_gain: float = 1.0) -> Environment:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from imitation.records import Camera
 from imitation.settings import UserError
+from sim_actors.scene import Scene
 from sim_actors.simulator import Simulator
 
 
@@ -18,7 +20,10 @@ def _opengl(**options: Any) -> Simulator:
     from sim_actors.opengl.renderer import OpenGLSimulator
     from sim_actors.opengl.settings import RendererSettings
 
-    return OpenGLSimulator(RendererSettings(**options))
+    simulator = OpenGLSimulator(RendererSettings(**options))
+    # It opens its context with the first picture: what is missing must come out now, not scene by scene.
+    simulator.render(Scene("warm-up", 32, 16, Camera(32.0, 32.0, 16.0, 8.0)))
+    return simulator
 
 
 SIMULATORS: dict[str, Callable[..., Simulator]] = {"opengl": _opengl}
@@ -57,8 +62,8 @@ def build_simulator(spec: SimulatorSpec) -> Simulator:
     simulator = factory(**spec.options)
     if not isinstance(simulator, Simulator):
         raise UserError(
-            f"simulator {name!r}: its factory gave a {type(simulator).__name__}, which lacks a part of "
-            "sim_actors.simulator.Simulator (name, version, render, supports, close)"
+            f"simulator {name!r}: its factory gave a value of type {type(simulator).__name__!r}, which "
+            "lacks a part of sim_actors.simulator.Simulator (name, version, render, supports, close)"
         )
     return simulator
 

@@ -141,12 +141,12 @@ class _Traffic:
         """One actor; none if no free place is found in `_TRIES`."""
         role = self._role()
         scale = 1 + self.rng.uniform(-1, 1, size=3) * (size_spread + prior.spread / 2)
-        dims = (prior.length * scale[0], prior.width * scale[1], prior.height * scale[2])
+        length, width, height = map(float, scale * (prior.length, prior.width, prior.height))
         colour, seed = draw_colour(self.rng, prior.kind), int(self.rng.integers(2**31))
         for _ in range(_TRIES):
             x, z, yaw = self._propose(prior, role)
             y = ground_y(self.camera, z)
-            cuboid = Cuboid(x, y, z, *map(float, dims), wrap(yaw))
+            cuboid = Cuboid(x, y, z, length, width, height, wrap(yaw))
             footprint = Footprint.of(cuboid, 0.3)
             if z < 1.5 or overlaps_any(footprint, self._taken) or not self._fits(cuboid, role):
                 continue
@@ -226,7 +226,9 @@ class _Traffic:
 
     def _at_the_edge(self, prior: SizePrior) -> tuple[float, float, float]:
         z = float(self.rng.uniform(3.0, 5.0 + prior.length))
-        column = float(self.rng.choice((0, self.size[0]))) + float(self.rng.uniform(-0.05, 0.05)) * self.size[0]
+        column = (
+            float(self.rng.choice((0, self.size[0]))) + float(self.rng.uniform(-0.05, 0.05)) * self.size[0]
+        )
         yaw = road_yaw(self.road) + (math.pi if self.rng.random() < 0.5 else 0.0)
         return (column - self.camera.cx) / self.camera.fx * z, z, yaw + float(self.rng.normal(0, 0.1))
 

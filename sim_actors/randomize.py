@@ -7,7 +7,7 @@ Real World", IROS 2017: enough variation, and reality looks like one more variat
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,14 +17,17 @@ from imitation.records import Camera, Cuboid
 from imitation.settings import Settings
 from sim_actors.appearance import WEATHERS, dark, draw_colour, environment
 from sim_actors.estimate import projected_box
-from sim_actors.footprint import Footprint, overlaps
+from sim_actors.footprint import Footprint, overlaps, overlaps_any
 from sim_actors.ground import camera_height, camera_pitch, ground_y
-from sim_actors.scene import Actor, Environment, Scene, Sensor, Weather
+from sim_actors.scene import Actor, Environment, Prop, Scene, Sensor, Weather
 from sim_actors.sizes import size_prior
-from sim_actors.surroundings import blocked, wrap
+from sim_actors.surroundings import SPACING, blocked, wrap
 
 TRIES = 20
 """Poses drawn for an actor before it stays where it was."""
+
+NIGHT = (18.5, 29.5)
+"""Hours of the night, up to the next morning's (the sun rises at 6 and sets at 18)."""
 
 _NEAREST = 1.5  # m, a perturbed centre comes no nearer to the camera's plane than this
 
@@ -33,14 +36,24 @@ class RandomizeSettings(Settings):
     """How far a perturbed scene may lie from the one it came from. Every range is for strength 1 and
     shrinks in proportion to `strength`; draws are uniform within it unless said otherwise."""
 
-    strength: float = Field(1.0, ge=0, le=1, description="0 stages the same scene again, 1 uses the whole ranges")
+    strength: float = Field(
+        1.0, ge=0, le=1, description="0 stages the same scene again, 1 uses the whole ranges"
+    )
     position: float = Field(0.7, ge=0, description="shift of an object along x and along z, at most, m")
-    depth: float = Field(0.05, ge=0, lt=1, description="further shift along z, at most this fraction of the depth")
+    depth: float = Field(
+        0.05, ge=0, lt=1, description="further shift along z, at most this fraction of the depth"
+    )
     yaw: float = Field(0.15, ge=0, le=math.pi, description="turn of an object, at most, rad")
     flip: float = Field(0.1, ge=0, le=1, description="chance that an object faces the other way")
-    size: float = Field(0.06, ge=0, lt=0.5, description="change of length, width and height, at most, fraction")
-    drop: float = Field(0.15, ge=0, le=1, description="chance that an object out of focus is left out")
-    appearance: float = Field(1.0, ge=0, le=1, description="chance that an object gets another body and colour")
+    size: float = Field(
+        0.06, ge=0, lt=0.5, description="change of length, width and height, at most, fraction"
+    )
+    drop: float = Field(
+        0.15, ge=0, le=1, description="chance that an object is left out, where others are in focus"
+    )
+    appearance: float = Field(
+        1.0, ge=0, le=1, description="chance that an object gets another body and colour"
+    )
     hour: float = Field(4.0, ge=0, le=12, description="shift of the time of day, at most, hours")
     night: float = Field(0.1, ge=0, le=1, description="chance that the scene moves to the night")
     sun_azimuth: float = Field(math.pi, ge=0, le=math.pi, description="turn of the sun, at most, rad")
@@ -54,7 +67,9 @@ class RandomizeSettings(Settings):
     camera_pitch: float = Field(0.008, ge=0, lt=0.2, description="change of the camera's pitch, at most, rad")
     focal: float = Field(0.03, ge=0, lt=0.5, description="change of the focal length, at most, fraction")
     exposure: float = Field(0.6, ge=0, le=4, description="change of the exposure, at most, EV")
-    white_balance: float = Field(0.06, ge=0, lt=0.5, description="change of the red and blue gain, at most, fraction")
+    white_balance: float = Field(
+        0.06, ge=0, lt=0.5, description="change of the red and blue gain, at most, fraction"
+    )
     noise: float = Field(0.015, ge=0, le=0.2, description="sensor noise added, at most, share of full scale")
     blur: float = Field(0.5, ge=0, le=5, description="blur added, at most, px (sigma)")
     vignette: float = Field(0.15, ge=0, le=0.5, description="change of the vignette, at most")
@@ -71,16 +86,17 @@ def perturb(
 ) -> Scene:
     """A scene in the neighbourhood of `scene`: poses, sizes, looks, light, weather, camera and sensor.
 
-    `focus` are indices of actors that the scene is about: they are never left out. No two actors
-    interpenetrate that did not before; each stays in the picture if it was in it, and in front of the
-    camera; one that finds no such pose in `TRIES` keeps its own. Labelled actors stay free of props:
-    those that come to stand in the way are taken out. With strength 0 the scene comes back as it is.
+    `focus` are indices of actors that the scene is about: they are never left out, and neither is
+    anything else where there is no focus. No two actors interpenetrate that did not before; each stays
+    in the picture if it was in it, and in front of the camera; one that finds no such pose in `TRIES`
+    keeps its own. Props that come to stand in an actor, or before a labelled one, are taken out. With
+    strength 0 the scene comes back as it is.
     """
     if settings.strength == 0:
         return scene
     camera = draw_camera(scene.camera, settings, rng)
     actors = _move(scene, camera, settings, rng)
-    chance = settings.strength * settings.drop
+    chance = settings.strength * settings.drop if focus else 0.0
     actors = [a for i, a in enumerate(actors) if rng.random() >= chance or i in focus]
     light = _environment(scene.environment, settings, rng)
     actors = [_looks(actor, settings, rng, light.hour) for actor in actors]
@@ -88,7 +104,7 @@ def perturb(
         scene,
         camera=camera,
         actors=tuple(actors),
-        props=tuple(prop for prop in scene.props if not blocked(prop, actors)),
+        props=tuple(prop for prop in scene.props if not _in_the_way(prop, actors, scene.actors)),
         environment=light,
         sensor=_sensor(scene.sensor, settings, rng),
         seed=int(rng.integers(2**31)),
@@ -113,7 +129,7 @@ def _move(scene: Scene, camera: Camera, settings: RandomizeSettings, rng: np.ran
     poses = [actor.cuboid for actor in scene.actors]
     before = list(poses)
     rectangles = [Footprint.of(pose) for pose in poses]
-    for i, actor in enumerate(scene.actors):
+    for i in range(len(poses)):
         in_view = _in_view(before[i], scene.camera, scene)
         for _ in range(TRIES):
             pose = _draw_pose(before[i], settings, rng)
@@ -161,6 +177,14 @@ def _in_view(cuboid: Cuboid, camera: Camera, scene: Scene) -> bool:
     return box.area > 0 and box.clipped(scene.width, scene.height).area >= 0.15 * box.area
 
 
+def _in_the_way(prop: Prop, actors: Sequence[Actor], before: Sequence[Actor]) -> bool:
+    """Whether a prop has come to overlap an actor or to hide one; one that hid some before may stay."""
+    footprint = Footprint.of(prop)
+    if overlaps_any(footprint, (Footprint.of(actor.cuboid, SPACING) for actor in actors)):
+        return True
+    return blocked(prop, actors) and not blocked(prop, before)
+
+
 def _looks(actor: Actor, settings: RandomizeSettings, rng: np.random.Generator, hour: float) -> Actor:
     prior = size_prior(actor.category)
     kind = "other" if prior is None else prior.kind
@@ -177,11 +201,9 @@ def draw_weather(settings: RandomizeSettings, rng: np.random.Generator) -> Weath
     return WEATHERS[int(rng.choice(len(WEATHERS), p=weights / weights.sum()))]
 
 
-def _environment(
-    old: Environment, settings: RandomizeSettings, rng: np.random.Generator
-) -> Environment:
+def _environment(old: Environment, settings: RandomizeSettings, rng: np.random.Generator) -> Environment:
     hour = (old.hour + _spread(rng, settings, settings.hour)) % 24
-    night = float(rng.uniform(20.5, 28.5)) % 24
+    night = float(rng.uniform(*NIGHT)) % 24
     if rng.random() < settings.night * settings.strength:
         hour = night
     azimuth = wrap(old.sun_azimuth + _spread(rng, settings, settings.sun_azimuth))
@@ -195,9 +217,11 @@ def _environment(
 def draw_environment(settings: RandomizeSettings, rng: np.random.Generator) -> Environment:
     """Any light and weather there is: the simulator's whole range, by the settings' weights."""
     night = rng.random() < settings.night
-    hour = float(rng.uniform(20.5, 28.5)) % 24 if night else float(rng.uniform(6.5, 19.5))
+    hour = float(rng.uniform(*NIGHT)) % 24 if night else float(rng.uniform(6.8, 17.2))
     gain = math.exp(float(rng.uniform(-1, 1)) * settings.haze)
-    return environment(draw_weather(settings, rng), hour, float(rng.uniform(-math.pi, math.pi)), haze_gain=gain)
+    return environment(
+        draw_weather(settings, rng), hour, float(rng.uniform(-math.pi, math.pi)), haze_gain=gain
+    )
 
 
 def _sensor(sensor: Sensor, settings: RandomizeSettings, rng: np.random.Generator) -> Sensor:

@@ -25,7 +25,10 @@ class RestageSettings(Settings):
     """How labels become a scene."""
 
     hfov_deg: float = Field(
-        80.0, gt=10, lt=170, description="horizontal field of view assumed where a frame has no camera, degrees"
+        80.0,
+        gt=10,
+        lt=170,
+        description="horizontal field of view assumed where a frame has no camera, degrees",
     )
     height_spread: float = Field(
         0.15, gt=0, description="how far the camera's height may lie from what is stated (or 1.65), m"
@@ -38,7 +41,10 @@ class RestageSettings(Settings):
     )
     far: float = Field(120.0, gt=10, description="largest depth given to an object that has only a 2D box, m")
     density: float = Field(
-        1.0, ge=0, le=1, description="share of the places beside the road that get a building, tree, pole, ..."
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the places beside the road that get a building, tree, pole, ...",
     )
 
 
@@ -128,7 +134,8 @@ def restage(
             )
         )
     vehicles = [a.cuboid for a, (_, obj) in zip(actors, chosen) if _prior(obj).kind == "vehicle"]
-    road = replace(fit_road(vehicles), markings=bool(rng.random() < 0.75))
+    others = [actor.cuboid for actor in actors if actor.cuboid not in vehicles]
+    road = replace(fit_road(vehicles, others), markings=bool(rng.random() < 0.75))
     return Scene(
         scene_id=scene_id,
         width=frame.width,

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from imitation.drawing import caption, draw_objects, grid
+from imitation.images import load_frame_image
 from imitation.records import Frame
-from imitation.settings import DataError
 
 
 def contact_sheet(
-    pairs: Sequence[tuple[Frame, Frame]], path: str | Path, *, cell_width: int = 620, names: bool = False
+    pairs: Sequence[tuple[Frame, Frame]],
+    path: str | Path,
+    *,
+    source: str = "real",
+    cell_width: int = 620,
+    names: bool = False,
 ) -> None:
     """Writes one picture (PNG or JPEG, by the path's suffix): a row a pair, real left, re-staged right,
-    boxes drawn (ignored ones grey), captioned with frame ids. Folders are made as needed.
+    boxes drawn (ignored ones grey), captioned with frame ids. Folders are made as needed. `source`
+    is what the left frames are called ("real", "stand-in").
 
     Raises ValueError for no pairs, DataError for a frame whose image cannot be read.
     """
     cells = []
     for real, staged in pairs:
-        cells += [frame_cell(real, f"{real.frame_id}  (real)", cell_width, names=names)]
+        cells += [frame_cell(real, f"{real.frame_id}  ({source})", cell_width, names=names)]
         cells += [frame_cell(staged, f"{staged.frame_id}  (re-staged)", cell_width, names=names)]
     _write(cells, 2, path)
 
@@ -37,23 +42,11 @@ def gallery(
 
 def frame_cell(frame: Frame, text: str, width: int, *, names: bool = False) -> Image.Image:
     """A frame's image with its boxes and a caption, scaled to `width` px."""
-    drawn = draw_objects(frame_image(frame), frame.objects, names=names)
-    scaled = drawn.resize((width, max(1, round(drawn.height * width / drawn.width))), Image.Resampling.LANCZOS)
+    drawn = draw_objects(Image.fromarray(load_frame_image(frame)), frame.objects, names=names)
+    scaled = drawn.resize(
+        (width, max(1, round(drawn.height * width / drawn.width))), Image.Resampling.LANCZOS
+    )
     return caption(scaled, text)
-
-
-def frame_image(frame: Frame) -> Image.Image:
-    """The pixels of a frame (RGB), from its bytes or its local file. Raises DataError if unreadable."""
-    where = f"frame {frame.frame_id}"
-    try:
-        if frame.image is not None:
-            return Image.open(io.BytesIO(frame.image)).convert("RGB")
-        if frame.image_uri is not None:
-            where = frame.image_uri
-            return Image.open(frame.image_uri.removeprefix("file://")).convert("RGB")
-    except OSError as error:
-        raise DataError(where, f"the image cannot be read ({error})") from error
-    raise DataError(where, "it has neither an image nor an image_uri")
 
 
 def _write(cells: Sequence[Image.Image], columns: int, path: str | Path) -> None:

@@ -17,10 +17,16 @@ from sim_actors.free import free_scene
 from sim_actors.randomize import RandomizeSettings, perturb
 from sim_actors.restage import RestageSettings, restage, staged_objects
 from sim_actors.scene import Convention, Prop, Scene
-from sim_actors.surroundings import blocked
+from sim_actors.surroundings import SPACING
 
 _CLUTTER_FAR = 60.0  # m, boxes on or above the horizon are staged this far out
-_CLUTTER_PALETTE = ((0.25, 0.2, 0.14), (0.08, 0.08, 0.08), (0.4, 0.38, 0.35), (0.1, 0.16, 0.07), (0.3, 0.06, 0.04))
+_CLUTTER_PALETTE = (
+    (0.25, 0.2, 0.14),
+    (0.08, 0.08, 0.08),
+    (0.4, 0.38, 0.35),
+    (0.1, 0.16, 0.07),
+    (0.3, 0.06, 0.04),
+)
 
 
 class StagingSettings(Settings):
@@ -111,13 +117,13 @@ def scenes_for(
 
 def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) -> Scene:
     """The scene with unlabelled things that look about as large as the boxes, where they stood."""
+    actors = [Footprint.of(actor.cuboid, SPACING) for actor in scene.actors]
     clutter: list[Prop] = []
     for box in boxes:
         prop = _clutter(box, scene, rng)
         taken = [Footprint.of(other) for other in clutter]
-        if prop is not None and not blocked(prop, scene.actors):
-            if not overlaps_any(Footprint.of(prop), taken):
-                clutter.append(prop)
+        if prop is not None and not overlaps_any(Footprint.of(prop), [*actors, *taken]):
+            clutter.append(prop)
     rectangles = [Footprint.of(prop) for prop in clutter]
     kept = [prop for prop in scene.props if not overlaps_any(Footprint.of(prop), rectangles)]
     return replace(scene, props=(*clutter, *kept))
@@ -139,5 +145,3 @@ def _clutter(box: Box, scene: Scene, rng: np.random.Generator) -> Prop | None:
     length = min(max(width, 0.15), 6.0)
     depth = min(length, 1.5)
     return Prop(kind, x, z + depth / 2, length, depth, min(max(height, 0.15), 8.0), yaw, colour, seed)
-
-

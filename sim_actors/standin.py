@@ -19,7 +19,7 @@ from imitation.records import Camera
 from imitation.settings import Settings
 from sim_actors.appearance import dark, shade
 from sim_actors.free import Mix, free_scene
-from sim_actors.randomize import RandomizeSettings, draw_environment
+from sim_actors.randomize import NIGHT, RandomizeSettings, draw_environment
 from sim_actors.scene import Actor, Convention, Environment, Scene, Sensor
 
 CATEGORIES = ("car", "truck", "pedestrian", "cyclist")
@@ -34,40 +34,49 @@ TAILS: tuple[Tail, ...] = ("occluded", "truncated", "night", "truck", "cyclist")
 class WorldSettings(Settings):
     """The embedded stand-in for reality: how much of it, and how it differs from the simulator."""
 
-    seed: int = Field(2021, ge=0, description="seed of the whole world: every frame of every split follows from it")
+    seed: int = Field(
+        2021, ge=0, description="seed of the whole world: every frame of every split follows from it"
+    )
     train: int = Field(160, ge=1, description="frames to train on (failures are mined in them, out of fold)")
     stop: int = Field(64, ge=1, description="frames that decide stopping, threshold and best cycle")
     test: int = Field(80, ge=1, description="frames that are only reported on")
     width: int = Field(416, ge=64, description="image width, px")
     height: int = Field(128, ge=32, description="image height, px")
-    focal: float = Field(0.58, gt=0.2, lt=5, description="focal length as a fraction of the width (KITTI: 0.58)")
+    focal: float = Field(
+        0.58, gt=0.2, lt=5, description="focal length as a fraction of the width (KITTI: 0.58)"
+    )
     camera_height: float = Field(1.65, gt=0.3, description="height of the camera over the road, m")
     gap: float = Field(
         0.7,
         ge=0,
         le=1,
         description="how far the stand-in lies from the simulator: 0 shares its bodies, textures, light and "
-        "camera; above 0 bodies and textures are the stand-in's own, and its proportions, paints, haze, colour "
-        "cast, noise, blur and vignette move away with it, 1 the farthest. Chosen once; not by looking at results",
+        "camera; above 0 bodies and textures are the stand-in's own, and its proportions, paints, haze, "
+        "colour cast, noise, blur and vignette move away with it, 1 the farthest. Chosen once, not by "
+        "looking at results",
     )
     tail_share_train: float = Field(
         0.1, ge=0, le=1, description="share of tail scenes (see `tails`) in train: rare, as on the road"
     )
-    tail_share_eval: float = Field(0.6, ge=0, le=1, description="share of tail scenes in stop and test: common")
+    tail_share_eval: float = Field(
+        0.6, ge=0, le=1, description="share of tail scenes in stop and test: common"
+    )
     tails: tuple[Tail, ...] = Field(
         TAILS, min_length=1, description="kinds of tail scenes, each as frequent as the others"
     )
     weight_car: float = Field(0.7, ge=0, description="how common cars are in ordinary scenes")
-    weight_truck: float = Field(0.03, ge=0, description="how common trucks are in ordinary scenes")
+    weight_truck: float = Field(0.01, ge=0, description="how common trucks are in ordinary scenes")
     weight_pedestrian: float = Field(0.25, ge=0, description="how common pedestrians are in ordinary scenes")
-    weight_cyclist: float = Field(0.03, ge=0, description="how common cyclists are in ordinary scenes")
+    weight_cyclist: float = Field(0.015, ge=0, description="how common cyclists are in ordinary scenes")
     tail_weight: float = Field(
         0.5, ge=0, lt=1, description="share of trucks (cyclists) among the actors of a truck (cyclist) scene"
     )
     actors_min: int = Field(2, ge=1, description="fewest actors in a scene")
     actors_max: int = Field(7, ge=1, description="most actors in a scene")
     min_object_height: float = Field(11.0, ge=2, description="actors stay near enough to look this tall, px")
-    noise: float = Field(0.02, ge=0, le=0.2, description="sensor noise of the stand-in at gap 1, share of full scale")
+    noise: float = Field(
+        0.012, ge=0, le=0.2, description="sensor noise of the stand-in at gap 1, share of full scale"
+    )
     convention: Convention = Field("amodal_clipped", description="what a label's box means")
 
 
@@ -132,9 +141,9 @@ def _light(tail: Tail | None, gap: float, rng: np.random.Generator) -> Environme
     """Day, or night for night scenes; the stand-in's air is hazier and its sun lower with the gap."""
     light = draw_environment(_RANGES, rng)
     if tail == "night":
-        return replace(light, hour=float(rng.uniform(20.5, 28.5)) % 24)
+        return replace(light, hour=float(rng.uniform(*NIGHT)) % 24)
     hour = 13.0 + (light.hour - 13.0) * (1 - 0.2 * gap) + 1.5 * gap
-    return replace(light, hour=min(max(hour, 7.5), 18.0), haze=light.haze * (1 + gap))
+    return replace(light, hour=min(max(hour, 7.0), 17.0), haze=light.haze * (1 + 2 * gap))
 
 
 def _own(actor: Actor, gap: float, rng: np.random.Generator) -> Actor:

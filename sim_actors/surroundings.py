@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from sim_actors.scene import Actor, Prop, Road
 STYLES = ("urban", "residential", "rural", "commercial")
 SPACING = 0.3
 """Least gap between a prop and an actor, m."""
+
+_CLEARANCE = {"pole": 7.0, "sign": 7.0, "tree": 6.0}
+"""Least distance from the camera, m, for what would fill the picture up close; 4 for the rest."""
 
 _FACADES = ((0.55, 0.45, 0.35), (0.62, 0.58, 0.5), (0.45, 0.2, 0.14), (0.7, 0.66, 0.55), (0.35, 0.35, 0.37))
 _LEAVES = ((0.07, 0.16, 0.04), (0.1, 0.2, 0.05), (0.05, 0.12, 0.05), (0.16, 0.2, 0.06))
@@ -45,13 +49,14 @@ def wrap(angle: float) -> float:
     return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
-def fit_road(vehicles: Sequence[Cuboid], *, max_heading: float = 0.5) -> Road:
+def fit_road(vehicles: Sequence[Cuboid], others: Sequence[Cuboid] = (), *, max_heading: float = 0.5) -> Road:
     """A straight road under the camera and the vehicles that drive or park along it.
 
     Heading: the mode of the vehicles' axes (0 and pi are one direction), with a pull towards the
     view direction, within `max_heading` rad: the camera's own car drives on the road, and cross
     traffic must not turn it. Width and offset: the strip that holds the camera's own lane and the
-    vehicles aligned with the road, at most 9 m to either side.
+    vehicles aligned with the road, at most 9 m to either side. Sidewalks reach below whatever stands
+    a little beside the road, `others` (people, riders) too.
     """
     axes = [wrap(cuboid.yaw + math.pi / 2) for cuboid in vehicles]
     grid = np.linspace(-max_heading, max_heading, 101)
@@ -62,15 +67,20 @@ def fit_road(vehicles: Sequence[Cuboid], *, max_heading: float = 0.5) -> Road:
     heading = float(grid[int(np.argmax(score))]) if axes else 0.0
     left, right = -1.8, 1.8
     for cuboid, axis in zip(vehicles, axes):
-        off = abs((heading - axis + math.pi / 2) % math.pi - math.pi / 2)
+        tilt = abs((heading - axis + math.pi / 2) % math.pi - math.pi / 2)
         lateral = to_road(heading, cuboid.x, cuboid.z)[1]
-        if off < 0.3 and abs(lateral) < 9.0 - cuboid.width / 2:
+        if tilt < 0.3 and abs(lateral) < 9.0 - cuboid.width / 2:
             left = min(left, lateral - cuboid.width / 2 - 0.4)
             right = max(right, lateral + cuboid.width / 2 + 0.4)
     if right - left < 6.0:  # nothing beside us: the usual two lanes, ours on the right
         left = right - 6.4
     lanes = max(2, round((right - left) / 3.3))
-    return Road(heading, (left + right) / 2, lanes, (right - left) / lanes)
+    beyond = [2.5]
+    for cuboid in (*vehicles, *others):
+        lateral = to_road(heading, cuboid.x, cuboid.z)[1]
+        beyond.append(max(lateral - right, left - lateral) + 1.0)
+    sidewalk = max(width for width in beyond if width <= 6.0)
+    return Road(heading, (left + right) / 2, lanes, (right - left) / lanes, sidewalk)
 
 
 def draw_surroundings(
@@ -81,15 +91,17 @@ def draw_surroundings(
     image_width: int,
     *,
     density: float = 1.0,
+    standing: Sequence[Prop] = (),
 ) -> tuple[Prop, ...]:
     """Props along both sides of the road, in one of `STYLES` a side, as far as 120 m.
 
     None of them overlaps an actor or another prop, stands on the road, or stands between the camera
-    and a labelled actor. `density` in [0, 1] is the share of places that are filled.
+    and a labelled actor. `density` in [0, 1] is the share of places that are filled; `standing` are
+    props that are there already, not returned.
     """
-    layout = _Layout(rng, road, actors, camera, image_width, density)
+    layout = _Layout(rng, road, actors, camera, image_width, density, standing)
     for side in (-1, 1):
-        style = STYLES[int(rng.choice(len(STYLES), p=(0.3, 0.35, 0.2, 0.15)))]
+        style = STYLES[int(rng.choice(len(STYLES), p=(0.25, 0.35, 0.3, 0.1)))]
         _ROWS[style](layout, side)
     _backdrop(layout)
     return tuple(layout.props)
@@ -116,13 +128,14 @@ class _Layout:
         camera: Camera,
         image_width: int,
         density: float,
+        standing: Sequence[Prop],
     ) -> None:
         self.rng, self.road, self.actors, self.density = rng, road, actors, density
         half = road.lanes * road.lane_width / 2
         self.edges = {-1: road.offset - half, 1: road.offset + half}
         self.sidewalk = road.sidewalk
         self.props: list[Prop] = []
-        self._taken: list[Footprint] = []
+        self._taken = [Footprint.of(prop) for prop in standing]
         # Seen from the camera, plus a margin for what throws shadows into the picture.
         self._view = (
             math.atan2(-camera.cx, camera.fx) - 0.15,
@@ -155,8 +168,10 @@ class _Layout:
         lateral = self.edges[side] + side * (setback + width / 2)
         x, z = place(self.road.heading, along, lateral)
         prop = Prop(kind, x, z, length, width, height, road_yaw(self.road), colour, seed)
+        if kind == "sign":  # its plate spans its length, and is read from the road
+            prop = replace(prop, length=width, width=length, yaw=self.road.heading)
         footprint = Footprint.of(prop)
-        if footprint.distance() < 4.0 or not self._seen(footprint):
+        if footprint.distance() < _CLEARANCE.get(kind, 4.0) or not self._seen(footprint):
             return
         if overlaps_any(footprint, self._taken) or blocked(prop, self.actors):
             return
@@ -198,19 +213,17 @@ def _urban(layout: _Layout, side: int) -> None:
     walk = layout.sidewalk
     layout.row("building", side, (walk + 0.2, walk + 1.0), ((9, 22), (8, 13), (8, 17)), (0, 2), _FACADES)
     layout.row("tree", side, (0.2, 0.6), ((2.0, 3.2), (2.0, 3.2), (4.0, 6.5)), (9, 24), _LEAVES)
-    layout.row("debris", side, (walk - 1.0, walk - 0.9), ((0.5, 1.1), (0.5, 0.8), (0.6, 1.2)), (12, 40), _BINS)
+    layout.row("debris", side, (walk - 1, walk - 0.9), ((0.5, 1.1), (0.5, 0.8), (0.6, 1.2)), (12, 40), _BINS)
     _street_furniture(layout, side)
 
 
 def _residential(layout: _Layout, side: int) -> None:
     walk = layout.sidewalk
     fence, palette = ("hedge", _LEAVES) if layout.rng.random() < 0.6 else ("wall", _STONE)
-    layout.row(
-        fence, side, (walk + 0.1, walk + 0.3), ((5, 16), (0.35, 0.9), (0.9, 1.9)), (0.5, 6), palette
-    )
+    layout.row(fence, side, (walk + 0.1, walk + 0.3), ((5, 16), (0.35, 0.9), (0.9, 1.9)), (0.5, 6), palette)
     layout.row("building", side, (walk + 5, walk + 9), ((8, 13), (8, 11), (5, 9)), (4, 10), _FACADES)
     layout.row("tree", side, (walk + 1.3, walk + 3), ((2.5, 4.5), (2.5, 4.5), (4, 8)), (6, 18), _LEAVES)
-    layout.row("debris", side, (walk - 1.0, walk - 0.9), ((0.5, 0.8), (0.5, 0.8), (0.8, 1.2)), (15, 50), _BINS)
+    layout.row("debris", side, (walk - 1, walk - 0.9), ((0.5, 0.8), (0.5, 0.8), (0.8, 1.2)), (15, 50), _BINS)
     _street_furniture(layout, side)
 
 

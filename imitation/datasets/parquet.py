@@ -84,15 +84,11 @@ def part_files(uri: str) -> list[str]:
     if not storage.is_folder(uri):
         storage.size_of(uri)  # raises if it is missing
         return [uri]
-    parts = [p for p in storage.list_files(uri, ".parquet", recursive=True) if not _hidden(uri, p)]
+    # Spark and Hive call what is no data "_something".
+    parts = storage.list_files(uri, ".parquet", recursive=True, hidden="._")
     if not parts:
         raise UserError(f"{uri}: there is no .parquet file in this folder")
     return parts
-
-
-def _hidden(folder: str, part: str) -> bool:
-    """Spark and Hive call what is no data "_something"."""
-    return any(name.startswith("_") for name in part.removeprefix(folder).split("/"))
 
 
 @contextmanager
@@ -101,8 +97,8 @@ def _readable(where: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(where, f"not a readable Parquet file; it may be cut short: {reason}") from error
+        what = f"not a readable Parquet file; it may be cut short: {_brief(error)}"
+        raise DataError(where, what) from error
 
 
 @contextmanager
@@ -113,11 +109,28 @@ def _opened(uri: str, metadata: pq.FileMetaData | None = None) -> Iterator[pq.Pa
         yield file
 
 
+def _nullable(kind: pa.DataType) -> pa.DataType:
+    """The type with every field nullable: nulls are looked for by row, to name the row."""
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(child.name, _nullable(child.type)) for child in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_nullable(kind.value_type))
+    return kind
+
+
+_COLUMNS = {field.name: pa.field(field.name, _nullable(field.type)) for field in SCHEMA}
+
+
+def _brief(text: object) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= 160 else line[:150] + " ..."
+
+
 def _conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
     """The named columns cast to the contract's types; nullable ones that are missing become nulls."""
     columns = []
     for name in names:
-        expected = SCHEMA.field(name)
+        expected = _COLUMNS[name]
         if name not in table.column_names:
             columns.append(pa.chunked_array([pa.nulls(len(table), expected.type)]))
             continue
@@ -125,11 +138,11 @@ def _conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
         try:
             columns.append(column.cast(expected.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            reason = " ".join(str(error).split())
             raise UserError(
-                f"{file}: column {name!r} is {column.type}; expected {expected.type} ({reason})"
+                f"{file}: column {name!r} is {_brief(column.type)}; expected {_brief(expected.type)} "
+                f"({_brief(error)})"
             ) from error
-    return pa.table(columns, schema=pa.schema([SCHEMA.field(name).with_nullable(True) for name in names]))
+    return pa.table(columns, schema=pa.schema([_COLUMNS[name] for name in names]))
 
 
 def _check_columns(file: pq.ParquetFile, uri: str) -> None:
@@ -189,9 +202,8 @@ def _makers(
 
 def _frame(values: dict[str, Any], folder: str, where: str, check: FrameChecker | None = None) -> Frame:
     _check_nulls(values, where)
-    uri = values.get("image_uri")
-    if uri is not None and "://" not in uri:
-        values["image_uri"] = storage.join(folder, uri)
+    if (uri := values.get("image_uri")) is not None:
+        values["image_uri"] = storage.beside(folder, uri)
     frame = frame_from_row(values)
     if check is not None:
         check(frame, where)
@@ -295,7 +307,7 @@ class FrameStore:
         for uri in [uris] if isinstance(uris, str) else uris:
             for file_uri in part_files(uri):
                 self._add(storage.absolute(file_uri), names, tables, places)
-        schema = pa.schema([SCHEMA.field(name).with_nullable(True) for name in names])
+        schema = pa.schema([_COLUMNS[name] for name in names])
         self._labels = pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
         self._places = np.concatenate([np.empty((0, 3), np.int32), *places])
         self.frame_ids: list[str] = self._labels.column("frame_id").to_pylist()
@@ -306,11 +318,13 @@ class FrameStore:
             has_images = IMAGE in file.schema_arrow.names
             part = len(self._parts)
             self._parts.append(_Part(uri, storage.parent(uri), file.metadata, has_images))
+            present = [name for name in names if name in file.schema_arrow.names]
+            with _readable(uri):
+                table = file.read(columns=present, use_threads=False)
+            tables.append(_conform(table, names, uri))
             for group in range(file.num_row_groups):
-                table = _read_group(file, group, names, uri)
-                rows = np.arange(len(table), dtype=np.int32)
+                rows = np.arange(file.metadata.row_group(group).num_rows, dtype=np.int32)
                 places.append(np.stack([np.full_like(rows, part), np.full_like(rows, group), rows], axis=1))
-                tables.append(table)
 
     def __len__(self) -> int:
         return len(self._places)

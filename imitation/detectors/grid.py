@@ -38,6 +38,9 @@ class GridDetector(nn.Module):
     divide by it, so that the gradients that ranks average equal those of one worker on the whole batch.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, backbone: Backbone, num_categories: int, settings: DetectorSettings) -> None:
         super().__init__()
         self.settings = settings
@@ -53,10 +56,9 @@ class GridDetector(nn.Module):
         self.output = nn.Conv2d(width, 6 + num_categories, 3, padding=1)
         self.scales = nn.Parameter(torch.ones(len(self.strides)))
         nn.init.normal_(self.output.weight, std=0.01)
-        nn.init.zeros_(self.output.bias)
-        with torch.no_grad():
-            self.output.bias[0] = -math.log((1 - PRIOR) / PRIOR)
-            self.output.bias[1:5] = 1.0  # e: boxes begin some cells wide
+        # few cells are covered at first, and boxes begin some cells wide
+        bias = [-math.log((1 - PRIOR) / PRIOR), *[1.0] * 4, *[0.0] * (1 + num_categories)]
+        self.output.bias = nn.Parameter(torch.tensor(bias))
 
     def forward(
         self, images: Sequence[Tensor] | Tensor, targets: list[dict[str, Tensor]] | None = None
@@ -93,7 +95,8 @@ class GridDetector(nn.Module):
 
     def _predict(self, batch: Tensor) -> tuple[Tensor, Cells]:
         """Raw outputs (B, N, 6 + C): coverage, 4 distances, occlusion, classes; and the N cells."""
-        features = self.backbone(((batch - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
+        batch = ((batch - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        features = self.backbone(batch)
         merged: list[Tensor] = []
         for stride, lateral in zip(reversed(self.strides), reversed(self.lateral)):
             level = lateral(features[stride])
@@ -134,7 +137,8 @@ class GridDetector(nn.Module):
             labels.append(target["labels"][index])
             known = target.get("occlusion", torch.full_like(ignore, torch.nan, dtype=torch.float32))
             occlusion.append(known[index])
-        mask, box, label, hidden = torch.stack(covered), torch.cat(boxes), torch.cat(labels), torch.cat(occlusion)
+        mask, box = torch.stack(covered), torch.cat(boxes)
+        label, hidden = torch.cat(labels), torch.cat(occlusion)
         number = self.mean_over_ranks(mask.sum().float()).clamp(min=1e-3)
 
         cover = F.binary_cross_entropy_with_logits(raw[..., 0], mask.float(), reduction="none")

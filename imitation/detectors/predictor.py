@@ -22,7 +22,12 @@ class Predictor:
     """
 
     def __init__(
-        self, model: nn.Module, categories: Sequence[str], width: int, height: int, device: str | torch.device = "cpu"
+        self,
+        model: nn.Module,
+        categories: Sequence[str],
+        width: int,
+        height: int,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(device=self.device, memory_format=torch.channels_last).eval()

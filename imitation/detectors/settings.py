@@ -30,7 +30,7 @@ class GridLossSettings(Settings):
     category: float = Field(1.0, ge=0, description="weight of the class loss (binary cross-entropy)")
     occlusion: float = Field(0.2, ge=0, description="weight of the occlusion loss (binary cross-entropy)")
     focal_gamma: float = Field(
-        0.0, ge=0, le=5, description="coverage loss is multiplied by |target - p|^gamma; 0: plain cross-entropy"
+        0.0, ge=0, le=5, description="coverage loss times |target - p|^gamma; 0: plain cross-entropy"
     )
 
 
@@ -38,16 +38,20 @@ class DetectorSettings(Settings):
     """Which detector, at which input size, and how its proposals become detections."""
 
     name: str = Field(
-        "grid", description=f"grid, one of torchvision's ({', '.join(ZOO)}), or your own 'package.module:factory'"
+        "grid",
+        description=f"grid, one of torchvision's ({', '.join(ZOO)}), or your own 'package.module:factory'",
     )
     backbone: Literal[BACKBONES] = Field(  # type: ignore[valid-type]
         "efficientnet_lite0", description="feature extractor of the grid detector"
     )
     weights: Literal["DEFAULT"] | None = Field(
-        "DEFAULT", description="DEFAULT: the backbone starts from ImageNet weights; null: from random ones"
+        "DEFAULT", description="DEFAULT: the backbone starts from ImageNet weights; null: random ones"
     )
-    width: int | None = Field(None, ge=32, le=8192, description="network input width, px; null: the data's own")
-    height: int | None = Field(None, ge=32, le=8192, description="network input height, px; null: the data's own")
+    width: int | None = Field(None, ge=32, le=8192, description="network input width, px; null: the data's")
+    height: int | None = Field(None, ge=32, le=8192, description="network input height, px; null: the data's")
+    max_width: int = Field(
+        640, ge=32, le=8192, description="where width is null: the data's size, but no wider than this, px"
+    )
     strides: tuple[int, ...] = Field((8, 16, 32), description="output grids, px a cell: some of 4, 8, 16, 32")
     features: int = Field(64, ge=8, le=512, multiple_of=8, description="channels of the grids' features")
     shrink: float = Field(
@@ -58,12 +62,18 @@ class DetectorSettings(Settings):
         "nms", description="how proposals become detections: non-maximum suppression or density clustering"
     )
     score_floor: float = Field(0.05, ge=0, lt=1, description="proposals below this score are dropped")
-    nms_iou: float = Field(0.5, gt=0, le=1, description="nms: a proposal that overlaps a better one more is dropped")
-    dbscan_iou: float = Field(0.5, gt=0, lt=1, description="dbscan: proposals that overlap this much are neighbours")
-    dbscan_weight: float = Field(
-        0.1, ge=0, description="dbscan: a proposal is a cluster's core if its neighbours' coverage sums to this"
+    nms_iou: float = Field(
+        0.5, gt=0, le=1, description="nms: a proposal overlapping a better one more is dropped"
     )
-    max_detections: int = Field(100, ge=1, le=10_000, description="the best so many detections an image are kept")
+    dbscan_iou: float = Field(
+        0.5, gt=0, lt=1, description="dbscan: proposals overlapping this much are neighbours"
+    )
+    dbscan_weight: float = Field(
+        0.1, gt=0, description="dbscan: a proposal is a cluster's core if its neighbours' scores sum to this"
+    )
+    max_detections: int = Field(
+        100, ge=1, le=10_000, description="so many detections of an image are kept, the best"
+    )
 
     @field_validator("strides")
     @classmethod
@@ -79,7 +89,12 @@ class DetectorSettings(Settings):
         return self
 
     def sized(self, width: int, height: int) -> DetectorSettings:
-        """The same settings with the input size filled in where it was left to the data."""
+        """The same settings with the input size filled in where it was left to the data: the data's own
+        (width, height, px), scaled down to `max_width`, each side the nearest multiple of 32."""
         if self.width is not None:
             return self
-        return self.model_copy(update={"width": width, "height": height})
+        scale = min(1.0, self.max_width / width)
+        fitted = {"width": width, "height": height}
+        return self.model_copy(
+            update={name: max(32, round(size * scale / 32) * 32) for name, size in fitted.items()}
+        )

@@ -29,7 +29,14 @@ class TorchvisionDetector(nn.Module):
     ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
         if targets is not None:
             targets = [_without_ignored(target) for target in targets]
-        return self.network(list(images), targets)
+        output = self.network(list(images), targets)
+        return output if self.training else [_without_background(found) for found in output]
+
+
+def _without_background(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """FCOS and RetinaNet score the background, label 0, like a class of its own."""
+    keep = found["labels"] > 0
+    return {name: value[keep] for name, value in found.items()}
 
 
 def _without_ignored(target: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -89,5 +96,7 @@ def build_custom(settings: DetectorSettings, num_categories: int) -> nn.Module:
         ) from error
     model = factory(settings, num_categories)
     if not isinstance(model, nn.Module):
-        raise UserError(f"detector.name: {settings.name!r} gave {type(model).__name__}, not a torch.nn.Module")
+        raise UserError(
+            f"detector.name: {settings.name!r} gave {type(model).__name__}, not a torch.nn.Module"
+        )
     return model

@@ -70,27 +70,28 @@ class AveragePrecision:
         if row.error is not None:
             return
         found, true = row.detections, row.objects
-        if len(found) and found.labels.max() > len(self._kept):
+        highest = max(found.labels.max(initial=0), true.labels.max(initial=0))
+        if highest > len(self._kept):
             raise ValueError(
-                f"frame {row.frame_id}: label {found.labels.max()} of {len(self._kept)} categories: "
-                "were these detections made by another detector?"
+                f"frame {row.frame_id}: label {highest} of {len(self._kept)} categories: "
+                "is this row another detector's?"
             )
         frame = len(self._frames)
         if len(found):
             self._frames.append(row.frame_id)
-        for label in np.union1d(np.unique(found.labels), np.unique(true.labels[~true.ignore])):
-            detections = np.flatnonzero(found.labels == label)
-            best = np.argsort(-found.scores[detections], kind="stable")[:MAX_DETECTIONS]
-            detections = detections[best]
+        ranked = np.argsort(-found.scores, kind="stable")
+        overlap = pairwise_iou(found.boxes, true.boxes)
+        if true.ignore.any():
+            overlap = np.where(true.ignore, pairwise_coverage(found.boxes, true.boxes), overlap)
+        for label in set(true.labels[~true.ignore].tolist()).union(found.labels.tolist()):
             objects = np.flatnonzero((true.labels == label) | (true.ignore & (true.labels == ANY_LABEL)))
             ignore = true.ignore[objects]
             self._kept[label - 1].objects += int((~ignore).sum())
-            if not len(detections):
-                continue
-            boxes, others = found.boxes[detections], true.boxes[objects]
-            overlap = np.where(ignore, pairwise_coverage(boxes, others), pairwise_iou(boxes, others))
-            scores = found.scores[detections]
-            self._pending.append(_Problem(int(label), frame, scores, ignore, overlap))
+            best = ranked[found.labels[ranked] == label][:MAX_DETECTIONS]
+            if len(best):
+                self._pending.append(
+                    _Problem(label, frame, found.scores[best], ignore, overlap[np.ix_(best, objects)])
+                )
         self._pending_frames += 1
         if self._pending_frames >= CHUNK:
             self._match_pending()

@@ -63,7 +63,12 @@ class Window:
 
 
 def draw_window(
-    width: int, height: int, out_width: int, out_height: int, settings: AugmentSettings, rng: np.random.Generator
+    width: int,
+    height: int,
+    out_width: int,
+    out_height: int,
+    settings: AugmentSettings,
+    rng: np.random.Generator,
 ) -> Window:
     """A window for an image of width x height px. A magnification of 1 shows the whole image, a larger one
     a crop of it, a smaller one the image with a border."""

@@ -38,6 +38,19 @@ class Distributed:
         for buffer in model.buffers():
             dist.broadcast(buffer, src=0)
 
+    def disagreement(self, model: nn.Module) -> float:
+        """The largest difference of any weight of any rank from rank 0's: 0.0 if all went well."""
+        if self.world_size == 1:
+            return 0.0
+        largest = torch.zeros((), device=next(model.parameters()).device)
+        for parameter in model.parameters():
+            mine = parameter.detach()
+            theirs = mine.clone()
+            dist.broadcast(theirs, src=0)
+            largest = largest.maximum((mine - theirs).abs().max())
+        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+        return float(largest)
+
 
 def pick_device(use_gpu: bool) -> torch.device:
     """The CUDA device of this process (a launcher shows each worker only its own), or the CPU."""

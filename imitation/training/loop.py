@@ -81,7 +81,7 @@ def train(
     """
     model = state.model
     if hasattr(model, "mean_over_ranks"):
-        model.mean_over_ranks = distributed.mean
+        vars(model)["mean_over_ranks"] = distributed.mean
     replica = distributed.wrap(model, device)
     model.train()
     if freeze_batch_norm:
@@ -121,7 +121,12 @@ def train(
                 rate = images_since / max(now - since, 1e-9)
                 since, images_since = now, 0
                 progress({"step": state.step, "steps": settings.steps, "images_per_second": rate, **report})
-            if checkpoint and settings.checkpoint_every and state.step % settings.checkpoint_every == 0 and not last:
+            if (
+                checkpoint
+                and settings.checkpoint_every
+                and state.step % settings.checkpoint_every == 0
+                and not last
+            ):
                 checkpoint(state)
     distributed.broadcast_buffers(model)
     return state
@@ -149,9 +154,10 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Opt
 
 def learning_rate(settings: TrainSettings, step: int) -> float:
     """Linear warm-up, then a cosine to zero (Loshchilov and Hutter, SGDR, ICLR 2017)."""
-    if step < settings.warmup:
-        return settings.learning_rate * (step + 1) / settings.warmup
-    done = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
+    warmup = min(settings.warmup, settings.steps // 3)
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(settings.steps - warmup, 1)
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 

@@ -110,7 +110,9 @@ class FrameSource:
             if (include is None or frame_id in include) and frame_id not in exclude
         ]
         if not self._places:
-            raise UserError(f"training: no frame is left of {', '.join([*real, *synthetic]) or 'no data at all'}")
+            raise UserError(
+                f"training: no frame is left of {', '.join([*real, *synthetic]) or 'no data at all'}"
+            )
         self.frame_ids = [self._stores[part].frame_ids[index] for part, index in self._places]
         self.synthetic = np.array([part == 1 for part, _ in self._places])
         frames = [self._stores[part].frame(index) for part, index in self._places]

@@ -49,7 +49,8 @@ class Texture(IntEnum):
 @dataclass(frozen=True)
 class Material:
     """Linear RGB albedo; `tint` 1-3 mixes the instance's first to third colour in by `weight`;
-    `gloss` in [0, 1]; `reflectance` at normal incidence; `emission` when the lights are on."""
+    `gloss` in [0, 1]; `reflectance` at normal incidence; `emission` when the lights are on; `scale` of
+    the noise field over it, tiles per m, in (0, 1)."""
 
     color: tuple[float, float, float]
     texture: Texture = Texture.PLAIN
@@ -58,6 +59,7 @@ class Material:
     gloss: float = 0.1
     reflectance: float = 0.03
     emission: float = 0.0
+    scale: float = 0.3
 
 
 BASE: dict[M, Material] = {
@@ -65,22 +67,22 @@ BASE: dict[M, Material] = {
     M.GLASS: Material((0.012, 0.015, 0.017), gloss=0.97, reflectance=0.09),
     M.TYRE: Material((0.018, 0.018, 0.02), Texture.ROUGH, gloss=0.2),
     M.TRIM: Material((0.03, 0.03, 0.033), gloss=0.3),
-    M.METAL: Material((0.32, 0.33, 0.35), gloss=0.6, reflectance=0.3),
+    M.METAL: Material((0.17, 0.175, 0.185), gloss=0.5, reflectance=0.14),
     M.HEADLAMP: Material((0.62, 0.64, 0.66), gloss=0.9, reflectance=0.15, emission=1.0),
     M.TAILLAMP: Material((0.33, 0.012, 0.012), gloss=0.85, reflectance=0.06, emission=0.5),
     M.SKIN: Material((0.5, 0.3, 0.2), tint=3, gloss=0.25),
     M.HAIR: Material((0.04, 0.025, 0.015), Texture.ROUGH, gloss=0.3),
-    M.CLOTH_UPPER: Material((0.3, 0.3, 0.3), Texture.CLOTH, 1),
-    M.CLOTH_LOWER: Material((0.1, 0.1, 0.15), Texture.CLOTH, 2),
+    M.CLOTH_UPPER: Material((0.3, 0.3, 0.3), Texture.CLOTH, 1, scale=0.7),
+    M.CLOTH_LOWER: Material((0.1, 0.1, 0.15), Texture.CLOTH, 2, scale=0.7),
     M.LEAF: Material((0.06, 0.12, 0.025), Texture.FOLIAGE, 1, 0.35),
     M.BARK: Material((0.10, 0.075, 0.055), Texture.ROUGH),
-    M.FACADE: Material((0.5, 0.45, 0.38), Texture.FACADE, 1, 0.85),
+    M.FACADE: Material((0.5, 0.45, 0.38), Texture.FACADE, 1, 0.85, scale=0.09),
     M.ROOF: Material((0.25, 0.09, 0.055), Texture.TILES, 2, 0.5),
     M.STONE: Material((0.33, 0.32, 0.30), Texture.ROUGH, 1, 0.5),
     M.SIGN: Material((0.6, 0.6, 0.6), Texture.SIGN, 1, gloss=0.5),
     M.PLATE: Material((0.62, 0.62, 0.58), gloss=0.5),
     M.WOOD: Material((0.22, 0.14, 0.08), Texture.ROUGH, 1, 0.3),
-    M.CARGO: Material((0.55, 0.55, 0.54), Texture.ROUGH, 2, 0.6, 0.5, 0.04),
+    M.CARGO: Material((0.55, 0.55, 0.54), Texture.PAINT, 2, 0.6, 0.4, 0.04, scale=0.1),
 }
 
 
@@ -89,7 +91,7 @@ def packed(materials: dict[M, Material]) -> np.ndarray:
     rows = []
     for key in M:
         m = materials[key]
-        rows.append([*m.color, float(m.texture)])
+        rows.append([*m.color, m.texture + m.scale])
         head = m.emission * (-1.0 if key is M.TAILLAMP else 1.0)
         rows.append([m.tint + min(m.weight, 0.999) if m.tint else 0.0, m.gloss, m.reflectance, head])
     return np.array(rows, dtype=np.float32)

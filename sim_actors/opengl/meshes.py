@@ -9,7 +9,8 @@ import numpy as np
 
 from imitation.records import Camera, Cuboid
 from sim_actors.ground import ground_rotation, ground_y
-from sim_actors.opengl.families import FAMILIES, SIMULATOR, Family
+from sim_actors.opengl.families import FAMILIES, SIMULATOR
+from sim_actors.opengl.family import Family
 from sim_actors.opengl.shapes import Mesh
 from sim_actors.scene import Actor, Prop
 
@@ -38,10 +39,11 @@ CATALOG: dict[str, tuple[str, ...]] = {
 def bodies_of(family: Family, category: str) -> tuple[str, ...]:
     """The models of a category, named as any dataset writes it (case, spaces and hyphens do not
     matter); empty if the family has none."""
-    return tuple(family.bodies.get(_key(category), ()))
+    return tuple(family.bodies.get(canonical(category), ()))
 
 
-def _key(category: str) -> str:
+def canonical(category: str) -> str:
+    """The catalog's own name of a category, or the name in its spelling if there is none."""
     name = category.strip().lower().replace(" ", "_").replace("-", "_")
     return ALIASES.get(name, name)
 
@@ -59,7 +61,8 @@ def model_of(family: Family, actor: Actor) -> str:
         return actor.model
     if not models:
         raise KeyError(actor.category)
-    strain = sorted((_strain(body_mesh(family.name, actor.category, name), actor.cuboid), name) for name in models)
+    category = canonical(actor.category)
+    strain = sorted((_strain(body_mesh(family.name, category, name), actor.cuboid), name) for name in models)
     fit = [name for value, name in strain if value < strain[0][0] + 0.12]
     return fit[int(np.random.default_rng([11, actor.seed & 0xFFFFFFFF]).integers(len(fit)))]
 
@@ -73,7 +76,7 @@ def _strain(mesh: Mesh, cuboid: Cuboid) -> float:
 @lru_cache(maxsize=256)
 def body_mesh(family: str, category: str, model: str) -> Mesh:
     """The mesh of a body in the unit cuboid."""
-    return FAMILIES[family].bodies[_key(category)][model]()
+    return FAMILIES[family].bodies[canonical(category)][model]()
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,9 +106,8 @@ def pedestrian(p: Person) -> Mesh:
         low = min(part.corners[:, :, 1].min() for part in parts)
         parts.append(box((-0.05, 0.81, 0), (0.44, 0.05, 0.46), M.WOOD))
         parts.append(box((-0.26, 1.08, 0), (0.04, 0.5, 0.44), M.WOOD))
-        parts += [
-            tube([(x, 0.8, z), (x, low, z)], [0.02, 0.02], M.METAL, 4) for x in (-0.24, 0.14) for z in (-0.2, 0.2)
-        ]
+        legs = [(x, z) for x in (-0.24, 0.14) for z in (-0.2, 0.2)]
+        parts += [tube([(x, 0.8, z), (x, low, z)], [0.02, 0.02], M.METAL, 4) for x, z in legs]
     return assemble(parts)
 
 
@@ -133,12 +131,16 @@ def _bicycle(b: Bicycle) -> list[Part]:
     low_head: Point = (front - 0.13, b.bar - 0.3, 0.0)
     parts = [hoop((x, b.wheel, 0), b.wheel, 0.024, M.TYRE) for x in (front, rear)]
     parts += [hoop((x, b.wheel, 0), 0.07, 0.02, M.METAL, 8) for x in (front, rear)]
-    upper = (crank[0] + 0.12, crank[1] + 0.12, 0.0) if b.step_through else (saddle[0] + 0.03, b.saddle - 0.18, 0.0)
-    frame = [(head, low_head), (low_head, (front, b.wheel, 0.0)), (low_head, crank), (crank, saddle), (head, upper)]
+    upper: Point = (saddle[0] + 0.03, b.saddle - 0.18, 0.0)
+    if b.step_through:
+        upper = (crank[0] + 0.12, crank[1] + 0.12, 0.0)
+    frame = [(head, low_head), (low_head, (front, b.wheel, 0.0)), (low_head, crank)]
+    frame += [(crank, saddle), (head, upper)]
     frame += [((rear, b.wheel, 0.0), crank), ((rear, b.wheel, 0.0), (saddle[0] + 0.04, b.saddle - 0.2, 0.0))]
     parts += [tube(ends, [0.021, 0.021], M.PAINT, 5) for ends in frame]
     parts.append(tube([(front - 0.2, b.bar, 0.0), head], [0.018, 0.018], M.METAL, 4))
-    parts.append(tube([(front - 0.24, b.bar, -0.27), (front - 0.18, b.bar + 0.01, 0.0), (front - 0.24, b.bar, 0.27)], [0.018] * 3, M.TRIM, 5))
+    grips = [(front - 0.24, b.bar, -0.27), (front - 0.18, b.bar + 0.01, 0.0), (front - 0.24, b.bar, 0.27)]
+    parts.append(tube(grips, [0.018] * 3, M.TRIM, 5))
     parts.append(box((saddle[0] - 0.02, b.saddle, 0), (0.26, 0.06, 0.15), M.TRIM))
     parts.append(box((front - 0.08, b.bar - 0.14, 0), (0.06, 0.07, 0.07), M.HEADLAMP))
     parts.append(box((rear - 0.28, b.wheel + 0.34, 0), (0.04, 0.06, 0.06), M.TAILLAMP))
@@ -164,11 +166,12 @@ def cyclist(b: Bicycle, rider: Person) -> Mesh:
         knee = _bend(top, pedal, THIGH, SHIN, forward=True)
         parts.append(tube([tuple(top), tuple(knee), tuple(pedal)], [0.088, 0.062, 0.045], M.CLOTH_LOWER, 7))
         parts.append(box((pedal[0] + 0.06, pedal[1] - 0.05, pedal[2]), (0.25, 0.08, 0.09), M.TYRE))
-        s, c = math.sin(rider.lean), math.cos(rider.lean)
-        shoulder = np.array([hip[0] + (TRUNK - 0.05) * s, hip[1] + (TRUNK - 0.05) * c, side * 0.185 * rider.girth])
+        x, y, _ = _along(rider, hip, TRUNK - 0.05)
+        shoulder = np.array([x, y, side * 0.185 * rider.girth])
         hand = np.array([b.base / 2 - 0.22, b.bar + 0.03, side * 0.24])
         elbow = _bend(shoulder, hand, UPPER, FORE + 0.04, forward=False)
-        parts.append(tube([tuple(shoulder), tuple(elbow), tuple(hand)], [0.062, 0.048, 0.038], M.CLOTH_UPPER, 6))
+        arm = [tuple(shoulder), tuple(elbow), tuple(hand)]
+        parts.append(tube(arm, [0.062, 0.048, 0.038], M.CLOTH_UPPER, 6))
         parts.append(ellipsoid(tuple(hand), (0.045, 0.04, 0.04), M.SKIN, 6))
     return assemble(parts)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 CREASE = math.cos(math.radians(48))
 """Faces that meet at a smaller angle are shaded as one smooth surface."""
@@ -86,7 +87,7 @@ def box(centre: Sequence[float], size: Sequence[float], material: int) -> Part:
     return loft(ring * np.asarray(size) + np.asarray(centre), material, caps=material)
 
 
-def ellipsoid(centre: Sequence[float], radii: Sequence[float], material: int, sides: int = 8) -> Part:
+def ellipsoid(centre: ArrayLike, radii: ArrayLike, material: int, sides: int = 8) -> Part:
     """An ellipsoid with `sides` meridians, its poles along y."""
     polar = np.linspace(-0.5, 0.5, max(sides // 2, 3) + 1) * math.pi * 0.97
     around = np.arange(sides) / sides * 2 * math.pi
@@ -144,10 +145,11 @@ def hoop(centre: Sequence[float], radius: float, thickness: float, material: int
     return loft(rings + np.asarray(centre), material)
 
 
-def plate(outline: Sequence[Sequence[float]], thickness: float, material: int) -> Part:
+def plate(outline: ArrayLike, thickness: float, material: int) -> Part:
     """A convex outline of (x, y) points in m, extruded symmetrically along z."""
     flat = np.asarray(outline, dtype=np.float64)
-    rings = np.stack([np.column_stack([flat, np.full(len(flat), dz)]) for dz in (-thickness / 2, thickness / 2)])
+    ends = (-thickness / 2, thickness / 2)
+    rings = np.stack([np.column_stack([flat, np.full(len(flat), z)]) for z in ends])
     return loft(rings, material, caps=material)
 
 
@@ -169,9 +171,7 @@ def _normals(corners: np.ndarray) -> np.ndarray:
     total = weighted[order].copy()
     for shift in range(1, int(np.bincount(group).max())):
         first, second = order[:-shift], order[shift:]
-        near = (group[:-shift] == group[shift:]) & (
-            np.einsum("ij,ij->i", unit[first], unit[second]) > CREASE
-        )
+        near = (group[:-shift] == group[shift:]) & (np.einsum("ij,ij->i", unit[first], unit[second]) > CREASE)
         total[:-shift][near] += weighted[second[near]]
         total[shift:][near] += weighted[first[near]]
     result = np.empty_like(total)
@@ -183,9 +183,7 @@ def assemble(parts: Sequence[Part]) -> Mesh:
     """Joins parts into one `Mesh` whose bounding box is the unit cuboid exactly."""
     whole = merge(parts)
     area = np.linalg.norm(
-        np.cross(
-            whole.corners[:, 1] - whole.corners[:, 0], whole.corners[:, 2] - whole.corners[:, 0]
-        ),
+        np.cross(whole.corners[:, 1] - whole.corners[:, 0], whole.corners[:, 2] - whole.corners[:, 0]),
         axis=1,
     )
     corners, material = whole.corners[area > 1e-9], np.repeat(whole.materials[area > 1e-9], 3)

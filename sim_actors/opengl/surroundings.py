@@ -47,7 +47,8 @@ def conifer(seed: int, tiers: int, slender: float) -> Mesh:
     for k in range(tiers):
         low, high = 0.9 + k * 6.2 / tiers, 0.9 + (k + 1.7) * 6.2 / tiers
         reach = slender * (1.0 - 0.8 * k / tiers)
-        parts.append(noisy(tube([(0, low, 0), (0, min(high, 8.0), 0)], [reach, 0.05], M.LEAF, 9), 0.12, seed * 17 + k))
+        cone = tube([(0, low, 0), (0, min(high, 8.0), 0)], [reach, 0.05], M.LEAF, 9)
+        parts.append(noisy(cone, 0.12, seed * 17 + k))
     return assemble(parts)
 
 
@@ -70,18 +71,24 @@ def pole(arm: float) -> Mesh:
 
 
 def sign(corners: int, turn: float) -> Mesh:
-    """A plate with that many corners on a post, 2.6 m tall; the plate faces along x."""
+    """A plate with that many corners on a post, 2.6 m tall; the plate spans the length."""
     angle = np.arange(corners) / corners * 2 * math.pi + turn
     disc = plate(np.column_stack([0.34 * np.cos(angle), 2.25 + 0.34 * np.sin(angle)]), 0.03, M.SIGN)
-    face = Part(disc.corners[:, :, [2, 1, 0]] * np.array([1.0, 1.0, -1.0]), disc.materials).moved(x=0.05)
-    return assemble([tube([(0, 0, 0), (0, 2.5, 0)], [0.035, 0.035], M.METAL), face])
+    post = tube([(0, 0, 0), (0, 2.5, 0)], [0.035, 0.035], M.METAL)
+    return assemble([post, disc.moved(z=-0.05)])
 
 
 def hedge(seed: int, lumps: float) -> Mesh:
     """A clipped hedge 4 x 1 x 1.4 m with an uneven surface."""
     around = np.linspace(0, 2 * math.pi, 11)[:-1]
-    ring = np.stack([np.zeros(10), 0.7 + 0.7 * np.sign(np.sin(around)) * np.abs(np.sin(around)) ** 0.4,
-                     0.5 * np.sign(np.cos(around)) * np.abs(np.cos(around)) ** 0.4], axis=1)
+    ring = np.stack(
+        [
+            np.zeros(10),
+            0.7 + 0.7 * np.sign(np.sin(around)) * np.abs(np.sin(around)) ** 0.4,
+            0.5 * np.sign(np.cos(around)) * np.abs(np.cos(around)) ** 0.4,
+        ],
+        axis=1,
+    )
     rings = np.stack([ring + np.array([x, 0, 0]) for x in np.linspace(-2, 2, 9)])
     return assemble([noisy(loft(rings, int(M.LEAF), caps=int(M.LEAF)), lumps, seed)])
 

@@ -79,14 +79,14 @@ def body(v: Vehicle) -> Part:
     half, roof_half = v.width / 2 - 0.012, v.width / 2 * v.tumble
     end = v.length - (v.box_body[0] if v.box_body else 0.0)
     roof_from, roof_to = v.cowl + v.screen, end - v.tail - v.back
-    nose_in = min(0.1, 0.15 * v.cowl)
+    nose_in, front = min(0.1, 0.15 * v.cowl), half * v.taper
     stations: list[tuple[float, float, float, float, float, float, str]] = [
-        (0.0, v.sill + 0.16, 0.8 * v.nose, 0.82 * v.nose, half * (v.taper - 0.1), half * (v.taper - 0.16), "body"),
-        (nose_in, v.sill + 0.03, 0.95 * v.nose, v.nose, half * v.taper, half * v.taper * 0.9, "body"),
+        (0.0, v.sill + 0.16, 0.8 * v.nose, 0.82 * v.nose, front - 0.1 * half, front - 0.16 * half, "body"),
+        (nose_in, v.sill + 0.03, 0.95 * v.nose, v.nose, front, 0.9 * front, "body"),
         (max(0.3 * v.cowl, nose_in + 0.05), v.sill, *_bonnet(v, 0.35), half * 0.98, half * 0.88, "body"),
         (0.85 * v.cowl, v.sill, *_bonnet(v, 0.9), half, half * 0.9, "body"),
         (v.cowl, v.sill, min(v.belt, v.hood), v.hood + 0.015, half, half * 0.88, "screen"),
-        (roof_from, v.sill, v.belt, v.height - 0.035, half, roof_half, "window" if v.panes else "pillar"),
+        (roof_from, v.sill, v.belt, v.height - 0.035, half, roof_half, "window"),
     ]
     span = roof_to - roof_from
     for share in v.panes:
@@ -95,11 +95,20 @@ def body(v: Vehicle) -> Part:
             stations.append((at, v.sill, v.belt, v.height, half, roof_half, "pillar"))
             stations.append((at + post, v.sill, v.belt, v.height, half, roof_half, "window"))
     if not v.panes:
-        stations.append((roof_from + 0.3 * span, v.sill, v.belt, v.height, half, roof_half, "pillar"))
+        door = roof_from + min(0.3 * span, 0.9)
+        stations.append((door, v.sill, v.belt, v.height, half, roof_half, "pillar"))
     stations += [
         (roof_to, v.sill, v.belt, v.height - 0.03, half, roof_half, "screen" if v.glazed_rear else "pillar"),
         (roof_to + v.back, v.sill, min(v.belt, v.deck), v.deck + 0.03, half, half * 0.86, "body"),
-        (end - 0.5 * nose_in, v.sill + 0.04, 0.97 * v.deck - 0.04, 0.99 * v.deck, half * 0.94, half * 0.8, "body"),
+        (
+            end - nose_in / 2,
+            v.sill + 0.04,
+            0.97 * v.deck - 0.04,
+            0.99 * v.deck,
+            half * 0.94,
+            half * 0.8,
+            "body",
+        ),
         (end, v.sill + 0.16, 0.9 * v.deck - 0.04, 0.93 * v.deck, half * 0.88, half * 0.72, "end"),
     ]
     rings = np.stack([_section(-s[0], *s[1:6]) for s in stations])
@@ -116,7 +125,7 @@ def wheel(x: float, radius: float, outside: float, side: int) -> list[Part]:
     """Tyre, rim and the dark arch above it, on the side z > 0 (side = 1) or z < 0 (-1)."""
     angle = np.arange(16) / 16 * 2 * math.pi
     depth = np.array([-0.2, -0.02, 0.0, -0.005])
-    reach = np.array([0.97, 1.0, 0.95, 0.66]) * radius
+    reach = np.array([0.97, 1.0, 0.94, 0.62]) * radius
     rings = np.stack(
         [
             x + np.cos(angle)[None, :] * reach[:, None],
@@ -128,7 +137,8 @@ def wheel(x: float, radius: float, outside: float, side: int) -> list[Part]:
     rim = rings[-1:] * [1, 1, 1] + [[[0, 0, 0]], [[0, 0, -0.03 * side]]]
     rim[1] = (rim[1] - rim[1].mean(axis=0)) * [0.55, 0.55, 1] + rim[1].mean(axis=0)
     arc = np.linspace(-0.12, math.pi + 0.12, 12)
-    arch = plate(np.column_stack([x + 1.16 * radius * np.cos(arc), radius + 1.16 * radius * np.sin(arc)]), 0.012, M.TYRE)
+    outline = 1.16 * radius * np.column_stack([np.cos(arc), np.sin(arc)]) + [x, radius]
+    arch = plate(outline, 0.012, M.TYRE)
     return [
         loft(rings, int(M.TYRE), caps=int(M.TYRE)),
         loft(rim, int(M.METAL), caps=int(M.METAL)),
@@ -142,15 +152,17 @@ def _lamps(v: Vehicle) -> list[Part]:
     rear = v.length
     tall = 0.28 if v.deck > 1.25 * v.hood else 0.14
     high = 0.62 * v.deck if tall > 0.2 else 0.8 * v.deck
+    if v.box_body:
+        tall, high = 0.12, v.box_body[1] - 0.1
     wide = half * (v.taper - 0.2)
     parts = [
         box((-0.045, 0.62 * v.nose, 0), (0.09, 0.2 * v.nose, 1.1 * wide), M.TRIM),
-        box((-0.06, v.sill + 0.14, 0), (0.14, 0.13, 1.62 * wide), M.TRIM),
-        box((-rear + 0.05, v.sill + 0.17, 0), (0.12, 0.15, 1.7 * wide), M.TRIM),
+        box((-0.04, v.sill + 0.16, 0), (0.1, 0.09, 1.3 * wide), M.TRIM),
         box((-0.035, v.sill + 0.2, 0), (0.1, 0.11, 0.5), M.PLATE),
     ]
     if not v.box_body:
         parts.append(box((-rear + 0.03, 0.62 * v.deck - 0.02, 0), (0.08, 0.11, 0.5), M.PLATE))
+        parts.append(box((-rear + 0.03, v.sill + 0.19, 0), (0.08, 0.08, 1.4 * wide), M.TRIM))
     for side in (-1, 1):
         parts += [
             box((-0.1, 0.78 * v.nose, side * half * (v.taper - 0.2)), (0.15, 0.15, 0.32), M.HEADLAMP),
@@ -164,12 +176,17 @@ def _load(v: Vehicle) -> list[Part]:
     assert v.box_body
     long, floor = v.box_body
     middle, half = -(v.length - long / 2), v.width / 2
-    parts = [box((middle, floor - 0.14, 0), (long + 0.5, 0.16, 0.9), M.TRIM)]
+    parts = [
+        box((middle + 0.35, floor - 0.14, 0), (long + 0.5, 0.18, 0.9), M.TRIM),
+        box((-v.length + 0.12, 0.6 * floor, 0), (0.1, 0.12, 0.9 * v.width), M.TRIM),
+        *(box((-v.length + 0.12, 0.8 * floor, z), (0.08, 0.5 * floor, 0.08), M.TRIM) for z in (-0.4, 0.4)),
+    ]
     if v.open_bed:
         wall = 0.9
         parts.append(box((middle + 0.03, floor + 0.05, 0), (long - 0.06, 0.1, v.width - 0.02), M.METAL))
         parts += [
-            box((middle, floor + wall / 2, s * (half - 0.03)), (long - 0.06, wall, 0.06), M.CARGO) for s in (-1, 1)
+            box((middle, floor + wall / 2, s * (half - 0.03)), (long - 0.06, wall, 0.06), M.CARGO)
+            for s in (-1, 1)
         ]
         parts += [
             box((middle + s * (long / 2 - 0.06), floor + wall / 2, 0), (0.06, wall, v.width - 0.02), M.CARGO)
@@ -225,19 +242,21 @@ def trailer() -> Mesh:
     return assemble(parts)
 
 
-def tram(length: float = 16.0, width: float = 2.5, height: float = 3.4, doors: int = 4, round_: float = 0.75) -> Mesh:
+def tram(
+    length: float = 16.0, width: float = 2.5, height: float = 3.4, doors: int = 4, round_: float = 0.75
+) -> Mesh:
     """A rail car: windows all along, a windscreen at each end, doors, a pantograph."""
     half, roof = width / 2 - 0.01, height - 0.25
-    stations = [(0.0, 0.5, 1.3, 1.35, half * round_, half * round_ * 0.9, "screen")]
-    stations += [(0.7, 0.35, 1.2, roof - 0.12, half * 0.97, half * 0.8, "pillar")]
+    stations = [(0.0, 0.3, 1.3, 1.35, half * round_, half * round_ * 0.9, "screen")]
+    stations += [(0.7, 0.2, 1.2, roof - 0.12, half * 0.97, half * 0.8, "pillar")]
     pitch = (length - 2.0) / (3 * doors)
     for k in range(3 * doors):
         at = 1.0 + k * pitch
-        stations.append((at, 0.35, 1.15, roof, half, half * 0.85, "window"))
-        stations.append((at + pitch - 0.16, 0.35, 1.15, roof, half, half * 0.85, "pillar"))
+        stations.append((at, 0.2, 1.15, roof, half, half * 0.85, "window"))
+        stations.append((at + pitch - 0.16, 0.2, 1.15, roof, half, half * 0.85, "pillar"))
     stations += [
-        (length - 0.7, 0.35, 1.2, roof - 0.12, half * 0.97, half * 0.8, "screen"),
-        (length, 0.5, 1.3, 1.35, half * round_, half * round_ * 0.9, "end"),
+        (length - 0.7, 0.2, 1.2, roof - 0.12, half * 0.97, half * 0.8, "screen"),
+        (length, 0.3, 1.3, 1.35, half * round_, half * round_ * 0.9, "end"),
     ]
     rings = np.stack([_section(-s[0], *s[1:6]) for s in stations])
     parts = [loft(rings, np.array([_materials(s[6]) for s in stations[:-1]]), caps=int(M.PAINT))]

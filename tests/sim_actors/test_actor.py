@@ -5,7 +5,6 @@ import pickle
 import threading
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from imitation.records import Box, Frame, Object

@@ -43,7 +43,7 @@ def test_names_that_cannot_be_meant(name):
     [
         ("no_such_module_xyz:make", "No module named 'no_such_module_xyz'"),
         ("tests.sim_actors.toy_simulators:nothing", "has no 'nothing'"),
-        ("tests.sim_actors.toy_simulators:not_a_simulator", "gave a object, which lacks"),
+        ("tests.sim_actors.toy_simulators:not_a_simulator", "a value of type 'object', which lacks"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_refused(path, message):

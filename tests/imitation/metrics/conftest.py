@@ -26,7 +26,9 @@ def random_frame(rng: np.random.Generator, frame_id: str, most: int = 8, objects
     labels[ignore & (rng.random(len(true)) < 0.4)] = ANY_LABEL
     found = boxes(int(rng.integers(0, most + 1)))
     near = np.flatnonzero(rng.random(len(found)) < 0.7) if len(true) else np.zeros(0, dtype=int)
-    found[near] = true[rng.integers(0, max(len(true), 1), len(near))] + rng.integers(-2, 3, (len(near), 4)) * 4
+    found[near] = (
+        true[rng.integers(0, max(len(true), 1), len(near))] + rng.integers(-2, 3, (len(near), 4)) * 4
+    )
     found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 4)
     return FrameDetections(
         frame_id=frame_id,

@@ -181,7 +181,7 @@ def test_memory_grows_by_less_than_200_bytes_a_detection(categories: int, detect
         tracemalloc.stop()
         return most
 
-    few, many = 300, 3000
+    few, many = 100, 1000
     peak(few)  # the library's import is not growth
     growth = (peak(many) - peak(few)) / ((many - few) * detections)
     assert growth < 200, f"{growth:.0f} bytes a detection"

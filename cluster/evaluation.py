@@ -1,0 +1,99 @@
+"""`imitate evaluate`: any checkpoint on any split, through the same pass that the loop uses."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from cluster.config import Config
+from cluster.evaluate import EvaluationPart, evaluate, read_detections
+from cluster.progress import Reporter
+from cluster.services import start_ray
+from imitation import storage
+from imitation.categories import CategoryMap
+from imitation.datasets.parquet import read_ids, write_frames
+from imitation.datasets.registry import open_dataset
+from imitation.failures import FAILURES_SCHEMA, failure_batches, find_failures
+from imitation.metrics.summary import summarize
+from imitation.product import read_info
+from imitation.settings import UserError
+
+NAME = "checkpoint"
+
+
+def evaluate_checkpoint(
+    checkpoint: str, config: Config, split: str, out: str | None, reporter: Reporter
+) -> dict[str, Any]:
+    """Metrics of a product folder on `split`: of the dataset that the configuration names, or, for the
+    embedded world (`data.kind: world`), of the run that the checkpoint lies in.
+
+    The operating threshold is the product's own; a product without one gets it from these very
+    frames, and the result says so. With `out`, writes detections.parquet, failures.parquet and
+    metrics.json there. Raises UserError if there is no such checkpoint or data.
+    """
+    info = read_info(checkpoint)
+    categories = CategoryMap.from_json(info.trained_on["category_map"])
+    with tempfile.TemporaryDirectory(prefix="imitate-evaluate-") as scratch:
+        folder = out or scratch
+        storage.check_writable(folder)
+        uri = _frames(checkpoint, config, split, scratch)
+        detections = storage.join(folder, "detections.parquet")
+        start_ray(config)
+        with reporter.stage(f"evaluating {split}", len(read_ids(uri))) as bar:
+            done = evaluate(
+                [EvaluationPart(uri, split, (NAME,))],
+                {NAME: storage.absolute(checkpoint)},
+                categories,
+                detections,
+                config.evaluate,
+                config.data.on_error,
+                bar.update,
+            )
+
+        def rows() -> Any:
+            return read_detections(detections)
+
+        metrics = summarize(rows, categories.categories, split, info.operating_threshold)
+        result = metrics.to_dict() | {
+            "threshold_chosen_on": "stop" if info.operating_threshold is not None else split,
+            "errors_listed": done["errors"],
+        }
+        if out:
+            found = find_failures(rows(), metrics.threshold, categories.categories)
+            with (
+                storage.open_atomic(storage.join(out, "failures.parquet")) as sink,
+                pq.ParquetWriter(sink, FAILURES_SCHEMA) as writer,
+            ):
+                for batch in failure_batches(found):
+                    writer.write_batch(batch)
+            storage.write_json(storage.join(out, "metrics.json"), result)
+    return result
+
+
+def _frames(checkpoint: str, config: Config, split: str, scratch: str) -> str:
+    if config.data.kind == "world":
+        return _of_its_run(checkpoint, split)
+    dataset = open_dataset(config.data.kind, config.data.root or "", config.data.splits)
+    problems: list[str] = []
+    skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
+    uri = storage.join(scratch, f"{split}.parquet")
+    if not write_frames(dataset.frames(split, skip), uri):
+        raise UserError(
+            f"{dataset.root}: split {split!r} has no usable frame ({len(problems)} with problems)"
+        )
+    return uri
+
+
+def _of_its_run(checkpoint: str, split: str) -> str:
+    folder = storage.absolute(checkpoint).rstrip("/")
+    for _ in range(4):
+        folder = storage.parent(folder)
+        uri = storage.join(folder, "data", split)
+        if storage.exists(uri):
+            return uri
+    raise UserError(
+        f"{checkpoint} lies in no run's folder, so there is no data to evaluate it on; "
+        "name some: data.kind=kitti data.root=FOLDER"
+    )

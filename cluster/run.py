@@ -1,0 +1,99 @@
+"""The main job: prepare, loop, choose the best cycle, report."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from cluster.config import Config
+from cluster.memory import PeakMemory
+from cluster.prepare import prepare
+from cluster.progress import Reporter
+from cluster.services import Services
+from cluster.stages import ClusterStages, Evaluation
+from cluster.summary import build_summary, write_report
+from cluster.workspace import RunLock, Workspace
+from imitation import stopping, storage
+from imitation.aggregation import Dataset
+from imitation.loop import Cycle, History, imitate
+from imitation.policies import build_policy
+from imitation.product import copy_product
+from imitation.report.summary import Summary
+from imitation.report.table import build_table, format_table
+from imitation.settings import UserError
+
+
+def run(config: Config, reporter: Reporter) -> Summary:
+    """Runs, or continues, the run that the configuration names; returns its summary.
+
+    Raises UserError for anything that a person can mend. Whatever was committed stays.
+    """
+    check_renderer(config)
+    workspace = Workspace(storage.join(config.run.storage, config.run.name))
+    with RunLock(workspace.uri), PeakMemory() as memory:
+        continues = workspace.open(config.plain())
+        reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
+        policy = build_policy(config.policy)
+        with Services(config) as services:
+            data = prepare(config, workspace, services, reporter)
+            stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)
+            history = imitate(
+                stages,
+                Dataset(data.parts["train"], config.aggregation),
+                partial(_check, config),
+                partial(_say_cycle, reporter, config),
+            )
+        reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
+        _keep_best(workspace, history)
+        summary = build_summary(config, workspace, data, history, memory.peak_mb)
+        report = write_report(config, workspace, data, summary)
+    reporter.say("")
+    print(format_table(build_table(summary)), flush=True)
+    reporter.say(f"\nreport: {report}\nbest detector: {workspace.path('best')}")
+    return summary
+
+
+def check_renderer(config: Config) -> None:
+    """Whether the embedded simulator can draw here, before any work is done; Debian's packages are
+    named if not. Other simulators and clusters check themselves when their actors start."""
+    from sim_actors.opengl.preflight import problem
+
+    wanted = config.simulate.simulator == "opengl" or config.data.kind == "world"
+    if wanted and not config.ray.address and (reason := problem()):
+        raise UserError(reason)
+
+
+def catalog(config: Config) -> frozenset[str] | None:
+    """The categories that the simulator can stage, lower case; None where it does not say."""
+    if config.simulate.simulator != "opengl":
+        return None
+    from sim_actors.opengl.meshes import CATALOG
+
+    return frozenset(CATALOG)
+
+
+def _check(config: Config, scores: Any, dataset: Dataset) -> str | None:
+    return stopping.check(
+        scores,
+        dataset.synthetic_ratio,
+        config.aggregation.max_synthetic_ratio,
+        config.loop.cycles,
+        config.stopping,
+        room=dataset.room_for_synthetic(),
+    )
+
+
+def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:
+    stop = entry.evaluation.metrics["stop"]
+    score = entry.evaluation.score
+    reporter.say(
+        f"cycle {entry.cycle}: {entry.dataset.real.frames} real + {entry.dataset.synthetic_frames} synthetic "
+        f"frames, stop {config.loop.metric} {100 * score:.1f}, 0-1 loss {stop.zero_one_loss:.3f}"
+    )
+
+
+def _keep_best(workspace: Workspace, history: History[Evaluation]) -> None:
+    best = history.best
+    folder = workspace.path("best")
+    source = workspace.path(f"cycle-{best.cycle:03d}", "detector", "main")
+    copy_product(source, folder)

@@ -1,0 +1,104 @@
+"""What the stages share: one Ray, simulator pools, one living trainer. Started when first needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from cluster.config import Config
+from imitation.settings import UserError
+from sim_actors.factory import SimulatorSpec
+
+if TYPE_CHECKING:
+    from cluster.pool import SimulatorPool
+    from cluster.train import Launcher
+
+MIN_CPUS = 4  # logical: stages take turns, so a two-core machine may promise more than it has
+
+
+def start_ray(config: Config) -> None:
+    """Connects to the cluster that the configuration or RAY_ADDRESS names, or starts one here.
+
+    Raises UserError if there is no cluster at that address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    os.environ.setdefault("RAY_DATA_PARQUET_FOOTER_NUM_ACTORS", "1")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if config.ray.quiet:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    import ray
+
+    if ray.is_initialized():
+        return
+    settings = config.ray
+    options: dict[str, Any] = {"ignore_reinit_error": True}
+    if settings.quiet:
+        options |= {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address := cluster_address(config):
+        try:
+            ray.init(address=address, **options)
+        except ConnectionError as error:
+            raise UserError(f"no Ray cluster answers at {address!r}: {error}") from None
+    else:
+        ray.init(
+            num_cpus=settings.num_cpus or max(os.cpu_count() or 1, MIN_CPUS),
+            include_dashboard=settings.dashboard,
+            dashboard_host="127.0.0.1",
+            **options,
+        )
+
+
+def cluster_address(config: Config) -> str | None:
+    """The running cluster to use; None: one is started here."""
+    return config.ray.address or os.environ.get("RAY_ADDRESS") or None
+
+
+class Services:
+    """A context manager; what still lives is closed at its end."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._launcher: Launcher | None = None
+
+    def __enter__(self) -> Services:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._launcher is not None:
+            self._launcher.close()
+
+    def simulator(self) -> SimulatorSpec:
+        """The simulator that the configuration names, with its options."""
+        settings = self.config.simulate
+        if settings.simulator == "opengl":
+            return SimulatorSpec("opengl", self.config.renderer.model_dump())
+        return SimulatorSpec(settings.simulator, settings.options)
+
+    @contextmanager
+    def pool(self) -> Iterator[SimulatorPool]:
+        """The simulator pool, for one stage: its CPUs are free again for the next."""
+        from cluster.pool import SimulatorPool
+
+        start_ray(self.config)
+        settings = self.config.simulate
+        if settings.actors == "auto" and not cluster_address(self.config):
+            # A Ray started here promises more CPUs than there are; renderers keep theirs busy.
+            settings = settings.model_copy(update={"actors": os.cpu_count() or 1})
+        with SimulatorPool(self.simulator(), settings) as pool:
+            yield pool
+
+    def launcher(self) -> Launcher:
+        """Where trainings run."""
+        if self._launcher is None:
+            from cluster.train import make_launcher
+
+            start_ray(self.config)
+            self._launcher = make_launcher(self.config.train)
+        return self._launcher

@@ -1,0 +1,359 @@
+"""The real stages of the loop: each one commits its result in the run's folder."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cluster.config import Config
+from cluster.evaluate import EvaluationPart, evaluate, read_detections
+from cluster.prepare import LABELS_ONLY, RealData
+from cluster.progress import Reporter
+from cluster.services import Services, start_ray
+from cluster.simulate import simulate
+from cluster.train import TrainSpec, train_detector
+from cluster.workspace import Workspace
+from imitation import storage
+from imitation.aggregation import Dataset, Part
+from imitation.datasets.parquet import read_frames
+from imitation.detections import FrameDetections
+from imitation.failures import (
+    FAILURES_SCHEMA,
+    Failure,
+    failure_batches,
+    failures_from_table,
+    find_failures,
+)
+from imitation.metrics.summary import Metrics, summarize
+from imitation.policies import Mined, Policy, mode_of, out_of_reach
+from imitation.records import Frame
+from imitation.requests import Request
+from sim_actors.actor import SceneJob
+from sim_actors.restage import default_camera
+from sim_actors.staging import StagingSettings, Target, stage
+
+T = TypeVar("T")
+MAIN = "main"
+MINE = "mine"
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """Product folders of one cycle: the detector itself and those of the folds, if mining follows."""
+
+    main: str
+    folds: tuple[str, ...] = ()
+
+    def named(self) -> dict[str, str]:
+        return {MAIN: self.main} | {fold_name(k): uri for k, uri in enumerate(self.folds)}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One cycle's evaluation: metrics by split, and where the mined failures lie (None: not mined)."""
+
+    metrics: dict[str, Metrics]
+    failures_uri: str | None
+    score: float
+
+    @property
+    def failures(self) -> Iterator[Failure]:
+        """The mined failures, streamed; none if nothing was mined."""
+        if self.failures_uri is None:
+            return
+        with storage.open_input(self.failures_uri) as source:
+            for batch in pq.ParquetFile(source).iter_batches():
+                yield from failures_from_table(pa.Table.from_batches([batch]))
+
+
+def fold_name(k: int) -> str:
+    return f"fold-{k}"
+
+
+def cycle_folder(cycle: int) -> str:
+    return f"cycle-{cycle:03d}"
+
+
+class ClusterStages:
+    """The stages on Ray. Every method may be called again: what is committed is not done twice."""
+
+    def __init__(
+        self,
+        config: Config,
+        workspace: Workspace,
+        data: RealData,
+        services: Services,
+        policy: Policy,
+        catalog: frozenset[str] | None,
+        reporter: Reporter,
+    ) -> None:
+        self.config = config
+        self.workspace = workspace
+        self.data = data
+        self.services = services
+        self.policy = policy
+        self.catalog = catalog
+        self.reporter = reporter
+
+    # -- train
+
+    def train(self, dataset: Dataset, cycle: int) -> Detectors:
+        """The cycle's detector and, if another cycle may follow, one for each fold of mining: a frame
+        is mined only by a detector that saw neither it nor what was re-staged from it."""
+        main = self._train(dataset, cycle, MAIN, ())
+        mining = cycle < self.config.loop.cycles and dataset.room_for_synthetic() > 0
+        folds = (
+            [self._train(dataset, cycle, fold_name(k), ids) for k, ids in enumerate(self.data.folds)]
+            if mining
+            else []
+        )
+        return Detectors(main, tuple(folds))
+
+    def _train(self, dataset: Dataset, cycle: int, name: str, held_out: Sequence[str]) -> str:
+        config = self.config
+        folder = f"{cycle_folder(cycle)}/detector/{name}"
+        output = self.workspace.path(folder)
+        settings = config.train
+        if held_out:
+            steps = max(1, round(settings.steps * config.mining.fold_steps))
+            settings = settings.model_copy(update={"steps": steps})
+        before = self.workspace.path(f"{cycle_folder(cycle - 1)}/detector/{name}")
+        spec = TrainSpec(
+            output=output,
+            categories=self.data.categories,
+            detector=config.detector.sized(self.data.width, self.data.height),
+            train=settings,
+            real=(dataset.real.uri,),
+            synthetic=tuple(part.uri for part in dataset.synthetic if part.frames),
+            seed=config.run.seed,
+            exclude=self._unseen(dataset, held_out),
+            initial=before if settings.warm_start and cycle > 0 else None,
+            purpose=f"cycle {cycle}, {name}",
+            skip_bad=config.data.on_error == "skip",
+        )
+
+        def work() -> dict[str, Any]:
+            title = f"cycle {cycle}: training" + (f" {name} for mining" if held_out else "")
+            with self.reporter.stage(title, settings.steps) as bar:
+
+                def progress(event: dict[str, Any]) -> None:
+                    note = f"loss {event['loss']:.2f}, {event['images_per_second']:.1f} images/s"
+                    bar.update(event["step"], note)
+
+                result = train_detector(spec, self.services.launcher(), progress)
+            return {k: v for k, v in asdict(result).items() if k != "folder"}
+
+        self.workspace.stage(f"{cycle_folder(cycle)}/train-{name}", work)
+        return output
+
+    def _unseen(self, dataset: Dataset, held_out: Sequence[str]) -> frozenset[str]:
+        """What a fold's detector must not train on: its frames, and synthetic ones re-staged from them."""
+        if not held_out:
+            return frozenset()
+        parents = set(held_out)
+        children = {
+            frame.frame_id
+            for part in dataset.synthetic
+            if part.frames
+            for frame in read_frames(part.uri, ("frame_id", "origin"))
+            if frame.origin is not None and frame.origin.parent in parents
+        }
+        return frozenset(parents | children)
+
+    # -- evaluate
+
+    def evaluate(self, detector: Detectors, dataset: Dataset, cycle: int) -> Evaluation:
+        """One streaming pass over stop, test and (out of fold) the mined frames; then the operating
+        threshold of each detector on stop, metrics, and failures."""
+        folder = f"{cycle_folder(cycle)}/evaluation"
+        names = tuple(detector.named())
+        parts = [
+            EvaluationPart(self.data.parts["stop"].uri, "stop", names),
+            EvaluationPart(self.data.parts["test"].uri, "test", (MAIN,)),
+        ]
+        if detector.folds:
+            judge = {i: fold_name(k) for k, ids in enumerate(self.data.folds) for i in ids}
+            parts.append(EvaluationPart(self.data.parts["train"].uri, MINE, only=judge))
+        detections = self.workspace.path(folder, "detections.parquet")
+
+        def work() -> dict[str, Any]:
+            start_ray(self.config)
+            total = sum(self.data.parts[s].frames for s in ("stop", "test"))
+            total += len(detector.folds) * self.data.parts["stop"].frames
+            total += sum(len(ids) for ids in self.data.folds) if detector.folds else 0
+            with self.reporter.stage(f"cycle {cycle}: evaluating", total) as bar:
+                done = evaluate(
+                    parts,
+                    detector.named(),
+                    self.data.categories,
+                    detections,
+                    self.config.evaluate,
+                    self.config.data.on_error,
+                    bar.update,
+                )
+            return done | self._judge(detections, folder, detector)
+
+        result = self.workspace.stage(f"{cycle_folder(cycle)}/evaluate", work)
+        metrics = {split: Metrics.from_dict(value) for split, value in result["metrics"].items()}
+        failures = self.workspace.path(folder, "failures.parquet") if detector.folds else None
+        return Evaluation(metrics, failures, getattr(metrics["stop"], self.config.loop.metric) or 0.0)
+
+    def _judge(self, detections: str, folder: str, detector: Detectors) -> dict[str, Any]:
+        categories = self.data.categories.categories
+
+        def rows(name: str) -> Iterator[FrameDetections]:
+            return (row for row in read_detections(detections) if row.detector == name)
+
+        stop = summarize(partial(rows, MAIN), categories, "stop")
+        test = summarize(partial(rows, MAIN), categories, "test", stop.threshold)
+        judged: dict[str, Any] = {"metrics": {"stop": stop.to_dict(), "test": test.to_dict()}}
+        if detector.folds:
+            thresholds = {
+                name: summarize(partial(rows, name), categories, "stop").threshold
+                for name in detector.named()
+                if name != MAIN
+            }
+            judged |= {"fold_thresholds": thresholds, "mined": self._mine(rows, thresholds, folder)}
+        return judged
+
+    def _mine(
+        self,
+        rows: Callable[[str], Iterator[FrameDetections]],
+        thresholds: dict[str, float],
+        folder: str,
+    ) -> dict[str, Any]:
+        """Writes the failures of every fold's detector in the part that it did not see; counts them."""
+        categories = self.data.categories.categories
+        kinds, modes, unreachable = Counter[str](), Counter[str](), Counter[str]()
+
+        def found() -> Iterator[Failure]:
+            for name, threshold in thresholds.items():
+                unseen = (row for row in rows(name) if row.split == MINE)
+                for failure in find_failures(unseen, threshold, categories):
+                    kinds[failure.kind] += 1
+                    modes[", ".join(mode_of(failure))] += 1
+                    if why := out_of_reach(failure, self.catalog):
+                        unreachable[why] += 1
+                    yield failure
+
+        with (
+            storage.open_atomic(self.workspace.path(folder, "failures.parquet")) as sink,
+            pq.ParquetWriter(sink, FAILURES_SCHEMA) as writer,
+        ):
+            for batch in failure_batches(found()):
+                writer.write_batch(batch)
+        return {
+            "split": "train, out of fold",
+            "failures": dict(kinds),
+            "modes": dict(modes.most_common()),
+            "out_of_reach": dict(unreachable),
+        }
+
+    # -- request
+
+    def request(self, evaluation: Evaluation, cycle: int, budget: int) -> list[Request]:
+        """What the policy asks for; committed, so that a run that continues asks for the same."""
+
+        def work() -> dict[str, Any]:
+            rng = self.rng("request", cycle)
+            failures = reservoir(evaluation.failures, self.config.mining.max_failures, rng)
+            mined = Mined(failures, self.data.category_counts, self.catalog)
+            requests = self.policy.request(mined, cycle=cycle, budget=budget, rng=rng)
+            asked = sum(request.variations for request in requests)
+            if asked > budget:
+                raise ValueError(
+                    f"policy {self.policy.name!r} asked for {asked} frames, over its budget of {budget}"
+                )
+            return {"budget": budget, "frames": asked, "requests": [request.to_row() for request in requests]}
+
+        result = self.workspace.stage(f"{cycle_folder(cycle)}/request", work)
+        return [Request.from_row(row) for row in result["requests"]]
+
+    # -- simulate
+
+    def simulate(self, requests: list[Request], cycle: int) -> Part:
+        """The requests' scenes, rendered by the pool; every frame carries its lineage."""
+        uri = self.workspace.path(cycle_folder(cycle), "synthetic")
+
+        def work() -> dict[str, Any]:
+            total = sum(request.variations for request in requests)
+            title = f"cycle {cycle}: simulating"
+            with self.reporter.stage(title, total) as bar, self.services.pool() as pool:
+                report = simulate(self._jobs(requests, cycle), uri, pool, progress=bar.update)
+            for item in report.set_aside[:10]:
+                self.reporter.say(f"set aside: scene {item.scene_id}: {item.reason}")
+            return report.to_json()
+
+        result = self.workspace.stage(f"{cycle_folder(cycle)}/simulate", work)
+        return Part(uri, result["frames"], cycle)
+
+    def _jobs(self, requests: list[Request], cycle: int) -> Iterator[SceneJob]:
+        wanted = {request.parent for request in requests}
+        parents = {
+            frame.frame_id: frame
+            for frame in read_frames(self.data.parts["train"].uri, LABELS_ONLY)
+            if frame.frame_id in wanted
+        }
+        return scene_jobs(requests, parents, cycle, self.target(), self.staging())
+
+    def target(self) -> Target:
+        """What synthetic frames must match."""
+        data = self.data
+        return Target(
+            convention=self.config.world.convention
+            if self.config.data.kind == "world"
+            else self.config.data.convention,
+            categories=tuple(data.category_counts),
+            camera=data.camera or default_camera(data.width, data.height, self.config.restage.hfov_deg),
+            width=data.width,
+            height=data.height,
+            catalog=self.catalog,
+        )
+
+    def staging(self) -> StagingSettings:
+        return StagingSettings(restage=self.config.restage, randomize=self.config.randomize)
+
+    def rng(self, what: str, cycle: int) -> np.random.Generator:
+        """A generator of its own for every random decision, from the run's seed."""
+        return np.random.default_rng([self.config.run.seed, zlib.crc32(what.encode()), cycle])
+
+
+def scene_jobs(
+    requests: list[Request],
+    parents: dict[str, Frame],
+    cycle: int,
+    target: Target,
+    settings: StagingSettings,
+) -> Iterator[SceneJob]:
+    """One job a variation, staged when the pool asks for it."""
+    for request in requests:
+        parent = None if request.parent is None else parents[request.parent]
+        for variation in range(request.variations):
+            yield SceneJob(
+                stage(request, variation, parent, target=target, settings=settings),
+                cycle=cycle,
+                parent=request.parent,
+                failures=request.failures,
+                policy=request.policy,
+                seed=request.seed,
+            )
+
+
+def reservoir(items: Iterable[T], limit: int, rng: np.random.Generator) -> list[T]:
+    """All items if there are at most `limit`, else that many drawn uniformly while they stream by
+    (Vitter's algorithm R, ACM TOMS 1985)."""
+    kept: list[T] = []
+    for count, item in enumerate(items):
+        if count < limit:
+            kept.append(item)
+        elif (place := int(rng.integers(count + 1))) < limit:
+            kept[place] = item
+    return kept

@@ -1,0 +1,134 @@
+"""From a finished run's folder to summary.json and report.html."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import yaml
+
+from cluster.config import Config
+from cluster.prepare import RealData
+from cluster.stages import MAIN, Evaluation, cycle_folder
+from cluster.workspace import Workspace
+from imitation import storage
+from imitation.loop import Cycle as LoopCycle
+from imitation.loop import History
+from imitation.report.gallery import GalleryItem, collect_gallery
+from imitation.report.html import render_report
+from imitation.report.summary import Cycle, Run, Summary, write_summary
+
+SUMMARY = "summary.json"
+REPORT = "report.html"
+
+
+def build_summary(
+    config: Config,
+    workspace: Workspace,
+    data: RealData,
+    history: History[Evaluation],
+    peak_memory_mb: float | None,
+) -> Summary:
+    """Puts together and writes `summary.json` from the committed stages."""
+    told = storage.read_json(workspace.path("run.json"))
+    cycles = [_cycle(workspace, entry) for entry in history.cycles]
+    prepared = storage.read_json(workspace.path("data", "stage-prepare.json"))["seconds"]
+    summary = Summary.of(
+        run=Run(
+            name=config.run.name,
+            seed=config.run.seed,
+            data_kind=config.data.kind,
+            title=_title(config),
+            stand_in=config.data.kind == "world",
+            notes=data.notes,
+            **told,
+        ),
+        categories=data.categories.categories,
+        splits={split: part.frames for split, part in data.parts.items()},
+        cycles=cycles,
+        best_cycle=history.best.cycle,
+        stop_reason=history.reason,
+        problems=data.problems + _errors(workspace, history),
+        unmapped=data.unmapped,
+        seconds_total=round(prepared + sum(sum(cycle.seconds.values()) for cycle in cycles), 3),
+        peak_memory_mb=peak_memory_mb,
+    )
+    write_summary(summary, workspace.path(SUMMARY))
+    return summary
+
+
+def write_report(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> str:
+    """Writes `report.html` and returns where it lies."""
+    uri = workspace.path(REPORT)
+    items = _gallery(config, workspace, data, summary)
+    text = render_report(summary, items, yaml.safe_dump(config.plain(), sort_keys=False))
+    storage.write_bytes_atomic(uri, text.encode("utf-8"))
+    return uri
+
+
+def _title(config: Config) -> str:
+    if config.data.kind == "world":
+        return "Demonstration: one seed of an embedded stand-in world"
+    name = storage.name_of(config.data.root or "")
+    return f"{config.data.kind.upper() if config.data.kind == 'kitti' else config.data.kind} folder {name}, one seed"
+
+
+def _cycle(workspace: Workspace, entry: LoopCycle[Evaluation]) -> Cycle:
+    folder = cycle_folder(entry.cycle)
+    stages = {
+        storage.name_of(uri).removeprefix("stage-").removesuffix(".json"): storage.read_json(uri)
+        for uri in storage.list_files(workspace.path(folder), ".json")
+        if storage.name_of(uri).startswith("stage-")
+    }
+    trained = stages[f"train-{MAIN}"]
+    simulated = None
+    if entry.cycle > 0:
+        report = stages["simulate"]
+        simulated = {
+            "requests": len(stages["request"]["requests"]),
+            "rendered": report["frames"],
+            "set_aside": report["set_aside"],
+            "frames_per_second": report["frames_per_second"],
+        }
+    return Cycle.of(
+        cycle=entry.cycle,
+        label="real" if entry.cycle == 0 else f"real + sim, cycle {entry.cycle}",
+        stop=entry.evaluation.metrics["stop"].to_dict(),
+        test=entry.evaluation.metrics["test"].to_dict(),
+        real_frames=trained["real_frames"],
+        synthetic_frames=trained["synthetic_frames"],
+        steps=trained["steps"],
+        images_seen=trained["images_seen"],
+        seconds={name: stage["seconds"] for name, stage in stages.items()},
+        mined=stages["evaluate"].get("mined"),
+        simulated=simulated,
+    )
+
+
+def _errors(workspace: Workspace, history: History[Evaluation]) -> list[str]:
+    """Frames that an evaluation could not read, and that trainings replaced (`on_error: skip`)."""
+    found: dict[str, None] = {}
+    for entry in history.cycles:
+        folder = workspace.path(cycle_folder(entry.cycle))
+        for uri in storage.list_files(folder, ".json"):
+            stage: dict[str, Any] = storage.read_json(uri)
+            found |= dict.fromkeys(stage.get("errors", ()) if isinstance(stage.get("errors"), list) else ())
+            found |= {f"{frame}: {why}": None for frame, why in stage.get("skipped", {}).items()}
+    return list(found)
+
+
+def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> list[GalleryItem]:
+    """Failures of every cycle that was answered, drawn by seed, with the frames rendered for them."""
+    answered = [cycle.cycle for cycle in summary.cycles if cycle.simulated]
+    rng = np.random.default_rng(config.report.seed)
+    items: list[GalleryItem] = []
+    for turn, cycle in enumerate(answered):
+        share = (config.report.gallery + turn) // len(answered)  # of unequal shares the later are larger
+        items += collect_gallery(
+            workspace.path(cycle_folder(cycle - 1), "evaluation", "failures.parquet"),
+            data.parts["train"].uri,
+            [workspace.path(cycle_folder(cycle), "synthetic")],
+            share,
+            rng,
+        )
+    return items

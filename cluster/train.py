@@ -1,0 +1,425 @@
+"""Training on Ray: one train function, two launchers.
+
+`train_loop_per_worker` runs on every worker, whoever launches it:
+
+- `LocalLauncher`: one long-lived actor that runs it through Ray Train's local mode. Starting a worker and
+  importing torch is paid once, not for each of a loop's trainings; for one CPU or GPU worker.
+- `TorchLauncher`: Ray Train's TorchTrainer, for several workers; each takes its slice of every batch.
+
+A training that was killed continues from its own last checkpoint (`checkpoint.pt` in `<output>.partial`).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import ray
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from imitation import storage
+from imitation.categories import CategoryMap
+from imitation.detectors.settings import DetectorSettings
+from imitation.product import is_product, load_weights, read_info, save_product
+from imitation.settings import UserError
+from imitation.training.settings import TrainSettings
+
+Progress = Callable[[dict[str, Any]], None]
+POLL_S = 0.3
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """One training, as plain data that any worker can read.
+
+    `real`, `synthetic`: Parquet files or folders of frames (paths that every worker reaches); `include` and
+    `exclude` select frames by id (out-of-fold training); `weights` maps frame ids to how often they are
+    drawn relative to 1. `initial` is a product folder whose weights training starts from (warm start).
+    `seed` decides initial weights, order and augmentation. The product is written to `output`;
+    `purpose` is noted in it. `skip_bad`: unreadable images are listed and replaced instead of an error.
+    """
+
+    output: str
+    categories: CategoryMap
+    detector: DetectorSettings
+    train: TrainSettings
+    real: tuple[str, ...] = ()
+    synthetic: tuple[str, ...] = ()
+    seed: int = 0
+    include: frozenset[str] | None = None
+    exclude: frozenset[str] = frozenset()
+    weights: dict[str, float] = field(default_factory=dict)
+    initial: str | None = None
+    purpose: str = ""
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training: the product's folder; optimizer steps and images seen, those of a warm start
+    included; frames it was trained on; seconds in steps; losses of the last tenth of the steps; unreadable
+    frames that were skipped, with the reason."""
+
+    folder: str
+    steps: int
+    images_seen: int
+    real_frames: int
+    synthetic_frames: int
+    seconds: float
+    losses: dict[str, float]
+    skipped: dict[str, str]
+
+
+class Launcher(Protocol):
+    """Runs `train_loop_per_worker` with a config somewhere, and keeps what can be kept for the next time."""
+
+    def run(self, config: dict[str, Any], progress: Progress) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | None = None) -> TrainResult:
+    """Trains, writes the product to `spec.output`, and says how it went.
+
+    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`, `loss` and each
+    loss by name. A finished product in `output` is left as it is if it is this spec's, else replaced. Raises
+    what went wrong in the worker (UserError for bad settings or data).
+    """
+    if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
+        launcher.run({"spec": spec}, progress or (lambda event: None))
+    return _result(spec.output)
+
+
+def make_launcher(settings: TrainSettings) -> Launcher:
+    """The launcher for these settings: the living actor for one worker, TorchTrainer for several."""
+    use_gpu = has_gpu() if settings.use_gpu == "auto" else settings.use_gpu
+    if settings.num_workers == 1:
+        return LocalLauncher(use_gpu)
+    return TorchLauncher(settings.num_workers, use_gpu)
+
+
+def has_gpu() -> bool:
+    """Whether the Ray cluster has a GPU."""
+    return ray.cluster_resources().get("GPU", 0) >= 1
+
+
+# --- the worker's side ---------------------------------------------------------------------------
+
+
+def train_loop_per_worker(config: dict[str, Any]) -> None:
+    """The train function: `config` has `spec` (TrainSpec), `use_gpu`, and `mailbox` (an actor handle)."""
+    import ray.train
+    import torch
+
+    from imitation.detectors.build import build_detector
+    from imitation.training.batches import Batches, SamplePlan
+    from imitation.training.distributed import Distributed, pick_device
+    from imitation.training.loop import TrainState, start, train
+    from imitation.training.source import CachedSource, FrameSource
+
+    spec: TrainSpec = config["spec"]
+    settings = spec.train
+    context = ray.train.get_context()
+    distributed = Distributed(context.get_world_rank(), context.get_world_size())
+    device = pick_device(config["use_gpu"])
+    # Ray sets one OpenMP thread for a worker that asks for no more than one CPU
+    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+
+    frames = FrameSource(
+        spec.real, spec.synthetic, spec.categories, spec.include, spec.exclude, settings.cache_mb
+    )
+    detector = spec.detector.sized(*frames.size)
+    assert detector.width is not None
+    assert detector.height is not None
+    torch.manual_seed(spec.seed)
+    model = build_detector(detector, len(spec.categories.categories))
+    if spec.initial is not None:
+        model.load_state_dict(_initial_weights(spec))
+    state = start(model.to(device), settings)
+    partial = storage.join(spec.output + ".partial", CHECKPOINT)
+    saved = _read_checkpoint(partial, spec)
+    if saved is not None:
+        state.load(saved)
+
+    def checkpoint(state: TrainState) -> None:
+        with storage.open_atomic(partial) as file:
+            torch.save({"spec": _fingerprint(spec), "state": state.as_dict()}, file)
+
+    def report(event: dict[str, Any]) -> None:
+        config["mailbox"].put.remote(event)
+
+    plan = SamplePlan(
+        frames.synthetic,
+        settings.batch_size,
+        spec.seed,
+        settings.synthetic_share,
+        [spec.weights.get(frame_id, 1.0) for frame_id in frames.frame_ids] if spec.weights else None,
+    )
+    frozen = settings.freeze_batch_norm
+    if frozen is None:
+        frozen = detector.weights is not None or spec.initial is not None
+    with Batches(
+        CachedSource(frames, settings.cache_mb),
+        plan,
+        detector.width,
+        detector.height,
+        settings.augment,
+        start=state.step,
+        stop=settings.steps,
+        rank=distributed.rank,
+        world_size=distributed.world_size,
+        threads=settings.decode_threads,
+        skip_bad=spec.skip_bad,
+    ) as batches:
+        train(
+            state,
+            batches,
+            settings,
+            device,
+            distributed=distributed,
+            freeze_batch_norm=frozen,
+            progress=report,
+            checkpoint=checkpoint,
+        )
+    disagreement = distributed.disagreement(model)
+    if distributed.rank == 0:
+        before = read_info(spec.initial).trained_on if spec.initial else {"steps": 0, "images_seen": 0}
+        tail = state.history[-max(1, settings.steps // 10) :]
+        trained_on = {
+            "spec": _fingerprint(spec),
+            "purpose": spec.purpose,
+            "real": list(spec.real),
+            "synthetic": list(spec.synthetic),
+            "real_frames": int((~frames.synthetic).sum()),
+            "synthetic_frames": int(frames.synthetic.sum()),
+            "initial": spec.initial,
+            "seed": spec.seed,
+            "category_map": spec.categories.to_json(),
+            "settings": settings.model_dump(mode="json"),
+            "steps": before["steps"] + settings.steps,
+            "images_seen": before["images_seen"] + settings.steps * settings.batch_size,
+            "seconds": state.seconds,
+            "device": str(device),
+            "workers": distributed.world_size,
+            "rank_disagreement": disagreement,
+            "losses": {name: sum(row[name] for row in tail) / len(tail) for name in tail[-1]},
+            "skipped": {frames.frame_ids[index]: reason for index, reason in sorted(batches.skipped.items())},
+        }
+        save_product(spec.output, state.product_weights(), detector, spec.categories.categories, trained_on)
+        storage.delete(storage.parent(partial))
+
+
+def _initial_weights(spec: TrainSpec) -> dict[str, Any]:
+    assert spec.initial is not None
+    info = read_info(spec.initial)
+    same = ("name", "backbone", "strides", "features")
+    for key in same:
+        if getattr(info.detector, key) != getattr(spec.detector, key):
+            raise UserError(
+                f"detector.{key}: {getattr(spec.detector, key)!r} cannot start from the weights in "
+                f"{spec.initial}, which are for {getattr(info.detector, key)!r}"
+            )
+    if info.categories != spec.categories.categories:
+        raise UserError(
+            f"{spec.initial}: its categories are {', '.join(info.categories)}; training is for "
+            f"{', '.join(spec.categories.categories)}; train from scratch instead"
+        )
+    return load_weights(spec.initial)
+
+
+def _read_checkpoint(path: str, spec: TrainSpec) -> dict[str, Any] | None:
+    """The state that a killed training of the same spec left, if any."""
+    import torch
+
+    if not storage.exists(path):
+        return None
+    saved = torch.load(io.BytesIO(storage.read_bytes(path)), map_location="cpu", weights_only=True)
+    return saved["state"] if saved["spec"] == _fingerprint(spec) else None
+
+
+def _fingerprint(spec: TrainSpec) -> str:
+    """What tells trainings apart: everything but how they are carried out."""
+    import hashlib
+    import json
+
+    values = asdict(spec) | {
+        "categories": spec.categories.to_json(),
+        "detector": spec.detector.model_dump(mode="json"),
+        "train": spec.train.model_dump(
+            mode="json", exclude={"decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu"}
+        ),
+        "include": None if spec.include is None else sorted(spec.include),
+        "exclude": sorted(spec.exclude),
+    }
+    del values["output"]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _result(folder: str) -> TrainResult:
+    told = read_info(folder).trained_on
+    names = ("steps", "images_seen", "real_frames", "synthetic_frames", "seconds", "losses", "skipped")
+    return TrainResult(folder=folder, **{name: told[name] for name in names})
+
+
+# --- the driver's side ---------------------------------------------------------------------------
+
+# Inside a Tune trial, actors must not wait for a place in the trial's own placement group.
+_ANYWHERE: Any = PlacementGroupSchedulingStrategy(placement_group=None)  # type: ignore[arg-type]
+
+
+class _Mailbox:
+    """Progress on its way from workers to the driver."""
+
+    def __init__(self) -> None:
+        self._events: list[dict[str, Any]] = []
+
+    def put(self, event: dict[str, Any]) -> None:
+        self._events.append(event)
+
+    def take(self) -> list[dict[str, Any]]:
+        events, self._events = self._events, []
+        return events
+
+
+class _LocalTrainer:
+    """Runs the train function in its own process through Ray Train's local mode, again and again."""
+
+    def run(self, config: dict[str, Any]) -> None:
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        TorchTrainer(
+            train_loop_per_worker,
+            train_loop_config=config,
+            scaling_config=ScalingConfig(num_workers=0),
+            run_config=RunConfig(name="local"),
+        ).fit()
+
+
+Mailbox: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_Mailbox)
+LocalTrainer: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_LocalTrainer)
+
+
+class LocalLauncher:
+    """The living actor: started at the first training, replaced when it died, kept until `close`.
+
+    It asks for no CPU (it idles between trainings) and for one GPU if `use_gpu`. A training whose actor
+    dies continues once in a new one, from its last checkpoint.
+    """
+
+    def __init__(self, use_gpu: bool = False) -> None:
+        self._use_gpu = use_gpu
+        self._trainer: Any = None
+        self._mailbox: Any = None
+
+    def run(self, config: dict[str, Any], progress: Progress) -> None:
+        try:
+            self._run(config, progress)
+        except ray.exceptions.RayActorError:
+            self.close()
+            self._run(config, progress)
+
+    def _run(self, config: dict[str, Any], progress: Progress) -> None:
+        if self._trainer is None:
+            self._mailbox = Mailbox.remote()
+            self._trainer = LocalTrainer.options(num_gpus=int(self._use_gpu)).remote()
+        task = self._trainer.run.remote(config | {"use_gpu": self._use_gpu, "mailbox": self._mailbox})
+        _follow(lambda: bool(ray.wait([task], timeout=POLL_S)[0]), self._mailbox, progress)
+        try:
+            ray.get(task)
+        except ray.exceptions.RayTaskError as error:
+            raise _cause(error) from error
+
+    def close(self) -> None:
+        for actor in (self._trainer, self._mailbox):
+            if actor is not None:
+                ray.kill(actor)
+        self._trainer = self._mailbox = None
+
+
+class TorchLauncher:
+    """Ray Train's TorchTrainer with `num_workers` workers of one CPU (and one GPU if `use_gpu`) each.
+
+    When a worker dies, all are started again, once, and training continues from its last checkpoint.
+    """
+
+    def __init__(self, num_workers: int, use_gpu: bool = False) -> None:
+        self._num_workers = num_workers
+        self._use_gpu = use_gpu
+
+    def run(self, config: dict[str, Any], progress: Progress) -> None:
+        error = self._fit(config, progress)
+        # Train's own FailureConfig would also repeat what a person has to mend
+        if error is not None and not isinstance(_cause(error), UserError):
+            error = self._fit(config, progress)
+        if error is not None:
+            raise _cause(error) from error
+
+    def _fit(self, config: dict[str, Any], progress: Progress) -> BaseException | None:
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        mailbox = Mailbox.remote()
+        with tempfile.TemporaryDirectory(prefix="imitation-train-") as scratch:
+            trainer = TorchTrainer(
+                train_loop_per_worker,
+                train_loop_config=config | {"use_gpu": self._use_gpu, "mailbox": mailbox},
+                scaling_config=ScalingConfig(num_workers=self._num_workers, use_gpu=self._use_gpu),
+                run_config=RunConfig(name="train", storage_path=scratch),
+            )
+            # not in the main thread: there `fit` would take over Ctrl-C, and nobody could read the mailbox
+            errors: list[BaseException] = []
+            thread = threading.Thread(target=_collect, args=(trainer.fit, errors), daemon=True)
+            thread.start()
+            try:
+                _follow(lambda: _ended(thread), mailbox, progress)
+            finally:
+                ray.kill(mailbox)
+        return errors[0] if errors else None
+
+    def close(self) -> None:
+        """Nothing is kept between trainings."""
+
+
+def _follow(ended: Callable[[], bool], mailbox: Any, progress: Progress) -> None:
+    """Hands progress on until the training has ended, and what is left then."""
+    while not ended():
+        for event in ray.get(mailbox.take.remote()):
+            progress(event)
+    for event in ray.get(mailbox.take.remote()):
+        progress(event)
+
+
+def _ended(thread: threading.Thread) -> bool:
+    thread.join(POLL_S)
+    return not thread.is_alive()
+
+
+def _collect(call: Callable[[], object], errors: list[BaseException]) -> None:
+    try:
+        call()
+    except BaseException as error:
+        errors.append(error)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The person's mistake that is wrapped in Ray's errors, else the error itself."""
+    seen: list[BaseException | None] = [error]
+    while seen:
+        inner = seen.pop()
+        if isinstance(inner, UserError):
+            return inner
+        if inner is None:
+            continue
+        seen += [
+            inner.__cause__,
+            getattr(inner, "cause", None),
+            *getattr(inner, "worker_failures", {}).values(),
+        ]
+    return error

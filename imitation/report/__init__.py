@@ -1,0 +1,1 @@
+"""What a run leaves to read: `summary.json`, the table, and one HTML file."""

@@ -1,0 +1,153 @@
+"""The gallery: failures, drawn at random, with the synthetic frames that were rendered for them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from imitation import storage
+from imitation.datasets.parquet import FrameStore, read_frames
+from imitation.failures import Failure, failures_from_table
+from imitation.matching import FOREGROUND_IOU, pairwise_iou
+from imitation.records import SCHEMA, Frame
+from imitation.settings import DataError
+
+MAX_SYNTHETIC = 3
+LABELS = tuple(name for name in SCHEMA.names if name != "image")
+BATCH = 4096  # failures in memory at once
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """A failure, the frame it happened in, and frames rendered for it, all with their images.
+
+    `verdict` says what a later evaluation made of the same object; None where none was given.
+    `drawn_from` is the number of failures that the draw was among.
+    """
+
+    failure: Failure
+    parent: Frame
+    synthetic: tuple[Frame, ...]
+    verdict: str | None = None
+    drawn_from: int = 0
+
+
+def collect_gallery(
+    failures_uri: str,
+    real_uri: str,
+    synthetic_uris: Sequence[str],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    later_failures_uri: str | None = None,
+) -> list[GalleryItem]:
+    """`count` failures (fewer where there are not as many), a uniform draw by `rng` among all that had
+    frames rendered for them; the same draw whatever the order of rows in the files.
+
+    `failures_uri` is the Parquet file of one evaluation (`FAILURES_SCHEMA`), `synthetic_uris` the
+    frames that were rendered for that same evaluation: failure ids are unique in it alone.
+    `later_failures_uri`, of a later evaluation of the same frames, gives the verdicts. Labels are
+    streamed and images read for the chosen frames alone.
+
+    Raises DataError if a chosen failure's frame is not in `real_uri`, and as `read_frames` does.
+    """
+    rendered = _rendered(synthetic_uris)
+    candidates = _candidates(failures_uri, rendered)
+    chosen = sorted(rng.choice(len(candidates), min(count, len(candidates)), replace=False).tolist())
+    failures = [candidates[i] for i in chosen]
+    parents = _with_images([real_uri], {failure.frame_id for failure in failures})
+    if missing := sorted({failure.frame_id for failure in failures} - parents.keys()):
+        raise DataError(real_uri, f"has no frame {missing[0]!r}, in which {failures_uri} has a failure")
+    wanted = {frame_id for failure in failures for frame_id in rendered[failure.failure_id]}
+    synthetic = _with_images(synthetic_uris, wanted)
+    later = None if later_failures_uri is None else _later(later_failures_uri, parents)
+    return [
+        GalleryItem(
+            failure,
+            parents[failure.frame_id],
+            tuple(synthetic[frame_id] for frame_id in rendered[failure.failure_id]),
+            None if later is None else verdict(failure, later.get(failure.frame_id, ())),
+            len(candidates),
+        )
+        for failure in failures
+    ]
+
+
+def _rendered(uris: Iterable[str]) -> dict[str, list[str]]:
+    """Failure id -> the first `MAX_SYNTHETIC` frames, by id, that were rendered for it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for uri in uris:
+        for frame in read_frames(uri, ("frame_id", "origin")):
+            if frame.origin is not None:
+                for failure_id in frame.origin.failures:
+                    found[failure_id] = sorted([*found[failure_id], frame.frame_id])[:MAX_SYNTHETIC]
+    return found
+
+
+def read_failures(uri: str) -> Iterator[Failure]:
+    """Streams failures from a Parquet file. Raises StorageError, DataError if it is no such file."""
+    with storage.open_input(uri) as source:
+        try:
+            for batch in pq.ParquetFile(source).iter_batches(batch_size=BATCH):
+                yield from failures_from_table(pa.Table.from_batches([batch]))
+        except (pa.ArrowException, KeyError) as error:
+            raise DataError(uri, f"not a Parquet file of failures: {error}") from error
+
+
+def _candidates(uri: str, rendered: Mapping[str, object]) -> list[Failure]:
+    found: dict[str, Failure] = {}
+    for failure in read_failures(uri):
+        if failure.failure_id in rendered:
+            known = found.get(failure.failure_id)
+            if known is None or failure.detector < known.detector:
+                found[failure.failure_id] = failure
+    return [found[failure_id] for failure_id in sorted(found)]
+
+
+def _with_images(uris: Sequence[str], wanted: set[str]) -> dict[str, Frame]:
+    """The wanted frames, image bytes included where the file holds them."""
+    found: dict[str, Frame] = {}
+    for uri in uris if wanted else ():
+        places = {
+            frame.frame_id: (row, frame)
+            for row, frame in enumerate(read_frames(uri, LABELS))
+            if frame.frame_id in wanted
+        }
+        if not places:
+            continue
+        store = FrameStore(uri, ("frame_id",))  # its rows are in `read_frames`' order
+        for frame_id, (row, frame) in sorted(places.items(), key=lambda item: item[1][0]):
+            data = store.image_bytes(row)
+            found[frame_id] = frame if data is None else replace(frame, image=data, image_uri=None)
+    return found
+
+
+def _later(uri: str, parents: Mapping[str, Frame]) -> dict[str, list[Failure]]:
+    found: dict[str, list[Failure]] = defaultdict(list)
+    for failure in read_failures(uri):
+        if failure.frame_id in parents:
+            found[failure.frame_id].append(failure)
+    return found
+
+
+def verdict(failure: Failure, later: Sequence[Failure]) -> str:
+    """What became of a failure, given the later evaluation's failures in the same frame."""
+    if failure.kind == "background":
+        same = [f for f in later if f.kind == "background" and _overlap(failure, f) >= FOREGROUND_IOU]
+        return "still detected" if same else "no longer detected"
+    again = [f for f in later if f.object_index is not None and f.object_index == failure.object_index]
+    if failure.kind == "duplicate":
+        return "still found twice" if any(f.kind == "duplicate" for f in again) else "no longer found twice"
+    wrong = sorted({f.kind for f in again if f.kind != "duplicate"})
+    return f"still wrong: {', '.join(wrong)}" if wrong else "now found"
+
+
+def _overlap(one: Failure, other: Failure) -> float:
+    if one.detection_box is None or other.detection_box is None:
+        return 0.0
+    return float(pairwise_iou(np.array([one.detection_box]), np.array([other.detection_box]))[0, 0])

@@ -1,0 +1,108 @@
+"""`report.html`: one file with everything in it, to be read anywhere, without a network or a script."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections import Counter
+from collections.abc import Sequence
+
+import jinja2
+from markupsafe import Markup
+
+from imitation.failures import KINDS
+from imitation.report.gallery import GalleryItem
+from imitation.report.pictures import build_entry
+from imitation.report.plots import build_plots
+from imitation.report.summary import Summary
+from imitation.report.table import STAND_IN, build_table, noise_note, points, real_word
+
+PROBLEMS_SHOWN = 200
+DATA_KINDS = {"world": "Embedded stand-in world", "kitti": "KITTI object folder", "parquet": "Parquet frames"}
+
+
+def render_report(summary: Summary, gallery: Sequence[GalleryItem], config: str = "") -> str:
+    """The report of a run as HTML; `config` is the run's configuration as YAML text.
+
+    Whatever comes from data is escaped, and the page forbids itself to load anything.
+    """
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        summary=summary,
+        run=summary.run,
+        best=summary.best,
+        baseline=summary.cycles[0],
+        table=build_table(summary),
+        plots=build_plots(summary),
+        entries=[build_entry(item, summary.run.stand_in) for item in gallery],
+        drawn_from=gallery[0].drawn_from if gallery else 0,
+        verdicts=any(item.verdict for item in gallery),
+        change=_change(summary),
+        noise=noise_note(summary),
+        stand_in=STAND_IN if summary.run.stand_in else None,
+        data_kind=DATA_KINDS.get(summary.run.data_kind, summary.run.data_kind),
+        real_word=real_word(summary),
+        kinds=KINDS,
+        mined=[entry for entry in summary.cycles if entry.mined is not None],
+        reasons=_reasons(summary),
+        stages=_stages(summary),
+        set_aside=[
+            (entry.cycle, scene)
+            for entry in summary.cycles
+            if entry.simulated
+            for scene in entry.simulated.set_aside
+        ],
+        problems_shown=PROBLEMS_SHOWN,
+        config=config,
+    )
+
+
+def _environment() -> jinja2.Environment:
+    folder = importlib.resources.files("imitation.report")
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["style"] = Markup((folder / "report.css").read_text(encoding="utf-8"))
+    environment.filters |= {"points": points, "svg": Markup, "duration": duration, "thousands": "{:,}".format}
+    return environment
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: "42 s", "6 min 5 s", "3 h 20 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _change(summary: Summary) -> str | None:
+    """By how many points the best cycle's mAP on test lies above the baseline's, signed; None if it is
+    the baseline or there is no mAP."""
+    best, base = summary.best.mAP, summary.cycles[0].mAP
+    if summary.best_cycle == 0 or best is None or base is None:
+        return None
+    return f"{100 * (best - base):+.1f}".replace("-", "−")
+
+
+def _reasons(summary: Summary) -> list[tuple[str, int]]:
+    """Why failures were out of the simulator's reach, in the last mined cycle, the most frequent first."""
+    mined = [entry.mined for entry in summary.cycles if entry.mined is not None]
+    if not mined:
+        return []
+    return sorted(mined[-1].out_of_reach.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _stages(summary: Summary) -> list[tuple[str, float, float]]:
+    """(stage, seconds, share of all) over all cycles, the longest first."""
+    totals: Counter[str] = Counter()
+    for entry in summary.cycles:
+        totals.update(entry.seconds)
+    whole = sum(totals.values())
+    return [(stage, seconds, seconds / whole if whole else 0.0) for stage, seconds in totals.most_common()]

@@ -1,0 +1,109 @@
+"""The embedded simulator: scenes in, labelled frames out."""
+
+from __future__ import annotations
+
+import math
+
+from imitation.records import Box, Frame, Object
+from imitation.settings import UserError
+from sim_actors.opengl.context import Device
+from sim_actors.opengl.families import FAMILIES
+from sim_actors.opengl.light import time_of_day
+from sim_actors.opengl.painting import paint
+from sim_actors.opengl.sensor import develop, encode
+from sim_actors.opengl.settings import RendererSettings
+from sim_actors.opengl.staging import stage
+from sim_actors.opengl.support import problems
+from sim_actors.opengl.truth import Seen, measure
+from sim_actors.scene import Scene
+from sim_actors.simulator import Simulator
+
+VERSION = "1"
+"""Changes whenever the same scene may give other pixels."""
+
+
+class OpenGLSimulator(Simulator):
+    """Renders scenes with OpenGL 3.3 on EGL, on a GPU or with Mesa's software rasterizer.
+
+    The context is made at the first `render`, and only the thread that made it may render:
+    another one gets a RuntimeError, and so does a forked child. Deterministic in the scene on
+    one machine and driver.
+    """
+
+    name = "opengl"
+    version = VERSION
+
+    def __init__(self, settings: RendererSettings | None = None) -> None:
+        self.settings = settings or RendererSettings()
+        self._device: Device | None = None
+        self._closed = False
+
+    def supports(self, scene: Scene) -> list[str]:
+        """Why this scene cannot be staged, a sentence each; empty if it can."""
+        return problems(scene)
+
+    def render(self, scene: Scene) -> Frame:
+        """The labelled frame of a scene. See `sim_actors.simulator.Simulator.render`.
+
+        Raises UserError for a scene that it does not support or where EGL is missing, RuntimeError
+        when closed or called from another thread or process.
+        """
+        reasons = self.supports(scene)
+        if reasons:
+            raise UserError(f"scene {scene.scene_id!r} cannot be staged: {'; '.join(reasons)}")
+        family, scale = FAMILIES[scene.family], self.settings.supersampling
+        with self._open() as device:
+            bodies = stage(scene, family)
+            targets = paint(device, scene, family, bodies, scale)
+            seen = measure(device, targets, scene, bodies, scale)
+            pixels = develop(device, targets, scene, family, scale)
+        return Frame(
+            frame_id=scene.scene_id,
+            width=scene.width,
+            height=scene.height,
+            objects=tuple(self._label(item, scene) for item in seen),
+            image=encode(pixels, scene.sensor.jpeg_quality),
+            camera=scene.camera,
+            conditions={
+                "time_of_day": time_of_day(scene.environment.hour),
+                "weather": scene.environment.weather,
+            },
+        )
+
+    def close(self) -> None:
+        """Releases the context. Safe to call twice."""
+        self._closed = True
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
+
+    def _open(self) -> Device:
+        if self._closed:
+            raise RuntimeError("this OpenGLSimulator is closed; create another one")
+        if self._device is None:
+            s = self.settings
+            self._device = Device(s.shadow_map, s.device, s.threads)
+        return self._device
+
+    def _label(self, seen: Seen, scene: Scene) -> Object:
+        actor = scene.actors[seen.actor]
+        clipped: Box = seen.amodal_box.clipped(scene.width, scene.height)
+        cuboid = actor.cuboid
+        return Object(
+            category=actor.category,
+            box=clipped if scene.convention == "amodal_clipped" else seen.visible_box,
+            visible_box=seen.visible_box,
+            amodal_box=seen.amodal_box,
+            truncation=seen.truncation,
+            occlusion=seen.occlusion,
+            ignore=seen.visible_pixels < self.settings.ignore_below_px
+            or seen.occlusion > self.settings.ignore_occlusion_above,
+            cuboid=cuboid,
+            alpha=_wrapped(cuboid.yaw - math.atan2(cuboid.x, cuboid.z)),
+            occlusion_level=0 if seen.occlusion < 0.1 else 1 if seen.occlusion < 0.5 else 2,
+        )
+
+
+def _wrapped(angle: float) -> float:
+    """An angle in [-pi, pi], rad."""
+    return math.remainder(angle, 2 * math.pi)

@@ -1,0 +1,72 @@
+"""The camera's electronics: lens blur, exposure, vignette, photon and read noise, film, encoding."""
+
+from __future__ import annotations
+
+import io
+
+import moderngl
+import numpy as np
+from PIL import Image
+
+from sim_actors.opengl.context import IMAGE_UNIT, Device, Targets
+from sim_actors.opengl.family import Family
+from sim_actors.scene import Scene
+
+MAX_TAPS = 49
+
+
+def kernel(blur: float, scale: int) -> np.ndarray:
+    """The filter across one axis, (odd length <= 49,), sum 1: a tent over `scale` samples a pixel,
+    convolved with a Gaussian of `blur` px."""
+    tent = np.array([0.25, 0.5, 0.25]) if scale == 2 else np.ones(1)
+    sigma = blur * scale
+    if sigma < 0.15:
+        return tent
+    reach = min(int(np.ceil(2.2 * sigma)), (MAX_TAPS - len(tent)) // 2)
+    gauss = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    taps = np.convolve(tent, gauss / gauss.sum())
+    return taps / taps.sum()
+
+
+def develop(device: Device, targets: Targets, scene: Scene, family: Family, scale: int) -> np.ndarray:
+    """The picture as the sensor gives it, (height, width, 3) uint8 sRGB."""
+    ctx, sensor, film = device.ctx, scene.sensor, family.film
+    taps = kernel(sensor.blur, scale)
+    padded = np.zeros(MAX_TAPS, dtype=np.float32)
+    padded[: len(taps)] = taps
+    rng = np.random.default_rng([31, scene.seed & 0xFFFFFFFF])
+    weather = tuple(w.upper() for w in ("rain", "snow") if w == scene.environment.weather)
+    for program in (device.program("blur"), device.program("develop", *weather)):
+        program["scale"] = scale
+        program["reach"] = len(taps) // 2
+        program["taps"].write(padded.tobytes())  # type: ignore[union-attr]
+    program["image_size"] = (scene.width, scene.height)
+    program["gains"] = tuple(2.0**sensor.exposure * np.array(sensor.white_balance))
+    program["vignette"] = sensor.vignette
+    program["grain"] = sensor.noise
+    program["seed"] = int(rng.integers(2**32))
+    program["curve"] = film.curve[:4]
+    program["film"] = (film.curve[4], film.saturation, film.gain)
+    if weather:
+        program["fall"] = tuple(rng.uniform(0, 1, 2))
+
+    ctx.enable_only(moderngl.NOTHING)
+    targets.blurred.use()
+    targets.color.use(IMAGE_UNIT)
+    device.screen("blur").render(moderngl.TRIANGLES)
+    targets.developed.use()
+    targets.rows.use(IMAGE_UNIT)
+    device.screen("develop", *weather).render(moderngl.TRIANGLES)
+    data = targets.developed.read(components=3, alignment=1)
+    return np.frombuffer(data, dtype=np.uint8).reshape(scene.height, scene.width, 3)
+
+
+def encode(pixels: np.ndarray, jpeg_quality: int) -> bytes:
+    """JPEG bytes of that quality (1-100), or PNG bytes for 0."""
+    out = io.BytesIO()
+    image = Image.fromarray(pixels)
+    if jpeg_quality:
+        image.save(out, "JPEG", quality=jpeg_quality, subsampling=0 if jpeg_quality >= 90 else 2)
+    else:
+        image.save(out, "PNG", compress_level=3)
+    return out.getvalue()

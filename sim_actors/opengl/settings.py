@@ -1,0 +1,28 @@
+"""Settings of the embedded renderer, apart from its code: reading a configuration needs no OpenGL."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from imitation.settings import Settings
+
+
+class RendererSettings(Settings):
+    """Settings of the embedded renderer."""
+
+    supersampling: Literal[1, 2] = Field(
+        2, description="Colour samples per pixel and axis; 2 smooths edges, 1 is about twice as fast."
+    )
+    shadow_map: int = Field(1024, ge=128, le=8192, description="Side of the sun's shadow map, texels.")
+    ignore_below_px: int = Field(
+        12, ge=1, description="A labelled object with fewer visible pixels is marked to be ignored."
+    )
+    ignore_occlusion_above: float = Field(
+        0.9, ge=0.0, le=1.0, description="A labelled object that others hide more than this is ignored."
+    )
+    device: int = Field(0, ge=0, description="EGL device to render on, where a machine has several.")
+    threads: int | None = Field(
+        None, ge=0, le=16, description="Mesa's software rasterizer threads (0: none beside the caller)."
+    )

@@ -1,0 +1,71 @@
+#version 330
+// From the rendered radiance to the sensor's pixels.
+
+uniform sampler2D image;
+uniform sampler2D noise_map;
+uniform int scale;            // rendered samples per pixel and axis, 1 or 2
+uniform int reach;            // taps to either side of the centre
+uniform float taps[49];       // lens blur and filter over samples, as one kernel
+uniform vec2 image_size;      // px
+uniform vec3 gains;           // white balance and exposure
+uniform float vignette;
+uniform float grain;          // standard deviation at mid grey
+uniform uint seed;
+uniform vec4 curve;
+uniform vec3 film;            // the curve's last term, saturation, gain
+uniform vec2 fall;            // shift of the pattern of rain or snow in the air
+
+layout(location = 0) out vec4 out_color;
+
+uvec3 shuffled(uvec3 v) {     // pcg3d: Jarzynski and Olano, JCGT 9(3), 2020
+    v = v * 1664525u + 1013904223u;
+    v.x += v.y * v.z; v.y += v.z * v.x; v.z += v.x * v.y;
+    v ^= v >> 16u;
+    v.x += v.y * v.z; v.y += v.z * v.x; v.z += v.x * v.y;
+    return v;
+}
+
+void main() {
+    ivec2 pixel = ivec2(gl_FragCoord.xy);
+    int row = pixel.y * scale + scale / 2, last = textureSize(image, 0).y - 1;
+    vec3 color = vec3(0.0);
+    for (int k = -reach; k <= reach; ++k)
+        color += taps[k + reach] * texelFetch(image, ivec2(pixel.x, clamp(row + k, 0, last)), 0).rgb;
+    vec2 centred = (vec2(pixel) + 0.5 - 0.5 * image_size) / (0.5 * length(image_size));
+#if defined(RAIN) || defined(SNOW)
+    float glow = dot(color, vec3(0.33));
+#endif
+#ifdef RAIN
+    {                         // streaks, slanted, most of them faint
+        vec2 where = vec2(pixel) / image_size.y;
+        where.x += 0.12 * where.y;
+        float drops = texture(noise_map, where * vec2(2.3, 0.13) + fall).b;
+        color += vec3(0.9, 0.95, 1.0) * smoothstep(0.7, 1.0, drops) * (0.03 + 0.25 * glow);
+    }
+#endif
+#ifdef SNOW
+    {                         // flakes, near and far
+        float flakes = 0.0;
+        for (int layer = 0; layer < 2; ++layer) {
+            vec2 where = vec2(pixel) / image_size.y * (layer == 0 ? 30.0 : 11.0) + 50.0 * fall;
+            vec3 dice = vec3(shuffled(uvec3(uvec2(floor(where)), seed + uint(layer))) >> 8u) / 16777216.0;
+            float away = length(fract(where) - 0.2 - 0.6 * dice.xy);
+            flakes = max(flakes, smoothstep(0.14, 0.05, away) * step(0.45, dice.z) * (layer == 0 ? 0.6 : 0.75));
+        }
+        color = mix(color, vec3(0.8 * glow + 0.3), flakes);
+    }
+#endif
+    color *= gains * film.z * (1.0 - vignette * dot(centred, centred));
+    color = (curve.x * color + curve.y) * color / ((curve.z * color + curve.w) * color + film.x);
+    color = max(mix(vec3(dot(color, vec3(0.2126, 0.7152, 0.0722))), color, film.y), 0.0);
+    if (grain > 0.0) {        // photons: the deviation grows with the root of the signal
+        uvec3 bits = shuffled(uvec3(pixel, seed));
+        uvec3 more = shuffled(uvec3(bits.x, bits.y, seed + 1u));
+        vec3 u = (vec3(bits >> 8u) + 0.5) / 16777216.0, w = vec3(more >> 8u) / 16777216.0;
+        vec3 normal = sqrt(-2.0 * log(u)) * cos(6.2831853 * w);   // Box and Muller
+        color += normal * grain * 0.93 * sqrt((0.0016 + color) / 0.2156);
+    }
+    color = clamp(color, 0.0, 1.0);
+    color = mix(12.92 * color, 1.055 * pow(color, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, color));
+    out_color = vec4(color, 1.0);
+}

@@ -1,0 +1,35 @@
+#version 330
+#include common.glsl
+#include instance.glsl
+
+uniform vec4 materials[40];
+
+in vec3 in_position;
+in vec3 in_normal;
+in float in_material;
+
+out vec3 v_position;
+out vec3 v_normal;
+out vec3 v_local;
+out vec3 v_axis;
+out vec3 v_albedo;
+out vec3 v_gloss;      // gloss, reflectance, emission (negative: tail lamp)
+flat out int v_texture;
+flat out float v_scale; // of the noise field, tiles per m
+
+void main() {
+    vec4 p = pose * vec4(in_position, 1.0);
+    v_position = p.xyz;
+    v_normal = mat3(turn) * in_normal;
+    v_local = in_position * size.xyz * vec3(1.0, -1.0, 1.0);
+    v_axis = in_normal;
+    int index = int(in_material + 0.5);
+    vec4 base = materials[2 * index], rest = materials[2 * index + 1];
+    int tint = int(rest.x);
+    vec3 own = tint == 1 ? colors[0].rgb : (tint == 2 ? colors[1].rgb : colors[2].rgb);
+    v_albedo = tint == 0 ? base.rgb : mix(base.rgb, own, fract(rest.x));
+    v_gloss = vec3(rest.yz, rest.w * colors[2].w);
+    v_texture = int(base.w);
+    v_scale = fract(base.w);
+    gl_Position = projection * p;
+}

@@ -1,0 +1,78 @@
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from cluster.config import load_defaults
+from cluster.workspace import RunLock, Workspace, flatten
+from imitation.settings import UserError
+
+
+def test_a_committed_stage_is_not_run_again(tmp_path):
+    calls = []
+
+    def work():
+        calls.append(1)
+        return {"answer": 42}
+
+    first = Workspace(str(tmp_path)).stage("cycle-000/train", work)
+    again = Workspace(str(tmp_path)).stage("cycle-000/train", work)
+    assert calls == [1]
+    assert (first["answer"], first["reused"]) == (42, False)
+    assert (again["answer"], again["reused"], again["seconds"]) == (42, True, first["seconds"])
+
+
+def test_a_stage_that_fails_is_not_committed(tmp_path):
+    workspace = Workspace(str(tmp_path))
+    with pytest.raises(RuntimeError):
+        workspace.stage("a/b", lambda: (_ for _ in ()).throw(RuntimeError("no")))
+    assert workspace.stage("a/b", lambda: {"ok": True})["ok"]
+
+
+def test_another_configuration_is_refused_naming_the_keys(tmp_path):
+    workspace = Workspace(str(tmp_path))
+    assert not workspace.open(load_defaults().plain())
+    assert workspace.open(load_defaults().plain())
+    with pytest.raises(UserError) as error:
+        workspace.open(load_defaults(["train.steps=7", "randomize.strength=0.1"]).plain())
+    assert "train.steps was" in str(error.value)
+    assert "randomize.strength was" in str(error.value)
+
+
+def test_where_a_run_lies_and_how_many_actors_work_on_it_may_change(tmp_path):
+    workspace = Workspace(str(tmp_path))
+    workspace.open(load_defaults().plain())
+    assert workspace.open(load_defaults(["run.name=moved", "simulate.actors=3", "ray.num_cpus=8"]).plain())
+
+
+def test_flatten_names_keys_as_options_do():
+    assert flatten({"a": {"b": 1, "c": {}}, "d": [2]}) == {"a.b": 1, "a.c": {}, "d": [2]}
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file"):
+        Workspace(str(tmp_path / "file" / "run")).open({})
+
+
+def test_a_second_driver_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
+    code = textwrap.dedent(f"""
+        import sys, time
+        from cluster.workspace import RunLock
+        with RunLock({str(tmp_path)!r}):
+            print("held", flush=True)
+            time.sleep(600)
+    """)
+    root = Path(__file__).resolve().parents[2]
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"in use by process {holder.pid}"), RunLock(str(tmp_path)):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+    with RunLock(str(tmp_path)):
+        pass

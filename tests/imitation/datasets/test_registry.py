@@ -1,0 +1,167 @@
+"""Datasets by kind: splits, their frames, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from imitation.datasets.parquet import write_frames
+from imitation.datasets.registry import DatasetReader, assign_roles, open_dataset
+from imitation.records import Frame
+from imitation.settings import DataError, UserError
+from imitation.splits import SPLITS, SplitSettings
+
+from .kitti_folder import CAR, make_kitti, make_lists, png
+
+
+def _names(count: int) -> list[str]:
+    return [f"{i:06d}" for i in range(count)]
+
+
+def _ids(dataset: DatasetReader, split: str) -> list[str]:
+    return [frame.frame_id for frame in dataset.frames(split)]
+
+
+def test_kitti_lists_become_roles(tmp_path: Path) -> None:
+    names = _names(10)
+    make_kitti(tmp_path, dict.fromkeys(names, CAR))
+    make_lists(tmp_path, train=names[:4], val=names[4:], trainval=names)
+    dataset = open_dataset("kitti", str(tmp_path))
+    splits = dataset.splits()
+    assert tuple(splits) == SPLITS
+    assert splits["train"] == splits["mine"] == names[:4]
+    assert len(splits["stop"]) == len(splits["test"]) == 3
+    assert sorted(splits["stop"] + splits["test"]) == names[4:]
+    for split, ids in splits.items():
+        assert _ids(dataset, split) == ids
+    assert "val cut into stop and test by seed 0" in dataset.note()
+    assert "none of the 10 frames is known" in dataset.note()
+    assert [f.frame_id for f in dataset.frames("train", names=names[2:6])] == names[2:4]
+    other = open_dataset("kitti", str(tmp_path), SplitSettings(seed=1))
+    assert other.splits()["stop"] != splits["stop"]
+
+
+def test_kitti_without_lists_is_cut_by_seed_and_sequence(tmp_path: Path) -> None:
+    names = _names(20)
+    make_kitti(tmp_path, dict.fromkeys(names, ""))
+    dataset = open_dataset("kitti", str(tmp_path), SplitSettings(train=0.5, stop=0.25, test=0.25))
+    assert {k: len(v) for k, v in dataset.splits().items()} == {"train": 10, "mine": 10, "stop": 5, "test": 5}
+    (tmp_path / "mapping").mkdir()
+    lines = [f"d drive_{i // 5} {i}" for i in range(20)]
+    (tmp_path / "mapping/train_mapping.txt").write_text("\n".join(lines))
+    (tmp_path / "mapping/train_rand.txt").write_text(",".join(str(i + 1) for i in range(20)))
+    dataset = open_dataset("kitti", str(tmp_path), SplitSettings(train=0.5, stop=0.25, test=0.25))
+    drives = {split: {int(i) // 5 for i in ids} for split, ids in dataset.splits().items()}
+    assert {k: len(v) for k, v in drives.items()} == {"train": 2, "mine": 2, "stop": 1, "test": 1}
+    assert "none of the 4 sequences of 20 frames is divided" in dataset.note()
+
+
+def test_bad_kitti_frames_are_reported_or_raised(tmp_path: Path) -> None:
+    names = _names(6)
+    make_kitti(tmp_path, {**dict.fromkeys(names, CAR), names[1]: "Car 1 2 3"})
+    make_lists(tmp_path, train=names[:3], val=names[3:])
+    dataset = open_dataset("kitti", str(tmp_path))
+    with pytest.raises(DataError, match=r"000001\.txt:1: 4 columns"):
+        list(dataset.frames("train"))
+    problems: list[DataError] = []
+    assert [f.frame_id for f in dataset.frames("train", problems.append)] == [names[0], names[2]]
+    assert len(problems) == 1
+
+
+def _lists(**lists: str) -> dict[str, list[str]]:
+    return {name: list(members) for name, members in lists.items()}
+
+
+def test_roles_of_lists() -> None:
+    def roles(**lists: str) -> dict[str, list[str]]:
+        return assign_roles(_lists(**lists), {}, SplitSettings(), "here")[0]
+
+    whole = roles(train="ab", mine="cd", stop="ef", test="gh", val="xyz")
+    assert whole == _lists(train="ab", mine="cd", stop="ef", test="gh")
+    assert roles(train="ab", val="cd", test="ef")["stop"] == ["c", "d"]
+    assert roles(train="ab", val="cd", stop="ef")["test"] == ["c", "d"]
+    for lists in ({"train": "ab"}, {"train": "ab", "test": "cd"}, {"val": "ab"}, {"train": "", "val": "cd"}):
+        with pytest.raises(UserError, match=r"here: the list '(val|train)' is missing or empty"):
+            roles(**lists)
+    with pytest.raises(UserError, match="here: the splits 'train' and 'test' share 1 frames"):
+        roles(train="abc", stop="de", test="cf")
+    with pytest.raises(UserError, match="here: the split 'mine' is empty"):
+        roles(train="abc", mine="", stop="de", test="f")
+    with pytest.raises(UserError, match="share 1 sequences"):
+        assign_roles(_lists(train="a", stop="b", test="c"), {"a": "s", "c": "s"}, SplitSettings(), "here")
+
+
+def _frames(*ids: str, sequence: str | None = None) -> list[Frame]:
+    return [Frame(i, 200, 80, sequence=sequence, image=png()) for i in ids]
+
+
+def test_parquet_with_a_file_or_folder_a_split(tmp_path: Path) -> None:
+    write_frames(_frames(*"abc"), str(tmp_path / "train.parquet"))
+    write_frames(_frames(*"de"), str(tmp_path / "val/part-0.parquet"))
+    write_frames(_frames(*"fg"), str(tmp_path / "val/part-1.parquet"))
+    dataset = open_dataset("parquet", str(tmp_path))
+    splits = dataset.splits()
+    assert splits["train"] == splits["mine"] == ["a", "b", "c"]
+    assert sorted(splits["stop"] + splits["test"]) == ["d", "e", "f", "g"]
+    for split, ids in splits.items():
+        assert _ids(dataset, split) == ids
+    assert [f.frame_id for f in dataset.frames("mine", names=["c", "a", "d"])] == ["a", "c"]
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+def test_parquet_as_one_dataset_is_cut_by_sequence(tmp_path: Path, scheme: str) -> None:
+    root = f"memory://{tmp_path.name}" if scheme else str(tmp_path)
+    for number in range(6):
+        write_frames(_frames(f"{number}a", f"{number}b", sequence=f"s{number}"), f"{root}/{number}.parquet")
+    dataset = open_dataset("parquet", root)
+    splits = dataset.splits()
+    assert sorted({i for ids in splits.values() for i in ids}) == sorted(
+        f"{n}{x}" for n in range(6) for x in "ab"
+    )
+    for split, ids in splits.items():
+        assert _ids(dataset, split) == ids
+        assert len(ids) == 2 * len({i[0] for i in ids})
+    assert "cut by seed 0" in dataset.note()
+
+
+def test_a_frame_in_train_and_test_is_refused(tmp_path: Path) -> None:
+    for split, ids in (("train", "abc"), ("stop", "de"), ("test", "cf")):
+        write_frames(_frames(*ids), str(tmp_path / f"{split}.parquet"))
+    with pytest.raises(UserError, match=r"'train' and 'test' share 1 frames \(c\)") as caught:
+        open_dataset("parquet", str(tmp_path)).splits()
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_bad_parquet_rows_are_reported_or_raised(tmp_path: Path) -> None:
+    frames = _frames("a", "b", "c")
+    frames[1] = Frame("b", 0, 80, image=png())
+    write_frames(frames, str(tmp_path / "train.parquet"))
+    write_frames(_frames("d", "e"), str(tmp_path / "val.parquet"))
+    dataset = open_dataset("parquet", str(tmp_path))
+    with pytest.raises(DataError, match=r"train\.parquet: row 1: the image size is 0x80"):
+        list(dataset.frames("train"))
+    problems: list[DataError] = []
+    assert [f.frame_id for f in dataset.frames("train", problems.append)] == ["a", "c"]
+    assert len(problems) == 1
+
+
+def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"no dataset kind 'kiti'; known are kitti, parquet \(nearest: kitti\)"
+    ):
+        open_dataset("kiti", str(tmp_path))
+    with pytest.raises(UserError, match="there is nothing there"):
+        open_dataset("kitti", str(tmp_path / "none"))
+    make_kitti(tmp_path, dict.fromkeys(_names(4), ""))
+    with pytest.raises(UserError, match="no split 'val'; known are train, mine, stop, test"):
+        open_dataset("kitti", str(tmp_path)).frames("val")
+
+
+def test_real_frames(shared_data: Path) -> None:
+    dataset = open_dataset("kitti", str(shared_data / "kitti101"))
+    assert {k: len(v) for k, v in dataset.splits().items()} == {
+        "train": 58,
+        "mine": 58,
+        "stop": 22,
+        "test": 21,
+    }
+    assert len(list(dataset.frames("test"))) == 21

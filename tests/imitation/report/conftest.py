@@ -1,0 +1,183 @@
+"""Made-up runs, failures and frames for the report's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from imitation.datasets.parquet import write_frames
+from imitation.failures import Failure, failures_to_table
+from imitation.images import encode_png
+from imitation.records import Box, Frame, Object, Origin
+from imitation.report.summary import Cycle, Run, Summary
+
+CATEGORIES = ("car", "truck")
+
+
+def metrics(split: str, ap50: dict[str, float | None], loss: float = 0.5) -> dict[str, Any]:
+    """Metrics of a split, as `Metrics.to_dict` gives them."""
+    known = [value for value in ap50.values() if value is not None]
+    return {
+        "split": split,
+        "iou": 0.5,
+        "frames": 40,
+        "errors": 0,
+        "objects": 100,
+        "detections": 80,
+        "map50": sum(known) / len(known) if known else None,
+        "map": None,
+        "ap50": ap50,
+        "ap": dict.fromkeys(ap50),
+        "threshold": 0.375,
+        "f1": 0.5,
+        "precision": 0.6,
+        "recall": 0.5,
+        "zero_one_loss": loss,
+        "failures": {"missed": 30, "background": 7},
+    }
+
+
+def cycle(number: int, test: dict[str, float | None], stop: dict[str, float | None], **more: Any) -> Cycle:
+    values: dict[str, Any] = {
+        "label": "real" if number == 0 else f"real + sim, cycle {number}",
+        "real_frames": 60,
+        "synthetic_frames": 15 * number,
+        "steps": 300,
+        "images_seen": 2400,
+        "seconds": {"train": 60.5, "evaluate": 4.0},
+    }
+    return Cycle.of(cycle=number, stop=metrics("stop", stop), test=metrics("test", test), **values | more)
+
+
+def run(**changes: Any) -> Run:
+    values: dict[str, Any] = {
+        "name": "trial",
+        "seed": 3,
+        "data_kind": "kitti",
+        "title": "KITTI folder, one seed",
+        "stand_in": False,
+        "notes": [],
+        "started": "2025-01-01T00:00:00Z",
+        "commit": None,
+        "machine": "Linux, 2 CPUs",
+        "packages": {"ray": "2.60.0", "moderngl": None},
+    }
+    return Run(**values | changes)
+
+
+MINED = {
+    "split": "train, out of fold",
+    "failures": {"missed": 12},
+    "modes": {"car, missed, occluded": 8, "truck, missed, plain": 4},
+    "out_of_reach": {"the simulator has no asset for category 'tram'": 2},
+}
+SIMULATED = {
+    "requests": 8,
+    "rendered": 15,
+    "set_aside": [{"scene_id": "c01-7-v01", "kind": "hung", "reason": "no answer in 60 s", "attempts": 2}],
+    "frames_per_second": 6.5,
+}
+
+
+@pytest.fixture
+def make_summary() -> Callable[..., Summary]:
+    """A summary of a baseline and two cycles, of which the first is best on stop; fields can be changed."""
+
+    def make(categories: Sequence[str] = CATEGORIES, **changes: Any) -> Summary:
+        def ap(*values: float | None) -> dict[str, float | None]:
+            return dict(zip(categories, [*values, *[0.25] * (len(categories) - len(values))]))
+
+        values: dict[str, Any] = {
+            "run": run(),
+            "categories": categories,
+            "splits": {"train": 60, "stop": 40, "test": 40},
+            "cycles": [
+                cycle(0, ap(0.5, 0.25), ap(0.4, 0.2), mined=MINED),
+                cycle(1, ap(0.612, 0.35), ap(0.7, 0.5), mined=MINED, simulated=SIMULATED),
+                cycle(2, ap(0.9, 0.75), ap(0.6, 0.4), simulated=SIMULATED),
+            ],
+            "best_cycle": 1,
+            "stop_reason": "cycles: all 2 imitation cycles asked for are done.",
+            "seconds_total": 193.5,
+        }
+        return Summary.of(**values | changes)
+
+    return make
+
+
+def image(seed: int, width: int = 160, height: int = 90) -> bytes:
+    return encode_png(np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+def missed(frame_id: str, index: int, box: Box, category: str = "car", kind: str = "missed") -> Failure:
+    return Failure(
+        failure_id=f"{frame_id}#{kind}-o{index}",
+        frame_id=frame_id,
+        split="mine",
+        detector="fold-0",
+        kind=kind,
+        category=category,
+        predicted=None,
+        object_index=index,
+        object_box=box,
+        detection_box=None,
+        score=None,
+        iou=0.0,
+        height_px=box.height,
+        occlusion=0.5,
+        truncation=0.25,
+        distance_m=22.0,
+    )
+
+
+def invented(frame_id: str, box: Box, rank: int = 0) -> Failure:
+    return Failure(
+        failure_id=f"{frame_id}#background-d{rank}",
+        frame_id=frame_id,
+        split="mine",
+        detector="fold-0",
+        kind="background",
+        category=None,
+        predicted="car",
+        object_index=None,
+        object_box=None,
+        detection_box=box,
+        score=0.75,
+        iou=0.05,
+        height_px=box.height,
+    )
+
+
+BOX = Box(30, 30, 70, 50)
+
+
+@pytest.fixture
+def rendered_run(tmp_path: Path) -> Path:
+    """Six real frames with one missed object each; frames 0, 2 and 4 had two frames rendered for them,
+    in shuffled order; a free scene is among the synthetic frames too."""
+    real = [Frame(f"f{i}", 160, 90, (Object("car", BOX),), image=image(i)) for i in range(6)]
+    write_frames(real, str(tmp_path / "real.parquet"), rows_per_group=2)
+    failures = [missed(f"f{i}", 0, BOX) for i in range(6)]
+    pq.write_table(failures_to_table(failures), tmp_path / "failures.parquet")
+    synthetic = [
+        Frame(
+            f"c01-f{i}-v{v:02d}",
+            160,
+            90,
+            (Object("car", Box(35, 32, 77, 53)), Object("truck", Box(100, 10, 150, 60))),
+            image=image(100 + 10 * i + v),
+            origin=Origin(1, f"f{i}", (f"f{i}#missed-o0",), "imitation", "{}", "toy", "1", v),
+        )
+        for v in (1, 0)
+        for i in (4, 0, 2)
+    ]
+    free = Frame("free", 160, 90, image=image(9), origin=Origin(1, None, (), "random", "{}", "toy", "1", 0))
+    (tmp_path / "synthetic").mkdir()
+    write_frames(synthetic[:3], str(tmp_path / "synthetic" / "part-00000.parquet"))
+    write_frames([*synthetic[3:], free], str(tmp_path / "synthetic" / "part-00001.parquet"))
+    return tmp_path

@@ -1,0 +1,211 @@
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from imitation.report.gallery import GalleryItem, collect_gallery
+from imitation.report.html import duration, render_report
+from imitation.report.plots import build_plots
+from imitation.report.summary import Summary
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+LOADING = {"src", "href", "xlink:href", "data", "action", "poster", "srcset"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and collects what a test looks at."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def says(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture
+def gallery(rendered_run: Path) -> list[GalleryItem]:
+    paths = [str(rendered_run / name) for name in ("failures.parquet", "real.parquet", "synthetic")]
+    return collect_gallery(paths[0], paths[1], paths[2:], 2, np.random.default_rng(0))
+
+
+def test_the_page_is_whole(make_summary: Callable[..., Summary], gallery: list[GalleryItem]) -> None:
+    page = Page(render_report(make_summary(problems=["a.txt:3: bad box"]), gallery, "train:\n  steps: 300\n"))
+    text = page.says()
+    for part in (
+        "KITTI folder, one seed",
+        "best on stop",
+        "all 2 imitation cycles asked for are done",
+        "a.txt:3: bad box",
+        "hung after 2 attempts",
+        "2 × the simulator has no asset for category 'tram'",
+        "train: steps: 300",
+        "2 of 3 failures",
+        "2.60.0",
+        "3 min 14 s",
+    ):
+        assert part in text
+    assert len(page.all("img")) == 2 * 3  # two failures, each beside the two frames rendered for it
+    assert len(page.all("svg")) == 6
+    assert all(attrs["alt"] for attrs in page.all("img"))
+    assert [tag for tag, _ in page.tags if tag == "h1"] == ["h1"]
+
+
+def test_loads_nothing(make_summary: Callable[..., Summary], gallery: list[GalleryItem]) -> None:
+    html = render_report(make_summary(), gallery)
+    page = Page(html)
+    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in page.tags}
+    for _, attrs in page.tags:
+        for name in LOADING & attrs.keys():
+            assert (attrs[name] or "").startswith(("data:image/jpeg;base64,", "#"))
+    assert not re.search(r"@import|url\((?!#)", html)
+    (policy,) = (a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert (policy or "").startswith("default-src 'none'")
+
+
+def test_ids_are_unique_and_references_lead_somewhere(make_summary: Callable[..., Summary]) -> None:
+    html = render_report(make_summary(), [])
+    ids = [attrs["id"] for _, attrs in Page(html).tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', html)) <= set(ids)
+
+
+def test_hostile_text_stays_text(make_summary: Callable[..., Summary]) -> None:
+    evil = "<script>alert('1')</script>"
+    mined = {
+        "split": evil,
+        "failures": {},
+        "modes": {f"{evil}, missed, $plain": 3, "--><b>x</b>, missed, plain": 2},
+        "out_of_reach": {evil: 1},
+    }
+    data: dict[str, Any] = make_summary((evil, "truck"), problems=[evil], unmapped={evil: 1}).to_dict()
+    data["cycles"][0] |= {"mined": mined, "label": evil, "seconds": {evil: 2.0}}
+    data["run"] |= {"title": evil, "name": evil, "notes": [evil], "machine": evil, "packages": {evil: evil}}
+    html = render_report(Summary.from_dict(data), [], config=f"name: {evil}")
+    page = Page(html)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "b" not in {tag for tag, _ in page.tags}
+    assert evil in page.says()
+    assert "<script" not in html
+
+
+def test_hostile_failures_stay_text(make_summary: Callable[..., Summary], gallery: list[GalleryItem]) -> None:
+    evil = '"><script>'
+    items = [
+        replace(item, failure=replace(item.failure, category=evil, failure_id=evil), verdict=evil)
+        for item in gallery
+    ]
+    assert "<script" not in render_report(make_summary(), items)
+
+
+def test_same_summary_same_bytes(make_summary: Callable[..., Summary], gallery: list[GalleryItem]) -> None:
+    assert render_report(make_summary(), gallery) == render_report(make_summary(), gallery)
+
+
+def test_an_empty_gallery_says_so(make_summary: Callable[..., Summary]) -> None:
+    page = Page(render_report(make_summary(), []))
+    assert "no failure had frames rendered for it" in page.says()
+    assert page.all("img") == []
+
+
+def test_a_stand_in_is_never_called_real(
+    make_summary: Callable[..., Summary], gallery: list[GalleryItem]
+) -> None:
+    data = make_summary().to_dict()
+    data["run"] |= {"stand_in": True, "data_kind": "world", "title": "Demonstration"}
+    for number, cycle in enumerate(data["cycles"]):
+        cycle["label"] = f"cycle {number}"
+    text = Page(render_report(Summary.from_dict(data), gallery)).says()
+    assert "demonstration of one seed" in text
+    assert "stand-in frame" in text
+    assert re.findall(r"(?<!not on )\breal\b", text) == []
+
+
+def test_no_figure_is_a_dash(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    for cycle in data["cycles"]:
+        cycle["mAP"] = cycle["metrics"]["test"]["map50"] = cycle["metrics"]["stop"]["map50"] = None
+        for name in cycle["AP"]:
+            cycle["AP"][name] = cycle["metrics"]["test"]["ap50"][name] = None
+    summary = Summary.from_dict(data)
+    text = Page(render_report(summary, [])).says()
+    assert "nan" not in text
+    assert "None" not in text.replace("None: no failure had", "")
+    assert "test: baseline –, cycle 1 –, cycle 2 –" in build_plots(summary)["map"].alt
+
+
+@pytest.mark.parametrize("theme", ["fill: #01", "stroke: #01", "#0a0b"])
+def test_plots_take_their_colours_from_the_page(make_summary: Callable[..., Summary], theme: str) -> None:
+    for plot in build_plots(make_summary()).values():
+        root = ElementTree.fromstring(plot.svg)
+        assert root.get("viewBox")
+        assert theme not in plot.svg
+        assert "var(--ink)" in plot.svg
+
+
+def test_plots_say_their_values(make_summary: Callable[..., Summary]) -> None:
+    plots = build_plots(make_summary())
+    assert list(plots) == ["map", "loss", "failures", "frames", "modes", "seconds"]
+    assert (
+        "test: baseline 37.5, cycle 1 48.1, cycle 2 82.5; stop: baseline 30.0, cycle 1 60.0"
+        in plots["map"].alt
+    )
+    assert "synthetic: baseline 0, cycle 1 15, cycle 2 30" in plots["frames"].alt
+    assert "car, missed, occluded: 8, then 8" in plots["modes"].alt
+    assert "train: baseline 60.5 s" in plots["seconds"].alt
+
+
+def test_a_baseline_alone_has_a_report(make_summary: Callable[..., Summary]) -> None:
+    summary = make_summary()
+    first = summary.cycles[0].model_copy(update={"mined": None, "seconds": {}})
+    alone = make_summary(cycles=[first], best_cycle=0)
+    page = Page(render_report(alone, []))
+    assert "the baseline itself" in page.says()
+    assert len(page.all("svg")) == 4
+
+
+def test_many_cycles_and_stages(make_summary: Callable[..., Summary]) -> None:
+    base = make_summary().cycles[0]
+    seconds = {f"stage {i}": float(i) for i in range(12)}
+    cycles = [base.model_copy(update={"cycle": i, "seconds": seconds}) for i in range(30)]
+    plots = build_plots(make_summary(cycles=cycles, best_cycle=4))
+    assert "other: baseline 10.0 s" in plots["seconds"].alt  # stages 0 to 4; eight series in all
+    assert "cycle (0: the baseline)" in plots["map"].svg
+
+
+def test_duration() -> None:
+    assert [duration(s) for s in (0.4, 59.6, 65, 3600, 12_000)] == [
+        "0 s",
+        "1 min",
+        "1 min 5 s",
+        "1 h",
+        "3 h 20 min",
+    ]

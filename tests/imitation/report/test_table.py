@@ -1,0 +1,68 @@
+from collections.abc import Callable
+
+from imitation.report.summary import Summary
+from imitation.report.table import DASH, MARK, build_table, format_table, points, text_width
+
+
+def test_points() -> None:
+    assert points(0.61249) == "61.2"
+    assert points(1.0) == "100.0"
+    assert points(None) == DASH
+
+
+def test_rows_and_columns(make_summary: Callable[..., Summary]) -> None:
+    table = build_table(make_summary())
+    assert table.columns == ("", "real", "synthetic", "steps", "mAP", "car", "truck", "0-1 loss", "mAP")
+    assert table.rows[1] == ("real + sim, cycle 1", "60", "15", "300", "48.1", "61.2", "35.0", "50.0", "60.0")
+    assert sum(span for _, span in table.groups) == len(table.columns)
+    assert table.best == 1  # chosen on stop: on test the second cycle is better
+
+
+def test_text_marks_the_best_row_and_aligns(make_summary: Callable[..., Summary]) -> None:
+    lines = format_table(build_table(make_summary())).splitlines()
+    assert lines[0] == "KITTI folder, one seed"
+    head = next(i for i, line in enumerate(lines) if "0-1 loss" in line)
+    rows = lines[head + 2 : head + 5]
+    assert [line.startswith(MARK) for line in rows] == [False, True, False]
+    for name in ("synthetic", "car", "0-1 loss"):
+        end = lines[head].index(name) + len(name)
+        assert all(line[end - 1].isdigit() and line[end : end + 2].strip() == "" for line in rows)
+
+
+def test_notes_are_honest(make_summary: Callable[..., Summary]) -> None:
+    text = " ".join(format_table(build_table(make_summary())).split())
+    assert "One seed, 40 frames to test on" in text
+    assert "test (40 frames, 100 objects)" in text
+    assert "standard error of 5.0 points" in text  # sqrt(0.5 * 0.5 / 100)
+    assert "stand-in" not in text
+
+
+def test_a_stand_in_is_headed_as_a_demonstration(make_summary: Callable[..., Summary]) -> None:
+    real = make_summary()
+    stand_in = real.model_copy(update={"run": real.run.model_copy(update={"stand_in": True})})
+    table = build_table(stand_in)
+    assert "demonstration of one seed" in table.heading[1]
+    assert "stand-in" in table.columns
+    assert "real" not in table.columns
+
+
+def test_no_value_is_a_dash(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary(("car", "truck", "tram")).to_dict()
+    for cycle in data["cycles"]:
+        cycle["AP"]["tram"] = cycle["metrics"]["test"]["ap50"]["tram"] = None
+    table = build_table(Summary.from_dict(data))
+    assert [row[table.columns.index("tram")] for row in table.rows] == [DASH] * 3
+    assert any(note.startswith(DASH) for note in table.notes)
+
+
+def test_many_categories_leave_the_mean(make_summary: Callable[..., Summary]) -> None:
+    table = build_table(make_summary([f"thing {i}" for i in range(80)]))
+    assert table.columns == ("", "real", "synthetic", "steps", "mAP", "0-1 loss", "mAP")
+    assert any("80 categories" in note for note in table.notes)
+
+
+def test_hostile_and_wide_names_keep_the_terminal_straight(make_summary: Callable[..., Summary]) -> None:
+    lines = format_table(build_table(make_summary(("\x1b[2Jcar\n", "汽车")))).splitlines()
+    assert not any("\x1b" in line for line in lines)
+    head = next(i for i, line in enumerate(lines) if "0-1 loss" in line)
+    assert len({text_width(line) for line in lines[head : head + 6]}) == 1

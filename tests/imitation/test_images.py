@@ -1,0 +1,138 @@
+"""Pixels from bytes: kinds of images, and errors that name the file."""
+
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imitation import images
+from imitation.records import Frame
+from imitation.settings import DataError
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def _encoded(array: np.ndarray, mode: str | None = None, form: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image = Image.fromarray(array)
+    (image.convert(mode) if mode else image).save(buffer, format=form, **options)
+    return buffer.getvalue()
+
+
+def test_png_round_trip_is_exact_and_writable(pixels: np.ndarray) -> None:
+    back = images.decode_image(images.encode_png(pixels), "x.png")
+    assert back.dtype == np.uint8
+    np.testing.assert_array_equal(back, pixels)
+    back[0, 0, 0] = 1
+
+
+def test_jpeg_round_trip_is_close() -> None:
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    smooth = np.stack([np.tile(ramp, (48, 1))] * 3, axis=2)
+    back = images.decode_image(images.encode_jpeg(smooth, quality=95), "x.jpg")
+    assert back.shape == (48, 64, 3)
+    assert np.abs(back.astype(int) - smooth).max() <= 6
+
+
+def test_alpha_is_dropped_and_palette_looked_up(pixels: np.ndarray) -> None:
+    rgba = np.dstack([pixels, np.zeros(pixels.shape[:2], np.uint8)])
+    np.testing.assert_array_equal(images.decode_image(_encoded(rgba), "x"), pixels)
+    few = (pixels // 128) * 255  # 8 colours: a palette holds them exactly
+    np.testing.assert_array_equal(images.decode_image(_encoded(few, "P"), "x"), few)
+
+
+def test_grey_is_repeated(pixels: np.ndarray) -> None:
+    for form in ("PNG", "JPEG"):
+        back = images.decode_image(_encoded(pixels[:, :, 0], form=form), "x")
+        assert back.shape == (20, 30, 3)
+        assert (back == back[:, :, :1]).all()
+    np.testing.assert_array_equal(
+        images.decode_image(_encoded(pixels[:, :, 0]), "x")[:, :, 1], pixels[:, :, 0]
+    )
+
+
+def test_16_bit_grey_keeps_the_high_byte() -> None:
+    deep = np.array([[0, 255, 256, 32768, 65535]], dtype=np.uint16)
+    back = images.decode_image(_encoded(deep), "x")
+    np.testing.assert_array_equal(back[0, :, 0], [0, 0, 1, 128, 255])
+    assert back.shape == (1, 5, 3)
+
+
+def test_exif_orientation_is_not_applied(pixels: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "rotate by 90 degrees"
+    data = _encoded(pixels, form="JPEG", exif=exif)
+    assert images.image_size(data, "x") == (30, 20)
+    assert images.decode_image(data, "x").shape == (20, 30, 3)
+
+
+def test_size_from_the_header_alone(pixels: np.ndarray) -> None:
+    data = images.encode_png(pixels)
+    assert images.image_size(data[:64], "x") == (30, 20)
+    assert images.image_size(io.BytesIO(data), "x") == (30, 20)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_an_image_cut_short_anywhere_is_refused_or_whole(pixels: np.ndarray, form: str) -> None:
+    """Every prefix either is refused by name or has lost no pixel (only checksums and the end marker)."""
+    data = _encoded(pixels, form=form)
+    whole = images.decode_image(data, "x")
+    places = []
+    for length in range(len(data)):
+        try:
+            np.testing.assert_array_equal(images.decode_image(data[:length], "dir/cut.img"), whole)
+        except DataError as error:
+            places.append(error.where)
+    assert set(places) == {"dir/cut.img"}
+    assert len(places) >= len(data) - 32
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"not an image", b"GIF89a" + bytes(20), b"\x89PNG\r\n\x1a\n" + bytes(30)]
+)
+def test_what_is_no_image(data: bytes) -> None:
+    for read in (images.image_size, images.decode_image):
+        with pytest.raises(DataError, match=r"^dir/x\.png: "):
+            read(data, "dir/x.png")
+
+
+def test_decompression_bomb_is_refused_by_its_header() -> None:
+    header = (40_000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    chunk = b"IHDR" + header
+    bomb = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    bomb += (0).to_bytes(4, "big") + b"IDAT" + zlib.crc32(b"IDAT").to_bytes(4, "big")
+    with pytest.raises(DataError, match=r"bomb\.png"):
+        images.image_size(bomb, "bomb.png")
+
+
+def test_frame_image_from_bytes_and_from_a_file(tmp_path: Path, pixels: np.ndarray) -> None:
+    data = images.encode_png(pixels)
+    (tmp_path / "x.png").write_bytes(data)
+    for place in (
+        {"image": data},
+        {"image_uri": str(tmp_path / "x.png")},
+        {"image_uri": f"file://{tmp_path}/x.png"},
+    ):
+        np.testing.assert_array_equal(images.load_frame_image(Frame("f", 30, 20, **place)), pixels)
+
+
+def test_frame_image_errors_name_the_file(tmp_path: Path, pixels: np.ndarray) -> None:
+    data = images.encode_png(pixels)
+    (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
+    cases = {
+        r"none\.png: the image cannot be read: no such file": {"image_uri": str(tmp_path / "none.png")},
+        r"cut\.png: unreadable image": {"image_uri": str(tmp_path / "cut.png")},
+        "frame f: unreadable image": {"image": data[:-200]},
+        "frame f: has neither": {},
+    }
+    for message, place in cases.items():
+        with pytest.raises(DataError, match=message):
+            images.load_frame_image(Frame("f", 30, 20, **place))
+    with pytest.raises(DataError, match="the image is 30x20 px, but its labels are for 31x20"):
+        images.load_frame_image(Frame("f", 31, 20, image=data))

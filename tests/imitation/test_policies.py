@@ -1,0 +1,147 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imitation.failures import KINDS, Failure
+from imitation.policies import (
+    Mined,
+    PolicySettings,
+    build_policy,
+    mode_of,
+    requested_frames,
+)
+from imitation.records import Box
+from imitation.settings import UserError
+
+
+def failure(frame="f0", kind="missed", category="car", index=0, **changes):
+    thing = kind == "background"
+    return replace(
+        Failure(
+            failure_id=f"{frame}#{kind}-{index}",
+            frame_id=frame,
+            split="mine",
+            detector="fold-0",
+            kind=kind,
+            category=None if thing else category,
+            predicted="car",
+            object_index=None if thing else index,
+            object_box=None if thing else Box(0, 0, 10, 40),
+            detection_box=Box(5, 5, 20, 30),
+            score=0.5,
+            iou=0.0,
+            height_px=40.0,
+        ),
+        **changes,
+    )
+
+
+failures = st.lists(
+    st.builds(
+        failure,
+        frame=st.sampled_from([f"f{i}" for i in range(12)]),
+        kind=st.sampled_from(KINDS),
+        category=st.sampled_from(["car", "truck", "boat"]),
+        index=st.integers(0, 5),
+        truncation=st.none() | st.floats(0, 1),
+        occlusion=st.none() | st.floats(0, 1),
+    ),
+    max_size=30,
+    unique_by=lambda f: f.failure_id,
+)
+COUNTS = {"car": 90, "truck": 9, "boat": 1}
+CATALOG = frozenset({"car", "truck"})
+
+
+def ask(found, name="imitation", budget=20, seed=0, **settings):
+    mined = Mined(found, COUNTS, CATALOG)
+    policy = build_policy(PolicySettings(name=name, **settings))
+    return policy.request(mined, cycle=1, budget=budget, rng=np.random.default_rng(seed))
+
+
+@given(failures, st.integers(0, 40), st.integers(1, 4), st.integers(0, 99))
+def test_the_budget_holds_and_requests_name_what_asked_for_them(found, budget, variations, seed):
+    requests = ask(found, budget=budget, variations=variations, seed=seed)
+    assert requested_frames(requests) <= budget
+    assert len({r.request_id for r in requests}) == len(requests)
+    by_id = {f.failure_id: f for f in found}
+    for request in requests:
+        assert request.failures
+        assert {by_id[i].frame_id for i in request.failures} == {request.parent}
+        objects = {by_id[i].object_index for i in request.failures} - {None}
+        assert set(request.focus) == objects
+        assert all(by_id[i].category != "boat" for i in request.failures), "nothing stages a boat"
+
+
+@given(failures, st.integers(1, 40), st.integers(0, 99))
+def test_all_of_the_budget_is_used_when_anything_is_within_reach(found, budget, seed):
+    reachable = [f for f in found if f.category != "boat"]
+    assert requested_frames(ask(found, budget=budget, seed=seed)) == (budget if reachable else 0)
+
+
+@given(failures, st.integers(0, 99), st.randoms(use_true_random=False))
+def test_the_same_failures_in_any_order_and_seed_give_the_same_requests(found, seed, shuffler):
+    shuffled = list(found)
+    shuffler.shuffle(shuffled)
+    one, other = ask(found, seed=seed), ask(shuffled, seed=seed)
+    assert [(r.parent, r.seed, r.variations, r.focus) for r in one] == [
+        (r.parent, r.seed, r.variations, r.focus) for r in other
+    ]
+
+
+def test_rare_categories_and_modes_get_more_than_their_share():
+    found = [failure(f"car{i}", index=i) for i in range(90)]
+    found += [failure(f"truck{i}", category="truck", index=i) for i in range(10)]
+    asked: Counter[str] = Counter()
+    for seed in range(30):
+        asked.update(r.parent.rstrip("0123456789") for r in ask(found, budget=10, variations=1, seed=seed))
+    assert asked["truck"] / asked.total() > 0.25, "10 % of the failures, but a rare category"
+
+
+def test_a_kind_of_weight_zero_is_left_alone():
+    found = [failure("a", "duplicate"), failure("b", "missed")]
+    requests = ask(found, kind_weights={"duplicate": 0.0})
+    assert {r.parent for r in requests} == {"b"}
+
+
+def test_background_becomes_clutter_where_the_false_detection_fell():
+    (request,) = ask([failure("a", "background")], budget=2)
+    assert request.clutter == (Box(5, 5, 20, 30),)
+    assert request.focus == ()
+
+
+def test_modes_read_like_sentences():
+    assert mode_of(failure(truncation=0.6)) == ("car", "missed", "truncated")
+    assert mode_of(failure(occlusion=0.6)) == ("car", "missed", "occluded")
+    assert mode_of(failure(conditions={"time_of_day": "night"})) == ("car", "missed", "night")
+    assert mode_of(failure(height_px=12.0)) == ("car", "missed", "small")
+    assert mode_of(failure("a", "background")) == ("car", "background", "plain")
+
+
+def test_random_is_blind_to_failures():
+    one = ask([], "random", budget=7, seed=3)
+    other = ask([failure("a"), failure("b")], "random", budget=7, seed=3)
+    assert one == other
+    assert requested_frames(one) == 7
+    assert all(r.parent is None and not r.failures for r in one)
+
+
+def test_unknown_policies_are_refused_by_name():
+    with pytest.raises(UserError, match="known are imitation, random"):
+        build_policy(PolicySettings(name="imitaton"))
+    with pytest.raises(UserError, match="cannot be imported"):
+        build_policy(PolicySettings(name="no.such:Thing"))
+
+
+def test_a_users_own_policy_is_taken_by_import_path():
+    policy = build_policy(PolicySettings(name="imitation.policies:RandomPolicy"))
+    assert policy.name == "random"
+
+
+def test_a_weight_for_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="no kind of failure"):
+        PolicySettings(kind_weights={"mised": 1.0})

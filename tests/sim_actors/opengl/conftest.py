@@ -1,0 +1,14 @@
+"""One simulator for the tests of a session that only render."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sim_actors.opengl.renderer import OpenGLSimulator
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[OpenGLSimulator]:
+    made = OpenGLSimulator()
+    yield made
+    made.close()

@@ -1,0 +1,79 @@
+"""The sensor model: filter kernels, noise, exposure, white balance, vignette, blur, encoding."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from sim_actors.opengl.renderer import OpenGLSimulator
+from sim_actors.opengl.sensor import MAX_TAPS, encode, kernel
+from sim_actors.scene import Environment, Scene, Sensor
+from tests.sim_actors.opengl.staged import actor, scene
+
+PLAIN = Sensor(noise=0.0, blur=0.0, vignette=0.0, jpeg_quality=0)
+
+
+def shot(simulator: OpenGLSimulator, **sensor: object) -> np.ndarray:
+    """A picture (64, 200, 3) in [0, 255] of a car under a plain sky."""
+    staged = scene(
+        actor("Car", 0.0, 10.0),
+        environment=Environment(weather="fog"),
+        sensor=replace(PLAIN, **sensor),  # type: ignore[arg-type]
+    )
+    return picture(simulator, staged)
+
+
+def picture(simulator: OpenGLSimulator, staged: Scene) -> np.ndarray:
+    image = simulator.render(staged).image
+    assert image is not None
+    return np.asarray(Image.open(io.BytesIO(image))).astype(float)
+
+
+@given(st.floats(0, 10), st.sampled_from([1, 2]))
+def test_kernels_are_symmetric_and_keep_the_light(blur: float, scale: int) -> None:
+    taps = kernel(blur, scale)
+    assert len(taps) % 2 == 1
+    assert len(taps) <= MAX_TAPS
+    assert taps.sum() == pytest.approx(1.0)
+    assert np.allclose(taps, taps[::-1])
+
+
+def test_kernel_has_the_width_that_was_asked_for() -> None:
+    for scale in (1, 2):
+        taps = kernel(2.0, scale)
+        at = np.arange(len(taps)) - len(taps) // 2
+        assert np.sqrt((taps * at**2).sum()) / scale == pytest.approx(2.0, abs=0.15)
+
+
+def test_noise_has_the_deviation_that_was_asked_for(simulator: OpenGLSimulator) -> None:
+    clean, noisy = shot(simulator), shot(simulator, noise=0.04)
+    grey = (clean > 110) & (clean < 150)
+    assert grey.sum() > 2000
+    difference = (noisy - clean)[grey] / 255
+    assert difference.std() == pytest.approx(0.04, rel=0.2)
+    assert abs(difference.mean()) < 0.004
+    channels = (noisy - clean).reshape(-1, 3)
+    assert abs(np.corrcoef(channels.T)[0, 1]) < 0.1
+
+
+def test_exposure_balance_vignette_and_blur(simulator: OpenGLSimulator) -> None:
+    plain = shot(simulator)
+    assert shot(simulator, exposure=1.0).mean() > plain.mean() + 15
+    warm = shot(simulator, white_balance=(1.3, 1.0, 0.8))
+    assert warm[..., 0].mean() > plain[..., 0].mean() + 5
+    assert warm[..., 2].mean() < plain[..., 2].mean() - 5
+    dark = plain - shot(simulator, vignette=0.6)
+    assert dark[:3, :3].mean() > 15
+    assert abs(dark[31:33, 99:101].mean()) < 3
+    edges = [np.abs(np.diff(shot(simulator, blur=b), axis=1)).max() for b in (0.0, 1.0, 3.0)]
+    assert edges[0] > 1.3 * edges[1] > 1.3 * 1.3 * edges[2]
+
+
+def test_encoding() -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (16, 1, 3))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode(ramp, 0)))), ramp)
+    assert len(encode(ramp, 20)) < len(encode(ramp, 95))
