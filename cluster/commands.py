@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,7 +145,7 @@ def predict(args: argparse.Namespace) -> None:
                         "category": name,
                         "score": round(float(score), 4),
                         "box": [round(v, 2) for v in box],
-                        "occlusion": None if occlusion != occlusion else round(float(occlusion), 3),
+                        "occlusion": None if math.isnan(occlusion) else round(float(occlusion), 3),
                     }
                     for name, score, box, occlusion in zip(
                         names, kept.scores, boxes, kept.occlusion, strict=True

@@ -230,8 +230,8 @@ def _describe(
     for split in SPLITS:
         if not judged[split]:
             raise UserError(
-                f"split {split!r} has no object of {', '.join(mapping.categories)}: nothing to learn or to score "
-                f"(train has {dict(objects)}). Give it more frames, or set data.categories."
+                f"split {split!r} has no object of {', '.join(mapping.categories)}: nothing to learn or "
+                f"to score (train has {dict(objects)}). Give it more frames, or set data.categories."
             )
     ids = sorted(mined)
     if config.data.kind != "world":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -39,18 +41,39 @@ def start_ray(config: Config) -> None:
     options: dict[str, Any] = {"ignore_reinit_error": True}
     if settings.quiet:
         options |= {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address := cluster_address(config):
-        try:
-            ray.init(address=address, **options)
-        except ConnectionError as error:
-            raise UserError(f"no Ray cluster answers at {address!r}: {error}") from None
+    address = cluster_address(config)
+    if address:
+        options |= {"address": address}
     else:
-        ray.init(
-            num_cpus=settings.num_cpus or max(os.cpu_count() or 1, MIN_CPUS),
-            include_dashboard=settings.dashboard,
-            dashboard_host="127.0.0.1",
-            **options,
-        )
+        options |= {
+            "num_cpus": settings.num_cpus or max(os.cpu_count() or 1, MIN_CPUS),
+            "include_dashboard": settings.dashboard,
+            "dashboard_host": "127.0.0.1",
+        }
+    try:
+        with _chatter_held_back() if settings.quiet else nullcontext():
+            ray.init(**options)
+    except ConnectionError as error:
+        raise UserError(f"no Ray cluster answers at {address!r}: {error}") from None
+
+
+@contextmanager
+def _chatter_held_back() -> Iterator[None]:
+    """Keeps what Ray's C++ core writes to standard error while it starts; shows it if starting fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            if failed:
+                chatter.seek(0)
+                sys.stderr.write(chatter.read().decode(errors="replace"))
 
 
 def cluster_address(config: Config) -> str | None:

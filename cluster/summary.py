@@ -70,7 +70,8 @@ def _title(config: Config) -> str:
     if config.data.kind == "world":
         return "Demonstration: one seed of an embedded stand-in world"
     name = storage.name_of(config.data.root or "")
-    return f"{config.data.kind.upper() if config.data.kind == 'kitti' else config.data.kind} folder {name}, one seed"
+    kind = {"kitti": "KITTI"}.get(config.data.kind, config.data.kind)
+    return f"{kind} folder {name}, one seed"
 
 
 def _cycle(workspace: Workspace, entry: LoopCycle[Evaluation]) -> Cycle:

@@ -6,7 +6,6 @@ atomically. A committed stage is never run again: the same command continues aft
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import socket
@@ -148,9 +147,8 @@ def environment() -> dict[str, Any]:
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": git,
-        "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "packages": {name: _version(name) for name in packages},
+        "packages": {"python": platform.python_version()} | {name: _version(name) for name in packages},
     }
 
 
@@ -159,7 +157,3 @@ def _version(name: str) -> str | None:
         return version(name)
     except ImportError:
         return None
-
-
-def to_json(value: Any) -> str:
-    return json.dumps(value, indent=2, allow_nan=False)

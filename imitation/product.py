@@ -149,7 +149,7 @@ def load_weights(folder: str) -> dict[str, Tensor]:
     info, data = read_info(folder), _weights_bytes(folder)
     if hashlib.sha256(data).hexdigest() != info.weights_sha256:
         raise UserError(
-            f"{storage.join(folder, WEIGHTS)}: not the weights that {INFO} describes (their checksum differs): "
+            f"{storage.join(folder, WEIGHTS)}: not the weights that {INFO} describes (the checksum differs): "
             "the file is damaged or from another training; restore it or train again"
         )
     weights: dict[str, Tensor] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -171,8 +171,9 @@ def load_product(folder: str, device: str = "cpu") -> tuple[Predictor, ProductIn
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
         raise UserError(
-            f"{folder}: the weights do not fit the detector that {INFO} describes: {str(error).splitlines()[1].strip()}"
+            f"{folder}: the weights do not fit the detector that {INFO} describes: {first}"
         ) from error
     size = info.preprocessing
     return Predictor(model, info.categories, size.width, size.height, device), info

@@ -72,13 +72,13 @@ class Road:
 @dataclass(frozen=True)
 class Environment:
     """Light and weather. `hour` in [0, 24); `sun_azimuth` rad (0 = ahead of the camera, positive to
-    the right); `haze` is the fog's extinction, 1/m (0.003 clear, 0.05 dense fog); `wetness` and
+    the right); `haze` is the fog's extinction, 1/m (0.0008 clear, 0.05 dense fog); `wetness` and
     `snow` in [0, 1]."""
 
     hour: float = 13.0
     sun_azimuth: float = 0.8
     weather: Weather = "clear"
-    haze: float = 0.003
+    haze: float = 0.0008
     wetness: float = 0.0
     snow: float = 0.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +15,19 @@ OUTPUTS = ("boxes", "scores", "occlusion")
 
 
 class _Proposals(nn.Module):
+    model: Any
+
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.model.proposals(images)
+        boxes, scores, occlusion = self.model.proposals(images)
+        return boxes, scores, occlusion
 
 
 def to_onnx(model: nn.Module, width: int, height: int, notes: dict[str, str]) -> bytes:
-    """An ONNX file of `model.proposals` for inputs `images` (batch, 3, height, width), with `notes` as metadata.
+    """An ONNX file of `model.proposals` for `images` (batch, 3, height, width), with `notes` as metadata.
 
     Raises UserError for a model without that method, for a size that is not a multiple of 32, or if the
     packages of the extra `onnx` are not installed.

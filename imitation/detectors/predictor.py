@@ -30,7 +30,7 @@ class Predictor:
         device: str | torch.device = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self.model = model.to(device=self.device, memory_format=torch.channels_last).eval()
+        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.categories = tuple(categories)
         self.width = width
         self.height = height

@@ -34,7 +34,7 @@ def render_report(summary: Summary, gallery: Sequence[GalleryItem], config: str 
         table=build_table(summary),
         plots=build_plots(summary),
         entries=[build_entry(item, summary.run.stand_in) for item in gallery],
-        drawn_from=gallery[0].drawn_from if gallery else 0,
+        drawn_from=_drawn_from(gallery),
         verdicts=any(item.verdict for item in gallery),
         change=_change(summary),
         noise=noise_note(summary),
@@ -80,6 +80,14 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _drawn_from(gallery: Sequence[GalleryItem]) -> int:
+    """How many failures the gallery was drawn among: those of every cycle that is in it."""
+    pools = {
+        frame.origin.cycle: item.drawn_from for item in gallery for frame in item.synthetic if frame.origin
+    }
+    return sum(pools.values())
 
 
 def _change(summary: Summary) -> str | None:

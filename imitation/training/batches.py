@@ -40,7 +40,8 @@ class SamplePlan:
     """The samples of every step: epochs of seeded permutations of the real and of the synthetic part.
 
     `synthetic` (N,) bool tells the parts apart. `share` is the synthetic share of a batch (rounded so
-    that it holds over time); None shuffles both parts as one, so that all images come equally often.
+    that it holds over time); None shuffles both parts as one, so that all images come equally often, as
+    where there is one part only (a loop's baseline has no synthetic images yet).
     `weights` (N,), > 0, makes an epoch draw each image in proportion to its weight within its part.
     """
 
@@ -62,12 +63,6 @@ class SamplePlan:
             raise ValueError("weights: one number above 0 for each sample is needed")
         real, fake = np.flatnonzero(~flags), np.flatnonzero(flags)
         if share is None or len(real) == 0 or len(fake) == 0:
-            if share is not None and ((len(real) == 0 and share < 1) or (len(fake) == 0 and share > 0)):
-                missing = "real" if len(real) == 0 else "synthetic"
-                raise UserError(
-                    f"train.synthetic_share: {share} asks for {missing} images in every batch, but the dataset "
-                    "has none; set it to null"
-                )
             self._parts, self._share = [np.arange(len(flags))], 0.0
         else:
             self._parts, self._share = [real, fake], share

@@ -18,6 +18,7 @@ from imitation.training.batches import Batch
 from imitation.training.distributed import Distributed
 from imitation.training.settings import TrainSettings
 
+ALONE = Distributed()
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -67,7 +68,7 @@ def train(
     settings: TrainSettings,
     device: torch.device,
     *,
-    distributed: Distributed = Distributed(),
+    distributed: Distributed = ALONE,
     freeze_batch_norm: bool = False,
     progress: Progress | None = None,
     checkpoint: Callable[[TrainState], None] | None = None,
@@ -81,7 +82,8 @@ def train(
     """
     model = state.model
     if hasattr(model, "mean_over_ranks"):
-        vars(model)["mean_over_ranks"] = distributed.mean
+        reducing: Any = model
+        reducing.mean_over_ranks = distributed.mean
     replica = distributed.wrap(model, device)
     model.train()
     if freeze_batch_norm:

@@ -62,7 +62,10 @@ class TrainSettings(Settings):
     )
     augment: AugmentSettings = Field(AugmentSettings(), description="random changes to the images")
     synthetic_share: float | None = Field(
-        None, ge=0, le=1, description="share of synthetic images in a batch; null: their share of the data"
+        None,
+        ge=0,
+        le=1,
+        description="share of synthetic images in a batch, once there are any; null: their share of the data",
     )
     warm_start: bool = Field(
         False, description="start from the weights of the cycle before; false: from scratch, with equal steps"

@@ -100,8 +100,8 @@ class FrameSource:
         known = {frame_id for store in self._stores for frame_id in store.frame_ids}
         if missing := sorted({*(include or ()), *exclude} - known):
             raise UserError(
-                f"training: {len(missing)} of the frame ids to include or exclude are not in the data, such as "
-                f"{missing[0]!r}"
+                f"training: {len(missing)} of the frame ids to include or exclude are not in the data, "
+                f"such as {missing[0]!r}"
             )
         self._places = [
             (part, index)

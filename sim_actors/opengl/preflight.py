@@ -50,7 +50,6 @@ def _display_opens(egl: ctypes.CDLL) -> bool:
         display_address
     )
     egl.eglInitialize.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-    egl.eglTerminate.argtypes = [ctypes.c_void_p]
     devices = (ctypes.c_void_p * 16)()
     count = ctypes.c_int(0)
     if not query(16, devices, ctypes.byref(count)):
@@ -58,9 +57,9 @@ def _display_opens(egl: ctypes.CDLL) -> bool:
     for device in devices[: count.value]:
         display = get_display(_PLATFORM_DEVICE, device, None)
         if display and egl.eglInitialize(display, None, None):
-            usable = bool(egl.eglBindAPI(_OPENGL_API))
-            egl.eglTerminate(display)
-            if usable:
+            # Not terminated again: a display is one per device and process, and terminating it would
+            # take away the contexts of every simulator in this process.
+            if egl.eglBindAPI(_OPENGL_API):
                 return True
     return False
 

@@ -130,6 +130,18 @@ def test_same_summary_same_bytes(make_summary: Callable[..., Summary], gallery: 
     assert render_report(make_summary(), gallery) == render_report(make_summary(), gallery)
 
 
+def test_a_gallery_of_two_cycles_counts_both_draws(
+    make_summary: Callable[..., Summary], gallery: list[GalleryItem]
+) -> None:
+    later = []
+    for item in gallery:
+        origins = [(frame, frame.origin) for frame in item.synthetic]
+        frames = tuple(replace(f, origin=replace(o, cycle=2)) for f, o in origins if o is not None)
+        later.append(replace(item, synthetic=frames, drawn_from=10))
+    text = Page(render_report(make_summary(), [*gallery, *later])).says()
+    assert "4 of 13 failures that had frames rendered for them" in text
+
+
 def test_an_empty_gallery_says_so(make_summary: Callable[..., Summary]) -> None:
     page = Page(render_report(make_summary(), []))
     assert "no failure had frames rendered for it" in page.says()

@@ -65,14 +65,15 @@ def test_seeds_differ_and_repeat() -> None:
     assert a == b != c
 
 
-def test_impossible_plans_are_refused() -> None:
+def test_an_empty_dataset_is_refused() -> None:
     with pytest.raises(UserError, match="no frame"):
         SamplePlan([], 4, 0)
-    with pytest.raises(UserError, match="asks for synthetic images"):
-        SamplePlan([False] * 3, 4, 0, share=0.5)
-    with pytest.raises(UserError, match="asks for real images"):
-        SamplePlan([True] * 3, 4, 0, share=0.5)
-    SamplePlan([True] * 3, 4, 0, share=1.0)
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_a_share_needs_both_parts(only: bool) -> None:
+    plan = SamplePlan([only] * 6, 3, 0, share=0.5)
+    assert (np.bincount(drawn(plan, 2), minlength=6) == 1).all()
 
 
 def numbered(count: int) -> ArraySource:
