@@ -34,6 +34,7 @@ from imitation.failures import (
 )
 from imitation.metrics.summary import Metrics, summarize
 from imitation.policies import Mined, Policy, mode_of, out_of_reach
+from imitation.product import set_operating_threshold
 from imitation.records import Frame
 from imitation.requests import Request
 from sim_actors.actor import SceneJob
@@ -214,6 +215,7 @@ class ClusterStages:
 
         stop = summarize(partial(rows, MAIN), categories, "stop")
         test = summarize(partial(rows, MAIN), categories, "test", stop.threshold)
+        set_operating_threshold(detector.main, stop.threshold)
         judged: dict[str, Any] = {"metrics": {"stop": stop.to_dict(), "test": test.to_dict()}}
         if detector.folds:
             thresholds = {

@@ -39,7 +39,6 @@ class Run(Record):
     notes: list[str] = Field(description="sentences that a reader of the figures must know")
     started: str = Field(description="when it began, UTC, ISO 8601")
     commit: str | None = Field(description="git commit of the code; null if not run from a checkout")
-    python: str = Field(description="version of Python")
     machine: str = Field(description="operating system, architecture, CPUs and GPUs")
     packages: dict[str, str | None] = Field(description="package -> version; null if not installed")
 

@@ -56,11 +56,10 @@ def _display_opens(egl: ctypes.CDLL) -> bool:
         return False
     for device in devices[: count.value]:
         display = get_display(_PLATFORM_DEVICE, device, None)
-        if display and egl.eglInitialize(display, None, None):
-            # Not terminated again: a display is one per device and process, and terminating it would
-            # take away the contexts of every simulator in this process.
-            if egl.eglBindAPI(_OPENGL_API):
-                return True
+        # Not terminated again: a display is one per device and process, and terminating it would take
+        # away the contexts of every simulator in this process.
+        if display and egl.eglInitialize(display, None, None) and egl.eglBindAPI(_OPENGL_API):
+            return True
     return False
 
 

@@ -64,7 +64,6 @@ def run(**changes: Any) -> Run:
         "notes": [],
         "started": "2025-01-01T00:00:00Z",
         "commit": None,
-        "python": "3.11.9",
         "machine": "Linux, 2 CPUs",
         "packages": {"ray": "2.60.0", "moderngl": None},
     }

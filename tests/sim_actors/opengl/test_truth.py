@@ -152,9 +152,8 @@ positions = st.tuples(
 def test_labels_are_consistent_wherever_actors_stand(simulator: OpenGLSimulator, placed: list[Any]) -> None:
     actors = [actor(*place) for place in placed]
     frame = simulator.render(scene(*actors))
-    assert [o.cuboid for o in frame.objects] == [
-        a.cuboid for a in actors if a.cuboid in _cuboids(frame.objects)
-    ]
+    found = [o.cuboid for o in frame.objects]
+    assert found == [a.cuboid for a in actors if a.cuboid in found]
     for label, one in _paired(frame.objects, scene(*actors)):
         _check(label)
         assert one.cuboid.z + 5.0 > 0.2  # nothing that is wholly behind
@@ -167,10 +166,6 @@ def test_labels_are_consistent_wherever_actors_stand(simulator: OpenGLSimulator,
             )
             < 1e-9
         )
-
-
-def _cuboids(objects: tuple[Object, ...]) -> set[Cuboid | None]:
-    return {o.cuboid for o in objects}
 
 
 def _check(label: Object) -> None:
@@ -209,16 +204,13 @@ def test_packed_tiles_do_not_overlap(sizes: list[tuple[int, int]]) -> None:
         assert taken.max(initial=0) <= 1
 
 
-def test_real_labels_agree_with_the_boxes_we_would_give(
-    simulator: OpenGLSimulator, shared_data: Path
-) -> None:
+def test_real_labels_agree_with_ours(simulator: OpenGLSimulator, shared_data: Path) -> None:
     """KITTI's own 2D boxes of untruncated, unoccluded cars against those of our bodies in their cuboids."""
     root = shared_data / "kitti101" / "training"
     overlaps = []
     for name in [path.stem for path in sorted((root / "label_2").glob("*.txt"))][:12]:
-        line = next(
-            row for row in (root / "calib" / f"{name}.txt").read_text().splitlines() if row.startswith("P2")
-        )
+        rows = (root / "calib" / f"{name}.txt").read_text().splitlines()
+        line = next(row for row in rows if row.startswith("P2"))
         p = np.array(line.split()[1:], dtype=float).reshape(3, 4)
         camera = Camera(p[0, 0], p[1, 1], p[0, 2], p[1, 2])
         shift = np.linalg.inv(p[:, :3]) @ p[:, 3]

@@ -1,0 +1,119 @@
+"""The embedded simulator, with and without its ground truth, and single passes, in one run.
+
+    python -m benchmarks.simulator [--frames 40]
+
+Rows: `render` is the whole of `OpenGLSimulator.render` (stage, paint, truth, sensor, JPEG); `bare` is
+the same loop without the truth passes; both at one and two samples per pixel and axis. They take
+turns frame by frame, so that a busy machine slows all alike. CPU seconds count every thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from imitation.records import Camera, Cuboid
+from sim_actors.ground import ground_y
+from sim_actors.opengl.families import FAMILIES
+from sim_actors.opengl.painting import paint
+from sim_actors.opengl.renderer import OpenGLSimulator
+from sim_actors.opengl.sensor import develop, encode
+from sim_actors.opengl.settings import RendererSettings
+from sim_actors.opengl.staging import stage
+from sim_actors.scene import Actor, Prop, Scene
+
+SIZES = {
+    "640x192": (640, 192, Camera(372.0, 372.0, 314.0, 88.0, 1.65, 0.0)),
+    "1242x375": (1242, 375, Camera(721.5, 721.5, 609.6, 172.9, 1.65, 0.0)),
+}
+BODIES = {"Car": (4.2, 1.75, 1.5), "Pedestrian": (0.9, 0.6, 1.75), "Cyclist": (1.76, 0.6, 1.74)}
+
+
+def street(seed: int, size: str) -> Scene:
+    """A street with 12 actors and 24 props, much like a re-staged frame."""
+    rng = np.random.default_rng(seed)
+    width, height, camera = SIZES[size]
+    actors = []
+    for k in range(12):
+        category = ("Car", "Car", "Pedestrian", "Cyclist")[k % 4]
+        z = float(rng.uniform(7, 50))
+        x = float(rng.uniform(-0.6, 0.6) * z)
+        cuboid = Cuboid(x, ground_y(camera, z), z, *BODIES[category], float(rng.uniform(-math.pi, math.pi)))
+        actors.append(Actor(category, cuboid, tuple(rng.uniform(0, 0.6, 3)), seed=k))  # type: ignore[arg-type]
+    props = []
+    for k in range(8):
+        side = -1 if k % 2 else 1
+        props.append(Prop("building", side * 17.0, 12 + 10.0 * k, 14, 9, 8, math.pi / 2, seed=k))
+        props.append(Prop("tree", side * 10.0, 10 + 8.0 * k, 3.5, 3.5, 6.5, seed=k))
+        props.append(Prop("pole", side * 8.0, 9 + 9.0 * k, 1.5, 0.2, 7, seed=k))
+    return Scene(f"street-{seed}", width, height, camera, tuple(actors), tuple(props), seed=seed)
+
+
+def bare(simulator: OpenGLSimulator, scene: Scene) -> bytes:
+    """A picture without labels."""
+    family, scale = FAMILIES[scene.family], simulator.settings.supersampling
+    with simulator._open() as device:
+        targets = paint(device, scene, family, stage(scene, family), scale)
+        pixels = develop(device, targets, scene, family, scale)
+    return encode(pixels, scene.sensor.jpeg_quality)
+
+
+@dataclass
+class Clock:
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def add(self, work: Callable[[], object]) -> None:
+        wall, cpu = time.perf_counter(), _cpu()
+        work()
+        self.wall += time.perf_counter() - wall
+        self.cpu += _cpu() - cpu
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--frames", type=int, default=40, help="frames a row")
+    frames = parser.parse_args().frames
+    simulators = {s: OpenGLSimulator(RendererSettings(supersampling=s)) for s in (1, 2)}
+    clocks: dict[tuple[str, int, str], Clock] = {}
+    for size in SIZES:
+        for k in range(-2, frames):  # two rounds to warm up
+            for samples, simulator in simulators.items():
+                scene = street(k + 2, size)
+                for name, work in (
+                    ("render", simulator.render),
+                    ("bare", lambda s, sim=simulator: bare(sim, s)),
+                ):
+                    clock = clocks.setdefault((size, samples, name), Clock())
+                    (clock if k >= 0 else Clock()).add(lambda work=work, scene=scene: work(scene))
+    with simulators[2]._open() as device:
+        renderer = device.ctx.info["GL_RENDERER"]
+    print(f"{renderer}; {frames} frames a row")
+    print(f"{'size':>9} {'samples':>7} {'what':>7} {'frames/s':>9} {'wall ms':>8} {'CPU ms':>7}")
+    rows = []
+    for (size, samples, name), clock in clocks.items():
+        wall, cpu = clock.wall / frames, clock.cpu / frames
+        print(f"{size:>9} {samples:>7} {name:>7} {1 / wall:>9.1f} {1e3 * wall:>8.1f} {1e3 * cpu:>7.1f}")
+        row = {"size": size, "supersampling": samples, "what": name}
+        rows.append(row | {"frames_per_s": 1 / wall, "wall_s": wall, "cpu_s": cpu})
+    for simulator in simulators.values():
+        simulator.close()
+    print(json.dumps({"benchmark": "simulator", "renderer": renderer, "frames": frames, "rows": rows}))
+
+
+if __name__ == "__main__":
+    main()
