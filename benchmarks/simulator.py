@@ -16,6 +16,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def street(seed: int, size: str) -> Scene:
         z = float(rng.uniform(7, 50))
         x = float(rng.uniform(-0.6, 0.6) * z)
         cuboid = Cuboid(x, ground_y(camera, z), z, *BODIES[category], float(rng.uniform(-math.pi, math.pi)))
-        actors.append(Actor(category, cuboid, tuple(rng.uniform(0, 0.6, 3)), seed=k))  # type: ignore[arg-type]
+        actors.append(Actor(category, cuboid, tuple(rng.uniform(0, 0.6, 3)), seed=k))
     props = []
     for k in range(8):
         side = -1 if k % 2 else 1
@@ -94,12 +95,13 @@ def main() -> None:
         for k in range(-2, frames):  # two rounds to warm up
             for samples, simulator in simulators.items():
                 scene = street(k + 2, size)
-                for name, work in (
-                    ("render", simulator.render),
-                    ("bare", lambda s, sim=simulator: bare(sim, s)),
-                ):
+                works: dict[str, Callable[[], object]] = {
+                    "render": partial(simulator.render, scene),
+                    "bare": partial(bare, simulator, scene),
+                }
+                for name, work in works.items():
                     clock = clocks.setdefault((size, samples, name), Clock())
-                    (clock if k >= 0 else Clock()).add(lambda work=work, scene=scene: work(scene))
+                    (clock if k >= 0 else Clock()).add(work)
     with simulators[2]._open() as device:
         renderer = device.ctx.info["GL_RENDERER"]
     print(f"{renderer}; {frames} frames a row")

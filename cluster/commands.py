@@ -86,7 +86,7 @@ def _scenes(args: argparse.Namespace, config: Config) -> Iterator[tuple[Frame | 
         if index == args.count:
             return
         target = Target(
-            convention=config.data.convention,
+            convention=config.data.convention or "cuboid_clipped",
             categories=tuple(sorted({obj.category for obj in frame.objects})),
             camera=frame.camera or default_camera(frame.width, frame.height, config.restage.hfov_deg),
             width=frame.width,

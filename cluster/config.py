@@ -27,6 +27,7 @@ from imitation.training.settings import TrainSettings
 from sim_actors.opengl.settings import RendererSettings
 from sim_actors.randomize import RandomizeSettings
 from sim_actors.restage import RestageSettings
+from sim_actors.scene import Convention
 from sim_actors.standin import WorldSettings
 
 
@@ -56,8 +57,10 @@ class DataSettings(Settings):
     ignore: list[str] | None = Field(
         None, description="categories that are neither to be found nor false to find; null: the kind's own"
     )
-    convention: Literal["amodal_clipped", "visible"] = Field(
-        "amodal_clipped", description="what the dataset's boxes mean; synthetic labels follow it"
+    convention: Convention | None = Field(
+        None,
+        description="what the dataset's boxes mean, which synthetic labels follow: amodal_clipped, "
+        "cuboid_clipped or visible; null: the kind's own (KITTI: cuboid_clipped, else amodal_clipped)",
     )
     splits: SplitSettings = Field(
         SplitSettings(), description="how frames are cut where the dataset brings no lists of its own"
@@ -67,6 +70,11 @@ class DataSettings(Settings):
     on_error: Literal["stop", "skip"] = Field(
         "stop", description='a bad frame: "stop" with file and line, or "skip" it, counted and listed'
     )
+
+
+    def label_convention(self) -> Convention:
+        """The convention that synthetic labels follow."""
+        return self.convention or ("cuboid_clipped" if self.kind == "kitti" else "amodal_clipped")
 
 
 class MiningSettings(Settings):

@@ -196,7 +196,7 @@ def _read(part: EvaluationPart) -> ray.data.Dataset:
     import ray.data
 
     filesystem, path = storage.resolve(part.uri)
-    return ray.data.read_parquet(path, filesystem=filesystem, columns=COLUMNS)
+    return ray.data.read_parquet(path, filesystem=filesystem).select_columns(COLUMNS)
 
 
 def _tag(batch: pa.Table, part: int) -> pa.Table:

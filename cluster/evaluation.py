@@ -34,7 +34,8 @@ def evaluate_checkpoint(
     metrics.json there. Raises UserError if there is no such checkpoint or data.
     """
     info = read_info(checkpoint)
-    categories = CategoryMap.from_json(info.trained_on["category_map"])
+    known = info.trained_on.get("category_map")
+    categories = CategoryMap.from_json(known) if known else CategoryMap.identity(info.categories)
     with tempfile.TemporaryDirectory(prefix="imitate-evaluate-") as scratch:
         folder = out or scratch
         storage.check_writable(folder)

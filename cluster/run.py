@@ -45,7 +45,7 @@ def run(config: Config, reporter: Reporter) -> Summary:
             )
         reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
         _keep_best(workspace, history)
-        summary = build_summary(config, workspace, data, history, memory.peak_mb)
+        summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
         report = write_report(config, workspace, data, summary)
     reporter.say("")
     print(format_table(build_table(summary)), flush=True)
@@ -97,3 +97,12 @@ def _keep_best(workspace: Workspace, history: History[Evaluation]) -> None:
     folder = workspace.path("best")
     source = workspace.path(f"cycle-{best.cycle:03d}", "detector", "main")
     copy_product(source, folder)
+
+
+def _peak(workspace: Workspace, now: float | None) -> float | None:
+    """The greatest of this and of earlier drivers of the run that came to its end."""
+    uri = workspace.path("memory.json")
+    before = storage.read_json(uri)["peak_mb"] if storage.exists(uri) else None
+    peak = max((value for value in (before, now) if value is not None), default=None)
+    storage.write_json(uri, {"peak_mb": peak})
+    return peak

@@ -312,7 +312,7 @@ class ClusterStages:
         return Target(
             convention=self.config.world.convention
             if self.config.data.kind == "world"
-            else self.config.data.convention,
+            else self.config.data.label_convention(),
             categories=tuple(data.category_counts),
             camera=data.camera or default_camera(data.width, data.height, self.config.restage.hfov_deg),
             width=data.width,

@@ -31,7 +31,8 @@ def build_summary(
 ) -> Summary:
     """Puts together and writes `summary.json` from the committed stages."""
     told = storage.read_json(workspace.path("run.json"))
-    cycles = [_cycle(workspace, entry) for entry in history.cycles]
+    real = "stand-in" if config.data.kind == "world" else "real"
+    cycles = [_cycle(workspace, entry, real) for entry in history.cycles]
     prepared = storage.read_json(workspace.path("data", "stage-prepare.json"))["seconds"]
     summary = Summary.of(
         run=Run(
@@ -74,7 +75,7 @@ def _title(config: Config) -> str:
     return f"{kind} folder {name}, one seed"
 
 
-def _cycle(workspace: Workspace, entry: LoopCycle[Evaluation]) -> Cycle:
+def _cycle(workspace: Workspace, entry: LoopCycle[Evaluation], real: str) -> Cycle:
     folder = cycle_folder(entry.cycle)
     stages = {
         storage.name_of(uri).removeprefix("stage-").removesuffix(".json"): storage.read_json(uri)
@@ -93,7 +94,7 @@ def _cycle(workspace: Workspace, entry: LoopCycle[Evaluation]) -> Cycle:
         }
     return Cycle.of(
         cycle=entry.cycle,
-        label="real" if entry.cycle == 0 else f"real + sim, cycle {entry.cycle}",
+        label=real if entry.cycle == 0 else f"{real} + sim, cycle {entry.cycle}",
         stop=entry.evaluation.metrics["stop"].to_dict(),
         test=entry.evaluation.metrics["test"].to_dict(),
         real_frames=trained["real_frames"],
@@ -125,11 +126,13 @@ def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summ
     items: list[GalleryItem] = []
     for turn, cycle in enumerate(answered):
         share = (config.report.gallery + turn) // len(answered)  # of unequal shares the later are larger
+        later = workspace.path(cycle_folder(cycle), "evaluation", "failures.parquet")
         items += collect_gallery(
             workspace.path(cycle_folder(cycle - 1), "evaluation", "failures.parquet"),
             data.parts["train"].uri,
             [workspace.path(cycle_folder(cycle), "synthetic")],
             share,
             rng,
+            later_failures_uri=later if storage.exists(later) else None,
         )
     return items

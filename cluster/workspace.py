@@ -23,7 +23,17 @@ from imitation.settings import UserError
 
 CONFIG_FILE = "config.yaml"
 # Settings that do not change what a run computes: they may differ when it continues.
-FREE_KEYS = ("run.storage", "run.name", "ray", "simulate.actors")
+FREE_KEYS = (
+    "run.storage",
+    "run.name",
+    "ray",
+    "report",
+    "simulate.actors",
+    "simulate.cpus_per_actor",
+    "simulate.gpus_per_actor",
+    "simulate.placement_timeout_s",
+    "evaluate.actors",
+)
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,7 +14,9 @@ from typing import Any, Literal
 from imitation.records import Camera, Cuboid
 
 Weather = Literal["clear", "overcast", "fog", "rain", "snow"]
-Convention = Literal["amodal_clipped", "visible"]
+Convention = Literal["amodal_clipped", "cuboid_clipped", "visible"]
+"""What a training label's box is: around the whole object's pixels, clipped to the image; around its
+projected cuboid, clipped (KITTI's boxes come from its cuboids); or around its visible pixels (Waymo)."""
 
 
 @dataclass(frozen=True)

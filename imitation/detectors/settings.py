@@ -66,7 +66,7 @@ class DetectorSettings(Settings):
         0.5, gt=0, le=1, description="nms: a proposal overlapping a better one more is dropped"
     )
     dbscan_iou: float = Field(
-        0.5, gt=0, lt=1, description="dbscan: proposals overlapping this much are neighbours"
+        0.7, gt=0, lt=1, description="dbscan: proposals overlapping this much are neighbours"
     )
     dbscan_weight: float = Field(
         0.1, gt=0, description="dbscan: a proposal is a cluster's core if its neighbours' scores sum to this"

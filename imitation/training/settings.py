@@ -38,7 +38,7 @@ class TrainSettings(Settings):
     steps: int = Field(150, ge=1, description="optimizer steps")
     batch_size: int = Field(8, ge=1, le=4096, description="images a step, over all workers together")
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd (with momentum 0.9)")
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate")
+    learning_rate: float = Field(2e-3, gt=0, le=10, description="peak learning rate")
     backbone_rate: float = Field(
         0.3, ge=0, le=1, description="the backbone's learning rate as a share of the rest's; 0 freezes it"
     )

@@ -103,10 +103,11 @@ class FrameSource:
                 f"training: {len(missing)} of the frame ids to include or exclude are not in the data, "
                 f"such as {missing[0]!r}"
             )
+        # By id: simulators finish in any order, but the same frames must train the same detector.
         self._places = [
             (part, index)
             for part, store in enumerate(self._stores)
-            for index, frame_id in enumerate(store.frame_ids)
+            for frame_id, index in sorted((frame_id, i) for i, frame_id in enumerate(store.frame_ids))
             if (include is None or frame_id in include) and frame_id not in exclude
         ]
         if not self._places:

@@ -24,16 +24,16 @@ class Light:
     """
 
     zenith: Rgb = (0.16, 0.34, 0.72)
-    horizon: Rgb = (0.62, 0.74, 0.88)
+    horizon: Rgb = (0.78, 0.88, 0.98)
     sun: Rgb = (1.0, 0.93, 0.82)
     low_sun: Rgb = (1.0, 0.48, 0.2)
     lamp: Rgb = (1.0, 0.72, 0.42)
     sky_exponent: float = 0.55
     clouds: float = 0.35
     cloud_scale: float = 0.55
-    fill: float = 1.0
-    sun_power: float = 2.3
-    bounce: float = 0.22
+    fill: float = 0.72
+    sun_power: float = 3.2
+    bounce: float = 0.16
     softness: float = 0.06
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from imitation.records import Box, Frame, Object
+from imitation.records import Box, Cuboid, Frame, Object
 from imitation.settings import UserError
+from sim_actors.estimate import NEAR, projected_box
 from sim_actors.opengl.context import Device
 from sim_actors.opengl.families import FAMILIES
 from sim_actors.opengl.light import time_of_day
@@ -87,11 +88,10 @@ class OpenGLSimulator(Simulator):
 
     def _label(self, seen: Seen, scene: Scene) -> Object:
         actor = scene.actors[seen.actor]
-        clipped: Box = seen.amodal_box.clipped(scene.width, scene.height)
         cuboid = actor.cuboid
         return Object(
             category=actor.category,
-            box=clipped if scene.convention == "amodal_clipped" else seen.visible_box,
+            box=self._box(seen, scene, cuboid),
             visible_box=seen.visible_box,
             amodal_box=seen.amodal_box,
             truncation=seen.truncation,
@@ -102,6 +102,16 @@ class OpenGLSimulator(Simulator):
             alpha=_wrapped(cuboid.yaw - math.atan2(cuboid.x, cuboid.z)),
             occlusion_level=0 if seen.occlusion < 0.1 else 1 if seen.occlusion < 0.5 else 2,
         )
+
+    def _box(self, seen: Seen, scene: Scene, cuboid: Cuboid) -> Box:
+        """The training label, as the scene's convention has it."""
+        if scene.convention == "visible":
+            return seen.visible_box
+        box = seen.amodal_box
+        # Across the near plane corners have no image; there the pixels know better.
+        if scene.convention == "cuboid_clipped" and cuboid.corners()[:, 2].min() > NEAR:
+            box = projected_box(cuboid, scene.camera)
+        return box.clipped(scene.width, scene.height)
 
 
 def _wrapped(angle: float) -> float:

@@ -219,8 +219,8 @@ def test_real_labels_agree_with_ours(simulator: OpenGLSimulator, shared_data: Pa
             kind, truncated, occluded, _, *values = row.split()
             if kind == "Car" and float(truncated) == 0 and int(occluded) == 0:
                 x1, y1, x2, y2, h, w, length, x, y, z, yaw = map(float, values[:11])
-                where = [float(v) for v in np.array([x, y, z]) + shift]
-                labelled[Cuboid(*where, length, w, h, yaw)] = Box(x1, y1, x2, y2)
+                x, y, z = (float(v) for v in np.array([x, y, z]) + shift)
+                labelled[Cuboid(x, y, z, length, w, h, yaw)] = Box(x1, y1, x2, y2)
         cars = [replace(actor("Car", 0, 10), cuboid=cuboid) for cuboid in labelled]
         frame = simulator.render(scene(*cars, camera=camera, width=1242, height=375))
         overlaps += [iou(o.box, labelled[o.cuboid]) for o in frame.objects if o.cuboid]

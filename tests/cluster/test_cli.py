@@ -1,0 +1,116 @@
+"""The command line as a person uses it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cluster import cli
+from cluster.cli import main, split_options
+from imitation.detectors.settings import DetectorSettings
+from imitation.product import save_product
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory) -> Path:
+    import torch
+
+    from imitation.detectors.build import build_detector
+
+    torch.manual_seed(0)
+    detector = DetectorSettings(backbone="resnet10", weights=None, features=16, width=128, height=64)
+    folder = tmp_path_factory.mktemp("product") / "best"
+    save_product(str(folder), build_detector(detector, 2).state_dict(), detector, ("car", "truck"), {}, 0.0)
+    return folder
+
+
+def test_help_names_every_command_and_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom cluster.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('ray', 'torch', 'numpy', 'pydantic', 'pyarrow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    for command in ("run", "render", "evaluate", "predict", "export-model", "report", "defaults"):
+        assert f"    {command} " in done.stdout or f"    {command}\n" in done.stdout
+    assert done.stdout.strip().endswith("[]")
+
+
+def test_options_may_stand_anywhere():
+    words, options = split_options(["render", "a.yaml", "--like", "x", "randomize.strength=0.5", "--out", "o"])
+    assert options == ["randomize.strength=0.5"]
+    assert words == ["render", "a.yaml", "--like", "x", "--out", "o"]
+
+
+def test_a_mistake_is_one_sentence_and_exit_code_1(capsys):
+    assert main(["run", str(ROOT / "ray_config.yaml"), "train.step=3"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("imitate: ")
+    assert "the nearest is 'train.steps'" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_shadowed_package_is_refused(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    assert main(["defaults"]) == 1
+    said = capsys.readouterr().err
+    assert "'imitation' is taken from" in said
+    assert "environment of its own" in said
+
+
+def test_predict_gives_json_and_draws(product, tmp_path, capsys):
+    image = tmp_path / "photo.png"
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 200, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(image)
+    assert main(["predict", str(product), str(image), "--out", str(tmp_path / "drawn")]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert (result["width"], result["height"]) == (200, 60)
+    for found in result["detections"]:
+        assert found["category"] in ("car", "truck")
+        x1, y1, x2, y2 = found["box"]
+        assert 0 <= x1 <= x2 <= 200
+        assert 0 <= y1 <= y2 <= 60
+    assert Image.open(tmp_path / "drawn" / "photo.png").size == (200, 60)
+
+
+def test_predict_names_a_missing_picture_and_a_missing_checkpoint(product, tmp_path, capsys):
+    assert main(["predict", str(product), str(tmp_path / "none.jpg")]) == 1
+    assert "none.jpg" in capsys.readouterr().err
+    assert main(["predict", str(tmp_path / "nothing"), "x.jpg"]) == 1
+    assert "no trained detector here" in capsys.readouterr().err
+
+
+def test_evaluate_without_data_says_how_to_name_some(product, tmp_path, capsys):
+    import shutil
+
+    alone = tmp_path / "alone" / "best"
+    shutil.copytree(product, alone)
+    assert main(["evaluate", str(alone)]) == 1
+    assert "lies in no run's folder" in capsys.readouterr().err
+
+
+def test_defaults_are_the_configuration_file(capsys):
+    assert main(["defaults"]) == 0
+    assert capsys.readouterr().out == (ROOT / "ray_config.yaml").read_text(encoding="utf-8")
+
+
+def test_render_a_scene_by_hand(tmp_path, capsys):
+    out = tmp_path / "scene"
+    assert main(["render", "--scene", str(ROOT / "examples/scene.yaml"), "--out", str(out)]) == 0
+    sheet = Path(capsys.readouterr().out.strip())
+    assert Image.open(sheet).width > 600
+    assert list(out.glob("*.json"))
+
+
+def test_render_like_a_kitti_folder(shared_data, tmp_path, capsys):
+    out = tmp_path / "like"
+    words = ["render", str(ROOT / "ray_config.yaml"), "--like", str(shared_data / "kitti3_png")]
+    assert main([*words, "--count", "2", "--out", str(out), "randomize.strength=0.0"]) == 0
+    assert Image.open(Path(capsys.readouterr().out.strip())).width > 1000
+    assert len(list(out.glob("*.json"))) == 2

@@ -1,0 +1,129 @@
+"""Real data into a run: splits, problems, and what is refused."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cluster.config import Config, load_defaults
+from cluster.prepare import RealData, prepare
+from cluster.progress import Reporter
+from cluster.services import Services
+from cluster.workspace import Workspace
+from imitation import storage
+from imitation.datasets.parquet import read_frames, write_frames
+from imitation.records import Box, Frame, Object
+from imitation.settings import DataError, UserError
+
+CAR = "Car 0.00 0 1.57 100.00 20.00 160.00 60.00 1.50 1.60 3.90 0.00 1.65 20.00 1.57"
+CALIB = "P2: 700 0 128 0 0 700 32 0 0 0 1 0\n"
+
+
+def jpeg(width: int = 256, height: int = 64) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(sink, "JPEG")
+    return sink.getvalue()
+
+
+@pytest.fixture
+def kitti(tmp_path: Path) -> Path:
+    root = tmp_path / "kitti"
+    for folder in ("image_2", "label_2", "calib"):
+        (root / "training" / folder).mkdir(parents=True)
+    for i in range(12):
+        (root / f"training/image_2/{i:06}.jpg").write_bytes(jpeg())
+        (root / f"training/label_2/{i:06}.txt").write_text(CAR + "\n")
+        (root / f"training/calib/{i:06}.txt").write_text(CALIB)
+    (root / "ImageSets").mkdir()
+    (root / "ImageSets/train.txt").write_text("".join(f"{i:06}\n" for i in range(6)))
+    (root / "ImageSets/val.txt").write_text("".join(f"{i:06}\n" for i in range(6, 12)))
+    return root
+
+
+def prepared(tmp_path: Path, *options: str) -> tuple[RealData, Config]:
+    config = load_defaults(list(options))
+    with open("/dev/null", "w") as nowhere:
+        return prepare(config, Workspace(str(tmp_path / "run")), Services(config), Reporter(nowhere)), config
+
+
+def ids(part) -> set[str]:
+    return {frame.frame_id for frame in read_frames(part.uri, ("frame_id",))}
+
+
+def test_a_kitti_folder_keeps_its_lists_and_images_stay_where_they_are(kitti, tmp_path):
+    data, _ = prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
+    assert ids(data.parts["train"]) == {f"{i:06}" for i in range(6)}
+    assert len(ids(data.parts["stop"])) == len(ids(data.parts["test"])) == 3
+    assert not ids(data.parts["stop"]) & ids(data.parts["test"])
+    assert {i for fold in data.folds for i in fold} == ids(data.parts["train"])
+    for frame in read_frames(data.parts["train"].uri):
+        assert frame.image is None
+        assert frame.image_uri.startswith(str(kitti))
+    assert data.camera.fx == pytest.approx(700)
+    assert (data.width, data.height) == (256, 64)
+
+
+def test_the_same_seed_cuts_the_same_and_another_does_not(kitti, tmp_path):
+    options = ("data.kind=kitti", f"data.root={kitti}")
+    first, _ = prepared(tmp_path / "a", *options)
+    again, _ = prepared(tmp_path / "b", *options)
+    others = [prepared(tmp_path / f"c{s}", *options, f"data.splits.seed={s}")[0] for s in range(1, 5)]
+    assert ids(first.parts["stop"]) == ids(again.parts["stop"])
+    assert first.folds == again.folds
+    assert any(ids(other.parts["stop"]) != ids(first.parts["stop"]) for other in others)
+
+
+def test_bad_frames_stop_the_run_naming_file_and_line_or_are_skipped_and_listed(kitti, tmp_path):
+    label = kitti / "training/label_2/000002.txt"
+    label.write_text(CAR + "\n" + CAR.replace("100.00", "nan") + "\n")
+    image = kitti / "training/image_2/000004.jpg"
+    image.write_bytes(image.read_bytes()[:-60])
+    options = ("data.kind=kitti", f"data.root={kitti}")
+    with pytest.raises(DataError, match=r"000002\.txt:2"):
+        prepared(tmp_path, *options)
+    data, _ = prepared(tmp_path, *options, "data.on_error=skip", "run.name=skips")
+    assert ids(data.parts["train"]) == {"000000", "000001", "000003", "000005"}
+    assert len(data.problems) == 2
+    assert any("000002.txt:2" in problem for problem in data.problems)
+    assert any("000004.jpg" in problem for problem in data.problems)
+
+
+def test_overlapping_splits_are_refused(kitti, tmp_path):
+    (kitti / "ImageSets/val.txt").write_text("000005\n000006\n000007\n")
+    with pytest.raises(UserError, match="000005"):
+        prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
+
+
+def test_a_split_in_which_nothing_can_be_found_is_refused(kitti, tmp_path):
+    for i in range(6, 12):
+        (kitti / f"training/label_2/{i:06}.txt").write_text(CAR.replace("Car", "Tram") + "\n")
+    with pytest.raises(UserError, match="'stop' has no object of Car, Pedestrian, Cyclist"):
+        prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
+
+
+def test_categories_of_ones_own(kitti, tmp_path):
+    data, _ = prepared(
+        tmp_path, "data.kind=kitti", f"data.root={kitti}", "data.categories=[vehicle]", "data.mapping={Car: vehicle}"
+    )
+    assert data.categories.categories == ("vehicle",)
+    (frame, *_) = read_frames(data.parts["train"].uri)
+    assert data.categories.apply(frame).labels.tolist() == [1]
+
+
+def test_parquet_of_our_own_comes_back_as_it_went_in(tmp_path):
+    for split, count in (("train", 4), ("stop", 2), ("test", 2)):
+        frames = [
+            Frame(f"{split}{i}", 256, 64, (Object("robot", Box(1, 2, 30, 40)),), image=jpeg()) for i in range(count)
+        ]
+        write_frames(frames, str(tmp_path / "data" / split / "frames.parquet"))
+    data, _ = prepared(tmp_path, "data.kind=parquet", f"data.root={tmp_path / 'data'}")
+    assert data.categories.categories == ("robot",)
+    assert {split: part.frames for split, part in data.parts.items()} == {"train": 4, "stop": 2, "test": 2}
+
+
+def test_what_is_prepared_is_read_back_equal(kitti, tmp_path):
+    data, config = prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
+    committed = storage.read_json(str(tmp_path / "run/data/stage-prepare.json"))
+    assert RealData.from_json(committed) == data
