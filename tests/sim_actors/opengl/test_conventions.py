@@ -38,7 +38,7 @@ def test_each_convention_gives_its_own_box(simulator):
 
 
 def test_a_cuboid_across_the_near_plane_falls_back_to_its_pixels(simulator):
-    beside = Actor("car", Cuboid(2.2, 1.65, 1.0, 3.9, 1.6, 1.5, -1.57))
+    beside = Actor("car", Cuboid(1.5, 1.65, 1.4, 3.9, 1.6, 1.5, -1.57))
     scene = Scene("s", 320, 128, CAMERA, (beside,), convention="cuboid_clipped")
     (found,) = simulator.render(scene).objects
     assert found.box == found.amodal_box.clipped(320, 128)
