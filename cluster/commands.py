@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ def _scenes(args: argparse.Namespace, config: Config) -> Iterator[tuple[Frame | 
             focus=(),
             clutter=(),
             variations=args.variations,
-            seed=config.run.seed,
+            seed=zlib.crc32(f"{config.run.seed}/{frame.frame_id}".encode()),
             policy="render",
         )
         for variation in range(args.variations):
@@ -176,17 +177,18 @@ def report(args: argparse.Namespace) -> None:
 
     from cluster.config import parse
     from cluster.prepare import RealData
-    from cluster.summary import read_summary, write_report
+    from cluster.summary import SUMMARY, write_report
     from cluster.workspace import CONFIG_FILE, Workspace
+    from imitation.report.summary import read_summary
 
     workspace = Workspace(args.run)
-    if not storage.exists(workspace.path("summary.json")):
+    if not storage.exists(workspace.path(SUMMARY)):
         raise UserError(f"{args.run}: no finished run here (summary.json is missing)")
     config = parse(
         yaml.safe_load(storage.read_text(workspace.path(CONFIG_FILE))), workspace.path(CONFIG_FILE)
     )
     data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")))
-    print(write_report(config, workspace, data, read_summary(workspace)))
+    print(write_report(config, workspace, data, read_summary(workspace.path(SUMMARY))))
 
 
 def defaults(args: argparse.Namespace) -> None:

@@ -71,7 +71,6 @@ class DataSettings(Settings):
         "stop", description='a bad frame: "stop" with file and line, or "skip" it, counted and listed'
     )
 
-
     def label_convention(self) -> Convention:
         """The convention that synthetic labels follow."""
         return self.convention or ("cuboid_clipped" if self.kind == "kitti" else "amodal_clipped")

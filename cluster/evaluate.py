@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -169,9 +170,7 @@ def _stream(
     context.enable_progress_bars = False  # the driver draws one bar for all stages
     context.execution_options.preserve_order = True  # the same rows in the same order, run after run
     streams = [
-        _read(part).map_batches(
-            _tag, fn_kwargs={"part": index}, batch_format="pyarrow", num_cpus=0.5, zero_copy_batch=True
-        )
+        _read(part).map_batches(partial(_tag, part=index), batch_format="pyarrow", num_cpus=0.5)
         for index, part in enumerate(parts)
     ]
     frames = streams[0].union(*streams[1:]) if len(streams) > 1 else streams[0]

@@ -138,7 +138,7 @@ def _import(
     names = dataset.splits()
     mine: set[str] = set()
     for split in SPLITS:
-        sources = [split]
+        sources: list[str] = [split]
         if split == "train" and set(names["mine"]) - set(names["train"]):
             sources.append("mine")  # every arm may train on the labels that mining sees
         seen: set[str] = set()

@@ -15,10 +15,10 @@ from imitation.aggregation import Dataset, Part
 from imitation.requests import Request
 
 Detector = TypeVar("Detector")
-Failures = TypeVar("Failures", covariant=True)
+Failures_co = TypeVar("Failures_co", covariant=True)
 
 
-class Evaluation(Protocol[Failures]):
+class Evaluation(Protocol[Failures_co]):
     """What a cycle's evaluation must tell the loop: its score on the `stop` split, in [0, 1], and the
     failures found on the `mine` split."""
 
@@ -26,7 +26,7 @@ class Evaluation(Protocol[Failures]):
     def score(self) -> float: ...
 
     @property
-    def failures(self) -> Failures: ...
+    def failures(self) -> Failures_co: ...
 
 
 E = TypeVar("E", bound=Evaluation)
@@ -102,4 +102,5 @@ def imitate(
             reason = f"cycle {cycle + 1} brought no new synthetic frame: no failure is within reach"
             break
         dataset = dataset.aggregate(part)
+    assert reason is not None
     return History(tuple(history), reason)

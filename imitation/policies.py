@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -235,7 +235,10 @@ def build_policy(settings: PolicySettings) -> Policy:
 
     Raises UserError for an unknown name or an import path that does not lead to a factory.
     """
-    known = {"imitation": ImitationPolicy, "random": RandomPolicy}
+    known: dict[str, Callable[[PolicySettings], Policy]] = {
+        "imitation": ImitationPolicy,
+        "random": RandomPolicy,
+    }
     if settings.name in known:
         return known[settings.name](settings)
     module, _, attribute = settings.name.partition(":")
@@ -247,7 +250,8 @@ def build_policy(settings: PolicySettings) -> Policy:
         factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(f"policy.name is {settings.name!r}, which cannot be imported: {error}") from error
-    return factory(settings)
+    policy: Policy = factory(settings)
+    return policy
 
 
 def requested_frames(requests: Sequence[Request]) -> int:

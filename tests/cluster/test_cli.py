@@ -43,7 +43,9 @@ def test_help_names_every_command_and_loads_nothing_heavy():
 
 
 def test_options_may_stand_anywhere():
-    words, options = split_options(["render", "a.yaml", "--like", "x", "randomize.strength=0.5", "--out", "o"])
+    words, options = split_options(
+        ["render", "a.yaml", "--like", "x", "randomize.strength=0.5", "--out", "o"]
+    )
     assert options == ["randomize.strength=0.5"]
     assert words == ["render", "a.yaml", "--like", "x", "--out", "o"]
 

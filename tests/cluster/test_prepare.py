@@ -105,7 +105,11 @@ def test_a_split_in_which_nothing_can_be_found_is_refused(kitti, tmp_path):
 
 def test_categories_of_ones_own(kitti, tmp_path):
     data, _ = prepared(
-        tmp_path, "data.kind=kitti", f"data.root={kitti}", "data.categories=[vehicle]", "data.mapping={Car: vehicle}"
+        tmp_path,
+        "data.kind=kitti",
+        f"data.root={kitti}",
+        "data.categories=[vehicle]",
+        "data.mapping={Car: vehicle}",
     )
     assert data.categories.categories == ("vehicle",)
     (frame, *_) = read_frames(data.parts["train"].uri)
@@ -115,7 +119,8 @@ def test_categories_of_ones_own(kitti, tmp_path):
 def test_parquet_of_our_own_comes_back_as_it_went_in(tmp_path):
     for split, count in (("train", 4), ("stop", 2), ("test", 2)):
         frames = [
-            Frame(f"{split}{i}", 256, 64, (Object("robot", Box(1, 2, 30, 40)),), image=jpeg()) for i in range(count)
+            Frame(f"{split}{i}", 256, 64, (Object("robot", Box(1, 2, 30, 40)),), image=jpeg())
+            for i in range(count)
         ]
         write_frames(frames, str(tmp_path / "data" / split / "frames.parquet"))
     data, _ = prepared(tmp_path, "data.kind=parquet", f"data.root={tmp_path / 'data'}")
@@ -124,6 +129,6 @@ def test_parquet_of_our_own_comes_back_as_it_went_in(tmp_path):
 
 
 def test_what_is_prepared_is_read_back_equal(kitti, tmp_path):
-    data, config = prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
+    data, _config = prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
     committed = storage.read_json(str(tmp_path / "run/data/stage-prepare.json"))
     assert RealData.from_json(committed) == data

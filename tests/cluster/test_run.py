@@ -94,7 +94,9 @@ def test_a_run_leaves_what_the_documentation_promises(undisturbed):
     assert product["operating_threshold"] == summary.best.metrics.stop.threshold
     table = pq.read_table(undisturbed / "cycle-001" / "synthetic" / "part-00000.parquet")
     origin = table["origin"][0].as_py()
-    parents = set(pq.read_table(undisturbed / "data" / "train" / "part-00000.parquet")["frame_id"].to_pylist())
+    parents = set(
+        pq.read_table(undisturbed / "data" / "train" / "part-00000.parquet")["frame_id"].to_pylist()
+    )
     assert origin["failures"]
     assert origin["parent"].startswith("standin-train-") or origin["parent"] in parents
 
@@ -103,7 +105,11 @@ def test_a_run_leaves_what_the_documentation_promises(undisturbed):
 @pytest.mark.timeout(1500)
 def test_killed_anywhere_the_same_command_ends_with_the_same_run(undisturbed, tmp_path):
     name = "killed"
-    places = ["data/train/part-00003.parquet", "cycle-000/stage-train-main.json", "cycle-001/synthetic/part-*"]
+    places = [
+        "data/train/part-00003.parquet",
+        "cycle-000/stage-train-main.json",
+        "cycle-001/synthetic/part-*",
+    ]
     before: dict[Path, float] = {}
     for place in places:
         kill_when(tmp_path, name, place)
@@ -141,7 +147,7 @@ def test_another_configuration_on_an_old_run_is_refused(tmp_path):
     from cluster.config import load
     from cluster.workspace import Workspace
 
-    options = [word for word in command(tmp_path, "old")[5:]]
+    options = list(command(tmp_path, "old")[5:])
     Workspace(str(folder)).open(load(ROOT / "ray_config.yaml", options).plain())
     done = run(tmp_path, "old", "train.steps=9")
     assert done.returncode == 1
