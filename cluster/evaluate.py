@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -46,7 +46,9 @@ class EvaluateSettings(Settings):
 
     actors: int = Field(1, ge=1, description="detector actors")
     cpus_per_actor: float = Field(1.0, gt=0, description="logical CPUs a detector actor takes")
-    gpus_per_actor: float = Field(0.0, ge=0, description="GPUs a detector actor takes (0.5: two share one)")
+    gpus_per_actor: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
+        "auto", description="GPUs a detector actor takes; auto: half of one where the cluster has any"
+    )
     batch_size: int = Field(16, ge=1, description="frames a forward pass")
     threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
 
@@ -85,7 +87,8 @@ class DetectorActor:
         from imitation.product import load_product
 
         torch.set_num_threads(threads or os.cpu_count() or 1)
-        self.predictors = {name: load_product(uri)[0] for name, uri in products.items()}
+        device = "cuda" if torch.cuda.is_available() else "cpu"  # Ray hides GPUs that were not asked for
+        self.predictors = {name: load_product(uri, device)[0] for name, uri in products.items()}
         self.parts = parts
         self.categories = categories
 
@@ -186,9 +189,17 @@ def _stream(
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=settings.actors),
         num_cpus=settings.cpus_per_actor,
-        num_gpus=settings.gpus_per_actor or None,
+        num_gpus=_gpus(settings) or None,
     )
     yield from rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+
+
+def _gpus(settings: EvaluateSettings) -> float:
+    import ray
+
+    if settings.gpus_per_actor != "auto":
+        return settings.gpus_per_actor
+    return 0.5 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
 
 
 def _read(part: EvaluationPart) -> ray.data.Dataset:

@@ -25,7 +25,7 @@ class GridLossSettings(Settings):
     coverage: float = Field(1.0, ge=0, description="weight of the coverage loss (binary cross-entropy)")
     box: float = Field(1.0, ge=0, description="weight of the L1 loss on box distances")
     overlap: float = Field(
-        1.0, ge=0, description="weight of a generalised-IoU loss on the same boxes; 0: the paper's L1 alone"
+        0.0, ge=0, description="weight of a generalised-IoU loss on the same boxes; 0: the paper's L1 alone"
     )
     category: float = Field(1.0, ge=0, description="weight of the class loss (binary cross-entropy)")
     occlusion: float = Field(0.2, ge=0, description="weight of the occlusion loss (binary cross-entropy)")
