@@ -309,8 +309,8 @@ LocalTrainer: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_Local
 class LocalLauncher:
     """The living actor: started at the first training, replaced when it died, kept until `close`.
 
-    It asks for no CPU (it idles between trainings) and for one GPU if `use_gpu`. A training whose actor
-    dies continues once in a new one, from its last checkpoint.
+    It asks for no CPU and, if `use_gpu`, for half a GPU: it idles while detectors are evaluated on it.
+    A training whose actor dies continues once in a new one, from its last checkpoint.
     """
 
     def __init__(self, use_gpu: bool = False) -> None:
@@ -328,7 +328,7 @@ class LocalLauncher:
     def _run(self, config: dict[str, Any], progress: Progress) -> None:
         if self._trainer is None:
             self._mailbox = Mailbox.remote()
-            self._trainer = LocalTrainer.options(num_gpus=int(self._use_gpu)).remote()
+            self._trainer = LocalTrainer.options(num_gpus=0.5 * self._use_gpu).remote()
         task = self._trainer.run.remote(config | {"use_gpu": self._use_gpu, "mailbox": self._mailbox})
         _follow(lambda: bool(ray.wait([task], timeout=POLL_S)[0]), self._mailbox, progress)
         try:
