@@ -32,8 +32,8 @@ check:
 # uv, because it resolves torch and torchvision to matching builds and installs in seconds.
 $(VENV)/.installed: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
+	$(BIN)/uv pip install --python $(BIN)/python -r requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 

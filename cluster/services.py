@@ -120,7 +120,7 @@ class Services:
     def launcher(self) -> Launcher:
         """Where trainings run."""
         if self._launcher is None:
-            from cluster.train import make_launcher
+            from cluster.launchers import make_launcher
 
             start_ray(self.config)
             self._launcher = make_launcher(self.config.train)

@@ -91,8 +91,8 @@ class Workspace:
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The committed result of a stage ("cycle-000/train"), running `work` if there is none.
 
-        `work` returns plain JSON data. Its wall time is added as `seconds`; a reused result says
-        so with `reused`.
+        `work` returns plain JSON data. Its wall time is added as `seconds` (a `seconds` of its own
+        becomes `work_seconds`); a reused result says so with `reused`.
         """
         folder, _, leaf = name.rpartition("/")
         path = self.path(folder, f"stage-{leaf}.json") if folder else self.path(f"stage-{leaf}.json")
@@ -100,7 +100,9 @@ class Workspace:
             return storage.read_json(path) | {"reused": True}
         start = time.monotonic()
         result = work()
-        result = {"seconds": round(time.monotonic() - start, 3)} | result
+        if "seconds" in result:
+            result["work_seconds"] = result.pop("seconds")
+        result["seconds"] = round(time.monotonic() - start, 3)
         storage.write_json(path, result)
         return result | {"reused": False}
 
@@ -118,7 +120,7 @@ class RunLock:
         if self.local is not None:
             import fcntl
 
-            Path(self.local).mkdir(parents=True, exist_ok=True)
+            storage.check_writable(self.local)
             path = Path(self.local) / ".lock"
             self.handle = path.open("a+")
             try:

@@ -8,7 +8,8 @@ import pytest
 import ray
 import torch
 
-from cluster.train import LocalLauncher, TorchLauncher, TrainSpec, train_detector
+from cluster.launchers import LocalLauncher, TorchLauncher
+from cluster.train import TrainSpec, train_detector
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import write_frames
 from imitation.detectors.settings import DetectorSettings

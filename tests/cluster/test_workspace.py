@@ -24,6 +24,12 @@ def test_a_committed_stage_is_not_run_again(tmp_path):
     assert (again["answer"], again["reused"], again["seconds"]) == (42, True, first["seconds"])
 
 
+def test_a_stages_seconds_are_those_on_the_wall(tmp_path):
+    result = Workspace(str(tmp_path)).stage("a/b", lambda: {"seconds": 1e6})
+    assert result["work_seconds"] == 1e6
+    assert result["seconds"] != 1e6
+
+
 def test_a_stage_that_fails_is_not_committed(tmp_path):
     workspace = Workspace(str(tmp_path))
     with pytest.raises(RuntimeError):
@@ -55,6 +61,8 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
         Workspace(str(tmp_path / "file" / "run")).open({})
+    with pytest.raises(UserError, match="file"), RunLock(str(tmp_path / "file" / "run")):
+        pass
 
 
 def test_a_second_driver_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):

@@ -1,0 +1,191 @@
+"""Two launchers of the one train function, `cluster.train.train_loop_per_worker`.
+
+- `LocalLauncher`: one long-lived actor that runs it through Ray Train's local mode. Starting a worker and
+  importing torch is paid once, not for each of a loop's trainings; for one CPU or GPU worker.
+- `TorchLauncher`: Ray Train's TorchTrainer, for several workers; each takes its slice of every batch.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from cluster.train import Launcher, Progress, train_loop_per_worker
+from imitation.settings import UserError
+from imitation.training.settings import TrainSettings
+
+POLL_S = 0.3
+
+
+def make_launcher(settings: TrainSettings) -> Launcher:
+    """The launcher for these settings: the living actor for one worker, TorchTrainer for several."""
+    use_gpu = has_gpu() if settings.use_gpu == "auto" else settings.use_gpu
+    if settings.num_workers == 1:
+        return LocalLauncher(use_gpu)
+    return TorchLauncher(settings.num_workers, use_gpu)
+
+
+def has_gpu() -> bool:
+    """Whether the Ray cluster has a GPU."""
+    return ray.cluster_resources().get("GPU", 0) >= 1
+
+
+# Inside a Tune trial, actors must not wait for a place in the trial's own placement group.
+_ANYWHERE: Any = PlacementGroupSchedulingStrategy(placement_group=None)  # type: ignore[arg-type]
+
+
+class _Mailbox:
+    """Progress on its way from workers to the driver."""
+
+    def __init__(self) -> None:
+        self._events: list[dict[str, Any]] = []
+
+    def put(self, event: dict[str, Any]) -> None:
+        self._events.append(event)
+
+    def take(self) -> list[dict[str, Any]]:
+        events, self._events = self._events, []
+        return events
+
+
+class _LocalTrainer:
+    """Runs the train function in its own process through Ray Train's local mode, again and again."""
+
+    def run(self, config: dict[str, Any]) -> None:
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        TorchTrainer(
+            train_loop_per_worker,
+            train_loop_config=config,
+            scaling_config=ScalingConfig(num_workers=0),
+            run_config=RunConfig(name="local"),
+        ).fit()
+
+
+Mailbox: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_Mailbox)
+LocalTrainer: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_LocalTrainer)
+
+
+class LocalLauncher:
+    """The living actor: started at the first training, replaced when it died, kept until `close`.
+
+    It asks for no CPU and, if `use_gpu`, for half a GPU: it idles while detectors are evaluated on it.
+    A training whose actor dies continues once in a new one, from its last checkpoint.
+    """
+
+    def __init__(self, use_gpu: bool = False) -> None:
+        self._use_gpu = use_gpu
+        self._trainer: Any = None
+        self._mailbox: Any = None
+
+    def run(self, config: dict[str, Any], progress: Progress) -> None:
+        try:
+            self._run(config, progress)
+        except ray.exceptions.RayActorError:
+            self.close()
+            self._run(config, progress)
+
+    def _run(self, config: dict[str, Any], progress: Progress) -> None:
+        if self._trainer is None:
+            self._mailbox = Mailbox.remote()
+            self._trainer = LocalTrainer.options(num_gpus=0.5 * self._use_gpu).remote()
+        task = self._trainer.run.remote(config | {"use_gpu": self._use_gpu, "mailbox": self._mailbox})
+        _follow(lambda: bool(ray.wait([task], timeout=POLL_S)[0]), self._mailbox, progress)
+        try:
+            ray.get(task)
+        except ray.exceptions.RayTaskError as error:
+            raise _cause(error) from error
+
+    def close(self) -> None:
+        for actor in (self._trainer, self._mailbox):
+            if actor is not None:
+                ray.kill(actor)
+        self._trainer = self._mailbox = None
+
+
+class TorchLauncher:
+    """Ray Train's TorchTrainer with `num_workers` workers of one CPU (and one GPU if `use_gpu`) each.
+
+    When a worker dies, all are started again, once, and training continues from its last checkpoint.
+    """
+
+    def __init__(self, num_workers: int, use_gpu: bool = False) -> None:
+        self._num_workers = num_workers
+        self._use_gpu = use_gpu
+
+    def run(self, config: dict[str, Any], progress: Progress) -> None:
+        error = self._fit(config, progress)
+        # Train's own FailureConfig would also repeat what a person has to mend
+        if error is not None and not isinstance(_cause(error), UserError):
+            error = self._fit(config, progress)
+        if error is not None:
+            raise _cause(error) from error
+
+    def _fit(self, config: dict[str, Any], progress: Progress) -> BaseException | None:
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        mailbox = Mailbox.remote()
+        with tempfile.TemporaryDirectory(prefix="imitation-train-") as scratch:
+            trainer = TorchTrainer(
+                train_loop_per_worker,
+                train_loop_config=config | {"use_gpu": self._use_gpu, "mailbox": mailbox},
+                scaling_config=ScalingConfig(num_workers=self._num_workers, use_gpu=self._use_gpu),
+                run_config=RunConfig(name="train", storage_path=scratch),
+            )
+            # not in the main thread: there `fit` would take over Ctrl-C, and nobody could read the mailbox
+            errors: list[BaseException] = []
+            thread = threading.Thread(target=_collect, args=(trainer.fit, errors), daemon=True)
+            thread.start()
+            try:
+                _follow(lambda: _ended(thread), mailbox, progress)
+            finally:
+                ray.kill(mailbox)
+        return errors[0] if errors else None
+
+    def close(self) -> None:
+        """Nothing is kept between trainings."""
+
+
+def _follow(ended: Callable[[], bool], mailbox: Any, progress: Progress) -> None:
+    """Hands progress on until the training has ended, and what is left then."""
+    while not ended():
+        for event in ray.get(mailbox.take.remote()):
+            progress(event)
+    for event in ray.get(mailbox.take.remote()):
+        progress(event)
+
+
+def _ended(thread: threading.Thread) -> bool:
+    thread.join(POLL_S)
+    return not thread.is_alive()
+
+
+def _collect(call: Callable[[], object], errors: list[BaseException]) -> None:
+    try:
+        call()
+    except BaseException as error:
+        errors.append(error)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The person's mistake that is wrapped in Ray's errors, else the error itself."""
+    seen: list[BaseException | None] = [error]
+    while seen:
+        inner = seen.pop()
+        if isinstance(inner, UserError):
+            return inner
+        if inner is None:
+            continue
+        seen += [
+            inner.__cause__,
+            getattr(inner, "cause", None),
+            *getattr(inner, "worker_failures", {}).values(),
+        ]
+    return error
