@@ -113,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if problem := shadowed():
         print(f"imitate: {problem}", file=sys.stderr)
         return 1
+    if os.getcwd() not in sys.path:  # a person's own detector or policy; a console script leaves it out
+        sys.path.append(os.getcwd())
     from cluster import commands
     from imitation.settings import UserError
 
@@ -124,7 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"imitate: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("imitate: stopped; the same command continues the run", file=sys.stderr)
+        hint = "; the same command continues the run" if args.command == "run" else ""
+        print(f"imitate: stopped{hint}", file=sys.stderr)
         return 130
 
 
