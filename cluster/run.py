@@ -88,8 +88,9 @@ def _check(config: Config, scores: Any, dataset: Dataset) -> str | None:
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:
     stop = entry.evaluation.metrics["stop"]
     score = entry.evaluation.score
+    kind = "stand-in" if config.data.kind == "world" else "real"
     reporter.say(
-        f"cycle {entry.cycle}: {entry.dataset.real.frames} real + {entry.dataset.synthetic_frames} synthetic "
+        f"cycle {entry.cycle}: {entry.dataset.real.frames} {kind} + {entry.dataset.synthetic_frames} synthetic "
         f"frames, stop {config.loop.metric} {100 * score:.1f}, 0-1 loss {stop.zero_one_loss:.3f}"
     )
 
