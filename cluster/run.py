@@ -89,9 +89,10 @@ def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> 
     stop = entry.evaluation.metrics["stop"]
     score = entry.evaluation.score
     kind = "stand-in" if config.data.kind == "world" else "real"
+    dataset = entry.dataset
     reporter.say(
-        f"cycle {entry.cycle}: {entry.dataset.real.frames} {kind} + {entry.dataset.synthetic_frames} synthetic "
-        f"frames, stop {config.loop.metric} {100 * score:.1f}, 0-1 loss {stop.zero_one_loss:.3f}"
+        f"cycle {entry.cycle}: {dataset.real.frames} {kind} + {dataset.synthetic_frames} synthetic frames, "
+        f"stop {config.loop.metric} {100 * score:.1f}, 0-1 loss {stop.zero_one_loss:.3f}"
     )
 
 
