@@ -9,7 +9,7 @@ from cluster.config import Config
 from cluster.memory import PeakMemory
 from cluster.prepare import prepare
 from cluster.progress import Reporter
-from cluster.services import Services, start_ray
+from cluster.services import Services
 from cluster.stages import ClusterStages, Evaluation
 from cluster.summary import build_summary, write_report
 from cluster.workspace import RunLock, Workspace
@@ -34,8 +34,6 @@ def run(config: Config, reporter: Reporter) -> Summary:
         continues = workspace.open(config.plain())
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
         policy = build_policy(config.policy)
-        reporter.say("starting Ray")
-        start_ray(config)
         with Services(config) as services:
             data = prepare(config, workspace, services, reporter)
             stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)

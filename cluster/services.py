@@ -45,6 +45,7 @@ def start_ray(config: Config) -> None:
     if address:
         options |= {"address": address}
     else:
+        print("starting Ray", file=sys.stderr, flush=True)
         options |= {
             "num_cpus": settings.num_cpus or max(os.cpu_count() or 1, MIN_CPUS),
             "include_dashboard": settings.dashboard,

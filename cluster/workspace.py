@@ -63,12 +63,13 @@ class Workspace:
     def open(self, config: dict[str, Any]) -> bool:
         """Creates the folder, or reopens it. True if it continues an earlier run.
 
+        A run that ended before it wrote any data (its `data.root` was wrong, say) is begun anew.
         Raises UserError when the folder cannot be written, or holds a run of another configuration;
         the message names the keys that differ.
         """
         storage.check_writable(self.uri)
         known = self.path(CONFIG_FILE)
-        if not storage.exists(known):
+        if not storage.exists(known) or not self._has_data():
             storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
             storage.write_json(self.path("run.json"), environment())
             return False
@@ -87,6 +88,10 @@ class Workspace:
             )
         storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
         return True
+
+    def _has_data(self) -> bool:
+        folder = self.path("data")
+        return storage.exists(folder) and bool(storage.list_files(folder, recursive=True))
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The committed result of a stage ("cycle-000/train"), running `work` if there is none.

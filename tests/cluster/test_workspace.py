@@ -37,9 +37,24 @@ def test_a_stage_that_fails_is_not_committed(tmp_path):
     assert workspace.stage("a/b", lambda: {"ok": True})["ok"]
 
 
+def some_data(folder):
+    (folder / "data" / "train").mkdir(parents=True)
+    (folder / "data" / "train" / "part-00000.parquet").write_bytes(b"rendered")
+
+
+def test_a_run_that_failed_before_any_data_may_be_begun_with_other_settings(tmp_path):
+    workspace = Workspace(str(tmp_path))
+    workspace.open(load_defaults(["train.steps=7"]).plain())
+    assert not workspace.open(load_defaults(["train.steps=8"]).plain())
+    some_data(tmp_path)
+    with pytest.raises(UserError, match=r"train\.steps was 8, now 7"):
+        workspace.open(load_defaults(["train.steps=7"]).plain())
+
+
 def test_another_configuration_is_refused_naming_the_keys(tmp_path):
     workspace = Workspace(str(tmp_path))
     assert not workspace.open(load_defaults().plain())
+    some_data(tmp_path)
     assert workspace.open(load_defaults().plain())
     with pytest.raises(UserError) as error:
         workspace.open(load_defaults(["train.steps=7", "randomize.strength=0.1"]).plain())
@@ -50,6 +65,7 @@ def test_another_configuration_is_refused_naming_the_keys(tmp_path):
 def test_where_a_run_lies_and_how_many_actors_work_on_it_may_change(tmp_path):
     workspace = Workspace(str(tmp_path))
     workspace.open(load_defaults().plain())
+    some_data(tmp_path)
     assert workspace.open(load_defaults(["run.name=moved", "simulate.actors=3", "ray.num_cpus=8"]).plain())
 
 
