@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import os
 import re
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+Commands = argparse._SubParsersAction
+"""What `add_subparsers` gives."""
 OPTION = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+=")
 
 EPILOG = """\
@@ -18,6 +21,23 @@ Settings are given after the configuration file as section.key=value, for exampl
   imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti train.steps=2000
 ray_config.yaml holds every setting with its default and what it means.
 """
+
+
+# command -> its module in cluster.commands; the function is the command's name
+COMMANDS = {
+    "run": "runs",
+    "render": "scenes",
+    "inspect": "data",
+    "export": "data",
+    "mine": "mining",
+    "evaluate": "runs",
+    "score": "measures",
+    "compare": "measures",
+    "predict": "runs",
+    "export-model": "runs",
+    "report": "runs",
+    "defaults": "runs",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,7 +49,14 @@ def parser() -> argparse.ArgumentParser:
     )
     main.add_argument("--traceback", action="store_true", help="show the traceback of an error")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _run_and_render(commands)
+    _data(commands)
+    _measures(commands)
+    _products(commands)
+    return main
 
+
+def _run_and_render(commands: Commands) -> None:
     run = commands.add_parser("run", help="the main job: baseline, imitation cycles, report")
     _config(run)
 
@@ -38,10 +65,47 @@ def parser() -> argparse.ArgumentParser:
     what = render.add_mutually_exclusive_group(required=True)
     what.add_argument("--like", metavar="KITTI_ROOT", help="re-stage frames of this KITTI folder")
     what.add_argument("--scene", metavar="FILE", help="stage a scene written by hand (YAML or JSON)")
+    what.add_argument(
+        "--requests", metavar="FILE", help="stage what `imitate mine` asked for; data.* names its dataset"
+    )
     render.add_argument("--count", type=_positive, default=12, help="frames to re-stage (default 12)")
     render.add_argument("--variations", type=_positive, default=1, help="renderings of each, perturbed anew")
     render.add_argument("--out", required=True, metavar="DIR", help="where the pictures go")
 
+
+def _data(commands: Commands) -> None:
+    inspect = commands.add_parser("inspect", help="read a dataset through, and say what is in it")
+    _config(inspect, required=False)
+    inspect.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    inspect.add_argument("--sheet", metavar="FILE", help="draw the first frames on a sheet (PNG)")
+    inspect.add_argument("--count", type=_positive, default=12, help="frames on the sheet (default 12)")
+
+    export = commands.add_parser("export", help="frames of a run, or of Parquet, in another layout")
+    export.add_argument("source", metavar="RUN|PARQUET", help="a run's folder, or Parquet frames")
+    export.add_argument("--to", required=True, choices=("coco", "kitti", "yolo", "parquet"))
+    export.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    export.add_argument(
+        "--frames",
+        default="all",
+        choices=("all", "real", "synthetic"),
+        help="of a run: its real frames, its synthetic ones, or all (default)",
+    )
+
+    mine = commands.add_parser("mine", help="failures and requests from anyone's detections")
+    _config(mine, required=False)
+    mine.add_argument(
+        "--detections",
+        required=True,
+        metavar="FILE|DIR",
+        help="COCO results, or a KITTI result folder",
+    )
+    mine.add_argument("--split", default="train", choices=("train", "mine", "stop", "test"))
+    mine.add_argument("--threshold", type=float, help="score threshold (default: of greatest F1 on them)")
+    mine.add_argument("--budget", type=_positive, help="frames to ask for (default: the cap's share)")
+    mine.add_argument("--out", required=True, metavar="DIR", help="where failures and requests go")
+
+
+def _measures(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="metrics and failures of a checkpoint on a split")
     evaluate.add_argument("checkpoint", help="a product folder, such as runs/default/best")
     _config(evaluate, required=False)
@@ -50,6 +114,29 @@ def parser() -> argparse.ArgumentParser:
         "--out", metavar="DIR", help="also write detections.parquet, failures.parquet and metrics.json here"
     )
 
+    score = commands.add_parser("score", help="the field's metrics of anyone's detections")
+    protocols = score.add_subparsers(dest="protocol", required=True, metavar="PROTOCOL")
+    kitti = protocols.add_parser("kitti", help="KITTI 2D: easy, moderate, hard; 40 and 11 recall points")
+    kitti.add_argument("labels", metavar="LABEL_DIR", help="folder of label files (label_2)")
+    kitti.add_argument("results", metavar="RESULT_DIR", help="folder of result files, with scores")
+    coco = protocols.add_parser("coco", help="COCO's twelve numbers")
+    coco.add_argument("annotations", metavar="ANNOTATIONS.json")
+    coco.add_argument("results", metavar="RESULTS.json")
+    waymo = protocols.add_parser("waymo", help="an emulation of Waymo's 2D detection metrics")
+    waymo.add_argument("evaluation", metavar="EVALUATION", help="a folder that `evaluate --out` wrote")
+    for protocol in (kitti, coco, waymo):
+        protocol.add_argument("--json", action="store_true", help="as JSON, on standard output")
+
+    compare = commands.add_parser("compare", help="two evaluations of the same frames, paired")
+    compare.add_argument("a", metavar="EVAL_A", help="an evaluation: what `evaluate --out` wrote")
+    compare.add_argument("b", metavar="EVAL_B", help="another one of the same frames")
+    compare.add_argument("--split", default="test", help="the split to compare on (default test)")
+    compare.add_argument("--resamples", type=_positive, default=1000, help="of the bootstrap (default 1000)")
+    compare.add_argument("--seed", type=int, default=0, help="of the bootstrap's draws")
+    compare.add_argument("--json", action="store_true", help="as JSON, on standard output")
+
+
+def _products(commands: Commands) -> None:
     predict = commands.add_parser("predict", help="detections in pictures, as JSON and drawn")
     predict.add_argument("checkpoint", help="a product folder, such as runs/default/best")
     predict.add_argument("images", nargs="+", help="picture files")
@@ -64,7 +151,6 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("run", help="a run's folder, such as runs/default")
 
     commands.add_parser("defaults", help="every setting with its default, as a configuration file")
-    return main
 
 
 def _config(command: argparse.ArgumentParser, required: bool = True) -> None:
@@ -115,11 +201,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if os.getcwd() not in sys.path:  # a person's own detector or policy; a console script leaves it out
         sys.path.append(os.getcwd())
-    from cluster import commands
     from imitation.settings import UserError
 
+    command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
     try:
-        return int(getattr(commands, args.command.replace("-", "_"))(args) or 0)
+        return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
     except UserError as error:
         if args.traceback:
             raise

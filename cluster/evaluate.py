@@ -16,18 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from imitation import storage
 from imitation.categories import CategoryMap
-from imitation.detections import (
-    DETECTIONS_SCHEMA,
-    Detections,
-    FrameDetections,
-    detections_from_table,
-    detections_to_table,
-)
+from imitation.detections import Detections, FrameDetections, detections_to_table
+from imitation.evaluations import DetectionsWriter
 from imitation.images import load_frame_image
 from imitation.records import Frame, frame_from_row
 from imitation.settings import DataError, Settings
@@ -122,6 +116,7 @@ class DetectorActor:
         return FrameDetections.of(
             self.categories.mapped(frame),
             detections,
+            source=[obj.category for obj in frame.objects],
             categories=self.categories.categories,
             split=split,
             detector=name,
@@ -145,7 +140,7 @@ def evaluate(
     """
     errors: list[str] = []
     count = 0
-    with storage.open_atomic(out) as sink, pq.ParquetWriter(sink, DETECTIONS_SCHEMA) as writer:
+    with DetectionsWriter(out, categories.categories) as writer:
         for table in _stream(parts, products, categories, settings):
             for where, message in zip(table["frame_id"].to_pylist(), table["error"].to_pylist(), strict=True):
                 if message is not None:
@@ -212,10 +207,3 @@ def _read(part: EvaluationPart) -> ray.data.Dataset:
 def _tag(batch: pa.Table, part: int) -> pa.Table:
     """The part that a row belongs to travels with it: a batch may span two parts."""
     return batch.append_column("part", pa.array(np.full(batch.num_rows, part, np.int32)))
-
-
-def read_detections(uri: str) -> Iterator[FrameDetections]:
-    """Streams an evaluation's rows, a few hundred frames in memory at a time."""
-    with storage.open_input(uri) as source:
-        for batch in pq.ParquetFile(source).iter_batches(batch_size=256):
-            yield from detections_from_table(pa.Table.from_batches([batch]))

@@ -8,13 +8,14 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from cluster.config import Config
-from cluster.evaluate import EvaluationPart, evaluate, read_detections
+from cluster.evaluate import EvaluationPart, evaluate
 from cluster.progress import Reporter
 from cluster.services import start_ray
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import read_ids, write_frames
 from imitation.datasets.registry import open_dataset
+from imitation.evaluations import read_detections
 from imitation.failures import FAILURES_SCHEMA, failure_batches, find_failures
 from imitation.metrics.summary import summarize
 from imitation.product import read_info

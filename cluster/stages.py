@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.config import Config
-from cluster.evaluate import EvaluationPart, evaluate, read_detections
+from cluster.evaluate import EvaluationPart, evaluate
 from cluster.prepare import LABELS_ONLY, RealData
 from cluster.progress import Reporter
 from cluster.services import Services, start_ray
@@ -25,6 +25,7 @@ from imitation import storage
 from imitation.aggregation import Dataset, Part
 from imitation.datasets.parquet import read_frames
 from imitation.detections import FrameDetections
+from imitation.evaluations import read_detections
 from imitation.failures import (
     FAILURES_SCHEMA,
     Failure,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from imitation.records import CONDITIONS, Frame, Object
+from imitation.records import CONDITIONS_TYPE, Frame, Object, conditions_from_row, conditions_to_row
 
 ANY_LABEL = 0
 """The label of an ignore region that holds for every category (KITTI's DontCare)."""
@@ -95,8 +95,10 @@ class GroundTruth:
     boxes float32 (M, 4) px, the training label's; labels int64 (M,), 1-based, `ANY_LABEL` for an
     ignore region of every category; ignore bool (M,); index int64 (M,) into the Frame's `objects`.
     The rest is known or NaN: occlusion, truncation in [0, 1]; distance m (the cuboid's z); height
-    px (the box's); occlusion_level int64 (KITTI's 0-3, `UNKNOWN_LEVEL` if unknown). Fields left
-    out are filled with "unknown", `ignore` with False and `index` with 0..M-1.
+    px (the box's); occlusion_level int64 (KITTI's 0-3) and difficulty int64 (Waymo's 1 or 2),
+    `UNKNOWN_LEVEL` if unknown; category str
+    objects (M,), the name that the dataset itself gives, "" if unknown. Fields left out are filled
+    with "unknown", `ignore` with False and `index` with 0..M-1.
     Raises ValueError for shapes that disagree and for labels below 1 that are not ignored.
     """
 
@@ -109,6 +111,8 @@ class GroundTruth:
     distance: np.ndarray = None  # type: ignore[assignment]
     height: np.ndarray = None  # type: ignore[assignment]
     occlusion_level: np.ndarray = None  # type: ignore[assignment]
+    difficulty: np.ndarray = None  # type: ignore[assignment]
+    category: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         self.boxes = _boxes(self.boxes)
@@ -118,6 +122,8 @@ class GroundTruth:
             "index": np.arange(count),
             "height": self.boxes[:, 3] - self.boxes[:, 1],
             "occlusion_level": np.full(count, UNKNOWN_LEVEL),
+            "difficulty": np.full(count, UNKNOWN_LEVEL),
+            "category": np.full(count, "", dtype=object),
         }
         for name, dtype in _OBJECT_ARRAYS.items():
             value = getattr(self, name)
@@ -136,8 +142,12 @@ class GroundTruth:
         return cls(np.zeros((0, 4)), np.zeros(0))
 
     @classmethod
-    def of(cls, objects: Sequence[Object], categories: Sequence[str]) -> GroundTruth:
+    def of(
+        cls, objects: Sequence[Object], categories: Sequence[str], source: Sequence[str] | None = None
+    ) -> GroundTruth:
         """A frame's objects as a detector of these categories is judged by them.
+
+        `source` are the objects' names in their dataset, where `objects` were mapped (None: their own).
 
         Objects of other categories are left out, as COCO does: they are neither to be found nor
         an excuse. Ignore objects of other categories hold for every category (`ANY_LABEL`).
@@ -148,6 +158,9 @@ class GroundTruth:
         def known(values: Iterable[float | None]) -> list[float]:
             return [np.nan if value is None else value for value in values]
 
+        def levels(values: Iterable[int | None]) -> np.ndarray:
+            return np.array([UNKNOWN_LEVEL if value is None else value for value in values], dtype=np.int64)
+
         return cls(
             boxes=np.array([obj.box for _, obj in kept], dtype=np.float32).reshape(-1, 4),
             labels=np.array([label.get(obj.category, ANY_LABEL) for _, obj in kept], dtype=np.int64),
@@ -156,9 +169,10 @@ class GroundTruth:
             occlusion=np.array(known(obj.occlusion for _, obj in kept)),
             truncation=np.array(known(obj.truncation for _, obj in kept)),
             distance=np.array(known(obj.cuboid.z if obj.cuboid else None for _, obj in kept)),
-            occlusion_level=np.array(
-                [UNKNOWN_LEVEL if obj.occlusion_level is None else obj.occlusion_level for _, obj in kept],
-                dtype=np.int64,
+            occlusion_level=levels(obj.occlusion_level for _, obj in kept),
+            difficulty=levels(obj.difficulty for _, obj in kept),
+            category=np.array(
+                [obj.category if source is None else source[i] for i, obj in kept], dtype=object
             ),
         )
 
@@ -172,6 +186,8 @@ _OBJECT_ARRAYS: dict[str, Any] = {
     "distance": np.float32,
     "height": np.float32,
     "occlusion_level": np.int64,
+    "difficulty": np.int64,
+    "category": np.object_,
 }
 
 
@@ -204,8 +220,10 @@ class FrameDetections:
         split: str,
         detector: str,
         error: str | None = None,
+        source: Sequence[str] | None = None,
     ) -> FrameDetections:
-        """The row of a frame; `detections` is None where `error` says why."""
+        """The row of a frame, mapped to `categories`; `detections` is None where `error` says why.
+        `source` are its objects' names before the mapping (None: as they are)."""
         return cls(
             frame_id=frame.frame_id,
             split=split,
@@ -213,7 +231,7 @@ class FrameDetections:
             width=frame.width,
             height=frame.height,
             detections=Detections.empty() if detections is None else detections,
-            objects=GroundTruth.of(frame.objects, categories),
+            objects=GroundTruth.of(frame.objects, categories, source),
             sequence=frame.sequence,
             error=error,
             conditions=frame.conditions,
@@ -254,6 +272,8 @@ _OBJECT = pa.struct(
         _required("distance", pa.float32()),
         _required("height", pa.float32()),
         _required("occlusion_level", pa.int8()),
+        _required("difficulty", pa.int8()),
+        _required("category", pa.string()),
     ]
 )
 
@@ -266,13 +286,13 @@ DETECTIONS_SCHEMA = pa.schema(
         _required("width", pa.int32()),
         _required("height", pa.int32()),
         ("error", pa.string()),
-        ("conditions", pa.struct([(name, pa.string()) for name in CONDITIONS])),
+        ("conditions", CONDITIONS_TYPE),
         _required("detections", pa.list_(_required("item", _DETECTION))),
         _required("objects", pa.list_(_required("item", _OBJECT))),
     ],
-    metadata={"imitation.detections": "1"},
+    metadata={"imitation.detections": "2"},
 )
-"""A detection takes 26 bytes and an object 40 before compression; unknown numbers are NaN."""
+"""A detection takes 26 bytes and an object 40 and its name before compression; unknown numbers are NaN."""
 
 _PLAIN = ("frame_id", "split", "detector", "sequence", "width", "height", "error")
 _RENAMED = {"scores": "score", "labels": "label"}  # array of a frame -> field of one of its items
@@ -304,7 +324,7 @@ def detections_to_table(rows: Iterable[FrameDetections]) -> pa.Table:
         for name in _PLAIN
     }
     columns["conditions"] = pa.array(
-        [None if r.conditions is None else {c: r.conditions.get(c) for c in CONDITIONS} for r in rows],
+        [conditions_to_row(r.conditions) for r in rows],
         DETECTIONS_SCHEMA.field("conditions").type,
     )
     columns["detections"] = _items([r.detections for r in rows], DETECTIONS_SCHEMA.field("detections").type)
@@ -336,8 +356,6 @@ def detections_from_table(table: pa.Table) -> list[FrameDetections]:
     plain = table.select([*_PLAIN, "conditions"]).to_pylist()
     rows = []
     for row, found, true in zip(plain, detections, objects):
-        conditions = row.pop("conditions")
-        if conditions is not None:
-            conditions = {name: value for name, value in conditions.items() if value is not None}
+        conditions = conditions_from_row(row.pop("conditions"))
         rows.append(FrameDetections(**row, detections=found, objects=true, conditions=conditions))
     return rows

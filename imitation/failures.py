@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from imitation.detections import UNKNOWN_LEVEL, FrameDetections
 from imitation.matching import BACKGROUND_IOU, FOREGROUND_IOU, Matching, by_score, match
-from imitation.records import CONDITIONS, Box
+from imitation.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row
 
 KINDS = ("missed", "localization", "classification", "both", "duplicate", "background")
 
@@ -24,11 +24,12 @@ class Failure:
     `failure_id` is "<frame_id>#<kind>-o<object index>" for a missed object and
     "<frame_id>#<kind>-d<rank of the detection by score, in its frame>" otherwise: unique within
     one evaluation by one detector, the same whenever the evaluation is repeated.
-    `category` is the object's (None for background), `predicted` the detection's (None for missed).
+    `category` is the object's class (None for background), `source_category` the name that its dataset
+    gives it ("Van" of class "car"), `predicted` the detection's class (None for missed).
     `object_index` counts in the parent Frame's `objects`. Boxes px; `iou` in [0, 1] of the two
     boxes, for background the greatest with any object, for missed 0; `height_px` of the object's
     box, of the detection's where there is no object; `distance_m` the cuboid's z; `occlusion` and
-    `truncation` in [0, 1]; None where unknown or not applicable.
+    `truncation` in [0, 1]; `image_width`, `image_height` px; None where unknown or not applicable.
     """
 
     failure_id: str
@@ -50,14 +51,16 @@ class Failure:
     distance_m: float | None = None
     sequence: str | None = None
     conditions: Mapping[str, str] | None = None
+    source_category: str | None = None
+    image_width: int | None = None
+    image_height: int | None = None
 
     def to_row(self) -> dict[str, Any]:
         """As plain dicts, shaped like `FAILURES_SCHEMA`."""
         row = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("object_box", "detection_box"):
             row[name] = None if row[name] is None else row[name]._asdict()
-        if self.conditions is not None:
-            row["conditions"] = {name: self.conditions.get(name) for name in CONDITIONS}
+        row["conditions"] = conditions_to_row(self.conditions)
         return row
 
     @classmethod
@@ -66,8 +69,7 @@ class Failure:
         values = {f.name: row[f.name] for f in fields(cls)}
         for name in ("object_box", "detection_box"):
             values[name] = None if values[name] is None else Box(**values[name])
-        if values["conditions"] is not None:
-            values["conditions"] = {k: v for k, v in values["conditions"].items() if v is not None}
+        values["conditions"] = conditions_from_row(values["conditions"])
         return cls(**values)
 
 
@@ -97,9 +99,12 @@ FAILURES_SCHEMA = pa.schema(
         ("truncation", pa.float32()),
         ("distance_m", pa.float32()),
         ("sequence", pa.string()),
-        ("conditions", pa.struct([(name, pa.string()) for name in CONDITIONS])),
+        ("conditions", CONDITIONS_TYPE),
+        ("source_category", pa.string()),
+        ("image_width", pa.int32()),
+        ("image_height", pa.int32()),
     ],
-    metadata={"imitation.failures": "1"},
+    metadata={"imitation.failures": "2"},
 )
 
 
@@ -148,6 +153,8 @@ def _frame_failures(
         "detector": row.detector,
         "sequence": row.sequence,
         "conditions": row.conditions,
+        "image_width": row.width,
+        "image_height": row.height,
     }
     missed = np.flatnonzero(matching.object_fates == "missed").tolist()
     for o in sorted(missed, key=objects.index.__getitem__):
@@ -184,6 +191,7 @@ def _about_object(row: FrameDetections, o: int, categories: Sequence[str]) -> di
     level = int(objects.occlusion_level[o])
     return {
         "category": categories[objects.labels[o] - 1],
+        "source_category": objects.category[o] or None,
         "object_index": int(objects.index[o]),
         "object_box": _box(objects.boxes[o]),
         "height_px": float(objects.height[o]),

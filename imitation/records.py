@@ -19,9 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
-CONDITIONS = ("time_of_day", "weather", "location")
+CONDITIONS_TYPE = pa.map_(pa.string(), pa.string())
+"""Conditions are open: `time_of_day` and `weather` mean something to the simulator, and any other name
+that a source gives (`location`, `camera`, ...) is kept, sliced by and reported."""
 
 
 class Box(NamedTuple):
@@ -104,7 +106,8 @@ class Object:
     visible part) and is what a detector is trained on. `visible_box` and `amodal_box` (not
     clipped) are None where unknown; `truncation` and `occlusion` are fractions in [0, 1] or None.
     `ignore` objects (KITTI's DontCare, COCO's crowd) are neither to be found nor false to find.
-    `alpha` (rad) and `occlusion_level` (0-3) are KITTI's own fields, kept for a lossless way back.
+    `alpha` (rad) and `occlusion_level` (0-3) are KITTI's own fields, `difficulty` (1 or 2) is Waymo's
+    detection difficulty level: kept for a lossless way back.
     """
 
     category: str
@@ -117,6 +120,7 @@ class Object:
     cuboid: Cuboid | None = None
     alpha: float | None = None
     occlusion_level: int | None = None
+    difficulty: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,7 @@ OBJECT_TYPE = pa.struct(
         ("cuboid", pa.struct([(name, pa.float64()) for name in Cuboid.__slots__])),
         ("alpha", pa.float64()),
         ("occlusion_level", pa.int32()),
+        ("difficulty", pa.int32()),
     ]
 )
 
@@ -179,7 +184,7 @@ SCHEMA = pa.schema(
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         ("camera", pa.struct([(name, pa.float64()) for name in Camera.__slots__])),
-        ("conditions", pa.struct([(name, pa.string()) for name in CONDITIONS])),
+        ("conditions", CONDITIONS_TYPE),
         pa.field("objects", pa.list_(OBJECT_TYPE), nullable=False),
         (
             "origin",
@@ -203,6 +208,19 @@ SCHEMA = pa.schema(
 
 def _plain(value: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(value, name) for name in names}
+
+
+def conditions_to_row(conditions: Mapping[str, str] | None) -> list[tuple[str, str]] | None:
+    """Conditions as `CONDITIONS_TYPE` takes them, by name."""
+    return None if conditions is None else sorted(conditions.items())
+
+
+def conditions_from_row(value: Any) -> dict[str, str] | None:
+    """The inverse of `conditions_to_row`; a struct's dict serves too, its nulls left out."""
+    if value is None:
+        return None
+    pairs = value.items() if isinstance(value, Mapping) else value
+    return {name: text for name, text in pairs if text is not None}
 
 
 def object_to_row(obj: Object) -> dict[str, Any]:
@@ -237,6 +255,7 @@ def object_from_row(row: Mapping[str, Any]) -> Object:
         cuboid=None if cuboid is None else Cuboid(**cuboid),
         alpha=row.get("alpha"),
         occlusion_level=row.get("occlusion_level"),
+        difficulty=row.get("difficulty"),
     )
 
 
@@ -246,8 +265,7 @@ def frame_to_row(frame: Frame) -> dict[str, Any]:
     row["objects"] = [object_to_row(obj) for obj in frame.objects]
     if frame.camera is not None:
         row["camera"] = _plain(frame.camera, Camera.__slots__)
-    if frame.conditions is not None:
-        row["conditions"] = {name: frame.conditions.get(name) for name in CONDITIONS}
+    row["conditions"] = conditions_to_row(frame.conditions)
     if frame.origin is not None:
         row["origin"] = _plain(frame.origin, Origin.__slots__) | {"failures": list(frame.origin.failures)}
     return row
@@ -255,7 +273,7 @@ def frame_to_row(frame: Frame) -> dict[str, Any]:
 
 def frame_from_row(row: Mapping[str, Any]) -> Frame:
     """The inverse of `frame_to_row`. Columns that were not read (such as `image`) are None."""
-    camera, conditions, origin = row.get("camera"), row.get("conditions"), row.get("origin")
+    camera, origin = row.get("camera"), row.get("origin")
     return Frame(
         frame_id=row["frame_id"],
         width=row["width"],
@@ -265,9 +283,7 @@ def frame_from_row(row: Mapping[str, Any]) -> Frame:
         image=row.get("image"),
         image_uri=row.get("image_uri"),
         camera=None if camera is None else Camera(**camera),
-        conditions=None
-        if conditions is None
-        else {name: value for name, value in conditions.items() if value is not None},
+        conditions=conditions_from_row(row.get("conditions")),
         origin=None
         if origin is None
         else Origin(**{**origin, "failures": tuple(origin.get("failures") or ())}),

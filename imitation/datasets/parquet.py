@@ -23,7 +23,15 @@ import pyarrow.parquet as pq
 from imitation import storage
 from imitation.datasets.validate import FrameChecker, Problems, handled
 from imitation.images import load_frame_image
-from imitation.records import SCHEMA, Frame, frame_from_row, frames_to_table
+from imitation.records import (
+    CONDITIONS_TYPE,
+    SCHEMA,
+    Frame,
+    conditions_from_row,
+    conditions_to_row,
+    frame_from_row,
+    frames_to_table,
+)
 from imitation.settings import DataError, UserError
 
 IMAGE = "image"
@@ -71,6 +79,8 @@ def _leaves(field: pa.Field, prefix: str) -> list[str]:
     path = prefix + field.name
     if pa.types.is_struct(field.type):
         return [leaf for child in field.type for leaf in _leaves(child, f"{path}.")]
+    if pa.types.is_map(field.type):
+        return [f"{path}.key_value.key", f"{path}.key_value.value"]
     if pa.types.is_list(field.type):
         return _leaves(field.type.value_field.with_name("element"), f"{path}.list.")
     return [path]
@@ -135,6 +145,8 @@ def _conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
             columns.append(pa.chunked_array([pa.nulls(len(table), expected.type)]))
             continue
         column = table.column(name)
+        if name == "conditions" and pa.types.is_struct(column.type):
+            column = pa.chunked_array([_as_map(column)])
         try:
             columns.append(column.cast(expected.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
@@ -143,6 +155,13 @@ def _conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
                 f"({_brief(error)})"
             ) from error
     return pa.table(columns, schema=pa.schema([_COLUMNS[name] for name in names]))
+
+
+def _as_map(column: pa.ChunkedArray) -> pa.Array:
+    """Conditions as a struct, as other tools write them, in the contract's open type."""
+    rows = (conditions_from_row(row) for row in column.to_pylist())
+    named = (None if row is None else {name: str(value) for name, value in row.items()} for row in rows)
+    return pa.array([conditions_to_row(row) for row in named], CONDITIONS_TYPE)
 
 
 def _check_columns(file: pq.ParquetFile, uri: str) -> None:
