@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -46,7 +46,8 @@ class RealData:
 
     parts: dict[str, Part]
     categories: CategoryMap
-    folds: list[list[str]]  # of the frames that are mined: those a fold's detector must not train on
+    folds: list[list[str]]  # the mined frames, each in the fold whose detector did not see it
+    held_out: list[list[str]]  # what that detector must not see: the fold, and the rest of its sequences
     width: int  # px, the most frequent image size
     height: int
     camera: Camera | None
@@ -55,15 +56,24 @@ class RealData:
     problems: list[str]
     notes: list[str]
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"categories": self.categories.to_json()}
+    def to_json(self, workspace: Workspace) -> dict[str, Any]:
+        """Plain data; paths count from the run's folder, which may be moved."""
+        parts = {
+            name: asdict(part) | {"uri": workspace.relative(part.uri)} for name, part in self.parts.items()
+        }
+        return asdict(self) | {"categories": self.categories.to_json(), "parts": parts}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> RealData:
+    def from_json(cls, data: dict[str, Any], workspace: Workspace) -> RealData:
+        """The inverse of `to_json`."""
         return cls(
-            parts={name: Part(**part) for name, part in data["parts"].items()},
+            parts={
+                name: Part(**part | {"uri": workspace.path(part["uri"])})
+                for name, part in data["parts"].items()
+            },
             categories=CategoryMap.from_json(data["categories"]),
             folds=data["folds"],
+            held_out=data["held_out"],
             width=data["width"],
             height=data["height"],
             camera=Camera(**data["camera"]) if data["camera"] else None,
@@ -91,9 +101,9 @@ def prepare(config: Config, workspace: Workspace, services: Services, reporter: 
             dataset = open_dataset(config.data.kind, config.data.root or "", config.data.splits)
             notes.append(dataset.note())
             mine = _import(config.data, dataset, workspace, reporter, problems)
-        return _describe(config, workspace, mine, problems, notes).to_json()
+        return _describe(config, workspace, mine, problems, notes).to_json(workspace)
 
-    data = RealData.from_json(workspace.stage("data/prepare", work))
+    data = RealData.from_json(workspace.stage("data/prepare", work), workspace)
     for note in data.notes:
         reporter.say(f"note: {note}")
     if data.unmapped:
@@ -136,17 +146,18 @@ def _import(
         (lambda error: problems.append(str(error))) if settings.on_error == "skip" else None
     )
     names = dataset.splits()
+    mined = set(names["mine"])
     mine: set[str] = set()
     for split in SPLITS:
         sources: list[str] = [split]
-        if split == "train" and set(names["mine"]) - set(names["train"]):
+        if split == "train" and mined - set(names["train"]):
             sources.append("mine")  # every arm may train on the labels that mining sees
         seen: set[str] = set()
 
         def frames(sources: list[str] = sources, seen: set[str] = seen) -> Iterator[Frame]:
             for source in sources:
                 for frame in _limited(dataset.frames(source, skip), settings.limit):
-                    if source == "mine" or frame.frame_id in names["mine"]:
+                    if source == "mine" or frame.frame_id in mined:
                         mine.add(frame.frame_id)
                     if frame.frame_id not in seen:
                         seen.add(frame.frame_id)
@@ -212,7 +223,7 @@ def _describe(
     unmapped: Counter[str] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
     cameras: list[Camera] = []
-    mined: dict[str, str | None] = {}
+    sequences: dict[str, str | None] = {}
     judged: Counter[str] = Counter()
     for split in SPLITS:
         counts[split] = 0
@@ -225,22 +236,25 @@ def _describe(
                 sizes[(frame.width, frame.height)] += 1
                 if frame.camera is not None:
                     cameras.append(frame.camera)
-                if frame.frame_id in mine:
-                    mined[frame.frame_id] = frame.sequence
+                sequences[frame.frame_id] = frame.sequence
     for split in SPLITS:
         if not judged[split]:
             raise UserError(
                 f"split {split!r} has no object of {', '.join(mapping.categories)}: nothing to learn or "
                 f"to score (train has {dict(objects)}). Give it more frames, or set data.categories."
             )
-    ids = sorted(mined)
-    if config.data.kind != "world":
-        notes.append(f"Folds of mining: {sequence_note(mined[i] for i in ids)}")
+    mining: list[list[str]] = []
+    if config.loop.cycles:
+        ids = sorted(mine & sequences.keys())  # those whose image could be read
+        if config.data.kind != "world":
+            notes.append(f"Folds of mining: {sequence_note(sequences[i] for i in ids)}")
+        mining = folds(ids, [sequences[i] for i in ids], config.mining.folds, config.run.seed)
     width, height = sizes.most_common(1)[0][0]
     return RealData(
         parts={split: Part(uris[split], counts[split]) for split in SPLITS},
         categories=mapping,
-        folds=folds(ids, [mined[i] for i in ids], config.mining.folds, config.run.seed),
+        folds=mining,
+        held_out=[_with_their_sequences(fold, sequences) for fold in mining],
         width=width,
         height=height,
         camera=_median_camera(cameras),
@@ -251,18 +265,30 @@ def _describe(
     )
 
 
+def _with_their_sequences(fold: list[str], sequences: Mapping[str, str | None]) -> list[str]:
+    """A fold's frames and every other training frame of their sequences: video frames are not
+    independent, and with a `mine` split of its own some of them lie in train."""
+    drives = {sequences[i] for i in fold} - {None}
+    members = set(fold)
+    return [i for i, sequence in sequences.items() if i in members or sequence in drives]
+
+
 def category_map(settings: DataSettings, train_uri: str) -> CategoryMap:
-    """The kind's own map, or the one that the configuration gives."""
-    if settings.categories is None and not settings.mapping and settings.ignore is None:
-        return default_map(settings.kind, read_frames(train_uri, ("frame_id", "objects")))
+    """The kind's own map, or the one that the configuration gives.
+
+    `data.mapping` renames: classes that nothing is left of go, and the names it maps to become classes,
+    unless `data.categories` lists the classes.
+    """
     base = default_map(settings.kind, read_frames(train_uri, ("frame_id", "objects")))
-    categories = tuple(settings.categories or base.categories)
-    mapping = {name: name for name in categories}
-    if settings.categories is None:
-        mapping |= base.mapping
-    ignore = base.ignore if settings.ignore is None else frozenset(settings.ignore)
-    neighbours = {source: target for source, target in base.mapping.items() if target in categories}
-    return CategoryMap(categories, neighbours | mapping | settings.mapping, ignore - set(settings.mapping))
+    renamed = settings.mapping
+    classes = (renamed.get(name, name) for name in base.categories)
+    categories = tuple(settings.categories or dict.fromkeys([*classes, *renamed.values()]))
+    known = {source: renamed.get(target, target) for source, target in base.mapping.items()}
+    mapping = {source: target for source, target in known.items() if target in categories}
+    mapping |= {name: name for name in categories} | renamed
+    # A category that is asked for is to be found, whatever the kind's own map makes of it.
+    ignore = base.ignore - set(categories) if settings.ignore is None else frozenset(settings.ignore)
+    return CategoryMap(categories, mapping, ignore - set(renamed))
 
 
 def _median_camera(cameras: list[Camera]) -> Camera | None:

@@ -9,7 +9,7 @@ from cluster.config import Config
 from cluster.memory import PeakMemory
 from cluster.prepare import prepare
 from cluster.progress import Reporter
-from cluster.services import Services
+from cluster.services import Services, cluster_address
 from cluster.stages import ClusterStages, Evaluation
 from cluster.summary import build_summary, write_report
 from cluster.workspace import RunLock, Workspace
@@ -58,8 +58,8 @@ def check_renderer(config: Config) -> None:
     named if not. Other simulators and clusters check themselves when their actors start."""
     from sim_actors.opengl.preflight import problem
 
-    wanted = config.simulate.simulator == "opengl" or config.data.kind == "world"
-    if wanted and not config.ray.address and (reason := problem()):
+    wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and config.loop.cycles > 0)
+    if wanted and not cluster_address(config) and (reason := problem()):
         raise UserError(reason)
 
 

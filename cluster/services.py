@@ -118,6 +118,18 @@ class Services:
         with SimulatorPool(self.simulator(), settings) as pool:
             yield pool
 
+    def make_room_for_evaluation(self) -> None:
+        """Starts Ray; the living trainer, which keeps half a GPU, goes where detectors need that half."""
+        start_ray(self.config)
+        import ray
+
+        wanted = self.config.evaluate.gpus_per_actor
+        if self._launcher is None or wanted == "auto":
+            return
+        if wanted * self.config.evaluate.actors > ray.available_resources().get("GPU", 0.0):
+            self._launcher.close()
+            self._launcher = None
+
     def launcher(self) -> Launcher:
         """Where trainings run."""
         if self._launcher is None:

@@ -60,17 +60,18 @@ class SimulationReport:
 
 
 def simulate(
-    jobs: Iterable[SceneJob],
+    jobs: Iterable[SceneJob | SetAside],
     folder_uri: str,
     pool: SimulatorPool,
     progress: Progress | None = None,
 ) -> SimulationReport:
     """Renders the jobs into the folder and completes the stage; continues where an earlier run was cut.
 
-    Jobs whose frames are committed, or that were set aside before, are not rendered again; in a
-    complete folder nothing is even pulled from `jobs`. `progress` is called with the number of scenes
-    done so far, earlier ones included. At most `frames_per_file` frames are held in memory.
-    On Ctrl-C the actors are killed and what is finished is committed before KeyboardInterrupt goes on.
+    A job may be a scene that is set aside already, because its labels cannot be staged. Jobs whose frames
+    are committed, or that were set aside before, are not rendered again; in a complete folder nothing is
+    even pulled from `jobs`. `progress` is called with the number of scenes done so far, earlier ones
+    included. At most `frames_per_file` frames are held in memory. On Ctrl-C the actors are killed and what
+    is finished is committed before KeyboardInterrupt goes on.
     Raises UserError as `SimulatorPool.render` does, and when the folder cannot be written.
     """
     start = time.monotonic()
@@ -166,9 +167,14 @@ class _Folder:
         self.committed = committed_ids(self.uri)
         self._read_set_aside()
 
-    def missing(self, jobs: Iterable[SceneJob]) -> Iterator[SceneJob]:
+    def missing(self, jobs: Iterable[SceneJob | SetAside]) -> Iterator[SceneJob]:
         known = self.committed | self.set_aside.keys()
-        return (job for job in jobs if job.scene.scene_id not in known)
+        for job in jobs:
+            if isinstance(job, SetAside):
+                if job.scene_id not in known:
+                    self.add(job)
+            elif job.scene.scene_id not in known:
+                yield job
 
     def add(self, outcome: Rendered | SetAside) -> None:
         if isinstance(outcome, SetAside):

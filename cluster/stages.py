@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cluster.backlog import SetAside
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.prepare import LABELS_ONLY, RealData
 from cluster.progress import Reporter
-from cluster.services import Services, start_ray
+from cluster.services import Services
 from cluster.simulate import simulate
 from cluster.train import TrainSpec, train_detector
 from cluster.workspace import Workspace
@@ -37,10 +38,11 @@ from imitation.metrics.summary import Metrics, summarize
 from imitation.policies import Mined, Policy, mode_of, out_of_reach
 from imitation.product import set_operating_threshold
 from imitation.records import Frame
-from imitation.requests import Request
+from imitation.requests import Request, check_requests
+from imitation.settings import DataError
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
-from sim_actors.staging import StagingSettings, Target, stage
+from sim_actors.staging import StagingSettings, Target, asset_names, scene_id, stage
 
 T = TypeVar("T")
 MAIN = "main"
@@ -113,7 +115,7 @@ class ClusterStages:
         main = self._train(dataset, cycle, MAIN, ())
         mining = cycle < self.config.loop.cycles and dataset.room_for_synthetic() > 0
         folds = (
-            [self._train(dataset, cycle, fold_name(k), ids) for k, ids in enumerate(self.data.folds)]
+            [self._train(dataset, cycle, fold_name(k), ids) for k, ids in enumerate(self.data.held_out)]
             if mining
             else []
         )
@@ -135,7 +137,7 @@ class ClusterStages:
             train=settings,
             real=(dataset.real.uri,),
             synthetic=tuple(part.uri for part in dataset.synthetic if part.frames),
-            seed=config.run.seed,
+            seed=self._train_seed(cycle),
             exclude=self._unseen(dataset, held_out),
             initial=before if settings.warm_start and cycle > 0 else None,
             purpose=f"cycle {cycle}, {name}",
@@ -155,6 +157,13 @@ class ClusterStages:
 
         self.workspace.stage(f"{cycle_folder(cycle)}/train-{name}", work)
         return output
+
+    def _train_seed(self, cycle: int) -> int:
+        """From scratch every cycle starts from the same weights, so that data alone differs; a warm start
+        goes on, and must not see the same frames in the same order again."""
+        if cycle == 0 or not self.config.train.warm_start:
+            return self.config.run.seed
+        return int(self.rng("train", cycle).integers(2**31))
 
     def _unseen(self, dataset: Dataset, held_out: Sequence[str]) -> frozenset[str]:
         """What a fold's detector must not train on: its frames, and synthetic ones re-staged from them."""
@@ -187,7 +196,7 @@ class ClusterStages:
         detections = self.workspace.path(folder, "detections.parquet")
 
         def work() -> dict[str, Any]:
-            start_ray(self.config)
+            self.services.make_room_for_evaluation()
             total = sum(self.data.parts[s].frames for s in ("stop", "test"))
             total += len(detector.folds) * self.data.parts["stop"].frames
             total += sum(len(ids) for ids in self.data.folds) if detector.folds else 0
@@ -235,6 +244,7 @@ class ClusterStages:
     ) -> dict[str, Any]:
         """Writes the failures of every fold's detector in the part that it did not see; counts them."""
         categories = self.data.categories.categories
+        reach = self.reach()
         kinds, modes, unreachable = Counter[str](), Counter[str](), Counter[str]()
 
         def found() -> Iterator[Failure]:
@@ -243,7 +253,7 @@ class ClusterStages:
                 for failure in find_failures(unseen, threshold, categories):
                     kinds[failure.kind] += 1
                     modes[", ".join(mode_of(failure))] += 1
-                    if why := out_of_reach(failure, self.catalog):
+                    if why := out_of_reach(failure, reach):
                         unreachable[why] += 1
                     yield failure
 
@@ -268,13 +278,10 @@ class ClusterStages:
         def work() -> dict[str, Any]:
             rng = self.rng("request", cycle)
             failures = reservoir(evaluation.failures, self.config.mining.max_failures, rng)
-            mined = Mined(failures, self.data.category_counts, self.catalog)
+            mined = Mined(failures, self.data.category_counts, self.reach())
             requests = self.policy.request(mined, cycle=cycle, budget=budget, rng=rng)
-            asked = sum(request.variations for request in requests)
-            if asked > budget:
-                raise ValueError(
-                    f"policy {self.policy.name!r} asked for {asked} frames, over its budget of {budget}"
-                )
+            parents = {i for fold in self.data.folds for i in fold}
+            asked = check_requests(requests, budget, parents, self.policy.name)
             return {"budget": budget, "frames": asked, "requests": [request.to_row() for request in requests]}
 
         result = self.workspace.stage(f"{cycle_folder(cycle)}/request", work)
@@ -298,7 +305,7 @@ class ClusterStages:
         result = self.workspace.stage(f"{cycle_folder(cycle)}/simulate", work)
         return Part(uri, result["frames"], cycle)
 
-    def _jobs(self, requests: list[Request], cycle: int) -> Iterator[SceneJob]:
+    def _jobs(self, requests: list[Request], cycle: int) -> Iterator[SceneJob | SetAside]:
         wanted = {request.parent for request in requests}
         parents = {
             frame.frame_id: frame
@@ -319,7 +326,16 @@ class ClusterStages:
             width=data.width,
             height=data.height,
             catalog=self.catalog,
+            assets=self.assets(),
         )
+
+    def assets(self) -> dict[str, str]:
+        """The simulator's name for each category of the real data that it can stage."""
+        return asset_names(self.data.category_counts, self.data.categories.mapping, self.catalog)
+
+    def reach(self) -> frozenset[str] | None:
+        """The real data's categories that the simulator can stage, lower case; None: it does not say."""
+        return None if self.catalog is None else frozenset(name.lower() for name in self.assets())
 
     def staging(self) -> StagingSettings:
         return StagingSettings(restage=self.config.restage, randomize=self.config.randomize)
@@ -335,13 +351,18 @@ def scene_jobs(
     cycle: int,
     target: Target,
     settings: StagingSettings,
-) -> Iterator[SceneJob]:
-    """One job a variation, staged when the pool asks for it."""
+) -> Iterator[SceneJob | SetAside]:
+    """One job a variation, staged when the pool asks for it; set aside where its labels are no scene."""
     for request in requests:
         parent = None if request.parent is None else parents[request.parent]
         for variation in range(request.variations):
+            try:
+                scene = stage(request, variation, parent, target=target, settings=settings)
+            except DataError as error:
+                yield SetAside(scene_id(request, variation), "unsupported", str(error), attempts=0)
+                continue
             yield SceneJob(
-                stage(request, variation, parent, target=target, settings=settings),
+                scene,
                 cycle=cycle,
                 parent=request.parent,
                 failures=request.failures,

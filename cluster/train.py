@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import posixpath
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -163,6 +164,9 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             checkpoint=checkpoint,
         )
     disagreement = distributed.disagreement(model)
+    skipped = distributed.gathered(
+        {frames.frame_ids[index]: reason for index, reason in sorted(batches.skipped.items())}
+    )
     if distributed.rank == 0:
         before = read_info(spec.initial).trained_on if spec.initial else {"steps": 0, "images_seen": 0}
         tail = state.history[-max(1, settings.steps // 10) :]
@@ -184,7 +188,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "workers": distributed.world_size,
             "rank_disagreement": disagreement,
             "losses": {name: sum(row[name] for row in tail) / len(tail) for name in tail[-1]},
-            "skipped": {frames.frame_ids[index]: reason for index, reason in sorted(batches.skipped.items())},
+            "skipped": skipped,
         }
         save_product(spec.output, state.product_weights(), detector, spec.categories.categories, trained_on)
         storage.delete(storage.parent(partial))
@@ -232,6 +236,11 @@ def _fingerprint(spec: TrainSpec) -> str:
         "include": None if spec.include is None else sorted(spec.include),
         "exclude": sorted(spec.exclude),
     }
+    # Paths count from the output: a run whose folder was moved is still the same run.
+    for name in ("real", "synthetic"):
+        values[name] = [posixpath.relpath(uri, spec.output) for uri in values[name]]
+    if spec.initial is not None:
+        values["initial"] = posixpath.relpath(spec.initial, spec.output)
     del values["output"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -63,16 +63,15 @@ class Workspace:
     def open(self, config: dict[str, Any]) -> bool:
         """Creates the folder, or reopens it. True if it continues an earlier run.
 
-        A run that ended before it wrote any data (its `data.root` was wrong, say) is begun anew.
+        A run that ended before its data was prepared (its `data.root` was wrong, say) is begun anew where
+        the settings differ: nothing was computed from it.
         Raises UserError when the folder cannot be written, or holds a run of another configuration;
         the message names the keys that differ.
         """
         storage.check_writable(self.uri)
         known = self.path(CONFIG_FILE)
-        if not storage.exists(known) or not self._has_data():
-            storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
-            storage.write_json(self.path("run.json"), environment())
-            return False
+        if not storage.exists(known):
+            return self._begin(config)
         before = flatten(yaml.safe_load(storage.read_bytes(known)))
         after = flatten(config)
         keys = sorted(
@@ -80,6 +79,9 @@ class Workspace:
             for key in before.keys() | after.keys()
             if before.get(key) != after.get(key) and not _free(key)
         )
+        if keys and not storage.exists(self.path("data", "stage-prepare.json")):
+            storage.delete(self.path("data"))
+            return self._begin(config)
         if keys:
             changes = "; ".join(f"{key} was {before.get(key)!r}, now {after.get(key)!r}" for key in keys[:8])
             raise UserError(
@@ -89,9 +91,17 @@ class Workspace:
         storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
         return True
 
-    def _has_data(self) -> bool:
-        folder = self.path("data")
-        return storage.exists(folder) and bool(storage.list_files(folder, recursive=True))
+    def _begin(self, config: dict[str, Any]) -> bool:
+        storage.write_bytes_atomic(self.path(CONFIG_FILE), yaml.safe_dump(config, sort_keys=False).encode())
+        storage.write_json(self.path("run.json"), environment())
+        return False
+
+    def relative(self, uri: str) -> str:
+        """A path of this run as one in its folder ("data/train"): a run that is moved stays whole."""
+        prefix = self.uri + "/"
+        if not uri.startswith(prefix):
+            raise ValueError(f"{uri} is not in {self.uri}")
+        return uri[len(prefix) :]
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The committed result of a stage ("cycle-000/train"), running `work` if there is none.

@@ -70,7 +70,8 @@ class PolicySettings(Settings):
 @dataclass(frozen=True)
 class Mined:
     """What a policy sees: the failures, how often each category occurs in the real training frames
-    (objects), and which categories the simulator can stage (lower case; None: it does not say)."""
+    (objects), and which categories the simulator can stage (lower case; None: it does not say).
+    Categories are the dataset's own: what a detector calls "car" may be its Car and its Van."""
 
     failures: Sequence[Failure]
     category_counts: Mapping[str, int]
@@ -111,9 +112,14 @@ def out_of_reach(failure: Failure, stageable: frozenset[str] | None) -> str | No
     """Why the simulator cannot answer this failure, or None if it can."""
     if stageable is None:
         return None
-    if failure.object_index is not None and failure.category and failure.category.lower() not in stageable:
-        return f"the simulator has no asset for category {failure.category!r}"
+    category = _source_category(failure)
+    if failure.object_index is not None and category and category.lower() not in stageable:
+        return f"the simulator has no asset for category {category!r}"
     return None
+
+
+def _source_category(failure: Failure) -> str | None:
+    return failure.source_category or failure.category
 
 
 class ImitationPolicy:
@@ -135,7 +141,7 @@ class ImitationPolicy:
             return 0.0
         weight = self.settings.kind_weights[failure.kind]
         total = sum(mined.category_counts.values())
-        count = mined.category_counts.get(failure.category or "", 0)
+        count = mined.category_counts.get(_source_category(failure) or "", 0)
         if count and total:
             weight *= (count / total) ** -self.settings.rarity
         return weight

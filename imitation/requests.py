@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imitation.records import Box
+from imitation.settings import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +66,23 @@ class Request:
             seed=row["seed"],
             policy=row["policy"],
         )
+
+
+def check_requests(requests: Sequence[Request], budget: int, parents: Collection[str], policy: str) -> int:
+    """The number of frames that a policy asked for.
+
+    Raises UserError, naming the policy, for more than `budget` frames, for a request id that stands
+    twice and for a parent that is not among `parents`, the frames that may be re-staged.
+    """
+    seen: set[str] = set()
+    for request in requests:
+        about = f"policy {policy!r}: request {request.request_id!r}"
+        if request.request_id in seen:
+            raise UserError(f"{about} stands twice; give every request an id of its own")
+        if request.parent is not None and request.parent not in parents:
+            raise UserError(f"{about} is about frame {request.parent!r}, which is not among the mined frames")
+        seen.add(request.request_id)
+    asked = sum(request.variations for request in requests)
+    if asked > budget:
+        raise UserError(f"policy {policy!r} asked for {asked} frames, over its budget of {budget}")
+    return asked

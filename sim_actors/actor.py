@@ -20,6 +20,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from imitation.datasets.validate import check_frame
+from imitation.images import load_frame_image
 from imitation.records import Frame, Origin, frames_from_table, frames_to_table
 from imitation.settings import UserError
 from sim_actors.factory import SimulatorSpec, build_simulator
@@ -189,12 +191,20 @@ def private_memory_mb() -> float:
 
 
 def _finished(frame: Frame, job: SceneJob, simulator: Simulator) -> Frame:
-    """The frame with its lineage. Raises ValueError where the simulator broke its contract."""
+    """The frame with its lineage. Raises ValueError or DataError where the simulator broke its contract."""
     scene = job.scene
     if frame.frame_id != scene.scene_id:
         raise ValueError(f"the simulator returned frame {frame.frame_id!r} for scene {scene.scene_id!r}")
     if not frame.image:
         raise ValueError(f"the simulator returned frame {frame.frame_id!r} without an image")
+    if (frame.width, frame.height) != (scene.width, scene.height):
+        raise ValueError(
+            f"the simulator returned {frame.width}x{frame.height} px for scene {scene.scene_id!r}, which is "
+            f"{scene.width}x{scene.height}"
+        )
+    # What is committed is trained on: a bad picture or box has to be known here, where it is one scene.
+    check_frame(frame, f"the simulator's frame {frame.frame_id}")
+    load_frame_image(frame)
     origin = Origin(
         cycle=job.cycle,
         parent=job.parent,

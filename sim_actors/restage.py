@@ -58,8 +58,8 @@ def staged_objects(frame: Frame, catalog: Collection[str] | None = None) -> list
     """Indices of the frame's objects that `restage` makes actors of, in actor order.
 
     Left out: ignored regions without a cuboid (KITTI's DontCare, COCO's crowds), categories that are
-    not in the simulator's `catalog` (lower case; None: all are), and objects with neither a cuboid
-    nor a size prior for their category.
+    not in the simulator's `catalog` (lower case; None: all are), and objects without a cuboid whose
+    box has no area or whose category has no size prior.
     """
     return [i for i, obj in enumerate(frame.objects) if _refusal(obj, catalog) is None and not _region(obj)]
 
@@ -98,7 +98,8 @@ def restage(
     drawn but not labelled. Looks and surroundings are drawn from `seed`; the light is what
     `frame.conditions` say, else a clear day. `actors[k]` is the object `staged_objects(...)[k]`.
 
-    Raises DataError, naming frame and object, for a cuboid or box that is not finite or has no size.
+    Raises DataError, naming frame and object, for a cuboid or box that is not finite and for a cuboid
+    without size.
     """
     rng = np.random.default_rng(seed)
     chosen = [(i, frame.objects[i]) for i in staged_objects(frame, catalog)]
@@ -161,6 +162,8 @@ def _refusal(obj: Object, catalog: Collection[str] | None) -> str | None:
         return "the simulator has no such category"
     if obj.cuboid is None and size_prior(obj.category) is None:
         return "no cuboid, and no size prior for this category to guess one from"
+    if obj.cuboid is None and (obj.amodal_box or obj.box).area <= 0:
+        return "no cuboid, and a box without area"
     return None
 
 
@@ -176,8 +179,8 @@ def _check(frame: Frame, index: int, obj: Object) -> None:
             raise DataError(where, f"the cuboid {values} has a value that is not finite; correct the label")
         if min(obj.cuboid.length, obj.cuboid.width, obj.cuboid.height) <= 0:
             raise DataError(where, f"the cuboid {values} has a size of 0 or less; correct the label")
-    elif not all(math.isfinite(value) for value in obj.box) or obj.box.area <= 0:
-        raise DataError(where, f"the box {tuple(obj.box)} is empty or not finite; correct the label")
+    elif not all(math.isfinite(value) for value in obj.box):
+        raise DataError(where, f"the box {tuple(obj.box)} is not finite; correct the label")
 
 
 def _grounded(camera: Camera, frame: Frame, objects: list[Object], settings: RestageSettings) -> Camera:

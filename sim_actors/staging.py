@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pydantic import Field
@@ -40,7 +40,8 @@ class StagingSettings(Settings):
 class Target:
     """What synthetic frames have to match: which box its real dataset's labels mean, its
     categories (its own names) and the camera and image size (px) of free scenes. `catalog` are the
-    categories that the simulator can stage, in lower case (None: all)."""
+    categories that the simulator can stage, in lower case (None: all); `assets` are those of the
+    dataset's categories that it knows by another name (see `asset_names`)."""
 
     convention: Convention
     categories: tuple[str, ...]
@@ -49,10 +50,33 @@ class Target:
     height: int
     catalog: frozenset[str] | None = None
     family: str = "simulator"
+    assets: Mapping[str, str] = field(default_factory=dict)
 
     def stageable(self) -> tuple[str, ...]:
-        """The categories that the simulator can stage, in the dataset's order."""
-        return tuple(c for c in self.categories if self.catalog is None or c.lower() in self.catalog)
+        """The categories that the simulator can stage, by its names, in the dataset's order."""
+        names = dict.fromkeys(self.assets.get(c, c) for c in self.categories)
+        return tuple(name for name in names if self.catalog is None or name.lower() in self.catalog)
+
+
+def asset_names(
+    categories: Iterable[str], mapping: Mapping[str, str], catalog: Collection[str] | None
+) -> dict[str, str]:
+    """The simulator's name for each of a dataset's categories that it can stage: the category's own
+    where the `catalog` (lower case; None: everything) has it, else its class's by `mapping`, such as
+    "car" for TYPE_VEHICLE. Categories that it cannot stage are left out."""
+    found = {}
+    for category in categories:
+        for name in (category, mapping.get(category)):
+            if name is not None and (catalog is None or name.lower() in catalog):
+                found[category] = name
+                break
+    return found
+
+
+def _renamed(frame: Frame, assets: Mapping[str, str]) -> Frame:
+    """The frame with its objects called as the simulator calls them."""
+    objects = (replace(obj, category=assets.get(obj.category, obj.category)) for obj in frame.objects)
+    return replace(frame, objects=tuple(objects))
 
 
 def scene_id(request: Request, variation: int) -> str:
@@ -93,6 +117,7 @@ def stage(
             family=target.family,
             density=settings.restage.density,
         )
+    parent = _renamed(parent, target.assets)
     categories = {c.lower() for c in target.stageable()}
     scene = restage(
         parent,

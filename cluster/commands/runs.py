@@ -102,7 +102,7 @@ def report(args: argparse.Namespace) -> None:
     config = parse(
         yaml.safe_load(storage.read_text(workspace.path(CONFIG_FILE))), workspace.path(CONFIG_FILE)
     )
-    data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")))
+    data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")), workspace)
     print(write_report(config, workspace, data, read_summary(workspace.path(SUMMARY))))
 
 

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 def render(args: argparse.Namespace) -> None:
     """Re-staged frames with a contact sheet, or a scene written by hand; without Ray."""
-    from cluster.run import check_renderer
     from sim_actors.factory import build_simulator
+    from sim_actors.opengl.preflight import problem
     from sim_actors.sheet import contact_sheet, gallery
 
     config = config_of(args)
-    check_renderer(config)
+    if config.simulate.simulator == "opengl" and (reason := problem()):
+        raise UserError(reason)
     from cluster.services import Services
 
     reporter = Reporter()

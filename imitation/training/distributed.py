@@ -38,6 +38,14 @@ class Distributed:
         for buffer in model.buffers():
             dist.broadcast(buffer, src=0)
 
+    def gathered(self, known: dict[str, str]) -> dict[str, str]:
+        """What any rank knows, on every rank."""
+        if self.world_size == 1:
+            return known
+        parts: list[dict[str, str]] = [{}] * self.world_size
+        dist.all_gather_object(parts, known)
+        return {key: value for part in parts for key, value in part.items()}
+
     def disagreement(self, model: nn.Module) -> float:
         """The largest difference of any weight of any rank from rank 0's: 0.0 if all went well."""
         if self.world_size == 1:

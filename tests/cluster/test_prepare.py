@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cluster.config import Config, load_defaults
-from cluster.prepare import RealData, prepare
+from cluster.prepare import RealData, category_map, prepare
 from cluster.progress import Reporter
 from cluster.services import Services
 from cluster.workspace import Workspace
@@ -131,4 +131,69 @@ def test_parquet_of_our_own_comes_back_as_it_went_in(tmp_path):
 def test_what_is_prepared_is_read_back_equal(kitti, tmp_path):
     data, _config = prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
     committed = storage.read_json(str(tmp_path / "run/data/stage-prepare.json"))
-    assert RealData.from_json(committed) == data
+    assert RealData.from_json(committed, Workspace(str(tmp_path / "run"))) == data
+
+
+def test_a_run_that_was_moved_finds_its_data(kitti, tmp_path):
+    before, _ = prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    config = load_defaults(["data.kind=kitti", f"data.root={kitti}"])
+    with open("/dev/null", "w") as nowhere:
+        data = prepare(config, Workspace(str(tmp_path / "moved")), Services(config), Reporter(nowhere))
+    assert ids(data.parts["train"]) == {f"{i:06}" for i in range(6)}
+    assert data.parts["train"].uri != before.parts["train"].uri
+
+
+def map_of(tmp_path: Path, *options: str, names: tuple[str, ...] = ("Car", "Van", "Pedestrian")):
+    objects = tuple(Object(name, Box(1, 2, 30, 40)) for name in names)
+    write_frames([Frame("a", 256, 64, objects, image=jpeg())], str(tmp_path / "train.parquet"))
+    return category_map(load_defaults(list(options)).data, str(tmp_path / "train.parquet"))
+
+
+def test_a_neighbour_class_that_is_asked_for_is_to_be_found(tmp_path):
+    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.categories=[Car, Van]")
+    assert found.categories == ("Car", "Van")
+    assert found.mapping["Van"] == "Van"
+    assert "Van" not in found.ignore
+    assert "DontCare" in found.ignore
+
+
+def test_renaming_takes_the_neighbours_along_and_leaves_no_empty_class(tmp_path):
+    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.mapping={Car: car, Truck: truck}")
+    assert found.categories == ("car", "Pedestrian", "Cyclist", "truck")
+    assert (found.mapping["Car"], found.mapping["Van"], found.mapping["Truck"]) == ("car", "car", "truck")
+    assert "Van" in found.ignore, "still a neighbour: neither to be found nor false to find"
+    merged = map_of(tmp_path, "data.kind=parquet", "data.root=x", "data.mapping={Van: Car}")
+    assert merged.categories == ("Car", "Pedestrian")
+    assert merged.mapping["Van"] == "Car"
+
+
+def test_folds_of_a_separate_mine_split_hold_out_train_frames_of_their_drives(tmp_path):
+    def frames(split, drives):
+        return [
+            Frame(f"{split}{i}", 256, 64, (Object("car", Box(1, 2, 30, 40)),), sequence=drive, image=jpeg())
+            for i, drive in enumerate(drives)
+        ]
+
+    for split, drives in {
+        "train": ("a", "a", "b", "c"),
+        "mine": ("a", "b", "d"),
+        "stop": ("e",),
+        "test": ("f",),
+    }.items():
+        write_frames(frames(split, drives), str(tmp_path / "data" / split / "frames.parquet"))
+    data, _ = prepared(tmp_path, "data.kind=parquet", f"data.root={tmp_path / 'data'}")
+    assert sorted(i for fold in data.folds for i in fold) == ["mine0", "mine1", "mine2"]
+    relatives = {"mine0": {"train0", "train1"}, "mine1": {"train2"}, "mine2": set()}
+    for fold, held_out in zip(data.folds, data.held_out, strict=True):
+        assert set(held_out) == set(fold).union(*(relatives[i] for i in fold))
+
+
+def test_without_cycles_no_folds_are_needed(tmp_path):
+    for split in ("train", "stop", "test"):
+        frame = Frame(split, 256, 64, (Object("car", Box(1, 2, 30, 40)),), image=jpeg())
+        write_frames([frame], str(tmp_path / "data" / split / "frames.parquet"))
+    data, _ = prepared(tmp_path, "data.kind=parquet", f"data.root={tmp_path / 'data'}", "loop.cycles=0")
+    assert data.folds == []
+    with pytest.raises(UserError, match="folds"):
+        prepared(tmp_path / "b", "data.kind=parquet", f"data.root={tmp_path / 'data'}")

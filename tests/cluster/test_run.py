@@ -150,7 +150,7 @@ def test_another_configuration_on_an_old_run_is_refused(tmp_path):
     options = list(command(tmp_path, "old")[5:])
     Workspace(str(folder)).open(load(ROOT / "ray_config.yaml", options).plain())
     (folder / "data").mkdir()
-    (folder / "data" / "part-00000.parquet").write_bytes(b"rendered")
+    (folder / "data" / "stage-prepare.json").write_text("{}")
     done = run(tmp_path, "old", "train.steps=9")
     assert done.returncode == 1
     assert done.stderr.strip().startswith("imitate: ")

@@ -208,3 +208,15 @@ def test_the_report_is_plain_json(tmp_path):
     storage.write_json(path, report.to_json())
     row = storage.read_json(path)
     assert (row["frames"], row["rendered"], row["set_aside"][0]["reason"]) == (4, 4, "signal 11")
+
+
+def test_a_scene_that_cannot_be_staged_is_set_aside_once(tmp_path):
+    folder = str(tmp_path / "synthetic")
+    bad = SetAside("bad-v00", "unsupported", "frame 7, object 0: the cuboid has no size", 0)
+    jobs = make_jobs(3)
+    report = simulate([jobs[0], bad, *jobs[1:]], folder, LocalPool())
+    assert report.frames == 3
+    assert report.set_aside == (bad,)
+    os.unlink(tmp_path / "synthetic" / DONE)
+    again = simulate([jobs[0], bad, *jobs[1:]], folder, LocalPool())
+    assert (again.rendered, again.set_aside) == (0, (bad,))

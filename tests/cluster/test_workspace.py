@@ -42,11 +42,18 @@ def some_data(folder):
     (folder / "data" / "train" / "part-00000.parquet").write_bytes(b"rendered")
 
 
-def test_a_run_that_failed_before_any_data_may_be_begun_with_other_settings(tmp_path):
+def prepared_data(folder):
+    some_data(folder)
+    (folder / "data" / "stage-prepare.json").write_text("{}")
+
+
+def test_a_run_that_failed_while_its_data_was_prepared_may_be_begun_with_other_settings(tmp_path):
     workspace = Workspace(str(tmp_path))
     workspace.open(load_defaults(["train.steps=7"]).plain())
-    assert not workspace.open(load_defaults(["train.steps=8"]).plain())
     some_data(tmp_path)
+    assert not workspace.open(load_defaults(["train.steps=8"]).plain())
+    assert not (tmp_path / "data").exists(), "half of another configuration's data is no data"
+    prepared_data(tmp_path)
     with pytest.raises(UserError, match=r"train\.steps was 8, now 7"):
         workspace.open(load_defaults(["train.steps=7"]).plain())
 
@@ -54,7 +61,7 @@ def test_a_run_that_failed_before_any_data_may_be_begun_with_other_settings(tmp_
 def test_another_configuration_is_refused_naming_the_keys(tmp_path):
     workspace = Workspace(str(tmp_path))
     assert not workspace.open(load_defaults().plain())
-    some_data(tmp_path)
+    prepared_data(tmp_path)
     assert workspace.open(load_defaults().plain())
     with pytest.raises(UserError) as error:
         workspace.open(load_defaults(["train.steps=7", "randomize.strength=0.1"]).plain())
@@ -65,7 +72,7 @@ def test_another_configuration_is_refused_naming_the_keys(tmp_path):
 def test_where_a_run_lies_and_how_many_actors_work_on_it_may_change(tmp_path):
     workspace = Workspace(str(tmp_path))
     workspace.open(load_defaults().plain())
-    some_data(tmp_path)
+    prepared_data(tmp_path)
     assert workspace.open(load_defaults(["run.name=moved", "simulate.actors=3", "ray.num_cpus=8"]).plain())
 
 
@@ -100,3 +107,18 @@ def test_a_second_driver_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
         holder.wait()
     with RunLock(str(tmp_path)):
         pass
+
+
+def test_the_same_settings_keep_what_a_killed_preparation_had_written(tmp_path):
+    workspace = Workspace(str(tmp_path))
+    workspace.open(load_defaults().plain())
+    some_data(tmp_path)
+    assert workspace.open(load_defaults().plain())
+    assert (tmp_path / "data" / "train" / "part-00000.parquet").exists()
+
+
+def test_paths_of_a_run_count_from_its_folder(tmp_path):
+    workspace = Workspace(str(tmp_path))
+    assert workspace.relative(workspace.path("data", "train")) == "data/train"
+    with pytest.raises(ValueError, match="elsewhere"):
+        workspace.relative("/elsewhere/data")

@@ -12,6 +12,7 @@ from imitation.policies import (
     PolicySettings,
     build_policy,
     mode_of,
+    out_of_reach,
     requested_frames,
 )
 from imitation.records import Box
@@ -145,3 +146,21 @@ def test_a_users_own_policy_is_taken_by_import_path():
 def test_a_weight_for_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="no kind of failure"):
         PolicySettings(kind_weights={"mised": 1.0})
+
+
+def test_reach_and_rarity_go_by_the_datasets_own_categories() -> None:
+    """A detector's "car" may be TYPE_VEHICLE to the dataset: that is what counts and what is staged."""
+    vehicle = failure(category="car", source_category="TYPE_VEHICLE")
+    assert out_of_reach(vehicle, frozenset({"type_vehicle"})) is None
+    assert "TYPE_VEHICLE" in (out_of_reach(vehicle, frozenset({"car"})) or "")
+
+    common = [failure(frame=f"c{i}", category="car", source_category="Car") for i in range(10)]
+    rare = [failure(frame=f"r{i}", category="car", source_category="Van") for i in range(10)]
+    counts = {"Car": 9_900, "Van": 100}
+    drawn: Counter[str] = Counter()
+    for seed in range(40):
+        mined = Mined([*common, *rare], counts, frozenset({"car", "van"}))
+        policy = build_policy(PolicySettings(variations=1, rarity=1.0))
+        for request in policy.request(mined, cycle=1, budget=2, rng=np.random.default_rng(seed)):
+            drawn[request.parent[0]] += 1
+    assert drawn["r"] > 4 * drawn["c"]

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imitation.records import Box
-from imitation.requests import Request
+from imitation.requests import Request, check_requests
+from imitation.settings import UserError
 
 boxes = st.tuples(*[st.floats(0, 2000)] * 4).map(lambda b: Box(*b))
 requests = st.builds(
@@ -38,3 +39,18 @@ def test_absent_field_is_named() -> None:
     del row["seed"]
     with pytest.raises(KeyError, match="seed"):
         Request.from_row(row)
+
+
+def order(request_id: str, parent: str | None = "a", variations: int = 2) -> Request:
+    return Request(request_id, parent, (), (), (), variations, 0, "mine")
+
+
+def test_what_a_policy_asks_for_is_checked_before_anything_is_rendered() -> None:
+    assert check_requests([order("r1"), order("r2", None)], 4, {"a"}, "mine") == 4
+    for asked, said in (
+        ([order("r1"), order("r1")], "'r1' stands twice"),
+        ([order("r1", "z")], "'z', which is not among the mined frames"),
+        ([order("r1", variations=5)], "asked for 5 frames, over its budget of 4"),
+    ):
+        with pytest.raises(UserError, match=said):
+            check_requests(asked, 4, {"a"}, "mine")

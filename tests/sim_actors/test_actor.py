@@ -3,8 +3,10 @@
 import io
 import pickle
 import threading
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from imitation.records import Box, Frame, Object
@@ -12,6 +14,12 @@ from sim_actors.actor import SceneJob, SimulatorHost, decode_frame, encode_frame
 from sim_actors.factory import SimulatorSpec
 from sim_actors.scene import Scene
 from tests.sim_actors.toy_simulators import PATH, ToySimulator, make_scene, renders
+
+
+def small_png(width: int, height: int) -> bytes:
+    sink = io.BytesIO()
+    Image.new("RGB", (width, height)).save(sink, "PNG")
+    return sink.getvalue()
 
 
 def started(**options: object) -> SimulatorHost:
@@ -77,8 +85,9 @@ def test_a_frame_without_image_is_refused(monkeypatch):
 
 def test_a_value_that_the_schema_refuses_is_an_error_of_its_scene(monkeypatch):
     bad = Object(category=3, box=Box(0.0, 0.0, 1.0, 1.0))  # type: ignore[arg-type]
+    image = small_png(24, 16)
     monkeypatch.setattr(
-        ToySimulator, "render", lambda self, scene: Frame(scene.scene_id, 2, 2, (bad,), image=b"x")
+        ToySimulator, "render", lambda self, scene: Frame(scene.scene_id, 24, 16, (bad,), image=image)
     )
     host = SimulatorHost(SimulatorSpec("test:x"))
     host._simulator, host._thread = ToySimulator(), threading.get_ident()
@@ -139,3 +148,22 @@ def test_numpy_numbers_in_labels_survive_the_trip():
     again = decode_frame(encode_frame(frame))
     assert again.objects[0].box == (1.0, 2.0, 3.0, 4.0)
     assert again.objects[0].truncation == 0.25
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"width": 48}, "48x16 px for scene 'a', which is 24x16"),
+        ({"image": b"no picture"}, "not a JPEG or PNG"),
+        ({"image": small_png(12, 16)}, "the image is 12x16 px"),
+        ({"objects": (Object("Car", Box(9.0, 2.0, 1.0, 8.0)),)}, "inverted"),
+        ({"objects": (Object("", Box(1.0, 2.0, 9.0, 8.0)),)}, "category is empty"),
+    ],
+)
+def test_a_frame_that_could_not_be_trained_on_is_not_accepted(change, said):
+    host = started()
+    good = host._simulator.render
+    host._simulator.render = lambda scene: replace(good(scene), **change)
+    answer = host.render(SceneJob(make_scene("a")))
+    assert answer.payload is None
+    assert said in answer.error

@@ -154,7 +154,7 @@ def test_conditions_set_the_light() -> None:
     [
         Object("Car", Box(10, 10, 50, 40), cuboid=Cuboid(0, 1.6, math.nan, 4, 1.6, 1.5, 0)),
         Object("Car", Box(10, 10, 50, 40), cuboid=Cuboid(0, 1.6, 10, 0, 1.6, 1.5, 0)),
-        Object("Car", Box(50, 10, 50, 40)),
+        Object("Car", Box(10, 10, math.inf, 40)),
     ],
 )
 def test_bad_labels_name_frame_and_object(broken: Object) -> None:
@@ -185,3 +185,11 @@ def test_kitti_frames_restage(shared_data: Path) -> None:
     assert len(exact) > 300
     assert np.median(exact) > 0.95
     assert np.mean(np.array(guessed) > 0.8) > 0.97
+
+
+def test_a_box_without_area_is_left_out() -> None:
+    flat = Object("Car", Box(100, 180, 100, 220))
+    parent = replace(street(), objects=(*street().objects, flat))
+    assert staged_objects(parent) == staged_objects(street())
+    assert any("without area" in reason for reason in unstageable(parent))
+    assert len(staged(parent).actors) == len(staged(street()).actors)

@@ -7,7 +7,7 @@ from imitation.records import Box
 from imitation.requests import Request
 from sim_actors.footprint import Footprint, overlaps
 from sim_actors.randomize import RandomizeSettings
-from sim_actors.staging import StagingSettings, Target, scene_id, scenes_for, stage
+from sim_actors.staging import StagingSettings, Target, asset_names, scene_id, scenes_for, stage
 from tests.sim_actors.scenes import CATALOG, KITTI, SIZE, street
 
 TARGET = Target("visible", ("Car", "Van", "Pedestrian", "Cyclist", "Truck"), KITTI, *SIZE, catalog=CATALOG)
@@ -81,3 +81,23 @@ def test_the_wrong_parent_is_refused() -> None:
         stage(request("000099"), 0, street(), target=TARGET, settings=SETTINGS)
     with pytest.raises(ValueError, match="000042"):
         stage(request(), 0, None, target=TARGET, settings=SETTINGS)
+
+
+def test_categories_are_staged_by_their_own_name_or_by_their_class() -> None:
+    catalog = frozenset({"car", "pedestrian", "van"})
+    mapping = {"TYPE_VEHICLE": "car", "Van": "car", "Tram": "rail"}
+    assets = asset_names(["TYPE_VEHICLE", "Van", "Tram", "Pedestrian"], mapping, catalog)
+    assert assets == {"TYPE_VEHICLE": "car", "Van": "Van", "Pedestrian": "Pedestrian"}
+    parent = replace(
+        street(), objects=tuple(replace(o, category="TYPE_VEHICLE") for o in street().objects[:1])
+    )
+    target = replace(TARGET, categories=("TYPE_VEHICLE",), catalog=catalog, assets=assets)
+    scene = stage(request(), 0, parent, target=target, settings=STILL)
+    assert [actor.category for actor in scene.actors] == ["car"]
+    assert target.stageable() == ("car",)
+    with_free = stage(request(parent=None), 0, None, target=target, settings=STILL)
+    assert {actor.category for actor in with_free.actors} <= {"car"}
+
+
+def test_without_a_catalog_every_name_is_the_datasets_own() -> None:
+    assert asset_names(["boat"], {"boat": "ship"}, None) == {"boat": "boat"}
