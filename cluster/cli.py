@@ -68,7 +68,7 @@ def _run_and_render(commands: Commands) -> None:
     what.add_argument(
         "--requests", metavar="FILE", help="stage what `imitate mine` asked for; data.* names its dataset"
     )
-    render.add_argument("--count", type=_positive, default=12, help="frames to re-stage (default 12)")
+    render.add_argument("--count", type=_positive, help="frames to re-stage (default 12; requests: all)")
     render.add_argument("--variations", type=_positive, default=1, help="renderings of each, perturbed anew")
     render.add_argument("--out", required=True, metavar="DIR", help="where the pictures go")
 

@@ -257,7 +257,7 @@ def _describe(
         held_out=[_with_their_sequences(fold, sequences) for fold in mining],
         width=width,
         height=height,
-        camera=_median_camera(cameras),
+        camera=common_camera(cameras),
         category_counts=dict(objects),
         unmapped=dict(unmapped),
         problems=problems,
@@ -279,7 +279,12 @@ def category_map(settings: DataSettings, train_uri: str) -> CategoryMap:
     `data.mapping` renames: classes that nothing is left of go, and the names it maps to become classes,
     unless `data.categories` lists the classes.
     """
-    base = default_map(settings.kind, read_frames(train_uri, ("frame_id", "objects")))
+    return categories_of(settings, read_frames(train_uri, ("frame_id", "objects")))
+
+
+def categories_of(settings: DataSettings, frames: Iterable[Frame]) -> CategoryMap:
+    """The category map of training frames; see `category_map`."""
+    base = default_map(settings.kind, frames)
     renamed = settings.mapping
     classes = (renamed.get(name, name) for name in base.categories)
     categories = tuple(settings.categories or dict.fromkeys([*classes, *renamed.values()]))
@@ -291,7 +296,7 @@ def category_map(settings: DataSettings, train_uri: str) -> CategoryMap:
     return CategoryMap(categories, mapping, ignore - set(renamed))
 
 
-def _median_camera(cameras: list[Camera]) -> Camera | None:
+def common_camera(cameras: list[Camera]) -> Camera | None:
     """The camera of free scenes: each parameter's median over the real frames."""
     if not cameras:
         return None

@@ -16,66 +16,80 @@ from imitation.settings import UserError
 if TYPE_CHECKING:
     from cluster.config import Config
     from imitation.records import Frame
-    from sim_actors.scene import Scene
+    from sim_actors.actor import SceneJob, SimulatorHost
+
+SHOWN = 60  # frames on a contact sheet
+LIKE = 12  # frames re-staged where --count does not say
 
 
 def render(args: argparse.Namespace) -> None:
     """Re-staged frames with a contact sheet, or a scene written by hand; without Ray."""
-    from sim_actors.factory import build_simulator
+    from cluster.services import Services
+    from imitation.datasets.parquet import write_frames
+    from sim_actors.actor import SimulatorHost
     from sim_actors.opengl.preflight import problem
-    from sim_actors.sheet import contact_sheet, gallery
 
     config = config_of(args)
     if config.simulate.simulator == "opengl" and (reason := problem()):
         raise UserError(reason)
-    from cluster.services import Services
-
     reporter = Reporter()
     out = Path(args.out)
     storage.check_writable(str(out))
-    pairs: list[tuple[Frame, Frame]] = []
-    frames: list[Frame] = []
-    simulator = build_simulator(Services(config).simulator())
+    total, jobs = _jobs(args, config, reporter)
+    host = SimulatorHost(Services(config).simulator())
+    if error := host.start().error:
+        raise UserError(error)
+    shown: list[tuple[Frame | None, Frame]] = []
     try:
-        total = 1 if args.scene else args.count * args.variations
         with reporter.stage("rendering", total) as bar:
-            for done, (parent, scene) in enumerate(_scenes(args, config), start=1):
-                if reasons := simulator.supports(scene):
-                    raise UserError(f"scene {scene.scene_id} cannot be staged: {'; '.join(reasons)}")
-                frame = simulator.render(scene)
-                assert frame.image is not None
-                (out / f"{scene.scene_id}{_suffix(frame.image)}").write_bytes(frame.image)
-                (out / f"{scene.scene_id}.json").write_text(scene.to_json() + "\n", encoding="utf-8")
-                frames.append(frame)
-                if parent is not None:
-                    pairs.append((parent, frame))
-                bar.update(done)
+
+            def frames() -> Iterator[Frame]:
+                for done, (parent, job) in enumerate(jobs, start=1):
+                    frame = _rendered(host, job)
+                    _write(frame, job, out)
+                    if len(shown) < SHOWN:
+                        shown.append((parent, frame))
+                    bar.update(done)
+                    yield frame
+
+            count = write_frames(frames(), str(out / "frames.parquet"))
     finally:
-        simulator.close()
-    sheet = out / "contact-sheet.png"
-    if pairs:
-        contact_sheet(pairs, sheet)
-    else:
-        gallery(frames, sheet, columns=1, cell_width=1242, names=True)
-    print(sheet)
+        host.close()
+    if not count:
+        raise UserError("nothing was rendered: there was no frame to re-stage")
+    print(_sheet(shown, out / "contact-sheet.png"))
+    reporter.say(f"{count} labelled frames: {out / 'frames.parquet'}")
 
 
-def _scenes(args: argparse.Namespace, config: Config) -> Iterator[tuple[Frame | None, Scene]]:
+def _jobs(
+    args: argparse.Namespace, config: Config, reporter: Reporter
+) -> tuple[int, Iterator[tuple[Frame | None, SceneJob]]]:
+    """How many scenes there are to render, and they, each with the frame that it re-stages."""
+    from sim_actors.actor import SceneJob
+    from sim_actors.handwritten import load_scene
+
+    if args.scene:
+        return 1, iter([(None, SceneJob(load_scene(args.scene), policy="by hand"))])
+    if args.requests:
+        from cluster.mining import requested_jobs
+
+        return requested_jobs(args.requests, config, args.count, reporter)
+    count = args.count or LIKE
+    return count * args.variations, _like(args.like, count, args.variations, config)
+
+
+def _like(root: str, count: int, variations: int, config: Config) -> Iterator[tuple[Frame, SceneJob]]:
+    from cluster.run import catalog
     from imitation.datasets.kitti import kitti_splits, read_kitti
     from imitation.requests import Request
-    from sim_actors.handwritten import load_scene
+    from sim_actors.actor import SceneJob
     from sim_actors.restage import default_camera
     from sim_actors.staging import StagingSettings, Target, stage
 
-    if args.scene:
-        yield None, load_scene(args.scene)
-        return
-    from cluster.run import catalog
-
-    names = (kitti_splits(args.like) or {}).get("train")
+    names = (kitti_splits(root) or {}).get("train")
     settings = StagingSettings(restage=config.restage, randomize=config.randomize)
-    for index, frame in enumerate(read_kitti(args.like, names[: args.count] if names else None)):
-        if index == args.count:
+    for index, frame in enumerate(read_kitti(root, names[:count] if names else None)):
+        if index == count:
             return
         target = Target(
             convention=config.data.convention or "cuboid_clipped",
@@ -91,13 +105,38 @@ def _scenes(args: argparse.Namespace, config: Config) -> Iterator[tuple[Frame | 
             failures=(),
             focus=(),
             clutter=(),
-            variations=args.variations,
+            variations=variations,
             seed=zlib.crc32(f"{config.run.seed}/{frame.frame_id}".encode()),
             policy="render",
         )
-        for variation in range(args.variations):
-            yield frame, stage(request, variation, frame, target=target, settings=settings)
+        for variation in range(variations):
+            scene = stage(request, variation, frame, target=target, settings=settings)
+            yield frame, SceneJob(scene, parent=frame.frame_id, policy="render", seed=request.seed)
 
 
-def _suffix(image: bytes) -> str:
-    return ".png" if image.startswith(b"\x89PNG") else ".jpg"
+def _rendered(host: SimulatorHost, job: SceneJob) -> Frame:
+    from sim_actors.actor import decode_frame
+
+    answer = host.render(job)
+    if answer.payload is None:
+        reason = answer.error or "; ".join(answer.unsupported)
+        raise UserError(f"scene {job.scene.scene_id} cannot be staged: {reason}")
+    return decode_frame(answer.payload)
+
+
+def _write(frame: Frame, job: SceneJob, out: Path) -> None:
+    assert frame.image is not None  # the host checked it
+    suffix = ".png" if frame.image.startswith(b"\x89PNG") else ".jpg"
+    (out / f"{frame.frame_id}{suffix}").write_bytes(frame.image)
+    (out / f"{frame.frame_id}.json").write_text(job.scene.to_json() + "\n", encoding="utf-8")
+
+
+def _sheet(shown: list[tuple[Frame | None, Frame]], path: Path) -> Path:
+    from sim_actors.sheet import contact_sheet, gallery
+
+    pairs = [(parent, frame) for parent, frame in shown if parent is not None]
+    if pairs:
+        contact_sheet(pairs, path)
+    else:
+        gallery([frame for _, frame in shown], path, columns=1, cell_width=1242, names=True)
+    return path

@@ -1,0 +1,19 @@
+"""`imitate mine`: anyone's detections into failures and requests."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from cluster.commands.common import config_of
+from cluster.progress import Reporter
+
+
+def mine(args: argparse.Namespace) -> None:
+    """Prints what was found as JSON; failures and requests go to --out."""
+    from cluster.mining import mine as mine_results
+
+    found = mine_results(
+        config_of(args), args.detections, args.split, args.threshold, args.budget, args.out, Reporter()
+    )
+    print(json.dumps(found, indent=2, allow_nan=False))

@@ -1,0 +1,286 @@
+"""The loop's middle without our detector: anyone's detections -> failures -> requests -> scenes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from cluster.config import Config, DataSettings
+from cluster.prepare import categories_of, common_camera
+from cluster.progress import Reporter
+from cluster.run import catalog
+from cluster.stages import reservoir
+from imitation import storage
+from imitation.categories import CategoryMap
+from imitation.datasets.registry import DatasetReader, open_dataset
+from imitation.detections import FrameDetections
+from imitation.evaluations import FILE, read_detections, write_detections
+from imitation.failures import FAILURES_SCHEMA, Failure, failure_batches, find_failures
+from imitation.metrics.summary import Metrics, summarize
+from imitation.policies import Mined, build_policy, mode_of, out_of_reach
+from imitation.records import Camera, Frame
+from imitation.requests import Request, check_requests
+from imitation.results import KittiResults, Results
+from imitation.settings import DataError, UserError
+from sim_actors.actor import SceneJob
+from sim_actors.restage import default_camera
+from sim_actors.staging import StagingSettings, Target, asset_names, stage
+
+DETECTOR = "results"
+REQUESTS = "requests.json"
+
+
+def mine(
+    config: Config,
+    detections: str,
+    split: str,
+    threshold: float | None,
+    budget: int | None,
+    out: str,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Writes detections.parquet, failures.parquet and requests.json to `out`; returns what was found.
+
+    Frames of which the results do not speak are left out and counted. The operating threshold, where
+    none is given, is that of greatest F1 on these very frames. Raises UserError for data or results that
+    are not there, DataError for a result that cannot be read.
+    """
+    if config.data.kind == "world":
+        raise UserError("mine needs the dataset of the detections: data.kind=kitti data.root=FOLDER")
+    storage.check_writable(out)
+    dataset = open_dataset(config.data.kind, config.data.root or "", config.data.splits)
+    problems: list[str] = []
+    skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
+    facts = _Facts()
+    frames = facts.seeing(dataset.frames(split, skip))
+    categories = categories_of(config.data, frames)
+    deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
+    if not facts.frames:
+        raise UserError(f"{dataset.root}: split {split!r} has no usable frame ({len(problems)} problems)")
+    results = _open_results(detections, dataset, categories)
+    uri = storage.join(out, FILE)
+    left_out: list[str] = []
+    with reporter.stage(f"reading {split}", facts.frames) as bar:
+        rows = _rows(dataset.frames(split, skip), results, categories, split, left_out, bar.update)
+        judged = write_detections(rows, uri, categories.categories)
+    if not judged:
+        raise UserError(
+            f"{detections}: speaks of no frame of split {split!r} of {dataset.root}, which has "
+            f"{facts.frames} (such as {left_out[0] if left_out else 'none'})"
+        )
+    if results.unmapped:
+        reporter.say(f"left out: detections of other categories {_counts(results.unmapped)}")
+    if left_out:
+        reporter.say(f"left out: {len(left_out)} frames without results, such as {left_out[0]}")
+    metrics = summarize(partial(read_detections, uri), categories.categories, split, threshold)
+    storage.write_json(storage.join(out, "metrics.json"), metrics.to_dict())
+    assets = asset_names(facts.objects, categories.mapping, catalog(config))
+    reach = None if catalog(config) is None else frozenset(name.lower() for name in assets)
+    found = _Found(reach)
+    _write_failures(found.seeing(_failures(uri, metrics, categories)), storage.join(out, "failures.parquet"))
+    rng = np.random.default_rng([config.run.seed, 0])
+    sample = reservoir(_failures(uri, metrics, categories), config.mining.max_failures, rng)
+    wanted = budget or max(1, round(config.aggregation.synthetic_per_cycle * facts.frames))
+    policy = build_policy(config.policy)
+    requests = policy.request(Mined(sample, facts.objects, reach), cycle=1, budget=wanted, rng=rng)
+    asked = check_requests(requests, wanted, facts.ids, policy.name)
+    storage.write_json(
+        storage.join(out, REQUESTS),
+        {
+            "data": config.data.model_dump(mode="json"),
+            "split": split,
+            "policy": policy.name,
+            "budget": wanted,
+            "frames": asked,
+            "categories": categories.to_json(),
+            "objects": dict(facts.objects),
+            "width": facts.size[0],
+            "height": facts.size[1],
+            "camera": asdict(camera) if (camera := facts.camera()) else None,
+            "requests": [request.to_row() for request in requests],
+        },
+    )
+    return {
+        "frames": judged,
+        "left_out": len(left_out),
+        "problems": problems,
+        "threshold": metrics.threshold,
+        "threshold_chosen_on": "given" if threshold is not None else split,
+        "map50": metrics.map50,
+        "ap50": metrics.ap50,
+        "failures": metrics.failures,
+        "modes": dict(found.modes.most_common()),
+        "out_of_reach": dict(found.unreachable),
+        "requests": len(requests),
+        "frames_asked": asked,
+        "requests_file": storage.join(out, REQUESTS),
+    }
+
+
+class _Facts:
+    """What policies and free scenes need to know of the frames, gathered while they stream by."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.objects: Counter[str] = Counter()
+        self._sizes: Counter[tuple[int, int]] = Counter()
+        self._cameras: Counter[Camera] = Counter()
+
+    def seeing(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self.ids.add(frame.frame_id)
+            self.objects.update(obj.category for obj in frame.objects if not obj.ignore)
+            self._sizes[(frame.width, frame.height)] += 1
+            if frame.camera is not None:
+                self._cameras[frame.camera] += 1
+            yield frame
+
+    @property
+    def frames(self) -> int:
+        return len(self.ids)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._sizes.most_common(1)[0][0]
+
+    def camera(self) -> Camera | None:
+        return common_camera(list(self._cameras.elements()))
+
+
+class _Found:
+    """Counts failures by mode and by why they are out of reach while they are written."""
+
+    def __init__(self, reach: frozenset[str] | None) -> None:
+        self._reach = reach
+        self.modes: Counter[str] = Counter()
+        self.unreachable: Counter[str] = Counter()
+
+    def seeing(self, failures: Iterable[Failure]) -> Iterator[Failure]:
+        for failure in failures:
+            self.modes[", ".join(mode_of(failure))] += 1
+            if why := out_of_reach(failure, self._reach):
+                self.unreachable[why] += 1
+            yield failure
+
+
+def _rows(
+    frames: Iterable[Frame],
+    results: Results,
+    categories: CategoryMap,
+    split: str,
+    left_out: list[str],
+    progress: Any,
+) -> Iterator[FrameDetections]:
+    for count, frame in enumerate(frames, start=1):
+        progress(count)
+        found = results.of(frame)
+        if found is None:
+            left_out.append(frame.frame_id)
+            continue
+        yield FrameDetections.of(
+            categories.mapped(frame),
+            found,
+            categories=categories.categories,
+            split=split,
+            detector=DETECTOR,
+            source=[obj.category for obj in frame.objects],
+        )
+
+
+def _failures(uri: str, metrics: Metrics, categories: CategoryMap) -> Iterator[Failure]:
+    return find_failures(read_detections(uri), metrics.threshold, categories.categories)
+
+
+def _write_failures(failures: Iterable[Failure], uri: str) -> None:
+    with storage.open_atomic(uri) as sink, pq.ParquetWriter(sink, FAILURES_SCHEMA) as writer:
+        for batch in failure_batches(failures):
+            writer.write_batch(batch)
+
+
+def _open_results(place: str, dataset: DatasetReader, categories: CategoryMap) -> Results:
+    if not storage.exists(place):
+        raise UserError(f"{place}: there is nothing there; give COCO results (JSON) or a KITTI result folder")
+    if storage.is_folder(place):
+        return KittiResults(place, categories)
+    raise UserError(f"{place}: COCO results are for a COCO dataset; this one is {dataset.kind!r}")
+
+
+def _counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
+
+
+def requested_jobs(
+    uri: str, config: Config, limit: int | None, reporter: Reporter
+) -> tuple[int, Iterator[tuple[Frame | None, SceneJob]]]:
+    """The scenes of a requests file that `mine` wrote: how many, and they, each with its parent.
+
+    The dataset is the file's own, or the configuration's where it names a `data.root`. `limit` renders the
+    first so many. A scene whose labels cannot be staged is said and left out. Raises UserError for a
+    file that is no requests file, or a parent that the dataset no longer has.
+    """
+    try:
+        told = json.loads(storage.read_text(uri))
+        requests = [Request.from_row(row) for row in told["requests"]]
+        data = config.data if config.data.root else DataSettings.model_validate(told["data"])
+        categories = CategoryMap.from_json(told["categories"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
+    dataset = open_dataset(data.kind, data.root or "", data.splits)
+    wanted = {request.parent for request in requests if request.parent is not None}
+    parents = {frame.frame_id: frame for frame in dataset.frames(told["split"], None, wanted)}
+    if missing := sorted(wanted - parents.keys()):
+        raise UserError(f"{uri}: frame {missing[0]!r} is not in split {told['split']!r} of {dataset.root}")
+    size = (told["width"], told["height"])
+    known = catalog(config)
+    target = Target(
+        convention=data.label_convention(),
+        categories=tuple(told["objects"]),
+        camera=Camera(**told["camera"]) if told["camera"] else default_camera(*size, config.restage.hfov_deg),
+        width=size[0],
+        height=size[1],
+        catalog=known,
+        assets=asset_names(told["objects"], categories.mapping, known),
+    )
+    total = sum(request.variations for request in requests)
+    return min(total, limit or total), _staged(requests, parents, target, config, limit, reporter)
+
+
+def _staged(
+    requests: list[Request],
+    parents: dict[str, Frame],
+    target: Target,
+    config: Config,
+    limit: int | None,
+    reporter: Reporter,
+) -> Iterator[tuple[Frame | None, SceneJob]]:
+    settings = StagingSettings(restage=config.restage, randomize=config.randomize)
+    done = 0
+    for request in requests:
+        parent = None if request.parent is None else parents[request.parent]
+        for variation in range(request.variations):
+            if done == limit:
+                return
+            try:
+                scene = stage(request, variation, parent, target=target, settings=settings)
+            except DataError as error:
+                reporter.say(f"left out: {error}")
+                continue
+            done += 1
+            yield (
+                parent,
+                SceneJob(
+                    scene,
+                    cycle=1,
+                    parent=request.parent,
+                    failures=request.failures,
+                    policy=request.policy,
+                    seed=request.seed,
+                ),
+            )

@@ -1,0 +1,165 @@
+"""Other people's detections on a dataset, frame by frame: KITTI result folders and COCO results.
+
+Whatever detector they came from, they become the rows that our own evaluation writes
+(`imitation.detections`), and all that follows from those: metrics, failures, requests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, Protocol
+
+import ijson
+import numpy as np
+
+from imitation import storage
+from imitation.categories import CategoryMap
+from imitation.detections import Detections
+from imitation.records import Frame
+from imitation.settings import DataError, UserError
+
+KITTI_COLUMNS = 16
+
+
+class Results(Protocol):
+    """Detections by frame. `unmapped` counts those of names that are no class of the detector's."""
+
+    unmapped: Counter[str]
+
+    def of(self, frame: Frame) -> Detections | None:
+        """What was detected in the frame; None where the results do not speak of it."""
+        ...
+
+
+class KittiResults:
+    """A KITTI result folder: one text file a frame, 16 columns (the development kit's format: a label
+    line and a score). A frame without a file is one that was not evaluated, as for KITTI's evaluator.
+
+    Raises UserError if the folder has no result file.
+    """
+
+    def __init__(self, folder: str, categories: CategoryMap) -> None:
+        self.unmapped: Counter[str] = Counter()
+        self._categories = categories
+        files = storage.list_files(folder, ".txt")
+        self._files = {storage.name_of(uri).removesuffix(".txt"): uri for uri in files}
+        if not self._files:
+            raise UserError(f"{folder}: has no result file (NAME.txt, 16 columns, one file a frame)")
+
+    def of(self, frame: Frame) -> Detections | None:
+        """Raises DataError naming file and line for a line that is no result."""
+        uri = self._files.get(frame.frame_id)
+        if uri is None:
+            return None
+        try:
+            text = storage.read_bytes(uri).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(uri, f"not a text file: {error}") from None
+        boxes, scores, labels = [], [], []
+        for number, line in enumerate(text.splitlines(), start=1):
+            columns = line.split()
+            if not columns:
+                continue
+            box, score = _kitti_numbers(columns, f"{uri}:{number}")
+            label = self._categories.label(columns[0])
+            if not label:
+                self.unmapped[columns[0]] += 1
+                continue
+            boxes.append(box)
+            scores.append(score)
+            labels.append(label)
+        return Detections(np.array(boxes).reshape(-1, 4), np.array(scores), np.array(labels))
+
+
+def _kitti_numbers(columns: list[str], where: str) -> tuple[list[float], float]:
+    if len(columns) != KITTI_COLUMNS:
+        hint = " (a label file, without scores?)" if len(columns) == KITTI_COLUMNS - 1 else ""
+        raise DataError(where, f"{len(columns)} columns instead of {KITTI_COLUMNS}{hint}")
+    try:
+        *box, score = (float(columns[i]) for i in (4, 5, 6, 7, 15))
+    except ValueError as error:
+        raise DataError(where, f"{error}") from None
+    return _checked(box, score, where)
+
+
+def _checked(box: list[float], score: float, where: str) -> tuple[list[float], float]:
+    if not all(map(math.isfinite, (*box, score))):
+        raise DataError(where, f"box {box} or score {score} is not finite")
+    if box[0] > box[2] or box[1] > box[3]:
+        raise DataError(where, f"the box {box} is inverted (x1 <= x2 and y1 <= y2 are needed)")
+    return box, score
+
+
+class CocoResults:
+    """COCO's results format: a JSON list of {image_id, category_id, bbox [x, y, w, h], score}.
+
+    `image_ids` goes from frame_id to the dataset's image id, `names` from category id to category. The
+    file is streamed; 40 bytes a detection stay. Segmentations and further keys are passed over.
+    Raises DataError naming file and entry (from 0) for an entry that is no result or that speaks of an
+    image or a category that the dataset does not have.
+    """
+
+    def __init__(
+        self, uri: str, image_ids: Mapping[str, int], names: Mapping[int, str], categories: CategoryMap
+    ) -> None:
+        self.unmapped: Counter[str] = Counter()
+        self._image_ids = image_ids
+        known = set(image_ids.values())
+        labels = {number: categories.label(name) for number, name in names.items()}
+        rows: list[tuple[int, int]] = []
+        numbers: list[tuple[float, ...]] = []
+        chunks: list[tuple[np.ndarray, np.ndarray]] = []
+        for image, category, box, score in self._entries(uri, known, names):
+            if not labels[category]:
+                self.unmapped[names[category]] += 1
+                continue
+            rows.append((image, labels[category]))
+            numbers.append((*box, score))
+            if len(rows) == 65536:
+                chunks.append((np.array(rows, np.int64), np.array(numbers, np.float32)))
+                rows, numbers = [], []
+        chunks.append((np.array(rows, np.int64).reshape(-1, 2), np.array(numbers, np.float32).reshape(-1, 5)))
+        images = np.concatenate([ids for ids, _ in chunks])
+        values = np.concatenate([numbers for _, numbers in chunks])
+        order = np.argsort(images[:, 0], kind="stable")
+        self._images, self._labels = images[order, 0], images[order, 1]
+        self._values = values[order]
+
+    @staticmethod
+    def _entries(
+        uri: str, known: set[int], names: Mapping[int, str]
+    ) -> Iterator[tuple[int, int, list[float], float]]:
+        with storage.open_input(uri) as source:
+            for place, entry in enumerate(_items(source, uri)):
+                where = f"{uri}: entry {place}"
+                try:
+                    image, category = entry["image_id"], entry["category_id"]
+                    x, y, w, h = (float(v) for v in entry["bbox"])
+                    score = float(entry["score"])
+                except (KeyError, TypeError, ValueError) as error:
+                    raise DataError(
+                        where, f"is no detection (image_id, category_id, bbox of 4, score): {error!r}"
+                    ) from None
+                if image not in known:
+                    raise DataError(where, f"image_id {image!r} is not in the dataset")
+                if category not in names:
+                    raise DataError(where, f"category_id {category!r} is not in the dataset")
+                box, score = _checked([x, y, x + w, y + h], score, where)
+                yield image, category, box, score
+
+    def of(self, frame: Frame) -> Detections | None:
+        image = self._image_ids.get(frame.frame_id)
+        if image is None:
+            return None
+        low, high = np.searchsorted(self._images, [image, image + 1])
+        values = self._values[low:high]
+        return Detections(values[:, :4], values[:, 4], self._labels[low:high])
+
+
+def _items(source: BinaryIO, uri: str) -> Iterator[Any]:
+    try:
+        yield from ijson.items(source, "item", use_float=True)
+    except ijson.JSONError as error:
+        raise DataError(uri, f"not a JSON list, or cut short: {error}") from error

@@ -1,0 +1,131 @@
+"""Anyone's detections into failures, requests and frames: the loop's middle without our detector."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cluster.cli import main
+from imitation.datasets.parquet import read_frames
+from imitation.report.gallery import read_failures
+from imitation.requests import Request
+
+CALIB = "P2: 700 0 320 0 0 700 96 0 0 0 1 0\n"
+NEAR = "{} 0.00 0 0 {} 90.00 {} 140.00 1.50 1.60 3.90 {} 1.65 20.00 0.00"
+RESULT = "{} -1 -1 -10 {} 90.00 {} 140.00 -1 -1 -1 -1000 -1000 -1000 -10 {}"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Eight frames, each with a car on the left and one on the right; three in train."""
+    root = tmp_path / "kitti"
+    for folder in ("image_2", "label_2", "calib"):
+        (root / "training" / folder).mkdir(parents=True)
+    picture = io.BytesIO()
+    Image.fromarray(np.full((192, 640, 3), 90, np.uint8)).save(picture, "JPEG")
+    for i in range(8):
+        lines = [NEAR.format("Car", 100 + i, 230 + i, -4.0), NEAR.format("Car", 400 + i, 530 + i, 4.0)]
+        (root / f"training/label_2/{i:06}.txt").write_text("\n".join(lines) + "\n")
+        (root / f"training/calib/{i:06}.txt").write_text(CALIB)
+        (root / f"training/image_2/{i:06}.jpg").write_bytes(picture.getvalue())
+    (root / "ImageSets").mkdir()
+    (root / "ImageSets/train.txt").write_text("000000\n000001\n000002\n000003\n")
+    (root / "ImageSets/val.txt").write_text("000004\n000005\n000006\n000007\n")
+    return root
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Frame 0 all right; in frame 1 the right car missed; in frame 2 a Tram for it and a false car;
+    nothing on frame 3."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    left, right = (100, 230), (400, 530)
+
+    def line(name, place, shift, score):
+        return RESULT.format(name, place[0] + shift, place[1] + shift, score)
+
+    (folder / "000000.txt").write_text(line("Car", left, 0, 0.9) + "\n" + line("Car", right, 0, 0.8) + "\n")
+    (folder / "000001.txt").write_text(line("Car", left, 1, 0.7) + "\n")
+    found = [line("Car", left, 2, 0.9), line("Tram", right, 2, 0.9), line("Car", (260, 380), 0, 0.6)]
+    (folder / "000002.txt").write_text("\n".join(found) + "\n")
+    return folder
+
+
+def test_results_become_failures_requests_and_frames(data, results, tmp_path, capsys):
+    out = tmp_path / "mined"
+    assert main([*words_of(data, results, out), "--budget", "4", "--threshold", "0.5"]) == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert (found["frames"], found["left_out"], found["threshold"]) == (3, 1, 0.5)
+    assert {kind: n for kind, n in found["failures"].items() if n} == {"missed": 2, "background": 1}
+    assert "Tram (1)" in told.err
+    failures = list(read_failures(str(out / "failures.parquet")))
+    assert {(f.frame_id, f.kind, f.object_index) for f in failures} == {
+        ("000001", "missed", 1),
+        ("000002", "missed", 1),
+        ("000002", "background", None),
+    }
+    requests = [Request.from_row(row) for row in json.loads((out / "requests.json").read_text())["requests"]]
+    assert {request.parent for request in requests} == {"000001", "000002"}
+    assert sum(request.variations for request in requests) == 4
+    (clutter,) = [request.clutter for request in requests if request.parent == "000002"]
+    assert [tuple(box) for box in clutter] == [(260.0, 90.0, 380.0, 140.0)]
+
+    pictures = tmp_path / "pictures"
+    assert main(["render", "--requests", str(out / "requests.json"), "--out", str(pictures)]) == 0
+    frames = list(read_frames(str(pictures / "frames.parquet")))
+    assert sorted({frame.origin.parent for frame in frames}) == ["000001", "000002"]
+    known = {failure.failure_id for failure in failures}
+    for frame in frames:
+        assert set(frame.origin.failures) <= known
+        assert (frame.width, frame.height) == (640, 192)
+        assert {obj.category for obj in frame.objects} <= {"Car"}
+    assert (pictures / "contact-sheet.png").exists()
+
+
+def words_of(data: Path, results: Path, out: Path) -> list[str]:
+    return ["mine", "data.kind=kitti", f"data.root={data}", "--detections", str(results), "--out", str(out)]
+
+
+def test_the_threshold_of_greatest_f1_is_chosen_and_said(data, results, tmp_path, capsys):
+    words = [
+        "data.kind=kitti",
+        f"data.root={data}",
+        "--detections",
+        str(results),
+        "--out",
+        str(tmp_path / "m"),
+    ]
+    assert main(["mine", *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["threshold"] == pytest.approx(0.7)
+    assert found["threshold_chosen_on"] == "train"
+
+
+def test_results_of_another_dataset_are_refused(data, tmp_path, capsys):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "elsewhere.txt").write_text(RESULT.format("Car", 1, 2, 0.5) + "\n")
+    words = [
+        "data.kind=kitti",
+        f"data.root={data}",
+        "--detections",
+        str(folder),
+        "--out",
+        str(tmp_path / "m"),
+    ]
+    assert main(["mine", *words]) == 1
+    assert "speaks of no frame of split 'train'" in capsys.readouterr().err
+    assert main(["mine", "--detections", str(folder), "--out", str(tmp_path / "n")]) == 1
+    assert "data.kind=kitti data.root=FOLDER" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_requests_file_is_refused(tmp_path, capsys):
+    path = tmp_path / "requests.json"
+    path.write_text('{"requests": 7}')
+    assert main(["render", "--requests", str(path), "--out", str(tmp_path / "o")]) == 1
+    assert "is no requests file" in capsys.readouterr().err
