@@ -94,6 +94,11 @@ class LoopSettings(Settings):
     """How long the loop goes on."""
 
     cycles: int = Field(2, ge=0, le=1000, description="imitation cycles after the baseline, at most")
+    twin: bool = Field(
+        True,
+        description="train the baseline a second time, with another seed: what differs between the two is "
+        "chance, and stands beside every gain",
+    )
     metric: Literal["map50", "map"] = Field(
         "map50", description="the `stop` score: mAP at IoU 0.5, or COCO's mAP at 0.50:0.95"
     )

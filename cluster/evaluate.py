@@ -33,6 +33,7 @@ COLUMNS = [
     "frame_id", "sequence", "image", "image_uri", "width", "height", "camera", "conditions", "objects"
 ]  # fmt: skip
 Progress = Callable[[int], None]
+BLOCK_BYTES = 8 << 20
 
 
 class EvaluateSettings(Settings):
@@ -167,6 +168,8 @@ def _stream(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # the driver draws one bar for all stages
     context.execution_options.preserve_order = True  # the same rows in the same order, run after run
+    # Small blocks: the first rows come soon, and memory holds a few of them, whatever the dataset's size.
+    context.target_max_block_size = BLOCK_BYTES
     streams = [
         _read(part).map_batches(partial(_tag, part=index), batch_format="pyarrow", num_cpus=0.5)
         for index, part in enumerate(parts)

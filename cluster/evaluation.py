@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -10,7 +13,7 @@ import pyarrow.parquet as pq
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.progress import Reporter
-from cluster.services import start_ray
+from cluster.services import cluster_address, start_ray
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import read_ids, write_frames
@@ -37,10 +40,11 @@ def evaluate_checkpoint(
     info = read_info(checkpoint)
     known = info.trained_on.get("category_map")
     categories = CategoryMap.from_json(known) if known else CategoryMap.identity(info.categories)
-    with tempfile.TemporaryDirectory(prefix="imitate-evaluate-") as scratch:
+    with _scratch(config, out) as scratch:
         folder = out or scratch
         storage.check_writable(folder)
-        uri = _frames(checkpoint, config, split, scratch)
+        problems: list[str] = []
+        uri = _frames(checkpoint, config, split, scratch, problems)
         detections = storage.join(folder, "detections.parquet")
         start_ray(config)
         with reporter.stage(f"evaluating {split}", len(read_ids(uri))) as bar:
@@ -60,7 +64,7 @@ def evaluate_checkpoint(
         metrics = summarize(rows, categories.categories, split, info.operating_threshold)
         result = metrics.to_dict() | {
             "threshold_chosen_on": "stop" if info.operating_threshold is not None else split,
-            "errors_listed": done["errors"],
+            "errors_listed": problems + done["errors"],
         }
         if out:
             found = find_failures(rows(), metrics.threshold, categories.categories)
@@ -74,11 +78,24 @@ def evaluate_checkpoint(
     return result
 
 
-def _frames(checkpoint: str, config: Config, split: str, scratch: str) -> str:
+@contextmanager
+def _scratch(config: Config, out: str | None) -> Iterator[str]:
+    """A folder for what nobody asked for; on a cluster one that every node reaches."""
+    if not cluster_address(config):
+        with tempfile.TemporaryDirectory(prefix="imitate-evaluate-") as folder:
+            yield folder
+        return
+    folder = storage.join(out or config.run.storage, f".evaluate-{uuid.uuid4().hex[:8]}")
+    try:
+        yield folder
+    finally:
+        storage.delete(folder)
+
+
+def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> str:
     if config.data.kind == "world":
         return _of_its_run(checkpoint, split)
     dataset = open_dataset(config.data.kind, config.data.root or "", config.data.splits)
-    problems: list[str] = []
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     uri = storage.join(scratch, f"{split}.parquet")
     if not write_frames(dataset.frames(split, skip), uri):

@@ -47,17 +47,26 @@ from sim_actors.staging import StagingSettings, Target, asset_names, scene_id, s
 T = TypeVar("T")
 MAIN = "main"
 MINE = "mine"
+TWIN = "twin"
+"""The baseline once more, with another seed: what two of its evaluations differ by is chance."""
 
 
 @dataclass(frozen=True)
 class Detectors:
-    """Product folders of one cycle: the detector itself and those of the folds, if mining follows."""
+    """Product folders of one cycle: the detector itself, those of the folds, if mining follows, and of
+    the baseline its twin of another seed, if there is one."""
 
     main: str
     folds: tuple[str, ...] = ()
+    twin: str | None = None
 
     def named(self) -> dict[str, str]:
-        return {MAIN: self.main} | {fold_name(k): uri for k, uri in enumerate(self.folds)}
+        """All of them by their names in an evaluation."""
+        return self.reported() | {fold_name(k): uri for k, uri in enumerate(self.folds)}
+
+    def reported(self) -> dict[str, str]:
+        """Those that are judged on test as well."""
+        return {MAIN: self.main} | ({} if self.twin is None else {TWIN: self.twin})
 
 
 @dataclass(frozen=True)
@@ -113,13 +122,14 @@ class ClusterStages:
         """The cycle's detector and, if another cycle may follow, one for each fold of mining: a frame
         is mined only by a detector that saw neither it nor what was re-staged from it."""
         main = self._train(dataset, cycle, MAIN, ())
+        twin = self._train(dataset, 0, TWIN, ()) if cycle == 0 and self.config.loop.twin else None
         mining = cycle < self.config.loop.cycles and dataset.room_for_synthetic() > 0
         folds = (
             [self._train(dataset, cycle, fold_name(k), ids) for k, ids in enumerate(self.data.held_out)]
             if mining
             else []
         )
-        return Detectors(main, tuple(folds))
+        return Detectors(main, tuple(folds), twin)
 
     def _train(self, dataset: Dataset, cycle: int, name: str, held_out: Sequence[str]) -> str:
         config = self.config
@@ -137,7 +147,7 @@ class ClusterStages:
             train=settings,
             real=(dataset.real.uri,),
             synthetic=tuple(part.uri for part in dataset.synthetic if part.frames),
-            seed=self._train_seed(cycle),
+            seed=self._train_seed(cycle, name),
             exclude=self._unseen(dataset, held_out),
             initial=before if settings.warm_start and cycle > 0 else None,
             purpose=f"cycle {cycle}, {name}",
@@ -145,7 +155,8 @@ class ClusterStages:
         )
 
         def work() -> dict[str, Any]:
-            title = f"cycle {cycle}: training" + (f" {name} for mining" if held_out else "")
+            what = {MAIN: "", TWIN: " its twin of another seed"}.get(name, f" {name} for mining")
+            title = f"cycle {cycle}: training{what}"
             with self.reporter.stage(title, settings.steps) as bar:
 
                 def progress(event: dict[str, Any]) -> None:
@@ -158,9 +169,11 @@ class ClusterStages:
         self.workspace.stage(f"{cycle_folder(cycle)}/train-{name}", work)
         return output
 
-    def _train_seed(self, cycle: int) -> int:
+    def _train_seed(self, cycle: int, name: str) -> int:
         """From scratch every cycle starts from the same weights, so that data alone differs; a warm start
         goes on, and must not see the same frames in the same order again."""
+        if name == TWIN:
+            return int(self.rng(TWIN, cycle).integers(2**31))
         if cycle == 0 or not self.config.train.warm_start:
             return self.config.run.seed
         return int(self.rng("train", cycle).integers(2**31))
@@ -188,7 +201,7 @@ class ClusterStages:
         names = tuple(detector.named())
         parts = [
             EvaluationPart(self.data.parts["stop"].uri, "stop", names),
-            EvaluationPart(self.data.parts["test"].uri, "test", (MAIN,)),
+            EvaluationPart(self.data.parts["test"].uri, "test", tuple(detector.reported())),
         ]
         if detector.folds:
             judge = {i: fold_name(k) for k, ids in enumerate(self.data.folds) for i in ids}
@@ -197,8 +210,8 @@ class ClusterStages:
 
         def work() -> dict[str, Any]:
             self.services.make_room_for_evaluation()
-            total = sum(self.data.parts[s].frames for s in ("stop", "test"))
-            total += len(detector.folds) * self.data.parts["stop"].frames
+            total = len(detector.named()) * self.data.parts["stop"].frames
+            total += len(detector.reported()) * self.data.parts["test"].frames
             total += sum(len(ids) for ids in self.data.folds) if detector.folds else 0
             with self.reporter.stage(f"cycle {cycle}: evaluating", total) as bar:
                 done = evaluate(
@@ -223,15 +236,20 @@ class ClusterStages:
         def rows(name: str) -> Iterator[FrameDetections]:
             return (row for row in read_detections(detections) if row.detector == name)
 
-        stop = summarize(partial(rows, MAIN), categories, "stop")
-        test = summarize(partial(rows, MAIN), categories, "test", stop.threshold)
-        set_operating_threshold(detector.main, stop.threshold)
-        judged: dict[str, Any] = {"metrics": {"stop": stop.to_dict(), "test": test.to_dict()}}
+        metrics: dict[str, dict[str, Metrics]] = {}
+        for name, product in detector.reported().items():
+            stop = summarize(partial(rows, name), categories, "stop")
+            test = summarize(partial(rows, name), categories, "test", stop.threshold)
+            set_operating_threshold(product, stop.threshold)
+            metrics[name] = {"stop": stop, "test": test}
+        judged: dict[str, Any] = {
+            "metrics" if name == MAIN else name: {split: value.to_dict() for split, value in by_split.items()}
+            for name, by_split in metrics.items()
+        }
         if detector.folds:
             thresholds = {
                 name: summarize(partial(rows, name), categories, "stop").threshold
-                for name in detector.named()
-                if name != MAIN
+                for name in map(fold_name, range(len(detector.folds)))
             }
             judged |= {"fold_thresholds": thresholds, "mined": self._mine(rows, thresholds, folder)}
         return judged

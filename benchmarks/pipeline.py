@@ -1,0 +1,156 @@
+"""Frames a second of the evaluation pass beside a bare PyTorch loop over the same frames, once warm.
+
+    python -m benchmarks.pipeline [--frames 400 --width 640 --height 192]
+
+Ours is `cluster.evaluate.evaluate`: Ray Data reads Parquet, an actor decodes, infers and makes rows, the
+driver writes them; then failures are matched. Its start-up (Ray Data's and the actor's) is told apart: the
+rate counts from the first block of rows to the last. The bare loop decodes the same bytes from memory and
+runs the model. They take turns. `--memory` measures instead the peak memory of all processes at a tenth of
+the frames and at all of them. Prints a table, then one JSON object as the last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.training import CATEGORIES, make_frames
+from cluster.config import load_defaults
+from cluster.evaluate import EvaluationPart, evaluate
+from cluster.memory import PeakMemory
+from cluster.services import start_ray
+from imitation.datasets.parquet import write_frames
+from imitation.detectors.build import build_detector
+from imitation.detectors.settings import DetectorSettings
+from imitation.evaluations import read_detections
+from imitation.failures import Fates
+from imitation.product import load_product, save_product
+from imitation.records import Frame
+
+THRESHOLD = 0.5
+BATCH = 16
+
+
+def repeated(frames: list[Frame], count: int) -> list[Frame]:
+    """So many frames, those given over and over under new ids."""
+    return [replace(frames[i % len(frames)], frame_id=f"{i:07}") for i in range(count)]
+
+
+def save_untrained(folder: str, options: argparse.Namespace) -> None:
+    torch.manual_seed(0)
+    settings = DetectorSettings(
+        backbone=options.backbone, weights=None, width=options.width, height=options.height
+    )
+    model = build_detector(settings, len(CATEGORIES.categories))
+    save_product(folder, model.state_dict(), settings, CATEGORIES.categories, {})
+
+
+def ours(uri: str, product: str, out: str) -> tuple[float, float]:
+    """Frames a second from the first block to the end, matching included, and seconds until the first."""
+    began = time.perf_counter()
+    events: list[tuple[float, int]] = []
+    evaluate(
+        [EvaluationPart(uri, "test", ("main",))],
+        {"main": product},
+        CATEGORIES,
+        out,
+        load_defaults().evaluate,
+        progress=lambda done: events.append((time.perf_counter(), done)),
+    )
+    fates = Fates(THRESHOLD)
+    for row in read_detections(out):
+        fates.add(row)
+    ended = time.perf_counter()
+    (first, before), (_, total) = events[0], events[-1]
+    if total == before:
+        raise SystemExit(f"all {total} frames came in one block: give more --frames")
+    return (total - before) / (ended - first), first - began
+
+
+def bare(frames: list[Frame], product: str) -> float:
+    """Frames a second of decoding, resizing and the model, nothing else."""
+    predictor, _ = load_product(product)
+    model, size = predictor.model, (predictor.width, predictor.height)
+    began = time.perf_counter()
+    with torch.inference_mode():
+        for start in range(0, len(frames), BATCH):
+            images = [Image.open(io.BytesIO(frame.image or b"")) for frame in frames[start : start + BATCH]]
+            resized = [np.asarray(image.convert("RGB").resize(size, Image.BILINEAR)) for image in images]
+            batch = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float().div_(255)
+            model(list(batch.to(predictor.device).unbind(0)))
+    return len(frames) / (time.perf_counter() - began)
+
+
+def speed(options: argparse.Namespace, folder: Path, product: str) -> dict[str, list[float]]:
+    frames = repeated(make_frames(32), options.frames)
+    uri = str(folder / "frames.parquet")
+    write_frames(frames, uri)
+    found: dict[str, list[float]] = {"ours": [], "ours, start-up s": [], "bare loop": []}
+    bare(frames[:BATCH], product)
+    for _ in range(options.repeats):
+        rate, start = ours(uri, product, str(folder / "detections.parquet"))
+        found["ours"].append(rate)
+        found["ours, start-up s"].append(start)
+        found["bare loop"].append(bare(frames, product))
+    return found
+
+
+def memory(options: argparse.Namespace, folder: Path, product: str) -> dict[str, list[float]]:
+    """Peak MiB of this process and its children, Ray's included, at a tenth of the frames and at all."""
+    base = make_frames(32)
+    found: dict[str, list[float]] = {}
+    for count in (options.frames // 10, options.frames):
+        uri = str(folder / f"frames-{count}.parquet")
+        write_frames(iter(repeated(base, count)), uri)
+        with PeakMemory() as peak:
+            ours(uri, product, str(folder / "detections.parquet"))
+        found[f"{count} frames, peak MiB"] = [peak.peak_mb or float("nan")]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--frames", type=int, default=400)
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--height", type=int, default=192)
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--memory", action="store_true")
+    options = parser.parse_args()
+    start_ray(load_defaults())
+    with tempfile.TemporaryDirectory() as name:
+        product = str(Path(name) / "product")
+        save_untrained(product, options)
+        found = (memory if options.memory else speed)(options, Path(name), product)
+    print(f"{'frames a second':28}{'median':>8}{'lowest':>8}{'highest':>8}")
+    for title, values in found.items():
+        print(f"{title:28}{statistics.median(values):8.1f}{min(values):8.1f}{max(values):8.1f}")
+    result = {
+        "benchmark": "pipeline",
+        "settings": vars(options),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+        "measured": {title: [round(v, 2) for v in values] for title, values in found.items()},
+    }
+    if not options.memory:
+        result["ratio"] = round(statistics.median(found["ours"]) / statistics.median(found["bare loop"]), 3)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""`imitate score coco`: COCO's twelve numbers of anyone's detections."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+_MEANING = {
+    "AP": ("0.50:0.95", "all", 100),
+    "AP50": ("0.50", "all", 100),
+    "AP75": ("0.75", "all", 100),
+    "APs": ("0.50:0.95", "small", 100),
+    "APm": ("0.50:0.95", "medium", 100),
+    "APl": ("0.50:0.95", "large", 100),
+    "AR1": ("0.50:0.95", "all", 1),
+    "AR10": ("0.50:0.95", "all", 10),
+    "AR100": ("0.50:0.95", "all", 100),
+    "ARs": ("0.50:0.95", "small", 100),
+    "ARm": ("0.50:0.95", "medium", 100),
+    "ARl": ("0.50:0.95", "large", 100),
+}
+
+
+def score(args: argparse.Namespace) -> None:
+    """Prints the numbers: as one JSON object with `--json`, else as a table. Notes go to standard error."""
+    from imitation.metrics.coco_numbers import score_files
+
+    scored = score_files(args.annotations, args.results)
+    for note in scored.notes:
+        print(f"imitate: {note}", file=sys.stderr)
+    print(json.dumps(scored.numbers) if args.json else _table(scored.numbers))
+
+
+def _table(numbers: dict[str, float]) -> str:
+    lines = [f"{'':<6} {'IoU':<10} {'objects':<8} {'detections':>10}  {'value':>6}"]
+    for name, (iou, area, most) in _MEANING.items():
+        value = f"{numbers[name]:.4f}" if numbers[name] >= 0 else "none"
+        lines.append(f"{name:<6} {iou:<10} {area:<8} {most:>10}  {value:>6}")
+    lines.append("detections: the best so many of a category in an image; none: no such object to find")
+    return "\n".join(lines)
