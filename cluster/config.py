@@ -10,7 +10,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -20,15 +20,20 @@ from cluster.simulate_settings import SimulateSettings
 from imitation.aggregation import AggregationSettings
 from imitation.detectors.settings import DetectorSettings
 from imitation.policies import PolicySettings
+from imitation.reach import ReachSettings
 from imitation.settings import Settings, UserError
 from imitation.splits import SplitSettings
 from imitation.stopping import StoppingSettings
+from imitation.subgroups import ModeSettings
 from imitation.training.settings import TrainSettings
 from sim_actors.opengl.settings import RendererSettings
 from sim_actors.randomize import RandomizeSettings
 from sim_actors.restage import RestageSettings
 from sim_actors.scene import Convention
 from sim_actors.standin import WorldSettings
+
+if TYPE_CHECKING:
+    from imitation.datasets.registry import DatasetReader
 
 
 class RunSettings(Settings):
@@ -44,10 +49,19 @@ class RunSettings(Settings):
 class DataSettings(Settings):
     """The real data."""
 
-    kind: Literal["world", "kitti", "parquet"] = Field(
-        "world", description='"world" (an embedded stand-in, rendered on the spot), "kitti" or "parquet"'
+    kind: Literal["world", "kitti", "waymo", "coco", "yolo", "parquet"] = Field(
+        "world",
+        description='"world" (an embedded stand-in, rendered on the spot), or what the root holds: "kitti", '
+        '"waymo", "coco", "yolo" or "parquet" (docs/guide.md has the layouts)',
     )
-    root: str | None = Field(None, description="the dataset's folder; none for the embedded world")
+    root: str | None = Field(
+        None, description="the dataset's folder (or its annotation file); none for the embedded world"
+    )
+    cameras: list[Literal["FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT"]] = Field(
+        ["FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT"],
+        min_length=1,
+        description="Waymo: the cameras whose images are frames",
+    )
     categories: list[str] | None = Field(
         None, description="the detector's categories, in order; null: the kind's own"
     )
@@ -60,7 +74,8 @@ class DataSettings(Settings):
     convention: Convention | None = Field(
         None,
         description="what the dataset's boxes mean, which synthetic labels follow: amodal_clipped, "
-        "cuboid_clipped or visible; null: the kind's own (KITTI: cuboid_clipped, else amodal_clipped)",
+        "cuboid_clipped or visible; null: the kind's own (KITTI: cuboid_clipped; Waymo, COCO and YOLO: "
+        "visible; else amodal_clipped)",
     )
     splits: SplitSettings = Field(
         SplitSettings(), description="how frames are cut where the dataset brings no lists of its own"
@@ -73,7 +88,16 @@ class DataSettings(Settings):
 
     def label_convention(self) -> Convention:
         """The convention that synthetic labels follow."""
-        return self.convention or ("cuboid_clipped" if self.kind == "kitti" else "amodal_clipped")
+        own: dict[str, Convention] = {"kitti": "cuboid_clipped"}
+        own |= dict.fromkeys(("waymo", "coco", "yolo"), "visible")
+        return self.convention or own.get(self.kind, "amodal_clipped")
+
+    def open(self) -> DatasetReader:
+        """The reader of the dataset. Raises UserError where there is none at the root."""
+        from imitation.datasets.registry import open_dataset
+
+        options = {"cameras": self.cameras} if self.kind == "waymo" else {}
+        return open_dataset(self.kind, self.root or "", self.splits, options)
 
 
 class MiningSettings(Settings):
@@ -87,6 +111,10 @@ class MiningSettings(Settings):
     )
     max_failures: int = Field(
         100_000, ge=1, description="failures that a policy sees, at most; more are drawn from at random"
+    )
+    modes: ModeSettings = Field(ModeSettings(), description="how failures are grouped into modes")
+    reach: ReachSettings = Field(
+        ReachSettings(), description="which failures are too hard to see for a simulator to answer"
     )
 
 

@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cluster.analysis import MAIN, MINE, TWIN, Judged, analyse_cycle, modes_of
 from cluster.backlog import SetAside
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.prepare import LABELS_ONLY, RealData
 from cluster.progress import Reporter
 from cluster.services import Services
-from cluster.simulate import simulate
+from cluster.simulate import part_files, simulate
 from cluster.train import TrainSpec, train_detector
 from cluster.workspace import Workspace
 from imitation import storage
@@ -45,10 +46,6 @@ from sim_actors.restage import default_camera
 from sim_actors.staging import StagingSettings, Target, asset_names, scene_id, stage
 
 T = TypeVar("T")
-MAIN = "main"
-MINE = "mine"
-TWIN = "twin"
-"""The baseline once more, with another seed: what two of its evaluations differ by is chance."""
 
 
 @dataclass(frozen=True)
@@ -226,9 +223,38 @@ class ClusterStages:
             return done | self._judge(detections, folder, detector)
 
         result = self.workspace.stage(f"{cycle_folder(cycle)}/evaluate", work)
+        self._analyse(cycle)
         metrics = {split: Metrics.from_dict(value) for split, value in result["metrics"].items()}
         failures = self.workspace.path(folder, "failures.parquet") if detector.folds else None
         return Evaluation(metrics, failures, getattr(metrics["stop"], self.config.loop.metric) or 0.0)
+
+    def _analyse(self, cycle: int) -> None:
+        """What is said of the cycle beyond its metrics; committed as a stage of its own."""
+        baseline = self.workspace.path(cycle_folder(0), "stage-analyse.json")
+        judged = [self._judged(earlier) for earlier in range(cycle + 1)]
+        synthetic = self.workspace.path(cycle_folder(cycle), "synthetic")
+
+        def work() -> dict[str, Any]:
+            return analyse_cycle(
+                self.config,
+                self.data.categories.categories,
+                judged[-1],
+                judged[:-1],
+                modes_of(baseline) if cycle else None,
+                self.reach(),
+                synthetic if part_files(synthetic) else None,
+                self.rng("analyse", cycle),
+            )
+
+        self.workspace.stage(f"{cycle_folder(cycle)}/analyse", work)
+
+    def _judged(self, cycle: int) -> Judged:
+        told = storage.read_json(self.workspace.path(cycle_folder(cycle), "stage-evaluate.json"))
+        thresholds = {MAIN: told["metrics"]["stop"]["threshold"]} | told.get("fold_thresholds", {})
+        if TWIN in told:
+            thresholds[TWIN] = told[TWIN]["stop"]["threshold"]
+        detections = self.workspace.path(cycle_folder(cycle), "evaluation", "detections.parquet")
+        return Judged(cycle, detections, thresholds, mined="mined" in told)
 
     def _judge(self, detections: str, folder: str, detector: Detectors) -> dict[str, Any]:
         categories = self.data.categories.categories
@@ -295,7 +321,13 @@ class ClusterStages:
 
         def work() -> dict[str, Any]:
             rng = self.rng("request", cycle)
-            failures = reservoir(evaluation.failures, self.config.mining.max_failures, rng)
+            analysis = self.workspace.path(cycle_folder(cycle - 1), "stage-analyse.json")
+            suspected = {suspect["failure_id"] for suspect in storage.read_json(analysis)["suspects"]}
+            failures = reservoir(
+                (failure for failure in evaluation.failures if failure.failure_id not in suspected),
+                self.config.mining.max_failures,
+                rng,
+            )
             mined = Mined(failures, self.data.category_counts, self.reach())
             requests = self.policy.request(mined, cycle=cycle, budget=budget, rng=rng)
             parents = {i for fold in self.data.folds for i in fold}

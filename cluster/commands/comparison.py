@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imitation.comparison import Comparison, Row, Source
+    from imitation.comparison import Comparison, Row
+    from imitation.sources import Source
 
 WIDTH = 110
-NAME, VERDICT = 40, 19
+NAME = 40
 GROUPS = {"overall": "", "category": "by category", "slice": "by slice"}
 
 
@@ -82,16 +83,20 @@ def _row(row: Row) -> str:
     if row.lower_is_better:
         name += " (lower is better)"
     return _line(
-        name, str(row.objects), _percent(row.a), _percent(row.b), _percent(d.estimate, "+"), interval, row.verdict
+        name,
+        str(row.objects),
+        _percent(row.a),
+        _percent(row.b),
+        _percent(d.estimate, "+"),
+        interval,
+        row.verdict,
     )
 
 
 def _line(name: str, objects: str, a: str, b: str, difference: str, interval: str, verdict: str) -> str:
     if len(name) > NAME:
         name = name[: NAME - 1] + "…"
-    return (
-        f"{name:{NAME}} {objects:>8} {a:>6} {b:>6} {difference:>6}  {interval:^16}  {verdict:{VERDICT}}".rstrip()
-    )
+    return f"{name:{NAME}} {objects:>8} {a:>6} {b:>6} {difference:>6}  {interval:^16}  {verdict}".rstrip()
 
 
 def _percent(value: float | None, sign: str = "") -> str:
@@ -99,12 +104,12 @@ def _percent(value: float | None, sign: str = "") -> str:
 
 
 def _notes(result: Comparison) -> Iterator[str]:
-    yield "Recall, precision, F1 and 0-1 loss: each at its own operating threshold, IoU 0.5, all categories together."
+    yield "Recall, precision, F1, 0-1 loss: at each one's own operating threshold, IoU 0.5, all categories."
     explored = [row for row in result.rows if row.group != "overall"]
     if explored:
         yield (
-            f"Categories and slices are exploratory: B is called better or worse there only if Holm's "
-            f"correction\nover all {len(explored)} of them leaves p < 0.05; their intervals are not corrected."
+            "Categories and slices are exploratory: B is called better or worse there only if Holm's\n"
+            f"correction over all {len(explored)} of them leaves p < 0.05; their intervals are not corrected."
         )
     if result.few:
         yield f"Slices of under 20 objects are left out: {result.few}."

@@ -1,0 +1,165 @@
+"""After each cycle's evaluation: what errors cost, which failures form modes, and what became of them.
+
+Nothing here decides anything but one thing: detections that every cycle insists on where nothing is
+labelled are suspected label errors, and the next requests leave them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cluster.config import Config
+from imitation import storage
+from imitation.datasets.parquet import read_frames
+from imitation.detections import FrameDetections
+from imitation.evaluations import read_detections
+from imitation.following import Followed, Judge, count_followed, follow
+from imitation.metrics.analysis import analyse
+from imitation.modes import Modes, Rows, Threshold, count_modes, find_modes
+from imitation.reach import Reach, frames_rendered
+from imitation.suspects import Evaluated, suspected_label_errors
+
+MAIN = "main"
+MINE = "mine"
+TWIN = "twin"
+"""The baseline once more, with another seed: what two of its evaluations differ by is chance."""
+MAX_SUSPECTS = 200
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One cycle's evaluation file and the operating thresholds of its detectors by name; `mined`: whether
+    the folds judged the mined frames."""
+
+    cycle: int
+    detections: str
+    thresholds: dict[str, float]
+    mined: bool
+
+    def rows(self, split: str, detector: str | None = None) -> Rows:
+        """The rows of a split, by one detector or (the mined frames) by the fold of each."""
+        return partial(self._rows, split, detector)
+
+    def _rows(self, split: str, detector: str | None) -> Iterator[FrameDetections]:
+        return read_detections(self.detections, split=split, detector=detector)
+
+    def threshold(self, split: str) -> Threshold:
+        return self.thresholds if split == MINE else self.thresholds[MAIN]
+
+    def splits(self) -> tuple[str, ...]:
+        """Splits of which every frame was judged once by this cycle's detector, or its folds."""
+        return ("stop", "test", *((MINE,) if self.mined else ()))
+
+    def main_rows(self, split: str) -> Rows:
+        return self.rows(split, None if split == MINE else MAIN)
+
+
+def analyse_cycle(
+    config: Config,
+    categories: tuple[str, ...],
+    now: Judged,
+    before: list[Judged],
+    modes: Modes | None,
+    reach: frozenset[str] | None,
+    synthetic: str | None,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Plain data for the cycle's `stage-analyse.json`; the keys are those of `docs/summary.md`.
+
+    `before` are the earlier cycles, in order; `modes` those of the baseline (None: this is it, and they
+    are found here); `synthetic` the frames rendered for the failures of the cycle before.
+    """
+    found = find_modes(
+        now.main_rows(MINE if now.mined else "stop"),
+        categories,
+        now.threshold(MINE if now.mined else "stop"),
+        config.mining.modes,
+    ) if modes is None else modes  # fmt: skip
+    told = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
+    result: dict[str, Any] = {
+        "errors": {"test": told["errors"]},
+        "slices": {"test": told["slices"]},
+        "calibration": {"test": told["calibration"]},
+        "found_modes": found.to_json(),
+        "modes": {
+            split: [
+                counts.to_dict()
+                for counts in count_modes(found, now.main_rows(split), categories, now.threshold(split))
+            ]
+            for split in now.splits()
+            if split != "stop"
+        },
+        "followed": None,
+        "churn": None,
+        "suspects": [],
+    }
+    if before:
+        rendered = frames_rendered(read_frames(synthetic, ("frame_id", "origin"))) if synthetic else {}
+        result["followed"] = {
+            split: _followed(
+                before[-1], now, split, categories, found, _reasons(config, reach, rendered, split)
+            )
+            for split in now.splits()
+            if split in before[-1].splits()
+        }
+        if now.mined:
+            named = [Evaluated(_name(j), j.rows(MINE), Judge(categories, j.thresholds))
+                     for j in (now, *reversed(before)) if j.mined]  # fmt: skip
+            result["suspects"] = [s.to_dict() for s in suspected_label_errors(named)[:MAX_SUSPECTS]]
+    elif TWIN in now.thresholds:
+        result["churn"] = {
+            split: count_followed(
+                follow(
+                    now.rows(split, MAIN)(),
+                    now.rows(split, TWIN)(),
+                    Judge(categories, now.thresholds[MAIN]),
+                    Judge(categories, now.thresholds[TWIN]),
+                ),
+                found.of,
+            )
+            for split in ("stop", "test")
+        }
+    return result
+
+
+def _name(judged: Judged) -> str:
+    return f"cycle {judged.cycle}"
+
+
+def _reasons(
+    config: Config, reach: frozenset[str] | None, rendered: dict[str, int], split: str
+) -> Callable[[Followed], str]:
+    known = Reach(stageable=reach, rendered=rendered if split == MINE else None, settings=config.mining.reach)
+
+    def reason(thing: Followed) -> str:
+        assert thing.before is not None  # it persists
+        return known.reason(thing.before).group
+
+    return reason
+
+
+def _followed(
+    before: Judged,
+    now: Judged,
+    split: str,
+    categories: tuple[str, ...],
+    modes: Modes,
+    reason: Callable[[Followed], str],
+) -> dict[str, Any]:
+    things = follow(
+        before.main_rows(split)(),
+        now.main_rows(split)(),
+        Judge(categories, before.threshold(split)),
+        Judge(categories, now.threshold(split)),
+    )
+    return count_followed(things, modes.of, reason)
+
+
+def modes_of(uri: str) -> Modes | None:
+    """The modes that a committed analysis found; None if there is none at `uri`."""
+    return Modes.from_json(storage.read_json(uri)["found_modes"]) if storage.exists(uri) else None

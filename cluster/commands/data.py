@@ -1,0 +1,92 @@
+"""`imitate inspect` and `imitate export`: what a dataset holds, and its frames in another layout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cluster.commands.common import config_of
+from cluster.progress import Reporter
+from imitation import storage
+from imitation.settings import UserError
+
+if TYPE_CHECKING:
+    from imitation.exporting import Source
+
+WORLD = (
+    "data.kind is 'world', an embedded world that is rendered for each run and has no folder to inspect; "
+    "name a dataset, for example: imitate inspect data.kind=kitti data.root=/data/kitti"
+)
+
+
+def inspect(args: argparse.Namespace) -> int:
+    """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
+    from cluster.inspection_text import print_inspection
+    from cluster.prepare import categories_of
+    from imitation.datasets.tally import counted
+    from imitation.inspection import inspect_dataset, listed_frames, mapping_of
+    from imitation.label_sheet import write_label_sheet
+
+    config = config_of(args)
+    if config.data.kind == "world":
+        raise UserError(WORLD)
+    dataset = config.data.open()
+    reporter = Reporter()
+    listed = listed_frames(dataset)
+    with reporter.stage(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
+        found = inspect_dataset(
+            dataset,
+            listed,
+            verify_images=config.data.verify_images,
+            limit=config.data.limit,
+            keep=args.count if args.sheet else 0,
+            progress=bar.update,
+        )
+    mapping = mapping_of(found, partial(categories_of, config.data))
+    if args.json:
+        print(json.dumps(found.to_json(mapping), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_inspection(found, mapping, sys.stdout)
+    if args.sheet and found.first:
+        some = f"the first {len(found.first)} of" if len(found.first) < found.frames else "all"
+        title = f"{storage.name_of(dataset.root)}: {some} {counted(found.frames, 'frame')}"
+        write_label_sheet(found.first, args.sheet, title)
+        reporter.say(f"sheet: {args.sheet}")
+    return int(bool(found.problems))
+
+
+def export(args: argparse.Namespace) -> None:
+    """Writes the frames of a run or of Parquet in another layout, and says what that could not hold."""
+    from imitation.exporting import export as export_frames
+    from imitation.exporting import refuse_used, survey_frames
+
+    refuse_used(args.out)
+    survey = survey_frames(_sources(args.source), args.frames)
+    with Reporter().stage(f"exporting {args.source}", survey.total) as bar:
+        report = export_frames(survey, args.to, args.out, bar.update)
+    print("\n".join(report.lines()))
+
+
+def _sources(place: str) -> list[Source]:
+    """A run's frames, synthetic ones among those of train, or the splits of a Parquet dataset."""
+    from cluster.prepare import SPLITS
+    from cluster.workspace import CONFIG_FILE, Workspace
+    from imitation.exporting import Source, parquet_sources
+
+    workspace = Workspace(place)
+    if not storage.exists(workspace.path(CONFIG_FILE)):
+        return parquet_sources(place)
+    if not storage.exists(workspace.path("data", "stage-prepare.json")):
+        raise UserError(f"{place}: the run ended before its data was prepared; there are no frames yet")
+    sources = [Source(split, workspace.path("data", split), synthetic=False) for split in SPLITS]
+    rendered = [
+        Source("train", uri, synthetic=True)
+        for folder in storage.list_folders(workspace.uri)
+        if storage.name_of(folder).startswith("cycle-")
+        and storage.exists(uri := storage.join(folder, "synthetic"))
+        and storage.list_files(uri, ".parquet")
+    ]
+    return [sources[0], *rendered, *sources[1:]]

@@ -1,0 +1,61 @@
+"""`imitate score kitti`: KITTI's 2D average precision of anyone's result files.
+
+The JSON is {category: {easy|moderate|hard: {ap_r40, ap_r11, precision}}}, in fractions of 1; a category
+that was never detected is null, as the official program does not evaluate it. The table is in points
+of 100.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from imitation.metrics.kitti import DIFFICULTIES, KittiAP, kitti_average_precision, read_label_dir
+
+NAMED = 5
+"""Frames without a result that are named; the others are counted."""
+
+
+def score(args: argparse.Namespace) -> None:
+    """Scores a folder of result files against a folder of labels."""
+    frames = read_label_dir(args.labels, args.results)
+    if frames.left_out:
+        print(f"imitate: {_left_out(frames.left_out)}", file=sys.stderr)
+    result = kitti_average_precision(frames)
+    if args.json:
+        told = {
+            name: None if levels is None else {level: asdict(ap) for level, ap in levels.items()}
+            for name, levels in result.items()
+        }
+        print(json.dumps(told, indent=2, allow_nan=False))
+    else:
+        print(_table(result, len(frames)))
+
+
+def _left_out(names: tuple[str, ...]) -> str:
+    count = "1 frame has" if len(names) == 1 else f"{len(names)} frames have"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (
+        f"{count} labels but no result file, left out as in the official program "
+        f"(an empty file says that nothing was found): {', '.join(names[:NAMED])}{more}"
+    )
+
+
+def _table(result: Mapping[str, Mapping[str, KittiAP] | None], frames: int) -> str:
+    lines = [
+        f"KITTI 2D average precision, {frames} frames, points of 100",
+        f"{'':12}{'AP_R40':>10}{'':24}{'AP_R11':>10}",
+        f"{'':12}" + "    ".join("".join(f"{level:>10}" for level in DIFFICULTIES) for _ in range(2)),
+    ]
+    for name, levels in result.items():
+        if levels is None:
+            lines.append(f"{name:12}  not evaluated: never detected")
+            continue
+        aps = [levels[level] for level in DIFFICULTIES]
+        r40 = "".join(f"{100 * ap.ap_r40:10.2f}" for ap in aps)
+        r11 = "".join(f"{100 * ap.ap_r11:10.2f}" for ap in aps)
+        lines.append(f"{name:12}{r40}    {r11}")
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""`imitate score waymo`: an emulation of Waymo's 2D detection metrics, of an evaluation.
+
+The JSON is {"protocol": a sentence, "splits": {split: {category: {level_1, level_2, objects_level_1,
+objects_level_2, iou}}}}, AP in fractions of 1; the table is in points of 100.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from imitation.evaluations import evaluation_uri, read_categories, read_detections
+from imitation.metrics.waymo import WaymoAP, WaymoAveragePrecision
+from imitation.settings import DataError
+
+PROTOCOL = "an emulation of Waymo's 2D detection metrics; not a Waymo benchmark result"
+
+
+def score(args: argparse.Namespace) -> None:
+    """Scores each split that an evaluation holds."""
+    uri = evaluation_uri(args.evaluation)
+    categories = read_categories(uri)
+    metrics: dict[str, WaymoAveragePrecision] = {}
+    for row in read_detections(uri):
+        if row.split not in metrics:
+            metrics[row.split] = WaymoAveragePrecision(categories)
+        metrics[row.split].add(row)
+    if not metrics:
+        raise DataError(uri, "holds no frames: there is nothing to score")
+    results = {split: metric.result() for split, metric in metrics.items()}
+    if args.json:
+        splits = {
+            split: {name: asdict(ap) for name, ap in result.items()} for split, result in results.items()
+        }
+        print(json.dumps({"protocol": PROTOCOL, "splits": splits}, indent=2, allow_nan=False))
+    else:
+        print("\n\n".join(_table(split, result) for split, result in results.items()))
+
+
+def _table(split: str, result: Mapping[str, WaymoAP]) -> str:
+    width = max(12, *(len(name) + 2 for name in result))
+    lines = [
+        f"Waymo-style 2D average precision of {split}, points of 100",
+        f"({PROTOCOL})",
+        f"{'':{width}}{'IoU':>5}{'level 1':>10}{'level 2':>10}{'objects':>16}",
+    ]
+    for name, ap in result.items():
+        levels = "".join("         -" if v is None else f"{100 * v:10.2f}" for v in (ap.level_1, ap.level_2))
+        objects = f"{ap.objects_level_1} / {ap.objects_level_2}"
+        lines.append(f"{name:{width}}{ap.iou:5.1f}{levels}{objects:>16}")
+    return "\n".join(lines)

@@ -1,0 +1,109 @@
+"""`imitate score kitti` and `imitate score waymo` as a person uses them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cluster.cli import main
+from imitation.detections import Detections, FrameDetections, GroundTruth
+from imitation.evaluations import FILE, write_detections
+
+ROOT = Path(__file__).resolve().parents[2]
+MICRO = ROOT / "tests" / "imitation" / "metrics" / "kitti_micro"
+
+
+def score(case: str, *flags: str) -> int:
+    return main(["score", "kitti", str(MICRO / case / "label_2"), str(MICRO / case / "results"), *flags])
+
+
+@pytest.mark.parametrize("case", ["duplicates", "class_without_ground_truth", "class_never_detected"])
+def test_json_is_the_official_verdict(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert score(case, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    official = json.loads((MICRO / case / "official.json").read_text())["classes"]
+    assert list(told) == ["Car", "Pedestrian", "Cyclist"]
+    for name, levels in official.items():
+        if levels is None:
+            assert told[name] is None
+            continue
+        assert list(told[name]) == ["easy", "moderate", "hard"]
+        for level, numbers in levels.items():
+            assert set(told[name][level]) == {"ap_r40", "ap_r11", "precision"}
+            assert told[name][level]["ap_r40"] == pytest.approx(numbers["AP_R40"], abs=1e-12)
+            assert told[name][level]["ap_r11"] == pytest.approx(numbers["AP_R11"], abs=1e-12)
+            assert told[name][level]["precision"] == pytest.approx(numbers["precision"], abs=1e-12)
+
+
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert score("duplicates") == 0
+    assert score("class_never_detected") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    official = json.loads((MICRO / "duplicates" / "official.json").read_text())["classes"]["Car"]
+    points = [f"{100 * official[level][ap]:.2f}" for ap in ("AP_R40", "AP_R11") for level in official]
+    assert points[:3] == ["96.98"] * 3
+    assert ["Car", *points] in lines
+    assert ["Cyclist", "not", "evaluated:", "never", "detected"] in lines
+
+
+def test_frames_without_a_result_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert score("missing_result_file", "--json") == 0
+    told = capsys.readouterr()
+    assert "1 frame has labels but no result file" in told.err
+    assert "000003.txt" in told.err
+    assert json.loads(told.out)["Car"]["easy"]["ap_r40"] == 1.0
+
+
+def test_a_bad_line_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "000000.txt").write_text("Car 0 0\n")
+    assert main(["score", "kitti", str(MICRO / "baseline" / "label_2"), str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"imitate: {tmp_path / '000000.txt'}:1: 3 columns instead of 16\n"
+
+
+def test_it_starts_without_what_it_does_not_need() -> None:
+    case = MICRO / "baseline"
+    words = ["score", "kitti", str(case / "label_2"), str(case / "results")]
+    code = (
+        f"import sys; from cluster.cli import main; assert main({words!r}) == 0\n"
+        "print([m for m in ('ray', 'torch', 'pyarrow', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def row(frame_id: str, split: str, difficulty: int) -> FrameDetections:
+    box = np.array([[10.0, 10, 60, 60]])
+    return FrameDetections(
+        *(frame_id, split, "d", 200, 100),
+        Detections(box if split == "test" else box + 100, np.array([0.9]), np.array([1])),
+        GroundTruth(box, np.array([1]), difficulty=np.array([difficulty])),
+    )
+
+
+def test_waymo_scores_each_split_of_an_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [row("a", "test", 1), row("b", "test", 2), row("c", "stop", 2)]
+    write_detections(rows, str(tmp_path / FILE), ("car", "pedestrian"))
+    assert main(["score", "waymo", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "emulation" in told["protocol"]
+    car = {"level_1": 1.0, "level_2": 1.0, "objects_level_1": 1, "objects_level_2": 2, "iou": 0.7}
+    assert told["splits"]["test"]["car"] == pytest.approx(car)
+    assert told["splits"]["stop"]["car"]["level_1"] is None
+    assert told["splits"]["stop"]["car"]["level_2"] == 0.0
+    assert main(["score", "waymo", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("emulation") == 2
+    lines = [line.split() for line in out.splitlines()]
+    assert ["car", "0.7", "100.00", "100.00", "1", "/", "2"] in lines
+    assert ["pedestrian", "0.5", "-", "-", "0", "/", "0"] in lines
+
+
+def test_waymo_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "waymo", str(tmp_path)]) == 1
+    assert "no evaluation there" in capsys.readouterr().err
+    write_detections([], str(tmp_path / FILE), ("car",))
+    assert main(["score", "waymo", str(tmp_path)]) == 1
+    assert "holds no frames" in capsys.readouterr().err
