@@ -19,7 +19,7 @@ from imitation.datasets.parquet import read_frames
 from imitation.detections import FrameDetections
 from imitation.evaluations import read_detections
 from imitation.following import Followed, Judge, count_followed, follow
-from imitation.metrics.analysis import analyse
+from imitation.metrics.analysis import analyse, by_protocol
 from imitation.modes import Modes, Rows, Threshold, count_modes, find_modes
 from imitation.reach import Reach, frames_rendered
 from imitation.suspects import Evaluated, suspected_label_errors
@@ -82,6 +82,7 @@ def analyse_cycle(
     ) if modes is None else modes  # fmt: skip
     told = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
     result: dict[str, Any] = {
+        "protocols": {"test": by_protocol(config.data.kind, now.rows("test", MAIN)(), categories)},
         "errors": {"test": told["errors"]},
         "slices": {"test": told["slices"]},
         "calibration": {"test": told["calibration"]},

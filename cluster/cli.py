@@ -211,6 +211,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"imitate: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader of our output has had enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         hint = "; the same command continues the run" if args.command == "run" else ""
         print(f"imitate: stopped{hint}", file=sys.stderr)

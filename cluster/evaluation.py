@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from cluster.config import Config
@@ -20,7 +22,9 @@ from imitation.datasets.parquet import read_ids, write_frames
 from imitation.datasets.registry import open_dataset
 from imitation.evaluations import read_detections
 from imitation.failures import FAILURES_SCHEMA, failure_batches, find_failures
+from imitation.metrics.analysis import analyse, by_protocol
 from imitation.metrics.summary import summarize
+from imitation.modes import find_modes
 from imitation.product import read_info
 from imitation.settings import UserError
 
@@ -66,6 +70,11 @@ def evaluate_checkpoint(
             "threshold_chosen_on": "stop" if info.operating_threshold is not None else split,
             "errors_listed": problems + done["errors"],
         }
+        rng = np.random.default_rng([config.run.seed, zlib.crc32(b"evaluate")])
+        result |= analyse(rows, categories.categories, metrics.threshold, rng)
+        modes = find_modes(rows, categories.categories, metrics.threshold, config.mining.modes)
+        result["modes"] = [counts.to_dict() for counts in modes.table]
+        result |= by_protocol(config.data.kind, rows(), categories.categories)
         if out:
             found = find_failures(rows(), metrics.threshold, categories.categories)
             with (

@@ -32,34 +32,52 @@ OF_DETECTIONS = ("category", "size", "edge")
 CONDITION = "condition: "
 """Before the name of a condition, so that a condition called "size" is another attribute."""
 
-
-def size_of(height_px: np.ndarray) -> np.ndarray:
-    """Words for heights of boxes, px (N,): str objects (N,)."""
-    return _binned(height_px, SIZES_PX, SIZE_NAMES)
-
-
-def distance_of(metres: np.ndarray) -> np.ndarray:
-    return _binned(metres, DISTANCES_M, DISTANCE_NAMES)
-
-
-def truncation_of(share: np.ndarray) -> np.ndarray:
-    """Words for truncations in [0, 1]; a bound belongs to the lower range."""
-    return _binned(share, TRUNCATIONS, TRUNCATION_NAMES, right=True)
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "size": (*SIZE_NAMES, UNKNOWN),
+    "occlusion": (*OCCLUSION_NAMES, UNKNOWN),
+    "truncation": (*TRUNCATION_NAMES, UNKNOWN),
+    "distance": (*DISTANCE_NAMES, UNKNOWN),
+    "edge": (*EDGES, UNKNOWN),
+}
+"""What the codes of `size_codes` and its like mean: the word at that place; the last is `UNKNOWN`."""
 
 
-def occlusion_of(share: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """Words for occlusions: from the share in [0, 1] where it is known, else from KITTI's level."""
-    words = _binned(share, OCCLUSIONS, OCCLUSION_NAMES, right=True)
-    known = np.isnan(np.asarray(share, dtype=np.float64)) & (level >= 0) & (level < len(OCCLUSION_NAMES))
-    words[known] = np.array(OCCLUSION_NAMES, dtype=object)[np.asarray(level)[known]]
-    return words
+def size_codes(height_px: np.ndarray) -> np.ndarray:
+    """Codes (uint8) into `WORDS["size"]` of heights of boxes, px (N,)."""
+    return _binned(height_px, SIZES_PX)
 
 
-def edge_of(boxes: np.ndarray, width: float) -> np.ndarray:
-    """Which side of an image of that width (px) boxes (N, 4) touch."""
+def distance_codes(metres: np.ndarray) -> np.ndarray:
+    """Codes into `WORDS["distance"]` of distances along the camera's axis, m (N,), NaN unknown."""
+    return _binned(metres, DISTANCES_M)
+
+
+def truncation_codes(share: np.ndarray) -> np.ndarray:
+    """Codes into `WORDS["truncation"]` of shares in [0, 1], NaN unknown; a bound belongs to the lower
+    range."""
+    return _binned(share, TRUNCATIONS, right=True)
+
+
+def occlusion_codes(share: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Codes into `WORDS["occlusion"]`: of the share in [0, 1] where it is known, else of KITTI's level."""
+    codes = _binned(share, OCCLUSIONS, right=True)
+    level = np.asarray(level)
+    told = np.isnan(np.asarray(share, dtype=np.float64)) & (level >= 0) & (level < len(OCCLUSION_NAMES))
+    codes[told] = level[told]
+    return codes
+
+
+def edge_codes(boxes: np.ndarray, width: float | np.ndarray) -> np.ndarray:
+    """Codes into `WORDS["edge"]`: the side that boxes (N, 4) touch of an image that wide, px (one, or N)."""
     boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    left, right = boxes[:, 0] <= EDGE_SHARE * width, boxes[:, 2] >= (1 - EDGE_SHARE) * width
-    return np.array(EDGES, dtype=object)[np.where(left & right, 2, np.where(left, 0, np.where(right, 1, 3)))]
+    near = EDGE_SHARE * np.asarray(width, dtype=np.float64)
+    left, right = boxes[:, 0] <= near, boxes[:, 2] >= width - near
+    return np.where(left & right, 2, np.where(left, 0, np.where(right, 1, 3))).astype(np.uint8)
+
+
+def words(attribute: str, codes: np.ndarray) -> np.ndarray:
+    """The words of an attribute's codes: str objects (N,)."""
+    return np.array(WORDS[attribute], dtype=object)[codes]
 
 
 def of_objects(row: FrameDetections, categories: Sequence[str]) -> dict[str, np.ndarray]:
@@ -67,11 +85,11 @@ def of_objects(row: FrameDetections, categories: Sequence[str]) -> dict[str, np.
     objects = row.objects
     return {
         "category": _names(objects.labels, categories),
-        "size": size_of(objects.height),
-        "occlusion": occlusion_of(objects.occlusion, objects.occlusion_level),
-        "truncation": truncation_of(objects.truncation),
-        "distance": distance_of(objects.distance),
-        "edge": edge_of(objects.boxes, row.width),
+        "size": words("size", size_codes(objects.height)),
+        "occlusion": words("occlusion", occlusion_codes(objects.occlusion, objects.occlusion_level)),
+        "truncation": words("truncation", truncation_codes(objects.truncation)),
+        "distance": words("distance", distance_codes(objects.distance)),
+        "edge": words("edge", edge_codes(objects.boxes, row.width)),
     } | _conditions(row.conditions, len(objects))
 
 
@@ -80,8 +98,8 @@ def of_detections(row: FrameDetections, categories: Sequence[str]) -> dict[str, 
     found = row.detections
     return {
         "category": _names(found.labels, categories),
-        "size": size_of(found.boxes[:, 3] - found.boxes[:, 1]),
-        "edge": edge_of(found.boxes, row.width),
+        "size": words("size", size_codes(found.boxes[:, 3] - found.boxes[:, 1])),
+        "edge": words("edge", edge_codes(found.boxes, row.width)),
     } | _conditions(row.conditions, len(found))
 
 
@@ -89,32 +107,30 @@ def of_failure(failure: Failure) -> dict[str, str]:
     """Attribute -> word, for what a failure is about: its object, or else its detection."""
     box = failure.object_box or failure.detection_box
     assert box is not None  # a failure is about one of the two
-    level = np.array([UNKNOWN_LEVEL if failure.occlusion_level is None else failure.occlusion_level])
-    words = {
-        "category": failure.category or failure.predicted or UNKNOWN,
-        "size": size_of(np.array([failure.height_px]))[0],
-        "edge": UNKNOWN if failure.image_width is None else edge_of(np.array([box]), failure.image_width)[0],
-    }
+    codes = {"size": size_codes(np.array([failure.height_px]))}
+    if failure.image_width is not None:
+        codes["edge"] = edge_codes(np.array([box]), failure.image_width)
     if failure.object_box is not None:
-        words |= {
-            "occlusion": occlusion_of(_number(failure.occlusion), level)[0],
-            "truncation": truncation_of(_number(failure.truncation))[0],
-            "distance": distance_of(_number(failure.distance_m))[0],
-        }
-    return words | {CONDITION + name: value for name, value in (failure.conditions or {}).items()}
+        level = UNKNOWN_LEVEL if failure.occlusion_level is None else failure.occlusion_level
+        codes["occlusion"] = occlusion_codes(_number(failure.occlusion), np.array([level]))
+        codes["truncation"] = truncation_codes(_number(failure.truncation))
+        codes["distance"] = distance_codes(_number(failure.distance_m))
+    return (
+        {"category": failure.category or failure.predicted or UNKNOWN, "edge": UNKNOWN}
+        | {name: WORDS[name][int(code[0])] for name, code in codes.items()}
+        | {CONDITION + name: value for name, value in (failure.conditions or {}).items()}
+    )
 
 
 def _number(value: float | None) -> np.ndarray:
     return np.array([np.nan if value is None else value])
 
 
-def _binned(
-    values: np.ndarray, bounds: Sequence[float], names: Sequence[str], right: bool = False
-) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
-    words = np.array(names, dtype=object)[np.digitize(values, bounds, right=right)]
-    words[np.isnan(values)] = UNKNOWN
-    return words
+def _binned(values: np.ndarray, bounds: Sequence[float], right: bool = False) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float32)  # as they are stored: 0.1 is then equal to the bound 0.1
+    codes = np.digitize(values, np.asarray(bounds, dtype=np.float32), right=right).astype(np.uint8)
+    codes[np.isnan(values)] = len(bounds) + 1
+    return codes
 
 
 def _names(labels: np.ndarray, categories: Sequence[str]) -> np.ndarray:

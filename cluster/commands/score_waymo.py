@@ -1,5 +1,7 @@
 """`imitate score waymo`: an emulation of Waymo's 2D detection metrics, of an evaluation.
 
+A run's evaluation holds several detectors: there a split is named "test, main".
+
 The JSON is {"protocol": a sentence, "splits": {split: {category: {level_1, level_2, objects_level_1,
 objects_level_2, iou}}}}, AP in fractions of 1; the table is in points of 100.
 """
@@ -22,14 +24,16 @@ def score(args: argparse.Namespace) -> None:
     """Scores each split that an evaluation holds."""
     uri = evaluation_uri(args.evaluation)
     categories = read_categories(uri)
-    metrics: dict[str, WaymoAveragePrecision] = {}
+    metrics: dict[tuple[str, str], WaymoAveragePrecision] = {}
     for row in read_detections(uri):
-        if row.split not in metrics:
-            metrics[row.split] = WaymoAveragePrecision(categories)
-        metrics[row.split].add(row)
+        metrics.setdefault((row.split, row.detector), WaymoAveragePrecision(categories)).add(row)
     if not metrics:
         raise DataError(uri, "holds no frames: there is nothing to score")
-    results = {split: metric.result() for split, metric in metrics.items()}
+    one = len({detector for _, detector in metrics}) == 1
+    results = {
+        split if one else f"{split}, {detector}": metric.result()
+        for (split, detector), metric in metrics.items()
+    }
     if args.json:
         splits = {
             split: {name: asdict(ap) for name, ap in result.items()} for split, result in results.items()

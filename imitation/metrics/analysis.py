@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from imitation.detections import FrameDetections
 from imitation.metrics.calibration import calibration
+from imitation.metrics.kitti import kitti_average_precision, kitti_from_rows
 from imitation.metrics.slices import slices
 from imitation.metrics.tide import error_types
+from imitation.metrics.waymo import waymo_average_precision
 
 RESAMPLES = 1000
+Rows = Iterable[FrameDetections]
 
 
 def analyse(
-    rows: Callable[[], Iterable[FrameDetections]],
+    rows: Callable[[], Rows],
     categories: Sequence[str],
     threshold: float,
     rng: np.random.Generator,
@@ -32,3 +36,23 @@ def analyse(
         "slices": [part.to_dict() for part in slices(rows(), categories, threshold, rng, resamples)],
         "calibration": calibration(rows(), categories).to_dict(),
     }
+
+
+def by_protocol(kind: str, rows: Rows, categories: Sequence[str]) -> dict[str, Any]:
+    """The numbers that the dataset's own benchmark would print, by the protocol's name, as plain data:
+    `kitti` for a KITTI folder (see `imitation.metrics.kitti`; without the 41 precisions), `waymo` for
+    Waymo's components (an emulation: `imitation.metrics.waymo`); nothing for other kinds."""
+    if kind == "kitti":
+        told = kitti_average_precision(kitti_from_rows(rows, categories))
+        return {
+            "kitti": {
+                name: None
+                if levels is None
+                else {level: {"ap_r40": ap.ap_r40, "ap_r11": ap.ap_r11} for level, ap in levels.items()}
+                for name, levels in told.items()
+            }
+        }
+    if kind == "waymo":
+        found = waymo_average_precision(rows, categories)
+        return {"waymo": {name: asdict(ap) for name, ap in found.items()}}
+    return {}

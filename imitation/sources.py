@@ -1,0 +1,113 @@
+"""One side of a comparison: an evaluation on disk, which detector in it counts, its operating threshold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from imitation import storage
+from imitation.evaluations import evaluation_uri, read_categories, read_detections
+from imitation.metrics.coco import IOU_THRESHOLDS
+from imitation.metrics.operating_point import OperatingCurve
+from imitation.metrics.outcomes import OutcomeBuilder, Outcomes
+from imitation.settings import DataError, UserError
+
+MAIN = "main"
+FOLD = "fold-"
+"""A run's detectors: the one that counts, and those of the folds, each of which judges (as one with the
+others) the frames that it did not see."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One side: where its rows lie, by which detector(s), and the operating threshold with its origin."""
+
+    place: str
+    uri: str
+    categories: tuple[str, ...]
+    detectors: tuple[str, ...]
+    thresholds: dict[str, float]
+    threshold_from: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "evaluation": self.place,
+            "detectors": list(self.detectors),
+            "thresholds": self.thresholds,
+            "threshold_from": self.threshold_from,
+        }
+
+
+def open_source(place: str, split: str) -> Source:
+    """Finds the rows of `split`, the detector that counts, and its operating threshold.
+
+    The threshold is the one of greatest F1 on the evaluation's own `stop` rows; without such rows the
+    one that metrics.json beside the file tells; without it the one of greatest F1 on the compared rows.
+    """
+    uri = evaluation_uri(place)
+    categories = read_categories(uri)
+    counts = _contents(uri)
+    detectors = _detectors(place, split, counts)
+    thresholds, origin = _thresholds(uri, split, detectors, counts)
+    return Source(place, uri, categories, detectors, thresholds, origin)
+
+
+def _contents(uri: str) -> Counter[tuple[str, str]]:
+    """Rows by (split, detector)."""
+    counts: Counter[tuple[str, str]] = Counter()
+    with storage.open_input(uri) as source:
+        for batch in pq.ParquetFile(source).iter_batches(columns=["split", "detector"]):
+            counts.update(zip(*(column.to_pylist() for column in batch.columns)))
+    return counts
+
+
+def _detectors(place: str, split: str, counts: Counter[tuple[str, str]]) -> tuple[str, ...]:
+    present = sorted(name for of, name in counts if of == split)
+    if not present:
+        splits = ", ".join(sorted({of for of, _ in counts})) or "no rows at all"
+        raise UserError(f"{place}: has no frames of split {split!r}; it has {splits} (choose with --split)")
+    if MAIN in present:
+        return (MAIN,)
+    if len(present) > 1 and not all(name.startswith(FOLD) for name in present):
+        raise UserError(
+            f"{place}: has rows of several detectors ({', '.join(present)}) and none is {MAIN!r}: "
+            "give an evaluation of one detector"
+        )
+    return tuple(present)
+
+
+def _thresholds(
+    uri: str, split: str, detectors: Sequence[str], counts: Counter[tuple[str, str]]
+) -> tuple[dict[str, float], str]:
+    if split == "stop" or all(counts["stop", name] for name in detectors):
+        origin = "greatest F1 on stop"
+        return {name: _best_threshold(uri, "stop", name) for name in detectors}, origin
+    metrics = storage.join(storage.parent(uri), "metrics.json")
+    if len(detectors) == 1 and storage.exists(metrics):
+        told = storage.read_json(metrics)
+        value = told.get("threshold") if isinstance(told, dict) else None
+        if not isinstance(value, int | float):
+            raise DataError(metrics, f"its threshold is no number: {value!r}")
+        return {detectors[0]: float(value)}, "metrics.json"
+    origin = f"greatest F1 on {split}, the compared frames themselves"
+    return {name: _best_threshold(uri, split, name) for name in detectors}, origin
+
+
+def _best_threshold(uri: str, split: str, detector: str) -> float:
+    curve = OperatingCurve()
+    for row in read_detections(uri, split=split, detector=detector):
+        curve.add(row)
+    return curve.best().threshold
+
+
+def read_outcomes(source: Source, split: str) -> Outcomes:
+    """The rows of `split` by the detectors that count, matched and compact."""
+    builder = OutcomeBuilder(source.categories, tuple(IOU_THRESHOLDS))
+    for row in read_detections(source.uri, split=split):
+        if row.detector in source.thresholds:
+            builder.add(row, source.thresholds[row.detector])
+    return builder.result()

@@ -1,0 +1,61 @@
+"""`imitate compare` as a person uses it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cluster.cli import main
+from imitation.evaluations import write_detections
+
+from ..imitation.metrics.driving import CATEGORIES, evaluated
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """An evaluation of `imitate evaluate --out`, and the cycle folder of a run."""
+    root: Path = tmp_path_factory.mktemp("evaluations")
+    write_detections(
+        evaluated(60, 1, hit=0.5, detector="checkpoint"), str(root / "a" / "detections.parquet"), CATEGORIES
+    )
+    (root / "a" / "metrics.json").write_text(json.dumps({"threshold": 0.5}))
+    rows = [*evaluated(62, 2, hit=0.95), *evaluated(30, 2, split="stop", first=100)]
+    write_detections(rows, str(root / "run/cycle-002/evaluation/detections.parquet"), CATEGORIES)
+    return str(root / "a"), str(root / "run/cycle-002")
+
+
+def test_table_is_narrow_and_ends_in_a_plain_sentence(places: tuple[str, str], capsys) -> None:
+    assert main(["compare", *places, "--resamples", "50"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"A: {places[0]}"
+    assert lines[1] == "   operating threshold 0.500 (metrics.json)"
+    assert lines[3].endswith("(greatest F1 on stop)")
+    assert "60 frames in both evaluations" in lines[4]
+    assert lines[5] == "Frames left out: 2 only in B."
+    assert lines[6].endswith("Paired bootstrap over 60 frames, 50 resamples, seed 0.")
+    assert max(len(line) for line in lines if not line.startswith(("A: ", "B: "))) <= 110
+    (first,) = [line for line in lines if line.startswith("mAP50 ")]
+    assert first.endswith("better")
+    assert any(line.startswith("0-1 loss (lower is better)") and line.endswith("better") for line in lines)
+    assert any(line.startswith("condition: weather: fog") for line in lines)
+    assert any("exploratory" in line and "Holm" in line for line in lines)
+    assert lines[-1].startswith("B is better than A on mAP50 by ")
+
+
+def test_json_says_the_same_and_the_seed(places: tuple[str, str], capsys) -> None:
+    words = ["compare", *places, "--resamples", "50", "--seed", "7", "--json"]
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    told = json.loads(text)
+    assert (told["seed"], told["resamples"], told["frames"]["both"]) == (7, 50, 60)
+    assert told["rows"][0]["verdict"] == "better"
+    assert told["conclusion"].startswith("B is better than A on mAP50 by ")
+    assert main(words) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_a_mistake_is_a_sentence(places: tuple[str, str], tmp_path: Path, capsys) -> None:
+    assert main(["compare", places[0], str(tmp_path)]) == 1
+    assert "no evaluation there" in capsys.readouterr().err
+    assert main(["compare", *places, "--split", "mine"]) == 1
+    assert "has no frames of split 'mine'; it has test" in capsys.readouterr().err
