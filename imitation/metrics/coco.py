@@ -1,4 +1,4 @@
-"""COCO's average precision over streamed rows, matched by faster-coco-eval's C++.
+"""COCO's average precision over streamed rows.
 
 Frames are matched in small chunks; of each detection only its score, its frame and one bit a
 threshold for "found" and "not judged" stay: 12 bytes, whatever the number of frames.
@@ -15,19 +15,26 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 
-from imitation.detections import ANY_LABEL, FrameDetections
-from imitation.matching import pairwise_coverage, pairwise_iou
+from imitation.detections import FrameDetections
+from imitation.metrics.coco_matching import IOU_THRESHOLDS, MAX_DETECTIONS, match_frames
 
-IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
-MAX_DETECTIONS = 100
-CHUNK = 32
-"""Frames matched at once: enough to amortise a call, few enough to weigh nothing."""
+CHUNK = 64
+"""Frames matched at once: enough to amortise NumPy's calls, few enough to weigh nothing."""
+
+__all__ = [
+    "IOU_THRESHOLDS",
+    "MAX_DETECTIONS",
+    "RECALL_POINTS",
+    "AveragePrecision",
+    "AveragePrecisions",
+    "average_precisions",
+    "interpolated_precision",
+]
 
 
 @dataclass(frozen=True)
@@ -62,38 +69,21 @@ class AveragePrecision:
         self._categories = list(categories)
         self._kept = [_Kept() for _ in categories]
         self._frames: list[str] = []  # ids of frames with detections, to rank ties by
-        self._pending: list[_Problem] = []
-        self._pending_frames = 0
+        self._pending: list[FrameDetections] = []
 
     def add(self, row: FrameDetections) -> None:
         """Takes in one frame; one with an `error` counts nothing."""
         if row.error is not None:
             return
-        found, true = row.detections, row.objects
-        highest = max(found.labels.max(initial=0), true.labels.max(initial=0))
+        found, true = row.detections.labels, row.objects.labels
+        highest = max(found.max(initial=0), true.max(initial=0))
         if highest > len(self._kept):
             raise ValueError(
                 f"frame {row.frame_id}: label {highest} of {len(self._kept)} categories: "
                 "is this row another detector's?"
             )
-        frame = len(self._frames)
-        if len(found):
-            self._frames.append(row.frame_id)
-        ranked = np.argsort(-found.scores, kind="stable")
-        overlap = pairwise_iou(found.boxes, true.boxes)
-        if true.ignore.any():
-            overlap = np.where(true.ignore, pairwise_coverage(found.boxes, true.boxes), overlap)
-        for label in set(true.labels[~true.ignore].tolist()).union(found.labels.tolist()):
-            objects = np.flatnonzero((true.labels == label) | (true.ignore & (true.labels == ANY_LABEL)))
-            ignore = true.ignore[objects]
-            self._kept[label - 1].objects += int((~ignore).sum())
-            best = ranked[found.labels[ranked] == label][:MAX_DETECTIONS]
-            if len(best):
-                self._pending.append(
-                    _Problem(label, frame, found.scores[best], ignore, overlap[np.ix_(best, objects)])
-                )
-        self._pending_frames += 1
-        if self._pending_frames >= CHUNK:
+        self._pending.append(row)
+        if len(self._pending) >= CHUNK:
             self._match_pending()
 
     def result(self) -> AveragePrecisions:
@@ -108,32 +98,29 @@ class AveragePrecision:
         )
 
     def _match_pending(self) -> None:
-        found, not_judged = _match([problem for problem in self._pending if problem.overlap.size])
-        at = 0
-        for problem in self._pending:
-            count = len(problem.scores)
-            kept = self._kept[problem.label - 1]
-            kept.scores.frombytes(problem.scores.tobytes())
-            kept.frames.frombytes(np.full(count, problem.frame, dtype=np.uint32).tobytes())
-            if problem.overlap.size:
-                kept.found.frombytes(found[at : at + count].tobytes())
-                kept.not_judged.frombytes(not_judged[at : at + count].tobytes())
-                at += count
-            else:
-                kept.found.frombytes(bytes(2 * count))
-                kept.not_judged.frombytes(bytes(2 * count))
-        self._pending, self._pending_frames = [], 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """One category in one frame: N detections, best first, and their overlap with M objects."""
-
-    label: int
-    frame: int
-    scores: np.ndarray
-    ignore: np.ndarray
-    overlap: np.ndarray
+        if not self._pending:
+            return
+        for row in self._pending:
+            true = row.objects
+            for label in true.labels[~true.ignore].tolist():
+                self._kept[label - 1].objects += 1
+        with_detections = [row for row in self._pending if len(row.detections)]
+        self._pending = []
+        if not with_detections:
+            return
+        matched = match_frames(with_detections)
+        order = np.argsort(matched.labels, kind="stable")
+        labels, frames = matched.labels[order], (matched.frames[order] + len(self._frames)).astype(np.uint32)
+        scores, found, not_judged = (
+            values[order] for values in (matched.scores, matched.found, matched.not_judged)
+        )
+        for low, high in pairwise(np.flatnonzero(np.diff(labels, prepend=0, append=0)).tolist()):
+            kept = self._kept[labels[low] - 1]
+            kept.scores.frombytes(scores[low:high].tobytes())
+            kept.frames.frombytes(frames[low:high].tobytes())
+            kept.found.frombytes(found[low:high].tobytes())
+            kept.not_judged.frombytes(not_judged[low:high].tobytes())
+        self._frames += [row.frame_id for row in with_detections]
 
 
 class _Kept:
@@ -162,62 +149,19 @@ class _Kept:
         )
 
 
-def interpolated_precision(found: np.ndarray, objects: int) -> float:
-    """COCO's AP: the mean over 101 recall points of the best precision at that recall or a higher one.
+def interpolated_precision(
+    found: np.ndarray, objects: int, recall_points: np.ndarray = RECALL_POINTS
+) -> float:
+    """COCO's AP: the mean over recall points of the best precision at that recall or a higher one.
 
-    `found` is 1 for a true positive and 0 for a false one, (N,), best score first; `objects` > 0.
+    `found` is 1 for a true positive and 0 for a false one, (N,), best score first; `objects` > 0;
+    `recall_points` (R,) in [0, 1], ascending.
     """
-    hits = np.cumsum(found, dtype=np.int64)
-    precision = hits / np.arange(1, len(hits) + 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    at = np.searchsorted(hits / objects, RECALL_POINTS, side="left")
-    return float(envelope[at[at < len(envelope)]].sum() / len(RECALL_POINTS))
-
-
-def _match(problems: Sequence[_Problem]) -> tuple[np.ndarray, np.ndarray]:
-    """Matches each problem at each threshold: uint16 (sum of N) twice, bit t for threshold t.
-
-    A problem is what the library calls an image, with a single category. Its report of matched
-    pairs is exact for one threshold a call.
-    """
-    # The import costs a library that only this function needs.
-    import faster_coco_eval.faster_eval_api_cpp as fast
-
-    total = sum(len(problem.scores) for problem in problems)
-    found, not_judged = np.zeros((2, total), dtype=np.uint16)
-    if not total:
-        return found, not_judged
-    detections, objects, ignored = fast.Dataset(), fast.Dataset(), [False]
-    at = 0
-    for image, problem in enumerate(problems, start=1):
-        for score in problem.scores.tolist():
-            at += 1
-            detections.append_ref(image, 1, {"id": at, "score": score, "area": 1.0})
-        for ignore in problem.ignore.tolist():
-            objects.append_ref(
-                image, 1, {"id": len(ignored), "area": 1.0, "iscrowd": int(ignore), "ignore": int(ignore)}
-            )
-            ignored.append(ignore)
-    images = list(range(1, len(problems) + 1))
-    overlaps = [[problem.overlap] for problem in problems]
-    for t, threshold in enumerate(IOU_THRESHOLDS.tolist()):
-        params = SimpleNamespace(
-            iouThrs=[threshold],
-            recThrs=[0.0],
-            maxDets=[MAX_DETECTIONS],
-            areaRng=[[0.0, 1e10]],
-            catIds=[1],
-            imgIds=images,
-            useCats=1,
-        )
-        report: dict[str, Any] = fast.COCOevalEvaluateAccumulate(
-            params, overlaps, objects, detections, images, [1], True
-        )
-        for pair in report["matched"]:
-            detection, _, thing = pair.partition("_")
-            bits = not_judged if ignored[int(thing)] else found
-            bits[int(detection) - 1] |= 1 << t
-    return found, not_judged
+    ranks = np.flatnonzero(found) + 1  # precision is greatest, and recall rises, at true positives alone
+    hits = np.arange(1, len(ranks) + 1)
+    envelope = np.maximum.accumulate((hits / ranks)[::-1])[::-1]
+    at = np.searchsorted(hits / objects, recall_points, side="left")
+    return float(envelope[at[at < len(envelope)]].sum() / len(recall_points))
 
 
 def average_precisions(rows: Iterable[FrameDetections], categories: Sequence[str]) -> AveragePrecisions:

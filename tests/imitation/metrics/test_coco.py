@@ -7,9 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imitation.detections import ANY_LABEL, Detections, FrameDetections, GroundTruth
-from imitation.metrics.coco import MAX_DETECTIONS, AveragePrecision, average_precisions
+from imitation.metrics.coco import (
+    MAX_DETECTIONS,
+    RECALL_POINTS,
+    AveragePrecision,
+    average_precisions,
+    interpolated_precision,
+)
 
 MakeRows = Callable[..., list[FrameDetections]]
 
@@ -93,6 +101,54 @@ def test_equals_pycocotools_with_more_than_100_detections(
     result = average_precisions(rows, categories)
     assert_same(result.ap50, ap50)
     assert_same(result.ap, ap)
+
+
+def test_equal_overlaps_and_boxes_without_area(categories: tuple[str, ...]) -> None:
+    boxes = np.array([[0, 0, 8, 8], [4, 0, 12, 8], [0, 0, 8, 8], [20, 20, 20, 30]], dtype=float)
+    found = np.array(
+        [[2, 0, 10, 8], [0, 0, 8, 8], [20, 20, 20, 30], [4, 0, 12, 8], [2, 0, 10, 8]], dtype=float
+    )
+    rows = [
+        FrameDetections(
+            f"f{i}",
+            "stop",
+            "d",
+            40,
+            40,
+            Detections(found[order], np.array([0.9, 0.9, 0.9, 0.5, 0.5])[order], np.ones(5)),
+            GroundTruth(boxes, np.ones(4)),
+        )
+        for i, order in enumerate(np.random.default_rng(0).permuted(np.tile(np.arange(5), (6, 1)), axis=1))
+    ]
+    ap50, ap = oracle(rows, categories)
+    result = average_precisions(rows, categories)
+    assert_same(result.ap50, ap50)
+    assert_same(result.ap, ap)
+
+
+def test_of_objects_that_overlap_equally_the_last_is_found(categories: tuple[str, ...]) -> None:
+    left, middle, right = [0, 0, 8, 8], [2, 0, 10, 8], [4, 0, 12, 8]
+    found = Detections([middle, right, left], [0.9, 0.8, 0.7], [1, 1, 1])
+    for objects, expected in (([left, right], (51 + 50 * 2 / 3) / 101), ([right, left], 1.0)):
+        row = FrameDetections("f", "stop", "d", 40, 40, found, GroundTruth(objects, [1, 1]))
+        result = average_precisions([row], categories)
+        assert result.ap50["car"] == pytest.approx(expected)
+        assert_same(result.ap50, oracle([row], categories)[0])
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(0, 20))
+def test_interpolated_precision_is_the_best_at_that_recall_or_a_higher_one(
+    found: list[bool], unfound: int
+) -> None:
+    objects = sum(found) + unfound
+    if not objects:
+        return
+    hits = np.cumsum(found)
+    curve = [(hit / objects, hit / (i + 1)) for i, hit in enumerate(hits.tolist())]
+    best = [max((p for r, p in curve if r >= point), default=0.0) for point in RECALL_POINTS]
+    assert interpolated_precision(np.array(found, dtype=bool), objects) == pytest.approx(
+        np.mean(best), abs=1e-12
+    )
 
 
 def test_order_of_frames_does_not_matter(random_rows: MakeRows, categories: tuple[str, ...]) -> None:
