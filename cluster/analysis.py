@@ -23,12 +23,12 @@ from imitation.metrics.analysis import analyse, by_protocol
 from imitation.modes import Modes, Rows, Threshold, count_modes, find_modes
 from imitation.reach import Reach, frames_rendered
 from imitation.suspects import Evaluated, suspected_label_errors
+from sim_actors.appearance import HOUR_WORDS, WEATHER_WORDS
 
 MAIN = "main"
 MINE = "mine"
 TWIN = "twin"
 """The baseline once more, with another seed: what two of its evaluations differ by is chance."""
-MAX_SUSPECTS = 200
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def analyse_cycle(
         if now.mined:
             named = [Evaluated(_name(j), j.rows(MINE), Judge(categories, j.thresholds))
                      for j in (now, *reversed(before)) if j.mined]  # fmt: skip
-            result["suspects"] = [s.to_dict() for s in suspected_label_errors(named)[:MAX_SUSPECTS]]
+            result["suspects"] = [suspect.to_dict() for suspect in suspected_label_errors(named)]
     elif TWIN in now.thresholds:
         result["churn"] = {
             split: count_followed(
@@ -135,7 +135,12 @@ def _name(judged: Judged) -> str:
 def _reasons(
     config: Config, reach: frozenset[str] | None, rendered: dict[str, int], split: str
 ) -> Callable[[Followed], str]:
-    known = Reach(stageable=reach, rendered=rendered if split == MINE else None, settings=config.mining.reach)
+    known = Reach(
+        stageable=reach,
+        conditions={} if reach is None else {"weather": WEATHER_WORDS, "time_of_day": HOUR_WORDS},
+        rendered=rendered if split == MINE else None,
+        settings=config.mining.reach,
+    )
 
     def reason(thing: Followed) -> str:
         assert thing.before is not None  # it persists

@@ -97,7 +97,7 @@ def _data(commands: Commands) -> None:
         "--detections",
         required=True,
         metavar="FILE|DIR",
-        help="COCO results, or a KITTI result folder",
+        help="COCO results, a KITTI result folder, an evaluation",
     )
     mine.add_argument("--split", default="train", choices=("train", "mine", "stop", "test"))
     mine.add_argument("--threshold", type=float, help="score threshold (default: of greatest F1 on them)")

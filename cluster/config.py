@@ -81,6 +81,9 @@ class DataSettings(Settings):
         SplitSettings(), description="how frames are cut where the dataset brings no lists of its own"
     )
     limit: int | None = Field(None, ge=1, description="use at most this many frames of each split")
+    parallel_from: int = Field(
+        5000, ge=1, description="a split of at least so many frames is read by parallel tasks of the cluster"
+    )
     verify_images: bool = Field(True, description="decode every image once before the run starts")
     on_error: Literal["stop", "skip"] = Field(
         "stop", description='a bad frame: "stop" with file and line, or "skip" it, counted and listed'
@@ -178,7 +181,7 @@ class Config(Settings):
         if self.data.kind == "world" and self.data.root is not None:
             raise ValueError(
                 f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "
-                "set data.kind=kitti or data.kind=parquet"
+                "set data.kind to kitti, waymo, coco, yolo or parquet"
             )
         if self.data.kind != "world" and not self.data.root:
             raise ValueError(f"data.kind is {self.data.kind!r}, which needs data.root, the dataset's folder")

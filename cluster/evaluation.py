@@ -19,7 +19,6 @@ from cluster.services import cluster_address, start_ray
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import read_ids, write_frames
-from imitation.datasets.registry import open_dataset
 from imitation.evaluations import read_detections
 from imitation.failures import FAILURES_SCHEMA, failure_batches, find_failures
 from imitation.metrics.analysis import analyse, by_protocol
@@ -104,7 +103,7 @@ def _scratch(config: Config, out: str | None) -> Iterator[str]:
 def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> str:
     if config.data.kind == "world":
         return _of_its_run(checkpoint, split)
-    dataset = open_dataset(config.data.kind, config.data.root or "", config.data.splits)
+    dataset = config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     uri = storage.join(scratch, f"{split}.parquet")
     if not write_frames(dataset.frames(split, skip), uri):

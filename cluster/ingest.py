@@ -7,7 +7,7 @@ a row of its own, in its place, so that a bad frame costs no other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -45,9 +45,10 @@ def read_parallel(
     hands each to `problems`; `UserError` as the reader does.
     """
     told: set[tuple[str, str]] = set()  # a file that cannot be read is a problem of all its chunks
-    for table in frames_dataset(reader, split, chunk, verify_images, num_cpus).iter_batches(
+    tables: Iterable[Any] = frames_dataset(reader, split, chunk, verify_images, num_cpus).iter_batches(
         batch_size=None, batch_format="pyarrow", prefetch_batches=1
-    ):
+    )
+    for table in tables:
         for row in table.to_pylist():
             if (problem := row.pop("problem")) is None:
                 yield frame_from_row(row)
@@ -106,9 +107,7 @@ def _read_chunks(reference: Any, split: str, verify: bool, chunks: pa.Table) -> 
         yield pa.Table.from_pylist(rows, schema=_ROW)
 
 
-def _rows(
-    reader: DatasetReader, split: str, names: Sequence[str], verify: bool
-) -> Iterator[dict[str, Any]]:
+def _rows(reader: DatasetReader, split: str, names: Sequence[str], verify: bool) -> Iterator[dict[str, Any]]:
     """Rows of frames and of problems, as they come."""
     found: list[DataError] = []
     try:

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from cluster.category_map import categories_of
 from cluster.config import Config, DataSettings
-from cluster.prepare import categories_of, common_camera
+from cluster.prepare import common_camera
 from cluster.progress import Reporter
 from cluster.run import catalog
 from cluster.stages import reservoir
 from imitation import storage
 from imitation.categories import CategoryMap
-from imitation.datasets.registry import DatasetReader, open_dataset
+from imitation.datasets.coco import CocoReader
+from imitation.datasets.reader import DatasetReader
 from imitation.detections import FrameDetections
 from imitation.evaluations import FILE, read_detections, write_detections
 from imitation.failures import FAILURES_SCHEMA, Failure, failure_batches, find_failures
@@ -27,7 +29,7 @@ from imitation.metrics.summary import Metrics, summarize
 from imitation.policies import Mined, build_policy, mode_of, out_of_reach
 from imitation.records import Camera, Frame
 from imitation.requests import Request, check_requests
-from imitation.results import KittiResults, Results
+from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results
 from imitation.settings import DataError, UserError
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
@@ -55,7 +57,7 @@ def mine(
     if config.data.kind == "world":
         raise UserError("mine needs the dataset of the detections: data.kind=kitti data.root=FOLDER")
     storage.check_writable(out)
-    dataset = open_dataset(config.data.kind, config.data.root or "", config.data.splits)
+    dataset = config.data.open()
     problems: list[str] = []
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     facts = _Facts()
@@ -64,7 +66,7 @@ def mine(
     deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
     if not facts.frames:
         raise UserError(f"{dataset.root}: split {split!r} has no usable frame ({len(problems)} problems)")
-    results = _open_results(detections, dataset, categories)
+    results = _open_results(detections, dataset, split, categories)
     uri = storage.join(out, FILE)
     left_out: list[str] = []
     with reporter.stage(f"reading {split}", facts.frames) as bar:
@@ -204,11 +206,19 @@ def _write_failures(failures: Iterable[Failure], uri: str) -> None:
             writer.write_batch(batch)
 
 
-def _open_results(place: str, dataset: DatasetReader, categories: CategoryMap) -> Results:
+def _open_results(place: str, dataset: DatasetReader, split: str, categories: CategoryMap) -> Results:
+    """By what lies there: a folder is KITTI's, JSON is COCO's, Parquet is an evaluation."""
     if not storage.exists(place):
-        raise UserError(f"{place}: there is nothing there; give COCO results (JSON) or a KITTI result folder")
+        raise UserError(
+            f"{place}: there is nothing there; give COCO results (JSON), a KITTI result folder, or an "
+            "evaluation's detections.parquet"
+        )
+    if place.endswith(".parquet"):
+        return EvaluatedResults(place, categories)
     if storage.is_folder(place):
         return KittiResults(place, categories)
+    if isinstance(dataset, CocoReader):
+        return CocoResults(place, dataset.image_ids(split), dataset.category_ids(split), categories)
     raise UserError(f"{place}: COCO results are for a COCO dataset; this one is {dataset.kind!r}")
 
 
@@ -232,7 +242,7 @@ def requested_jobs(
         categories = CategoryMap.from_json(told["categories"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
-    dataset = open_dataset(data.kind, data.root or "", data.splits)
+    dataset = data.open()
     wanted = {request.parent for request in requests if request.parent is not None}
     parents = {frame.frame_id: frame for frame in dataset.frames(told["split"], None, wanted)}
     if missing := sorted(wanted - parents.keys()):

@@ -13,16 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cluster.config import Config, DataSettings
+from cluster.category_map import category_map
+from cluster.config import Config
+from cluster.ingest import read_parallel
 from cluster.pool import SimulatorPool
 from cluster.progress import Reporter
-from cluster.services import Services
+from cluster.services import Services, start_ray
 from cluster.simulate import simulate
 from cluster.workspace import Workspace
 from imitation.aggregation import Part
-from imitation.categories import CategoryMap, default_map
+from imitation.categories import CategoryMap
 from imitation.datasets.parquet import read_frames, write_frames
-from imitation.datasets.registry import DatasetReader, open_dataset
+from imitation.datasets.reader import DatasetReader
 from imitation.images import load_frame_image
 from imitation.records import Camera, Frame
 from imitation.settings import DataError, UserError
@@ -98,9 +100,9 @@ def prepare(config: Config, workspace: Workspace, services: Services, reporter: 
             mine = _render_world(config, workspace, services, reporter)
             notes.append(STAND_IN)
         else:
-            dataset = open_dataset(config.data.kind, config.data.root or "", config.data.splits)
+            dataset = config.data.open()
             notes.append(dataset.note())
-            mine = _import(config.data, dataset, workspace, reporter, problems)
+            mine = _import(config, dataset, workspace, reporter, problems)
         return _describe(config, workspace, mine, problems, notes).to_json(workspace)
 
     data = RealData.from_json(workspace.stage("data/prepare", work), workspace)
@@ -135,13 +137,14 @@ def _render_split(
 
 
 def _import(
-    settings: DataSettings,
+    config: Config,
     dataset: DatasetReader,
     workspace: Workspace,
     reporter: Reporter,
     problems: list[str],
 ) -> set[str]:
     """Writes a dataset's checked frames as Parquet, the real frames of `mine` among those of train."""
+    settings = config.data
     skip: Problems | None = (
         (lambda error: problems.append(str(error))) if settings.on_error == "skip" else None
     )
@@ -156,7 +159,7 @@ def _import(
 
         def frames(sources: list[str] = sources, seen: set[str] = seen) -> Iterator[Frame]:
             for source in sources:
-                for frame in _limited(dataset.frames(source, skip), settings.limit):
+                for frame in _limited(_read(config, dataset, source, skip), settings.limit):
                     if source == "mine" or frame.frame_id in mined:
                         mine.add(frame.frame_id)
                     if frame.frame_id not in seen:
@@ -165,9 +168,8 @@ def _import(
 
         total = sum(min(len(names[source]), settings.limit or len(names[source])) for source in sources)
         with reporter.stage(f"reading {split}", total) as bar:
-            checked = _decoded(frames(), skip) if settings.verify_images else frames()
             written = write_frames(
-                _counted(checked, bar.update), workspace.path("data", split, "frames.parquet")
+                _counted(frames(), bar.update), workspace.path("data", split, "frames.parquet")
             )
         if not written:
             raise UserError(
@@ -175,6 +177,17 @@ def _import(
                 "problems so far); a run needs at least one in each of train, stop and test"
             )
     return mine
+
+
+def _read(config: Config, dataset: DatasetReader, split: str, skip: Problems | None) -> Iterator[Frame]:
+    """A split's frames, their images decoded once if that is asked for: by the cluster's tasks where it
+    is large, else by threads here."""
+    settings = config.data
+    if settings.limit is None and len(dataset.splits()[split]) >= settings.parallel_from:
+        start_ray(config)
+        return read_parallel(dataset, split, skip, verify_images=settings.verify_images)
+    frames = dataset.frames(split, skip)
+    return _decoded(frames, skip) if settings.verify_images else frames
 
 
 def _limited(frames: Iterator[Frame], limit: int | None) -> Iterator[Frame]:
@@ -271,29 +284,6 @@ def _with_their_sequences(fold: list[str], sequences: Mapping[str, str | None]) 
     drives = {sequences[i] for i in fold} - {None}
     members = set(fold)
     return [i for i, sequence in sequences.items() if i in members or sequence in drives]
-
-
-def category_map(settings: DataSettings, train_uri: str) -> CategoryMap:
-    """The kind's own map, or the one that the configuration gives.
-
-    `data.mapping` renames: classes that nothing is left of go, and the names it maps to become classes,
-    unless `data.categories` lists the classes.
-    """
-    return categories_of(settings, read_frames(train_uri, ("frame_id", "objects")))
-
-
-def categories_of(settings: DataSettings, frames: Iterable[Frame]) -> CategoryMap:
-    """The category map of training frames; see `category_map`."""
-    base = default_map(settings.kind, frames)
-    renamed = settings.mapping
-    classes = (renamed.get(name, name) for name in base.categories)
-    categories = tuple(settings.categories or dict.fromkeys([*classes, *renamed.values()]))
-    known = {source: renamed.get(target, target) for source, target in base.mapping.items()}
-    mapping = {source: target for source, target in known.items() if target in categories}
-    mapping |= {name: name for name in categories} | renamed
-    # A category that is asked for is to be found, whatever the kind's own map makes of it.
-    ignore = base.ignore - set(categories) if settings.ignore is None else frozenset(settings.ignore)
-    return CategoryMap(categories, mapping, ignore - set(renamed))
 
 
 def common_camera(cameras: list[Camera]) -> Camera | None:

@@ -84,6 +84,11 @@ class Evaluation:
                 yield from failures_from_table(pa.Table.from_batches([batch]))
 
 
+def twin_seed(seed: int) -> int:
+    """The seed of the baseline's twin."""
+    return int(np.random.default_rng([seed, zlib.crc32(TWIN.encode())]).integers(2**31))
+
+
 def fold_name(k: int) -> str:
     return f"fold-{k}"
 
@@ -170,7 +175,7 @@ class ClusterStages:
         """From scratch every cycle starts from the same weights, so that data alone differs; a warm start
         goes on, and must not see the same frames in the same order again."""
         if name == TWIN:
-            return int(self.rng(TWIN, cycle).integers(2**31))
+            return twin_seed(self.config.run.seed)
         if cycle == 0 or not self.config.train.warm_start:
             return self.config.run.seed
         return int(self.rng("train", cycle).integers(2**31))

@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 import yaml
 
+from cluster.analysis import MAIN, TWIN
 from cluster.config import Config
 from cluster.prepare import RealData
-from cluster.stages import MAIN, Evaluation, cycle_folder
+from cluster.stages import Evaluation, cycle_folder, twin_seed
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
-from imitation.report.gallery import GalleryItem, collect_gallery
+from imitation.report.gallery import GalleryItem, collect_gallery, collect_suspects
 from imitation.report.html import render_report
 from imitation.report.summary import Cycle, Run, Summary, write_summary
 
 SUMMARY = "summary.json"
 REPORT = "report.html"
+ANALYSED = ("protocols", "errors", "slices", "calibration", "modes", "followed")
 
 
 def build_summary(
@@ -51,6 +53,8 @@ def build_summary(
         stop_reason=history.reason,
         problems=data.problems + _errors(workspace, history),
         unmapped=data.unmapped,
+        churn=_churn(config, workspace),
+        suspected_label_errors=_suspects(workspace, history),
         seconds_total=round(prepared + sum(sum(cycle.seconds.values()) for cycle in cycles), 3),
         peak_memory_mb=peak_memory_mb,
     )
@@ -62,7 +66,13 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
     """Writes `report.html` and returns where it lies."""
     uri = workspace.path(REPORT)
     items = _gallery(config, workspace, data, summary)
-    text = render_report(summary, items, yaml.safe_dump(config.plain(), sort_keys=False))
+    suspects = collect_suspects(
+        summary.suspected_label_errors or [],
+        data.parts["train"].uri,
+        config.report.gallery // 2,
+        np.random.default_rng([config.report.seed, 1]),
+    )
+    text = render_report(summary, items, yaml.safe_dump(config.plain(), sort_keys=False), suspects=suspects)
     storage.write_bytes_atomic(uri, text.encode("utf-8"))
     return uri
 
@@ -104,7 +114,30 @@ def _cycle(workspace: Workspace, entry: LoopCycle[Evaluation], real: str) -> Cyc
         seconds={name: stage["seconds"] for name, stage in stages.items()},
         mined=stages["evaluate"].get("mined"),
         simulated=simulated,
+        **{name: stages["analyse"][name] for name in ANALYSED},
     )
+
+
+def _churn(config: Config, workspace: Workspace) -> dict[str, Any] | None:
+    """What two seeds of the baseline differ by; None without a second one."""
+    judged = storage.read_json(workspace.path(cycle_folder(0), "stage-evaluate.json"))
+    if TWIN not in judged:
+        return None
+    followed = storage.read_json(workspace.path(cycle_folder(0), "stage-analyse.json"))["churn"]
+    return {
+        "seed": twin_seed(config.run.seed),
+        "mAP": {split: metrics["map50"] for split, metrics in judged[TWIN].items()},
+        "followed": followed,
+    }
+
+
+def _suspects(workspace: Workspace, history: History[Evaluation]) -> list[dict[str, Any]]:
+    """Those of the last cycle that was mined: the others are older drafts of the same list."""
+    for entry in reversed(history.cycles):
+        told = storage.read_json(workspace.path(cycle_folder(entry.cycle), "stage-analyse.json"))
+        if told["suspects"]:
+            return list(told["suspects"])
+    return []
 
 
 def _errors(workspace: Workspace, history: History[Evaluation]) -> list[str]:

@@ -133,6 +133,11 @@ KITTI = CategoryMap(
     },
     ignore=frozenset({"Van", "Person_sitting", "DontCare"}),
 )
+WAYMO = CategoryMap(
+    categories=("vehicle", "pedestrian", "cyclist"),
+    mapping={"TYPE_VEHICLE": "vehicle", "TYPE_PEDESTRIAN": "pedestrian", "TYPE_CYCLIST": "cyclist"},
+    ignore=frozenset({"TYPE_SIGN", "TYPE_UNKNOWN"}),  # not among the classes of its 2D benchmark
+)
 WORLD = CategoryMap.identity(("car", "truck", "pedestrian", "cyclist"))
 
 
@@ -142,10 +147,9 @@ def present_categories(frames: Iterable[Frame]) -> tuple[str, ...]:
 
 
 def default_map(kind: str, frames: Iterable[Frame] = ()) -> CategoryMap:
-    """The map for a kind of data: "kitti" and "world" have their own; any other makes every category
-    present in `frames` a class. Raises `UserError` if there is none."""
-    if kind == "kitti":
-        return KITTI
-    if kind == "world":
-        return WORLD
+    """The map for a kind of data: "kitti", "waymo" and "world" have their own; any other makes every
+    category present in `frames` a class. Raises `UserError` if there is none."""
+    known = {"kitti": KITTI, "waymo": WAYMO, "world": WORLD}
+    if kind in known:
+        return known[kind]
     return CategoryMap.identity(present_categories(frames))

@@ -21,6 +21,7 @@ from imitation.settings import DataError
 
 MAX_PIXELS = 80_000_000  # a decompression bomb is refused by its header
 FORMATS = ("JPEG", "PNG")
+_ORIENTATION = 0x0112  # EXIF's tag: 1 upright, 2-4 mirrored or upside down, 5-8 turned by 90 degrees
 # What Pillow raises for bytes that are not the image they claim to be.
 _BROKEN = (
     OSError,
@@ -52,6 +53,16 @@ def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
 def image_size(data: bytes | BinaryIO, where: str) -> tuple[int, int]:
     """(width, height) px, from the header alone. Raises `DataError` naming `where`."""
     return _open(data, where).size
+
+
+def exif_orientation(data: bytes | BinaryIO, where: str) -> int:
+    """EXIF's orientation, 1 (upright, as stored) to 8; 1 where there is none. Raises `DataError`."""
+    image = _open(data, where)
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except _BROKEN:  # broken EXIF turns nothing
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def decode_image(data: bytes, where: str) -> np.ndarray:
@@ -93,13 +104,24 @@ def load_frame_image(frame: Frame) -> np.ndarray:
     missing, truncated or unreadable, or not of the size that the frame says.
     """
     where = frame.image_uri or f"frame {frame.frame_id}"
-    pixels = decode_image(read_image_bytes(frame), where)
+    data = read_image_bytes(frame)
+    pixels = decode_image(data, where)
     height, width = pixels.shape[:2]
     if (width, height) != (frame.width, frame.height):
-        raise DataError(
-            where, f"the image is {width}x{height} px, but its labels are for {frame.width}x{frame.height}"
-        )
+        what = f"the image is {width}x{height} px, but its labels are for {frame.width}x{frame.height}"
+        if (height, width) == (frame.width, frame.height):
+            what += _why_turned(exif_orientation(data, where))
+        raise DataError(where, what)
     return pixels
+
+
+def _why_turned(orientation: int) -> str:
+    if orientation < 5:
+        return ": width and height are interchanged"
+    return (
+        f": its EXIF orientation ({orientation}) turns it, and boxes count stored pixels here; turn the "
+        "pixels themselves and remove the tag (exiftran -a, or Pillow's ImageOps.exif_transpose)"
+    )
 
 
 def encode_jpeg(image: np.ndarray, quality: int = 92) -> bytes:

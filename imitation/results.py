@@ -1,4 +1,4 @@
-"""Other people's detections on a dataset, frame by frame: KITTI result folders and COCO results.
+"""Other people's detections on a dataset, frame by frame: KITTI results, COCO results, evaluations.
 
 Whatever detector they came from, they become the rows that our own evaluation writes
 (`imitation.detections`), and all that follows from those: metrics, failures, requests.
@@ -17,6 +17,7 @@ import numpy as np
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.detections import Detections
+from imitation.evaluations import read_categories, read_detections
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
 
@@ -163,3 +164,29 @@ def _items(source: BinaryIO, uri: str) -> Iterator[Any]:
         yield from ijson.items(source, "item", use_float=True)
     except ijson.JSONError as error:
         raise DataError(uri, f"not a JSON list, or cut short: {error}") from error
+
+
+class EvaluatedResults:
+    """An evaluation's Parquet (`imitation.detections`): the way in for any other dataset and detector. Its
+    detections are kept in memory, some 40 bytes each; the ground truth is the dataset's, not the file's.
+
+    Raises DataError for a file that is no evaluation, and for a frame that stands in it twice (it holds
+    several detectors: give one of them alone).
+    """
+
+    def __init__(self, uri: str, categories: CategoryMap) -> None:
+        self.unmapped: Counter[str] = Counter()
+        names = read_categories(uri)
+        labels = np.array([0, *(categories.label(name) for name in names)], dtype=np.int64)
+        self._found: dict[str, Detections | None] = {}
+        for row in read_detections(uri):
+            if row.frame_id in self._found:
+                raise DataError(uri, f"frame {row.frame_id!r} stands twice: give one detector's rows alone")
+            known = labels[row.detections.labels]
+            self.unmapped.update(names[label - 1] for label in row.detections.labels[known == 0].tolist())
+            kept = row.detections.select(known > 0)
+            kept.labels = known[known > 0]
+            self._found[row.frame_id] = None if row.error is not None else kept
+
+    def of(self, frame: Frame) -> Detections | None:
+        return self._found.get(frame.frame_id)

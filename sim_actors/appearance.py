@@ -98,6 +98,11 @@ def environment(weather: Weather, hour: float, sun_azimuth: float, *, haze_gain:
     )
 
 
+WEATHER_WORDS = frozenset(_WEATHER_WORDS)
+HOUR_WORDS = frozenset(_HOUR_WORDS)
+"""The words for conditions that can be staged, in lower case."""
+
+
 def known_weather(word: str) -> Weather | None:
     """The weather that a dataset's word means ("rainy", "sunny", ...), None if unknown."""
     return _WEATHER_WORDS.get(word.strip().lower())

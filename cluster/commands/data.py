@@ -24,8 +24,8 @@ WORLD = (
 
 def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
+    from cluster.category_map import categories_of
     from cluster.inspection_text import print_inspection
-    from cluster.prepare import categories_of
     from imitation.datasets.tally import counted
     from imitation.inspection import inspect_dataset, listed_frames, mapping_of
     from imitation.label_sheet import write_label_sheet

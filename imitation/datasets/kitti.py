@@ -47,8 +47,8 @@ COLUMNS = 15
 
 
 @dataclass(frozen=True)
-class _Folder:
-    """Where a folder's files lie, by frame name."""
+class KittiFolder:
+    """Where a folder's files lie, by frame name. `doubles` are frames with two images: the second."""
 
     labels: Mapping[str, str]
     calibs: Mapping[str, str]
@@ -56,6 +56,7 @@ class _Folder:
     label_dir: str
     calib_dir: str
     image_dir: str
+    doubles: Mapping[str, str]
 
     def names(self) -> list[str]:
         return sorted({*self.labels, *self.images})
@@ -72,8 +73,10 @@ def _training_root(root: str) -> str:
     raise UserError(f"{root}: {reason}; give a KITTI object folder (training/image_2, label_2, calib)")
 
 
-def _open_folder(root: str) -> _Folder:
+def open_kitti(root: str) -> KittiFolder:
+    """Lists a KITTI object folder (`root` or `root/training`). Raises `UserError` if it is none."""
     base = _training_root(root)
+    doubles: dict[str, str] = {}
 
     def files(name: str, *suffixes: str) -> dict[str, str]:
         folder = storage.join(base, name)
@@ -82,19 +85,18 @@ def _open_folder(root: str) -> _Folder:
         found: dict[str, str] = {}
         for uri in storage.list_files(folder):
             stem, dot, suffix = storage.name_of(uri).rpartition(".")
-            if (dot + suffix).lower() in suffixes:
-                if stem in found:
-                    raise UserError(f"{uri}: {storage.name_of(found[stem])} is the same frame; keep one")
-                found[stem] = uri
+            if (dot + suffix).lower() in suffixes and found.setdefault(stem, uri) != uri:
+                doubles[stem] = uri
         return found
 
-    return _Folder(
+    return KittiFolder(
         labels=files("label_2", ".txt"),
         calibs=files("calib", ".txt"),
         images=files("image_2", *SUFFIXES),
         label_dir=storage.join(base, "label_2"),
         calib_dir=storage.join(base, "calib"),
         image_dir=storage.join(base, "image_2"),
+        doubles=doubles,
     )
 
 
@@ -104,17 +106,20 @@ def read_kitti(
     problems: Problems | None = None,
     known: Iterable[str] | None = None,
     scores: bool = False,
+    folder: KittiFolder | None = None,
+    sequences: Mapping[str, str] | None = None,
 ) -> Iterator[Frame]:
     """Streams the frames of a KITTI object folder (`root` or `root/training`), pixels not read.
 
     `names` are frame names ("000008") in the order wanted; None takes every label and image, sorted.
     `known` are the types allowed (None: KITTI's nine). `scores` allows a 16th column, which is
-    dropped. Raises `DataError` with file and line for a bad frame, or hands it to `problems` and
-    leaves the frame out; `UserError` if this is no KITTI folder.
+    dropped. `folder` and `sequences` are the root's, where they are known already. Raises `DataError`
+    with file and line for a bad frame, or hands it to `problems` and leaves the frame out; `UserError` if
+    this is no KITTI folder.
     """
-    folder = _open_folder(root)
+    folder = open_kitti(root) if folder is None else folder
     categories = frozenset(CATEGORIES if known is None else known)
-    sequences = kitti_sequences(root)
+    sequences = kitti_sequences(root) if sequences is None else sequences
     check = FrameChecker()
     read = partial(_read_frame, folder, sequences, categories, scores, check)
     wanted = folder.names() if names is None else names
@@ -123,11 +128,11 @@ def read_kitti(
 
 def kitti_names(root: str) -> list[str]:
     """The names of all frames that have a label or an image, sorted. Raises `UserError`."""
-    return _open_folder(root).names()
+    return open_kitti(root).names()
 
 
 def _read_frame(
-    folder: _Folder,
+    folder: KittiFolder,
     sequences: Mapping[str, str],
     known: frozenset[str],
     scores: bool,
@@ -137,6 +142,8 @@ def _read_frame(
     image = _found(folder.images, name, folder.image_dir, f"{name}.png or .jpg", "image")
     label = _found(folder.labels, name, folder.label_dir, f"{name}.txt", "label file")
     calib = _found(folder.calibs, name, folder.calib_dir, f"{name}.txt", "calibration")
+    if other := folder.doubles.get(name):
+        raise DataError(other, f"{storage.name_of(image)} is the same frame; keep one")
     with storage.open_input(image) as source:
         width, height = image_size(source, image)
     camera, shift = camera_of(read_projection(calib), calib)

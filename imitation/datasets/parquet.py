@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imitation import storage
@@ -145,7 +146,7 @@ def _conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
             columns.append(pa.chunked_array([pa.nulls(len(table), expected.type)]))
             continue
         column = table.column(name)
-        if name == "conditions" and pa.types.is_struct(column.type):
+        if name == "conditions" and (pa.types.is_struct(column.type) or _is_pairs(column.type)):
             column = pa.chunked_array([_as_map(column)])
         try:
             columns.append(column.cast(expected.type))
@@ -157,9 +158,19 @@ def _conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
     return pa.table(columns, schema=pa.schema([_COLUMNS[name] for name in names]))
 
 
+def _is_pairs(kind: pa.DataType) -> bool:
+    """A list of (key, value) structs: what a map becomes in tools that have none."""
+    if pa.types.is_map(kind) or not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return False
+    return pa.types.is_struct(kind.value_type) and [f.name for f in kind.value_type] == ["key", "value"]
+
+
 def _as_map(column: pa.ChunkedArray) -> pa.Array:
-    """Conditions as a struct, as other tools write them, in the contract's open type."""
-    rows = (conditions_from_row(row) for row in column.to_pylist())
+    """Conditions as a struct or as pairs, as other tools write them, in the contract's open type."""
+    plain = column.to_pylist()
+    if _is_pairs(column.type):
+        plain = [None if row is None else {pair["key"]: pair["value"] for pair in row} for row in plain]
+    rows = (conditions_from_row(row) for row in plain)
     named = (None if row is None else {name: str(value) for name, value in row.items()} for row in rows)
     return pa.array([conditions_to_row(row) for row in named], CONDITIONS_TYPE)
 
@@ -192,31 +203,68 @@ def read_frames(
     columns: Iterable[str] | None = None,
     problems: Problems | None = None,
     check: FrameChecker | None = None,
+    keep: Collection[str] | None = None,
 ) -> Iterator[Frame]:
     """Streams frames from a Parquet file, or from all of a folder's, a row group in memory at a time.
 
     `columns` are the fields wanted (frame_id, width and height always come); the others are empty.
-    Integer and float widths, large strings and struct fields in another order are accepted. Raises
-    `UserError` for a missing column or one of a wrong type, `DataError` naming the file if it cannot
-    be read, and `DataError` naming file and row for nulls where the contract has none and for what
-    `check` finds; such rows go to `problems` instead, if it is given, and are left out.
+    `keep` are the frame_ids wanted (None: all); row groups without any are not read. Integer and float
+    widths, large strings, struct fields in another order and fewer nullable ones are accepted;
+    `conditions` may be a map or a struct of any fields. Raises `UserError` for a missing column or one
+    of a wrong type, `DataError` naming the file if it cannot be read, and `DataError` naming file and
+    row for nulls where the contract has none and for what `check` finds; such files, row groups and
+    rows go to `problems` instead, if it is given, and are left out.
     """
     names = _wanted(columns)
+    wanted = None if keep is None else pa.array(sorted(keep), pa.string())
     for part in part_files(uri):
-        with _opened(part) as file:
+        with _handed_on(problems), _opened(part) as file:
             _check_columns(file, part)
-            yield from handled(_makers(file, names, part, check), problems)
+            for makers in _makers(file, names, part, check, wanted, problems):
+                yield from handled(makers, problems)
+
+
+@contextmanager
+def _handed_on(problems: Problems | None) -> Iterator[None]:
+    """Gives a `DataError` to `problems`, where that is given, and goes on behind the block."""
+    try:
+        yield
+    except DataError as error:
+        if problems is None:
+            raise
+        problems(error)
 
 
 def _makers(
-    file: pq.ParquetFile, names: Sequence[str], uri: str, check: FrameChecker | None
-) -> Iterator[Callable[[], Frame]]:
+    file: pq.ParquetFile,
+    names: Sequence[str],
+    uri: str,
+    check: FrameChecker | None,
+    wanted: pa.Array | None,
+    problems: Problems | None,
+) -> Iterator[list[Callable[[], Frame]]]:
+    """The makers of the wanted frames, a list a row group."""
     folder = storage.parent(storage.absolute(uri))
-    row = 0
+    start = 0
     for group in range(file.num_row_groups):
-        for values in _read_group(file, group, names, uri).to_pylist():
-            yield partial(_frame, values, folder, f"{uri}: row {row}", check)
-            row += 1
+        count = file.metadata.row_group(group).num_rows
+        with _handed_on(problems):
+            chosen = None if wanted is None else _matching(file, group, wanted, uri)
+            if chosen is None or len(chosen):
+                table = _read_group(file, group, names, uri)
+                rows = range(count) if chosen is None else chosen.tolist()
+                values = (table if chosen is None else table.take(chosen)).to_pylist()
+                yield [
+                    partial(_frame, row, folder, f"{uri}: row {start + place}", check)
+                    for place, row in zip(rows, values)
+                ]
+        start += count
+
+
+def _matching(file: pq.ParquetFile, group: int, wanted: pa.Array, uri: str) -> np.ndarray:
+    """The rows of a row group whose frame_id is wanted, int64 (K,)."""
+    ids = _read_group(file, group, ["frame_id"], uri).column("frame_id")
+    return np.flatnonzero(pc.is_in(ids, value_set=wanted).to_numpy())
 
 
 def _frame(values: dict[str, Any], folder: str, where: str, check: FrameChecker | None = None) -> Frame:
@@ -248,15 +296,34 @@ def _check_struct(fields: dict[str, Any], what: str, where: str) -> None:
             raise DataError(where, f"{what}.{name} is null")
 
 
-def read_ids(uri: str) -> dict[str, str | None]:
+def read_ids(uri: str, problems: Problems | None = None) -> dict[str, str | None]:
     """frame_id -> sequence of every row, without reading the rest. Raises as `read_frames` does, and
-    `DataError` for a frame_id that stands twice."""
+    `DataError` for a frame_id that stands twice. With `problems`, files and rows that cannot be listed go
+    there; a frame_id that stands twice is then left to a `FrameChecker`, which names both rows."""
     sequences: dict[str, str | None] = {}
-    for frame in read_frames(uri, columns=("frame_id", "sequence")):
-        if frame.frame_id in sequences:
-            raise DataError(uri, f"the frame_id {frame.frame_id!r} stands there twice")
-        sequences[frame.frame_id] = frame.sequence
+    for part in part_files(uri):
+        with _handed_on(problems), _opened(part) as file:
+            _check_columns(file, part)
+            row = 0
+            for group in range(file.num_row_groups):
+                with _handed_on(problems):
+                    table = _read_group(file, group, ("frame_id", "sequence"), part)
+                    for place, (frame_id, sequence) in enumerate(zip(*table.to_pydict().values()), start=row):
+                        with _handed_on(problems):
+                            _list(sequences, frame_id, sequence, f"{part}: row {place}", problems is None)
+                row += file.metadata.row_group(group).num_rows
     return sequences
+
+
+def _list(
+    sequences: dict[str, str | None], frame_id: str | None, sequence: str | None, where: str, strict: bool
+) -> None:
+    if frame_id is None:
+        raise DataError(where, "frame_id is null")
+    if frame_id not in sequences:
+        sequences[frame_id] = sequence
+    elif strict:
+        raise DataError(where, f"the frame_id {frame_id!r} stands there twice")
 
 
 class _GroupCache:

@@ -14,7 +14,8 @@ from imitation import storage
 from imitation.datasets.parquet import FrameStore, read_frames
 from imitation.failures import Failure, failures_from_table
 from imitation.matching import FOREGROUND_IOU, pairwise_iou
-from imitation.records import SCHEMA, Frame
+from imitation.records import SCHEMA, Box, Frame
+from imitation.report.findings import SuspectedLabelError
 from imitation.settings import DataError
 
 MAX_SYNTHETIC = 3
@@ -76,6 +77,50 @@ def collect_gallery(
         )
         for failure in failures
     ]
+
+
+def collect_suspects(
+    suspects: Sequence[SuspectedLabelError], real_uri: str, count: int, rng: np.random.Generator
+) -> list[GalleryItem]:
+    """`count` suspected label errors (fewer where there are not as many), a uniform draw by `rng`, most
+    confident first, each with its frame. The verdict says who made the detection.
+
+    Raises DataError if a chosen one's frame is not in `real_uri`, and as `read_frames` does.
+    """
+    drawn = rng.choice(len(suspects), min(count, len(suspects)), replace=False)
+    chosen = [suspects[i] for i in sorted(drawn.tolist())]
+    parents = _with_images([real_uri], {suspect.frame_id for suspect in chosen})
+    if missing := sorted({suspect.frame_id for suspect in chosen} - parents.keys()):
+        raise DataError(real_uri, f"has no frame {missing[0]!r}, in which a label error is suspected")
+    return [
+        GalleryItem(
+            _as_failure(suspect),
+            parents[suspect.frame_id],
+            (),
+            f"made by {', '.join(suspect.evaluations)}",
+            len(suspects),
+        )
+        for suspect in chosen
+    ]
+
+
+def _as_failure(suspect: SuspectedLabelError) -> Failure:
+    box = Box(*suspect.box)
+    return Failure(
+        failure_id=suspect.failure_id,
+        frame_id=suspect.frame_id,
+        split="",
+        detector=suspect.evaluations[0],
+        kind="background",
+        category=None,
+        predicted=suspect.predicted,
+        object_index=None,
+        object_box=None,
+        detection_box=box,
+        score=suspect.score,
+        iou=0.0,
+        height_px=box.height,
+    )
 
 
 def _rendered(uris: Iterable[str]) -> dict[str, list[str]]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.resources
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jinja2
 from markupsafe import Markup
 
 from imitation.failures import KINDS
+from imitation.report.finding_plots import build_finding_plots
 from imitation.report.gallery import GalleryItem
-from imitation.report.pictures import build_entry
+from imitation.report.pictures import Entry, build_entry
 from imitation.report.plots import build_plots
+from imitation.report.sections import build_findings
 from imitation.report.summary import Summary
 from imitation.report.table import STAND_IN, build_table, noise_note, points, real_word
 
@@ -20,8 +23,14 @@ PROBLEMS_SHOWN = 200
 DATA_KINDS = {"world": "Embedded stand-in world", "kitti": "KITTI object folder", "parquet": "Parquet frames"}
 
 
-def render_report(summary: Summary, gallery: Sequence[GalleryItem], config: str = "") -> str:
-    """The report of a run as HTML; `config` is the run's configuration as YAML text.
+def render_report(
+    summary: Summary,
+    gallery: Sequence[GalleryItem],
+    config: str = "",
+    suspects: Sequence[GalleryItem] = (),
+) -> str:
+    """The report of a run as HTML; `config` is the run's configuration as YAML text, `suspects` are
+    suspected label errors to show (`collect_suspects`).
 
     Whatever comes from data is escaped, and the page forbids itself to load anything.
     """
@@ -32,7 +41,9 @@ def render_report(summary: Summary, gallery: Sequence[GalleryItem], config: str 
         best=summary.best,
         baseline=summary.cycles[0],
         table=build_table(summary),
-        plots=build_plots(summary),
+        plots=build_plots(summary) | build_finding_plots(summary),
+        **build_findings(summary),
+        suspect_entries=[_suspect_entry(item, summary.run.stand_in) for item in suspects],
         entries=[build_entry(item, summary.run.stand_in) for item in gallery],
         drawn_from=_drawn_from(gallery),
         verdicts=any(item.verdict for item in gallery),
@@ -54,6 +65,10 @@ def render_report(summary: Summary, gallery: Sequence[GalleryItem], config: str 
         problems_shown=PROBLEMS_SHOWN,
         config=config,
     )
+
+
+def _suspect_entry(item: GalleryItem, stand_in: bool) -> Entry:
+    return replace(build_entry(item, stand_in), headline=f"{item.failure.predicted}, not labelled?")
 
 
 def _environment() -> jinja2.Environment:

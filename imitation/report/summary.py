@@ -7,25 +7,26 @@ rest, so that a figure never stands there twice with two values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from imitation import storage
 from imitation.failures import KINDS
+from imitation.report.findings import (
+    Calibration,
+    Churn,
+    ErrorTypes,
+    FailureMode,
+    Followed,
+    Protocols,
+    SliceMetrics,
+    SuspectedLabelError,
+)
+from imitation.report.record import Count, Fraction, Record, Seconds
 from imitation.settings import UserError
 
 SCHEMA: Literal[1] = 1
-
-Count = Annotated[int, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Seconds = Annotated[float, Field(ge=0)]
-
-
-class Record(BaseModel):
-    """A frozen part of the summary: unknown fields, other types and non-finite numbers are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Run(Record):
@@ -134,6 +135,26 @@ class Cycle(Record):
     seconds: dict[str, Seconds] = Field(description="stage -> seconds of wall time")
     stop_reason: str | None = Field(description="why the loop stopped; set on the last cycle only")
     best: bool = Field(description="true for the one cycle that did best on stop")
+    protocols: dict[str, Protocols] | None = Field(
+        None, description="split -> AP as the dataset's own benchmark counts it; null in older summaries"
+    )
+    errors: dict[str, ErrorTypes] | None = Field(
+        None, description="split -> what each kind of error costs; null in older summaries"
+    )
+    slices: dict[str, list[SliceMetrics]] | None = Field(
+        None, description="split -> AP and recall by attribute; null in older summaries"
+    )
+    calibration: dict[str, Calibration] | None = Field(
+        None, description="split -> whether scores mean what they say; null in older summaries"
+    )
+    modes: dict[str, list[FailureMode]] | None = Field(
+        None, description="split -> failure modes, most lost AP first; null in older summaries"
+    )
+    followed: dict[str, Followed] | None = Field(
+        None,
+        description="split -> failures followed from the cycle before; null for the baseline and in older "
+        "summaries",
+    )
 
     @classmethod
     def of(
@@ -150,11 +171,27 @@ class Cycle(Record):
         seconds: Mapping[str, float],
         mined: Mapping[str, Any] | None = None,
         simulated: Mapping[str, Any] | None = None,
+        protocols: Mapping[str, Any] | None = None,
+        errors: Mapping[str, Any] | None = None,
+        slices: Mapping[str, Any] | None = None,
+        calibration: Mapping[str, Any] | None = None,
+        modes: Mapping[str, Any] | None = None,
+        followed: Mapping[str, Any] | None = None,
     ) -> Cycle:
         """A cycle from its metrics (`Metrics.to_dict()` on stop and test) and its counts; not yet the
-        last or the best one, see `Summary.of`. Raises pydantic.ValidationError for a wrong type."""
+        last or the best one, see `Summary.of`. What is by split is plain data, as their `to_dict` and
+        `count_followed` give it. Raises pydantic.ValidationError for a wrong type."""
         shown = SplitMetrics.model_validate(dict(test))
+        found = {
+            "protocols": protocols,
+            "errors": errors,
+            "slices": slices,
+            "calibration": calibration,
+            "modes": modes,
+            "followed": followed,
+        }
         return cls(
+            **{name: None if by_split is None else dict(by_split) for name, by_split in found.items()},
             cycle=cycle,
             label=label,
             split="test",
@@ -191,6 +228,7 @@ class Cycle(Record):
                     f"cycle {self.cycle}: {name} is {getattr(self, name)}, but metrics.test says {expected}"
                 )
         counts = [self.failures, self.metrics.stop.failures, *([self.mined.failures] if self.mined else [])]
+        counts += [mode.kinds for modes in (self.modes or {}).values() for mode in modes]
         if unknown := sorted({kind for count in counts for kind in count} - set(KINDS)):
             raise ValueError(f"cycle {self.cycle}: {unknown[0]!r} is no kind of failure ({', '.join(KINDS)})")
         return self
@@ -214,6 +252,14 @@ class Summary(Record):
     peak_memory_mb: float | None = Field(
         ge=0, description="most memory that the run's processes held together, MiB; null if not measured"
     )
+    churn: Churn | None = Field(
+        None, description="the baseline beside another seed of the same data; null if there is no other"
+    )
+    suspected_label_errors: list[SuspectedLabelError] | None = Field(
+        None,
+        description="confident false detections that persist, by falling score: look at their labels; null "
+        "in older summaries",
+    )
 
     @classmethod
     def of(
@@ -229,6 +275,8 @@ class Summary(Record):
         unmapped: Mapping[str, int] | None = None,
         seconds_total: float,
         peak_memory_mb: float | None = None,
+        churn: Mapping[str, Any] | None = None,
+        suspected_label_errors: Sequence[Mapping[str, Any]] | None = None,
     ) -> Summary:
         """A summary of these cycles; marks the best and the last one.
 
@@ -253,6 +301,10 @@ class Summary(Record):
             unmapped=dict(unmapped or {}),
             seconds_total=seconds_total,
             peak_memory_mb=peak_memory_mb,
+            churn=None if churn is None else Churn.model_validate(dict(churn)),
+            suspected_label_errors=None
+            if suspected_label_errors is None
+            else [SuspectedLabelError.model_validate(dict(suspect)) for suspect in suspected_label_errors],
         )
 
     @property

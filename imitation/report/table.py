@@ -82,6 +82,7 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         f"({_frames(test.frames)}, {_count(test.objects, 'object')}), which decided nothing. 0-1 loss, lower "
         "is better: of what there is to judge, the share that is wrong at the operating threshold.",
         noise_note(summary),
+        *seed_notes(summary),
     ]
     if not with_categories:
         notes.insert(2, f"{len(summary.categories)} categories: their AP is in report.html and summary.json.")
@@ -104,6 +105,24 @@ def noise_note(summary: Summary) -> str:
                 f"standard error of {error:.1f} points, and another seed would change the detector as well."
             )
     return note
+
+
+def seed_notes(summary: Summary) -> list[str]:
+    """What another seed makes of the baseline, where one was trained."""
+    if summary.churn is None:
+        return []
+    first = summary.cycles[0].metrics
+    parts = [
+        f"{points(other)} instead of {points(value)} on {split}"
+        for split, value in (("test", first.test.map50), ("stop", first.stop.map50))
+        if (other := summary.churn.mAP.get(split)) is not None
+    ]
+    if not parts:
+        return []
+    return [
+        f"Chance: trained again on the same data, from seed {summary.churn.seed}, the baseline has a mAP "
+        f"of {' and '.join(parts)}. Gains of that size mean nothing."
+    ]
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cluster.category_map import category_map
 from cluster.config import Config, load_defaults
-from cluster.prepare import RealData, category_map, prepare
+from cluster.prepare import RealData, prepare
 from cluster.progress import Reporter
 from cluster.services import Services
 from cluster.workspace import Workspace
@@ -197,3 +198,14 @@ def test_without_cycles_no_folds_are_needed(tmp_path):
     assert data.folds == []
     with pytest.raises(UserError, match="folds"):
         prepared(tmp_path / "b", "data.kind=parquet", f"data.root={tmp_path / 'data'}")
+
+
+def test_large_splits_are_read_by_the_cluster_to_the_same_frames(kitti, tmp_path, ray_session):
+    (kitti / "training/image_2/000004.jpg").write_bytes(b"cut short")
+    options = ("data.kind=kitti", f"data.root={kitti}", "data.on_error=skip")
+    here, _ = prepared(tmp_path / "here", *options)
+    there, _ = prepared(tmp_path / "there", *options, "data.parallel_from=1")
+    for split in ("train", "stop", "test"):
+        assert list(read_frames(there.parts[split].uri)) == list(read_frames(here.parts[split].uri))
+    assert there.problems == here.problems
+    assert len(here.problems) == 1

@@ -72,6 +72,70 @@ def test_exif_orientation_is_not_applied(pixels: np.ndarray) -> None:
     assert images.decode_image(data, "x").shape == (20, 30, 3)
 
 
+def test_exif_orientation_is_told(pixels: np.ndarray) -> None:
+    for form in ("JPEG", "PNG"):
+        for orientation in (1, 3, 8):
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            assert images.exif_orientation(_encoded(pixels, form=form, exif=exif), "x") == orientation
+        assert images.exif_orientation(_encoded(pixels, form=form), "x") == 1
+    for nonsense in (0, 9, 77):
+        exif = Image.Exif()
+        exif[0x0112] = nonsense
+        assert images.exif_orientation(_encoded(pixels, form="JPEG", exif=exif), "x") == 1
+    broken = b"\xff\xd8\xff\xe1\x00\x10Exif\0\0" + bytes(8) + _encoded(pixels, form="JPEG")[2:]
+    assert images.exif_orientation(broken, "x") == 1
+    with pytest.raises(DataError, match=r"^x: not a JPEG or PNG"):
+        images.exif_orientation(b"", "x")
+
+
+def test_labels_of_the_turned_image_are_refused_and_the_reason_is_told(pixels: np.ndarray) -> None:
+    """A tool that applies EXIF writes 20x30 for pixels stored as 30x20."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = Frame("f", 20, 30, image=_encoded(pixels, form="JPEG", exif=exif))
+    with pytest.raises(DataError, match=r"30x20 px, but .* 20x30: its EXIF orientation \(6\) turns it"):
+        images.load_frame_image(turned)
+    with pytest.raises(DataError, match="20x30: width and height are interchanged"):
+        images.load_frame_image(Frame("f", 20, 30, image=_encoded(pixels)))
+    assert images.load_frame_image(Frame("f", 30, 20, image=turned.image)).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "1", "P", "CMYK"])
+def test_every_kind_of_image_becomes_three_channels_of_a_byte(pixels: np.ndarray, mode: str) -> None:
+    image = Image.fromarray(pixels).convert("RGB").convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG" if mode == "CMYK" else "PNG")
+    back = images.decode_image(buffer.getvalue(), "x")
+    assert (back.shape, back.dtype) == ((20, 30, 3), np.uint8)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_16_bit_png_of_every_colour_keeps_the_high_byte(colour: int, channels: int) -> None:
+    """Written by hand: Pillow itself writes 16 bits of grey only."""
+    values = np.random.default_rng(0).integers(0, 65536, (4, 5, channels), dtype=np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = (5).to_bytes(4, "big") + (4).to_bytes(4, "big") + bytes([16, colour, 0, 0, 0])
+    data = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows))
+    back = images.decode_image(data + _chunk(b"IEND", b""), "x")
+    expected = values[:, :, :3] >> 8 if channels >= 3 else np.repeat(values[:, :, :1] >> 8, 3, axis=2)
+    np.testing.assert_array_equal(back, expected)
+
+
+def test_a_text_that_swells_is_no_trouble(pixels: np.ndarray) -> None:
+    """A compressed comment of 100 MB in a small PNG: refused by name."""
+    text = _chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(100 << 20)))
+    data = images.encode_png(pixels)
+    for place in (33, len(data) - 12):  # behind the header, and behind the pixels
+        swollen = data[:place] + text + data[place:]
+        with pytest.raises(DataError, match=r"^dir/x\.png: unreadable image"):
+            images.decode_image(swollen, "dir/x.png")
+
+
 def test_size_from_the_header_alone(pixels: np.ndarray) -> None:
     data = images.encode_png(pixels)
     assert images.image_size(data[:64], "x") == (30, 20)

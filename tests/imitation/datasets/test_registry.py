@@ -146,7 +146,8 @@ def test_bad_parquet_rows_are_reported_or_raised(tmp_path: Path) -> None:
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"no dataset kind 'kiti'; known are kitti, parquet \(nearest: kitti\)"
+        UserError,
+        match=r"no dataset kind 'kiti'; known are kitti, waymo, coco, yolo, parquet \(nearest: kitti\)",
     ):
         open_dataset("kiti", str(tmp_path))
     with pytest.raises(UserError, match="there is nothing there"):
@@ -165,3 +166,37 @@ def test_real_frames(shared_data: Path) -> None:
         "test": 21,
     }
     assert len(list(dataset.frames("test"))) == 21
+
+
+def test_a_frame_with_two_images_is_a_problem_of_that_frame(tmp_path: Path) -> None:
+    names = _names(6)
+    make_kitti(tmp_path, dict.fromkeys(names, CAR))
+    (tmp_path / f"training/image_2/{names[2]}.jpg").write_bytes(png())
+    dataset = open_dataset("kitti", str(tmp_path))
+    problems: list[DataError] = []
+    found = [
+        f.frame_id for split in ("train", "stop", "test") for f in dataset.frames(split, problems.append)
+    ]
+    assert sorted(found) == [name for name in names if name != names[2]]
+    assert [problem.where.rpartition("/")[2] for problem in problems] == [f"{names[2]}.png"]
+
+
+def test_options_of_a_kind(tmp_path: Path) -> None:
+    make_kitti(tmp_path, dict.fromkeys(_names(4), CAR))
+    with pytest.raises(UserError, match="there is no Waymo camera BACK"):
+        open_dataset("waymo", str(tmp_path), options={"cameras": ["BACK"]})
+
+
+@pytest.mark.parametrize("kind", ["kitti", "parquet"])
+def test_chunks_cover_a_split_in_order(tmp_path: Path, kind: str) -> None:
+    names = _names(14)
+    make_kitti(tmp_path / "kitti", dict.fromkeys(names, CAR))
+    for part in range(2):
+        write_frames(_frames(*names[part::2]), str(tmp_path / f"parquet/{part}.parquet"))
+    dataset = open_dataset(kind, str(tmp_path / kind))
+    for split, members in dataset.splits().items():
+        chunks = list(dataset.chunks(split, 3))
+        assert [name for chunk in chunks for name in chunk] == members
+        assert max(map(len, chunks)) <= 3
+        frames = [frame for chunk in chunks for frame in dataset.frames(split, names=chunk)]
+        assert frames == list(dataset.frames(split))

@@ -110,6 +110,151 @@ def make_summary() -> Callable[..., Summary]:
     return make
 
 
+def statuses(fixed: int, persistent: int, new: int, regressed: int, unjudged: int = 0) -> dict[str, int]:
+    return dict(
+        zip(
+            ("fixed", "persistent", "new", "regressed", "unjudged"),
+            (fixed, persistent, new, regressed, unjudged),
+        )
+    )
+
+
+def followed(*counts: int, reasons: dict[str, int] | None = None) -> dict[str, Any]:
+    """As `count_followed` gives it: all of it missed cars at the right edge."""
+    whole = statuses(*counts)
+    return {
+        **whole,
+        "by_kind": {"missed": whole},
+        "by_mode": {"car, right edge": whole},
+        "changed": {"missed to localization": 1},
+        "reasons": reasons or {},
+    }
+
+
+def findings(number: int) -> dict[str, Any]:
+    """A cycle's findings on test, as the metrics' `to_dict` give them."""
+    gain = 0.02 * number
+    kinds = ("missed", "localization", "classification", "both", "duplicate", "background")
+    lost = {kind: round(0.12 / (i + 1) - gain / (i + 1), 4) for i, kind in enumerate(kinds)}
+
+    def part(
+        attribute: str, value: str, objects: int, ap50: float | None, few: bool = False
+    ) -> dict[str, Any]:
+        told = ap50 is not None
+        return {
+            "attribute": attribute,
+            "value": value,
+            "frames": objects // 2,
+            "objects": objects,
+            "ap50": None if ap50 is None else ap50 + gain,
+            "ap50_low": ap50 - 0.08 if ap50 is not None else None,
+            "ap50_high": ap50 + 0.09 if ap50 is not None else None,
+            "recall": 0.5 if told else None,
+            "recall_low": 0.4 if told else None,
+            "recall_high": 0.6 if told else None,
+            "few": few,
+        }
+
+    def mode(name: str, failures: int, objects: int, lost_ap: float, **kinds: int) -> dict[str, Any]:
+        counts = {"failures": failures, "objects": objects, "frames": failures // 2}
+        return {"mode": name, "kinds": kinds, "lost_ap": lost_ap, **counts}
+
+    return {
+        "protocols": {
+            "test": {
+                "kitti": {
+                    "car": {
+                        level: {"ap_r40": ap + gain, "ap_r11": ap + gain}
+                        for level, ap in (("easy", 0.8), ("moderate", 0.6), ("hard", 0.5))
+                    },
+                    "truck": None,
+                }
+            }
+        },
+        "errors": {
+            "test": {
+                "ap": 0.5,
+                "lost": lost,
+                "share": {kind: value / sum(lost.values()) for kind, value in lost.items()},
+                "counts": dict.fromkeys(kinds, 12),
+                "false_positives": 0.05,
+                "false_negatives": 0.2,
+            }
+        },
+        "slices": {
+            "test": [
+                part("size", "under 25 px", 31, 0.22),
+                part("size", "25-40 px", 55, 0.47),
+                part("size", "160 px and more", 7, 0.74, few=True),
+                part("condition: weather", "rain", 24, None),
+            ]
+        },
+        "calibration": {
+            "test": {
+                "overall": {
+                    "ece": 0.125 - gain,
+                    "bins": [
+                        {"low": 0.1 * i, "high": 0.1 * i + 0.1, "count": 40 - 4 * i}
+                        | (
+                            {"confidence": 0.1 * i + 0.05, "precision": 0.1 * i}
+                            if i
+                            else {"confidence": None, "precision": None}
+                        )
+                        for i in range(10)
+                    ],
+                },
+                "categories": {},
+            }
+        },
+        "modes": {
+            "test": [
+                mode("car, right edge", 30 - 8 * number, 60, 0.081 - gain, missed=30 - 8 * number),
+                mode("truck on nothing, under 25 px", 12, 19, 0.034, background=12),
+                mode("car, missed, the rest", 9, 140, 0.0125, missed=9),
+            ]
+        },
+        "followed": None
+        if number == 0
+        else {
+            "test": followed(14 - number, 25, 3, 4 + number),
+            "mine": followed(
+                31,
+                40,
+                9,
+                12,
+                reasons={"in reach: frames were rendered for it": 30, "too few pixels: under 12 px high": 10},
+            ),
+        },
+    }
+
+
+CHURN = {"seed": 4, "mAP": {"test": 0.395, "stop": None}, "followed": {"test": followed(10, 29, 3, 8)}}
+SUSPECTS = [
+    {
+        "frame_id": f"f{i}",
+        "predicted": "car",
+        "score": 0.95 - 0.01 * i,
+        "box": [80.0, 20.0, 120.0, 45.0],
+        "evaluations": ["cycle 2", "cycle 1", "seed 4"],
+        "failure_id": f"f{i}#background-d0",
+    }
+    for i in range(5)
+]
+
+
+@pytest.fixture
+def make_found(make_summary: Callable[..., Summary]) -> Callable[..., Summary]:
+    """`make_summary` with every finding: modes, slices, what became of failures, chance, suspects."""
+
+    def make(**changes: Any) -> Summary:
+        data = make_summary().to_dict()
+        for number, entry in enumerate(data["cycles"]):
+            entry.update(findings(number))
+        return Summary.from_dict(data | {"churn": CHURN, "suspected_label_errors": SUSPECTS} | changes)
+
+    return make
+
+
 def image(seed: int, width: int = 160, height: int = 90) -> bytes:
     return encode_png(np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8))
 

@@ -11,7 +11,8 @@ from imitation.datasets import parquet
 from imitation.datasets.parquet import read_frames, write_frames
 from imitation.failures import Failure, failures_from_table, failures_to_table
 from imitation.records import Box
-from imitation.report.gallery import GalleryItem, collect_gallery, verdict
+from imitation.report.findings import SuspectedLabelError
+from imitation.report.gallery import GalleryItem, collect_gallery, collect_suspects, verdict
 from imitation.settings import DataError
 
 BOX = Box(30, 30, 70, 50)
@@ -140,3 +141,38 @@ def test_verdict_keeps_duplicates_apart() -> None:
     assert verdict(of("duplicate"), [of("duplicate")]) == "still found twice"
     assert verdict(of("duplicate"), []) == "no longer found twice"
     assert verdict(of("localization"), [of("duplicate")]) == "now found"  # found, and once too often
+
+
+def suspect(number: int) -> SuspectedLabelError:
+    return SuspectedLabelError(
+        frame_id=f"f{number}",
+        predicted="car",
+        score=0.9 - 0.1 * number,
+        box=list(BOX),
+        evaluations=["cycle 1", "cycle 0"],
+        failure_id=f"f{number}#background-d0",
+    )
+
+
+def test_suspects_come_with_their_frames_most_confident_first(rendered_run: Path) -> None:
+    uri = str(rendered_run / "real.parquet")
+    suspects = [suspect(i) for i in range(6)]
+    items = collect_suspects(suspects, uri, 10, np.random.default_rng(0))
+    assert [item.failure.frame_id for item in items] == [f"f{i}" for i in range(6)]
+    for item in items:
+        assert item.parent.frame_id == item.failure.frame_id
+        assert item.parent.image is not None
+        assert item.failure.detection_box == BOX
+        assert (item.verdict, item.drawn_from, item.synthetic) == ("made by cycle 1, cycle 0", 6, ())
+    draws = {
+        tuple(i.failure.frame_id for i in collect_suspects(suspects, uri, 2, np.random.default_rng(seed)))
+        for seed in range(30)
+    }
+    assert len(draws) > 5  # by seed, not by rank
+    assert all(list(draw) == sorted(draw) for draw in draws)
+    assert collect_suspects([], uri, 3, np.random.default_rng(0)) == []
+
+
+def test_a_suspect_of_a_frame_that_is_not_there_is_named(rendered_run: Path) -> None:
+    with pytest.raises(DataError, match=r"real\.parquet.* no frame 'f9'"):
+        collect_suspects([suspect(9)], str(rendered_run / "real.parquet"), 1, np.random.default_rng(0))

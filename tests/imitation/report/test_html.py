@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from imitation.report.gallery import GalleryItem, collect_gallery
+from imitation.report.finding_plots import build_finding_plots
+from imitation.report.gallery import GalleryItem, collect_gallery, collect_suspects
 from imitation.report.html import duration, render_report
 from imitation.report.plots import build_plots
 from imitation.report.summary import Summary
@@ -91,8 +92,8 @@ def test_loads_nothing(make_summary: Callable[..., Summary], gallery: list[Galle
     assert (policy or "").startswith("default-src 'none'")
 
 
-def test_ids_are_unique_and_references_lead_somewhere(make_summary: Callable[..., Summary]) -> None:
-    html = render_report(make_summary(), [])
+def test_ids_are_unique_and_references_lead_somewhere(make_found: Callable[..., Summary]) -> None:
+    html = render_report(make_found(), [])
     ids = [attrs["id"] for _, attrs in Page(html).tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', html)) <= set(ids)
@@ -126,8 +127,8 @@ def test_hostile_failures_stay_text(make_summary: Callable[..., Summary], galler
     assert "<script" not in render_report(make_summary(), items)
 
 
-def test_same_summary_same_bytes(make_summary: Callable[..., Summary], gallery: list[GalleryItem]) -> None:
-    assert render_report(make_summary(), gallery) == render_report(make_summary(), gallery)
+def test_same_summary_same_bytes(make_found: Callable[..., Summary], gallery: list[GalleryItem]) -> None:
+    assert render_report(make_found(), gallery) == render_report(make_found(), gallery)
 
 
 def test_a_gallery_of_two_cycles_counts_both_draws(
@@ -140,6 +141,111 @@ def test_a_gallery_of_two_cycles_counts_both_draws(
         later.append(replace(item, synthetic=frames, drawn_from=10))
     text = Page(render_report(make_summary(), [*gallery, *later])).says()
     assert "4 of 13 failures that had frames rendered for them" in text
+
+
+def test_findings_are_told(make_found: Callable[..., Summary]) -> None:
+    summary = make_found()
+    page = Page(render_report(summary, []))
+    text = page.says()
+    for part in (
+        "another seed moves that by 2.0",
+        "KITTI's own counting, AP over 40 recall points, on test baseline cycle 1",
+        "car 80.0 60.0 50.0 82.0 62.0 52.0 ",
+        "has a mAP of 39.5 instead of 37.5 on test. Gains of that size mean nothing",
+        "mode failures mAP lost failures mAP lost of kinds car, right edge 30 8.1 22 6.1 60 22 missed",
+        "The detector of cycle 1 on test, by what makes an object hard",
+        "size under 25 px 15 31 24.0 (14.0 to 31.0)",
+        "weather rain 12 24 – –",
+        "test baseline to cycle 1 13 25 3 5 cycle 1 to cycle 2 12 25 3 6 chance: seed 3 to 4 10 29 3 8 mine",
+        "Why 40 persist, on mine, cycle 2 in reach: frames were rendered for it 30 75 %",
+        "car, right edge 12 25 3 6 10 11",
+        "5 confident detections where no object is labelled",
+        "f4 car 0.91 80, 20, 120, 45 cycle 2, cycle 1, seed 4",
+    ):
+        assert part in text
+    assert len(page.all("svg")) == 6 + 3 + 3  # plots of the run, of its findings, and intervals of slices
+    few = [attrs for attrs in page.all("tr") if "few" in (attrs.get("class") or "").split()]
+    assert len(few) == 1
+
+
+def test_finding_plots_say_their_values(make_found: Callable[..., Summary]) -> None:
+    plots = build_finding_plots(make_found())
+    assert list(plots) == ["errors", "calibration", "followed"]
+    assert (
+        "missed: baseline 12.0, cycle 1 10.0, cycle 2 8.0; localization: baseline 6.0" in plots["errors"].alt
+    )
+    assert "baseline, ECE 12.5: 0.15 is 0.10 (36)" in plots["calibration"].alt
+    assert "cycle 1, ECE 10.5" in plots["calibration"].alt
+    assert plots["followed"].alt.endswith("chance: seed 3 to 4: 10 fixed, 8 regressed, 3 new")
+    assert "baseline to cycle 1: 13 fixed, 5 regressed, 3 new" in plots["followed"].alt
+
+
+def test_without_findings_their_sections_are_left_out(make_summary: Callable[..., Summary]) -> None:
+    page = Page(render_report(make_summary(), []))
+    ids = {attrs.get("id") for attrs in page.all("h2")}
+    assert not {"fails", "slices", "followed", "suspects"} & ids
+    assert "seed moves" not in page.says()
+
+
+def test_waymo_is_said_to_be_emulated(make_found: Callable[..., Summary]) -> None:
+    data = make_found().to_dict()
+    ap = {"level_1": 0.5, "level_2": None, "objects_level_1": 3, "objects_level_2": 9, "iou": 0.7}
+    for entry in data["cycles"]:
+        entry["protocols"] = {"test": {"waymo": {"car": ap}}}
+    text = Page(render_report(Summary.from_dict(data), [])).says()
+    assert "Waymo's counting, emulated, on test" in text
+    assert "car 50.0 – 50.0 –" in text
+    assert "KITTI's own" not in text
+
+
+def test_without_a_second_seed_chance_is_said_to_be_unknown(make_found: Callable[..., Summary]) -> None:
+    page = Page(render_report(make_found(churn=None, suspected_label_errors=[]), []))
+    assert "No second seed was trained" in page.says()
+    assert "chance alone" not in page.says()
+    assert "no confident false detection was made by every detector" in page.says()
+
+
+def test_a_baseline_that_is_best_is_compared_with_the_last_cycle(make_found: Callable[..., Summary]) -> None:
+    data = make_found().to_dict()
+    data["best_cycle"] = 0
+    for entry in data["cycles"]:
+        entry["best"] = entry["cycle"] == 0
+    text = Page(render_report(Summary.from_dict(data), [])).says()
+    assert "The detector of cycle 2 on test" in text
+    assert "car, right edge 30 8.1 14 4.1" in text
+
+
+def test_modes_of_one_cycle_alone_are_dashes_in_the_other(make_found: Callable[..., Summary]) -> None:
+    data = make_found().to_dict()
+    data["cycles"][1]["modes"]["test"].pop(0)
+    assert "car, right edge 30 8.1 – –" in Page(render_report(Summary.from_dict(data), [])).says()
+
+
+def test_hostile_findings_stay_text(make_found: Callable[..., Summary]) -> None:
+    evil = "</td><script>alert('1')</script>"
+    data = make_found().to_dict()
+    data["suspected_label_errors"][0] |= {"frame_id": evil, "predicted": evil, "evaluations": [evil]}
+    for entry in data["cycles"]:
+        entry["modes"]["test"][0]["mode"] = evil
+        entry["slices"]["test"][0] |= {"attribute": evil, "value": evil}
+        if entry["followed"]:
+            entry["followed"][evil] = entry["followed"]["test"] | {"reasons": {evil: 1}, "by_mode": {}}
+    html = render_report(Summary.from_dict(data), [])
+    assert "<script" not in html
+    assert Page(html).says().count(evil) >= 6
+
+
+def test_suspects_are_shown_in_their_frames(make_found: Callable[..., Summary], rendered_run: Path) -> None:
+    summary = make_found()
+    assert summary.suspected_label_errors is not None
+    items = collect_suspects(
+        summary.suspected_label_errors, str(rendered_run / "real.parquet"), 2, np.random.default_rng(0)
+    )
+    page = Page(render_report(summary, [], suspects=items))
+    assert len(page.all("img")) == 2
+    assert "2 of them, drawn at random" in page.says()
+    assert "car, not labelled? score 0.9" in page.says()
+    assert "made by cycle 2, cycle 1, seed 4" in page.says()
 
 
 def test_an_empty_gallery_says_so(make_summary: Callable[..., Summary]) -> None:
@@ -175,8 +281,8 @@ def test_no_figure_is_a_dash(make_summary: Callable[..., Summary]) -> None:
 
 
 @pytest.mark.parametrize("theme", ["fill: #01", "stroke: #01", "#0a0b"])
-def test_plots_take_their_colours_from_the_page(make_summary: Callable[..., Summary], theme: str) -> None:
-    for plot in build_plots(make_summary()).values():
+def test_plots_take_their_colours_from_the_page(make_found: Callable[..., Summary], theme: str) -> None:
+    for plot in (build_plots(make_found()) | build_finding_plots(make_found())).values():
         root = ElementTree.fromstring(plot.svg)
         assert root.get("viewBox")
         assert theme not in plot.svg

@@ -9,8 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from imitation.metrics.summary import Metrics
+from imitation.report import findings
 from imitation.report import summary as module
-from imitation.report.summary import Record, SplitMetrics, Summary, read_summary, write_summary
+from imitation.report.record import Record
+from imitation.report.summary import SplitMetrics, Summary, read_summary, write_summary
 from imitation.settings import UserError
 
 DOCS = Path(__file__).parents[3] / "docs" / "summary.md"
@@ -58,6 +60,42 @@ def test_contradictions_and_wrong_types_are_refused(
     assert str(caught.value).startswith("runs/x/summary.json: ")
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (("cycles", 0, "errors", "test", "lost", "missed"), 1.5, "cycles.0.errors.test.lost.missed is 1.5"),
+        (("cycles", 1, "modes", "test", 0, "kinds"), {"lost": 1}, "'lost' is no kind of failure"),
+        (("cycles", 1, "followed", "test", "fixed"), -1, "cycles.1.followed.test.fixed is -1"),
+        (("cycles", 1, "slices", "test", 0, "few"), "no", "cycles.1.slices.test.0.few is 'no'"),
+        (("churn", "mAP", "test"), float("inf"), "churn.mAP.test is inf"),
+        (("suspected_label_errors", 0, "box"), [1.0, 2.0], "suspected_label_errors.0.box is [1.0, 2.0]"),
+    ],
+)
+def test_findings_are_checked(
+    make_found: Callable[..., Summary], path: tuple[str | int, ...], value: object, named: str
+) -> None:
+    data = copy.deepcopy(make_found().to_dict())
+    assert Summary.from_dict(data) == make_found()
+    place = data
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(UserError, match=re.escape(named)):
+        Summary.from_dict(data)
+
+
+def test_older_summaries_have_no_findings(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    del data["churn"], data["suspected_label_errors"]
+    for entry in data["cycles"]:
+        for name in ("errors", "slices", "calibration", "modes", "followed"):
+            del entry[name]
+    summary = Summary.from_dict(data)
+    assert summary == make_summary()
+    assert summary.churn is None
+    assert summary.cycles[1].modes is None
+
+
 def test_frozen(make_summary: Callable[..., Summary]) -> None:
     with pytest.raises(ValidationError):
         make_summary().best_cycle = 0
@@ -74,7 +112,7 @@ def test_docs_name_every_field_and_no_other() -> None:
     }
     models = {
         name: model
-        for name, model in vars(module).items()
+        for name, model in (vars(module) | vars(findings)).items()
         if isinstance(model, type) and issubclass(model, Record) and model is not Record
     }
     assert sections.keys() == models.keys()

@@ -66,3 +66,10 @@ def test_hostile_and_wide_names_keep_the_terminal_straight(make_summary: Callabl
     assert not any("\x1b" in line for line in lines)
     head = next(i for i, line in enumerate(lines) if "0-1 loss" in line)
     assert len({text_width(line) for line in lines[head : head + 6]}) == 1
+
+
+def test_another_seed_stands_below(make_found: Callable[..., Summary]) -> None:
+    text = " ".join(format_table(build_table(make_found())).split())
+    assert (
+        "trained again on the same data, from seed 4, the baseline has a mAP of 39.5 instead of 37.5" in text
+    )

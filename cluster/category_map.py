@@ -1,0 +1,34 @@
+"""Which category map a configuration means, for the data that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cluster.config import DataSettings
+from imitation.categories import CategoryMap, default_map
+from imitation.datasets.parquet import read_frames
+from imitation.records import Frame
+
+
+def category_map(settings: DataSettings, train_uri: str) -> CategoryMap:
+    """The kind's own map, or the one that the configuration gives.
+
+    `data.mapping` renames source categories, and classes of the kind's own; classes that nothing is left of
+    go, and the names it maps to become classes, unless `data.categories` lists the classes.
+    """
+    return categories_of(settings, read_frames(train_uri, ("frame_id", "objects")))
+
+
+def categories_of(settings: DataSettings, frames: Iterable[Frame]) -> CategoryMap:
+    """The category map of training frames; see `category_map`."""
+    base = default_map(settings.kind, frames)
+    renamed = settings.mapping
+    known = {
+        source: renamed.get(source, renamed.get(target, target)) for source, target in base.mapping.items()
+    }
+    categories = tuple(settings.categories or dict.fromkeys([*known.values(), *renamed.values()]))
+    mapping = {source: target for source, target in known.items() if target in categories}
+    mapping |= {name: name for name in categories} | renamed
+    # A category that is asked for is to be found, whatever the kind's own map makes of it.
+    ignore = base.ignore - set(categories) if settings.ignore is None else frozenset(settings.ignore)
+    return CategoryMap(categories, mapping, ignore - set(renamed))

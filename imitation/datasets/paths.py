@@ -1,0 +1,67 @@
+"""Paths that a dataset's files name: followed inside the dataset's folder only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from imitation import storage
+from imitation.settings import DataError
+
+TRIED = 20  # file names by which the folder of the images is found
+
+
+def outside_reason(name: Any) -> str | None:
+    """Why a relative path may not be followed, in a few words; None if it stays below its folder."""
+    if not isinstance(name, str) or not name.strip():
+        return "is no path"
+    if "\0" in name or "://" in name:
+        return "is no path inside the dataset's folder"
+    plain = name.replace("\\", "/")
+    if plain.startswith(("/", "~")) or plain[1:2] == ":":
+        return "is an absolute path; it has to count from the dataset's folder"
+    if ".." in plain.split("/"):
+        return "leads out of its folder ('..'), which is not followed"
+    return None
+
+
+def inside(folder: str, name: str, where: str) -> str:
+    """The path or URI of a file that the dataset names, below `folder`.
+
+    Raises `DataError` naming `where` for a path that is absolute, has "..", or leaves the folder through a
+    symbolic link. The folder itself may be a link: its owner put it there.
+    """
+    if reason := outside_reason(name):
+        raise DataError(where, f"the path {name!r} {reason}")
+    uri = storage.join(folder, name.replace("\\", "/"))
+    if storage.is_local(uri):
+        _, local = storage.resolve(uri)
+        _, base = storage.resolve(folder)
+        if not os.path.realpath(local).startswith(os.path.realpath(base).rstrip("/") + "/"):
+            raise DataError(where, f"the path {name!r} leaves {base} through a symbolic link, not followed")
+    return uri
+
+
+def image_places(root: str, here: str, endings: Iterable[str], names: Sequence[str]) -> str:
+    """The folder that the file names of an annotation file count from.
+
+    Candidates are folders called as one of the `endings` (train2017), `images` and `data`, then the
+    folder `here` that the file lies in and the `root`; the first that has one of the first names wins,
+    and if none has, `here`.
+    """
+    bases = list(dict.fromkeys([here, root if storage.is_folder(root) else here]))
+    words = [word for word in dict.fromkeys(endings) if word]
+    places = [storage.join(base, *parts) for base in bases for parts in _below(words)]
+    present = [place for place in (*places, *bases) if storage.is_folder(place)]
+    usable = [name for name in names[:TRIED] if not outside_reason(name)]
+    for place in present:
+        if any(storage.exists(storage.join(place, name.replace("\\", "/"))) for name in usable):
+            return place
+    return here
+
+
+def _below(words: Sequence[str]) -> Iterable[tuple[str, ...]]:
+    for word in words:
+        yield from ((word,), ("images", word), ("data", word), (word, "images"))
+    yield from (("images",), ("data",))

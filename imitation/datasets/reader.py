@@ -1,0 +1,226 @@
+"""What every dataset reader has: splits, frames in their order, and problems that are told once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+from imitation import storage
+from imitation.datasets.validate import Problems
+from imitation.records import Frame
+from imitation.settings import DataError, UserError
+from imitation.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, sequence_note
+
+Sequences = Mapping[str, str | None]
+"""frame_id -> sequence (drive, segment), None where it is not known."""
+
+
+class DatasetReader(Protocol):
+    """A dataset with its splits. `kind` is its name in `READERS`, `root` where it lies. Readers can be
+    pickled; what they have found out about the dataset goes along."""
+
+    kind: str
+    root: str
+
+    def splits(self) -> dict[str, list[str]]:
+        """Frame ids of `train`, `mine`, `stop` and `test`, which were checked for overlaps."""
+        ...
+
+    def frames(
+        self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
+    ) -> Iterator[Frame]:
+        """Streams a split's valid frames in its order, or those of `names` among them. Raises `DataError`
+        for a bad one, or hands it to `problems`."""
+        ...
+
+    def chunks(self, split: str, size: int) -> Iterator[list[str]]:
+        """The split's frame ids in order, in parts of at most `size` that are cheap to read alone."""
+        ...
+
+    def note(self) -> str:
+        """A sentence on how the splits were made, for the report."""
+        ...
+
+
+class Splits(NamedTuple):
+    """The four splits, and a sentence that says how they were made."""
+
+    members: dict[str, list[str]]
+    note: str
+
+
+class SplitReader(ABC):
+    """A `DatasetReader` but for two things: how it lists its frames, and how it reads some of them.
+
+    Listing is patient, whatever is to be done with bad data: what cannot be listed (a file cut short, a
+    row without id) becomes a *stray*, a problem that belongs to no frame. Reading tells strays: all of
+    them where problems are raised, else those of the split, once, with the split's first frame.
+    """
+
+    kind: str
+
+    def __init__(self, root: str, settings: SplitSettings) -> None:
+        self.root = storage.absolute(root)
+        self._settings = settings
+        self._divide = True
+
+    @abstractmethod
+    def _cut(self) -> Splits:
+        """The splits. Raises `UserError` where there is nothing to cut, or splits overlap."""
+
+    @abstractmethod
+    def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
+        """The frames `wanted`, which are of the split and in its order."""
+
+    def _strays(self, split: str | None) -> Iterable[DataError]:
+        """The strays told with a split (one where they could be of several); None: all of them."""
+        return ()
+
+    @cached_property
+    def _made(self) -> Splits:
+        return self._cut()
+
+    @cached_property
+    def _places(self) -> dict[str, dict[str, int]]:
+        """Where each frame stands in its split."""
+        return {split: {name: i for i, name in enumerate(names)} for split, names in self.splits().items()}
+
+    def _by_lists(self, lists: Mapping[str, list[str]], sequences: Sequences, where: str) -> Splits:
+        return assign_roles(lists, sequences, self._settings, where, self._divide)
+
+    def _by_seed(self, sequences: Sequences, where: str) -> Splits:
+        return cut_all(sequences, self._settings, where, self._divide)
+
+    def undivide(self) -> None:
+        """From now on, what is too little to be cut stays whole: a dataset without lists is all `train`, a
+        validation list all `stop`, and splits may be empty. To look at data, not to train on it."""
+        self._divide = False
+        for name in ("_made", "_places"):
+            self.__dict__.pop(name, None)
+
+    def splits(self) -> dict[str, list[str]]:
+        return self._made.members
+
+    def note(self) -> str:
+        return self._made.note
+
+    def chunks(self, split: str, size: int) -> Iterator[list[str]]:
+        check_split(split)
+        members = self.splits()[split]
+        return (members[start : start + size] for start in range(0, len(members), size))
+
+    def frames(
+        self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
+    ) -> Iterator[Frame]:
+        check_split(split)
+        members = self.splits()[split]
+        if names is None:
+            wanted: Sequence[str] = members
+        else:
+            places = self._places[split]
+            wanted = [members[i] for i in sorted({places[name] for name in names if name in places})]
+        # a reader of a part of the split that is not its first has nothing to tell but of its own frames
+        if names is None or wanted[:1] == members[:1]:
+            strays = self._strays(None if problems is None else split)
+            return chain(_told(strays, problems), self._read(split, wanted, problems))
+        return self._read(split, wanted, problems)
+
+
+def _told(strays: Iterable[DataError], problems: Problems | None) -> Iterator[Frame]:
+    """No frames: hands each problem on, or raises the first."""
+    for error in strays:
+        if problems is None:
+            raise error
+        problems(error)
+    yield from ()
+
+
+def check_split(split: str) -> None:
+    """Raises `UserError` for a split that there is not."""
+    if split not in SPLITS:
+        raise UserError(f"there is no split {split!r}; known are {', '.join(SPLITS)}")
+
+
+def list_of(split: str, lists: Collection[str]) -> str | None:
+    """Which of a dataset's own lists a split's frames come from, as `assign_roles` deals them out; None
+    where the dataset has no lists."""
+    stand_in = "train" if split == "mine" else "val"
+    return next((name for name in (split, stand_in) if name in lists), None)
+
+
+def first_split_of(name: str | None, lists: Collection[str]) -> str:
+    """The split that tells the strays of a list: the first that its frames go to."""
+    return next((split for split in SPLITS if list_of(split, lists) == name), SPLITS[0])
+
+
+def assign_roles(
+    lists: Mapping[str, list[str]],
+    sequences: Sequences,
+    settings: SplitSettings,
+    where: str,
+    divide: bool = True,
+) -> Splits:
+    """The four splits from a dataset's own lists, and a sentence that says how.
+
+    `train` has to be there; `mine` is `train` where it is not. `val` stands in for whichever of `stop`
+    and `test` is missing; where both are, it is cut in two by seed. Raises `UserError` naming `where`
+    for a list that is missing or empty, and for splits that overlap. Without `divide` lists may be missing,
+    and a `val` too small to be cut is `stop`.
+    """
+    given = {name: list(lists[name]) for name in SPLITS if name in lists}
+    said = f"Splits are the dataset's own lists ({', '.join(sorted(lists))})"
+    missing = [name for name in JUDGES if name not in given]
+    for name in ("train", *(["val"] if missing else [])):
+        if divide and not lists.get(name):
+            raise UserError(f"{where}: the list {name!r} is missing or empty; found {sorted(lists)}")
+    if len(missing) == 1 and "val" in lists:
+        given[missing[0]] = list(lists["val"])
+        said += f", with val as {missing[0]}"
+    elif missing and "val" in lists:
+        shares = {"stop": settings.stop, "test": settings.test}
+        val = {name: sequences.get(name) for name in lists["val"]}
+        cuts, why = _cut_or_whole(val, shares, settings.seed, "stop", divide, f"{where}: val")
+        given |= cuts
+        said += (
+            f", val taken whole ({why})" if why else f", val cut into stop and test by seed {settings.seed}"
+        )
+    return _finished(given, sequences, f"{said}.", where, divide)
+
+
+def cut_all(sequences: Sequences, settings: SplitSettings, where: str, divide: bool = True) -> Splits:
+    """The four splits of a dataset without lists, cut by seed, and a sentence that says so.
+    `sequences` goes from every frame_id to its sequence or None. Raises `UserError` naming `where` for too
+    few frames or sequences; without `divide` they are all `train` then."""
+    shares = {"train": settings.train, "stop": settings.stop, "test": settings.test}
+    splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where)
+    said = f"The dataset has no lists of its own: {len(sequences)} frames were "
+    said += f"taken as train ({why})." if why else f"cut by seed {settings.seed}."
+    return _finished(splits, sequences, said, where, divide)
+
+
+def _cut_or_whole(
+    sequences: Sequences, shares: Mapping[str, float], seed: int, whole: str, divide: bool, where: str
+) -> tuple[dict[str, list[str]], str]:
+    """Parts by their shares, or, without `divide`, all in the part `whole` and why it could not be cut."""
+    try:
+        return cut(list(sequences), list(sequences.values()), shares, seed), ""
+    except UserError as error:
+        if divide:
+            raise UserError(f"{where}: {error}") from None
+        return {whole: list(sequences)}, str(error)
+
+
+def _finished(
+    splits: dict[str, list[str]], sequences: Sequences, said: str, where: str, divide: bool
+) -> Splits:
+    splits = {name: [] for name in SPLITS} | {"mine": splits.get("train", [])} | splits
+    checked = splits if divide else {name: ids for name, ids in splits.items() if ids}
+    try:
+        check_disjoint({name: [(i, sequences.get(i)) for i in ids] for name, ids in checked.items()})
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    frames = dict.fromkeys(i for ids in splits.values() for i in ids)
+    return Splits(splits, f"{said} {sequence_note(sequences.get(i) for i in frames)}")

@@ -1,0 +1,116 @@
+"""COCO detection annotations, losslessly.
+
+Format: Lin et al., "Microsoft COCO: common objects in context", ECCV 2014, and its data format page; the
+layout, `data/` beside `labels.json`, is the one that FiftyOne calls COCODetectionDataset. What COCO has
+no field for stands under the key `imitation` of each image (frame_id, sequence, camera, conditions,
+origin) and annotation (the fields of `Object`); `imitation.datasets.coco` reads it back, other tools
+pass over it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, Any
+
+from imitation import storage
+from imitation.datasets.coco_index import EXTRA
+from imitation.records import Frame, Object, frame_to_row, object_to_row
+
+IMAGES, LABELS = "data", "labels.json"
+# What COCO's own fields say.
+_IMAGE_FIELDS = ("image", "image_uri", "width", "height", "objects")
+_OBJECT_FIELDS = ("category", "box", "ignore")
+
+
+class CocoWriter:
+    """Writes sets of frames, one folder each, that share their categories and their ids: `categories`
+    get the ids 1, 2, ... in their order; images and annotations are numbered on from set to set."""
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self.categories = {name: number for number, name in enumerate(categories, start=1)}
+        self._images = self._annotations = 0
+
+    def write(self, frames: Iterable[tuple[str, Frame]], folder: str, description: str) -> int:
+        """Writes named frames, which hold their image's bytes, as `folder/data/<name>.jpg` (or .png) and
+        `folder/labels.json`, which appears when all are written. Returns their number.
+
+        Memory holds one frame at a time. Raises StorageError, and KeyError for an object of a category
+        that was not named.
+        """
+        first = self._images
+        with (
+            storage.open_atomic(storage.join(folder, LABELS)) as sink,
+            tempfile.TemporaryFile() as annotations,
+        ):
+            head = {
+                "info": {"description": description},
+                "licenses": [],
+                "categories": [{"id": number, "name": name} for name, number in self.categories.items()],
+            }
+            sink.write(_json(head)[:-1] + b',\n"images": [')
+            for name, frame in frames:
+                file_name = put_image(storage.join(folder, IMAGES), name, frame)
+                self._images += 1
+                _append(sink, image_entry(frame, self._images, file_name), self._images == first + 1)
+                for obj in frame.objects:
+                    self._annotations += 1
+                    entry = annotation_entry(
+                        obj, self._annotations, self._images, self.categories[obj.category]
+                    )
+                    _append(annotations, entry, annotations.tell() == 0)
+            sink.write(b'],\n"annotations": [')
+            annotations.seek(0)
+            shutil.copyfileobj(annotations, sink)
+            sink.write(b"]}\n")
+        return self._images - first
+
+
+def _append(sink: IO[bytes], entry: Mapping[str, Any], first: bool) -> None:
+    sink.write((b"\n" if first else b",\n") + _json(entry))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+
+
+def image_entry(frame: Frame, image_id: int, file_name: str) -> dict[str, Any]:
+    """A frame as a member of COCO's `images`."""
+    extra = {k: v for k, v in frame_to_row(frame).items() if v is not None and k not in _IMAGE_FIELDS}
+    if frame.conditions is not None:
+        extra["conditions"] = dict(frame.conditions)
+    return {
+        "id": image_id,
+        "file_name": file_name,
+        "width": frame.width,
+        "height": frame.height,
+        EXTRA: extra,
+    }
+
+
+def annotation_entry(obj: Object, annotation_id: int, image_id: int, category_id: int) -> dict[str, Any]:
+    """An object as a member of COCO's `annotations`: bbox is x, y, width, height, px; area is the box's,
+    px2; an ignored object is a crowd."""
+    extra = {k: v for k, v in object_to_row(obj).items() if v is not None and k not in _OBJECT_FIELDS}
+    box = obj.box
+    if (box.x1 + box.width, box.y1 + box.height) != (box.x2, box.y2):  # a last bit lost in subtraction
+        extra["box"] = box._asdict()
+    return {
+        "id": annotation_id,
+        "image_id": image_id,
+        "category_id": category_id,
+        "bbox": [box.x1, box.y1, box.width, box.height],
+        "area": box.area,
+        "iscrowd": int(obj.ignore),
+        EXTRA: extra,
+    }
+
+
+def put_image(folder: str, name: str, frame: Frame) -> str:
+    """Writes a frame's image bytes (JPEG or PNG) as they are; returns the file's name."""
+    assert frame.image is not None  # the exporter read it
+    file_name = name + (".png" if frame.image.startswith(b"\x89PNG") else ".jpg")
+    storage.write_bytes_atomic(storage.join(folder, file_name), frame.image)
+    return file_name

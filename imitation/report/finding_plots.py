@@ -1,0 +1,135 @@
+"""The plots of findings: what errors cost, whether scores mean what they say, what became of failures."""
+
+from __future__ import annotations
+
+import matplotlib
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from imitation.failures import KINDS
+from imitation.report.plots import cycle_axis, scaled, spoken
+from imitation.report.sections import FollowedRow, compared, cycle_name, followed_rows, shown_split
+from imitation.report.summary import Summary
+from imitation.report.svg import FAINT, INK, SERIES, STYLE, Plot, figure, finished, legend
+from imitation.report.table import points
+
+FIXED, NEW, REGRESSED = SERIES[2], SERIES[1], SERIES[7]
+
+
+def build_finding_plots(summary: Summary) -> dict[str, Plot]:
+    """Every plot of a run's findings, by name; those without anything to show are left out."""
+    with matplotlib.rc_context(STYLE):
+        plots = [_errors(summary), _calibration(summary), _followed(summary)]
+    return {plot.name: plot for plot in plots if plot is not None}
+
+
+def _errors(summary: Summary) -> Plot | None:
+    """Lines, not stacked columns: what the kinds cost does not add up."""
+    told = [shown_split(cycle.errors) for cycle in summary.cycles]
+    split = next((shown[0] for shown in told if shown), None)
+    if split is None:
+        return None
+    series = {kind: [scaled(shown[1].lost.get(kind) if shown else None) for shown in told] for kind in KINDS}
+    page, axes = figure(3.2)
+    for i, (kind, values) in enumerate(series.items()):
+        axes.plot(range(len(values)), values, "-o", color=SERIES[i], linewidth=2, markersize=4.5, label=kind)
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.12)
+    axes.set_ylabel("AP lost, points")
+    cycle_axis(axes, summary)
+    legend(page, 3)
+    return finished(
+        "errors",
+        f"AP lost by kind of error, on {split}",
+        page,
+        spoken(summary, series),
+        note="What AP at IoU 0.5 would gain if errors of this kind alone were mended (TIDE). All detections "
+        "count, also those under the operating threshold; the kinds do not add up.",
+    )
+
+
+def _calibration(summary: Summary) -> Plot | None:
+    told = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.calibration))]
+    if not any(part.count for _, (_, calibration) in told for part in calibration.overall.bins):
+        return None
+    page, axes = figure(3.2)
+    axes.plot([0, 1], [0, 1], "--", color=INK, linewidth=1, alpha=0.5)
+    said = []
+    for i, (cycle, (_, calibration)) in enumerate(told):
+        bins = [(b.confidence, b.precision, b.count) for b in calibration.overall.bins]
+        known = [(c, p, n) for c, p, n in bins if c is not None and p is not None]
+        x, y = [c for c, _, _ in known], [p for _, p, _ in known]
+        most = max((n for _, _, n in known), default=1)
+        name = f"{cycle_name(cycle)}, ECE {points(calibration.overall.ece)}"
+        axes.plot(x, y, "-", color=SERIES[i], linewidth=1.6)
+        axes.scatter(x, y, [8 + 60 * n / most for _, _, n in known], color=SERIES[i], zorder=3)
+        axes.plot([], [], "-o", color=SERIES[i], linewidth=2, markersize=5, label=name)
+        said.append(f"{name}: {', '.join(f'{c:.2f} is {p:.2f} ({n})' for c, p, n in known)}")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("score of a detection")
+    axes.set_ylabel("share that is right")
+    legend(page, 2)
+    return finished(
+        "calibration",
+        f"Do scores mean what they say, on {told[-1][1][0]}",
+        page,
+        "; ".join(said),
+        note="On the dashed line they do: of detections scored 0.8, 80 % are right. Below it, the detector "
+        "is too sure of itself. Large dots stand for many detections; ECE is the mean distance, in points.",
+    )
+
+
+def _followed(summary: Summary) -> Plot | None:
+    rows = followed_rows(summary)
+    if not rows:
+        return None
+    rows = [row for row in rows if row.split == rows[0].split]
+    page, axes = figure(0.95 + 0.42 * len(rows))
+    for y, row in enumerate(rows):
+        faded = 0.5 if row.chance else 1.0
+        counts = row.counts
+        axes.barh(y, counts.fixed, 0.55, color=FIXED, alpha=faded)
+        axes.barh(y, -counts.regressed, 0.55, color=REGRESSED, alpha=faded)
+        axes.barh(y, -counts.new, 0.55, left=-counts.regressed, color=NEW, alpha=faded)
+        for x, number, shift, side in (
+            (counts.fixed, counts.fixed, 4, "left"),
+            (-row.broken, row.broken, -4, "right"),
+        ):
+            axes.annotate(f"{number}", (x, y), (shift, 0), textcoords="offset points", ha=side, va="center")
+    for colour, label in ((REGRESSED, "regressed"), (NEW, "new"), (FIXED, "fixed")):
+        axes.barh(0, 0, color=colour, label=label)
+    axes.axvline(0, color=INK, linewidth=1)
+    most = max(1, *(max(row.counts.fixed, row.broken) for row in rows))
+    axes.set_xlim(-1.2 * most, 1.2 * most)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{abs(x):.0f}"))
+    axes.set_yticks(range(len(rows)), [row.label for row in rows])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("failures: broken to the left, mended to the right")
+    axes.spines["bottom"].set_color(FAINT)
+    legend(page, 3)
+    return finished(
+        "followed",
+        f"Failures mended and broken, on {rows[0].split}",
+        page,
+        "; ".join(_told(row) for row in rows),
+        note=_chance_note(rows),
+    )
+
+
+def _told(row: FollowedRow) -> str:
+    counts = row.counts
+    return f"{row.label}: {counts.fixed} fixed, {counts.regressed} regressed, {counts.new} new"
+
+
+def _chance_note(rows: list[FollowedRow]) -> str:
+    if any(row.chance for row in rows):
+        return (
+            "Any retraining mends some failures and breaks others. The pale row is chance alone: the "
+            "baseline trained again on the same data, from another seed."
+        )
+    return (
+        "Any retraining mends some failures and breaks others. No second seed was trained, so nothing here "
+        "says how much of it is chance."
+    )
