@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cluster.evaluate import EvaluateSettings, EvaluationPart, evaluate, read_detections
+from cluster.evaluate import EvaluateSettings, EvaluationPart, evaluate
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import write_frames
 from imitation.detectors.settings import DetectorSettings
+from imitation.evaluations import read_detections
 from imitation.images import decode_image
 from imitation.product import load_product, save_product
 from imitation.records import Box, Frame, Object
