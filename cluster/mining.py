@@ -33,7 +33,7 @@ from imitation.results import CocoResults, EvaluatedResults, KittiResults, Resul
 from imitation.settings import DataError, UserError
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
-from sim_actors.staging import StagingSettings, Target, asset_names, stage
+from sim_actors.staging import StagingSettings, Target, asset_names, stage, stageable_names
 
 DETECTOR = "results"
 REQUESTS = "requests.json"
@@ -83,8 +83,7 @@ def mine(
         reporter.say(f"left out: {len(left_out)} frames without results, such as {left_out[0]}")
     metrics = summarize(partial(read_detections, uri), categories.categories, split, threshold)
     storage.write_json(storage.join(out, "metrics.json"), metrics.to_dict())
-    assets = asset_names(facts.objects, categories.mapping, catalog(config))
-    reach = None if catalog(config) is None else frozenset(name.lower() for name in assets)
+    reach = stageable_names(facts.objects, categories.mapping, catalog(config))
     found = _Found(reach)
     _write_failures(found.seeing(_failures(uri, metrics, categories)), storage.join(out, "failures.parquet"))
     rng = np.random.default_rng([config.run.seed, 0])

@@ -43,7 +43,7 @@ from imitation.requests import Request, check_requests
 from imitation.settings import DataError
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
-from sim_actors.staging import StagingSettings, Target, asset_names, scene_id, stage
+from sim_actors.staging import StagingSettings, Target, asset_names, scene_id, stage, stageable_names
 
 T = TypeVar("T")
 
@@ -390,7 +390,7 @@ class ClusterStages:
 
     def reach(self) -> frozenset[str] | None:
         """The real data's categories that the simulator can stage, lower case; None: it does not say."""
-        return None if self.catalog is None else frozenset(name.lower() for name in self.assets())
+        return stageable_names(self.data.category_counts, self.data.categories.mapping, self.catalog)
 
     def staging(self) -> StagingSettings:
         return StagingSettings(restage=self.config.restage, randomize=self.config.randomize)

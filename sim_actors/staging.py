@@ -73,6 +73,17 @@ def asset_names(
     return found
 
 
+def stageable_names(
+    categories: Iterable[str], mapping: Mapping[str, str], catalog: Collection[str] | None
+) -> frozenset[str] | None:
+    """The categories, lower case, that the simulator can stage by any name: its catalog, and those of a
+    dataset (`categories`, and what `mapping` speaks of) that it knows by their class. None: it does not say."""
+    if catalog is None:
+        return None
+    known = asset_names({*categories, *mapping}, mapping, catalog)
+    return frozenset(catalog) | {name.lower() for name in known}
+
+
 def _renamed(frame: Frame, assets: Mapping[str, str]) -> Frame:
     """The frame with its objects called as the simulator calls them."""
     objects = (replace(obj, category=assets.get(obj.category, obj.category)) for obj in frame.objects)

@@ -7,7 +7,15 @@ from imitation.records import Box
 from imitation.requests import Request
 from sim_actors.footprint import Footprint, overlaps
 from sim_actors.randomize import RandomizeSettings
-from sim_actors.staging import StagingSettings, Target, asset_names, scene_id, scenes_for, stage
+from sim_actors.staging import (
+    StagingSettings,
+    Target,
+    asset_names,
+    scene_id,
+    scenes_for,
+    stage,
+    stageable_names,
+)
 from tests.sim_actors.scenes import CATALOG, KITTI, SIZE, street
 
 TARGET = Target("visible", ("Car", "Van", "Pedestrian", "Cyclist", "Truck"), KITTI, *SIZE, catalog=CATALOG)
@@ -97,6 +105,13 @@ def test_categories_are_staged_by_their_own_name_or_by_their_class() -> None:
     assert target.stageable() == ("car",)
     with_free = stage(request(parent=None), 0, None, target=target, settings=STILL)
     assert {actor.category for actor in with_free.actors} <= {"car"}
+
+
+def test_what_can_be_staged_does_not_hang_on_what_this_data_happens_to_hold() -> None:
+    catalog = frozenset({"car", "cyclist"})
+    mapping = {"TYPE_VEHICLE": "car", "Tram": "rail"}
+    assert stageable_names(["Sign"], mapping, catalog) == {"car", "cyclist", "type_vehicle"}
+    assert stageable_names(["Sign"], mapping, None) is None
 
 
 def test_without_a_catalog_every_name_is_the_datasets_own() -> None:
