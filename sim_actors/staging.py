@@ -77,7 +77,8 @@ def stageable_names(
     categories: Iterable[str], mapping: Mapping[str, str], catalog: Collection[str] | None
 ) -> frozenset[str] | None:
     """The categories, lower case, that the simulator can stage by any name: its catalog, and those of a
-    dataset (`categories`, and what `mapping` speaks of) that it knows by their class. None: it does not say."""
+    dataset (`categories`, and what `mapping` speaks of) that it knows by their class; None where it does
+    not say."""
     if catalog is None:
         return None
     known = asset_names({*categories, *mapping}, mapping, catalog)
