@@ -26,7 +26,8 @@ from imitation.detections import FrameDetections
 from imitation.evaluations import FILE, read_detections, write_detections
 from imitation.failures import FAILURES_SCHEMA, Failure, failure_batches, find_failures
 from imitation.metrics.summary import Metrics, summarize
-from imitation.policies import Mined, build_policy, mode_of, out_of_reach
+from imitation.modes import find_modes
+from imitation.policies import Mined, build_policy, out_of_reach
 from imitation.records import Camera, Frame
 from imitation.requests import Request, check_requests
 from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results
@@ -84,8 +85,11 @@ def mine(
     metrics = summarize(partial(read_detections, uri), categories.categories, split, threshold)
     storage.write_json(storage.join(out, "metrics.json"), metrics.to_dict())
     reach = stageable_names(facts.objects, categories.mapping, catalog(config))
-    found = _Found(reach)
-    _write_failures(found.seeing(_failures(uri, metrics, categories)), storage.join(out, "failures.parquet"))
+    evaluated = partial(read_detections, uri)
+    modes = find_modes(evaluated, categories.categories, metrics.threshold, config.mining.modes)
+    unreachable: Counter[str] = Counter()
+    failures = _counting(_failures(uri, metrics, categories), reach, unreachable)
+    _write_failures(failures, storage.join(out, "failures.parquet"))
     rng = np.random.default_rng([config.run.seed, 0])
     sample = reservoir(_failures(uri, metrics, categories), config.mining.max_failures, rng)
     wanted = budget or max(1, round(config.aggregation.synthetic_per_cycle * facts.frames))
@@ -117,8 +121,8 @@ def mine(
         "map50": metrics.map50,
         "ap50": metrics.ap50,
         "failures": metrics.failures,
-        "modes": dict(found.modes.most_common()),
-        "out_of_reach": dict(found.unreachable),
+        "modes": [counts.to_dict() for counts in modes.table],
+        "out_of_reach": dict(unreachable),
         "requests": len(requests),
         "frames_asked": asked,
         "requests_file": storage.join(out, REQUESTS),
@@ -155,20 +159,14 @@ class _Facts:
         return common_camera(list(self._cameras.elements()))
 
 
-class _Found:
-    """Counts failures by mode and by why they are out of reach while they are written."""
-
-    def __init__(self, reach: frozenset[str] | None) -> None:
-        self._reach = reach
-        self.modes: Counter[str] = Counter()
-        self.unreachable: Counter[str] = Counter()
-
-    def seeing(self, failures: Iterable[Failure]) -> Iterator[Failure]:
-        for failure in failures:
-            self.modes[", ".join(mode_of(failure))] += 1
-            if why := out_of_reach(failure, self._reach):
-                self.unreachable[why] += 1
-            yield failure
+def _counting(
+    failures: Iterable[Failure], reach: frozenset[str] | None, unreachable: Counter[str]
+) -> Iterator[Failure]:
+    """The failures; counts those out of reach by why while they pass."""
+    for failure in failures:
+        if why := out_of_reach(failure, reach):
+            unreachable[why] += 1
+        yield failure
 
 
 def _rows(

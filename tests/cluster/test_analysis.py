@@ -80,7 +80,7 @@ def test_the_baseline_stands_beside_its_twin(cycles):
     assert first["suspects"] == []
     (mode,) = [m for m in first["modes"][MINE] if m["kinds"] == {"missed": 2}]
     assert mode["objects"] == 4
-    # right, wrong, right of 4 objects; of 2 without the missed: precision 1, then 2/3, over more recall points
+    # right, wrong, right of 4 objects; of 2 without the missed: the same precisions, over twice the recall
     assert mode["lost_ap"] == pytest.approx(((51 + 50 * 2 / 3) - (26 + 25 * 2 / 3)) / 101)
     assert first["errors"]["test"]["counts"]["missed"] == 3
 

@@ -129,3 +129,48 @@ def test_a_file_that_is_no_requests_file_is_refused(tmp_path, capsys):
     path.write_text('{"requests": 7}')
     assert main(["render", "--requests", str(path), "--out", str(tmp_path / "o")]) == 1
     assert "is no requests file" in capsys.readouterr().err
+
+
+def test_coco_results_and_an_evaluation_give_the_same_failures(tmp_path, capsys):
+    """One set of detections, told in COCO's way and in ours."""
+    from imitation.detections import Detections, FrameDetections
+    from imitation.evaluations import write_detections
+    from imitation.images import encode_png
+
+    root = tmp_path / "coco"
+    (root / "images").mkdir(parents=True)
+    (root / "annotations").mkdir()
+    for split, ids in (("train", (7, 8)), ("val", (20, 21))):
+        for i in ids:
+            (root / "images" / f"{i}.png").write_bytes(encode_png(np.zeros((64, 96, 3), np.uint8)))
+        labels = {
+            "images": [{"id": i, "file_name": f"{i}.png", "width": 96, "height": 64} for i in ids],
+            "categories": [{"id": 3, "name": "car"}, {"id": 5, "name": "person"}],
+            "annotations": [
+                {"id": 10 * i + n, "image_id": i, "category_id": 3, "bbox": [40 * n, 5, 30, 20], "iscrowd": 0}
+                for i in ids
+                for n in (0, 1)
+            ],
+        }
+        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(labels))
+    told = [
+        {"image_id": 7, "category_id": 3, "bbox": [0, 5, 30, 20], "score": 0.9},
+        {"image_id": 8, "category_id": 3, "bbox": [0, 5, 30, 20], "score": 0.8},
+        {"image_id": 8, "category_id": 3, "bbox": [60, 40, 30, 20], "score": 0.7},
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(told))
+    rows = [
+        FrameDetections("7", "train", "ours", 96, 64, Detections([[0, 5, 30, 25]], [0.9], [1])),
+        FrameDetections(
+            "8", "train", "ours", 96, 64, Detections([[0, 5, 30, 25], [60, 40, 90, 60]], [0.8, 0.7], [1, 1])
+        ),
+    ]
+    write_detections(rows, str(tmp_path / "rows.parquet"), ["car"])
+    found = []
+    for name in ("results.json", "rows.parquet"):
+        out = tmp_path / f"mined-{name}"
+        words = ["data.kind=coco", f"data.root={root}", "--threshold", "0.5", "--out", str(out)]
+        assert main(["mine", *words, "--detections", str(tmp_path / name)]) == 0
+        assert json.loads(capsys.readouterr().out)["frames"] == 2
+        found.append({f.failure_id: f.source_category for f in read_failures(str(out / "failures.parquet"))})
+    assert found[0] == found[1] == {"7#missed-o1": "car", "8#missed-o1": "car", "8#background-d1": None}
