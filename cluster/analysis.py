@@ -17,7 +17,7 @@ from cluster.config import Config
 from imitation import storage
 from imitation.datasets.parquet import read_frames
 from imitation.detections import FrameDetections
-from imitation.evaluations import read_detections
+from imitation.evaluations import MAIN, read_detections
 from imitation.following import Followed, Judge, count_followed, follow
 from imitation.metrics.analysis import analyse, by_protocol
 from imitation.modes import Modes, Rows, Threshold, count_modes, find_modes
@@ -25,7 +25,6 @@ from imitation.reach import Reach, frames_rendered
 from imitation.suspects import Evaluated, suspected_label_errors
 from sim_actors.appearance import HOUR_WORDS, WEATHER_WORDS
 
-MAIN = "main"
 MINE = "mine"
 TWIN = "twin"
 """The baseline once more, with another seed: what two of its evaluations differ by is chance."""

@@ -99,7 +99,8 @@ def _data(commands: Commands) -> None:
         metavar="FILE|DIR",
         help="COCO results, a KITTI result folder, an evaluation",
     )
-    mine.add_argument("--split", default="train", choices=("train", "mine", "stop", "test"))
+    mine.add_argument("--split", default="train", choices=("train", "mine", "stop", "test", "all"))
+    mine.add_argument("--detector", metavar="NAME", help="of an evaluation of several (default: main)")
     mine.add_argument("--threshold", type=float, help="score threshold (default: of greatest F1 on them)")
     mine.add_argument("--budget", type=_positive, help="frames to ask for (default: the cap's share)")
     mine.add_argument("--out", required=True, metavar="DIR", help="where failures and requests go")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -34,6 +35,8 @@ COLUMNS = [
 ]  # fmt: skip
 Progress = Callable[[int], None]
 BLOCK_BYTES = 8 << 20
+FORWARD = 8
+"""Frames a forward pass; those behind it in the batch are decoded meanwhile."""
 
 
 class EvaluateSettings(Settings):
@@ -44,7 +47,7 @@ class EvaluateSettings(Settings):
     gpus_per_actor: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
         "auto", description="GPUs a detector actor takes; auto: half of one where the cluster has any"
     )
-    batch_size: int = Field(16, ge=1, description="frames a forward pass")
+    batch_size: int = Field(32, ge=1, description="frames that an actor takes at once")
     threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
 
 
@@ -86,30 +89,37 @@ class DetectorActor:
         self.predictors = {name: load_product(uri, device)[0] for name, uri in products.items()}
         self.parts = parts
         self.categories = categories
+        self.decoders = ThreadPoolExecutor(2)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        rows: list[FrameDetections] = []
-        work: dict[str, list[tuple[Frame, str, np.ndarray]]] = {}
+        frames: list[tuple[Frame, EvaluationPart, Future[np.ndarray]]] = []
         for row in batch.to_pylist():
-            part = self.parts[row["part"]]
-            frame = frame_from_row(row)
+            part, frame = self.parts[row["part"]], frame_from_row(row)
+            if part.judges(frame.frame_id):
+                frames.append((frame, part, self.decoders.submit(load_frame_image, frame)))
+        rows: list[FrameDetections] = []
+        for start in range(0, len(frames), FORWARD):
+            rows += self._judged(frames[start : start + FORWARD])
+        return detections_to_table(rows)
+
+    def _judged(
+        self, frames: Sequence[tuple[Frame, EvaluationPart, Future[np.ndarray]]]
+    ) -> Iterator[FrameDetections]:
+        """One forward pass of each detector, while later images are being decoded."""
+        work: dict[str, list[tuple[Frame, str, np.ndarray]]] = {}
+        for frame, part, decoded in frames:
             names = part.judges(frame.frame_id)
-            if not names:
-                continue
             try:
-                image = load_frame_image(frame)
+                image = decoded.result()
             except DataError as error:
-                rows += [self._row(frame, part.split, name, None, str(error)) for name in names]
+                yield from (self._row(frame, part.split, name, None, str(error)) for name in names)
                 continue
             for name in names:
                 work.setdefault(name, []).append((frame, part.split, image))
         for name, items in work.items():
-            found = self.predictors[name].predict([image for _, _, image in items])
-            rows += [
-                self._row(frame, split, name, detections, None)
-                for (frame, split, _), detections in zip(items, found, strict=True)
-            ]
-        return detections_to_table(rows)
+            found = self.predictors[name].predict([image for _, _, image in items], FORWARD)
+            for (frame, split, _), detections in zip(items, found, strict=True):
+                yield self._row(frame, split, name, detections, None)
 
     def _row(
         self, frame: Frame, split: str, name: str, detections: Detections | None, error: str | None
@@ -170,10 +180,7 @@ def _stream(
     context.execution_options.preserve_order = True  # the same rows in the same order, run after run
     # Small blocks: the first rows come soon, and memory holds a few of them, whatever the dataset's size.
     context.target_max_block_size = BLOCK_BYTES
-    streams = [
-        _read(part).map_batches(partial(_tag, part=index), batch_format="pyarrow", num_cpus=0.5)
-        for index, part in enumerate(parts)
-    ]
+    streams = [_read(part, index, readers=settings.actors) for index, part in enumerate(parts)]
     frames = streams[0].union(*streams[1:]) if len(streams) > 1 else streams[0]
     rows = frames.map_batches(
         DetectorActor,
@@ -200,11 +207,13 @@ def _gpus(settings: EvaluateSettings) -> float:
     return 0.5 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0
 
 
-def _read(part: EvaluationPart) -> ray.data.Dataset:
+def _read(part: EvaluationPart, index: int, readers: int) -> ray.data.Dataset:
+    """The part's frames, tagged; one reader feeds a detector, and each is a process that has to start."""
     import ray.data
 
     filesystem, path = storage.resolve(part.uri)
-    return ray.data.read_parquet(path, filesystem=filesystem).select_columns(COLUMNS)
+    frames = ray.data.read_parquet(path, filesystem=filesystem, columns=COLUMNS, concurrency=readers)
+    return frames.map_batches(partial(_tag, part=index), batch_format="pyarrow", concurrency=readers)
 
 
 def _tag(batch: pa.Table, part: int) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -21,7 +21,8 @@ from cluster.stages import reservoir
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.coco import CocoReader
-from imitation.datasets.reader import DatasetReader
+from imitation.datasets.reader import DatasetReader, SplitReader
+from imitation.datasets.validate import Problems
 from imitation.detections import FrameDetections
 from imitation.evaluations import FILE, read_detections, write_detections
 from imitation.failures import FAILURES_SCHEMA, Failure, failure_batches, find_failures
@@ -32,11 +33,13 @@ from imitation.records import Camera, Frame
 from imitation.requests import Request, check_requests
 from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results
 from imitation.settings import DataError, UserError
+from imitation.splits import SPLITS
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
 from sim_actors.staging import StagingSettings, Target, asset_names, stage, stageable_names
 
 DETECTOR = "results"
+ALL = "all"
 REQUESTS = "requests.json"
 
 
@@ -44,6 +47,7 @@ def mine(
     config: Config,
     detections: str,
     split: str,
+    detector: str | None,
     threshold: float | None,
     budget: int | None,
     out: str,
@@ -58,20 +62,20 @@ def mine(
     if config.data.kind == "world":
         raise UserError("mine needs the dataset of the detections: data.kind=kitti data.root=FOLDER")
     storage.check_writable(out)
-    dataset = config.data.open()
+    dataset = _whole(config.data)
     problems: list[str] = []
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     facts = _Facts()
-    frames = facts.seeing(dataset.frames(split, skip))
+    frames = facts.seeing(_frames(dataset, split, skip))
     categories = categories_of(config.data, frames)
     deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
     if not facts.frames:
         raise UserError(f"{dataset.root}: split {split!r} has no usable frame ({len(problems)} problems)")
-    results = _open_results(detections, dataset, split, categories)
+    results = _open_results(detections, dataset, split, categories, detector)
     uri = storage.join(out, FILE)
     left_out: list[str] = []
     with reporter.stage(f"reading {split}", facts.frames) as bar:
-        rows = _rows(dataset.frames(split, skip), results, categories, split, left_out, bar.update)
+        rows = _rows(_frames(dataset, split, skip), results, categories, split, left_out, bar.update)
         judged = write_detections(rows, uri, categories.categories)
     if not judged:
         raise UserError(
@@ -127,6 +131,30 @@ def mine(
         "frames_asked": asked,
         "requests_file": storage.join(out, REQUESTS),
     }
+
+
+def _whole(data: DataSettings) -> DatasetReader:
+    """The dataset, however little it is: nothing is trained here, so there need not be enough to cut."""
+    dataset = data.open()
+    if isinstance(dataset, SplitReader):
+        dataset.undivide()
+    return dataset
+
+
+def _splits(split: str) -> tuple[str, ...]:
+    return SPLITS if split == ALL else (split,)
+
+
+def _frames(
+    dataset: DatasetReader, split: str, skip: Problems | None, names: Collection[str] | None = None
+) -> Iterator[Frame]:
+    """A split's frames, or those of all, each once."""
+    seen: set[str] = set()
+    for part in _splits(split):
+        for frame in dataset.frames(part, skip, names):
+            if frame.frame_id not in seen:
+                seen.add(frame.frame_id)
+                yield frame
 
 
 class _Facts:
@@ -203,7 +231,9 @@ def _write_failures(failures: Iterable[Failure], uri: str) -> None:
             writer.write_batch(batch)
 
 
-def _open_results(place: str, dataset: DatasetReader, split: str, categories: CategoryMap) -> Results:
+def _open_results(
+    place: str, dataset: DatasetReader, split: str, categories: CategoryMap, detector: str | None
+) -> Results:
     """By what lies there: a folder is KITTI's, JSON is COCO's, Parquet is an evaluation."""
     if not storage.exists(place):
         raise UserError(
@@ -211,11 +241,16 @@ def _open_results(place: str, dataset: DatasetReader, split: str, categories: Ca
             "evaluation's detections.parquet"
         )
     if place.endswith(".parquet"):
-        return EvaluatedResults(place, categories)
+        return EvaluatedResults(place, categories, detector)
     if storage.is_folder(place):
         return KittiResults(place, categories)
     if isinstance(dataset, CocoReader):
-        return CocoResults(place, dataset.image_ids(split), dataset.category_ids(split), categories)
+        # A results file is of a dataset's own list, whichever of our splits its images went to.
+        ids = {name: dataset.image_ids(name) for name in SPLITS if dataset.splits()[name]}
+        asked = {frame: image for part in _splits(split) for frame, image in ids.get(part, {}).items()}
+        names = {key: name for part in ids for key, name in dataset.category_ids(part).items()}
+        known = {image for images in ids.values() for image in images.values()}
+        return CocoResults(place, asked, names, categories, known)
     raise UserError(f"{place}: COCO results are for a COCO dataset; this one is {dataset.kind!r}")
 
 
@@ -239,9 +274,9 @@ def requested_jobs(
         categories = CategoryMap.from_json(told["categories"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
-    dataset = data.open()
+    dataset = _whole(data)
     wanted = {request.parent for request in requests if request.parent is not None}
-    parents = {frame.frame_id: frame for frame in dataset.frames(told["split"], None, wanted)}
+    parents = {frame.frame_id: frame for frame in _frames(dataset, told["split"], None, wanted)}
     if missing := sorted(wanted - parents.keys()):
         raise UserError(f"{uri}: frame {missing[0]!r} is not in split {told['split']!r} of {dataset.root}")
     size = (told["width"], told["height"])

@@ -24,6 +24,8 @@ from imitation.detections import (
 from imitation.settings import DataError, UserError
 
 FILE = "detections.parquet"
+MAIN = "main"
+"""What a run calls the detector of a cycle, beside those of its folds and the baseline's twin."""
 _CATEGORIES = b"imitation.categories"
 BATCH = 256
 
@@ -116,3 +118,12 @@ def _opened(source: pa.NativeFile, uri: str) -> pq.ParquetFile:
     if missing := set(DETECTIONS_SCHEMA.names) - set(file.schema_arrow.names):
         raise DataError(uri, f"is no evaluation: it has no column {sorted(missing)[0]!r}")
     return file
+
+
+def read_detectors(uri: str) -> list[str]:
+    """The names of the detectors in an evaluation, sorted; reads their column alone."""
+    names: set[str] = set()
+    with storage.open_input(uri) as source:
+        for batch in _opened(source, uri).iter_batches(columns=["detector"]):
+            names.update(batch.column("detector").unique().to_pylist())
+    return sorted(names)

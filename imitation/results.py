@@ -6,9 +6,10 @@ Whatever detector they came from, they become the rows that our own evaluation w
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO, Protocol
 
 import ijson
@@ -17,7 +18,7 @@ import numpy as np
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.detections import Detections
-from imitation.evaluations import read_categories, read_detections
+from imitation.evaluations import MAIN, read_categories, read_detections, read_detectors
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
 
@@ -97,22 +98,30 @@ class CocoResults:
     """COCO's results format: a JSON list of {image_id, category_id, bbox [x, y, w, h], score}.
 
     `image_ids` goes from frame_id to the dataset's image id, `names` from category id to category. The
-    file is streamed; 40 bytes a detection stay. Segmentations and further keys are passed over.
+    file is streamed; 40 bytes a detection stay. Segmentations and further keys are passed over, and so is
+    what is said of images that are not asked for, which `known` has besides (None: those alone exist).
     Raises DataError naming file and entry (from 0) for an entry that is no result or that speaks of an
-    image or a category that the dataset does not have.
+    image or a category that the dataset does not have, and for a file that is no list.
     """
 
     def __init__(
-        self, uri: str, image_ids: Mapping[str, int], names: Mapping[int, str], categories: CategoryMap
+        self,
+        uri: str,
+        image_ids: Mapping[str, int],
+        names: Mapping[int, str],
+        categories: CategoryMap,
+        known: Collection[int] | None = None,
     ) -> None:
         self.unmapped: Counter[str] = Counter()
         self._image_ids = image_ids
-        known = set(image_ids.values())
+        asked = set(image_ids.values())
         labels = {number: categories.label(name) for number, name in names.items()}
         rows: list[tuple[int, int]] = []
         numbers: list[tuple[float, ...]] = []
         chunks: list[tuple[np.ndarray, np.ndarray]] = []
-        for image, category, box, score in self._entries(uri, known, names):
+        for image, category, box, score in self._entries(uri, asked.union(known or ()), names):
+            if image not in asked:
+                continue
             if not labels[category]:
                 self.unmapped[names[category]] += 1
                 continue
@@ -136,7 +145,7 @@ class CocoResults:
             for place, entry in enumerate(_items(source, uri)):
                 where = f"{uri}: entry {place}"
                 try:
-                    image, category = entry["image_id"], entry["category_id"]
+                    image, category = int(entry["image_id"]), int(entry["category_id"])
                     x, y, w, h = (float(v) for v in entry["bbox"])
                     score = float(entry["score"])
                 except (KeyError, TypeError, ValueError) as error:
@@ -160,6 +169,11 @@ class CocoResults:
 
 
 def _items(source: BinaryIO, uri: str) -> Iterator[Any]:
+    start = source.read(4096)
+    bom = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
+    if not start[bom:].lstrip().startswith(b"["):
+        raise DataError(uri, "is no list; COCO results are [{image_id, category_id, bbox, score}, ...]")
+    source.seek(bom)
     try:
         yield from ijson.items(source, "item", use_float=True)
     except ijson.JSONError as error:
@@ -170,18 +184,19 @@ class EvaluatedResults:
     """An evaluation's Parquet (`imitation.detections`): the way in for any other dataset and detector. Its
     detections are kept in memory, some 40 bytes each; the ground truth is the dataset's, not the file's.
 
-    Raises DataError for a file that is no evaluation, and for a frame that stands in it twice (it holds
-    several detectors: give one of them alone).
+    Of several detectors `detector` is taken; None: the only one, or the one that a run calls "main".
+    Raises DataError for a file that is no evaluation, UserError for several detectors or one that is not
+    there.
     """
 
-    def __init__(self, uri: str, categories: CategoryMap) -> None:
+    def __init__(self, uri: str, categories: CategoryMap, detector: str | None = None) -> None:
         self.unmapped: Counter[str] = Counter()
         names = read_categories(uri)
         labels = np.array([0, *(categories.label(name) for name in names)], dtype=np.int64)
         self._found: dict[str, Detections | None] = {}
-        for row in read_detections(uri):
+        for row in read_detections(uri, detector=_chosen(uri, detector)):
             if row.frame_id in self._found:
-                raise DataError(uri, f"frame {row.frame_id!r} stands twice: give one detector's rows alone")
+                raise DataError(uri, f"frame {row.frame_id!r} stands twice by detector {row.detector!r}")
             known = labels[row.detections.labels]
             self.unmapped.update(names[label - 1] for label in row.detections.labels[known == 0].tolist())
             kept = row.detections.select(known > 0)
@@ -190,3 +205,14 @@ class EvaluatedResults:
 
     def of(self, frame: Frame) -> Detections | None:
         return self._found.get(frame.frame_id)
+
+
+def _chosen(uri: str, detector: str | None) -> str:
+    """The one detector of an evaluation whose rows are meant."""
+    names = read_detectors(uri)
+    if detector is None and (len(names) == 1 or MAIN in names):
+        return names[0] if len(names) == 1 else MAIN
+    if detector is None or detector not in names:
+        asked = "name one" if detector is None else f"there is no {detector!r}"
+        raise UserError(f"{uri}: holds rows of {', '.join(names) or 'no detector'}; {asked} (--detector)")
+    return detector

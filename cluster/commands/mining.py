@@ -14,6 +14,13 @@ def mine(args: argparse.Namespace) -> None:
     from cluster.mining import mine as mine_results
 
     found = mine_results(
-        config_of(args), args.detections, args.split, args.threshold, args.budget, args.out, Reporter()
+        config_of(args),
+        args.detections,
+        args.split,
+        args.detector,
+        args.threshold,
+        args.budget,
+        args.out,
+        Reporter(),
     )
     print(json.dumps(found, indent=2, allow_nan=False))

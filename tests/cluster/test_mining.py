@@ -174,3 +174,20 @@ def test_coco_results_and_an_evaluation_give_the_same_failures(tmp_path, capsys)
         assert json.loads(capsys.readouterr().out)["frames"] == 2
         found.append({f.failure_id: f.source_category for f in read_failures(str(out / "failures.parquet"))})
     assert found[0] == found[1] == {"7#missed-o1": "car", "8#missed-o1": "car", "8#background-d1": None}
+
+
+def test_all_splits_of_a_set_too_small_to_be_cut(data, results, tmp_path, capsys):
+    for name in ("train.txt", "val.txt"):
+        (data / "ImageSets" / name).unlink()
+    (data / "ImageSets").rmdir()
+    for folder in ("image_2", "label_2", "calib"):
+        for path in (data / "training" / folder).iterdir():
+            if path.stem not in ("000001", "000002"):
+                path.unlink()
+    out = tmp_path / "mined"
+    assert main([*words_of(data, results, out), "--split", "all", "--threshold", "0.5", "--budget", "2"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["frames"], found["failures"]["missed"]) == (2, 2)
+    pictures = tmp_path / "pictures"
+    assert main(["render", "--requests", str(out / "requests.json"), "--out", str(pictures)]) == 0
+    assert len(list(read_frames(str(pictures / "frames.parquet")))) == 2

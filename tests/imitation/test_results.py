@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitation.categories import KITTI, CategoryMap
+from imitation.detections import Detections, FrameDetections
+from imitation.evaluations import write_detections
 from imitation.records import Frame
-from imitation.results import CocoResults, KittiResults
+from imitation.results import CocoResults, EvaluatedResults, KittiResults
 from imitation.settings import DataError, UserError
 
 LINE = "Car -1 -1 -10 10.00 20.00 60.50 70.00 -1 -1 -1 -1000 -1000 -1000 -10 0.875"
@@ -112,7 +114,11 @@ GOOD = {"image_id": 10, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}
         ([GOOD | {"bbox": [1, 2, -3, 4]}], "entry 0: the box"),
         ([{"image_id": 10}], "entry 0: is no detection"),
         ([7], "entry 0: is no detection"),
+        ([GOOD | {"image_id": [1]}], "entry 0: is no detection"),
+        ([GOOD | {"category_id": {}}], "entry 0: is no detection"),
         ('[{"image_id": 10, ', "cut short"),
+        ({"annotations": []}, "is no list"),
+        ("", "is no list"),
     ],
 )
 def test_what_is_no_coco_result_is_named(tmp_path, content, said):
@@ -120,3 +126,28 @@ def test_what_is_no_coco_result_is_named(tmp_path, content, said):
         coco(tmp_path, content)
     assert said in str(error.value)
     assert "results.json" in str(error.value)
+
+
+def test_results_of_images_that_are_not_asked_for_are_passed_over(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("\ufeff" + json.dumps([GOOD | {"image_id": 99}, GOOD]))
+    results = CocoResults(str(path), IDS, NAMES, MAP, known={10, 99})
+    assert len(results.of(frame("x"))) == 1
+
+
+def test_of_an_evaluation_of_several_detectors_one_is_taken(tmp_path):
+    def rows(detector: str, count: int) -> list[FrameDetections]:
+        boxes = np.tile([1.0, 2.0, 30.0, 40.0], (count, 1))
+        found = Detections(boxes, np.full(count, 0.5), np.ones(count))
+        return [FrameDetections("x", "test", detector, 100, 100, found)]
+
+    several, others = str(tmp_path / "several.parquet"), str(tmp_path / "others.parquet")
+    write_detections([*rows("main", 2), *rows("fold-0", 1)], several, ["car"])
+    write_detections([*rows("a", 2), *rows("b", 1)], others, ["car"])
+    assert len(EvaluatedResults(several, MAP).of(frame("x"))) == 2
+    found = EvaluatedResults(several, MAP, "fold-0").of(frame("x"))
+    assert found.labels.tolist() == [2], "the label of car in the map that is asked for"
+    with pytest.raises(UserError, match="holds rows of a, b; name one"):
+        EvaluatedResults(others, MAP)
+    with pytest.raises(UserError, match="there is no 'twin'"):
+        EvaluatedResults(several, MAP, "twin")
