@@ -212,7 +212,7 @@ def _read(part: EvaluationPart, index: int, readers: int) -> ray.data.Dataset:
     import ray.data
 
     filesystem, path = storage.resolve(part.uri)
-    frames = ray.data.read_parquet(path, filesystem=filesystem, columns=COLUMNS, concurrency=readers)
+    frames = ray.data.read_parquet(path, filesystem=filesystem, concurrency=readers).select_columns(COLUMNS)
     return frames.map_batches(partial(_tag, part=index), batch_format="pyarrow", concurrency=readers)
 
 

@@ -70,7 +70,9 @@ def evaluate_checkpoint(
             "errors_listed": problems + done["errors"],
         }
         rng = np.random.default_rng([config.run.seed, zlib.crc32(b"evaluate")])
-        result |= analyse(rows, categories.categories, metrics.threshold, rng)
+        told = analyse(rows, categories.categories, metrics.threshold, rng)
+        told["error_types"] = told.pop("errors")  # `errors` are frames that could not be read
+        result |= told
         modes = find_modes(rows, categories.categories, metrics.threshold, config.mining.modes)
         result["modes"] = [counts.to_dict() for counts in modes.table]
         result |= by_protocol(config.data.kind, rows(), categories.categories)
