@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from imitation.metrics.bootstrap import CONFIDENCE, NEITHER, Interval, Resampling, holm
+from imitation.metrics.bootstrap import ANYTHING, CONFIDENCE, NEITHER, Interval, Resampling, holm
 from imitation.metrics.curves import weighted_average_precisions
 from imitation.metrics.outcomes import Outcomes
-from imitation.metrics.slices import FEW, Cut, known_or_none, mean_known, sampled
+from imitation.metrics.slices import FEW, Cut, known_or_none, mean_of, rarest, sampled
 from imitation.settings import DataError, UserError
 from imitation.sources import Source, open_source, read_outcomes
 
@@ -190,7 +190,11 @@ def _shared(a: Outcomes, b: Outcomes, sources: tuple[Source, Source]) -> tuple[l
 
 def _check_truth(a: Outcomes, b: Outcomes, sources: tuple[Source, Source]) -> None:
     objects = a.counts[:, 2]
-    moved = np.abs(a.truth[:, 1] - b.truth[:, 1]) > 4 * PLACE_TOLERANCE_PX * objects
+    apart = np.abs(a.truth[:, 1:] - b.truth[:, 1:])
+    # d(x²) = 2x dx: how far the squares may lie apart follows from the coordinates
+    reach = np.abs(a.truth[:, 1:5]).sum(axis=1) + 4 * PLACE_TOLERANCE_PX * objects
+    moved = (apart[:, :4] > PLACE_TOLERANCE_PX * objects[:, None]).any(axis=1)
+    moved |= apart[:, 4] > 2 * PLACE_TOLERANCE_PX * reach
     differs = np.flatnonzero((a.truth[:, 0] != b.truth[:, 0]) | (objects != b.counts[:, 2]) | moved)
     if len(differs):
         f = int(differs[0])
@@ -255,10 +259,12 @@ def _overall(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> list[Ro
     )  # one at a time: the curves of all would weigh 200 bytes a detection
     precisions = [_paired((_Level(pair[0], t), _Level(pair[1], t)), resampling) for t in levels]
     at50, everywhere = precisions[0], [np.mean(values, axis=0) for values in zip(*precisions)]
+    held = ~np.isnan(at50[0][0])  # categories with objects: the same ones in both, and in every resample
     operating = _paired((_Operating(pair[0]), _Operating(pair[1])), resampling)
     a, b, drawn_a, drawn_b = (
         np.concatenate(
-            [mean_known(at50[i])[:, None], mean_known(everywhere[i])[:, None], operating[i], at50[i]], axis=1
+            [mean_of(at50[i], held)[:, None], mean_of(everywhere[i], held)[:, None], operating[i], at50[i]],
+            axis=1,
         )
         for i in range(4)
     )
@@ -267,16 +273,20 @@ def _overall(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> list[Ro
     frames, labels = pair[0].of_object["frame"], pair[0].of_object["label"]
 
     def row(column: int, group: str, measure: str, value: str | None = None) -> Row:
-        held = frames if value is None else frames[labels == categories.index(value) + 1]
+        found = frames if value is None else frames[labels == categories.index(value) + 1]
+        means = measure in ("mAP50", "mAP")
+        holding, what = rarest(frames, labels, categories, resampling) if means else (None, None)
         return Row(
             group=group,
             measure=measure,
             attribute=None if value is None else "category",
             value=value,
-            objects=len(held),
+            objects=len(found),
             a=known_or_none(a[column]),
             b=known_or_none(b[column]),
-            difference=_difference(a[column], b[column], differences[:, column], held, resampling),
+            difference=_difference(
+                a[column], b[column], differences[:, column], found, resampling, holding, what
+            ),
             lower_is_better=measure in LOWER_IS_BETTER,
         )
 
@@ -313,7 +323,12 @@ def _sliced(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> tuple[li
                 a=known_or_none(a[0, s]),
                 b=known_or_none(b[0, s]),
                 difference=_difference(
-                    a[0, s], b[0, s], drawn_b[:, s] - drawn_a[:, s], cuts[0].objects[s], resampling
+                    a[0, s],
+                    b[0, s],
+                    drawn_b[:, s] - drawn_a[:, s],
+                    cuts[0].objects[s],
+                    resampling,
+                    *cuts[0].rarest(s, resampling),
                 ),
             )
             for s, value in enumerate(values)
@@ -328,9 +343,17 @@ def _paired(pair: tuple[Any, Any], resampling: Resampling) -> list[np.ndarray]:
 
 
 def _difference(
-    a: float, b: float, samples: np.ndarray, frames: np.ndarray, resampling: Resampling
+    a: float,
+    b: float,
+    samples: np.ndarray,
+    frames: np.ndarray,
+    resampling: Resampling,
+    holding: int | None = None,
+    what: str | None = None,
 ) -> Interval:
-    return resampling.interval(known_or_none(b - a), samples, resampling.holding(frames))
+    """`holding` clusters (None: those of `frames`) hold `what` the difference rests on."""
+    held = resampling.holding(frames) if holding is None else holding
+    return resampling.interval(known_or_none(b - a), samples, held, what or ANYTHING)
 
 
 def _adjusted(rows: Sequence[Row]) -> list[Row]:

@@ -105,6 +105,10 @@ def _percent(value: float | None, sign: str = "") -> str:
 
 def _notes(result: Comparison) -> Iterator[str]:
     yield "Recall, precision, F1, 0-1 loss: at each one's own operating threshold, IoU 0.5, all categories."
+    yield (
+        "Intervals hold the choice of frames alone. Two trainings on the same data differ as well: to\n"
+        "compare ways of training, compare several seeds of each."
+    )
     explored = [row for row in result.rows if row.group != "overall"]
     if explored:
         yield (

@@ -61,6 +61,9 @@ class Interval:
         return asdict(self)
 
 
+ANYTHING = "anything"
+
+
 class Resampling:
     """Draws of clusters with replacement; every pass over `weights` gives the same draws.
 
@@ -106,11 +109,13 @@ class Resampling:
         held[self.of_frame[frames]] = True
         return int(held.sum())
 
-    def interval(self, estimate: float | None, samples: np.ndarray, holding: int) -> Interval:
+    def interval(
+        self, estimate: float | None, samples: np.ndarray, holding: int, what: str = ANYTHING
+    ) -> Interval:
         """The interval of a statistic: `estimate` on the frames as they are (None: undefined), `samples`
-        (R,) on the resamples, NaN where undefined; `holding` clusters hold something to find."""
+        (R,) on the resamples, NaN where undefined; `holding` clusters hold `what` it rests on."""
         known = samples[np.isfinite(samples)]
-        reason = self._why_not(estimate, len(known), holding)
+        reason = self._why_not(estimate, len(known), holding, what)
         if reason is not None or estimate is None:
             return Interval(estimate, None, None, self.resamples, self.clusters, self.unit, reason)
         tail = _expanded_tail(holding)
@@ -118,12 +123,12 @@ class Resampling:
         p = _p_value(estimate, float(known.std(ddof=1)), holding - 1)
         return Interval(estimate, low, high, self.resamples, self.clusters, self.unit, p=p)
 
-    def _why_not(self, estimate: float | None, known: int, holding: int) -> str | None:
+    def _why_not(self, estimate: float | None, known: int, holding: int, what: str = ANYTHING) -> str | None:
         if estimate is None:
             return "nothing to find"
         if holding < MIN_CLUSTERS:
             unit = self.unit if holding != 1 else self.unit.removesuffix("s")
-            return f"only {holding} {unit} with anything to find; an interval needs {MIN_CLUSTERS}"
+            return f"only {holding} {unit} with {what} to find; an interval needs {MIN_CLUSTERS}"
         if known < 2 or known < MIN_DEFINED * self.resamples:
             return f"only {known} of {self.resamples} resamples have a value"
         return None

@@ -25,12 +25,16 @@ MAX_WORDS = 64
 """A condition of more values is a name or a time of each frame, and no slice."""
 
 
+PLACE = ("x1", "y1", "x2", "y2", "squares")
+
+
 @dataclass(frozen=True, eq=False)
 class Outcomes:
     """One detector on F frames, compact. Detections stand best first, as COCO ranks them.
 
-    `frames` their ids (`unreadable`: those with an error); `sequences`; `truth` (F, 2) float64 what tells
-    ground truths apart: a checksum of the objects' labels, and the sum of their boxes' coordinates, px;
+    `frames` their ids (`unreadable`: those with an error); `sequences`; `truth` (F, 6) float64 what tells
+    ground truths apart: a checksum of the objects' labels, then the sums over their boxes of x1, y1, x2 and
+    y2, px, and of these numbers' squares, px² (boxes that move against each other leave the sums alone);
     `counts` int64 (F, 4): correct detections, judged detections, objects, failures, at the operating
     threshold. Detections: `score`, `frame`, `label`, `found` and `excused` (bit t: a true positive, or not
     judged, at `thresholds[t]`), `about` (the object found at thresholds[0], -1), `size`, `edge` (codes).
@@ -181,7 +185,7 @@ class OutcomeBuilder:
         self._sequences: list[str | None] = []
         self._conditions = _Conditions()
         self._per_frame = _Columns(
-            correct="i4", judged="i4", objects="i4", failures="i4", truth="f8", place="f8"
+            correct="i4", judged="i4", objects="i4", failures="i4", truth="f8", **dict.fromkeys(PLACE, "f8")
         )
         self._detections = _Columns(
             score="f4", frame="u4", label="u2", found="u2", excused="u2", about="i4", size="u1", edge="u1"
@@ -218,7 +222,7 @@ class OutcomeBuilder:
         self._per_frame.extend(
             correct=[correct], judged=[judged], objects=[len(real)], failures=[wrong],
             truth=[zlib.crc32(labels.astype("<u2").tobytes())],
-            place=[float(true.boxes[real].sum(dtype=np.float64))],
+            **{name: [value] for name, value in zip(PLACE, _place(true.boxes[real]))},
         )  # fmt: skip
         outcome = coco_outcomes(found, true, self._thresholds)
         outcome["about"][outcome["about"] >= 0] += self._count
@@ -243,7 +247,7 @@ class OutcomeBuilder:
             unreadable=tuple(self._unreadable),
             sequences=list(self._sequences),
             conditions=self._conditions.codes(),
-            truth=np.stack([per_frame["truth"], per_frame["place"]], axis=1),
+            truth=np.stack([per_frame[name] for name in ("truth", *PLACE)], axis=1),
             counts=np.stack(
                 [per_frame[n] for n in ("correct", "judged", "objects", "failures")], axis=1
             ).astype(np.int64),
@@ -289,6 +293,12 @@ class OutcomeBuilder:
             edge=attributes.edge_codes(known("boxes"), np.repeat(widths, per)),
         )
         self._pending = []
+
+
+def _place(boxes: np.ndarray) -> list[float]:
+    """Where boxes (N, 4) lie, whatever their order: see `Outcomes.truth`."""
+    exact = boxes.astype(np.float64)
+    return [*exact.sum(axis=0).tolist(), float((exact**2).sum())]
 
 
 def coco_outcomes(found: Detections, true: GroundTruth, thresholds: np.ndarray) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from imitation.detections import FrameDetections
-from imitation.metrics.bootstrap import Interval, Resampling
+from imitation.metrics.bootstrap import ANYTHING, Interval, Resampling
 from imitation.metrics.curves import Curve, weighted_average_precisions
 from imitation.metrics.outcomes import OutcomeBuilder, Outcomes
 
@@ -111,6 +111,7 @@ class Cut:
         self.found = [frames[(object_codes == code) & found].astype(np.int64) for code in codes]
         self.curves: list[Curve] = []
         self._place: list[int] = []  # of each curve, its slice
+        self._labels = [outcomes.of_object["label"][object_codes == code] for code in codes]
         for label in range(1, len(outcomes.categories) + 1):
             for place, curve in enumerate(outcomes.slice_curves(attribute, label, codes)):
                 if curve is not None:
@@ -128,21 +129,36 @@ class Cut:
         result = np.full((len(weights), 2, len(self.values)), np.nan)
         place = np.array(self._place)
         for s in range(len(self.values)):
-            result[:, 0, s] = mean_known(precisions[:, place == s])
+            result[:, 0, s] = mean_of(precisions, place == s)
             objects = weights.take(self.objects[s], axis=1).sum(axis=1)
             found = weights.take(self.found[s], axis=1).sum(axis=1)
             np.divide(found, objects, out=result[:, 1, s], where=objects > 0)
         return result
 
+    def rarest(self, s: int, resampling: Resampling) -> tuple[int, str]:
+        """How many clusters hold the rarest category of the slice's AP, and its name."""
+        return rarest(self.objects[s], self._labels[s], self.outcomes.categories, resampling)
 
-def mean_known(values: np.ndarray) -> np.ndarray:
-    """The mean of each row's numbers, leaving NaN out: (R, K) -> (R,), NaN if there are none."""
-    known = ~np.isnan(values)
-    result = np.full(len(values), np.nan)
-    np.divide(
-        np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1), out=result, where=known.any(axis=1)
-    )
-    return result
+
+def mean_of(values: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """The mean of the columns `which` (K,) bool: (R, K) -> (R,). Over the same categories in every row: NaN
+    where one of them is, and where there are none (a mean over fewer would be another measure)."""
+    if not which.any():
+        return np.full(len(values), np.nan)
+    return np.asarray(values[:, which].mean(axis=1))
+
+
+def rarest(
+    frames: np.ndarray, labels: np.ndarray, categories: Sequence[str], resampling: Resampling
+) -> tuple[int, str]:
+    """How many clusters hold the category that the fewest do, and its name; of objects in `frames` with
+    `labels` (from 1). A mean over categories rests on the rarest."""
+    counts = {int(label): resampling.holding(frames[labels == label]) for label in np.unique(labels)}
+    if not counts:
+        return 0, ANYTHING
+    label = min(counts, key=lambda label: (counts[label], label))
+    rare = counts[label] < resampling.holding(frames)
+    return counts[label], categories[label - 1] if rare else ANYTHING
 
 
 def sampled(statistics: Sequence[Any], resampling: Resampling) -> list[np.ndarray]:
@@ -164,9 +180,9 @@ def _described(cut: Cut, estimates: np.ndarray, samples: np.ndarray, resampling:
     result = []
     for s, value in enumerate(cut.values):
         frames = cut.objects[s]
-        holding = resampling.holding(frames)
-        ap, recall = (
-            resampling.interval(known_or_none(estimates[m, s]), samples[:, m, s], holding) for m in (0, 1)
+        ap = resampling.interval(known_or_none(estimates[0, s]), samples[:, 0, s], *cut.rarest(s, resampling))
+        recall = resampling.interval(
+            known_or_none(estimates[1, s]), samples[:, 1, s], resampling.holding(frames)
         )
         result.append(
             Slice(

@@ -13,8 +13,8 @@ DASH = "–"  # no value: the category has no object on the split
 MARK = "▸"
 MAX_CATEGORIES = 10  # columns of AP; beyond, a table has mAP alone
 STAND_IN = (
-    "A demonstration of one seed on an embedded stand-in world, not on real data: the differences below "
-    "are within noise, and any order of the rows would be acceptable."
+    "A demonstration of one seed on an embedded stand-in world, not on real data: one seed is no "
+    "evidence either way, and any order of the rows below would be acceptable."
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from imitation.comparison import Comparison, Row, compare
-from imitation.detections import FrameDetections, GroundTruth
+from imitation.detections import Detections, FrameDetections, GroundTruth
 from imitation.evaluations import write_detections
 from imitation.metrics.bootstrap import BETTER, NEITHER, WORSE
 from imitation.metrics.slices import FEW, slices
@@ -303,3 +303,49 @@ def test_memory_grows_by_less_than_200_bytes_a_detection(write: Write) -> None:
     peak(few)  # imports are no growth
     growth = (peak(many) - peak(few)) / (2 * 12 * (many - few))
     assert growth < 200, f"{growth:.0f} bytes a detection"
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        [
+            (0, 0, 300, 300),
+            (400, 100, 500, 200),
+        ],  # grown alike on all sides: the coordinates' sum is the same
+        [(150, 100, 250, 200), (350, 100, 450, 200)],  # moved against each other: each coordinate's is
+    ],
+)
+def test_other_boxes_are_refused_whatever_their_sums(tmp_path, moved):
+    def written(name: str, boxes: list[tuple[int, ...]]) -> str:
+        truth = GroundTruth(np.array(boxes), np.ones(2))
+        rows = [FrameDetections(f"f{i}", "test", "main", 800, 400, objects=truth) for i in range(8)]
+        write_detections(rows, str(tmp_path / f"{name}.parquet"), ["car"])
+        return str(tmp_path / f"{name}.parquet")
+
+    labels = [(100, 100, 200, 200), (400, 100, 500, 200)]
+    a, rounded = written("a", labels), written("r", [tuple(v + 0.004 for v in box) for box in labels])
+    assert compare(a, rounded, "test", np.random.default_rng(0), 50).frames.both == 8
+    with pytest.raises(UserError, match="frame f0 has another ground truth"):
+        compare(a, written("b", moved), "test", np.random.default_rng(0), 50)
+
+
+def test_a_mean_over_categories_rests_on_the_rarest(tmp_path):
+    """Cars that both find in 200 frames, trucks in 4 that only A finds: no verdict on the mean."""
+
+    def written(name: str, finds_trucks: bool) -> str:
+        rows = []
+        for i in range(200):
+            label = 2 if i < 4 else 1
+            truth = GroundTruth(np.array([[10, 10, 60, 60]]), [label])
+            count = 1 if label == 1 or finds_trucks else 0
+            found = Detections(np.tile([10, 10, 60, 60], (count, 1)), np.full(count, 0.9), [label] * count)
+            rows.append(FrameDetections(f"f{i:03}", "test", "main", 100, 100, found, truth))
+        write_detections(rows, str(tmp_path / f"{name}.parquet"), ["car", "truck"])
+        return str(tmp_path / f"{name}.parquet")
+
+    result = compare(written("a", True), written("b", False), "test", np.random.default_rng(0), 200)
+    (headline,) = [row for row in result.rows if row.measure == "mAP50"]
+    assert headline.difference.estimate == pytest.approx(-0.5)
+    assert headline.difference.low is None
+    assert headline.verdict == "not distinguishable"
+    assert "only 4 frames with truck to find" in headline.difference.reason

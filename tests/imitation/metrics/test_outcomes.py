@@ -131,7 +131,10 @@ def test_truth_tells_labels_and_places_but_not_order() -> None:
     same = truth(boxes, labels)
     np.testing.assert_array_equal(truth(boxes[[2, 0, 1]], labels[[2, 0, 1]]), same)
     assert truth(boxes, np.array([1, 1, 3]))[0] != same[0]
-    assert truth(boxes + 4, labels)[1] - same[1] == 48
+    np.testing.assert_array_equal(truth(boxes + 4, labels)[1:5] - same[1:5], 12)
+    apart = boxes + np.array([[4], [-4], [0]])  # the sums stay, their squares do not
+    np.testing.assert_array_equal(truth(apart, labels)[1:5], same[1:5])
+    assert truth(apart, labels)[5] != same[5]
 
 
 def test_unknown_attribute_is_named(random_rows: MakeRows, categories: tuple[str, ...]) -> None:
