@@ -28,6 +28,9 @@ def categories_of(settings: DataSettings, frames: Iterable[Frame]) -> CategoryMa
     }
     categories = tuple(settings.categories or dict.fromkeys([*known.values(), *renamed.values()]))
     mapping = {source: target for source, target in known.items() if target in categories}
+    if settings.ignore is not None:  # a neighbour that is no longer ignored is not of the class either
+        dropped = base.ignore - set(settings.ignore)
+        mapping = {source: target for source, target in mapping.items() if source not in dropped}
     mapping |= {name: name for name in categories} | renamed
     # A category that is asked for is to be found, whatever the kind's own map makes of it.
     ignore = base.ignore - set(categories) if settings.ignore is None else frozenset(settings.ignore)

@@ -12,6 +12,7 @@ from typing import Literal
 from imitation import storage
 from imitation.datasets.kitti import write_kitti
 from imitation.datasets.parquet import read_frames, write_frames
+from imitation.datasets.paths import list_name
 from imitation.datasets.tally import Tally, counted, listed
 from imitation.datasets.to_kitti import as_kitti
 from imitation.datasets.validate import FrameChecker
@@ -139,7 +140,7 @@ def parquet_sources(uri: str) -> list[Source]:
     if not storage.is_folder(uri):
         return [Source("", uri)]
     places = [*storage.list_files(uri, ".parquet"), *storage.list_folders(uri)]
-    found = {storage.name_of(place).removesuffix(".parquet"): place for place in places}
+    found = {list_name(storage.name_of(place).removesuffix(".parquet")): place for place in places}
     splits = [Source(name, found[name]) for name in (*SPLITS, "val") if name in found]
     return splits or [Source("", uri)]
 

@@ -10,6 +10,8 @@ import errno
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
@@ -17,7 +19,7 @@ from PIL import Image
 
 from imitation import storage
 from imitation.records import Frame
-from imitation.settings import DataError
+from imitation.settings import DataError, UserError
 
 MAX_PIXELS = 80_000_000  # a decompression bomb is refused by its header
 FORMATS = ("JPEG", "PNG")
@@ -32,10 +34,41 @@ _BROKEN = (
     zlib.error,
     Image.DecompressionBombError,
 )
-_UNAVAILABLE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM)
+_UNAVAILABLE = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP),
+)
+_LONGEST = 300  # characters of a path in a message
+
+
+@contextmanager
+def _reachable(uri: str) -> Iterator[None]:
+    """An image that is not there, or whose path is none, is wrong with the data: a `DataError`. That the
+    storage itself fails stays a `StorageError`."""
+    if "\0" in uri:
+        raise DataError(repr(uri[:_LONGEST]), "is no path of an image: it has a zero byte")
+    try:
+        yield
+    except storage.StorageError as error:
+        if error.errno not in _UNAVAILABLE:
+            raise
+        raise DataError(uri[:_LONGEST], f"the image cannot be read: {error.what}") from error
+    except DataError:
+        raise
+    except (UserError, ValueError) as error:
+        raise DataError(uri[:_LONGEST], f"is no path of an image: {error}") from error
+
+
+@contextmanager
+def open_image(uri: str) -> Iterator[BinaryIO]:
+    """An image's file, open to read. Raises `DataError` naming it if it is missing or may not be read,
+    `StorageError` when the storage itself fails."""
+    with _reachable(uri), storage.open_input(uri) as source:
+        yield source
 
 
 def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
+    if isinstance(data, str):  # Pillow would take it for a path
+        raise DataError(where, "the image is text, not the bytes of a JPEG or PNG file")
     try:
         image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
     except Image.UnidentifiedImageError:
@@ -89,12 +122,8 @@ def read_image_bytes(frame: Frame) -> bytes:
         return frame.image
     if frame.image_uri is None:
         raise DataError(f"frame {frame.frame_id}", "has neither image bytes nor an image_uri")
-    try:
+    with _reachable(frame.image_uri):
         return storage.read_bytes(frame.image_uri)
-    except storage.StorageError as error:
-        if error.errno in _UNAVAILABLE:
-            raise DataError(frame.image_uri, f"the image cannot be read: {error.what}") from error
-        raise
 
 
 def load_frame_image(frame: Frame) -> np.ndarray:

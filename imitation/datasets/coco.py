@@ -24,16 +24,15 @@ from functools import cached_property, partial
 
 from imitation import storage
 from imitation.datasets.coco_index import EXTRA, CocoIndex, read_coco, unpacked
-from imitation.datasets.paths import image_places, inside
+from imitation.datasets.paths import image_places, inside, list_name
 from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of
 from imitation.datasets.validate import FrameChecker, Problems, handled
-from imitation.images import image_size
+from imitation.images import image_size, open_image
 from imitation.records import Box, Frame, Object, frame_from_row, object_from_row
 from imitation.settings import DataError, UserError
 
 ROBOFLOW = "_annotations.coco.json"
 IN_FOLDERS = (ROBOFLOW, "labels.json", "annotations.json")
-LIST_NAMES = {"valid": "val", "validation": "val", "minival": "val", "training": "train"}
 _NAMED = re.compile(r"(?:.*[_-])?(train|training|minival|val|valid|validation|mine|stop|test)[_-]?\d*")
 
 
@@ -145,7 +144,7 @@ class CocoReader(SplitReader):
         image = inside(self._folders[name], index.names[row], where)
         width, height = (int(v) for v in index.sizes[row])
         if not (width and height):
-            with storage.open_input(image) as source:
+            with open_image(image) as source:
                 width, height = image_size(source, image)
         size = {"frame_id": frame_id, "width": width, "height": height, "image_uri": image}
         try:
@@ -173,7 +172,7 @@ def _in_folders(root: str) -> dict[str | None, str]:
     """The annotation files of folders that are named after a list."""
     files: dict[str | None, str] = {}
     for folder in storage.list_folders(root):
-        name = LIST_NAMES.get(storage.name_of(folder), storage.name_of(folder))
+        name = list_name(storage.name_of(folder))
         uris = [uri for file in IN_FOLDERS if storage.exists(uri := storage.join(folder, file))]
         if name in ("train", "val", "mine", "stop", "test") and uris:
             files[name] = uris[0]
@@ -192,7 +191,7 @@ def _instances(root: str) -> dict[str | None, str]:
             match = _NAMED.fullmatch(storage.name_of(uri).removesuffix(".json"))
             if match is None:
                 continue
-            name = LIST_NAMES.get(match[1], match[1])
+            name = list_name(match[1])
             if name in files:
                 raise UserError(
                     f"{uri}: {storage.name_of(files[name])} is a list {name!r} too; keep one of the two"

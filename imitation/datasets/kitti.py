@@ -25,8 +25,9 @@ from functools import partial
 import numpy as np
 
 from imitation import storage
+from imitation.datasets.paths import list_name
 from imitation.datasets.validate import FrameChecker, Problems, handled, object_fault
-from imitation.images import image_size
+from imitation.images import image_size, open_image
 from imitation.records import Box, Camera, Cuboid, Frame, Object
 from imitation.settings import DataError, UserError
 
@@ -144,7 +145,7 @@ def _read_frame(
     calib = _found(folder.calibs, name, folder.calib_dir, f"{name}.txt", "calibration")
     if other := folder.doubles.get(name):
         raise DataError(other, f"{storage.name_of(image)} is the same frame; keep one")
-    with storage.open_input(image) as source:
+    with open_image(image) as source:
         width, height = image_size(source, image)
     camera, shift = camera_of(read_projection(calib), calib)
     objects = parse_labels(_text(label), label, shift, known, scores)
@@ -283,7 +284,9 @@ def kitti_splits(root: str) -> dict[str, list[str]] | None:
     folder = storage.join(base, "ImageSets")
     if not storage.is_folder(folder):
         return None
-    lists = {storage.name_of(uri)[:-4]: _read_list(uri) for uri in storage.list_files(folder, ".txt")}
+    lists = {
+        list_name(storage.name_of(uri)[:-4]): _read_list(uri) for uri in storage.list_files(folder, ".txt")
+    }
     others = {name for split, names in lists.items() if split != "test" for name in names}
     if not others.isdisjoint(lists.get("test", ())):
         del lists["test"]

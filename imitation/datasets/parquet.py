@@ -107,7 +107,7 @@ def _readable(where: str) -> Iterator[None]:
     """Turns what pyarrow raises about a file's content into a `DataError` that names it."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = f"not a readable Parquet file; it may be cut short: {_brief(error)}"
         raise DataError(where, what) from error
 

@@ -65,3 +65,11 @@ def _below(words: Sequence[str]) -> Iterable[tuple[str, ...]]:
     for word in words:
         yield from ((word,), ("images", word), ("data", word), (word, "images"))
     yield from (("images",), ("data",))
+
+
+_LISTS = {"valid": "val", "validation": "val", "minival": "val", "training": "train"}
+
+
+def list_name(name: str) -> str:
+    """What a dataset calls a list, in this project's word: "valid" and "validation" are `val`."""
+    return _LISTS.get(name, name)

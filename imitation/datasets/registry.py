@@ -11,6 +11,7 @@ from imitation import storage
 from imitation.datasets.coco import CocoReader
 from imitation.datasets.kitti import KittiFolder, kitti_sequences, kitti_splits, open_kitti, read_kitti
 from imitation.datasets.parquet import part_files, read_frames, read_ids
+from imitation.datasets.paths import list_name
 from imitation.datasets.reader import (
     DatasetReader,
     SplitReader,
@@ -83,7 +84,7 @@ class ParquetReader(SplitReader):
         if not storage.is_folder(self.root):
             return {None: self.root}
         places = [*storage.list_files(self.root, ".parquet"), *storage.list_folders(self.root)]
-        found = {storage.name_of(place).removesuffix(".parquet"): place for place in places}
+        found = {list_name(storage.name_of(place).removesuffix(".parquet")): place for place in places}
         lists: dict[str | None, str] = {name: found[name] for name in (*SPLITS, "val") if name in found}
         return lists or {None: self.root}
 

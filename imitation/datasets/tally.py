@@ -54,4 +54,5 @@ def listed(counts: Counter[tuple[str, str]]) -> str:
 
 def counted(count: int, noun: str) -> str:
     """ "1 frame", "2 frames"."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    plural = "es" if noun.endswith(("x", "s", "ch")) else "s"
+    return f"{count:,} {noun}" + ("" if count == 1 else plural)

@@ -57,7 +57,8 @@ def check_frame(frame: Frame, where: str) -> None:
         raise DataError(where, f"the image size is {frame.width}x{frame.height} px, not above 0")
     if frame.camera is not None:
         camera = frame.camera
-        if not all(math.isfinite(v) for v in (camera.fx, camera.fy, camera.cx, camera.cy)):
+        stated = [v for v in (camera.height, camera.pitch) if v is not None]
+        if not all(math.isfinite(v) for v in (camera.fx, camera.fy, camera.cx, camera.cy, *stated)):
             raise DataError(where, f"the camera has a number that is not finite: {camera}")
         if camera.fx <= 0 or camera.fy <= 0:
             raise DataError(where, f"the focal lengths are {camera.fx:g} and {camera.fy:g} px, not above 0")

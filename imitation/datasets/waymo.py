@@ -200,7 +200,7 @@ def _named(value: Any, names: Sequence[str], column: str, where: str, first: int
 def _readable(uri: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         line = " ".join(str(error).split())[:160]
         raise DataError(uri, f"not a readable Parquet file; it may be cut short: {line}") from error
 

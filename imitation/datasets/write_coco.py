@@ -104,6 +104,7 @@ def annotation_entry(obj: Object, annotation_id: int, image_id: int, category_id
         "bbox": [box.x1, box.y1, box.width, box.height],
         "area": box.area,
         "iscrowd": int(obj.ignore),
+        "segmentation": [[box.x1, box.y1, box.x2, box.y1, box.x2, box.y2, box.x1, box.y2]],
         EXTRA: extra,
     }
 

@@ -30,7 +30,7 @@ from imitation import storage
 from imitation.datasets.paths import inside
 from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of
 from imitation.datasets.validate import FrameChecker, Problems, handled
-from imitation.images import exif_orientation, image_size
+from imitation.images import exif_orientation, image_size, open_image
 from imitation.records import Box, Frame, Object
 from imitation.settings import DataError, UserError
 
@@ -256,7 +256,7 @@ class YoloReader(SplitReader):
         image, label = listed.images[frame_id], listed.labels[frame_id]
         base = next((place for place in listed.places if image.startswith(f"{place}/")), self._folder)
         inside(base, image.removeprefix(base).strip("/"), image)
-        with storage.open_input(image) as source:
+        with open_image(image) as source:
             width, height = image_size(source, image)
             source.seek(0)
             if (orientation := exif_orientation(source, image)) != 1:

@@ -209,3 +209,12 @@ def test_large_splits_are_read_by_the_cluster_to_the_same_frames(kitti, tmp_path
         assert list(read_frames(there.parts[split].uri)) == list(read_frames(here.parts[split].uri))
     assert there.problems == here.problems
     assert len(here.problems) == 1
+
+
+def test_a_neighbour_that_is_no_longer_ignored_is_background_not_the_class(tmp_path):
+    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.ignore=[DontCare]")
+    assert "Van" not in found.mapping
+    assert "Van" not in found.ignore
+    options = ("data.kind=kitti", "data.root=x", "data.ignore=[DontCare]", "data.mapping={Van: Car}")
+    asked = map_of(tmp_path, *options)
+    assert asked.mapping["Van"] == "Car"

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from imitation import images
+from imitation.images import encode_png, load_frame_image, open_image
 from imitation.records import Frame
 from imitation.settings import DataError
 
@@ -200,3 +201,19 @@ def test_frame_image_errors_name_the_file(tmp_path: Path, pixels: np.ndarray) ->
             images.load_frame_image(Frame("f", 30, 20, **place))
     with pytest.raises(DataError, match="the image is 30x20 px, but its labels are for 31x20"):
         images.load_frame_image(Frame("f", 31, 20, image=data))
+
+
+@pytest.mark.parametrize("uri", ["x" * 300 + ".png", "a\0b.png", "foo://x/y.png", "missing.png", "."])
+def test_a_path_that_leads_to_no_image_is_wrong_with_the_data(uri, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError), open_image(uri):
+        pass
+    with pytest.raises(DataError):
+        load_frame_image(Frame("f", 4, 4, image_uri=uri))
+
+
+def test_text_is_never_taken_for_a_path(tmp_path):
+    path = tmp_path / "real.png"
+    path.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
+    with pytest.raises(DataError, match="is text"):
+        load_frame_image(Frame("f", 4, 4, image=str(path)))  # type: ignore[arg-type]

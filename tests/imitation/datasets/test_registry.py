@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from imitation.datasets.parquet import write_frames
 from imitation.datasets.registry import DatasetReader, assign_roles, open_dataset
-from imitation.records import Frame
+from imitation.images import encode_png
+from imitation.records import Box, Frame, Object
 from imitation.settings import DataError, UserError
 from imitation.splits import SPLITS, SplitSettings
 
@@ -200,3 +202,15 @@ def test_chunks_cover_a_split_in_order(tmp_path: Path, kind: str) -> None:
         assert max(map(len, chunks)) <= 3
         frames = [frame for chunk in chunks for frame in dataset.frames(split, names=chunk)]
         assert frames == list(dataset.frames(split))
+
+
+def test_a_validation_folder_is_val(tmp_path):
+    picture = encode_png(np.zeros((8, 8, 3), np.uint8))
+    for name, count in (("train", 3), ("validation", 4)):
+        frames = [
+            Frame(f"{name}{i}", 8, 8, (Object("car", Box(1, 1, 5, 5)),), image=picture) for i in range(count)
+        ]
+        write_frames(frames, str(tmp_path / name / "frames.parquet"))
+    splits = open_dataset("parquet", str(tmp_path)).splits()
+    assert len(splits["train"]) == 3
+    assert len(splits["stop"]) + len(splits["test"]) == 4
