@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cluster.config import DataSettings
-from imitation.categories import CategoryMap, default_map
+from imitation.categories import OWN_MAPS, CategoryMap, default_map
 from imitation.datasets.parquet import read_frames
+from imitation.inspection_checks import Asked
 from imitation.records import Frame
 
 
@@ -14,7 +15,8 @@ def category_map(settings: DataSettings, train_uri: str) -> CategoryMap:
     """The kind's own map, or the one that the configuration gives.
 
     `data.mapping` renames source categories, and classes of the kind's own; classes that nothing is left of
-    go, and the names it maps to become classes, unless `data.categories` lists the classes.
+    go, and the names it maps to become classes, unless `data.categories` lists the classes. A neighbour
+    class that `data.ignore` no longer lists becomes background, unless the settings name it.
     """
     return categories_of(settings, read_frames(train_uri, ("frame_id", "objects")))
 
@@ -35,3 +37,11 @@ def categories_of(settings: DataSettings, frames: Iterable[Frame]) -> CategoryMa
     # A category that is asked for is to be found, whatever the kind's own map makes of it.
     ignore = base.ignore - set(categories) if settings.ignore is None else frozenset(settings.ignore)
     return CategoryMap(categories, mapping, ignore - set(renamed))
+
+
+def asked_for(settings: DataSettings) -> Asked:
+    """The categories that the configuration names, for the checks of an inspection."""
+    # kinds without a map of their own make it of the data, and know no name beforehand
+    own = default_map(settings.kind) if settings.kind in OWN_MAPS else None
+    known = {*own.mapping, *own.categories, *own.ignore} if own else set()
+    return Asked(settings.categories or (), settings.mapping, settings.ignore or (), known)

@@ -69,7 +69,10 @@ class DataSettings(Settings):
         {}, description="source category -> detector category, where the names differ"
     )
     ignore: list[str] | None = Field(
-        None, description="categories that are neither to be found nor false to find; null: the kind's own"
+        None,
+        description="categories that are neither to be found nor false to find, in place of the kind's own "
+        "list; a neighbour class (KITTI's Van) left out of it becomes background unless it is mapped or asked "
+        "for; null: the kind's own",
     )
     convention: Convention | None = Field(
         None,

@@ -139,6 +139,7 @@ WAYMO = CategoryMap(
     ignore=frozenset({"TYPE_SIGN", "TYPE_UNKNOWN"}),  # not among the classes of its 2D benchmark
 )
 WORLD = CategoryMap.identity(("car", "truck", "pedestrian", "cyclist"))
+OWN_MAPS = {"kitti": KITTI, "waymo": WAYMO, "world": WORLD}
 
 
 def present_categories(frames: Iterable[Frame]) -> tuple[str, ...]:
@@ -149,7 +150,6 @@ def present_categories(frames: Iterable[Frame]) -> tuple[str, ...]:
 def default_map(kind: str, frames: Iterable[Frame] = ()) -> CategoryMap:
     """The map for a kind of data: "kitti", "waymo" and "world" have their own; any other makes every
     category present in `frames` a class. Raises `UserError` if there is none."""
-    known = {"kitti": KITTI, "waymo": WAYMO, "world": WORLD}
-    if kind in known:
-        return known[kind]
+    if kind in OWN_MAPS:
+        return OWN_MAPS[kind]
     return CategoryMap.identity(present_categories(frames))

@@ -51,37 +51,60 @@ class Source:
 @dataclass
 class Survey:
     """What there is to export: `frames` by split, and objects by category, where those that are ignored
-    count nothing (a category of theirs alone stands there with 0)."""
+    count nothing (a category of theirs alone stands there with 0). `shared` are the frame ids of `mine`
+    that `train` has too: such a frame is one, and is written among those of train. `left_out` are the
+    places beside the sources whose frames are not exported."""
 
     sources: Sequence[Source]
     which: Which
+    left_out: Sequence[str] = ()
     frames: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
+    shared: set[str] = field(default_factory=set)
 
     @property
     def total(self) -> int:
         return self.frames.total()
 
+    def has(self, source: Source, frame: Frame) -> bool:
+        """Whether a source's frame is to be written with it."""
+        twice = source.split == "mine" and frame.frame_id in self.shared
+        return source.has(frame, self.which) and not twice
 
-def survey_frames(sources: Sequence[Source], which: Which = "all") -> Survey:
+
+def survey_frames(sources: Sequence[Source], which: Which = "all", left_out: Sequence[str] = ()) -> Survey:
     """Reads the labels of the sources through. Raises UserError and DataError as `read_frames` does."""
-    survey = Survey(sources, which)
+    survey = Survey(sources, which, left_out)
     columns = ("frame_id", "objects") if which == "all" else ("frame_id", "objects", "origin")
+    if any(source.split == "mine" for source in sources):
+        survey.shared = _ids(survey, "train") & _ids(survey, "mine")
     for source in sources:
         survey.frames[source.split] += 0
         for frame in read_frames(source.uri, columns):
-            if source.has(frame, which):
+            if survey.has(source, frame):
                 survey.frames[source.split] += 1
                 for obj in frame.objects:
                     survey.categories[obj.category] += not obj.ignore
     return survey
 
 
+def _ids(survey: Survey, split: str) -> set[str]:
+    """The frame ids of a split's frames that are asked for."""
+    return {
+        frame.frame_id
+        for source in survey.sources
+        if source.split == split
+        for frame in read_frames(source.uri, ("frame_id", "origin"))
+        if source.has(frame, survey.which)
+    }
+
+
 @dataclass
 class ExportReport:
     """What was written: `frames` by split, `synthetic` ones among them, `objects`; what was lost or
-    written in another way (`tally`); and how many frame ids were no file names, with the first few of
-    them as (frame_id, name)."""
+    written in another way (`tally`); how many frame ids were no file names, with the first few of them as
+    (frame_id, name); how many frames of `mine` are written once, in train (`shared`); and the places that
+    were not exported (`left_out`)."""
 
     layout: Layout
     out: str
@@ -91,6 +114,8 @@ class ExportReport:
     tally: Tally = field(default_factory=Tally)
     renamed: int = 0
     renamed_first: list[tuple[str, str]] = field(default_factory=list)
+    shared: int = 0
+    left_out: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """The report for people, a line a matter."""
@@ -107,6 +132,11 @@ class ExportReport:
             more = ", ..." if self.renamed > len(self.renamed_first) else ""
             ids = counted(self.renamed, "frame id")
             told.append(f"renamed: {ids} could not be file names ({first}{more})")
+        if self.shared:
+            told.append(f"once: {counted(self.shared, 'frame')} of mine that train has too, in train alone")
+        if self.left_out:
+            known = ", ".join((*SPLITS, "val"))
+            told.append(f"not exported: {', '.join(self.left_out)} (not called as a split: {known})")
         if self.tally.changed:
             told.append(f"changed: {listed(self.tally.changed)}")
         told.append(f"dropped: {listed(self.tally.dropped) or 'nothing'}")
@@ -133,16 +163,38 @@ class Names:
 
 def parquet_sources(uri: str) -> list[Source]:
     """The sources of a Parquet file or folder: a folder with one file or folder a split (`train.parquet`
-    or `train/`, ...) has splits, anything else is one set. Raises UserError if there is nothing."""
+    or `train/`, ...; "valid" and "validation" are `val`) has splits, anything else is one set. Raises
+    UserError if there is nothing."""
     uri = storage.absolute(uri)
     if not storage.exists(uri):
         raise UserError(f"{uri}: there is nothing there; give a run's folder, or Parquet frames")
     if not storage.is_folder(uri):
         return [Source("", uri)]
-    places = [*storage.list_files(uri, ".parquet"), *storage.list_folders(uri)]
-    found = {list_name(storage.name_of(place).removesuffix(".parquet")): place for place in places}
-    splits = [Source(name, found[name]) for name in (*SPLITS, "val") if name in found]
+    places = _places(uri)
+    splits = [Source(name, place) for name in (*SPLITS, "val") for place in places.get(name, [])]
     return splits or [Source("", uri)]
+
+
+def left_out(uri: str, sources: Sequence[Source]) -> list[str]:
+    """The names of what lies in a folder of splits and holds Parquet frames, but is none of its `sources`."""
+    uri = storage.absolute(uri)
+    used = {source.uri for source in sources}
+    if uri in used:
+        return []
+    others = sorted(place for places in _places(uri).values() for place in places if place not in used)
+    return [
+        storage.name_of(place)
+        for place in others
+        if not storage.is_folder(place) or storage.list_files(place, ".parquet")
+    ]
+
+
+def _places(folder: str) -> dict[str, list[str]]:
+    """The Parquet files and the folders in a folder, by the list that they are called as."""
+    found: dict[str, list[str]] = {}
+    for place in (*storage.list_files(folder, ".parquet"), *storage.list_folders(folder)):
+        found.setdefault(list_name(storage.name_of(place).removesuffix(".parquet")), []).append(place)
+    return found
 
 
 def export(
@@ -169,7 +221,7 @@ def export(
     if not survey.total:
         raise UserError(f"there are no frames to export (asked for: {survey.which})")
     storage.check_writable(out)
-    report = ExportReport(layout, out)
+    report = ExportReport(layout, out, shared=len(survey.shared), left_out=survey.left_out)
     work = _Export(survey, report, progress)
     try:
         splits = [split for split, frames in survey.frames.items() if frames]
@@ -219,7 +271,7 @@ class _Export:
     def frames(self, source: Source) -> Iterator[Frame]:
         """A source's frames with their image's bytes, counted."""
         for frame in read_frames(source.uri, check=FrameChecker()):
-            if not source.has(frame, self.survey.which):
+            if not self.survey.has(source, frame):
                 continue
             yield _with_image(frame)
             self.report.frames[source.split] += 1

@@ -257,6 +257,17 @@ class Inspection:
         return sum((counts.heights for counts in self.categories.values()), Heights())
 
 
+def problem_of(error: UserError, root: str) -> DataError:
+    """A mistake that kept a dataset from being listed or read, as a problem: of the file that its message
+    begins with, if that lies below `root`, else of the root."""
+    if isinstance(error, DataError):
+        return error
+    where, _, what = str(error).partition(": ")
+    if what and where.startswith(root):
+        return DataError(where, what)
+    return DataError(root, str(error))
+
+
 def listed_frames(dataset: DatasetReader) -> dict[str, list[str]]:
     """The frame ids of each split; those of `mine` that are in `train` stand there alone. A dataset too small
     to be cut is all `train`. Raises UserError where there is nothing to list, or splits overlap."""
@@ -279,14 +290,14 @@ def inspect_dataset(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Inspection:
     """Reads a dataset through, frame by frame, and counts what is in it. `listed` is what `listed_frames`
-    gives.
+    gives, {} where nothing could be listed.
 
     `verify_images` also decodes every image and finds those that `stop` or `test` shares, byte for byte,
     with another split; `limit` reads at most so many good frames of a split; `keep` is the number of first
     frames to keep; `progress` gets the number of listed frames that are done. No problem stops it: all are
     listed. Memory holds a few frames, and some hundred bytes for each frame of the dataset.
     """
-    found = Inspection(dataset.kind, dataset.root, dataset.note())
+    found = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
     pictures = _Pictures(found.problems.append)
     done = 0
     for split, members in listed.items():
@@ -294,7 +305,7 @@ def inspect_dataset(
             continue
         found.splits[split] = SplitCounts(listed=len(members))
         chosen = members if split == "mine" else None  # None: in full, which tells what belongs to no frame
-        good: Iterable[Frame] = dataset.frames(split, found.problems.append, chosen)
+        good: Iterable[Frame] = _readable(dataset, split, chosen, found.problems.append)
         if verify_images:
             good = pictures.checked(split, good)
         for count, frame in enumerate(islice(good, limit), start=1):
@@ -305,6 +316,16 @@ def inspect_dataset(
         done += len(members)
         progress(done)
     return found
+
+
+def _readable(
+    dataset: DatasetReader, split: str, chosen: list[str] | None, problems: Problems
+) -> Iterator[Frame]:
+    """A split's good frames, up to the first mistake that is of a file and not of a frame: a problem, too."""
+    try:
+        yield from dataset.frames(split, problems, chosen)
+    except UserError as error:
+        problems(problem_of(error, dataset.root))
 
 
 class _Pictures:

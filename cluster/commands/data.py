@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cluster.commands.common import config_of
 from cluster.progress import Reporter
 from imitation import storage
-from imitation.settings import UserError
+from imitation.settings import DataError, UserError
 
 if TYPE_CHECKING:
     from imitation.exporting import Source
@@ -24,10 +24,11 @@ WORLD = (
 
 def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
-    from cluster.category_map import categories_of
+    from cluster.category_map import asked_for, categories_of
     from cluster.inspection_text import print_inspection
     from imitation.datasets.tally import counted
-    from imitation.inspection import inspect_dataset, listed_frames, mapping_of
+    from imitation.inspection import inspect_dataset, listed_frames, mapping_of, problem_of
+    from imitation.inspection_checks import run_problems
     from imitation.label_sheet import write_label_sheet
 
     config = config_of(args)
@@ -35,7 +36,12 @@ def inspect(args: argparse.Namespace) -> int:
         raise UserError(WORLD)
     dataset = config.data.open()
     reporter = Reporter()
-    listed = listed_frames(dataset)
+    listed: dict[str, list[str]] = {}
+    unlisted: list[DataError] = []
+    try:
+        listed = listed_frames(dataset)
+    except UserError as error:  # told with the result: who reads the JSON finds it where all problems are
+        unlisted.append(problem_of(error, dataset.root))
     with reporter.stage(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
         found = inspect_dataset(
             dataset,
@@ -45,7 +51,10 @@ def inspect(args: argparse.Namespace) -> int:
             keep=args.count if args.sheet else 0,
             progress=bar.update,
         )
-    mapping = mapping_of(found, partial(categories_of, config.data))
+    found.problems += unlisted
+    mapping = mapping_of(found, partial(categories_of, config.data)) if listed else None
+    if listed:
+        found.problems += run_problems(found, mapping, asked_for(config.data))
     if args.json:
         print(json.dumps(found.to_json(mapping), indent=2, ensure_ascii=False, allow_nan=False))
     else:
@@ -64,21 +73,24 @@ def export(args: argparse.Namespace) -> None:
     from imitation.exporting import refuse_used, survey_frames
 
     refuse_used(args.out)
-    survey = survey_frames(_sources(args.source), args.frames)
+    sources, left_out = _sources(args.source)
+    survey = survey_frames(sources, args.frames, left_out)
     with Reporter().stage(f"exporting {args.source}", survey.total) as bar:
         report = export_frames(survey, args.to, args.out, bar.update)
     print("\n".join(report.lines()))
 
 
-def _sources(place: str) -> list[Source]:
-    """A run's frames, synthetic ones among those of train, or the splits of a Parquet dataset."""
+def _sources(place: str) -> tuple[list[Source], list[str]]:
+    """A run's frames, synthetic ones among those of train, or the splits of a Parquet dataset, and the names
+    of what lies beside these."""
     from cluster.prepare import SPLITS
     from cluster.workspace import CONFIG_FILE, Workspace
-    from imitation.exporting import Source, parquet_sources
+    from imitation.exporting import Source, left_out, parquet_sources
 
     workspace = Workspace(place)
     if not storage.exists(workspace.path(CONFIG_FILE)):
-        return parquet_sources(place)
+        found = parquet_sources(place)
+        return found, left_out(place, found)
     if not storage.exists(workspace.path("data", "stage-prepare.json")):
         raise UserError(f"{place}: the run ended before its data was prepared; there are no frames yet")
     sources = [Source(split, workspace.path("data", split), synthetic=False) for split in SPLITS]
@@ -89,4 +101,4 @@ def _sources(place: str) -> list[Source]:
         and storage.exists(uri := storage.join(folder, "synthetic"))
         and storage.list_files(uri, ".parquet")
     ]
-    return [sources[0], *rendered, *sources[1:]]
+    return [sources[0], *rendered, *sources[1:]], []

@@ -14,6 +14,8 @@ from imitation.records import Frame
 from imitation.settings import DataError, UserError
 from imitation.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, sequence_note
 
+NO_LISTS = "The dataset has no lists of its own"
+"""How the note of a dataset begins that was cut by seed."""
 Sequences = Mapping[str, str | None]
 """frame_id -> sequence (drive, segment), None where it is not known."""
 
@@ -196,7 +198,7 @@ def cut_all(sequences: Sequences, settings: SplitSettings, where: str, divide: b
     few frames or sequences; without `divide` they are all `train` then."""
     shares = {"train": settings.train, "stop": settings.stop, "test": settings.test}
     splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where)
-    said = f"The dataset has no lists of its own: {len(sequences)} frames were "
+    said = f"{NO_LISTS}: {len(sequences)} frames were "
     said += f"taken as train ({why})." if why else f"cut by seed {settings.seed}."
     return _finished(splits, sequences, said, where, divide)
 

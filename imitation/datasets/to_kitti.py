@@ -6,6 +6,7 @@ decimals, and an object whose truncation is 0 has its box as amodal box, as ever
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +47,8 @@ def as_kitti(frame: Frame, tally: Tally) -> Frame:
 
 def _as_kitti(obj: Object, tally: Tally) -> Object:
     tally.drop_fields(obj, ("visible_box", "occlusion", "difficulty"))
+    for name in _rounded_fields(obj):
+        tally.change(f"to two decimals: {name} of", "object")
     truncation = None if obj.truncation is None else round(obj.truncation, 2)
     amodal = _rounded(obj.box) if truncation == 0 else None
     if obj.amodal_box is not None and (amodal is None or _rounded(obj.amodal_box) != amodal):
@@ -62,6 +65,19 @@ def _as_kitti(obj: Object, tally: Tally) -> Object:
         difficulty=None,
         cuboid=obj.cuboid if obj.cuboid is not None and _holds(obj.cuboid) else None,
     )
+
+
+def _rounded_fields(obj: Object) -> Iterator[str]:
+    """What of an object two decimals cannot say; a cuboid that is dropped is not rounded."""
+    if _rounded(obj.box) != obj.box:
+        yield "boxes"
+    for name, value in (("truncations", obj.truncation), ("observation angles", obj.alpha)):
+        if value is not None and round(value, 2) != value:
+            yield name
+    if obj.cuboid is not None and _holds(obj.cuboid):
+        values = (getattr(obj.cuboid, name) for name in Cuboid.__slots__)
+        if any(round(value, 2) != value for value in values):
+            yield "cuboids"
 
 
 def _category(obj: Object, tally: Tally) -> str:

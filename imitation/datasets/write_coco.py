@@ -10,6 +10,7 @@ pass over it.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import IO, Any
 
 from imitation import storage
 from imitation.datasets.coco_index import EXTRA
-from imitation.records import Frame, Object, frame_to_row, object_to_row
+from imitation.records import Box, Frame, Object, frame_to_row, object_to_row
 
 IMAGES, LABELS = "data", "labels.json"
 # What COCO's own fields say.
@@ -57,8 +58,9 @@ class CocoWriter:
                 _append(sink, image_entry(frame, self._images, file_name), self._images == first + 1)
                 for obj in frame.objects:
                     self._annotations += 1
+                    size = (frame.height, frame.width)
                     entry = annotation_entry(
-                        obj, self._annotations, self._images, self.categories[obj.category]
+                        obj, self._annotations, self._images, self.categories[obj.category], size
                     )
                     _append(annotations, entry, annotations.tell() == 0)
             sink.write(b'],\n"annotations": [')
@@ -90,9 +92,12 @@ def image_entry(frame: Frame, image_id: int, file_name: str) -> dict[str, Any]:
     }
 
 
-def annotation_entry(obj: Object, annotation_id: int, image_id: int, category_id: int) -> dict[str, Any]:
+def annotation_entry(
+    obj: Object, annotation_id: int, image_id: int, category_id: int, size: tuple[int, int]
+) -> dict[str, Any]:
     """An object as a member of COCO's `annotations`: bbox is x, y, width, height, px; area is the box's,
-    px2; an ignored object is a crowd."""
+    px2; an ignored object is a crowd. Its `segmentation` is the box again, which tools ask for: a polygon,
+    or, as COCO has it for crowds, run lengths. `size` is the image's height and width, px."""
     extra = {k: v for k, v in object_to_row(obj).items() if v is not None and k not in _OBJECT_FIELDS}
     box = obj.box
     if (box.x1 + box.width, box.y1 + box.height) != (box.x2, box.y2):  # a last bit lost in subtraction
@@ -104,9 +109,29 @@ def annotation_entry(obj: Object, annotation_id: int, image_id: int, category_id
         "bbox": [box.x1, box.y1, box.width, box.height],
         "area": box.area,
         "iscrowd": int(obj.ignore),
-        "segmentation": [[box.x1, box.y1, box.x2, box.y1, box.x2, box.y2, box.x1, box.y2]],
+        "segmentation": run_lengths(box, *size) if obj.ignore else [_corners(box)],
         EXTRA: extra,
     }
+
+
+def _corners(box: Box) -> list[float]:
+    return [box.x1, box.y1, box.x2, box.y1, box.x2, box.y2, box.x1, box.y2]
+
+
+def run_lengths(box: Box, height: int, width: int) -> dict[str, list[int]]:
+    """A box as an uncompressed COCO mask of an image of that size, px: `counts` of pixels out of it and in it
+    by turns, down each column. A pixel is in where its centre is."""
+    left, right = (min(max(math.ceil(x - 0.5), 0), width) for x in (box.x1, box.x2))
+    top, bottom = (min(max(math.ceil(y - 0.5), 0), height) for y in (box.y1, box.y2))
+    columns, rows = right - left, bottom - top
+    if not columns or not rows:
+        counts = [height * width]
+    elif rows == height:
+        counts = [left * height, columns * height]
+    else:
+        counts = [left * height + top, *[rows, height - rows] * (columns - 1), rows]
+    counts += [height * width - sum(counts)] * (sum(counts) < height * width)
+    return {"counts": counts, "size": [height, width]}
 
 
 def put_image(folder: str, name: str, frame: Frame) -> str:

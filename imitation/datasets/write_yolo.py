@@ -59,7 +59,7 @@ def yolo_labels(frame: Frame, categories: Sequence[str], tally: Tally) -> str:
             continue
         box = obj.box.clipped(frame.width, frame.height)
         if not box.area:
-            tally.drop("", "box without area")
+            tally.drop("without area:", "box")
             continue
         if box != obj.box:
             tally.change("cut at the image's edge:", "box")

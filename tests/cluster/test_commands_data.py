@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -106,6 +108,106 @@ def test_inspect_lists_every_problem_and_ends_with_1(kitti, capsys, on_error):
     assert inspect("data.kind=kitti", f"data.root={kitti}", "--json") == 1
     problems = json.loads(capsys.readouterr().out)["problems"]
     assert problems[0]["where"] == f"{bad}:2"
+
+
+def problems_of(capsys, *words: object) -> list[str]:
+    """The problems of `inspect --json`, which ends with 1 where there are any, as "where: what"."""
+    rc = inspect(*words, "--json")
+    said = [f"{p['where']}: {p['what']}" for p in json.loads(capsys.readouterr().out)["problems"]]
+    assert rc == int(bool(said))
+    return said
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["data.mapping={Vann: Car}"], ["data.mapping: no object is called 'Vann'; did you mean 'Van'?"]),
+        (["data.ignore=[van, Misk]"], [
+            "data.ignore: no object is called 'van'; did you mean 'Van'?",
+            "data.ignore: no object is called 'Misk'; did you mean 'Misc'?",
+        ]),
+        (["data.mapping={Zebra: Car}"], [
+            "data.mapping: no object is called 'Zebra'; the dataset has Car, Misc, Van",
+        ]),
+        (["data.categories=[Car, Carr]"], [
+            "data.categories: the class 'Carr' has no object in train, and cannot be learned; "
+            "did you mean 'Car'?",
+        ]),
+        (["data.mapping={Van: car}"], [
+            "data.categories: the classes 'Car' and 'car' differ in case alone, and are learned as different "
+            "ones; give them one spelling with data.mapping",
+        ]),
+        (["data.ignore=[DontCare, Misc]", "data.mapping={Person_sitting: Pedestrian}"], []),
+    ],
+)  # fmt: skip
+def test_inspect_finds_categories_that_are_misspelt(kitti, capsys, options, expected):
+    said = problems_of(capsys, "data.kind=kitti", f"data.root={kitti}", "data.verify_images=false", *options)
+    assert said == expected
+
+
+def test_inspect_finds_what_a_run_refuses(kitti, capsys):
+    words = ("data.kind=kitti", f"data.root={kitti}", "data.verify_images=false")
+    said = problems_of(capsys, *words, "data.categories=[Bus]")
+    for split in ("train", "stop", "test"):
+        assert any(f"(split '{split}') no object of Bus" in problem for problem in said)
+    (kitti / "ImageSets/val.txt").unlink()
+    said = problems_of(capsys, *words)
+    assert [p.removeprefix(f"{kitti}: ").split(";")[0] for p in said] == [
+        "(split 'stop') it has no frames", "(split 'test') it has no frames",
+    ]  # fmt: skip
+
+
+def overlapping(root: Path, kitti: Path) -> str:
+    (kitti / "ImageSets/val.txt").write_text("000001\n000007\n")
+    return "kitti"
+
+
+def twice(root: Path, kitti: Path) -> str:
+    (kitti / "ImageSets/train.txt").write_text("000001\n000001\n")
+    return "kitti"
+
+
+def cut_coco(root: Path, kitti: Path) -> str:
+    (root / "train.json").write_text('{"images": [{"id": 1, "file_n')
+    return "coco"
+
+
+def null_category(root: Path, kitti: Path) -> str:
+    data = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "Car"}, None]}
+    (root / "train.json").write_text(json.dumps(data))
+    return "coco"
+
+
+def empty_val(root: Path, kitti: Path) -> str:
+    for split, name in (("train", "a"), ("train", "b"), ("val", "")):
+        (root / "images" / split).mkdir(parents=True, exist_ok=True)
+        (root / "labels" / split).mkdir(parents=True, exist_ok=True)
+        if name:
+            (root / f"images/{split}/{name}.jpg").write_bytes(jpeg(len(name)))
+            (root / f"labels/{split}/{name}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (root / "data.yaml").write_text("{train: images/train, val: images/val, names: [car]}")
+    return "yolo"
+
+
+def wrong_column(root: Path, kitti: Path) -> str:
+    rows = {"frame_id": [1.5], "width": ["wide"], "height": [2], "objects": ["x"], "image": [b""]}
+    pq.write_table(pa.table(rows), root / "train.parquet")
+    return "parquet"
+
+
+@pytest.mark.parametrize("spoil", [overlapping, twice, cut_coco, null_category, empty_val, wrong_column])
+def test_inspect_gives_its_result_whatever_is_wrong_with_the_data(kitti, tmp_path, capsys, spoil):
+    root = tmp_path / "spoilt"
+    root.mkdir()
+    kind = spoil(root, kitti)
+    root = kitti if kind == "kitti" else root
+    said = problems_of(capsys, f"data.kind={kind}", f"data.root={root}")
+    assert said
+    assert said[0].startswith(str(root))
+    assert inspect(f"data.kind={kind}", f"data.root={root}") == 1
+    table = capsys.readouterr().out
+    assert f"{kind}  {root}" in table
+    assert said[0] in table
 
 
 def test_inspect_draws_the_first_frames(kitti, tmp_path, capsys):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imitation.datasets.parquet import read_frames, write_frames
 from imitation.datasets.registry import open_dataset
-from imitation.datasets.tally import PHRASES, Tally
+from imitation.datasets.tally import PHRASES, Tally, counted
 from imitation.datasets.to_kitti import as_kitti
 from imitation.exporting import (
     SYNTHETIC,
@@ -21,6 +21,7 @@ from imitation.exporting import (
     Source,
     Which,
     export,
+    left_out,
     parquet_sources,
     survey_frames,
 )
@@ -165,7 +166,7 @@ def test_yolo_comes_back_to_a_ten_thousandth_of_a_pixel(
     regions = sum(obj.ignore for frame in frames for obj in frame.objects)
     kept = sum(map(len, labelled))
     assert report.tally.dropped[("", "ignore region")] == regions
-    assert report.tally.dropped[("", "box without area")] == report.objects - regions - kept
+    assert report.tally.dropped[("without area:", "box")] == report.objects - regions - kept
     cut = [o.box != o.box.clipped(WIDTH, HEIGHT) for row in labelled for o in row]
     assert report.tally.changed[("cut at the image's edge:", "box")] == sum(cut)
     if not any(not o.ignore for frame in frames for o in frame.objects):
@@ -234,6 +235,48 @@ def test_a_folder_of_splits_is_found_and_anything_else_is_one_set(tmp_path: Path
     assert [source.split for source in parquet_sources(str(tmp_path / "val"))] == [""]
     with pytest.raises(UserError, match="there is nothing there"):
         parquet_sources(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("layout", ["coco", "kitti", "yolo", "parquet"])
+def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: Layout) -> None:
+    splits = {
+        "train": made(3),
+        "mine": [*made(3)[1:], *made(1, "m")],
+        "stop": made(2, "s"),
+        "test": made(1, "t"),
+    }
+    for split, frames in splits.items():
+        write_frames(frames, str(tmp_path / "in" / f"{split}.parquet"))
+    sources = parquet_sources(str(tmp_path / "in"))
+    report = export(survey_frames(sources), layout, str(tmp_path / "out"))
+    assert report.frames == {"train": 3, "mine": 1, "stop": 2, "test": 1}
+    assert (report.shared, report.renamed, report.objects) == (2, 0, 14)
+    assert "once: 2 frames of mine that train has too, in train alone" in report.lines()
+    dataset = open_dataset(layout, str(tmp_path / "out"))
+    assert {split: len(names) for split, names in dataset.splits().items()} == report.frames
+
+
+def test_a_list_called_validation_is_exported_and_what_is_no_list_is_told(tmp_path: Path) -> None:
+    for name in ("train", "validation", "valid/x", "extra", "more/x"):
+        write_frames(made(1, name[-4:].replace("/", "")), str(tmp_path / "in" / f"{name}.parquet"))
+    (tmp_path / "in" / "images").mkdir()
+    sources = parquet_sources(str(tmp_path / "in"))
+    assert sorted((s.split, Path(s.uri).name) for s in sources) == [
+        ("train", "train.parquet"), ("val", "valid"), ("val", "validation.parquet"),
+    ]  # fmt: skip
+    told = left_out(str(tmp_path / "in"), sources)
+    assert told == ["extra.parquet", "more"]
+    report = export(survey_frames(sources, left_out=told), "coco", str(tmp_path / "out"))
+    assert report.frames == {"train": 1, "val": 2}
+    assert any(line.startswith("not exported: extra.parquet, more (") for line in report.lines())
+    assert left_out(str(tmp_path / "in/more"), parquet_sources(str(tmp_path / "in/more"))) == []
+    file = str(tmp_path / "in/extra.parquet")
+    assert left_out(file, parquet_sources(file)) == []
+
+
+def test_many_are_told_in_the_plural() -> None:
+    assert [counted(2, noun) for noun in ("box", "frame", "match")] == ["2 boxes", "2 frames", "2 matches"]
+    assert counted(1, "box") == "1 box"
 
 
 def test_what_is_lost_is_told_in_one_line(tmp_path: Path) -> None:

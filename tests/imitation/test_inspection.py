@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imitation.categories import KITTI, CategoryMap
 from imitation.datasets.parquet import write_frames
-from imitation.datasets.registry import open_dataset
+from imitation.datasets.registry import ParquetReader, open_dataset
 from imitation.inspection import (
     MAX_VALUES,
     OTHERS,
@@ -26,6 +26,7 @@ from imitation.inspection import (
 )
 from imitation.records import Box, Camera, Frame, Object
 from imitation.settings import UserError
+from imitation.splits import SplitSettings
 
 from .datasets.kitti_folder import CAR as CAR_LINE
 from .datasets.kitti_folder import DONT_CARE, make_kitti, make_lists
@@ -231,3 +232,19 @@ def test_objects_are_drawn_from_examples_of_train_alone() -> None:
     found.categories["Dog"].ignored["train"] = 2
     assert [obj.category for obj in found.examples()[0].objects] == ["Car"]
     assert found.examples()[0].objects[0] == Object("Car", Box(0, 0, 1, 1))
+
+
+def test_a_file_that_cannot_be_read_at_all_is_a_problem_and_the_rest_is_counted(tmp_path: Path) -> None:
+    class Broken(ParquetReader):
+        def _read(self, split, wanted, problems):
+            yield from super()._read(split, wanted[:1], problems)
+            if split == "stop":
+                raise UserError(f"{self.root}/stop.parquet: has no column 'objects'")
+
+    root = dataset(tmp_path, **{split: frames(split, 2) for split in ("train", "stop", "test")})
+    reader = Broken(str(root), SplitSettings())
+    found = inspect_dataset(reader, listed_frames(reader))
+    assert [(p.where, p.what) for p in found.problems] == [
+        (f"{root}/stop.parquet", "has no column 'objects'")
+    ]
+    assert [split.frames for split in found.splits.values()] == [1, 1, 1]

@@ -55,7 +55,8 @@ def test_ignored_objects_are_dont_care() -> None:
 def test_occlusion_is_a_level(share: float | None, level: int | None, expected: int) -> None:
     obj, tally = taken(replace(CAR, occlusion=share, occlusion_level=level))
     assert (obj.occlusion, obj.occlusion_level) == (None, expected)
-    assert bool(tally.changed) == (level is None)
+    told = ("KITTI's occlusion level from the share of", "object")
+    assert (told in tally.changed) == (level is None)
     assert (("occlusion shares of", "object") in tally.dropped) == (share is not None)
 
 
@@ -89,3 +90,22 @@ def test_height_and_pitch_of_the_camera_are_lost() -> None:
     frame = as_kitti(Frame("a", 100, 60, camera=replace(CAMERA, height=1.6)), tally)
     assert frame.camera == CAMERA
     assert tally.dropped == {("camera height and pitch of", "frame"): 1}
+
+
+def test_what_two_decimals_cannot_say_is_told() -> None:
+    exact = Object(
+        "Car", Box(1.25, 2.5, 30, 40), truncation=0.25, alpha=-1.5, cuboid=Cuboid(1, 1, 9, 4, 2, 1, 0)
+    )
+    assert not taken(exact)[1].changed
+    fine = replace(
+        exact,
+        box=Box(1.254, 2.5, 30, 40),
+        truncation=0.251,
+        alpha=-1.501,
+        cuboid=Cuboid(1, 1, 9.0001, 4, 2, 1, 0),
+    )
+    assert taken(fine)[1].changed == {
+        (f"to two decimals: {name} of", "object"): 1
+        for name in ("boxes", "truncations", "observation angles", "cuboids")
+    }
+    assert not taken(replace(exact, cuboid=Cuboid(1, 1, 9, 0.001, 2, 1, 0)))[1].changed, "it is dropped"

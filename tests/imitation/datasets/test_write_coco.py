@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -101,7 +102,7 @@ def test_what_coco_cannot_say_stands_under_a_key_of_its_own(tmp_path: Path) -> N
 def test_a_box_whose_last_bit_the_subtraction_loses_is_kept_beside(x2: float, kept: bool) -> None:
     box = Box(0.2, 0.0, x2, 1.0)
     assert (box.x1 + (box.x2 - box.x1) != box.x2) == kept
-    entry = annotation_entry(Object("Car", box), 1, 1, 1)
+    entry = annotation_entry(Object("Car", box), 1, 1, 1, (HEIGHT, WIDTH))
     assert entry["imitation"] == ({"box": box._asdict()} if kept else {})
     assert entry["bbox"] == [0.2, 0.0, x2 - 0.2, 1.0]
 
@@ -111,3 +112,30 @@ def test_an_error_on_the_way_leaves_no_labels(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         CocoWriter(CATEGORIES).write([("a", frame)], str(tmp_path), "test")
     assert not (tmp_path / "labels.json").exists()
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        *[Box(40, 2, 60, 30), Box(0, 0, 5, 7), Box(3.4, 4.6, 9.6, 8.4), Box(59, 40, WIDTH, HEIGHT)],
+        *[Box(10, 0, 20, HEIGHT), Box(0, 0, WIDTH, HEIGHT), Box(-5, -5, 10, 10), Box(50, 30, 80, 70)],
+        Box(7, 7, 7, 20),
+    ],
+)
+@pytest.mark.parametrize("ignore", [False, True])
+def test_pycocotools_makes_masks_of_the_boxes(tmp_path: Path, box: Box, ignore: bool) -> None:
+    written(tmp_path, (Object("Car", box, ignore=ignore),), count=1)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(tmp_path / "labels.json"))
+    (entry,) = truth.anns.values()
+    mask = truth.annToMask(entry)
+    assert mask.shape == (HEIGHT, WIDTH)
+    clipped = box.clipped(WIDTH, HEIGHT)
+    y, x = (np.arange(n) + 0.5 for n in (HEIGHT, WIDTH))
+    down, across = (y > clipped.y1) & (y < clipped.y2), (x > clipped.x1) & (x < clipped.x2)
+    expected = np.outer(down, across)
+    if ignore:
+        assert np.array_equal(mask, expected)
+    else:  # it rounds a polygon's corners in its own way
+        assert abs(int(mask.sum()) - int(expected.sum())) <= HEIGHT + WIDTH
+    assert isinstance(entry["segmentation"], dict) == bool(entry["iscrowd"]) == ignore

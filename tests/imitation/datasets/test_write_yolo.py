@@ -31,7 +31,7 @@ def test_what_yolo_cannot_say_is_counted() -> None:
     assert len(text.splitlines()) == 2
     assert tally.changed == {("cut at the image's edge:", "box"): 1}
     assert tally.dropped[("", "ignore region")] == 1
-    assert tally.dropped[("", "box without area")] == 1
+    assert tally.dropped[("without area:", "box")] == 1
     assert tally.dropped[("cuboids of", "object")] == 1
     assert ("cameras of", "frame") not in tally.dropped
 
