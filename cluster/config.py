@@ -71,8 +71,8 @@ class DataSettings(Settings):
     ignore: list[str] | None = Field(
         None,
         description="categories that are neither to be found nor false to find, in place of the kind's own "
-        "list; a neighbour class (KITTI's Van) left out of it becomes background unless it is mapped or asked "
-        "for; null: the kind's own",
+        "list; a neighbour class (KITTI's Van) left out of it becomes background unless it is mapped or "
+        "asked for; null: the kind's own",
     )
     convention: Convention | None = Field(
         None,
