@@ -136,7 +136,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         assert driver.poll() is None
         time.sleep(0.05)
     os.kill(driver.pid, signal.SIGINT)
-    _, said = driver.communicate(timeout=120)
+    _, said = driver.communicate(timeout=400)
     assert driver.returncode == 130
     assert said.strip().splitlines()[-1] == "imitate: stopped; the same command continues the run"
 
