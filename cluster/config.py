@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from cluster.evaluate import EvaluateSettings
@@ -25,6 +24,7 @@ from imitation.settings import Settings, UserError
 from imitation.splits import SplitSettings
 from imitation.stopping import StoppingSettings
 from imitation.subgroups import ModeSettings
+from imitation.texts import parse_yaml, shown, text_of
 from imitation.training.settings import TrainSettings
 from sim_actors.opengl.settings import RendererSettings
 from sim_actors.randomize import RandomizeSettings
@@ -214,13 +214,11 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
     Raises UserError for a missing or unreadable file, an unknown key or an impossible value.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        data = parse_yaml(text_of(Path(path).read_bytes(), str(path)), str(path)) or {}
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); name a configuration file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
-        raise UserError(f"{path}: expected sections such as 'run:' and 'data:', found {data!r}")
+        raise UserError(f"{path}: expected sections such as 'run:' and 'data:', found {shown(data)}")
     for override in overrides:
         apply_override(data, override)
     return parse(data, str(path))
@@ -241,8 +239,8 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     if not equals or len(parts) < 2 or not all(parts):
         raise UserError(f"{override!r} is no option; write section.key=value, for example train.steps=200")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = parse_yaml(text, key)
+    except UserError:
         value = text
     target = data
     for i, part in enumerate(parts[:-1]):

@@ -12,17 +12,18 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from imitation.metrics.bootstrap import ANYTHING, CONFIDENCE, NEITHER, Interval, Resampling, holm
 from imitation.metrics.curves import weighted_average_precisions
-from imitation.metrics.outcomes import Outcomes
+from imitation.metrics.outcomes import BOX, Outcomes
 from imitation.metrics.slices import FEW, Cut, known_or_none, mean_of, rarest, sampled
 from imitation.settings import DataError, UserError
 from imitation.sources import Source, open_source, read_outcomes
 
 OPERATING = ("recall", "precision", "F1", "0-1 loss")
 LOWER_IS_BETTER = frozenset({"0-1 loss"})
-PLACE_TOLERANCE_PX = 0.5  # of a frame's mean box coordinate: what rounding to a label format's digits moves
+PLACE_TOLERANCE_PX = 1.0  # of a coordinate: what a label format of whole px moves, by corner and size
 
 
 @dataclass(frozen=True)
@@ -181,33 +182,59 @@ def _shared(a: Outcomes, b: Outcomes, sources: tuple[Source, Source]) -> tuple[l
     unreadable = set(a.unreadable) | set(b.unreadable)
     ids = sorted(names[0] & names[1])
     if not ids:
+        pair = f"{sources[0].place} and {sources[1].place}"
+        shared = len((names[0] | set(a.unreadable)) & (names[1] | set(b.unreadable)))
+        if not shared:
+            raise UserError(f"{pair} share no frame: evaluate both on the same data")
         raise UserError(
-            f"{sources[0].place} and {sources[1].place} share no frame: evaluate both on the same data"
+            f"{pair} share {shared} frames, and each of them is unreadable in one or both "
+            f"({len(a.unreadable)} in the former, {len(b.unreadable)} in the latter): mend the images, "
+            "evaluate again"
         )
     only = [len(names[i] - names[1 - i] - unreadable) for i in (0, 1)]
     return ids, Frames(len(ids), only[0], only[1], len(unreadable))
 
 
 def _check_truth(a: Outcomes, b: Outcomes, sources: tuple[Source, Source]) -> None:
-    objects = a.counts[:, 2]
-    apart = np.abs(a.truth[:, 1:] - b.truth[:, 1:])
-    # d(x²) = 2x dx: how far the squares may lie apart follows from the coordinates
-    reach = np.abs(a.truth[:, 1:5]).sum(axis=1) + 4 * PLACE_TOLERANCE_PX * objects
-    moved = (apart[:, :4] > PLACE_TOLERANCE_PX * objects[:, None]).any(axis=1)
-    moved |= apart[:, 4] > 2 * PLACE_TOLERANCE_PX * reach
-    differs = np.flatnonzero((a.truth[:, 0] != b.truth[:, 0]) | (objects != b.counts[:, 2]) | moved)
-    if len(differs):
-        f = int(differs[0])
-        how = (
-            f"{objects[f]} objects / {b.counts[f, 2]}"
-            if objects[f] != b.counts[f, 2]
-            else "other categories or other boxes"
-        )
+    objects = a.counts[:, 2], b.counts[:, 2]
+    sides = _by_frame(a), _by_frame(b)
+    starts = [np.concatenate([[0], np.cumsum(count)]) for count in objects]
+    differing: list[tuple[int, str]] = []
+    for f in range(len(a.frames)):
+        if objects[0][f] != objects[1][f]:
+            differing.append((f, f"{objects[0][f]} objects / {objects[1][f]}"))
+            continue
+        here, there = (side[start[f] : start[f + 1]] for side, start in zip(sides, starts))
+        alone = _without_counterpart(here, there)
+        if alone is not None:
+            label, *box = here[alone].tolist()
+            where = ", ".join(f"{v:.1f}" for v in box)
+            name = a.categories[int(label) - 1]
+            differing.append((f, f"other categories or other boxes: no {name} at {where} px in the latter"))
+    if differing:
+        f, how = differing[0]
         raise UserError(
             f"frame {a.frames[f]} has another ground truth in {sources[0].place} than in {sources[1].place} "
-            f"({how}), and so have {len(differs) - 1} more of {len(a.frames)} frames: evaluate both "
+            f"({how}), and so have {len(differing) - 1} more of {len(a.frames)} frames: evaluate both "
             "detectors on the same labels and category map"
         )
+
+
+def _by_frame(outcomes: Outcomes) -> np.ndarray:
+    """Label and box of each object, (M, 5) float32, frame by frame."""
+    order = np.argsort(outcomes.of_object["frame"], kind="stable")
+    return np.column_stack([outcomes.of_object[name][order].astype(np.float32) for name in ("label", *BOX)])
+
+
+def _without_counterpart(here: np.ndarray, there: np.ndarray) -> int | None:
+    """An object of one side (M, 5) that has none of its own on the other (M, 5), whatever their order."""
+    far = np.array([0, *[PLACE_TOLERANCE_PX] * 4])
+    if (np.abs(here - there) <= far).all():
+        return None  # as they stand: so it is nearly always
+    apart = (np.abs(here[:, None] - there) > far).any(axis=2)
+    rows, columns = linear_sum_assignment(apart)
+    alone = np.flatnonzero(apart[rows, columns])
+    return int(rows[alone[0]]) if len(alone) else None
 
 
 # -- the table

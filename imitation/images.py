@@ -6,7 +6,6 @@ stored pixels (KITTI, Waymo and COCO boxes all do).
 
 from __future__ import annotations
 
-import errno
 import io
 import struct
 import zlib
@@ -19,7 +18,7 @@ from PIL import Image
 
 from imitation import storage
 from imitation.records import Frame
-from imitation.settings import DataError, UserError
+from imitation.settings import DataError
 
 MAX_PIXELS = 80_000_000  # a decompression bomb is refused by its header
 FORMATS = ("JPEG", "PNG")
@@ -34,35 +33,13 @@ _BROKEN = (
     zlib.error,
     Image.DecompressionBombError,
 )
-_UNAVAILABLE = (
-    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP),
-)
-_LONGEST = 300  # characters of a path in a message
-
-
-@contextmanager
-def _reachable(uri: str) -> Iterator[None]:
-    """An image that is not there, or whose path is none, is wrong with the data: a `DataError`. That the
-    storage itself fails stays a `StorageError`."""
-    if "\0" in uri:
-        raise DataError(repr(uri[:_LONGEST]), "is no path of an image: it has a zero byte")
-    try:
-        yield
-    except storage.StorageError as error:
-        if error.errno not in _UNAVAILABLE:
-            raise
-        raise DataError(uri[:_LONGEST], f"the image cannot be read: {error.what}") from error
-    except DataError:
-        raise
-    except (UserError, ValueError) as error:
-        raise DataError(uri[:_LONGEST], f"is no path of an image: {error}") from error
 
 
 @contextmanager
 def open_image(uri: str) -> Iterator[BinaryIO]:
     """An image's file, open to read. Raises `DataError` naming it if it is missing or may not be read,
     `StorageError` when the storage itself fails."""
-    with _reachable(uri), storage.open_input(uri) as source:
+    with storage.data_errors(uri, "image"), storage.open_input(uri) as source:
         yield source
 
 
@@ -122,7 +99,7 @@ def read_image_bytes(frame: Frame) -> bytes:
         return frame.image
     if frame.image_uri is None:
         raise DataError(f"frame {frame.frame_id}", "has neither image bytes nor an image_uri")
-    with _reachable(frame.image_uri):
+    with storage.data_errors(frame.image_uri, "image"):
         return storage.read_bytes(frame.image_uri)
 
 

@@ -21,8 +21,10 @@ from imitation.detections import Detections
 from imitation.evaluations import MAIN, read_categories, read_detections, read_detectors
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
+from imitation.texts import ShallowJson, lines_of, shown
 
 KITTI_COLUMNS = 16
+LONGEST = 120  # characters of a value in a message
 
 
 class Results(Protocol):
@@ -55,12 +57,9 @@ class KittiResults:
         uri = self._files.get(frame.frame_id)
         if uri is None:
             return None
-        try:
-            text = storage.read_bytes(uri).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(uri, f"not a text file: {error}") from None
+        text = storage.read_data_text(uri, "result file")
         boxes, scores, labels = [], [], []
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(lines_of(text), start=1):
             columns = line.split()
             if not columns:
                 continue
@@ -82,7 +81,7 @@ def _kitti_numbers(columns: list[str], where: str) -> tuple[list[float], float]:
     try:
         *box, score = (float(columns[i]) for i in (4, 5, 6, 7, 15))
     except ValueError as error:
-        raise DataError(where, f"{error}") from None
+        raise DataError(where, str(error)[:LONGEST]) from None
     return _checked(box, score, where)
 
 
@@ -149,13 +148,12 @@ class CocoResults:
                     x, y, w, h = (float(v) for v in entry["bbox"])
                     score = float(entry["score"])
                 except (KeyError, TypeError, ValueError) as error:
-                    raise DataError(
-                        where, f"is no detection (image_id, category_id, bbox of 4, score): {error!r}"
-                    ) from None
+                    what = "is no detection (image_id, category_id, bbox of 4, score)"
+                    raise DataError(where, f"{what}: {repr(error)[:LONGEST]}") from None
                 if image not in known:
-                    raise DataError(where, f"image_id {image!r} is not in the dataset")
+                    raise DataError(where, f"image_id {shown(image)} is not in the dataset")
                 if category not in names:
-                    raise DataError(where, f"category_id {category!r} is not in the dataset")
+                    raise DataError(where, f"category_id {shown(category)} is not in the dataset")
                 box, score = _checked([x, y, x + w, y + h], score, where)
                 yield image, category, box, score
 
@@ -175,9 +173,10 @@ def _items(source: BinaryIO, uri: str) -> Iterator[Any]:
         raise DataError(uri, "is no list; COCO results are [{image_id, category_id, bbox, score}, ...]")
     source.seek(bom)
     try:
-        yield from ijson.items(source, "item", use_float=True)
-    except ijson.JSONError as error:
-        raise DataError(uri, f"not a JSON list, or cut short: {error}") from error
+        yield from ijson.items(ShallowJson(source, uri), "item", use_float=True)
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())[:LONGEST]
+        raise DataError(uri, f"not a JSON list, or cut short: {why}") from error
 
 
 class EvaluatedResults:
@@ -196,7 +195,7 @@ class EvaluatedResults:
         self._found: dict[str, Detections | None] = {}
         for row in read_detections(uri, detector=_chosen(uri, detector)):
             if row.frame_id in self._found:
-                raise DataError(uri, f"frame {row.frame_id!r} stands twice by detector {row.detector!r}")
+                raise DataError(uri, f"frame {shown(row.frame_id)} stands twice by detector {row.detector!r}")
             known = labels[row.detections.labels]
             self.unmapped.update(names[label - 1] for label in row.detections.labels[known == 0].tolist())
             kept = row.detections.select(known > 0)

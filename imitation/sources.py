@@ -56,6 +56,17 @@ def open_source(place: str, split: str) -> Source:
     return Source(place, uri, categories, detectors, thresholds, origin)
 
 
+def counted_detectors(place: str) -> dict[str, tuple[str, ...]]:
+    """The detectors that count by split, in the file's order: `main`, or the folds, which judge as one.
+
+    Raises UserError naming `place` for a split of several others, and where there are no rows.
+    """
+    counts = _contents(evaluation_uri(place))
+    if not counts:
+        raise UserError(f"{place}: holds no frames")
+    return {split: _detectors(place, split, counts) for split in dict.fromkeys(split for split, _ in counts)}
+
+
 def _contents(uri: str) -> Counter[tuple[str, str]]:
     """Rows by (split, detector)."""
     counts: Counter[tuple[str, str]] = Counter()

@@ -23,7 +23,8 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from imitation.settings import UserError
+from imitation.settings import DataError, UserError
+from imitation.texts import parse_json, parse_yaml, text_of
 
 SPOOL_BYTES = 64 << 20  # an object being made ready for a put goes to disk beyond this
 OBJECT_STORES = ("s3", "gcs", "abfs")  # folders need not be made there
@@ -40,11 +41,14 @@ _REASONS = {
 }
 
 
+_LONGEST = 300  # characters of a path in a message
+
+
 class StorageError(UserError):
     """A file that cannot be read or written. `errno` is the system's number, None if it gave none."""
 
     def __init__(self, action: str, uri: str, what: str, number: int | None = None) -> None:
-        super().__init__(f"cannot {action} {without_secrets(uri)}: {what}")
+        super().__init__(f"cannot {action} {without_secrets(uri)[:_LONGEST]}: {what[: 2 * _LONGEST]}")
         self.action, self.uri, self.what, self.errno = action, uri, what, number
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str, int | None]]:
@@ -70,8 +74,37 @@ def _explain(action: str, uri: str, error: Exception) -> StorageError:
     if number is None:  # fsspec's often have none; pyarrow gives S3's refusals none
         denied = isinstance(error, PermissionError) or "ACCESS_DENIED" in str(error)
         missing = isinstance(error, FileNotFoundError)
-        number = errno.EACCES if denied else errno.ENOENT if missing else None
+        wrong = isinstance(error, pa.ArrowInvalid)  # a path that can be none
+        if "Not a regular file" in str(error):  # a bucket
+            number = errno.EISDIR
+        else:
+            number = errno.EACCES if denied else errno.ENOENT if missing else errno.EINVAL if wrong else None
     return StorageError(action, uri, _REASONS.get(number or 0, str(error)), number)
+
+
+_UNAVAILABLE = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP),
+    errno.EINVAL,
+)
+
+
+@contextmanager
+def data_errors(uri: str, what: str) -> Iterator[None]:
+    """For a file that a dataset speaks of (`what` it is, in a word): that it is not there, may not be read or
+    that its path is none is wrong with the data, a `DataError`. That the storage itself fails stays a
+    `StorageError`."""
+    if "\0" in uri:
+        raise DataError(repr(uri[:_LONGEST]), f"is no path of the {what}: it has a zero byte")
+    try:
+        yield
+    except StorageError as error:
+        if error.errno not in _UNAVAILABLE:
+            raise
+        raise DataError(uri[:_LONGEST], f"the {what} cannot be read: {error.what[:_LONGEST]}") from error
+    except DataError:
+        raise
+    except (UserError, ValueError) as error:
+        raise DataError(uri[:_LONGEST], f"is no path of the {what}: {str(error)[:_LONGEST]}") from error
 
 
 def is_local(uri: str) -> bool:
@@ -102,7 +135,7 @@ def _resolve_uri(uri: str) -> tuple[pafs.FileSystem, str]:
 
     try:
         fs, path = fsspec.core.url_to_fs(uri)
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, TypeError, ImportError, OSError) as error:
         raise UserError(f"{without_secrets(uri)}: no file system for it: {error}") from error
     return pafs.PyFileSystem(pafs.FSSpecHandler(fs)), path
 
@@ -175,19 +208,57 @@ def list_files(uri: str, suffix: str = "", recursive: bool = False, hidden: str 
     """The files in a folder, as sorted paths or URIs of the same kind. Names that begin with one of the
     characters of `hidden` are left out (unfinished writes begin with a dot), and so is what lies in
     folders of such names. Raises `StorageError` if the folder is missing."""
-    fs, path = resolve(uri)
-    with _explained("list", uri):
-        infos = fs.get_file_info(pafs.FileSelector(path, recursive=recursive))
-    inside = [
-        info.path[len(path) :].strip("/")
-        for info in infos
-        if info.type == pafs.FileType.File and info.path.endswith(suffix)
-    ]
     return [
         join(uri, name)
-        for name in sorted(inside)
-        if not any(part.startswith(tuple(hidden)) for part in name.split("/"))
+        for name, kind in _entries(uri, recursive)
+        if kind == pafs.FileType.File
+        and name.endswith(suffix)
+        and not any(part.startswith(tuple(hidden)) for part in name.split("/"))
     ]
+
+
+def list_no_files(uri: str, suffix: str) -> list[str]:
+    """What is called like a file and is none (a folder, a link to nothing, a pipe), as `list_files` does."""
+    fs, path = resolve(uri)
+    local = fs.type_name == "local"  # pyarrow does not tell of links to nothing
+    return [
+        join(uri, name)
+        for name, kind in (sorted(_escaped_entries(path, False)) if local else _entries(uri, False))
+        if kind != pafs.FileType.File and name.endswith(suffix) and not name.startswith(".")
+    ]
+
+
+def _entries(uri: str, recursive: bool) -> list[tuple[str, pafs.FileType]]:
+    """What lies in a folder, sorted: paths counted from it, and what they are."""
+    fs, path = resolve(uri)
+    with _explained("list", uri):
+        try:
+            infos = fs.get_file_info(pafs.FileSelector(path, recursive=recursive))
+            return sorted((info.path[len(path) :].strip("/"), info.type) for info in infos)
+        except (UnicodeDecodeError, OSError):
+            # pyarrow gives a folder up for one name that is not UTF-8, or one link that cannot be followed
+            if fs.type_name != "local" or not os.path.isdir(path) or not os.access(path, os.R_OK | os.X_OK):
+                raise
+            return sorted(_escaped_entries(path, recursive))
+
+
+def _escaped_entries(path: str, recursive: bool) -> Iterator[tuple[str, pafs.FileType]]:
+    """As `_entries`, each byte that is not UTF-8 as "\\xe9": such a file is listed, and cannot be opened."""
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            whole = os.path.join(folder, name)
+            kind = pafs.FileType.File if os.path.isfile(whole) else pafs.FileType.NotFound
+            yield (
+                printable(os.path.relpath(whole, path)),
+                pafs.FileType.Directory if os.path.isdir(whole) else kind,
+            )
+        if not recursive:
+            return
+
+
+def printable(name: str) -> str:
+    """A file's name as Python has it from the system, with bytes that are not UTF-8 as "\\xe9"."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def list_folders(uri: str) -> list[str]:
@@ -236,19 +307,28 @@ def read_bytes(uri: str) -> bytes:
 
 
 def read_text(uri: str) -> str:
-    """All of a UTF-8 file. Raises `UserError` if it is not UTF-8."""
+    """All of a UTF-8 file, without a byte order mark. Raises `UserError` with the line that is not UTF-8."""
     try:
-        return read_bytes(uri).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{uri}: not a UTF-8 text file: {error}") from None
+        return text_of(read_bytes(uri), uri)
+    except DataError as error:  # one bad frame could be left out; a list or a configuration cannot
+        raise UserError(str(error)) from None
+
+
+def read_data_text(uri: str, what: str) -> str:
+    """The text of one frame's file (`what` it is, in a word). Raises `DataError` if it is not there, may not
+    be read or is not UTF-8; `StorageError` when the storage itself fails."""
+    with data_errors(uri, what):
+        return text_of(read_bytes(uri), uri)
 
 
 def read_json(uri: str) -> Any:
     """A JSON file's value. Raises `UserError` with the line where it is not JSON."""
-    try:
-        return json.loads(read_text(uri))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{uri}:{error.lineno}: not valid JSON: {error.msg}") from None
+    return parse_json(read_text(uri), uri)
+
+
+def read_yaml(uri: str) -> Any:
+    """A YAML file's value, read safely. Raises `UserError` with the line where it is not YAML."""
+    return parse_yaml(read_text(uri), uri)
 
 
 @contextmanager

@@ -7,17 +7,16 @@ can be saved, edited and rendered again.
 from __future__ import annotations
 
 import difflib
-import json
 import math
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from imitation.records import Camera, Cuboid
 from imitation.settings import Settings, UserError
+from imitation.texts import parse_json, parse_yaml
 from sim_actors.appearance import HAZE, dark, draw_colour
 from sim_actors.ground import DEFAULT_CAMERA_HEIGHT, ground_y
 from sim_actors.restage import default_camera
@@ -266,13 +265,10 @@ def load_scene(path: str | Path) -> Scene:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: the scene cannot be read ({error})") from error
-    try:
-        data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: this is not valid {path.suffix.lstrip('.') or 'YAML'}: {error}") from error
+    data = (parse_json if path.suffix.lower() == ".json" else parse_yaml)(text, str(path))
     if not isinstance(data, dict):
         raise UserError(f"{path}: a scene is a mapping with fields such as actors, not {type(data).__name__}")
     try:

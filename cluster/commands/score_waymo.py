@@ -1,6 +1,6 @@
 """`imitate score waymo`: an emulation of Waymo's 2D detection metrics, of an evaluation.
 
-A run's evaluation holds several detectors: there a split is named "test, main".
+Of a run's several detectors the main one counts, and in the mine split those of the folds, as one.
 
 The JSON is {"protocol": a sentence, "splits": {split: {category: {level_1, level_2, objects_level_1,
 objects_level_2, iou}}}}, AP in fractions of 1; the table is in points of 100.
@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 from imitation.evaluations import evaluation_uri, read_categories, read_detections
 from imitation.metrics.waymo import WaymoAP, WaymoAveragePrecision
-from imitation.settings import DataError
+from imitation.sources import counted_detectors
 
 PROTOCOL = "an emulation of Waymo's 2D detection metrics; not a Waymo benchmark result"
 
@@ -24,16 +24,12 @@ def score(args: argparse.Namespace) -> None:
     """Scores each split that an evaluation holds."""
     uri = evaluation_uri(args.evaluation)
     categories = read_categories(uri)
-    metrics: dict[tuple[str, str], WaymoAveragePrecision] = {}
+    detectors = counted_detectors(args.evaluation)
+    metrics = {split: WaymoAveragePrecision(categories) for split in detectors}
     for row in read_detections(uri):
-        metrics.setdefault((row.split, row.detector), WaymoAveragePrecision(categories)).add(row)
-    if not metrics:
-        raise DataError(uri, "holds no frames: there is nothing to score")
-    one = len({detector for _, detector in metrics}) == 1
-    results = {
-        split if one else f"{split}, {detector}": metric.result()
-        for (split, detector), metric in metrics.items()
-    }
+        if row.detector in detectors[row.split]:
+            metrics[row.split].add(row)
+    results = {split: metric.result() for split, metric in metrics.items()}
     if args.json:
         splits = {
             split: {name: asdict(ap) for name, ap in result.items()} for split, result in results.items()

@@ -18,19 +18,35 @@ read. What is wrong with an annotation leaves its frame out: without it the fram
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import Any
+
+import pyarrow as pa
 
 from imitation import storage
 from imitation.datasets.coco_index import EXTRA, CocoIndex, read_coco, unpacked
 from imitation.datasets.paths import image_places, inside, list_name
-from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of
+from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of, same_list
 from imitation.datasets.validate import FrameChecker, Problems, handled
 from imitation.images import image_size, open_image
-from imitation.records import Box, Frame, Object, frame_from_row, object_from_row
+from imitation.records import (
+    OBJECT_TYPE,
+    SCHEMA,
+    Box,
+    Frame,
+    Object,
+    conditions_from_row,
+    conditions_to_row,
+    frame_from_row,
+    object_from_row,
+)
 from imitation.settings import DataError, UserError
+from imitation.texts import shown
 
+FRAME_KINDS = {field.name: field.type for field in SCHEMA}
+OBJECT_KINDS = {field.name: field.type for field in OBJECT_TYPE}
 ROBOFLOW = "_annotations.coco.json"
 IN_FOLDERS = (ROBOFLOW, "labels.json", "annotations.json")
 _NAMED = re.compile(r"(?:.*[_-])?(train|training|minival|val|valid|validation|mine|stop|test)[_-]?\d*")
@@ -76,7 +92,13 @@ class CocoReader(SplitReader):
     def _folder_of(self, name: str | None, index: CocoIndex) -> str:
         here = storage.parent(index.uri)
         stem = storage.name_of(index.uri).removesuffix(".json")
-        return image_places(self.root, here, [name or "", stem.rpartition("_")[2]], index.names)
+        # longer ones no file system has, nor can be asked for
+        names = [
+            name
+            for name in index.names
+            if all(len(part.encode("utf-8", "replace")) < 256 for part in name.split("/"))
+        ]
+        return image_places(self.root, here, [name or "", stem.rpartition("_")[2]], names)
 
     @cached_property
     def _rows(self) -> dict[str, tuple[str | None, int]]:
@@ -120,9 +142,10 @@ class CocoReader(SplitReader):
             for file_name in index.names:
                 other = seen.setdefault((self._folders[name], file_name), str(name))
                 if other != name and {other, name} != {"train", "mine"}:
+                    both = f"the image {shown(file_name)} is in the lists {other!r} and {name!r}"
                     raise UserError(
-                        f"{self.root}: the image {file_name!r} is in the lists {other!r} and {name!r}; what "
-                        "decides or is reported must not be trained on: remove it from one of the two"
+                        f"{self.root}: {both}; what decides or is reported must not be trained on: remove "
+                        "it from one of the two"
                     )
 
     def _strays(self, split: str | None) -> Iterable[DataError]:
@@ -148,23 +171,49 @@ class CocoReader(SplitReader):
                 width, height = image_size(source, image)
         size = {"frame_id": frame_id, "width": width, "height": height, "image_uri": image}
         try:
-            told = unpacked(index.image_extras, row)
+            told = _typed(unpacked(index.image_extras, row), FRAME_KINDS, where)
             members = range(int(index.starts[row]), int(index.starts[row + 1]))
-            frame = replace(frame_from_row(told | size), objects=tuple(_object(index, i) for i in members))
+            frame = replace(
+                frame_from_row(told | size), objects=tuple(_object(index, i, where) for i in members)
+            )
             check(frame, where)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             if isinstance(error, DataError):
                 raise
-            raise DataError(where, f"what stands under {EXTRA!r} is no frame of ours: {error!r}") from error
+            what = f"what stands under {EXTRA!r} is no frame of ours: {shown(error)}"
+            raise DataError(where, what) from error
         return frame
 
 
-def _object(index: CocoIndex, row: int) -> Object:
+def _typed(
+    told: dict[str, Any], kinds: Mapping[str, pa.DataType], where: str, of: str = ""
+) -> dict[str, Any]:
+    """Fields of ours, as they are. Raises `DataError` for one that the contract could not hold."""
+    for name, value in told.items():
+        try:
+            row = conditions_to_row(conditions_from_row(value)) if name == "conditions" else value
+            fits = _same(row, pa.array([row], kinds[name])[0].as_py()) and (name != "box" or row is not None)
+        except (pa.ArrowException, TypeError, ValueError, AttributeError, OverflowError):
+            fits = False
+        if not fits:
+            raise DataError(where, f"the {name} under {EXTRA!r}{of} is {shown(value)}, which it cannot be")
+    return told
+
+
+def _same(value: Any, held: Any) -> bool:
+    """Whether a column holds the value as it is: Arrow cuts 1.5 to 1 without a word."""
+    if isinstance(value, dict) and isinstance(held, dict):
+        return all(name not in held or held[name] == one for name, one in value.items())
+    return bool(value == held)
+
+
+def _object(index: CocoIndex, row: int, where: str) -> Object:
     x, y, width, height = index.boxes[row].tolist()
     category, ignore = index.category_names[index.categories[row]], bool(index.crowd[row])
     box = Box(x, y, x + width, y + height)
     if not (told := unpacked(index.extras, row)):
         return Object(category, box, ignore=ignore)
+    told = _typed(told, OBJECT_KINDS, where, f" of bbox {index.boxes[row].tolist()}")
     return object_from_row({"box": box._asdict()} | told | {"category": category, "ignore": ignore})
 
 
@@ -175,6 +224,8 @@ def _in_folders(root: str) -> dict[str | None, str]:
         name = list_name(storage.name_of(folder))
         uris = [uri for file in IN_FOLDERS if storage.exists(uri := storage.join(folder, file))]
         if name in ("train", "val", "mine", "stop", "test") and uris:
+            if name in files:
+                raise UserError(same_list(uris[0], storage.parent(files[name]), name))
             files[name] = uris[0]
     return files
 
@@ -193,9 +244,7 @@ def _instances(root: str) -> dict[str | None, str]:
                 continue
             name = list_name(match[1])
             if name in files:
-                raise UserError(
-                    f"{uri}: {storage.name_of(files[name])} is a list {name!r} too; keep one of the two"
-                )
+                raise UserError(same_list(uri, files[name], name))
             files[name] = uri
         if len(files) > 1:
             return files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,11 @@ import ijson
 import numpy as np
 import pyarrow as pa
 
-from imitation import storage
+from imitation.datasets.coco_text import WithoutOddNumbers, open_text
 from imitation.datasets.paths import outside_reason
 from imitation.records import Object
 from imitation.settings import DataError
+from imitation.texts import ShallowJson, shown
 
 EXTRA = "imitation"
 _FRAME_EXTRAS = ("frame_id", "sequence", "camera", "conditions", "origin")
@@ -68,8 +68,8 @@ def read_coco(uri: str) -> CocoIndex:
     try:
         return _read(_File(uri))
     except DataError as error:
-        if error.what.startswith(_NO_JSON) and _names_nan(uri):
-            return _read(_File(uri, nan=True))
+        if error.what.startswith(_NO_JSON) and _needs_mending(uri):
+            return _read(_File(uri, mended=True))
         raise
 
 
@@ -77,53 +77,35 @@ def _read(file: _File) -> CocoIndex:
     return _Annotations(file, _read_categories(file), _read_images(file)).read()
 
 
-class _WithoutNaN:
-    """A binary file in which the words NaN and Infinity, which Python writes but JSON lacks, are null."""
-
-    WORDS = re.compile(rb"(?<=[\[,:\s])(?:NaN|-?Infinity)(?=[\],}\s])")
-    LONGEST = 16  # held back at the end of a block, in which a word may be cut in two
-
-    def __init__(self, source: Any) -> None:
-        self._source, self._held = source, b""
-
-    def read(self, size: int = -1) -> bytes:
-        if size == 0:
-            return b""
-        block = self._source.read(max(size, 1 << 16))
-        text = self.WORDS.sub(b"null", self._held + block)
-        cut = len(text) if not block else max(len(text) - self.LONGEST, 0)
-        self._held = text[cut:]
-        return text[:cut] or (self.read(size) if block else b"")
-
-
 class _File(NamedTuple):
-    """An annotation file; `nan`: it holds numbers that JSON lacks."""
+    """An annotation file; `mended`: it holds numbers that JSON lacks, or that are too large."""
 
     uri: str
-    nan: bool = False
+    mended: bool = False
 
-    def items(self, key: str) -> Iterator[Any]:
-        """The members of a top-level list, one at a time."""
-        with storage.open_input(self.uri) as source:
-            text = _WithoutNaN(source) if self.nan else source
+    def items(self, key: str, new: bool = False) -> Iterator[Any]:
+        """The members of a top-level list, one at a time. `new`: nobody has looked how deep it is nested."""
+        with open_text(self.uri) as source:
+            text: Any = WithoutOddNumbers(source) if self.mended else source
+            text = ShallowJson(text, self.uri) if new else text
             try:
                 yield from ijson.items(text, f"{key}.item", use_float=True)
             except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
                 raise DataError(self.uri, f"{_NO_JSON}; is it cut short? {_brief(error)}") from error
 
 
-def _names_nan(uri: str) -> bool:
-    with storage.open_input(uri) as source:
-        text = b""
-        while block := source.read(1 << 20):
-            text = text[-_WithoutNaN.LONGEST :] + block
-            if _WithoutNaN.WORDS.search(text):
-                return True
-    return False
+def _needs_mending(uri: str) -> bool:
+    with open_text(uri) as source:
+        mended = WithoutOddNumbers(source)
+        while not mended.changes and mended.read(1 << 20):
+            pass
+        return mended.changes > 0
 
 
 def _brief(error: Exception) -> str:
-    line = " ".join(str(error).split())
+    said = error.args[0] if error.args else ""  # ijson gives bytes where they are not UTF-8
+    text = said.decode("utf-8", "backslashreplace") if isinstance(said, bytes) else str(error)
+    line = " ".join(text.split())
     return line if len(line) <= 160 else line[:150] + " ..."
 
 
@@ -132,20 +114,25 @@ class _Categories:
     names: list[str] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
     double: dict[int, str] = field(default_factory=dict)
+    strays: list[DataError] = field(default_factory=list)
 
 
 def _read_categories(file: _File) -> _Categories:
     uri, found = file.uri, _Categories()
-    for place, row in enumerate(file.items("categories")):
+    for place, row in enumerate(file.items("categories", new=True)):
         key, name = _id(row), row.get("name") if isinstance(row, dict) else None
         if key is None or not isinstance(name, str) or not name:
-            raise DataError(uri, f"category number {place} has no whole-number id or no name: {_shown(row)}")
+            what = f"category number {place} has no whole-number id or no name: {shown(row)}"
+            found.strays.append(DataError(uri, what))
+            continue
         if key not in found.places:
             found.places[key] = len(found.names)
             found.names.append(name)
         elif found.names[found.places[key]] != name:
-            found.double[key] = f"{found.names[found.places[key]]!r} and {name!r}"
+            found.double[key] = f"{shown(found.names[found.places[key]])} and {shown(name)}"
     if not found.names:
+        if found.strays:
+            raise found.strays[0]
         raise DataError(
             uri,
             "has no list of 'categories': not COCO annotations (a results file has none; give the labels)",
@@ -170,14 +157,12 @@ def _read_images(file: _File) -> _Images:
     for number, row in enumerate(file.items("images")):
         key = _id(row)
         if key is None:
-            found.strays.append(
-                DataError(uri, f"image number {number} has no whole-number id: {_shown(row)}")
-            )
+            found.strays.append(DataError(uri, f"image number {number} has no whole-number id: {shown(row)}"))
             continue
         where, name = f"{uri}: image id {key}", row.get("file_name")
         if key in places:
             # The labels of the two cannot be told apart.
-            what = f"the id stands twice: {found.names[places[key]]!r} and {name!r}"
+            what = f"the id stands twice: {shown(found.names[places[key]])} and {shown(name)}"
             found.faults[places[key]] = DataError(where, what)
             continue
         index = places[key] = len(found.names)
@@ -187,12 +172,12 @@ def _read_images(file: _File) -> _Images:
         found.extras.append(_extra(row, _FRAME_EXTRAS))
         found.sizes.extend(0 if side is None else side for side in size)
         if reason := outside_reason(name):
-            found.faults[index] = DataError(where, f"file_name {name!r} {reason}")
+            found.faults[index] = DataError(where, f"file_name {shown(name)} {reason}")
         elif None in size:
-            sides = f"{row.get('width')!r} x {row.get('height')!r}"
+            sides = f"{shown(row.get('width'))} x {shown(row.get('height'))}"
             found.faults[index] = DataError(where, f"the size is {sides}, not two whole numbers above 0")
         elif (other := by_name.setdefault(name, key)) != key:
-            what = f"file_name {name!r} already belongs to image id {other}"
+            what = f"file_name {shown(name)} already belongs to image id {other}"
             found.faults[index] = DataError(where, what)
     if not found.names and not found.strays:
         raise DataError(uri, "has no list of 'images', or an empty one: not COCO annotations")
@@ -236,7 +221,7 @@ class _Annotations:
             extras=_packed([self._extras[i] for i in order] if any(self._extras) else [], len(order)),
             image_extras=_packed(images.extras, len(images.extras)),
             faults=images.faults,
-            strays=images.strays,
+            strays=[*self._categories.strays, *images.strays],
         )
 
     def _add(self, number: int, row: Any) -> None:
@@ -246,7 +231,7 @@ class _Annotations:
         if owner is None:
             self._strays += 1
             if self._strays <= MAX_STRAYS:
-                image = repr(_get(row, "image_id")) if isinstance(row, dict) else _shown(row)
+                image = shown(_get(row, "image_id") if isinstance(row, dict) else row)
                 self._images.strays.append(DataError(where, f"its image_id {image} is no image of the file"))
             return
         box, category = row.get("bbox"), row.get("category_id")
@@ -264,15 +249,17 @@ class _Annotations:
 
     def _fault(self, box: Any, category: Any) -> str | None:
         if not _is_whole(category) or category not in self._categories.places:
-            return f"its category_id {category!r} is no category of the file"
+            return f"its category_id {shown(category)} is no category of the file"
         if category in self._categories.double:
             return f"its category_id {category} stands for {self._categories.double[category]}"
         if not isinstance(box, list) or len(box) != 4:
-            return f"its bbox is {_shown(box)}, not four numbers (x, y, width, height)"
+            return f"its bbox is {shown(box)}, not four numbers (x, y, width, height)"
         if not all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in box):
-            return f"its bbox {_shown(box)} has what is not a finite number"
+            return f"its bbox {shown(box)} has what is not a finite number"
         if box[2] < 0 or box[3] < 0:
-            return f"its bbox {_shown(box)} has a negative size"
+            return f"its bbox {shown(box)} has a negative size"
+        if not (math.isfinite(box[0] + box[2]) and math.isfinite(box[1] + box[3])):
+            return f"its bbox {shown(box)} ends beyond what is finite"
         return None
 
     def _find_doubles(self) -> None:
@@ -320,8 +307,3 @@ def _size(value: Any) -> int | None:
     if value is None:
         return 0
     return value if _is_whole(value) and 0 < value < 2**31 else None
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:50] + " ..."

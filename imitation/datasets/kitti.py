@@ -25,11 +25,12 @@ from functools import partial
 import numpy as np
 
 from imitation import storage
-from imitation.datasets.paths import list_name
+from imitation.datasets.paths import list_name, refuse_link
 from imitation.datasets.validate import FrameChecker, Problems, handled, object_fault
 from imitation.images import image_size, open_image
 from imitation.records import Box, Camera, Cuboid, Frame, Object
 from imitation.settings import DataError, UserError
+from imitation.texts import lines_of, shown
 
 CATEGORIES = (
     "Car",
@@ -49,7 +50,13 @@ COLUMNS = 15
 
 @dataclass(frozen=True)
 class KittiFolder:
-    """Where a folder's files lie, by frame name. `doubles` are frames with two images: the second."""
+    """Where a folder's files lie, by frame name. `doubles` are frames with two images: the second.
+
+    `root` and the three folders may be symbolic links. Links of single files are followed only to what lies
+    below their folder or the root in truth (see `paths.refuse_link`).
+    """
+
+    root: str
 
     labels: Mapping[str, str]
     calibs: Mapping[str, str]
@@ -91,6 +98,7 @@ def open_kitti(root: str) -> KittiFolder:
         return found
 
     return KittiFolder(
+        root=storage.absolute(root),
         labels=files("label_2", ".txt"),
         calibs=files("calib", ".txt"),
         images=files("image_2", *SUFFIXES),
@@ -145,10 +153,13 @@ def _read_frame(
     calib = _found(folder.calibs, name, folder.calib_dir, f"{name}.txt", "calibration")
     if other := folder.doubles.get(name):
         raise DataError(other, f"{storage.name_of(image)} is the same frame; keep one")
+    places = (folder.image_dir, folder.label_dir, folder.calib_dir)
+    for uri, place in zip((image, label, calib), places):
+        refuse_link(uri, place, folder.root)
     with open_image(image) as source:
         width, height = image_size(source, image)
     camera, shift = camera_of(read_projection(calib), calib)
-    objects = parse_labels(_text(label), label, shift, known, scores)
+    objects = parse_labels(storage.read_data_text(label, "label file"), label, shift, known, scores)
     for line, obj in objects:
         if fault := object_fault(obj, width, height):
             raise DataError(f"{label}:{line}", f"{obj.category}: {fault}")
@@ -167,20 +178,15 @@ def _read_frame(
 
 def _found(files: Mapping[str, str], name: str, folder: str, expected: str, what: str) -> str:
     if name not in files:
+        if not re.fullmatch(r"[\w.-]{1,80}", name):  # a list may say anything
+            raise DataError(folder, f"frame {shown(name)} has no {what}: no file is called so")
         raise DataError(storage.join(folder, expected), f"frame {name} has no {what}: the file is missing")
     return files[name]
 
 
-def _text(uri: str) -> str:
-    try:
-        return storage.read_bytes(uri).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(uri, f"not a text file: {error}") from None
-
-
 def read_projection(uri: str) -> np.ndarray:
     """`P2` of a KITTI calibration file, float64 (3, 4). Raises `DataError` with the line."""
-    for number, line in enumerate(_text(uri).splitlines(), start=1):
+    for number, line in enumerate(lines_of(storage.read_data_text(uri, "calibration")), start=1):
         key, colon, rest = line.partition(":")
         if colon and key.strip() == "P2":
             values = [_number(v, f"{uri}:{number}", "P2") for v in rest.split()]
@@ -216,18 +222,23 @@ def parse_labels(
     offset = np.zeros(3) if shift is None else shift
     return [
         (number, _parse_line(line.split(), f"{where}:{number}", offset, known, scores))
-        for number, line in enumerate(text.splitlines(), start=1)
+        for number, line in enumerate(lines_of(text), start=1)
         if line.strip()
     ]
+
+
+def _cut(text: str) -> str:
+    """A number as it stands in the file, without end or quotation marks."""
+    return shown(text)[1:-1]
 
 
 def _number(text: str, where: str, column: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise DataError(where, f"{column} is {text!r}, not a number") from None
+        raise DataError(where, f"{column} is {shown(text)}, not a number") from None
     if not math.isfinite(value):
-        raise DataError(where, f"{column} is {text}, not a finite number")
+        raise DataError(where, f"{column} is {_cut(text)}, not a finite number")
     return value
 
 
@@ -245,11 +256,11 @@ def _parse_line(
         raise DataError(where, f"{len(columns)} columns instead of {COLUMNS}{hint}")
     category = columns[0]
     if category not in known:
-        raise DataError(where, f"unknown type {category!r}; known are {', '.join(sorted(known))}")
+        raise DataError(where, f"unknown type {shown(category)}; known are {', '.join(sorted(known))}")
     values = [_number(text, where, name) for text, name in zip(columns[1:], _NAMES)]
     truncated, occluded, alpha, x1, y1, x2, y2 = values[:7]
     if occluded not in (-1, 0, 1, 2, 3):
-        raise DataError(where, f"occluded is {columns[2]}, not a level of -1, 0, 1, 2, 3")
+        raise DataError(where, f"occluded is {_cut(columns[2])}, not a level of -1, 0, 1, 2, 3")
     truncation = None if truncated == -1 else truncated
     box = Box(x1, y1, x2, y2)
     return Object(
@@ -285,7 +296,8 @@ def kitti_splits(root: str) -> dict[str, list[str]] | None:
     if not storage.is_folder(folder):
         return None
     lists = {
-        list_name(storage.name_of(uri)[:-4]): _read_list(uri) for uri in storage.list_files(folder, ".txt")
+        list_name(storage.name_of(uri)[:-4]): _read_list(uri, base)
+        for uri in storage.list_files(folder, ".txt")
     }
     others = {name for split, names in lists.items() if split != "test" for name in names}
     if not others.isdisjoint(lists.get("test", ())):
@@ -293,12 +305,13 @@ def kitti_splits(root: str) -> dict[str, list[str]] | None:
     return lists or None
 
 
-def _read_list(uri: str) -> list[str]:
+def _read_list(uri: str, root: str) -> list[str]:
+    refuse_link(uri, storage.parent(uri), root)
     names: dict[str, int] = {}
-    for number, line in enumerate(storage.read_text(uri).splitlines(), start=1):
+    for number, line in enumerate(lines_of(storage.read_text(uri)), start=1):
         name = line.strip()
         if name in names:
-            raise UserError(f"{uri}:{number}: {name} already stands on line {names[name]}; remove one")
+            raise UserError(f"{uri}:{number}: {_cut(name)} already stands on line {names[name]}; remove one")
         if name:
             names[name] = number
     return list(names)
@@ -314,14 +327,17 @@ def kitti_sequences(root: str) -> dict[str, str]:
     mapping, rand = (storage.join(folder, name) for name in ("train_mapping.txt", "train_rand.txt"))
     if not (storage.exists(mapping) and storage.exists(rand)):
         return {}
-    drives = [line.split() for line in storage.read_text(mapping).splitlines() if line.strip()]
+    for uri in (mapping, rand):
+        refuse_link(uri, folder, root)
+    drives = [line.split() for line in lines_of(storage.read_text(mapping)) if line.strip()]
     for number, columns in enumerate(drives, start=1):
         if len(columns) != 3:
             raise UserError(f"{mapping}:{number}: {len(columns)} columns instead of 3 (date, drive, frame)")
     order = [text for text in re.split(r"[,\s]+", storage.read_text(rand)) if text]
     for place, text in enumerate(order, start=1):
-        if not (text.isdecimal() and 1 <= int(text) <= len(drives)):
-            raise UserError(f"{rand}: number {place} is {text!r}, not a line of {mapping} (1-{len(drives)})")
+        if not (text.isdecimal() and len(text) < 10 and 1 <= int(text) <= len(drives)):
+            what = f"number {place} is {shown(text)}, not a line of {mapping} (1-{len(drives)})"
+            raise UserError(f"{rand}: {what}")
     return {f"{frame:06d}": drives[int(text) - 1][1] for frame, text in enumerate(order)}
 
 

@@ -22,22 +22,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imitation import storage
-from imitation.datasets.validate import FrameChecker, Problems, handled
-from imitation.images import load_frame_image
-from imitation.records import (
-    CONDITIONS_TYPE,
-    SCHEMA,
-    Frame,
-    conditions_from_row,
-    conditions_to_row,
-    frame_from_row,
-    frames_to_table,
+from imitation.datasets.parquet_columns import (
+    COLUMNS,
+    REQUIRED,
+    check_columns,
+    conform,
+    conform_all,
+    open_parquet,
+    readable,
+    rows_of,
 )
+from imitation.datasets.validate import FrameChecker, Problems, handled
+from imitation.images import image_size, load_frame_image
+from imitation.records import SCHEMA, Frame, frame_from_row, frames_to_table
 from imitation.settings import DataError, UserError
+from imitation.texts import shown
 
 IMAGE = "image"
-REQUIRED = tuple(field.name for field in SCHEMA if not field.nullable)
 CAMERA_MUST = ("fx", "fy", "cx", "cy")
+_LISTED = ("frame_id", "sequence")
 
 
 def write_frames(frames: Iterable[Frame], uri: str, rows_per_group: int = 16) -> int:
@@ -102,88 +105,6 @@ def part_files(uri: str) -> list[str]:
     return parts
 
 
-@contextmanager
-def _readable(where: str) -> Iterator[None]:
-    """Turns what pyarrow raises about a file's content into a `DataError` that names it."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        what = f"not a readable Parquet file; it may be cut short: {_brief(error)}"
-        raise DataError(where, what) from error
-
-
-@contextmanager
-def _opened(uri: str, metadata: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
-    with storage.open_input(uri) as source:
-        with _readable(uri):
-            file = pq.ParquetFile(source, metadata=metadata)
-        yield file
-
-
-def _nullable(kind: pa.DataType) -> pa.DataType:
-    """The type with every field nullable: nulls are looked for by row, to name the row."""
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(child.name, _nullable(child.type)) for child in kind])
-    if pa.types.is_list(kind):
-        return pa.list_(_nullable(kind.value_type))
-    return kind
-
-
-_COLUMNS = {field.name: pa.field(field.name, _nullable(field.type)) for field in SCHEMA}
-
-
-def _brief(text: object) -> str:
-    line = " ".join(str(text).split())
-    return line if len(line) <= 160 else line[:150] + " ..."
-
-
-def _conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
-    """The named columns cast to the contract's types; nullable ones that are missing become nulls."""
-    columns = []
-    for name in names:
-        expected = _COLUMNS[name]
-        if name not in table.column_names:
-            columns.append(pa.chunked_array([pa.nulls(len(table), expected.type)]))
-            continue
-        column = table.column(name)
-        if name == "conditions" and (pa.types.is_struct(column.type) or _is_pairs(column.type)):
-            column = pa.chunked_array([_as_map(column)])
-        try:
-            columns.append(column.cast(expected.type))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            raise UserError(
-                f"{file}: column {name!r} is {_brief(column.type)}; expected {_brief(expected.type)} "
-                f"({_brief(error)})"
-            ) from error
-    return pa.table(columns, schema=pa.schema([_COLUMNS[name] for name in names]))
-
-
-def _is_pairs(kind: pa.DataType) -> bool:
-    """A list of (key, value) structs: what a map becomes in tools that have none."""
-    if pa.types.is_map(kind) or not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        return False
-    return pa.types.is_struct(kind.value_type) and [f.name for f in kind.value_type] == ["key", "value"]
-
-
-def _as_map(column: pa.ChunkedArray) -> pa.Array:
-    """Conditions as a struct or as pairs, as other tools write them, in the contract's open type."""
-    plain = column.to_pylist()
-    if _is_pairs(column.type):
-        plain = [None if row is None else {pair["key"]: pair["value"] for pair in row} for row in plain]
-    rows = (conditions_from_row(row) for row in plain)
-    named = (None if row is None else {name: str(value) for name, value in row.items()} for row in rows)
-    return pa.array([conditions_to_row(row) for row in named], CONDITIONS_TYPE)
-
-
-def _check_columns(file: pq.ParquetFile, uri: str) -> None:
-    found = file.schema_arrow.names
-    for name in REQUIRED:
-        if name not in found:
-            raise UserError(f"{uri}: has no column {name!r}; a frame needs {', '.join(REQUIRED)}")
-    if IMAGE not in found and "image_uri" not in found:
-        raise UserError(f"{uri}: has neither a column 'image' nor 'image_uri'; one of them is needed")
-
-
 def _wanted(columns: Iterable[str] | None) -> list[str]:
     chosen = set(SCHEMA.names if columns is None else columns) | {"frame_id", "width", "height"}
     if unknown := sorted(chosen - set(SCHEMA.names)):
@@ -192,10 +113,10 @@ def _wanted(columns: Iterable[str] | None) -> list[str]:
 
 
 def _read_group(file: pq.ParquetFile, group: int, names: Sequence[str], uri: str) -> pa.Table:
+    """The named columns of a row group that are there, as they are."""
     present = [name for name in names if name in file.schema_arrow.names]
-    with _readable(f"{uri} (row group {group})"):
-        table = file.read_row_group(group, columns=present, use_threads=False)
-    return _conform(table, names, uri)
+    with readable(f"{uri} (row group {group})"):
+        return file.read_row_group(group, columns=present, use_threads=False)
 
 
 def read_frames(
@@ -210,16 +131,17 @@ def read_frames(
     `columns` are the fields wanted (frame_id, width and height always come); the others are empty.
     `keep` are the frame_ids wanted (None: all); row groups without any are not read. Integer and float
     widths, large strings, struct fields in another order and fewer nullable ones are accepted;
-    `conditions` may be a map or a struct of any fields. Raises `UserError` for a missing column or one
-    of a wrong type, `DataError` naming the file if it cannot be read, and `DataError` naming file and
-    row for nulls where the contract has none and for what `check` finds; such files, row groups and
-    rows go to `problems` instead, if it is given, and are left out.
+    `conditions` may be a map or a struct of any fields. Raises `DataError` naming the file if it cannot be
+    read, lacks a column or has one of a wrong type, and `DataError` naming file and row for values that
+    are none of the contract's, for nulls where it has none, and for what `check` finds (with `check`, the
+    headers of image bytes are looked at too); such files, row groups and rows go to `problems` instead,
+    if it is given, and are left out.
     """
     names = _wanted(columns)
     wanted = None if keep is None else pa.array(sorted(keep), pa.string())
     for part in part_files(uri):
-        with _handed_on(problems), _opened(part) as file:
-            _check_columns(file, part)
+        with _handed_on(problems), open_parquet(part) as file:
+            check_columns(file, part, names)
             for makers in _makers(file, names, part, check, wanted, problems):
                 yield from handled(makers, problems)
 
@@ -247,32 +169,43 @@ def _makers(
     folder = storage.parent(storage.absolute(uri))
     start = 0
     for group in range(file.num_row_groups):
-        count = file.metadata.row_group(group).num_rows
         with _handed_on(problems):
             chosen = None if wanted is None else _matching(file, group, wanted, uri)
             if chosen is None or len(chosen):
                 table = _read_group(file, group, names, uri)
-                rows = range(count) if chosen is None else chosen.tolist()
-                values = (table if chosen is None else table.take(chosen)).to_pylist()
+                rows = np.arange(len(table)) if chosen is None else chosen
+                numbers = (start + rows).tolist()
+                values = rows_of(table if chosen is None else table.take(chosen), names, uri, numbers)
                 yield [
-                    partial(_frame, row, folder, f"{uri}: row {start + place}", check)
-                    for place, row in zip(rows, values)
+                    partial(_frame, row, folder, f"{uri}: row {number}", check)
+                    for number, row in zip(numbers, values)
                 ]
-        start += count
+        start += file.metadata.row_group(group).num_rows
 
 
 def _matching(file: pq.ParquetFile, group: int, wanted: pa.Array, uri: str) -> np.ndarray:
     """The rows of a row group whose frame_id is wanted, int64 (K,)."""
-    ids = _read_group(file, group, ["frame_id"], uri).column("frame_id")
-    return np.flatnonzero(pc.is_in(ids, value_set=wanted).to_numpy())
+    table = _read_group(file, group, ["frame_id"], uri)
+    try:
+        ids = conform(table, ["frame_id"], uri).column("frame_id")
+    except DataError:  # the listing told of rows without a sound one
+        rows = rows_of(table, ["frame_id"], uri, range(len(table)))
+        ids = pa.array([None if isinstance(row, DataError) else row["frame_id"] for row in rows], pa.string())
+    return np.flatnonzero(pc.is_in(ids, value_set=wanted).to_numpy(zero_copy_only=False))
 
 
-def _frame(values: dict[str, Any], folder: str, where: str, check: FrameChecker | None = None) -> Frame:
+def _frame(
+    values: dict[str, Any] | DataError, folder: str, where: str, check: FrameChecker | None = None
+) -> Frame:
+    if isinstance(values, DataError):
+        raise values
     _check_nulls(values, where)
     if (uri := values.get("image_uri")) is not None:
         values["image_uri"] = storage.beside(folder, uri)
     frame = frame_from_row(values)
     if check is not None:
+        if frame.image is not None:
+            image_size(frame.image, f"{where} (frame {shown(frame.frame_id)[1:-1]})")
         check(frame, where)
     return frame
 
@@ -288,6 +221,8 @@ def _check_nulls(values: dict[str, Any], where: str) -> None:
             raise DataError(where, f"object {index} has no category or no box")
         for name in ("box", "visible_box", "amodal_box", "cuboid"):
             _check_struct(obj[name] or {}, f"object {index}: {name}", where)
+    if any(pair[0] is None for pair in values.get("conditions") or ()):
+        raise DataError(where, "a condition has no name")
 
 
 def _check_struct(fields: dict[str, Any], what: str, where: str) -> None:
@@ -302,28 +237,32 @@ def read_ids(uri: str, problems: Problems | None = None) -> dict[str, str | None
     there; a frame_id that stands twice is then left to a `FrameChecker`, which names both rows."""
     sequences: dict[str, str | None] = {}
     for part in part_files(uri):
-        with _handed_on(problems), _opened(part) as file:
-            _check_columns(file, part)
-            row = 0
+        with _handed_on(problems), open_parquet(part) as file:
+            check_columns(file, part, SCHEMA.names)
+            start = 0
             for group in range(file.num_row_groups):
                 with _handed_on(problems):
-                    table = _read_group(file, group, ("frame_id", "sequence"), part)
-                    for place, (frame_id, sequence) in enumerate(zip(*table.to_pydict().values()), start=row):
+                    table = _read_group(file, group, _LISTED, part)
+                    rows = rows_of(table, _LISTED, part, range(start, start + len(table)))
+                    for place, row in enumerate(rows, start=start):
                         with _handed_on(problems):
-                            _list(sequences, frame_id, sequence, f"{part}: row {place}", problems is None)
-                row += file.metadata.row_group(group).num_rows
+                            _list(sequences, row, f"{part}: row {place}", problems is None)
+                start += file.metadata.row_group(group).num_rows
     return sequences
 
 
 def _list(
-    sequences: dict[str, str | None], frame_id: str | None, sequence: str | None, where: str, strict: bool
+    sequences: dict[str, str | None], row: dict[str, Any] | DataError, where: str, strict: bool
 ) -> None:
+    if isinstance(row, DataError):
+        raise row
+    frame_id = row["frame_id"]
     if frame_id is None:
         raise DataError(where, "frame_id is null")
     if frame_id not in sequences:
-        sequences[frame_id] = sequence
+        sequences[frame_id] = row["sequence"]
     elif strict:
-        raise DataError(where, f"the frame_id {frame_id!r} stands there twice")
+        raise DataError(where, f"the frame_id {shown(frame_id)} stands there twice")
 
 
 class _GroupCache:
@@ -377,7 +316,8 @@ class FrameStore:
     by row group and cached up to `cache_bytes`. All methods may be called from several threads at
     once. `columns` leaves out what is not needed, such as `origin` in training.
 
-    Raises `UserError` and `DataError` as `read_frames` does when opened, `DataError` from `image`.
+    Raises `UserError` and `DataError` as `read_frames` does when opened, for any row, and `DataError` from
+    `image`.
     """
 
     def __init__(
@@ -393,21 +333,21 @@ class FrameStore:
         for uri in [uris] if isinstance(uris, str) else uris:
             for file_uri in part_files(uri):
                 self._add(storage.absolute(file_uri), names, tables, places)
-        schema = pa.schema([_COLUMNS[name] for name in names])
+        schema = pa.schema([COLUMNS[name] for name in names])
         self._labels = pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
         self._places = np.concatenate([np.empty((0, 3), np.int32), *places])
         self.frame_ids: list[str] = self._labels.column("frame_id").to_pylist()
 
     def _add(self, uri: str, names: list[str], tables: list[pa.Table], places: list[np.ndarray]) -> None:
-        with _opened(uri) as file:
-            _check_columns(file, uri)
+        with open_parquet(uri) as file:
+            check_columns(file, uri, names)
             has_images = IMAGE in file.schema_arrow.names
             part = len(self._parts)
             self._parts.append(_Part(uri, storage.parent(uri), file.metadata, has_images))
             present = [name for name in names if name in file.schema_arrow.names]
-            with _readable(uri):
+            with readable(uri):
                 table = file.read(columns=present, use_threads=False)
-            tables.append(_conform(table, names, uri))
+            tables.append(conform_all(table, names, uri))
             for group in range(file.num_row_groups):
                 rows = np.arange(file.metadata.row_group(group).num_rows, dtype=np.int32)
                 places.append(np.stack([np.full_like(rows, part), np.full_like(rows, group), rows], axis=1))
@@ -448,8 +388,9 @@ class FrameStore:
 
     def _read_images(self, part: int, group: int) -> pa.ChunkedArray:
         source = self._parts[part]
-        with _opened(source.uri, source.metadata) as file:
-            return _read_group(file, group, [IMAGE], source.uri).column(IMAGE)
+        with open_parquet(source.uri, metadata=source.metadata) as file:
+            table = _read_group(file, group, [IMAGE], source.uri)
+        return conform(table, [IMAGE], f"{source.uri} (row group {group})").column(IMAGE)
 
     def image(self, index: int) -> np.ndarray:
         """The frame's pixels, uint8 (height, width, 3), RGB, from its bytes or its `image_uri`.

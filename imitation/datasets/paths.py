@@ -8,6 +8,7 @@ from typing import Any
 
 from imitation import storage
 from imitation.settings import DataError
+from imitation.texts import shown
 
 TRIED = 20  # file names by which the folder of the images is found
 
@@ -33,14 +34,76 @@ def inside(folder: str, name: str, where: str) -> str:
     symbolic link. The folder itself may be a link: its owner put it there.
     """
     if reason := outside_reason(name):
-        raise DataError(where, f"the path {name!r} {reason}")
+        raise DataError(where, f"the path {shown(name)} {reason}")
     uri = storage.join(folder, name.replace("\\", "/"))
     if storage.is_local(uri):
         _, local = storage.resolve(uri)
         _, base = storage.resolve(folder)
         if not os.path.realpath(local).startswith(os.path.realpath(base).rstrip("/") + "/"):
-            raise DataError(where, f"the path {name!r} leaves {base} through a symbolic link, not followed")
+            raise DataError(
+                where, f"the path {shown(name)} leaves {base} through a symbolic link, not followed"
+            )
     return uri
+
+
+def refuse_link(uri: str, folder: str, root: str) -> None:
+    """Raises `DataError` for a file below `folder` that a symbolic link leads to somewhere outside.
+
+    Allowed are links to files below `folder` or below the dataset's `root`, each as it lies in truth: both
+    may be links themselves, their owner put them there (`image_2` on another disk). Links of single files
+    out of the dataset are not followed, since an archive from elsewhere can hold a link to any file.
+    """
+    if not storage.is_local(uri):
+        return
+    local, start = storage.resolve(uri)[1], storage.resolve(folder)[1]
+    if os.path.dirname(local) == start and not os.path.islink(local):
+        return  # as nearly always
+    real = os.path.realpath(local)
+    if not real.startswith((_real(start), _real(storage.resolve(root)[1]))):
+        raise DataError(
+            uri,
+            f"is a symbolic link, not followed: it leads out of {folder}; put the file itself there (a copy "
+            "or a hard link), or make the whole folder a link",
+        )
+
+
+def _real(folder: str) -> str:
+    return os.path.realpath(folder).rstrip("/") + "/"
+
+
+def _uri(folder: str, name: str) -> str:
+    return storage.join(folder, storage.printable(name))
+
+
+def files_below(folder: str) -> tuple[list[str], list[DataError]]:
+    """The files below a folder, sorted, and what could not be listed: folders that may not be read or that
+    are symbolic links to somewhere outside, which are not followed. Nor are links to folders inside: what
+    they lead to is listed at its own place. Names that begin with a dot are left out."""
+    if not storage.is_local(folder):
+        return storage.list_files(folder, recursive=True), []
+    start = storage.resolve(folder)[1]
+    files: list[str] = []
+    faults: list[DataError] = []
+    todo = [""]
+    while todo:
+        below = todo.pop()
+        try:
+            entries = sorted(os.listdir(os.path.join(start, below)))
+        except OSError as error:
+            faults.append(DataError(_uri(folder, below), f"cannot be listed: {error.strerror}"))
+            continue
+        for entry in entries:
+            name, path = below + entry, os.path.join(start, below, entry)
+            if entry.startswith("."):
+                continue
+            if os.path.isfile(path):
+                files.append(name)
+            elif os.path.isdir(path) and not os.path.islink(path):
+                todo.append(f"{name}/")
+            elif os.path.isdir(path) and not f"{os.path.realpath(path)}/".startswith(_real(start)):
+                what = f"is a symbolic link, not followed: it leads out of {folder}"
+                faults.append(DataError(_uri(folder, name), f"{what}; put the folder itself there"))
+    return [_uri(folder, name) for name in sorted(files)], faults
 
 
 def image_places(root: str, here: str, endings: Iterable[str], names: Sequence[str]) -> str:

@@ -146,6 +146,12 @@ def check_split(split: str) -> None:
         raise UserError(f"there is no split {split!r}; known are {', '.join(SPLITS)}")
 
 
+def same_list(place: str, other: str, name: str) -> str:
+    """What to say of two files or folders that are both the list of that name (`val` and `valid`)."""
+    other = storage.name_of(other)
+    return f"{place}: {other} is the list {name!r} too; keep one of the two, or put all of it in one"
+
+
 def list_of(split: str, lists: Collection[str]) -> str | None:
     """Which of a dataset's own lists a split's frames come from, as `assign_roles` deals them out; None
     where the dataset has no lists."""

@@ -20,6 +20,7 @@ from imitation.datasets.reader import (
     cut_all,
     first_split_of,
     list_of,
+    same_list,
 )
 from imitation.datasets.validate import FrameChecker, Problems
 from imitation.datasets.waymo import WaymoReader
@@ -27,6 +28,7 @@ from imitation.datasets.yolo import YoloReader
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
 from imitation.splits import SPLITS, SplitSettings
+from imitation.texts import shown
 
 __all__ = [
     "READERS",
@@ -84,15 +86,24 @@ class ParquetReader(SplitReader):
         if not storage.is_folder(self.root):
             return {None: self.root}
         places = [*storage.list_files(self.root, ".parquet"), *storage.list_folders(self.root)]
-        found = {list_name(storage.name_of(place).removesuffix(".parquet")): place for place in places}
-        lists: dict[str | None, str] = {name: found[name] for name in (*SPLITS, "val") if name in found}
-        return lists or {None: self.root}
+        found: dict[str | None, str] = {}
+        for place in places:
+            name = list_name(storage.name_of(place).removesuffix(".parquet"))
+            if name in found:
+                raise UserError(same_list(place, found[name], name))
+            if name in (*SPLITS, "val"):
+                found[name] = place
+        return {name: found[name] for name in (*SPLITS, "val") if name in found} or {None: self.root}
 
     @cached_property
     def _listed(self) -> dict[str | None, _Listed]:
         return {name: _list_ids(place) for name, place in self._sources.items()}
 
     def _cut(self) -> Splits:
+        nothing = not any(listed.sequences for listed in self._listed.values())
+        for listed in self._listed.values():  # why a list is empty says more than that it is
+            if listed.strays and not listed.sequences and (self._divide or nothing):
+                raise listed.strays[0]
         if None in self._listed:
             return self._by_seed(self._listed[None].sequences, self.root)
         sequences = {i: seq for listed in self._listed.values() for i, seq in listed.sequences.items()}
@@ -131,7 +142,8 @@ def _list_ids(place: str) -> _Listed:
         for name, sequence in read_ids(part, listed.strays.append).items():
             if name in listed.parts:
                 other = listed.parts[name]
-                listed.strays.append(DataError(part, f"the frame_id {name!r} was already used in {other}"))
+                what = f"the frame_id {shown(name)} was already used in {other}"
+                listed.strays.append(DataError(part, what))
                 continue
             listed.sequences[name] = sequence
             listed.parts[name] = part

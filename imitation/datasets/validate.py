@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from imitation.records import Box, Cuboid, Frame, Object
 from imitation.settings import DataError
+from imitation.texts import shown
 
 Problems = Callable[[DataError], None]
 
@@ -64,7 +65,8 @@ def check_frame(frame: Frame, where: str) -> None:
             raise DataError(where, f"the focal lengths are {camera.fx:g} and {camera.fy:g} px, not above 0")
     for index, obj in enumerate(frame.objects):
         if fault := object_fault(obj, frame.width, frame.height):
-            raise DataError(where, f"frame {frame.frame_id}, object {index} ({obj.category}): {fault}")
+            name, category = (shown(text)[1:-1] for text in (frame.frame_id, obj.category))
+            raise DataError(where, f"frame {name}, object {index} ({category}): {fault}")
 
 
 class FrameChecker:
@@ -77,9 +79,8 @@ class FrameChecker:
         """Raises `DataError`; a frame that was refused does not count as seen."""
         check_frame(frame, where)
         if frame.frame_id in self._seen:
-            raise DataError(
-                where, f"the frame_id {frame.frame_id!r} was already used in {self._seen[frame.frame_id]}"
-            )
+            what = f"the frame_id {shown(frame.frame_id)} was already used"
+            raise DataError(where, f"{what} in {self._seen[frame.frame_id]}")
         self._seen[frame.frame_id] = where
 
 

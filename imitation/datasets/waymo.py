@@ -15,45 +15,54 @@ The root holds the component folders, or `training/` and `validation/` that do (
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NoReturn
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation import storage
-from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of
-from imitation.datasets.validate import FrameChecker, Problems, handled
-from imitation.datasets.waymo_cuboids import Calibration, LaserBox, associate
+from imitation.datasets.parquet_columns import open_parquet, readable
+from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of, same_list
+from imitation.datasets.validate import FrameChecker, Problems, handled, object_fault
+from imitation.datasets.waymo_columns import (
+    BYTES,
+    CAMERA,
+    CAMERAS,
+    KEYS,
+    SEGMENT,
+    TIME,
+    Key,
+    check_columns,
+    frame_key,
+    plain,
+    read_columns,
+)
+from imitation.datasets.waymo_cuboids import associate
+from imitation.datasets.waymo_segment import Segment, segment_of
 from imitation.images import image_size
-from imitation.records import Box, Frame, Object
+from imitation.records import Frame
 from imitation.settings import DataError, UserError
 from imitation.splits import SplitSettings
+from imitation.texts import shown
 
-CAMERAS = ("FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT")
-TYPES = ("TYPE_UNKNOWN", "TYPE_VEHICLE", "TYPE_PEDESTRIAN", "TYPE_SIGN", "TYPE_CYCLIST")
 FOLDERS = {"training": "train", "train": "train", "validation": "val", "val": "val", "testing": "test"}
 FOLDERS |= {"mine": "mine", "stop": "stop", "test": "test"}
 
-SEGMENT, TIME, CAMERA = "key.segment_context_name", "key.frame_timestamp_micros", "key.camera_name"
-CAMERA_ID, LASER_ID = "key.camera_object_id", "key.laser_object_id"
 IMAGE = "[CameraImageComponent].image"
 _ID = re.compile(rf"(.+)_(-?\d+)_({'|'.join(CAMERAS)})", re.DOTALL)
 BATCH = 8  # images in memory at a time
 
-Key = tuple[int, str]
-"""Timestamp (microseconds) and camera name."""
-
 
 @dataclass
 class _List:
-    """One list of segments: the file of each frame, in the files' order, and what could not be listed."""
+    """One list of segments: the file of each frame, in the files' order, the first frame of each file, and
+    what could not be listed."""
 
     folder: str
     frames: dict[str, str] = field(default_factory=dict)
+    firsts: dict[str, str] = field(default_factory=dict)
     strays: list[DataError] = field(default_factory=list)
 
 
@@ -82,7 +91,7 @@ class WaymoReader(SplitReader):
                 storage.is_folder(storage.join(folder, c)) for c in ("camera_image", "camera_box")
             ):
                 if name in found:
-                    raise UserError(f"{folder}: {found[name]} is the list {name!r} too; keep one of the two")
+                    raise UserError(same_list(folder, found[name], name))
                 found[name] = folder
         if not found:
             raise UserError(
@@ -95,24 +104,29 @@ class WaymoReader(SplitReader):
         return {name: self._list(folder) for name, folder in self._folders.items()}
 
     def _list(self, folder: str) -> _List:
-        listed = _List(folder)
-        for uri in storage.list_files(storage.join(folder, "camera_image"), ".parquet"):
+        listed, place = _List(folder), storage.join(folder, "camera_image")
+        for uri in storage.list_no_files(place, ".parquet"):
+            listed.strays.append(DataError(uri, "is called like a Parquet file, but is no file"))
+        for uri in storage.list_files(place, ".parquet"):
             try:
-                keys = _read_columns(uri, (SEGMENT, TIME, CAMERA))
+                keys = read_columns(uri, KEYS)
             except DataError as error:
                 listed.strays.append(error)
                 continue
             for row, values in enumerate(zip(keys[SEGMENT], keys[TIME], keys[CAMERA])):
                 try:
-                    segment, key = _frame_key(*values, where=f"{uri}: row {row}")
+                    segment, key = frame_key(*values, where=f"{uri}: row {row}")
                     if key[1] in self._cameras:
-                        _add(listed.frames, segment, key, uri, row)
+                        _add(listed, segment, key, uri, row)
                 except DataError as error:
                     listed.strays.append(error)
         return listed
 
     def _cut(self) -> Splits:
         sequences = {i: _parts(i)[0] for listed in self._listed.values() for i in listed.frames}
+        strays = [stray for listed in self._listed.values() for stray in listed.strays]
+        if strays and not sequences:
+            raise strays[0]
         if not sequences:
             raise UserError(f"{self.root}: no image of {', '.join(sorted(self._cameras))} could be listed")
         if None in self._listed:
@@ -137,8 +151,9 @@ class WaymoReader(SplitReader):
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
         listed, check = self._of(split), FrameChecker()
         for uri, names in _by_file(wanted, listed.frames).items():
-            keys = {_parts(name)[1]: name for name in names}
-            yield from _read_segment(listed.folder, uri, keys, check, problems)
+            # a segment may be read in parts: one of them tells what belongs to no image
+            tells = problems is None or names[0] == listed.firsts[uri]
+            yield from _read_segment(listed.folder, uri, names, tells, check, problems)
 
 
 def _by_file(names: Sequence[str], frames: dict[str, str]) -> dict[str, list[str]]:
@@ -148,12 +163,13 @@ def _by_file(names: Sequence[str], frames: dict[str, str]) -> dict[str, list[str
     return found
 
 
-def _add(frames: dict[str, str], segment: str, key: Key, uri: str, row: int) -> None:
+def _add(listed: _List, segment: str, key: Key, uri: str, row: int) -> None:
     frame_id = _frame_id(segment, key)
-    if frame_id in frames:
-        where = f"{uri}: row {row}"
-        raise DataError(where, f"the image of {frame_id} was already found in {frames[frame_id]}")
-    frames[frame_id] = uri
+    if frame_id in listed.frames:
+        where, other = f"{uri}: row {row}", listed.frames[frame_id]
+        raise DataError(where, f"the image of {shown(frame_id)[1:-1]} was already found in {other}")
+    listed.frames[frame_id] = uri
+    listed.firsts.setdefault(uri, frame_id)
 
 
 def _frame_id(segment: str, key: Key) -> str:
@@ -167,125 +183,97 @@ def _parts(frame_id: str) -> tuple[str, Key]:
     return match[1], (int(match[2]), match[3])
 
 
-def _frame_key(segment: Any, time: Any, camera: Any, where: str) -> tuple[str, Key]:
-    if not isinstance(segment, str) or not segment or "/" in segment:
-        raise DataError(where, f"{SEGMENT} is {segment!r}, not a segment's name")
-    return segment, (_whole(time, TIME, where), camera_name(camera, where))
-
-
-def _whole(value: Any, column: str, where: str) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise DataError(where, f"{column} is {value!r}, not a whole number") from None
-
-
-def camera_name(value: Any, where: str) -> str:
-    """The camera's name from a number (1 to 5), its digits, or the name itself. Raises `DataError`."""
-    return _named(value, ("UNKNOWN", *CAMERAS), CAMERA, where, first=1)
-
-
-def _named(value: Any, names: Sequence[str], column: str, where: str, first: int = 0) -> str:
-    text = str(value)
-    if text in names[first:]:
-        return text
-    if not text.isdecimal() or not first <= int(text) < len(names):
-        raise DataError(
-            where, f"{column} is {value!r}; known are {', '.join(names[first:])} and their numbers"
-        )
-    return names[int(text)]
-
-
-@contextmanager
-def _readable(uri: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        line = " ".join(str(error).split())[:160]
-        raise DataError(uri, f"not a readable Parquet file; it may be cut short: {line}") from error
-
-
-def _read_columns(uri: str, needed: Sequence[str], optional: Sequence[str] = ()) -> dict[str, list[Any]]:
-    """Columns as lists; those of `optional` that are missing are left out. Raises `DataError`."""
-    with storage.open_input(uri) as source, _readable(uri):
-        file = pq.ParquetFile(source)
-        names = file.schema_arrow.names
-        if missing := [name for name in needed if name not in names]:
-            raise DataError(uri, f"has no column {', '.join(missing)}; it has {', '.join(names[:12])}")
-        return file.read(columns=[*needed, *(name for name in optional if name in names)]).to_pydict()
-
-
-def _component(folder: str, name: str, segment_file: str) -> str | None:
-    """A component's file of the same segment, if there is one."""
-    uri = storage.join(folder, name, storage.name_of(segment_file))
-    return uri if storage.exists(uri) else None
-
-
-@dataclass
-class _Segment:
-    """What a segment's small components say, by frame, camera or object."""
-
-    boxes: dict[Key, list[tuple[str, Object]]] = field(default_factory=dict)  # with the camera_object_id
-    faults: dict[Key, DataError] = field(default_factory=dict)
-    calibrations: dict[str, Calibration] = field(default_factory=dict)
-    conditions: dict[int, dict[str, str]] = field(default_factory=dict)
-    lasers: dict[int, list[LaserBox]] = field(default_factory=dict)
-    partners: dict[tuple[Key, str], str] = field(default_factory=dict)  # (key, camera id) -> laser id
-
-
 def _read_segment(
-    folder: str, uri: str, wanted: dict[Key, str], check: FrameChecker, problems: Problems | None
+    folder: str,
+    uri: str,
+    wanted: Collection[str],
+    tells: bool,
+    check: FrameChecker,
+    problems: Problems | None,
 ) -> Iterator[Frame]:
-    """The wanted frames of one segment's file, in its order; a file that cannot be read loses them all."""
+    """The wanted frames of one segment's file, in its order; a component that cannot be read loses them all.
+    `tells`: the problems that belong to no frame are told as well."""
     try:
-        segment = _segment_of(folder, uri)
-        yield from handled(_images(uri, wanted, segment, check), problems)
+        segment = segment_of(folder, uri)
+        yield from handled(_images(uri, wanted, tells, segment, check), problems)
     except DataError as error:
         if problems is None:
             raise
         problems(error)
 
 
+def _refuse(error: DataError) -> NoReturn:
+    raise error
+
+
 def _images(
-    uri: str, wanted: dict[Key, str], segment: _Segment, check: FrameChecker
+    uri: str, wanted: Collection[str], tells: bool, segment: Segment, check: FrameChecker
 ) -> Iterator[Callable[[], Frame]]:
     """Makers of frames: row groups without a wanted frame are not read, and of the others only a batch of
-    images is in memory."""
-    with storage.open_input(uri) as source:
-        with _readable(uri):
-            file = pq.ParquetFile(source, buffer_size=1 << 20, pre_buffer=False)
-        start, left = 0, dict(wanted)
+    images is in memory. What is wrong with a row group or with no frame in particular is a maker as well."""
+    if tells:
+        yield from (partial(_refuse, stray) for stray in segment.strays)
+    with open_parquet(uri, buffer_size=1 << 20, pre_buffer=False) as file:
+        check_columns(file, KEYS | {IMAGE: BYTES}, uri)
+        start, left = 0, set(wanted)
+        found: set[Key] = set()
         for group in range(file.num_row_groups):
-            with _readable(uri):
-                columns = file.read_row_group(group, columns=[SEGMENT, TIME, CAMERA]).to_pydict()
-            rows = list(zip(columns[SEGMENT], columns[TIME], columns[CAMERA]))
-            keys = [_take(row, left) for row in rows]
-            if any(keys):
-                for row, image in enumerate(_column(file, group, IMAGE, uri)):
-                    if (key := keys[row]) is not None:
-                        where = f"{uri}: row {start + row}"
-                        yield partial(_frame, wanted[key], key, image, segment, check, where)
-            start += len(rows)
+            try:
+                with readable(f"{uri} (row group {group})"):
+                    columns = plain(file.read_row_group(group, columns=[*KEYS], use_threads=False), [*KEYS])
+                keys = [_key(row, found) for row in zip(*columns.values())]
+                taken = [_take(*place, left) for place in keys]
+                if any(taken):
+                    for row, image in enumerate(_column(file, group, IMAGE, uri)):
+                        if frame_id := taken[row]:
+                            where = f"{uri}: row {start + row}"
+                            yield partial(_frame, frame_id, keys[row][1], image, segment, check, where)
+            except DataError as error:
+                tells = False  # boxes may be of the images that could not be read
+                yield partial(_refuse, error)
+            start += file.metadata.row_group(group).num_rows
+    if tells and (dangling := _dangling(segment, found, uri)):
+        yield partial(_refuse, dangling)
 
 
-def _take(row: tuple[Any, Any, Any], left: dict[Key, str]) -> Key | None:
-    """The row's key if its frame is wanted and has not been taken yet; the listing told of the others."""
+def _key(row: tuple[Any, ...], found: set[Key]) -> tuple[str, Key]:
+    """The segment and key of a row, which is added to those `found`; an empty segment for a row that is no
+    frame, which the listing told of."""
     try:
-        segment, key = _frame_key(*row, where="")
+        segment, key = frame_key(row[0], row[1], row[2], where="")
     except DataError:
+        return "", (0, "")
+    found.add(key)
+    return segment, key
+
+
+def _take(segment: str, key: Key, left: set[str]) -> str | None:
+    """The id of a row's frame if it is wanted and has not been taken yet."""
+    frame_id = _frame_id(segment, key)
+    if frame_id not in left:
         return None
-    if left.get(key) != _frame_id(segment, key):
+    left.discard(frame_id)
+    return frame_id
+
+
+def _dangling(segment: Segment, found: set[Key], uri: str) -> DataError | None:
+    """The labels of no image, as one problem: where only some images are at hand, they are many."""
+    labels = [(label.row, key) for key, of in segment.boxes.items() if key not in found for label in of]
+    if not labels:
         return None
-    del left[key]
-    return key
+    row, (time, camera) = min(labels)
+    more = f", nor have {len(labels) - 1} more boxes of this file" if len(labels) > 1 else ""
+    what = f"the box of timestamp {time} and camera {camera} has no image in {uri}{more}; remove such rows"
+    return DataError(f"{segment.boxes_uri}: row {row}", what)
 
 
 def _column(file: pq.ParquetFile, group: int, name: str, uri: str) -> Iterator[Any]:
     """A row group's values of a column; a few of its pages (as the writer cut them) are in memory."""
-    with _readable(uri):
+    where = f"{uri} (row group {group})"
+    with readable(where):
         batches = file.iter_batches(BATCH, row_groups=[group], columns=[name], use_threads=False)
     while True:
-        with _readable(uri):
+        with readable(where):
             batch = next(batches, None)
         if batch is None:
             return
@@ -293,21 +281,26 @@ def _column(file: pq.ParquetFile, group: int, name: str, uri: str) -> Iterator[A
 
 
 def _frame(
-    frame_id: str, key: Key, image: bytes | None, segment: _Segment, check: FrameChecker, where: str
+    frame_id: str, key: Key, image: bytes | None, segment: Segment, check: FrameChecker, where: str
 ) -> Frame:
     if image is None:
         raise DataError(where, f"{IMAGE} is null")
-    if key in segment.faults:
-        raise segment.faults[key]
+    for fault in (segment.faults.get(key), segment.faults.get(key[1])):
+        if fault is not None:
+            raise fault
     width, height = image_size(image, where)
     labelled = segment.boxes.get(key, [])
+    for label in labelled:
+        if reason := object_fault(label.object, width, height):
+            raise DataError(f"{segment.boxes_uri}: row {label.row}", f"frame {frame_id}: {reason}")
     calibration = segment.calibrations.get(key[1])
     if calibration is not None and calibration.size != (width, height):
         sizes = f"{calibration.size[0]}x{calibration.size[1]} px, but the image is {width}x{height}"
         raise DataError(where, f"the calibration of {key[1]} is for {sizes}")
-    objects = [obj for _, obj in labelled]
+    objects = [label.object for label in labelled]
     if calibration is not None and (lasers := segment.lasers.get(key[0])):
-        partners = [segment.partners.get((key, camera_id)) for camera_id, _ in labelled]
+        ids = [label.camera_id for label in labelled]
+        partners = [None if i is None else segment.partners.get((key, i)) for i in ids]
         objects = associate(objects, partners, lasers, key[1], calibration)
     frame = Frame(
         frame_id=frame_id,
@@ -321,118 +314,3 @@ def _frame(
     )
     check(frame, where)
     return frame
-
-
-def _segment_of(folder: str, uri: str) -> _Segment:
-    found = _Segment()
-    boxes = _component(folder, "camera_box", uri)
-    if boxes is None:
-        raise DataError(
-            uri,
-            "this segment has no file in camera_box, so its images are not labelled (Waymo gives 2D boxes "
-            "for a part of its segments); remove it, or set data.on_error=skip",
-        )
-    _read_boxes(boxes, found)
-    if place := _component(folder, "camera_calibration", uri):
-        _read_calibrations(place, found)
-    if place := _component(folder, "stats", uri):
-        _read_stats(place, found)
-    synced = _component(folder, "lidar_camera_synced_box", uri)
-    lidar = _component(folder, "lidar_box", uri)
-    if found.calibrations and (synced or lidar):
-        _read_lasers(synced, lidar, found)
-        if place := _component(folder, "camera_to_lidar_box_association", uri):
-            _read_partners(place, found)
-    return found
-
-
-def _read_boxes(uri: str, found: _Segment) -> None:
-    name = "[CameraBoxComponent]"
-    sides = [f"{name}.box.{what}" for what in ("center.x", "center.y", "size.x", "size.y")]
-    level = f"{name}.difficulty_level.detection"
-    table = _read_columns(uri, (TIME, CAMERA, CAMERA_ID, *sides, f"{name}.type"), (level,))
-    levels = table.get(level)
-    columns = [table[column] for column in (TIME, CAMERA, CAMERA_ID, *sides, f"{name}.type")]
-    for row, (time, camera, camera_id, x, y, width, height, kind) in enumerate(zip(*columns)):
-        where = f"{uri}: row {row}"
-        key = (_whole(time, TIME, where), camera_name(camera, where))
-        try:
-            if None in (x, y, width, height):
-                raise DataError(where, f"the box has a null: {(x, y, width, height)}")
-            if not (width >= 0 and height >= 0):
-                raise DataError(where, f"the box's size is {width} x {height} px, below 0")
-            box = Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-            category = _named(kind, TYPES, f"{name}.type", where)
-            # Waymo writes level 2 alone; unset (null or 0) counts as level 1
-            difficulty = None if levels is None else _whole(levels[row] or 1, level, where)
-            obj = Object(category, box, visible_box=box, difficulty=difficulty)
-            found.boxes.setdefault(key, []).append((str(camera_id), obj))
-        except DataError as error:
-            found.faults.setdefault(key, error)
-
-
-def _read_calibrations(uri: str, found: _Segment) -> None:
-    name = "[CameraCalibrationComponent]"
-    numbers = [f"{name}.intrinsic.{what}" for what in ("f_u", "f_v", "c_u", "c_v")]
-    rest = (f"{name}.width", f"{name}.height", f"{name}.extrinsic.transform")
-    columns = _read_columns(uri, (CAMERA, *numbers, *rest))
-    for row, (camera, fx, fy, cx, cy, width, height, pose) in enumerate(zip(*columns.values())):
-        where = f"{uri}: row {row}"
-        found.calibrations[camera_name(camera, where)] = Calibration.of(
-            (fx, fy, cx, cy), (width, height), pose, where
-        )
-
-
-def _read_stats(uri: str, found: _Segment) -> None:
-    names = ("time_of_day", "weather", "location")
-    columns = [f"[StatsComponent].{name}" for name in names]
-    table = _read_columns(uri, (TIME,), columns)
-    for row, time in enumerate(table[TIME]):
-        said = {name: table[column][row] for name, column in zip(names, columns) if column in table}
-        found.conditions[_whole(time, TIME, f"{uri}: row {row}")] = {k: str(v) for k, v in said.items() if v}
-
-
-def _read_lasers(synced: str | None, lidar: str | None, found: _Segment) -> None:
-    """Cuboids by frame. A synced box holds for the camera that sees the object best, at the moment it did;
-    the others see the object where the lidar did."""
-    box = ("center.x", "center.y", "center.z", "size.x", "size.y", "size.z", "heading")
-    boxes: dict[tuple[int, str], LaserBox] = {}
-    if lidar:
-        name = "[LiDARBoxComponent]"
-        columns = _read_columns(lidar, (TIME, LASER_ID, f"{name}.type", *(f"{name}.box.{b}" for b in box)))
-        for row, (time, laser_id, kind, *values) in enumerate(zip(*columns.values())):
-            where = f"{lidar}: row {row}"
-            key = (_whole(time, TIME, where), str(laser_id))
-            try:
-                category = _named(kind, TYPES, f"{name}.type", where)
-                boxes[key] = LaserBox(key[1], category).with_lidar(values, where)
-            except DataError as error:
-                _blame(found, key[0], error)
-    if synced:
-        name = "[LiDARCameraSyncedBoxComponent]"
-        sides = (f"{name}.camera_synced_box.{b}" for b in box)
-        columns = _read_columns(synced, (TIME, LASER_ID, f"{name}.most_visible_camera_name", *sides))
-        for row, (time, laser_id, camera, *values) in enumerate(zip(*columns.values())):
-            where = f"{synced}: row {row}"
-            key = (_whole(time, TIME, where), str(laser_id))
-            try:
-                seen_by = camera_name(camera, where)
-                boxes[key] = boxes.get(key, LaserBox(key[1], None)).with_synced(values, seen_by, where)
-            except DataError as error:
-                _blame(found, key[0], error)
-    for (time, _), laser in boxes.items():
-        found.lasers.setdefault(time, []).append(laser)
-
-
-def _blame(found: _Segment, time: int, error: DataError) -> None:
-    """Leaves out the images of that moment: a 3D box may be in any of them."""
-    for camera in CAMERAS:
-        found.faults.setdefault((time, camera), error)
-
-
-def _read_partners(uri: str, found: _Segment) -> None:
-    columns = _read_columns(uri, (TIME, CAMERA, CAMERA_ID, LASER_ID))
-    for row, (time, camera, camera_id, laser_id) in enumerate(zip(*columns.values())):
-        where = f"{uri}: row {row}"
-        key = (_whole(time, TIME, where), camera_name(camera, where))
-        found.partners[key, str(camera_id)] = str(laser_id)

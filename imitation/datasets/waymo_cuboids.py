@@ -19,8 +19,10 @@ import numpy as np
 from imitation.matching import pairwise_coverage, pairwise_iou
 from imitation.records import Box, Camera, Cuboid, Object
 from imitation.settings import DataError
+from imitation.texts import shown
 
 NEAR = 0.1  # m; what lies nearer, or behind, is cut off before projecting
+MOST = 1e6  # m, px: no measure of a street; what is beyond would overflow on its way to the image
 MIN_IOU = 0.3  # of a 2D box with the projected cuboid: a 2D box shows the visible part alone
 MIN_COVERAGE = 0.7  # share of the 2D box that has to lie in the projected cuboid
 _EDGES = np.array([(i, j) for i in range(8) for j in range(i + 1, 8)])  # the hull is that of all pairs
@@ -49,9 +51,13 @@ class Calibration:
             numbers = np.array([*intrinsic, *size, *pose], dtype=np.float64)
             matrix = numbers[6:].reshape(4, 4)
         except (TypeError, ValueError):
-            raise DataError(where, f"not a calibration: {intrinsic}, {size}, extrinsic {pose}") from None
+            told = f"{shown(intrinsic)}, {shown(size)}, extrinsic {shown(pose)}"
+            raise DataError(where, f"not a calibration: {told}") from None
+        if not (np.abs(numbers) <= MOST).all():  # false for NaN as well
+            what = f"a null, or a number that is not finite or beyond {MOST:g}: {numbers.tolist()}"
+            raise DataError(where, f"the calibration has {what}")
         turn = matrix[:3, :3]
-        if not np.isfinite(numbers).all() or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
+        if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
             raise DataError(where, f"the extrinsic is not a rotation and a place: {matrix.tolist()}")
         fx, fy, cx, cy = (float(v) for v in numbers[:4])
         axis = turn[:, 0]
@@ -94,10 +100,9 @@ class LaserBox:
 
 
 def _numbers(values: Sequence[Any], where: str) -> tuple[float, ...]:
-    if any(v is None or not math.isfinite(v) for v in values) or min(values[3:6]) <= 0:
-        raise DataError(
-            where, f"the 3D box {list(values)} has a null, a size not above 0 or a number that is not finite"
-        )
+    if any(v is None or not abs(v) <= MOST for v in values) or min(values[3:6]) <= 0:
+        what = f"has a null, a size not above 0 or a number that is not finite or beyond {MOST:g}"
+        raise DataError(where, f"the 3D box {list(values)} {what}")
     return tuple(float(v) for v in values)
 
 

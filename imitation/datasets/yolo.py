@@ -9,6 +9,8 @@ label file, or with an empty one, has no objects. The label of `.../images/.../a
 `data.yaml` names the classes and the folders (or lists of images) `train`, `val` and `test`; without it
 the folders are `images/{train,val,test}` (or the one folder `images`) and classes are called by their
 number, unless `classes.txt` names them. Paths that lead out of the dataset's folder are not followed.
+Symbolic links: the root and the folders of images and labels may be some; below them, a link of a single
+file to inside the dataset is followed, one to outside and one of a folder are not.
 
 YOLO's tools turn an image by its EXIF orientation before they use it and this project does not, so an
 image with one is refused.
@@ -16,23 +18,22 @@ image with one is refused.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
-import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-import yaml
-
 from imitation import storage
-from imitation.datasets.paths import inside
+from imitation.datasets.paths import files_below, inside, refuse_link
 from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of
 from imitation.datasets.validate import FrameChecker, Problems, handled
 from imitation.images import exif_orientation, image_size, open_image
 from imitation.records import Box, Frame, Object
 from imitation.settings import DataError, UserError
+from imitation.texts import lines_of, shown
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 TOLERANCE = 1e-3  # by which a share may leave [0, 1]: tools round
@@ -71,7 +72,7 @@ def parse_yolo(
     """
     return [
         (number, _parse_row(line.split(), f"{where}:{number}", classes, width, height))
-        for number, line in enumerate(text.splitlines(), start=1)
+        for number, line in enumerate(lines_of(text), start=1)
         if line.strip()
     ]
 
@@ -79,11 +80,11 @@ def parse_yolo(
 def _parse_row(columns: list[str], where: str, classes: YoloClasses, width: int, height: int) -> Object:
     values = [_number(text, where, place) for place, text in enumerate(columns, start=1)]
     if values[0] != int(values[0]) or values[0] < 0:
-        raise DataError(where, f"the class is {columns[0]!r}, not a whole number from 0")
+        raise DataError(where, f"the class is {shown(columns[0])}, not a whole number from 0")
     name = classes.name(int(values[0]))
     if name is None:
         known = f"0 to {max(classes.names or [0])}" if classes.names else "none"
-        raise DataError(where, f"there is no class {columns[0]}; data.yaml names {known}")
+        raise DataError(where, f"there is no class {shown(columns[0])[1:-1]}; data.yaml names {known}")
     if len(values) == 5 + classes.keypoints:
         x, y, w, h = _shares(values[1:5], where)
         x, y, w, h = x * width, y * height, w * width, h * height
@@ -105,9 +106,9 @@ def _number(text: str, where: str, column: int) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise DataError(where, f"column {column} is {text!r}, not a number") from None
+        raise DataError(where, f"column {column} is {shown(text)}, not a number") from None
     if not math.isfinite(value):
-        raise DataError(where, f"column {column} is {text}, not a finite number")
+        raise DataError(where, f"column {column} is {shown(text)[1:-1]}, not a finite number")
     return value
 
 
@@ -146,7 +147,7 @@ class YoloReader(SplitReader):
             return _classes_of(said, uri)
         for folder in (self._folder, storage.join(self._folder, "labels")):
             if storage.exists(place := storage.join(folder, "classes.txt")):
-                names = [line.strip() for line in storage.read_text(place).splitlines() if line.strip()]
+                names = [line.strip() for line in lines_of(storage.read_text(place)) if line.strip()]
                 return YoloClasses(dict(enumerate(names)))
         return YoloClasses(None)
 
@@ -172,19 +173,26 @@ class YoloReader(SplitReader):
 
     @cached_property
     def _listed(self) -> dict[str | None, _Listed]:
-        return {name: self._list(places) for name, places in self._sources.items()}
+        real: dict[str, str] = {}
+        return {name: self._list(places, real) for name, places in self._sources.items()}
 
-    def _list(self, places: list[str]) -> _Listed:
+    def _list(self, places: list[str], real: dict[str, str]) -> _Listed:
+        """`real` is where images lie in truth, of all lists: a link makes no second frame of one."""
         listed = _Listed(places, {}, {}, {}, [])
         labels: dict[str, set[str]] = {}
+        no_files: set[str] = set()
         used: set[str] = set()
         for image in (image for place in places for image in self._images(place, listed.strays)):
             label = label_of(image, self._folder)
             folder = storage.parent(label)
             if folder not in labels:
-                known = storage.list_files(folder, ".txt") if storage.is_folder(folder) else []
-                labels[folder] = set(known)
+                labels[folder], bad = _label_files(folder)
+                no_files |= bad
             frame_id = self._frame_id(image)
+            if label in no_files:
+                listed.faults[frame_id] = DataError(label, "the label is no file that can be read")
+            if (first := real.setdefault(_real_place(image), image)) != image:
+                listed.faults[frame_id] = DataError(image, f"is the same file as {first}; keep one")
             if frame_id in listed.images:
                 other = listed.images[frame_id]
                 if other != image:
@@ -205,11 +213,11 @@ class YoloReader(SplitReader):
 
     def _images(self, place: str, strays: list[DataError]) -> Iterator[str]:
         if storage.is_folder(place):
-            for uri in storage.list_files(place, recursive=True):
-                if uri.lower().endswith(SUFFIXES):
-                    yield uri
+            files, faults = files_below(place)
+            strays.extend(faults)
+            yield from (uri for uri in files if uri.lower().endswith(SUFFIXES))
             return
-        for number, line in enumerate(storage.read_text(place).splitlines(), start=1):
+        for number, line in enumerate(lines_of(storage.read_text(place)), start=1):
             if not (name := line.strip()):
                 continue
             try:
@@ -254,8 +262,8 @@ class YoloReader(SplitReader):
         if frame_id in listed.faults:
             raise listed.faults[frame_id]
         image, label = listed.images[frame_id], listed.labels[frame_id]
-        base = next((place for place in listed.places if image.startswith(f"{place}/")), self._folder)
-        inside(base, image.removeprefix(base).strip("/"), image)
+        place = next((place for place in listed.places if image.startswith(f"{place}/")), None)
+        refuse_link(image, place or storage.parent(image), self._folder)
         with open_image(image) as source:
             width, height = image_size(source, image)
             source.seek(0)
@@ -265,19 +273,35 @@ class YoloReader(SplitReader):
                     f"has the EXIF orientation {orientation}: YOLO's tools turn it, this project does not; "
                     "turn the pixels themselves and remove the tag (exiftran -a)",
                 )
+        if label is not None:
+            beside = (
+                label_of(f"{place}/x.jpg", self._folder) if place else label
+            )  # where the place's labels lie
+            refuse_link(label, storage.parent(beside), self._folder)
         objects = () if label is None else self._objects(label, width, height)
         frame = Frame(frame_id, width, height, objects, image_uri=image)
         check(frame, label or image)
         return frame
 
     def _objects(self, label: str, width: int, height: int) -> tuple[Object, ...]:
-        inside(storage.parent(label), storage.name_of(label), label)
-        try:
-            text = storage.read_bytes(label).decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            raise DataError(f"{label}:{line}", f"not UTF-8 text: {error.reason}") from None
+        text = storage.read_data_text(label, "label file")
         return tuple(obj for _, obj in parse_yolo(text, label, self._classes, width, height))
+
+
+def _label_files(folder: str) -> tuple[set[str], set[str]]:
+    """The label files of a folder, and what is called like one and is none."""
+    try:
+        if not storage.is_folder(folder):
+            return set(), set()
+    except storage.StorageError as error:
+        if error.errno == errno.ENAMETOOLONG:  # a list of images may say anything
+            return set(), set()
+        raise
+    return set(storage.list_files(folder, ".txt")), set(storage.list_no_files(folder, ".txt"))
+
+
+def _real_place(image: str) -> str:
+    return os.path.realpath(storage.resolve(image)[1]) if storage.is_local(image) else image
 
 
 def label_of(image: str, folder: str) -> str:
@@ -293,12 +317,9 @@ def _list_name(name: str) -> str:
 
 
 def _load_yaml(uri: str) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(storage.read_text(uri))
-    except yaml.YAMLError as error:
-        raise UserError(f"{uri}: not valid YAML: {' '.join(str(error).split())}") from None
+    data = storage.read_yaml(uri)
     if not isinstance(data, dict):
-        raise UserError(f"{uri}: expected names, train and val, found {reprlib.repr(data)}")
+        raise UserError(f"{uri}: expected names, train and val, found {shown(data)}")
     return data
 
 
@@ -310,14 +331,14 @@ def _classes_of(said: dict[str, Any], uri: str) -> YoloClasses:
         raise UserError(f"{uri}: 'names' is missing, or is no list of the classes' names")
     for number, name in names.items():
         if not isinstance(number, int) or number < 0 or not _is_name(name):
-            pair = f"{reprlib.repr(number)}: {reprlib.repr(name)}"
+            pair = f"{shown(number)}: {shown(name)}"
             raise UserError(f"{uri}: 'names' has {pair}; expected a whole number and a name")
     count = said.get("nc")
     if count is not None and count != len(names):
-        raise UserError(f"{uri}: 'nc' is {reprlib.repr(count)}, but 'names' has {len(names)}")
+        raise UserError(f"{uri}: 'nc' is {shown(count)}, but 'names' has {len(names)}")
     shape = said.get("kpt_shape") or [0, 0]
     if not (isinstance(shape, list) and len(shape) == 2 and all(isinstance(v, int) for v in shape)):
-        raise UserError(f"{uri}: 'kpt_shape' is {reprlib.repr(shape)}; expected [keypoints, numbers each]")
+        raise UserError(f"{uri}: 'kpt_shape' is {shown(shape)}; expected [keypoints, numbers each]")
     return YoloClasses({number: str(name) for number, name in names.items()}, shape[0] * shape[1])
 
 
@@ -334,7 +355,7 @@ def _places(said: dict[str, Any], name: str, folder: str, uri: str) -> list[str]
 
 def _place(base: Any, value: Any, where: str, folder: str) -> str:
     if not isinstance(value, str):
-        raise UserError(f"{where} is {reprlib.repr(value)}; expected a folder or a list of images")
+        raise UserError(f"{where} is {shown(value)}; expected a folder or a list of images")
     # Roboflow writes "../train/images" into the dataset's own folder; `path` is where its writer kept it.
     plain = value.replace("\\", "/").rstrip("/")
     below = plain
@@ -346,8 +367,8 @@ def _place(base: Any, value: Any, where: str, folder: str) -> str:
             _refuse_link(place, folder, where)
             return place
     raise UserError(
-        f"{where} is {value!r}: there is no such place in {folder}; paths out of the dataset's folder are "
-        "not followed"
+        f"{where} is {shown(value)}: there is no such place in {folder}; paths out of the dataset's folder "
+        "are not followed"
     )
 
 

@@ -1,12 +1,11 @@
-"""What stays of an evaluation for slices, intervals and comparisons: compact arrays, no pixels, no boxes.
+"""What stays of an evaluation for slices, intervals and comparisons: compact arrays, no pixels.
 
-Each row is matched once; then 20 bytes a detection, 14 an object and 20 (and its id) a frame are all
+Each row is matched once; then 20 bytes a detection, 30 an object and 20 (and its id) a frame are all
 that is kept, and every statistic on a resample of the frames is a matter of weights.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,22 +22,19 @@ from imitation.settings import UserError
 CHUNK = 256
 MAX_WORDS = 64
 """A condition of more values is a name or a time of each frame, and no slice."""
-
-
-PLACE = ("x1", "y1", "x2", "y2", "squares")
+BOX = ("x1", "y1", "x2", "y2")
 
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
     """One detector on F frames, compact. Detections stand best first, as COCO ranks them.
 
-    `frames` their ids (`unreadable`: those with an error); `sequences`; `truth` (F, 6) float64 what tells
-    ground truths apart: a checksum of the objects' labels, then the sums over their boxes of x1, y1, x2 and
-    y2, px, and of these numbers' squares, px² (boxes that move against each other leave the sums alone);
-    `counts` int64 (F, 4): correct detections, judged detections, objects, failures, at the operating
-    threshold. Detections: `score`, `frame`, `label`, `found` and `excused` (bit t: a true positive, or not
-    judged, at `thresholds[t]`), `about` (the object found at thresholds[0], -1), `size`, `edge` (codes).
-    Objects that are to be found: `of_object`, frame, label, `found` at the operating threshold and codes.
+    `frames` their ids (`unreadable`: those with an error); `sequences`; `counts` int64 (F, 4): correct
+    detections, judged detections, objects, failures, at the operating threshold. Detections: `score`,
+    `frame`, `label`, `found` and `excused` (bit t: a true positive, or not judged, at `thresholds[t]`),
+    `about` (the object found at thresholds[0], -1), `size`, `edge` (codes).
+    Objects that are to be found: `of_object`, frame, label, `found` at the operating threshold, codes, and
+    the box, px, as `BOX`: two evaluations can be compared only if their objects are the same.
     """
 
     categories: tuple[str, ...]
@@ -47,7 +43,6 @@ class Outcomes:
     unreadable: tuple[str, ...]
     sequences: list[str | None]
     conditions: Mapping[str, tuple[tuple[str, ...], np.ndarray]]
-    truth: np.ndarray
     counts: np.ndarray
     of_detection: Mapping[str, np.ndarray]
     of_object: Mapping[str, np.ndarray]
@@ -71,7 +66,6 @@ class Outcomes:
             frames=list(ids),
             sequences=[self.sequences[i] for i in picked],
             conditions={name: (words, codes[picked]) for name, (words, codes) in self.conditions.items()},
-            truth=self.truth[picked],
             counts=self.counts[picked],
             of_detection=detections,
             of_object=objects,
@@ -184,15 +178,13 @@ class OutcomeBuilder:
         self._unreadable: list[str] = []
         self._sequences: list[str | None] = []
         self._conditions = _Conditions()
-        self._per_frame = _Columns(
-            correct="i4", judged="i4", objects="i4", failures="i4", truth="f8", **dict.fromkeys(PLACE, "f8")
-        )
+        self._per_frame = _Columns(correct="i4", judged="i4", objects="i4", failures="i4")
         self._detections = _Columns(
             score="f4", frame="u4", label="u2", found="u2", excused="u2", about="i4", size="u1", edge="u1"
         )
         self._objects = _Columns(
             frame="u4", label="u2", found="u1", size="u1", occlusion="u1", truncation="u1", distance="u1",
-            edge="u1",
+            edge="u1", **dict.fromkeys(BOX, "f4"),
         )  # fmt: skip
         self._count = 0  # objects so far
         self._pending: list[tuple[FrameDetections, int, dict[str, np.ndarray], np.ndarray]] = []
@@ -218,12 +210,7 @@ class OutcomeBuilder:
         correct = int((fates.detection_fates == "correct").sum())
         judged = int((fates.detection_fates != "ignored").sum())
         wrong = judged - correct + int((fates.object_fates == "missed").sum())
-        labels = np.sort(true.labels[real])
-        self._per_frame.extend(
-            correct=[correct], judged=[judged], objects=[len(real)], failures=[wrong],
-            truth=[zlib.crc32(labels.astype("<u2").tobytes())],
-            **{name: [value] for name, value in zip(PLACE, _place(true.boxes[real]))},
-        )  # fmt: skip
+        self._per_frame.extend(correct=[correct], judged=[judged], objects=[len(real)], failures=[wrong])
         outcome = coco_outcomes(found, true, self._thresholds)
         outcome["about"][outcome["about"] >= 0] += self._count
         self._count += len(real)
@@ -247,7 +234,6 @@ class OutcomeBuilder:
             unreadable=tuple(self._unreadable),
             sequences=list(self._sequences),
             conditions=self._conditions.codes(),
-            truth=np.stack([per_frame[name] for name in ("truth", *PLACE)], axis=1),
             counts=np.stack(
                 [per_frame[n] for n in ("correct", "judged", "objects", "failures")], axis=1
             ).astype(np.int64),
@@ -282,6 +268,7 @@ class OutcomeBuilder:
             return np.concatenate([getattr(row.objects, name)[r] for row, r in zip(rows, real)])
 
         per = [len(r) for r in real]
+        boxes = known("boxes")
         self._objects.extend(
             frame=np.repeat(numbers, per),
             label=known("labels"),
@@ -290,15 +277,10 @@ class OutcomeBuilder:
             occlusion=attributes.occlusion_codes(known("occlusion"), known("occlusion_level")),
             truncation=attributes.truncation_codes(known("truncation")),
             distance=attributes.distance_codes(known("distance")),
-            edge=attributes.edge_codes(known("boxes"), np.repeat(widths, per)),
+            edge=attributes.edge_codes(boxes, np.repeat(widths, per)),
+            **dict(zip(BOX, boxes.T)),
         )
         self._pending = []
-
-
-def _place(boxes: np.ndarray) -> list[float]:
-    """Where boxes (N, 4) lie, whatever their order: see `Outcomes.truth`."""
-    exact = boxes.astype(np.float64)
-    return [*exact.sum(axis=0).tolist(), float((exact**2).sum())]
 
 
 def coco_outcomes(found: Detections, true: GroundTruth, thresholds: np.ndarray) -> dict[str, np.ndarray]:

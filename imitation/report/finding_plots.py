@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import matplotlib
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from imitation.failures import KINDS
 from imitation.report.plots import cycle_axis, scaled, spoken
 from imitation.report.sections import FollowedRow, compared, cycle_name, followed_rows, shown_split
-from imitation.report.summary import Summary
+from imitation.report.summary import Cycle, Summary
 from imitation.report.svg import FAINT, INK, SERIES, STYLE, Plot, figure, finished, legend
 from imitation.report.table import points
 
 FIXED, NEW, REGRESSED = SERIES[2], SERIES[1], SERIES[7]
+MAX_NAMED = 10  # categories named below a plot
 
 
 def build_finding_plots(summary: Summary) -> dict[str, Plot]:
@@ -43,8 +46,52 @@ def _errors(summary: Summary) -> Plot | None:
         page,
         spoken(summary, series),
         note="What AP at IoU 0.5 would gain if errors of this kind alone were mended (TIDE). All detections "
-        "count, also those under the operating threshold; the kinds do not add up.",
+        "count, also those under the operating threshold; the kinds do not add up." + _behind(summary, split),
     )
+
+
+def _behind(summary: Summary, split: str) -> str:
+    """How much stands behind each category of a mean after TIDE, and which make it jump; "" if unknown."""
+    told = [(cycle, of) for cycle in summary.cycles if (of := _sizes(cycle, split))]
+    if not told:
+        return ""
+    last, sizes = told[-1]
+    rarest = sorted(sizes.items(), key=lambda item: item[1].objects)[:MAX_NAMED]
+    named = "; ".join(f"{name} {size.objects} objects, {size.detections} detections" for name, size in rarest)
+    which = f"its {MAX_NAMED} rarest categories" if len(sizes) > MAX_NAMED else "each category"
+    said = f" The lines are means over categories, a rare one counting like any other. Behind {which}, "
+    said += f"{cycle_name(last)}: {named}."
+    undetected: dict[str, list[str]] = {}
+    for cycle, of in told:
+        for name, size in of.items():
+            if size.objects and not size.detections:
+                undetected.setdefault(name, []).append(cycle_name(cycle))
+    if undetected:
+        where = "; ".join(f"{name} ({', '.join(cycles)})" for name, cycles in undetected.items())
+        said += (
+            f" Not detected even once: {where}. Such a category has an AP of 0, from which TIDE's mending "
+            "lifts it at once, or, where all its objects were simply missed, takes it out of the mean: that "
+            "a line jumps between such a cycle and another need not say more than this."
+        )
+    return said
+
+
+class _Size(NamedTuple):
+    objects: int
+    detections: int
+
+
+def _sizes(cycle: Cycle, split: str) -> dict[str, _Size]:
+    """Objects and judged detections of each category that has any; empty where the summary lacks them."""
+    if not (cycle.slices and cycle.calibration and split in cycle.slices and split in cycle.calibration):
+        return {}
+    objects = {part.value: part.objects for part in cycle.slices[split] if part.attribute == "category"}
+    by_category = cycle.calibration[split].categories
+    detections = {name: sum(part.count for part in found.bins) for name, found in by_category.items()}
+    sizes = {
+        n: _Size(objects.get(n, 0), detections.get(n, 0)) for n in dict.fromkeys([*objects, *detections])
+    }
+    return {name: size for name, size in sizes.items() if size.objects or size.detections}
 
 
 def _calibration(summary: Summary) -> Plot | None:

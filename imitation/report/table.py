@@ -14,7 +14,7 @@ MARK = "▸"
 MAX_CATEGORIES = 10  # columns of AP; beyond, a table has mAP alone
 STAND_IN = (
     "A demonstration of one seed on an embedded stand-in world, not on real data: one seed is no "
-    "evidence either way, and any order of the rows below would be acceptable."
+    "evidence either way, whatever the order of the rows below."
 )
 
 

@@ -38,6 +38,7 @@ def test_table_is_narrow_and_ends_in_a_plain_sentence(places: tuple[str, str], c
     assert first.endswith("better")
     assert any(line.startswith("0-1 loss (lower is better)") and line.endswith("better") for line in lines)
     assert any(line.startswith("condition: weather: fog") for line in lines)
+    assert any("Two trainings on the same data differ as well" in line for line in lines)
     assert any("exploratory" in line and "Holm" in line for line in lines)
     assert lines[-1].startswith("B is better than A on mAP50 by ")
 

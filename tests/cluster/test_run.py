@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -126,12 +128,28 @@ def test_killed_anywhere_the_same_command_ends_with_the_same_run(undisturbed, tm
     assert [cycle.metrics for cycle in ours.cycles] == [cycle.metrics for cycle in theirs.cycles]
 
 
+@contextmanager
+def heard_ctrl_c() -> Iterator[None]:
+    """What is started here hears SIGINT, though this process may not: a shell without job control
+    (`pytest &` in a script) has all that runs in its background ignore it, children included."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    driver = subprocess.Popen(
-        command(tmp_path, "stopped"), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
+    with heard_ctrl_c():
+        driver = subprocess.Popen(
+            command(tmp_path, "stopped"),
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
     while not list((tmp_path / "stopped").glob("data/train/part-*")):
         assert driver.poll() is None
         time.sleep(0.05)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +75,10 @@ def test_it_starts_without_what_it_does_not_need() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def row(frame_id: str, split: str, difficulty: int) -> FrameDetections:
+def row(frame_id: str, split: str, difficulty: int, detector: str = "d") -> FrameDetections:
     box = np.array([[10.0, 10, 60, 60]])
     return FrameDetections(
-        *(frame_id, split, "d", 200, 100),
+        *(frame_id, split, detector, 200, 100),
         Detections(box if split == "test" else box + 100, np.array([0.9]), np.array([1])),
         GroundTruth(box, np.array([1]), difficulty=np.array([difficulty])),
     )
@@ -99,6 +100,23 @@ def test_waymo_scores_each_split_of_an_evaluation(tmp_path: Path, capsys: pytest
     lines = [line.split() for line in out.splitlines()]
     assert ["car", "0.7", "100.00", "100.00", "1", "/", "2"] in lines
     assert ["pedestrian", "0.5", "-", "-", "0", "/", "0"] in lines
+
+
+def test_waymo_scores_what_counts_of_a_runs_detectors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Main on test, beside a fold's idle rows; the two folds as one on mine."""
+    miss = replace(row("a", "test", 1, "fold-0"), detections=Detections.empty())
+    rows = [row("a", "test", 1, "main"), miss, row("b", "mine", 1, "fold-0"), row("c", "mine", 1, "fold-1")]
+    write_detections(rows, str(tmp_path / FILE), ("car",))
+    assert main(["score", "waymo", str(tmp_path), "--json"]) == 0
+    splits = json.loads(capsys.readouterr().out)["splits"]
+    assert list(splits) == ["test", "mine"]
+    assert splits["test"]["car"]["level_1"] == 1.0
+    assert splits["mine"]["car"]["objects_level_1"] == 2
+    write_detections([row("a", "test", 1, "x"), row("a", "test", 1, "y")], str(tmp_path / FILE), ("car",))
+    assert main(["score", "waymo", str(tmp_path)]) == 1
+    assert "rows of several detectors (x, y)" in capsys.readouterr().err
 
 
 def test_waymo_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -305,31 +305,66 @@ def test_memory_grows_by_less_than_200_bytes_a_detection(write: Write) -> None:
     assert growth < 200, f"{growth:.0f} bytes a detection"
 
 
+def labelled(tmp_path: Path, name: str, boxes: np.ndarray, labels: Sequence[int]) -> str:
+    """An evaluation of 8 frames with these objects and nothing found."""
+    truth = GroundTruth(boxes, np.array(labels))
+    rows = [FrameDetections(f"f{i}", "test", "main", 800, 400, objects=truth) for i in range(8)]
+    write_detections(rows, str(tmp_path / f"{name}.parquet"), ["car", "van"])
+    return str(tmp_path / f"{name}.parquet")
+
+
+PAIR = np.array([(100, 100, 200, 200), (400, 300, 500, 400)], dtype=np.float64)
+CROWD = np.array([(10.0 * i, 3.0 * i, 10.0 * i + 80, 3.0 * i + 60) for i in range(30)])
+
+
+def by(count: int, *moved: float) -> np.ndarray:
+    """The first of so many boxes moved, px."""
+    return np.array([moved, *[(0.0,) * 4] * (count - 1)])
+
+
 @pytest.mark.parametrize(
-    "moved",
+    ("boxes", "moved", "labels"),
     [
-        [
-            (0, 0, 300, 300),
-            (400, 100, 500, 200),
-        ],  # grown alike on all sides: the coordinates' sum is the same
-        [(150, 100, 250, 200), (350, 100, 450, 200)],  # moved against each other: each coordinate's is
+        (PAIR, PAIR + by(2, -100, -100, 100, 100), [1, 1]),  # grown alike on all sides
+        (PAIR, PAIR + by(2, 50, 0, 50, 0) - by(2, 50, 0, 50, 0)[::-1], [1, 1]),  # moved against each other
+        (PAIR, PAIR[[[0, 1, 0, 1], [1, 0, 1, 0]], [0, 1, 2, 3]], [1, 1]),  # heights exchanged
+        (PAIR, PAIR[::-1], [1, 2]),  # categories exchanged
+        (CROWD, CROWD + by(30, 3, 3, 3, 3), [1] * 30),  # one of thirty, by little
     ],
 )
-def test_other_boxes_are_refused_whatever_their_sums(tmp_path, moved):
-    def written(name: str, boxes: list[tuple[int, ...]]) -> str:
-        truth = GroundTruth(np.array(boxes), np.ones(2))
-        rows = [FrameDetections(f"f{i}", "test", "main", 800, 400, objects=truth) for i in range(8)]
-        write_detections(rows, str(tmp_path / f"{name}.parquet"), ["car"])
-        return str(tmp_path / f"{name}.parquet")
-
-    labels = [(100, 100, 200, 200), (400, 100, 500, 200)]
-    a, rounded = written("a", labels), written("r", [tuple(v + 0.004 for v in box) for box in labels])
-    assert compare(a, rounded, "test", np.random.default_rng(0), 50).frames.both == 8
-    with pytest.raises(UserError, match="frame f0 has another ground truth"):
-        compare(a, written("b", moved), "test", np.random.default_rng(0), 50)
+def test_other_boxes_are_refused_whatever_their_sums(
+    tmp_path: Path, boxes: np.ndarray, moved: np.ndarray, labels: list[int]
+) -> None:
+    a = labelled(tmp_path, "a", boxes, labels)
+    with pytest.raises(
+        UserError, match=r"frame f0 .*other boxes: no car at .* px in the latter.* 7 more of 8"
+    ):
+        compared(a, labelled(tmp_path, "b", moved, labels))
 
 
-def test_a_mean_over_categories_rests_on_the_rarest(tmp_path):
+def test_unreadable_frames_are_not_taken_for_other_data(write: Write) -> None:
+    rows = list(evaluated(6, 1))
+    bad = [replace(row, error="unreadable", detections=Detections.empty()) for row in rows]
+    readable = write("a", [*bad[:3], *rows[3:]]), write("b", [*rows[:3], *bad[3:]])
+    with pytest.raises(
+        UserError, match=r"share 6 frames, and each of them is unreadable .*3 in the former, 3 in"
+    ):
+        compared(*readable)
+    with pytest.raises(UserError, match="share no frame"):
+        compared(write("c", rows[:3]), write("d", rows[3:]))
+
+
+@pytest.mark.parametrize("boxes", [PAIR, CROWD])
+def test_rounding_and_order_are_no_other_ground_truth(tmp_path: Path, boxes: np.ndarray) -> None:
+    exact, labels = boxes + np.random.default_rng(0).uniform(0, 1, boxes.shape), [1, 2] * (len(boxes) // 2)
+    a = labelled(tmp_path, "a", exact, labels)
+    corner, size = np.round(exact[:, :2]), np.round(exact[:, 2:] - exact[:, :2])
+    for i, rounded in enumerate((np.round(exact, 2), np.hstack([corner, corner + size]))):
+        b = labelled(tmp_path, f"b{i}", rounded[::-1], labels[::-1])
+        assert compared(a, b).frames.both == 8
+
+
+def test_a_mean_over_categories_rests_on_the_rarest(tmp_path: Path) -> None:
     """Cars that both find in 200 frames, trucks in 4 that only A finds: no verdict on the mean."""
 
     def written(name: str, finds_trucks: bool) -> str:

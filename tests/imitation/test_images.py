@@ -203,11 +203,19 @@ def test_frame_image_errors_name_the_file(tmp_path: Path, pixels: np.ndarray) ->
         images.load_frame_image(Frame("f", 31, 20, image=data))
 
 
-@pytest.mark.parametrize("uri", ["x" * 300 + ".png", "a\0b.png", "foo://x/y.png", "missing.png", "."])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("x" * 300 + ".png", "x/" * 3000, "a\0b.png", "missing.png", ".", "", "~nobody/x.png", "\udcff.png"),
+        *("foo://x/y.png", "file://%zz", "file:///tmp/%00", "file://", "://", "http://[", "file://host/x"),
+        *("github://x", "s3://"),
+    ],
+)
 def test_a_path_that_leads_to_no_image_is_wrong_with_the_data(uri, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError), open_image(uri):
+    with pytest.raises(DataError) as caught, open_image(uri):
         pass
+    assert len(str(caught.value)) < 1000
     with pytest.raises(DataError):
         load_frame_image(Frame("f", 4, 4, image_uri=uri))
 

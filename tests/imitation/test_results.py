@@ -47,6 +47,7 @@ def test_a_kitti_folder_speaks_of_the_frames_that_it_has_files_for(folder):
         (LINE.replace("60.50", "wide"), "'wide'"),
         (LINE.replace("0.875", "nan"), "not finite"),
         (LINE.replace("60.50", "5.00"), "inverted"),
+        (LINE.replace("60.50", "x" * 100_000), "could not convert"),
     ],
 )
 def test_a_line_that_is_no_result_is_named(folder, line, said):
@@ -55,6 +56,16 @@ def test_a_line_that_is_no_result_is_named(folder, line, said):
         KittiResults(str(folder), KITTI).of(frame("a"))
     assert "a.txt:2" in str(error.value)
     assert said in str(error.value)
+    assert len(error.value.what) < 200
+
+
+def test_byte_order_marks_and_form_feeds_change_nothing(folder):
+    plain = KittiResults(str(folder), KITTI).of(frame("a"))
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbf" + LINE.encode() + b"\x0c\r\nCar 1 2")
+    with pytest.raises(DataError, match=r"a\.txt:2: 3 columns"):
+        KittiResults(str(folder), KITTI).of(frame("a"))
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbf" + LINE.encode())
+    assert KittiResults(str(folder), KITTI).of(frame("a")).scores.tolist() == plain.scores.tolist()
 
 
 def test_text_that_is_none_is_named(folder):
@@ -117,6 +128,11 @@ GOOD = {"image_id": 10, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}
         ([GOOD | {"image_id": [1]}], "entry 0: is no detection"),
         ([GOOD | {"category_id": {}}], "entry 0: is no detection"),
         ('[{"image_id": 10, ', "cut short"),
+        ("[" * 200_000, "nested more than 100 deep"),
+        ('[{"image_id": ' + "[" * 3000 + "]" * 3000 + "}]", "nested more than 100 deep"),
+        ([GOOD | {"score": "9" * 5000}, GOOD | {"image_id": "9" * 5000}], "entry 0: box"),
+        ([GOOD | {"image_id": "9" * 5000}], "entry 0: is no detection"),
+        ([GOOD | {"category_id": "9" * 4000}], "entry 0: category_id 999"),
         ({"annotations": []}, "is no list"),
         ("", "is no list"),
     ],
@@ -126,6 +142,7 @@ def test_what_is_no_coco_result_is_named(tmp_path, content, said):
         coco(tmp_path, content)
     assert said in str(error.value)
     assert "results.json" in str(error.value)
+    assert len(error.value.what) < 400
 
 
 def test_results_of_images_that_are_not_asked_for_are_passed_over(tmp_path):

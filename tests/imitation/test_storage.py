@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imitation import storage
-from imitation.settings import UserError
+from imitation.settings import DataError, UserError
 
 
 @pytest.fixture(params=["local", "file", "memory"])
@@ -177,10 +177,58 @@ def test_bad_json_names_the_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"x\.json:3: not valid JSON"):
         storage.read_json(str(tmp_path / "x.json"))
     (tmp_path / "y.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match=r"y\.json: not a UTF-8"):
+    with pytest.raises(UserError, match=r"y\.json:1: not UTF-8 text"):
         storage.read_json(str(tmp_path / "y.json"))
     with pytest.raises(ValueError, match="JSON compliant"):
         storage.write_json(str(tmp_path / "z.json"), {"mAP": float("nan")})
+
+
+def test_texts_have_no_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"\xef\xbb\xbf{}")
+    assert storage.read_text(str(path)) == storage.read_data_text(str(path), "label") == "{}"
+    assert storage.read_json(str(path)) == storage.read_yaml(str(path)) == {}
+    path.write_bytes(b"[" * 5000)
+    for read in (storage.read_json, storage.read_yaml):
+        with pytest.raises(UserError, match="nested too deeply"):
+            read(str(path))
+
+
+def test_a_frames_file_that_is_wrong_is_wrong_with_the_data(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"a\n\xff")
+    with pytest.raises(DataError, match=r"x:2: not UTF-8 text"):
+        storage.read_data_text(str(tmp_path / "x"), "label")
+    for name in ("missing", ".", "y" * 300, "x/y", "a\0b"):
+        with pytest.raises(DataError, match="label"):
+            storage.read_data_text(str(tmp_path / name), "label")
+
+
+def test_that_the_storage_fails_is_not_the_datas_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(uri: str) -> bytes:
+        raise storage.StorageError("read", uri, "the disk is broken", errno.EIO)
+
+    monkeypatch.setattr(storage, "read_bytes", fail)
+    with pytest.raises(storage.StorageError, match="the disk is broken"):
+        storage.read_data_text("x", "label")
+
+
+def test_a_folder_with_an_impossible_entry_is_listed_all_the_same(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/b.txt").touch()
+    (tmp_path / "d.txt").mkdir()
+    os.mkfifo(tmp_path / "p.txt")
+    (tmp_path / "nowhere.txt").symlink_to("missing")
+    plain = [f"{folder}/{name}" for name in ("d.txt", "nowhere.txt", "p.txt")]
+    assert storage.list_files(folder, ".txt", recursive=True) == [f"{folder}/a.txt", f"{folder}/sub/b.txt"]
+    assert storage.list_no_files(folder, ".txt") == plain
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    (tmp_path / "far.txt").symlink_to("x" * 300)
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).touch()
+    found = [f"{folder}/{name}" for name in ("a.txt", r"caf\xe9.txt", "sub/b.txt")]
+    assert storage.list_files(folder, ".txt", recursive=True) == found
+    assert set(storage.list_no_files(folder, ".txt")) == {*plain, f"{folder}/loop.txt", f"{folder}/far.txt"}
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,22 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
         load_scene(tmp_path / "absent.yaml")
     broken = tmp_path / "broken.json"
     broken.write_text("{")
-    with pytest.raises(UserError, match=r"broken\.json: this is not valid json"):
+    with pytest.raises(UserError, match=r"broken\.json:1: not valid JSON"):
         load_scene(broken)
     evil = tmp_path / "evil.yaml"
     evil.write_text("scene_id: !!python/object/apply:os.getcwd []")
-    with pytest.raises(UserError, match="not valid yaml"):
+    with pytest.raises(UserError, match=r"evil\.yaml: not valid YAML"):
         load_scene(evil)
+    for name in ("deep.yaml", "deep.json"):
+        deep = tmp_path / name
+        deep.write_text("[" * 5000)
+        with pytest.raises(UserError, match="nested too deeply"):
+            load_scene(deep)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    plain, marked = tmp_path / "a" / "x.yaml", tmp_path / "b" / "x.yaml"
+    for path, start in ((plain, ""), (marked, "\ufeff")):
+        path.parent.mkdir()
+        path.write_text(start + "actors: []", encoding="utf-8")
+    assert load_scene(marked) == load_scene(plain)

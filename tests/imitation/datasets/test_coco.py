@@ -310,7 +310,10 @@ def _cut(text: str) -> str:
         (lambda text: text.replace("car", "c\udcffr"), "not valid JSON"),
         (lambda text: "[]", "has no list of 'categories'"),
         (lambda text: text.replace("images", "pictures"), "has no list of 'images'"),
-        (lambda text: text.replace('"car"', "5"), "category number 0 has no whole-number id or no name"),
+        (
+            lambda text: text.replace('"name"', '"title"'),
+            "category number 0 has no whole-number id or no name",
+        ),
     ],
 )
 def test_files_that_are_no_annotations(tmp_path: Path, change: Callable[[str], str], message: str) -> None:
@@ -345,7 +348,7 @@ def test_folders_that_hold_no_annotations(tmp_path: Path) -> None:
         CocoReader(str(tmp_path), SplitSettings()).splits()
     write(tmp_path / "annotations/instances_train2014.json", FOUR, [])
     write(tmp_path / "annotations/instances_train2017.json", FOUR, [])
-    with pytest.raises(UserError, match="is a list 'train' too; keep one of the two"):
+    with pytest.raises(UserError, match="is the list 'train' too; keep one of the two"):
         CocoReader(str(tmp_path), SplitSettings()).splits()
 
 

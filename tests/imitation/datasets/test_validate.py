@@ -55,6 +55,8 @@ def _cuboid(**changes: float) -> Frame:
         (replace(FRAME, height=-1), "image size is 100x-1"),
         (replace(FRAME, camera=Camera(0, 700, 1, 1)), "focal lengths are 0 and 700"),
         (replace(FRAME, camera=Camera(700, 700, nan, 1)), "camera has a number"),
+        (replace(FRAME, camera=Camera(700, 700, 1, 1, nan)), "camera has a number"),
+        (replace(FRAME, camera=Camera(700, 700, 1, 1, 1.6, inf)), "camera has a number"),
     ],
 )
 def test_faults_are_named(frame: Frame, message: str) -> None:

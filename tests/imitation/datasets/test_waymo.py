@@ -247,6 +247,7 @@ def test_a_bad_box_leaves_its_frame_out(root: Path, row: dict, message: str) -> 
 )
 def test_bad_keys_are_told_once(root: Path, keys: list, message: str) -> None:
     write_images(root, "s1", keys)
+    write_boxes(root, "s1", [])
     problems: list[DataError] = []
     assert len(frames_of(reader_of(root), problems)) == 13
     assert [problem.where for problem in problems] == [f"{root}/camera_image/s1.parquet: row 1"]
@@ -258,6 +259,7 @@ def test_bad_keys_are_told_once(root: Path, keys: list, message: str) -> None:
 )
 def test_bad_images_are_named_by_row(root: Path, image: bytes | None, message: str) -> None:
     write_images(root, "s1", [(T, 1), (T, 3)], image=lambda i: image if i else png(0, WIDTH, HEIGHT))
+    write_boxes(root, "s1", [])
     problems: list[DataError] = []
     assert len(frames_of(reader_of(root), problems)) == 13
     assert [problem.where for problem in problems] == [f"{root}/camera_image/s1.parquet: row 1"]

@@ -118,7 +118,8 @@ def test_a_cuboid_beside_and_behind_the_camera_is_cut() -> None:
     ("values", "message"),
     [
         ([1.0] * 16, "is not a rotation and a place"),
-        ([float("nan"), *pose((0, 0, 0))[1:]], "is not a rotation and a place"),
+        ([float("nan"), *pose((0, 0, 0))[1:]], "a number that is not finite or beyond 1e"),
+        (pose((1e7, 0, 0)), "a number that is not finite or beyond 1e"),
         ([1.0] * 9, "not a calibration"),
         (None, "not a calibration"),
     ],

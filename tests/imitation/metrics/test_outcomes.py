@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imitation.detections import Detections, FrameDetections, GroundTruth
 from imitation.metrics.coco import IOU_THRESHOLDS, MAX_DETECTIONS, average_precisions, interpolated_precision
 from imitation.metrics.curves import Curve, weighted_average_precisions
-from imitation.metrics.outcomes import OutcomeBuilder, Outcomes
+from imitation.metrics.outcomes import BOX, OutcomeBuilder, Outcomes
 from imitation.metrics.slices import slices_of
 from imitation.settings import UserError
 
@@ -105,6 +105,11 @@ def test_weights_of_one_are_interpolated_precision(found: list[bool], missed: in
     np.testing.assert_allclose(result, np.full((at_once, 1), expected), atol=1e-12)
 
 
+def objects_of(outcomes: Outcomes) -> list[tuple[float, ...]]:
+    """Frame, label and box of each object to be found."""
+    return list(zip(*(outcomes.of_object[name].tolist() for name in ("frame", "label", *BOX))))
+
+
 def test_only_some_frames_are_as_if_the_others_had_never_been(
     random_rows: MakeRows, categories: tuple[str, ...]
 ) -> None:
@@ -116,25 +121,18 @@ def test_only_some_frames_are_as_if_the_others_had_never_been(
     for label in (1, 2):
         assert precisions(cut, label) == precisions(alone, label)
     np.testing.assert_array_equal(cut.counts, alone.counts)
-    np.testing.assert_array_equal(cut.truth, alone.truth)
+    assert sorted(objects_of(cut)) == sorted(objects_of(alone))
     rng = np.random.default_rng
     assert slices_of(cut, rng(1), 20) == slices_of(alone, rng(1), 20)
 
 
-def test_truth_tells_labels_and_places_but_not_order() -> None:
-    boxes, labels = np.array([[0, 0, 9, 9], [5, 5, 30, 30], [0, 50, 8, 60.0]]), np.array([1, 2, 2])
-
-    def truth(boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        row = FrameDetections("f", "stop", "d", 99, 99, objects=GroundTruth(boxes, labels))
-        return outcomes_of([row], ("car", "van", "person")).truth[0]
-
-    same = truth(boxes, labels)
-    np.testing.assert_array_equal(truth(boxes[[2, 0, 1]], labels[[2, 0, 1]]), same)
-    assert truth(boxes, np.array([1, 1, 3]))[0] != same[0]
-    np.testing.assert_array_equal(truth(boxes + 4, labels)[1:5] - same[1:5], 12)
-    apart = boxes + np.array([[4], [-4], [0]])  # the sums stay, their squares do not
-    np.testing.assert_array_equal(truth(apart, labels)[1:5], same[1:5])
-    assert truth(apart, labels)[5] != same[5]
+def test_objects_keep_their_boxes_and_ignored_ones_do_not() -> None:
+    boxes = np.array([[0, 0, 9, 9.25], [5, 5, 30, 30], [0, 50, 8, 60.0]])
+    true = GroundTruth(boxes, np.array([1, 2, 2]), ignore=np.array([False, True, False]))
+    rows = [FrameDetections(name, "stop", "d", 99, 99, objects=true) for name in "fg"]
+    kept = [(1, 0, 0, 9, 9.25), (2, 0, 50, 8, 60)]
+    outcomes = outcomes_of(rows, ("car", "van"))
+    assert objects_of(outcomes) == [(f, *one) for f in (0, 1) for one in kept]
 
 
 def test_unknown_attribute_is_named(random_rows: MakeRows, categories: tuple[str, ...]) -> None:

@@ -169,6 +169,32 @@ def test_what_found_an_object_outside_the_slice_is_not_judged() -> None:
     assert [(one.value, one.ap50) for one in cut] == [("visible", 1.0), ("largely occluded", 1.0)]
 
 
+def test_a_slice_rests_on_its_rarest_category() -> None:
+    """200 cars of which a quarter is found, and a van in so many frames that is: no interval of AP for two,
+    and for ten one that does not hold what the cars alone would give."""
+    box = np.array([[10.0, 10, 60, 60]])
+
+    def cut(vans: int) -> Slice:
+        frames = []
+        for i in range(200 + vans):
+            label, found = (1, i % 4 == 0) if i < 200 else (2, True)
+            seen = Detections(box, [0.9], [label]) if found else Detections.empty()
+            frames.append(
+                FrameDetections(f"{i:03}", "test", "d", 99, 99, seen, GroundTruth(box, np.array([label])))
+            )
+        parts = slices(frames, ["car", "van"], 0.5, np.random.default_rng(0), 300, ["size"])
+        return next(part for part in parts if part.objects == 200 + vans)
+
+    few = cut(2)
+    assert few.ap50 == pytest.approx(0.62, abs=0.02)
+    assert (few.ap50_low, few.ap50_high) == (None, None)
+    assert few.recall_low is not None  # over all objects: the vans are few of them
+    some = cut(10)
+    assert some.ap50_low is not None
+    assert some.ap50_high is not None
+    assert 0.55 < some.ap50_low < some.ap50_high < 0.7
+
+
 def test_one_frame_has_values_but_no_interval(rows: list[FrameDetections]) -> None:
     full = next(row for row in rows if (~row.objects.ignore).sum() > 3)
     for one in slices([full], CATEGORIES, THRESHOLD, rng(), resamples=50):

@@ -174,10 +174,45 @@ def test_finding_plots_say_their_values(make_found: Callable[..., Summary]) -> N
     assert (
         "missed: baseline 12.0, cycle 1 10.0, cycle 2 8.0; localization: baseline 6.0" in plots["errors"].alt
     )
+    assert "means over categories" not in plots["errors"].note, "the summary does not say how many there are"
     assert "baseline, ECE 12.5: 0.15 is 0.10 (36)" in plots["calibration"].alt
     assert "cycle 1, ECE 10.5" in plots["calibration"].alt
     assert plots["followed"].alt.endswith("chance: seed 3 to 4: 10 fixed, 8 regressed, 3 new")
     assert "baseline to cycle 1: 13 fixed, 5 regressed, 3 new" in plots["followed"].alt
+
+
+def test_what_makes_the_cost_of_errors_jump_is_said_below_the_plot(
+    make_found: Callable[..., Summary],
+) -> None:
+    data = make_found().to_dict()
+    bins = data["cycles"][0]["calibration"]["test"]["overall"]["bins"]
+    like = data["cycles"][0]["slices"]["test"][0]
+
+    def note(objects: dict[str, int], detected: list[set[str]]) -> str:
+        for entry, names in zip(data["cycles"], detected):
+            entry["slices"]["test"] = [
+                like | {"attribute": "category", "value": name, "objects": count}
+                for name, count in objects.items()
+            ]
+            entry["calibration"]["test"]["categories"] = {
+                name: {
+                    "ece": None,
+                    "bins": [part | {"count": 0} for part in bins] if name not in names else bins,
+                }
+                for name in objects
+            }
+        return build_finding_plots(Summary.from_dict(data))["errors"].note
+
+    both = {"car", "truck"}
+    said = note({"car": 303, "truck": 4}, [{"car"}, {"car"}, both])
+    assert "cycle 2: truck 4 objects, 220 detections; car 303 objects, 220 detections." in said
+    assert "Not detected even once: truck (baseline, cycle 1)." in said
+    assert "that a line jumps between such a cycle and another need not say more than this" in said
+    assert "Not detected" not in note({"car": 303, "truck": 4}, [both] * 3)
+    many = {f"sign {i}": 20 - i for i in range(15)}
+    said = note(many, [set(many)] * 3)
+    assert "its 10 rarest categories, cycle 2: sign 14 6 objects" in said
+    assert "sign 4 " not in said
 
 
 def test_without_findings_their_sections_are_left_out(make_summary: Callable[..., Summary]) -> None:

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from imitation.report.summary import Summary
-from imitation.report.table import DASH, MARK, build_table, format_table, points, text_width
+from imitation.report.table import DASH, MARK, STAND_IN, build_table, format_table, points, text_width
 
 
 def test_points() -> None:
@@ -44,6 +44,12 @@ def test_a_stand_in_is_headed_as_a_demonstration(make_summary: Callable[..., Sum
     assert "demonstration of one seed" in table.heading[1]
     assert "stand-in" in table.columns
     assert "real" not in table.columns
+
+
+def test_the_heading_claims_no_more_than_is_known() -> None:
+    assert "one seed is no evidence either way" in STAND_IN
+    assert "within noise" not in STAND_IN
+    assert "acceptable" not in STAND_IN
 
 
 def test_no_value_is_a_dash(make_summary: Callable[..., Summary]) -> None:
