@@ -24,12 +24,6 @@ layout(std140) uniform Frame {
 
 vec3 forward_axis() { return cross(vec3(1.0, 0.0, 0.0), down.xyz); }
 
-// Along and across the road, m, for a point in camera axes.
-vec2 road_coordinates(vec3 p) {
-    vec2 ground = vec2(p.x - road.z, dot(p, forward_axis()));
-    return vec2(dot(ground, vec2(road.y, road.x)), dot(ground, vec2(road.x, -road.y)));
-}
-
 vec3 sky_gradient(vec3 direction) {
     float up = clamp(-dot(direction, down.xyz), 0.0, 1.0);
     return mix(horizon.rgb, zenith.rgb, pow(up, zenith.w));

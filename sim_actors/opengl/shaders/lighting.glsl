@@ -1,4 +1,4 @@
-// One sun with a shadow map, a hemisphere of sky, lamps at night, fog. Needs common.glsl.
+// One sun with a shadow map, a hemisphere of sky, lamps at night, fog. Needs common.glsl, road.glsl.
 
 uniform sampler2DShadow shadow_map;
 uniform sampler2D noise_map;
