@@ -1,10 +1,13 @@
-"""The embedded simulator, with and without its ground truth, and single passes, in one run.
+"""The embedded simulator with and without its ground truth, and other renderers, in one run.
 
-    python -m benchmarks.simulator [--frames 40]
+    python -m benchmarks.simulator [--frames 40] [--blender PYTHON] [--tiny PYTHON]
 
 Rows: `render` is the whole of `OpenGLSimulator.render` (stage, paint, truth, sensor, JPEG); `bare` is
 the same loop without the truth passes; both at one and two samples per pixel and axis. They take
 turns frame by frame, so that a busy machine slows all alike. CPU seconds count every thread.
+
+Then, over the same meshes at 640x192, Blender Cycles (4 samples and its denoiser; `pip install bpy`) and
+pybullet's TinyRenderer (`pip install pybullet`), if the named Python, or this one, has them.
 """
 
 from __future__ import annotations
@@ -13,16 +16,22 @@ import argparse
 import json
 import math
 import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from imitation.records import Camera, Cuboid
 from sim_actors.ground import ground_y
+from sim_actors.opengl.context import mesh_of
 from sim_actors.opengl.families import FAMILIES
+from sim_actors.opengl.light import illuminate
 from sim_actors.opengl.painting import paint
 from sim_actors.opengl.renderer import OpenGLSimulator
 from sim_actors.opengl.sensor import develop, encode
@@ -83,12 +92,54 @@ def _cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+RIVALS = {"blender": "bpy", "tiny": "pybullet"}
+RIVAL_SIZE, RIVAL_FRAMES = "640x192", 4
+
+
+def export(path: str, count: int) -> None:
+    """The first scenes' posed meshes for `benchmarks/rivals.py`; the ground is one more."""
+    arrays: dict[str, np.ndarray] = {"count": np.array(count)}
+    for s in range(count):
+        scene = street(s, RIVAL_SIZE)
+        bodies = stage(scene, FAMILIES[scene.family])
+        c = scene.camera
+        arrays[f"{s}/camera"] = np.array([scene.width, scene.height, c.fx, c.fy, c.cx, c.cy])
+        arrays[f"{s}/sun"] = illuminate(scene.environment, c, FAMILIES[scene.family]).to_sun
+        arrays[f"{s}/bodies"] = np.array(len(bodies) + 1)
+        for b, body in enumerate(bodies):
+            mesh = mesh_of(body.mesh)
+            posed = mesh.positions @ body.pose[:3, :3].T + body.pose[:3, 3]
+            arrays[f"{s}/{b}/vertices"], arrays[f"{s}/{b}/triangles"] = posed, mesh.triangles
+            arrays[f"{s}/{b}/color"] = np.array([0.4, 0.4, 0.4])
+        y = ground_y(c, 0.0)
+        flat = np.array([[-200, y, 1], [200, y, 1], [200, y, 400], [-200, y, 400]], dtype=np.float64)
+        arrays[f"{s}/{len(bodies)}/vertices"] = flat
+        arrays[f"{s}/{len(bodies)}/triangles"] = np.array([[0, 1, 2], [0, 2, 3]])
+        arrays[f"{s}/{len(bodies)}/color"] = np.array([0.1, 0.1, 0.1])
+    np.savez(path, **arrays)
+
+
+def rival(which: str, python: str, path: str) -> dict[str, float] | None:
+    """Another renderer's seconds a frame; None where it is not installed."""
+    if subprocess.run([python, "-c", f"import {RIVALS[which]}"], capture_output=True, check=False).returncode:
+        return None
+    script = str(Path(__file__).with_name("rivals.py"))
+    out = subprocess.run([python, script, which, path], capture_output=True, text=True, check=True).stdout
+    result: dict[str, float] = json.loads(out.strip().splitlines()[-1])
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--frames", type=int, default=40, help="frames a row")
-    frames = parser.parse_args().frames
+    for which, module in RIVALS.items():
+        parser.add_argument(
+            f"--{which}", metavar="PYTHON", default=sys.executable, help=f"one that has {module}"
+        )
+    options = parser.parse_args()
+    frames = options.frames
     simulators = {s: OpenGLSimulator(RendererSettings(supersampling=s)) for s in (1, 2)}
     clocks: dict[tuple[str, int, str], Clock] = {}
     for size in SIZES:
@@ -110,10 +161,26 @@ def main() -> None:
     for (size, samples, name), clock in clocks.items():
         wall, cpu = clock.wall / frames, clock.cpu / frames
         print(f"{size:>9} {samples:>7} {name:>7} {1 / wall:>9.1f} {1e3 * wall:>8.1f} {1e3 * cpu:>7.1f}")
-        row = {"size": size, "supersampling": samples, "what": name}
+        row: dict[str, object] = {"size": size, "supersampling": samples, "what": name}
         rows.append(row | {"frames_per_s": 1 / wall, "wall_s": wall, "cpu_s": cpu})
     for simulator in simulators.values():
         simulator.close()
+    own = clocks[(RIVAL_SIZE, 2, "render")].cpu / frames
+    with tempfile.TemporaryDirectory() as folder:
+        export(f"{folder}/scenes.npz", RIVAL_FRAMES + 1)
+        for which, module in RIVALS.items():
+            took = rival(which, getattr(options, which), f"{folder}/scenes.npz")
+            if took is None:
+                print(f"{which}: skipped, {module} is not installed")
+                continue
+            wall, cpu = took["wall_s"], took["cpu_s"]
+            print(
+                f"{RIVAL_SIZE:>9} {'':>7} {which:>7} {1 / wall:>9.2f} {1e3 * wall:>8.1f} {1e3 * cpu:>7.1f}"
+                f"   {cpu / own:.1f} times our CPU seconds"
+            )
+            rows.append(
+                {"size": RIVAL_SIZE, "what": which, "frames_per_s": 1 / wall, **took, "of_ours": cpu / own}
+            )
     print(json.dumps({"benchmark": "simulator", "renderer": renderer, "frames": frames, "rows": rows}))
 
 

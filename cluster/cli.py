@@ -60,7 +60,7 @@ def _run_and_render(commands: Commands) -> None:
     run = commands.add_parser("run", help="the main job: baseline, imitation cycles, report")
     _config(run)
 
-    render = commands.add_parser("render", help="render scenes: re-staged, or written by hand")
+    render = commands.add_parser("render", help="render scenes: re-staged, free, or written by hand")
     _config(render, required=False)
     what = render.add_mutually_exclusive_group(required=True)
     what.add_argument("--like", metavar="KITTI_ROOT", help="re-stage frames of this KITTI folder")
@@ -68,8 +68,25 @@ def _run_and_render(commands: Commands) -> None:
     what.add_argument(
         "--requests", metavar="FILE", help="stage what `imitate mine` asked for; data.* names its dataset"
     )
-    render.add_argument("--count", type=_positive, help="frames to re-stage (default 12; requests: all)")
+    what.add_argument(
+        "--random", action="store_true", help="stage free scenes of the whole randomization range"
+    )
+    render.add_argument("--count", type=_positive, help="frames or free scenes (default 12; requests: all)")
     render.add_argument("--variations", type=_positive, default=1, help="renderings of each, perturbed anew")
+    render.add_argument("--size", type=_size, metavar="WxH", help="of free scenes, px (default 1242x375)")
+    render.add_argument(
+        "--weather", choices=("clear", "overcast", "fog", "rain", "snow"), help="of every scene"
+    )
+    render.add_argument(
+        "--time", metavar="HH:MM|WORD", help="of every scene: 17:30, or day, dusk, night, ..."
+    )
+    render.add_argument(
+        "--strength",
+        type=_share,
+        metavar="0..1",
+        help="how far scenes lie from their frames: 0 the same again, 1 anything (randomize.strength)",
+    )
+    render.add_argument("--sheet", metavar="FILE", help="the contact sheet (default DIR/contact-sheet.png)")
     render.add_argument("--out", required=True, metavar="DIR", help="where the pictures go")
 
 
@@ -167,6 +184,20 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, is {value}")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdigit() and height.isdigit() and int(width) >= 64 and int(height) >= 32):
+        raise argparse.ArgumentTypeError(f"write WIDTHxHEIGHT of at least 64x32 px, not {text!r}")
+    return int(width), int(height)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must lie in 0 to 1, is {text}")
     return value
 
 

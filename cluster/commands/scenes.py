@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,14 @@ from imitation.settings import UserError
 if TYPE_CHECKING:
     from cluster.config import Config
     from imitation.records import Frame
+    from imitation.requests import Request
     from sim_actors.actor import SceneJob, SimulatorHost
+    from sim_actors.scene import Weather
 
 SHOWN = 60  # frames on a contact sheet
-LIKE = 12  # frames re-staged where --count does not say
+LIKE = 12  # frames re-staged, or free scenes, where --count does not say
+FREE_SIZE, KITTI_FOCAL = (1242, 375), 0.58  # px; focal length by picture width
+FREE_CATEGORIES = ("Car", "Van", "Truck", "Pedestrian", "Cyclist", "Tram")
 
 
 def render(args: argparse.Namespace) -> None:
@@ -29,12 +34,14 @@ def render(args: argparse.Namespace) -> None:
     from sim_actors.actor import SimulatorHost
     from sim_actors.opengl.preflight import problem
 
-    config = config_of(args)
+    config = _config(args)
     if config.simulate.simulator == "opengl" and (reason := problem()):
         raise UserError(reason)
     reporter = Reporter()
     out = Path(args.out)
     storage.check_writable(str(out))
+    sheet = Path(args.sheet) if args.sheet else out / "contact-sheet.png"
+    hour = _hour(args.time)
     total, jobs = _jobs(args, config, reporter)
     host = SimulatorHost(Services(config).simulator())
     if error := host.start().error:
@@ -44,7 +51,8 @@ def render(args: argparse.Namespace) -> None:
         with reporter.stage("rendering", total) as bar:
 
             def frames() -> Iterator[Frame]:
-                for done, (parent, job) in enumerate(jobs, start=1):
+                for done, (parent, staged) in enumerate(jobs, start=1):
+                    job = _lit(staged, args.weather, hour)
                     frame = _rendered(host, job)
                     _write(frame, job, out)
                     if len(shown) < SHOWN:
@@ -57,7 +65,7 @@ def render(args: argparse.Namespace) -> None:
         host.close()
     if not count:
         raise UserError("nothing was rendered: there was no frame to re-stage")
-    print(_sheet(shown, out / "contact-sheet.png"))
+    print(_sheet(shown, sheet))
     reporter.say(f"{count} labelled frames: {out / 'frames.parquet'}")
 
 
@@ -75,13 +83,91 @@ def _jobs(
 
         return requested_jobs(args.requests, config, args.count, reporter)
     count = args.count or LIKE
+    if args.random:
+        return count, _free(count, args.size or FREE_SIZE, config)
     return count * args.variations, _like(args.like, count, args.variations, config)
+
+
+def _config(args: argparse.Namespace) -> Config:
+    """The configuration, with the strength that the command line asks for."""
+    config = config_of(args)
+    if args.size and not args.random:
+        raise UserError("--size is for free scenes (--random); others have the size of their frame or file")
+    if args.strength is None:
+        return config
+    if args.random or args.scene:
+        raise UserError(
+            "--strength says how far a scene lies from the frame that it re-stages (--like, --requests); "
+            "free and handwritten scenes re-stage none"
+        )
+    ranges = config.randomize.model_copy(update={"strength": args.strength})
+    return config.model_copy(update={"randomize": ranges})
+
+
+def _hour(text: str | None) -> float | None:
+    """The hour of day in [0, 24) that --time means."""
+    from sim_actors.appearance import HOUR_WORDS, known_hour
+
+    if text is None or (hour := known_hour(text)) is not None:
+        return hour if text else None
+    hours, _, minutes = text.partition(":")
+    if hours.isdigit() and (minutes or "0").isdigit() and int(hours) < 24 and int(minutes or 0) < 60:
+        return int(hours) + int(minutes or 0) / 60
+    raise UserError(f"--time {text!r}: write an hour as 17:30, or a word: {', '.join(sorted(HOUR_WORDS))}")
+
+
+def _lit(job: SceneJob, weather: Weather | None, hour: float | None) -> SceneJob:
+    """The job under the weather and at the hour that were asked for."""
+    from sim_actors.appearance import dark, environment
+
+    if weather is None and hour is None:
+        return job
+    scene, old = job.scene, job.scene.environment
+    at = old.hour if hour is None else hour
+    if weather is None or weather == old.weather:
+        light = replace(old, hour=at)
+    else:
+        light = environment(weather, at, old.sun_azimuth)
+    actors = tuple(
+        replace(actor, lights=dark(at)) if _has_lights(actor.category) else actor for actor in scene.actors
+    )
+    return replace(job, scene=replace(scene, environment=light, actors=actors))
+
+
+def _has_lights(category: str) -> bool:
+    from sim_actors.sizes import size_prior
+
+    prior = size_prior(category)
+    return prior is not None and prior.kind == "vehicle"
+
+
+def _free(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[None, SceneJob]]:
+    """Free scenes as KITTI's camera would see them, scaled to the picture's width."""
+    from cluster.run import catalog
+    from imitation.records import Camera
+    from sim_actors.actor import SceneJob
+    from sim_actors.ground import DEFAULT_CAMERA_HEIGHT
+    from sim_actors.staging import StagingSettings, Target, stage
+
+    width, height = size
+    focal = KITTI_FOCAL * width
+    target = Target(
+        convention=config.data.convention or "amodal_clipped",
+        categories=FREE_CATEGORIES,
+        camera=Camera(focal, focal, width / 2, 0.46 * height, DEFAULT_CAMERA_HEIGHT, 0.0),
+        width=width,
+        height=height,
+        catalog=catalog(config),
+    )
+    settings = StagingSettings(restage=config.restage, randomize=config.randomize)
+    for index in range(count):
+        request = _request(f"free-{index:04d}", None, 1, config)
+        yield None, SceneJob(stage(request, 0, None, target=target, settings=settings), policy="render")
 
 
 def _like(root: str, count: int, variations: int, config: Config) -> Iterator[tuple[Frame, SceneJob]]:
     from cluster.run import catalog
     from imitation.datasets.kitti import kitti_splits, read_kitti
-    from imitation.requests import Request
     from sim_actors.actor import SceneJob
     from sim_actors.restage import default_camera
     from sim_actors.staging import StagingSettings, Target, stage
@@ -99,19 +185,17 @@ def _like(root: str, count: int, variations: int, config: Config) -> Iterator[tu
             height=frame.height,
             catalog=catalog(config),
         )
-        request = Request(
-            request_id=frame.frame_id,
-            parent=frame.frame_id,
-            failures=(),
-            focus=(),
-            clutter=(),
-            variations=variations,
-            seed=zlib.crc32(f"{config.run.seed}/{frame.frame_id}".encode()),
-            policy="render",
-        )
+        request = _request(frame.frame_id, frame.frame_id, variations, config)
         for variation in range(variations):
             scene = stage(request, variation, frame, target=target, settings=settings)
             yield frame, SceneJob(scene, parent=frame.frame_id, policy="render", seed=request.seed)
+
+
+def _request(name: str, parent: str | None, variations: int, config: Config) -> Request:
+    from imitation.requests import Request
+
+    seed = zlib.crc32(f"{config.run.seed}/{name}".encode())
+    return Request(name, parent, (), (), (), variations, seed, "render")
 
 
 def _rendered(host: SimulatorHost, job: SceneJob) -> Frame:
