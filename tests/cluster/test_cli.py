@@ -13,6 +13,7 @@ from cluster import cli
 from cluster.cli import main, split_options
 from imitation.detectors.settings import DetectorSettings
 from imitation.product import save_product
+from sim_actors.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,3 +117,46 @@ def test_render_like_a_kitti_folder(shared_data, tmp_path, capsys):
     assert main([*words, "--count", "2", "--out", str(out), "randomize.strength=0.0"]) == 0
     assert Image.open(Path(capsys.readouterr().out.strip())).width > 1000
     assert len(list(out.glob("*.json"))) == 2
+
+
+def rendered(folder: Path) -> list[Scene]:
+    return [Scene.from_json(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
+def test_render_free_scenes_in_a_weather_at_an_hour(tmp_path, capsys):
+    words = ["render", "--random", "--count", "2", "--size", "320x96", "--sheet", str(tmp_path / "sheet.png")]
+    assert main([*words, "--weather", "snow", "--time", "22:30", "--out", str(tmp_path / "a")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "sheet.png")
+    scenes = rendered(tmp_path / "a")
+    assert len(scenes) == 2
+    for scene in scenes:
+        assert (scene.width, scene.height) == (320, 96)
+        assert (scene.environment.weather, scene.environment.hour) == ("snow", 22.5)
+        assert scene.environment.snow > 0
+        assert all(actor.lights for actor in scene.actors if actor.category in ("Car", "Van", "Truck"))
+    assert main([*words, "--out", str(tmp_path / "b")]) == 0
+    assert [scene.actors[0].cuboid for scene in rendered(tmp_path / "b")] == [
+        scene.actors[0].cuboid for scene in scenes
+    ]  # light aside, the same scenes again
+
+
+def test_strength_0_stages_a_frame_as_it_is(shared_data, tmp_path):
+    like = ["render", "--like", str(shared_data / "kitti3_png"), "--count", "1", "--variations", "2"]
+    assert main([*like, "--strength", "0", "--out", str(tmp_path / "same")]) == 0
+    first, second = rendered(tmp_path / "same")
+    assert [a.cuboid for a in first.actors] == [a.cuboid for a in second.actors]
+    assert main([*like, "--strength", "1", "--out", str(tmp_path / "far")]) == 0
+    assert [a.cuboid for a in rendered(tmp_path / "far")[0].actors] != [a.cuboid for a in first.actors]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--random", "--time", "25:00"], "--time '25:00': write an hour"),
+        (["--random", "--strength", "0.5"], "--strength says how far"),
+        (["--scene", str(ROOT / "examples/scene.yaml"), "--size", "640x192"], "--size is for free scenes"),
+    ],
+)
+def test_render_refuses_what_would_have_no_effect(words, told, tmp_path, capsys):
+    assert main(["render", *words, "--out", str(tmp_path / "out")]) == 1
+    assert told in capsys.readouterr().err

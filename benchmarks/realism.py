@@ -1,0 +1,216 @@
+"""What synthetic frames alone teach: a detector trained on nothing else, tested on real KITTI frames.
+
+    imitate render --like KITTI --count 58 --variations 4 --out SIM
+    python -m benchmarks.realism KITTI --arm sim=SIM/frames.parquet [--arm ...] [--real] [--seeds 3]
+
+Vehicle AP: Car, Van and Truck as one class, 40 recall points, IoU 0.5, boxes of 25 px and more at full
+size (lower ones, and DontCare, excuse a detection). Every arm trains the same detector for the same steps;
+`--real` is an arm of the train frames themselves. Where choices are made, use `--folds K`: frames are then
+tested inside the train list, each on detectors whose arms lack it and everything re-staged from it; the val
+list stays closed. Prints a table, then one JSON object as the last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from imitation.categories import CategoryMap
+from imitation.datasets.kitti import kitti_splits, read_kitti
+from imitation.datasets.parquet import FrameStore, write_frames
+from imitation.detections import Detections, GroundTruth
+from imitation.detectors.build import build_detector
+from imitation.detectors.predictor import Predictor
+from imitation.detectors.settings import DetectorSettings
+from imitation.images import load_frame_image
+from imitation.metrics.bootstrap import CONFIDENCE
+from imitation.metrics.coco import interpolated_precision
+from imitation.metrics.outcomes import coco_outcomes
+from imitation.records import Frame
+from imitation.training.batches import Batches, SamplePlan
+from imitation.training.loop import start, train
+from imitation.training.settings import TrainSettings
+from imitation.training.source import CachedSource, FrameSource
+
+VEHICLES = CategoryMap(("vehicle",), dict.fromkeys(("Car", "Van", "Truck"), "vehicle"))
+MIN_HEIGHT = 25.0  # px at full size
+RECALL_POINTS = np.linspace(1 / 40, 1, 40)
+IOU = np.array([0.5])
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One training, the same for every arm."""
+
+    detector: DetectorSettings
+    training: TrainSettings
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One frame under one detector: scores and hits of the judged detections, and the objects to find."""
+
+    scores: np.ndarray
+    hits: np.ndarray
+    objects: int
+
+
+def judged(found: Detections, frame: Frame) -> Judged:
+    mapped = VEHICLES.mapped(frame)
+    objects = tuple(replace(obj, ignore=obj.ignore or obj.box.height < MIN_HEIGHT) for obj in mapped.objects)
+    true = GroundTruth.of(objects, VEHICLES.categories)
+    outcome = coco_outcomes(found, true, IOU)
+    kept = outcome["excused"] & 1 == 0
+    scores = found.scores[outcome["kept"]]
+    return Judged(scores[kept], outcome["found"][kept] & 1, int((~true.ignore).sum()))
+
+
+def average_precision(frames: Sequence[Judged]) -> float:
+    """AP over 40 recall points; ties by frame order."""
+    scores = np.concatenate([frame.scores for frame in frames])
+    hits = np.concatenate([frame.hits for frame in frames])
+    objects = sum(frame.objects for frame in frames)
+    return interpolated_precision(hits[np.argsort(-scores, kind="stable")], objects, RECALL_POINTS)
+
+
+def detector(source: FrameSource, budget: Budget, seed: int) -> Predictor:
+    """Trains on everything in the source, which counts as one part."""
+    torch.manual_seed(seed)
+    settings, shape = budget.training, budget.detector
+    assert shape.width
+    assert shape.height
+    model = build_detector(shape, 1)
+    plan = SamplePlan(np.zeros(len(source), dtype=bool), settings.batch_size, seed)
+    with Batches(
+        CachedSource(source, settings.cache_mb), plan, shape.width, shape.height, settings.augment,
+        start=0, stop=settings.steps, threads=settings.decode_threads,
+    ) as batches:  # fmt: skip
+        state = train(
+            start(model, settings), batches, settings, torch.device("cpu"),
+            freeze_batch_norm=shape.weights is not None,
+        )  # fmt: skip
+    model.load_state_dict(state.product_weights())
+    return Predictor(model, VEHICLES.categories, shape.width, shape.height)
+
+
+def parents(path: str) -> dict[str, str]:
+    """Frame ids of an arm -> the frame that each was re-staged from."""
+    store = FrameStore([path], ("objects", "origin"), 0)
+    found = {}
+    for index, frame_id in enumerate(store.frame_ids):
+        origin = store.frame(index).origin
+        found[frame_id] = origin.parent if origin and origin.parent else frame_id
+    return found
+
+
+def splits(
+    options: argparse.Namespace, train_ids: list[str], val_ids: list[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """The frames of each test: all val frames once, or fold by fold of the train frames."""
+    if not options.folds:
+        yield 0, val_ids
+        return
+    order = np.random.default_rng(options.fold_seed).permutation(len(train_ids))
+    for fold in range(options.folds):
+        yield fold, [train_ids[i] for i in sorted(order[fold :: options.folds])]
+
+
+def measure(options: argparse.Namespace, budget: Budget, folder: str) -> dict[str, list[list[Judged]]]:
+    """For every arm and seed, every test frame judged, in one order."""
+    lists = kitti_splits(options.kitti) or {}
+    frames = {f.frame_id: f for f in read_kitti(options.kitti, [*lists["train"], *lists["val"]])}
+    real = str(Path(folder) / "real.parquet")
+    write_frames((frames[name] for name in lists["train"]), real)
+    arms = dict(arm.split("=", 1) for arm in options.arm) | ({"real": real} if options.real else {})
+    results: dict[str, list[list[Judged]]] = {name: [] for name in arms}
+    for seed in range(options.seeds):
+        for name, path in arms.items():
+            of = parents(path)
+            row: list[Judged] = []
+            for fold, tested in splits(options, lists["train"], lists["val"]):
+                began = time.perf_counter()
+                learned = _without(of, tested)
+                source = FrameSource([path], [], VEHICLES, include=learned)
+                predictor = detector(source, budget, seed)
+                images = [load_frame_image(frames[f]) for f in tested]
+                part = [judged(d, frames[f]) for d, f in zip(predictor.predict(images), tested, strict=True)]
+                row += part
+                took = time.perf_counter() - began
+                print(
+                    f"seed {seed}, {name}, fold {fold}: {len(source)} frames learned, {len(tested)} tested, "
+                    f"AP {average_precision(part):.3f}, {took:.0f} s",
+                    flush=True,
+                )
+            results[name].append(row)
+    return results
+
+
+def _without(of: dict[str, str], tested: Collection[str]) -> list[str]:
+    return [frame for frame, parent in of.items() if parent not in tested]
+
+
+def interval(rows: list[list[Judged]], rng: np.random.Generator) -> tuple[float, float]:
+    """Of the mean over seeds, the test frames resampled (the same for all seeds)."""
+    count = len(rows[0])
+    draws = []
+    for _ in range(RESAMPLES):
+        picked = rng.integers(count, size=count)
+        draws.append(statistics.fmean(average_precision([row[i] for i in picked]) for row in rows))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("kitti", help="a KITTI folder with ImageSets/train.txt and val.txt")
+    parser.add_argument(
+        "--arm", action="append", default=[], metavar="NAME=PARQUET", help="frames to train on"
+    )
+    parser.add_argument("--real", action="store_true", help="an arm of the real train frames")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--folds", type=int, default=0, help="test inside the train list; 0: on the val list")
+    parser.add_argument("--fold-seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--height", type=int, default=192)
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    options = parser.parse_args()
+    torch.set_num_threads(os.cpu_count() or 1)
+    budget = Budget(
+        DetectorSettings(backbone=options.backbone, width=options.width, height=options.height),
+        TrainSettings(steps=options.steps, batch_size=options.batch, report_every=10_000, cache_mb=1024),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(options, budget, folder)
+    print(f"{'arm':16}{'vehicle AP':>11}{'interval over frames':>24}   of each seed")
+    summary = {}
+    for name, rows in results.items():
+        values = [average_precision(row) for row in rows]
+        low, high = interval(rows, np.random.default_rng(0))
+        print(
+            f"{name:16}{statistics.fmean(values):>11.3f}{f'{low:.3f} to {high:.3f}':>24}   "
+            + ", ".join(f"{v:.3f}" for v in values)
+        )
+        summary[name] = {"ap": statistics.fmean(values), "seeds": values, "low": low, "high": high}
+    settings = vars(options) | {"torch": torch.__version__, "python": platform.python_version()}
+    print(json.dumps({"benchmark": "realism", "settings": settings, "arms": summary}))
+
+
+if __name__ == "__main__":
+    main()
