@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from imitation.records import Box, Cuboid, Frame, Object
 from imitation.settings import UserError
 from sim_actors.estimate import NEAR, projected_box
 from sim_actors.opengl.context import Device
 from sim_actors.opengl.families import FAMILIES
+from sim_actors.opengl.family import Family
 from sim_actors.opengl.light import time_of_day
 from sim_actors.opengl.painting import paint
 from sim_actors.opengl.sensor import develop, encode
 from sim_actors.opengl.settings import RendererSettings
 from sim_actors.opengl.staging import stage
 from sim_actors.opengl.support import problems
-from sim_actors.opengl.truth import Seen, measure
+from sim_actors.opengl.truth import Seen, identities, measure
 from sim_actors.scene import Scene
 from sim_actors.simulator import Simulator
 
@@ -49,10 +52,7 @@ class OpenGLSimulator(Simulator):
         Raises UserError for a scene that it does not support or where EGL is missing, RuntimeError
         when closed or called from another thread or process.
         """
-        reasons = self.supports(scene)
-        if reasons:
-            raise UserError(f"scene {scene.scene_id!r} cannot be staged: {'; '.join(reasons)}")
-        family, scale = FAMILIES[scene.family], self.settings.supersampling
+        family, scale = self._family(scene), self.settings.supersampling
         with self._open() as device:
             bodies = stage(scene, family)
             targets = paint(device, scene, family, bodies, scale)
@@ -71,12 +71,25 @@ class OpenGLSimulator(Simulator):
             },
         )
 
+    def identities(self, scene: Scene) -> np.ndarray:
+        """Which labelled actor each pixel of a scene shows, (height, width) uint16: its index in
+        `scene.actors` + 1, or 0. Raises as `render` does."""
+        family, scale = self._family(scene), self.settings.supersampling
+        with self._open() as device:
+            return identities(paint(device, scene, family, stage(scene, family), scale), scale)
+
     def close(self) -> None:
         """Releases the context. Safe to call twice."""
         self._closed = True
         device, self._device = self._device, None
         if device is not None:
             device.close()
+
+    def _family(self, scene: Scene) -> Family:
+        reasons = self.supports(scene)
+        if reasons:
+            raise UserError(f"scene {scene.scene_id!r} cannot be staged: {'; '.join(reasons)}")
+        return FAMILIES[scene.family]
 
     def _open(self) -> Device:
         if self._closed:

@@ -54,9 +54,7 @@ class _Tile:
 
 def measure(device: Device, targets: Targets, scene: Scene, bodies: Sequence[Body], scale: int) -> list[Seen]:
     """Every labelled actor with at least one visible pixel, in actor order."""
-    size = (targets.ids.height, targets.ids.width)
-    ids = np.frombuffer(targets.ids.read(alignment=1), dtype=np.uint16).reshape(size)
-    visible = visible_extents(ids[scale // 2 :: scale, scale // 2 :: scale])
+    visible = visible_extents(identities(targets, scale))
     order = [k for k, b in enumerate(bodies) if b.actor is not None and b.actor + 1 in visible]
     order.sort(key=lambda k: bodies[k].actor or 0)
     extents = {k: projected_extent(bodies[k], scene) for k in order}
@@ -73,6 +71,13 @@ def measure(device: Device, targets: Targets, scene: Scene, bodies: Sequence[Bod
         _seen(bodies[k], visible, inner[k], masks[k], extents[k], outer.get(k), whole_masks.get(k), scene)
         for k in order
     ]
+
+
+def identities(targets: Targets, scale: int) -> np.ndarray:
+    """The ids at the pixels' centres, (height, width) uint16; `scale` samples a pixel and axis."""
+    size = (targets.ids.height, targets.ids.width)
+    ids = np.frombuffer(targets.ids.read(alignment=1), dtype=np.uint16).reshape(size)
+    return ids[scale // 2 :: scale, scale // 2 :: scale]
 
 
 def visible_extents(ids: np.ndarray) -> dict[int, tuple[int, Box]]:
