@@ -69,7 +69,12 @@ def catalog(config: Config) -> frozenset[str] | None:
         return None
     from sim_actors.opengl.meshes import CATALOG
 
-    return frozenset(CATALOG)
+    own: frozenset[str] = frozenset()
+    if config.renderer.bodies is not None:
+        from sim_actors.opengl.user_bodies import install
+
+        own = frozenset(install(config.renderer.bodies).bodies)
+    return frozenset(CATALOG) | own
 
 
 def _check(config: Config, scores: Any, dataset: Dataset) -> str | None:

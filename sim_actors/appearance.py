@@ -86,7 +86,15 @@ def dark(hour: float) -> bool:
     return hour < 6.6 or hour >= 17.4
 
 
-def environment(weather: Weather, hour: float, sun_azimuth: float, *, haze_gain: float = 1.0) -> Environment:
+def environment(
+    weather: Weather,
+    hour: float,
+    sun_azimuth: float,
+    *,
+    haze_gain: float = 1.0,
+    clouds: float = Environment.clouds,
+    turbidity: float = Environment.turbidity,
+) -> Environment:
     """Light and weather that go together: the haze, wet ground and snow of a weather at an hour."""
     return Environment(
         hour=hour,
@@ -95,6 +103,8 @@ def environment(weather: Weather, hour: float, sun_azimuth: float, *, haze_gain:
         haze=HAZE[weather] * haze_gain,
         wetness=0.8 if weather == "rain" else 0.0,
         snow=0.8 if weather == "snow" else 0.0,
+        clouds=clouds,
+        turbidity=turbidity,
     )
 
 

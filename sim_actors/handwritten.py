@@ -196,6 +196,8 @@ class _Environment(Settings):
     haze: float | None = Field(None, ge=0)
     wetness: float | None = Field(None, ge=0, le=1)
     snow: float | None = Field(None, ge=0, le=1)
+    clouds: float = Field(Environment.clouds, ge=0, le=1)
+    turbidity: float = Field(Environment.turbidity, ge=1.5, le=10)
 
     def build(self) -> Environment:
         return Environment(
@@ -205,6 +207,8 @@ class _Environment(Settings):
             HAZE[self.weather] if self.haze is None else self.haze,
             (0.8 if self.weather == "rain" else 0.0) if self.wetness is None else self.wetness,
             (0.8 if self.weather == "snow" else 0.0) if self.snow is None else self.snow,
+            self.clouds,
+            self.turbidity,
         )
 
 
@@ -215,6 +219,9 @@ class _Sensor(Settings):
     noise: float = Field(Sensor.noise, ge=0, le=1)
     vignette: float = Field(Sensor.vignette, ge=0, le=1)
     jpeg_quality: int = Field(Sensor.jpeg_quality, ge=0, le=100)
+    bloom: float = Field(Sensor.bloom, ge=0, le=1)
+    aberration: float = Field(Sensor.aberration, ge=-3, le=3)
+    read_noise: float = Field(Sensor.read_noise, ge=0, le=1)
 
 
 class _SceneFile(Settings):

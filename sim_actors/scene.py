@@ -75,7 +75,8 @@ class Road:
 class Environment:
     """Light and weather. `hour` in [0, 24); `sun_azimuth` rad (0 = ahead of the camera, positive to
     the right); `haze` is the fog's extinction, 1/m (0.0008 clear, 0.05 dense fog); `wetness` and
-    `snow` in [0, 1]."""
+    `snow` in [0, 1]; `clouds` in [0, 1], the share of a clear sky that they cover; `turbidity` in
+    [1.5, 10], how much aerosol whitens a clear sky (2 very clear, 3 clear, 6 hazy)."""
 
     hour: float = 13.0
     sun_azimuth: float = 0.8
@@ -83,13 +84,18 @@ class Environment:
     haze: float = 0.0008
     wetness: float = 0.0
     snow: float = 0.0
+    clouds: float = 0.3
+    turbidity: float = 3.0
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """The camera's electronics. `exposure` EV; `white_balance` gains (r, g, b); `blur` px sigma;
-    `noise` standard deviation at mid grey in [0, 1] of full scale; `vignette` in [0, 1] darkening of
-    the corners; `jpeg_quality` 1-100, 0 writes PNG."""
+    """The camera's lens and electronics. `exposure` EV; `white_balance` gains (r, g, b); `blur` px
+    sigma; `noise` and `read_noise`: standard deviations at mid grey, shares of full scale, of the
+    photons' noise (grows with the root of the signal) and of the read-out's (does not grow);
+    `vignette` in [0, 1] darkening of the corners; `bloom` in [0, 1] share of a highlight's light that
+    the lens scatters; `aberration`: lateral chromatic aberration in the corners, px that red lies
+    farther out and blue farther in than green; `jpeg_quality` 1-100, 0 writes PNG."""
 
     exposure: float = 0.0
     white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -97,6 +103,9 @@ class Sensor:
     noise: float = 0.01
     vignette: float = 0.15
     jpeg_quality: int = 92
+    bloom: float = 0.06
+    aberration: float = 0.2
+    read_noise: float = 0.003
 
 
 @dataclass(frozen=True)

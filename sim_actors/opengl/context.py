@@ -17,15 +17,20 @@ import numpy as np
 from imitation.settings import UserError
 from sim_actors.opengl import preflight
 from sim_actors.opengl.family import Family
+from sim_actors.opengl.light import CASCADES
 from sim_actors.opengl.meshes import body_mesh, prop_mesh
 from sim_actors.opengl.shapes import Mesh
 from sim_actors.opengl.textures import noise_field
 
 FRAME_BINDING, INSTANCE_BINDING = 1, 2
 INSTANCE_BYTES = 256
-SHADOW_UNIT, NOISE_UNIT, IMAGE_UNIT = 0, 1, 2
-UNITS = {"shadow_map": SHADOW_UNIT, "noise_map": NOISE_UNIT, "image": IMAGE_UNIT}
+SAMPLERS = ("shadow_map", "noise_map", "image", "sky_map", "mirror_map", "depth_map", "light_map", "glow_map")
+UNIT = {name: unit for unit, name in enumerate(SAMPLERS)}
+"""The texture unit of each sampler, the same in every program."""
+GLOW_CELL = 8
+"""Side of a texel of the glow around highlights, px."""
 
+_OWN_VERTICES = ("surface", "depth", "ground", "sky", "contact")
 SIZES_KEPT = 4
 """Image sizes whose framebuffers are kept (a dataset mixes a few)."""
 
@@ -66,27 +71,63 @@ class _Recent(Generic[K, T]):
 
 
 class Targets:
-    """Framebuffers for one image size: colour and id, the same colour without id, and the two
-    stages of development."""
+    """Framebuffers for one image size: colour and id, the same colour without id, what a wet road
+    mirrors, ambient occlusion, the glow of highlights, and the two stages of development."""
 
     def __init__(self, ctx: moderngl.Context, width: int, height: int, scale: int) -> None:
-        size = (width * scale, height * scale)
-        self.color = ctx.texture(size, 4, dtype="f2")
-        self.ids = ctx.texture(size, 1, dtype="u2")
+        size, cells = (width * scale, height * scale), (-(-width // GLOW_CELL), -(-height // GLOW_CELL))
+        self._owned: list[moderngl.Framebuffer | moderngl.Texture | moderngl.Renderbuffer] = []
+
+        def texture(size: tuple[int, int], components: int, dtype: str = "f2") -> moderngl.Texture:
+            made = ctx.texture(size, components, dtype=dtype)
+            made.repeat_x = made.repeat_y = False
+            self._owned.append(made)
+            return made
+
+        def target(*colors: moderngl.Texture, depth: Any = None) -> moderngl.Framebuffer:
+            made = ctx.framebuffer(list(colors), depth)
+            self._owned.insert(0, made)
+            return made
+
+        self.color, self.ids = texture(size, 4), texture(size, 1, "u2")
         self.ids.filter = (moderngl.NEAREST, moderngl.NEAREST)
-        self.depth = ctx.depth_renderbuffer(size)
-        self.scene = ctx.framebuffer([self.color, self.ids], self.depth)
-        self.overlay = ctx.framebuffer([self.color], self.depth)
-        self.rows = ctx.texture((width, height * scale), 4, dtype="f2")
-        self.blurred = ctx.framebuffer([self.rows])
-        self.pixels = ctx.texture((width, height), 4)
-        self.developed = ctx.framebuffer([self.pixels])
+        self.depth = ctx.depth_texture(size)
+        self.depth.compare_func = ""
+        self.depth.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        self._owned.append(self.depth)
+        self.scene = target(self.color, self.ids, depth=self.depth)
+        self.overlay = target(self.color, depth=self.depth)
+        self.mirror = texture((width, height), 4)
+        below = ctx.depth_renderbuffer((width, height))
+        self._owned.append(below)
+        self.mirrored = target(self.mirror, depth=below)
+        self.light = texture((width, height), 1, "f1")
+        self.occluded = target(self.light)
+        self.cells, self.glow = texture(cells, 4), texture(cells, 4)
+        self.gathered, self.glowing = target(self.cells), target(self.glow)
+        self.rows = texture((width, height * scale), 4)
+        self.blurred = target(self.rows)
+        self.pixels = texture((width, height), 4, "f1")
+        self.developed = target(self.pixels)
 
     def release(self) -> None:
-        for item in (self.scene, self.overlay, self.blurred, self.developed):
+        for item in self._owned:  # framebuffers first
             item.release()
-        for texture in (self.color, self.ids, self.depth, self.rows, self.pixels):
-            texture.release()
+
+
+class _Sky:
+    """A sky map on the device. It holds on to its array, so that no other takes its place in memory."""
+
+    def __init__(self, ctx: moderngl.Context, radiance: np.ndarray) -> None:
+        self.radiance = radiance
+        rows = np.concatenate([radiance, np.ones_like(radiance[..., :1])], axis=-1)
+        self.texture = ctx.texture(rows.shape[1::-1], 4, rows.astype(np.float16).tobytes(), dtype="f2")
+        self.texture.repeat_x = self.texture.repeat_y = False
+        self.texture.build_mipmaps()
+        self.texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+
+    def release(self) -> None:
+        self.texture.release()
 
 
 class Atlas:
@@ -134,7 +175,7 @@ class Device:
         self.frame = self.ctx.buffer(reserve=4096, dynamic=True)
         self.instances = self.ctx.buffer(reserve=INSTANCE_BYTES * 64, dynamic=True)
         self.shadow_texels = shadow_texels
-        self.shadow_map = self.ctx.depth_texture((shadow_texels, shadow_texels))
+        self.shadow_map = self.ctx.depth_texture((len(CASCADES) * shadow_texels, shadow_texels))
         self.shadow_map.compare_func = "<="
         self.shadow_map.repeat_x = self.shadow_map.repeat_y = False
         self.shadow_target = self.ctx.framebuffer(depth_attachment=self.shadow_map)
@@ -143,6 +184,7 @@ class Device:
         self._targets: _Recent[tuple[int, int, int], Targets] = _Recent(SIZES_KEPT)
         self._atlases: _Recent[tuple[int, int], Atlas] = _Recent(SIZES_KEPT)
         self._noise: dict[str, moderngl.Texture] = {}
+        self._skies: _Recent[int, _Sky] = _Recent(SIZES_KEPT)
 
     def program(self, name: str, *defines: str) -> moderngl.Program:
         """A program by the name of its fragment shader, compiled for these defines.
@@ -151,7 +193,7 @@ class Device:
         """
         key = (name, *defines)
         if key not in self._programs:
-            vertex = "screen" if name in ("blur", "develop") else name
+            vertex = name if name in _OWN_VERTICES else "screen"
             program = self.ctx.program(
                 vertex_shader=shader_source(f"{vertex}.vert", defines),
                 fragment_shader=shader_source(f"{name}.frag", defines),
@@ -160,14 +202,14 @@ class Device:
                 block = program.get(block_name, None)
                 if isinstance(block, moderngl.UniformBlock):
                     block.binding = binding
-            for sampler, unit in UNITS.items():
+            for sampler, unit in UNIT.items():
                 if sampler in program:
                     program[sampler] = unit
             self._programs[key] = program
         return self._programs[key]
 
     def screen(self, name: str, *defines: str) -> moderngl.VertexArray:
-        """The vertex array of a pass that draws no mesh: sky, ground, contact, blur, develop."""
+        """The vertex array of a pass that draws no mesh: sky, ground, contact, and what follows them."""
         key = (name, *defines)
         if key not in self._screens:
             buffer = {"ground": self.strips, "contact": self.square}.get(name, self.triangle)
@@ -224,7 +266,11 @@ class Device:
             texture.build_mipmaps()
             texture.filter = (moderngl.LINEAR_MIPMAP_NEAREST, moderngl.LINEAR)
             self._noise[family.name] = texture
-        self._noise[family.name].use(NOISE_UNIT)
+        self._noise[family.name].use(UNIT["noise_map"])
+
+    def use_sky(self, radiance: np.ndarray) -> None:
+        """Binds a sky map (atmosphere.py) with its blurred copies; the last few are kept, by identity."""
+        self._skies.get(id(radiance), lambda: _Sky(self.ctx, radiance)).texture.use(UNIT["sky_map"])
 
     def close(self) -> None:
         """Releases the context with everything in it; elsewhere than in its thread, only lets go."""

@@ -1,4 +1,5 @@
-"""The passes that make a picture: shadows, then colour and ids together, then contact shadows."""
+"""The passes that make a picture: shadows, what a wet road mirrors, colour and ids together, contact
+shadows, ambient occlusion."""
 
 from __future__ import annotations
 
@@ -7,20 +8,23 @@ from collections.abc import Sequence
 import moderngl
 import numpy as np
 
-from sim_actors.ground import camera_height, camera_pitch
+from sim_actors.ground import camera_height, camera_pitch, ground_rotation
 from sim_actors.opengl.context import (
     FRAME_BINDING,
     INSTANCE_BINDING,
     INSTANCE_BYTES,
-    SHADOW_UNIT,
+    UNIT,
     Device,
     Targets,
 )
 from sim_actors.opengl.family import Family
-from sim_actors.opengl.light import NEAR, frame_block, illuminate, projection, shadow_matrix
+from sim_actors.opengl.light import CASCADES, FAR, NEAR, frame_block, illuminate, projection, shadow_matrix
 from sim_actors.opengl.materials import packed
 from sim_actors.opengl.staging import Body
 from sim_actors.scene import Scene
+
+_MIRRORS_FROM = 0.25
+"""Wetness from which the road mirrors what stands on it."""
 
 
 def bind_instance(device: Device, index: int) -> None:
@@ -35,9 +39,9 @@ def paint(device: Device, scene: Scene, family: Family, bodies: Sequence[Body], 
     With scale 2 the view is shifted by a quarter of a pixel, so that the second sample of each
     pair falls on the pixel's own centre: ids are read there, and the colour filter is symmetric.
     """
-    ctx = device.ctx
     shift = 0.25 if scale == 2 else 0.0
     view = projection(scene.camera, scene.width, scene.height, left=-shift, top=-shift)
+    light = illuminate(scene.environment, scene.camera, family)
     data = b"".join(body.record for body in bodies)
     if len(data) > device.instances.size:
         device.instances.orphan(2 * len(data))
@@ -46,51 +50,110 @@ def paint(device: Device, scene: Scene, family: Family, bodies: Sequence[Body], 
     device.frame.write(frame_block(scene, family, view, device.shadow_texels))
     device.frame.bind_to_uniform_block(FRAME_BINDING)
     device.use_family(family)
-    _shadows(device, scene, family, bodies)
-
+    device.use_sky(light.day.radiance)
+    lit = (*(("SUN",) if light.shines else ()), *(("NIGHT",) if light.night > 0.0 else ()))
+    if light.shines:
+        _shadows(device, scene, light.to_sun, bodies)
     targets = device.targets(scene.width, scene.height, scale)
+    materials = packed(dict(family.materials)).tobytes()
+    wet = scene.environment.wetness > _MIRRORS_FROM
+    if wet:
+        mirror = view @ _mirrored(scene)
+        targets.mirrored.use()
+        targets.mirrored.clear()
+        _bodies(device, mirror, [b for b in bodies if b.grounded], bodies, materials, ("MIRROR", *lit))
+
     targets.scene.use()
     targets.scene.clear(depth=1.0)
-    ctx.enable_only(moderngl.DEPTH_TEST)
-    ctx.depth_func = "<="
-    device.shadow_map.use(SHADOW_UNIT)
-    night = ("NIGHT",) if illuminate(scene.environment, scene.camera, family).night > 0.0 else ()
-    materials = packed(dict(family.materials)).tobytes()
-    for facade in ((), ("FACADE",)):
-        program = device.program("surface", *facade, *night)
-        program["materials"].write(materials)  # type: ignore[union-attr]
-    for index, body in enumerate(bodies):
-        if body.inside(view):
-            bind_instance(device, index)
-            facade = ("FACADE",) if body.mesh[1] == "building" else ()
-            device.mesh(body.mesh, "surface", *facade, *night).render()
+    _bodies(device, view, bodies, bodies, materials, lit)
     _lay_ground(device, scene)
-    device.screen("ground", *night).render(moderngl.TRIANGLE_STRIP, vertices=8)
-    device.screen("sky").render(moderngl.TRIANGLES)
+    ground = ("WET", *lit) if wet else lit
+    if wet:
+        targets.mirror.use(UNIT["mirror_map"])
+        device.program("ground", *ground)["mirror_scale"] = 1.0 / scale
+    device.screen("ground", *ground).render(moderngl.TRIANGLE_STRIP, vertices=8)
+    veiled = ("VEILED",) if scene.environment.weather != "clear" else ()
+    device.screen("sky", *veiled).render(moderngl.TRIANGLES)
+    _contact(device, targets, view, bodies)
+    _occlude(device, targets, scene, scale, shift)
+    return targets
 
+
+def _bodies(
+    device: Device,
+    view: np.ndarray,
+    drawn: Sequence[Body],
+    bodies: Sequence[Body],
+    materials: bytes,
+    defines: tuple[str, ...],
+) -> None:
+    """Draws those of the bodies into the target in use that its view can hold."""
+    device.ctx.enable_only(moderngl.DEPTH_TEST)
+    device.ctx.depth_func = "<="
+    for facade in ((), ("FACADE",)):
+        device.program("surface", *facade, *defines)["materials"].write(materials)  # type: ignore[union-attr]
+    index = {id(body): k for k, body in enumerate(bodies)}
+    for body in drawn:
+        if body.inside(view):
+            bind_instance(device, index[id(body)])
+            facade = ("FACADE",) if body.mesh[1] == "building" else ()
+            device.mesh(body.mesh, "surface", *facade, *defines).render()
+
+
+def _mirrored(scene: Scene) -> np.ndarray:
+    """(4, 4): points in camera axes to where the ground plane mirrors them."""
+    down = ground_rotation(scene.camera)[:, 1]
+    matrix = np.eye(4)
+    matrix[:3, :3] -= 2 * np.outer(down, down)
+    matrix[:3, 3] = 2 * camera_height(scene.camera) * down
+    return matrix
+
+
+def _contact(device: Device, targets: Targets, view: np.ndarray, bodies: Sequence[Body]) -> None:
+    """Darkens the ground under bodies, where little of the sky is seen."""
     targets.overlay.use()
-    ctx.enable(moderngl.BLEND)
-    ctx.blend_func = moderngl.DST_COLOR, moderngl.ZERO
+    device.ctx.enable(moderngl.BLEND)
+    device.ctx.blend_func = moderngl.DST_COLOR, moderngl.ZERO
     targets.overlay.depth_mask = False
     for index, body in enumerate(bodies):
         if body.grounded and body.inside(view):
             bind_instance(device, index)
             device.screen("contact").render(moderngl.TRIANGLE_STRIP)
     targets.overlay.depth_mask = True
-    ctx.disable(moderngl.BLEND)
-    return targets
+    device.ctx.disable(moderngl.BLEND)
 
 
-def _shadows(device: Device, scene: Scene, family: Family, bodies: Sequence[Body]) -> None:
-    sun = shadow_matrix(illuminate(scene.environment, scene.camera, family).to_sun, scene.camera)
+def _occlude(device: Device, targets: Targets, scene: Scene, scale: int, shift: float) -> None:
+    """Ambient occlusion, a texel a pixel."""
+    camera, program = scene.camera, device.program("occlusion")
+    program["scale"] = scale
+    program["lens"] = tuple(
+        scale * value for value in (camera.fx, camera.fy, camera.cx + shift, camera.cy + shift)
+    )
+    program["range"] = (NEAR, FAR)
+    targets.occluded.use()
+    targets.depth.use(UNIT["depth_map"])
+    device.ctx.enable_only(moderngl.NOTHING)
+    device.screen("occlusion").render(moderngl.TRIANGLES)
+
+
+def _shadows(device: Device, scene: Scene, to_sun: np.ndarray, bodies: Sequence[Body]) -> None:
+    """Depth from the sun, the cascades side by side."""
     device.shadow_target.use()
     device.shadow_target.clear(depth=1.0)
     device.ctx.enable_only(moderngl.DEPTH_TEST)
-    device.program("depth")["view"].write(sun.T.astype(np.float32).tobytes())  # type: ignore[union-attr]
-    for index, body in enumerate(bodies):
-        if body.inside(sun):
-            bind_instance(device, index)
-            device.mesh(body.mesh, "depth").render()
+    device.ctx.depth_func = "<="
+    side = device.shadow_texels
+    for cascade in range(len(CASCADES)):
+        sun = shadow_matrix(to_sun, scene.camera, cascade)
+        device.shadow_target.viewport = (cascade * side, 0, side, side)
+        device.program("depth")["view"].write(sun.T.astype(np.float32).tobytes())  # type: ignore[union-attr]
+        for index, body in enumerate(bodies):
+            if body.inside(sun):
+                bind_instance(device, index)
+                device.mesh(body.mesh, "depth").render()
+    device.shadow_target.viewport = (0, 0, len(CASCADES) * side, side)
+    device.shadow_map.use(UNIT["shadow_map"])
 
 
 def _lay_ground(device: Device, scene: Scene) -> None:

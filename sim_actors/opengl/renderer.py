@@ -19,6 +19,7 @@ from sim_actors.opengl.settings import RendererSettings
 from sim_actors.opengl.staging import stage
 from sim_actors.opengl.support import problems
 from sim_actors.opengl.truth import Seen, identities, measure
+from sim_actors.opengl.user_bodies import install
 from sim_actors.scene import Scene
 from sim_actors.simulator import Simulator
 
@@ -39,6 +40,8 @@ class OpenGLSimulator(Simulator):
 
     def __init__(self, settings: RendererSettings | None = None) -> None:
         self.settings = settings or RendererSettings()
+        if self.settings.bodies is not None:
+            install(self.settings.bodies)
         self._device: Device | None = None
         self._closed = False
 

@@ -1,4 +1,5 @@
-"""The camera's electronics: lens blur, exposure, vignette, photon and read noise, film, encoding."""
+"""The camera: lens blur, bloom, chromatic aberration, vignette, exposure, photon and read noise, film,
+encoding."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ import moderngl
 import numpy as np
 from PIL import Image
 
-from sim_actors.opengl.context import IMAGE_UNIT, Device, Targets
+from sim_actors.opengl.context import GLOW_CELL, UNIT, Device, Targets
 from sim_actors.opengl.family import Family
 from sim_actors.scene import Scene
 
-MAX_TAPS = 49
+MAX_TAPS, MARGIN = 49, 3
+"""Taps of a kernel, and the zeros at either end of it that a shift of colours moves it over."""
 
 
 def kernel(blur: float, scale: int) -> np.ndarray:
@@ -32,18 +34,27 @@ def develop(device: Device, targets: Targets, scene: Scene, family: Family, scal
     """The picture as the sensor gives it, (height, width, 3) uint8 sRGB."""
     ctx, sensor, film = device.ctx, scene.sensor, family.film
     taps = kernel(sensor.blur, scale)
-    padded = np.zeros(MAX_TAPS, dtype=np.float32)
-    padded[: len(taps)] = taps
+    padded = np.zeros(MAX_TAPS + 2 * MARGIN, dtype=np.float32)
+    padded[MARGIN : MARGIN + len(taps)] = taps
     rng = np.random.default_rng([31, scene.seed & 0xFFFFFFFF])
+    spread = ("SPREAD",) if sensor.aberration else ()
     weather = tuple(w.upper() for w in ("rain", "snow") if w == scene.environment.weather)
-    for program in (device.program("blur"), device.program("develop", *weather)):
+    bloom = ("BLOOM",) if sensor.bloom > 0 else ()
+    across, down = ("blur", *spread), ("develop", *spread, *weather, *bloom)
+    corner = float(np.hypot(scene.width, scene.height)) / 2
+    for name, middle in ((across, scene.width / 2), (down, scene.height / 2)):
+        program = device.program(*name)
         program["scale"] = scale
         program["reach"] = len(taps) // 2
         program["taps"].write(padded.tobytes())  # type: ignore[union-attr]
+        if spread:
+            # Three samples are as far as the padding of the kernel lets a colour move.
+            program["spread"] = float(np.clip(sensor.aberration * scale, -MARGIN, MARGIN)) / scale / corner
+            program["middle"] = middle
     program["image_size"] = (scene.width, scene.height)
     program["gains"] = tuple(2.0**sensor.exposure * np.array(sensor.white_balance))
     program["vignette"] = sensor.vignette
-    program["grain"] = sensor.noise
+    program["noise"] = (sensor.noise, sensor.read_noise)
     program["seed"] = int(rng.integers(2**32))
     program["curve"] = film.curve[:4]
     program["film"] = (film.curve[4], film.saturation, film.gain)
@@ -51,12 +62,22 @@ def develop(device: Device, targets: Targets, scene: Scene, family: Family, scal
         program["fall"] = tuple(rng.uniform(0, 1, 2))
 
     ctx.enable_only(moderngl.NOTHING)
+    targets.color.use(UNIT["image"])
+    if bloom:
+        program["bloom"] = sensor.bloom
+        device.program("gather")["cell"] = GLOW_CELL * scale
+        targets.gathered.use()
+        device.screen("gather").render(moderngl.TRIANGLES)
+        targets.glowing.use()
+        targets.cells.use(UNIT["glow_map"])
+        device.screen("glow").render(moderngl.TRIANGLES)
     targets.blurred.use()
-    targets.color.use(IMAGE_UNIT)
-    device.screen("blur").render(moderngl.TRIANGLES)
+    targets.light.use(UNIT["light_map"])
+    device.screen(*across).render(moderngl.TRIANGLES)
     targets.developed.use()
-    targets.rows.use(IMAGE_UNIT)
-    device.screen("develop", *weather).render(moderngl.TRIANGLES)
+    targets.rows.use(UNIT["image"])
+    targets.glow.use(UNIT["glow_map"])
+    device.screen(*down).render(moderngl.TRIANGLES)
     data = targets.developed.read(components=3, alignment=1)
     return np.frombuffer(data, dtype=np.uint8).reshape(scene.height, scene.width, 3)
 

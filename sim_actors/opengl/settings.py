@@ -26,3 +26,6 @@ class RendererSettings(Settings):
     threads: int | None = Field(
         None, ge=0, le=16, description="Mesa's software rasterizer threads (0: none beside the caller)."
     )
+    bodies: str | None = Field(
+        None, description="manifest of your own bodies, OBJ and GLB files (docs/simulator.md); null: none"
+    )

@@ -47,7 +47,9 @@ def _whole(scene: Scene) -> Iterator[str]:
         yield f"environment.weather: {e.weather!r} is not one of {', '.join(get_args(Weather))}"
     if not 0 <= e.hour < 24:
         yield f"environment.hour: must be in [0, 24), found {e.hour}"
-    for name, value in (("haze", e.haze), ("wetness", e.wetness), ("snow", e.snow)):
+    if not 1.5 <= e.turbidity <= 10:
+        yield f"environment.turbidity: must be in [1.5, 10], found {e.turbidity}"
+    for name, value in (("haze", e.haze), ("wetness", e.wetness), ("snow", e.snow), ("clouds", e.clouds)):
         if not 0 <= value <= 1:
             yield f"environment.{name}: must be in [0, 1], found {value}"
     if road.surface not in SURFACES:
@@ -56,6 +58,8 @@ def _whole(scene: Scene) -> Iterator[str]:
         yield "road: needs lanes >= 1, lane_width > 0 and sidewalk >= 0"
     if not (0 <= sensor.blur <= 10 and 0 <= sensor.noise <= 1 and 0 <= sensor.vignette <= 1):
         yield "sensor: needs blur in [0, 10] px, noise in [0, 1] and vignette in [0, 1]"
+    if not (0 <= sensor.bloom <= 1 and abs(sensor.aberration) <= 3 and 0 <= sensor.read_noise <= 1):
+        yield "sensor: needs bloom in [0, 1], aberration in [-3, 3] px and read_noise in [0, 1]"
     if not 0 <= sensor.jpeg_quality <= 100:
         yield f"sensor.jpeg_quality: must be in [0, 100], found {sensor.jpeg_quality}"
 

@@ -23,13 +23,20 @@ void main() {
     v_normal = mat3(turn) * in_normal;
     v_local = in_position * size.xyz * vec3(1.0, -1.0, 1.0);
     v_axis = in_normal;
-    int index = int(in_material + 0.5);
+    int number = int(in_material + 0.5), rgb565 = number - 1024;   // user_bodies.py: a colour of its own
+    int index = rgb565 < 0 ? number : 3;
     vec4 base = materials[2 * index], rest = materials[2 * index + 1];
     int tint = int(rest.x);
     vec3 own = tint == 1 ? colors[0].rgb : (tint == 2 ? colors[1].rgb : colors[2].rgb);
     v_albedo = tint == 0 ? base.rgb : mix(base.rgb, own, fract(rest.x));
+    if (rgb565 >= 0)
+        v_albedo = pow(vec3(rgb565 >> 11, rgb565 >> 5 & 63, rgb565 & 31) / vec3(31.0, 63.0, 31.0), vec3(2.2));
     v_gloss = vec3(rest.yz, rest.w * colors[2].w);
     v_texture = int(base.w);
     v_scale = fract(base.w);
+#ifdef MIRROR
+    // Seen in the wet road: the image below it.
+    p.xyz += 2.0 * (down.w - dot(p.xyz, down.xyz)) * down.xyz;
+#endif
     gl_Position = projection * p;
 }
