@@ -11,10 +11,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from imitation import storage
 from imitation.records import Frame
@@ -141,4 +141,18 @@ def encode_png(image: np.ndarray) -> bytes:
     """uint8 (height, width, 3) RGB as PNG bytes, lossless."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def encode_like(image: np.ndarray, data: bytes) -> bytes:
+    """uint8 (height, width, 3) RGB in the format of another image file: PNG for PNG; for JPEG the same
+    quantization and chroma subsampling, so that blocks with the same pixels come out nearly the same."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as source:
+        if not isinstance(source, JpegImagePlugin.JpegImageFile):
+            return encode_png(image)
+        sampling = JpegImagePlugin.get_sampling(source)
+        tables = source.quantization
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"qtables": tables} | ({"subsampling": sampling} if sampling >= 0 else {})
+    Image.fromarray(image).save(buffer, format="JPEG", **options)
     return buffer.getvalue()

@@ -27,13 +27,15 @@ from imitation.settings import UserError
 from sim_actors.factory import SimulatorSpec, build_simulator
 from sim_actors.scene import Scene
 from sim_actors.simulator import Simulator
+from sim_actors.simulator import unsupported as reasons_against
 
 
 @dataclass(frozen=True, slots=True)
 class SceneJob:
     """A scene to render and where it comes from; the rest of `Origin` is known to the simulator.
 
-    `seed` is the request's; `parent` the re-staged frame's id, `failures` those that asked for it.
+    `seed` is the request's; `parent` the re-staged frame's id, `failures` those that asked for it. The
+    photo of a scene with a backdrop travels in the job, as bytes; the frame's lineage only names it.
     """
 
     scene: Scene
@@ -114,7 +116,7 @@ class SimulatorHost:
         unsupported: tuple[str, ...] = ()
         try:
             simulator = self._running()
-            unsupported = tuple(simulator.supports(job.scene))
+            unsupported = tuple(reasons_against(simulator, job.scene))
             if not unsupported:
                 payload = encode_frame(_finished(simulator.render(job.scene), job, simulator))
         except UserError as problem:

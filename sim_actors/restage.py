@@ -46,6 +46,13 @@ class RestageSettings(Settings):
         le=1,
         description="share of the places beside the road that get a building, tree, pole, ...",
     )
+    backdrops: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the variations of a frame that are set into its own photo: new actors in "
+        "free places of it, its real labels kept; the rest are staged anew as a whole",
+    )
 
 
 def default_camera(width: int, height: int, hfov_deg: float) -> Camera:

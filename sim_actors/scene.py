@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from imitation.records import Camera, Cuboid
+from sim_actors.backdrop import Backdrop, Look, Occluder
 
 Weather = Literal["clear", "overcast", "fog", "rain", "snow"]
 Convention = Literal["amodal_clipped", "cuboid_clipped", "visible"]
@@ -112,7 +113,12 @@ class Sensor:
 class Scene:
     """What to stage. `scene_id` becomes the frame's id; `family` names the asset family
     ("simulator", or "standin" for the embedded world's own); `convention` says which box is the
-    training label; `seed` drives everything that the fields leave open (texture, noise)."""
+    training label; `seed` drives everything that the fields leave open (texture, noise).
+
+    With a `backdrop` the actors and props are set into a real photo: it takes the place of road, sky and
+    surroundings, `road` and `environment` only say how the actors are lit, and what `sensor` leaves to
+    the photo (exposure, white balance, noise, file format) is matched to it.
+    """
 
     scene_id: str
     width: int
@@ -126,10 +132,16 @@ class Scene:
     family: str = "simulator"
     convention: Convention = "amodal_clipped"
     seed: int = 0
+    backdrop: Backdrop | None = None
 
     def to_json(self) -> str:
-        """One line of JSON; `Scene.from_json` reads it back to an equal scene."""
-        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
+        """One line of JSON; `Scene.from_json` reads it back to an equal scene (a backdrop's photo is
+        named, not contained: see backdrop.py)."""
+        data = asdict(replace(self, backdrop=None))
+        del data["backdrop"]
+        if self.backdrop is not None:
+            data["backdrop"] = self.backdrop.plain()
+        return json.dumps(data, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Scene:
@@ -153,8 +165,10 @@ _NESTED: dict[str, type] = {
     "road": Road,
     "environment": Environment,
     "sensor": Sensor,
+    "backdrop": Backdrop,
+    "look": Look,
 }
-_LISTS: dict[str, type] = {"actors": Actor, "props": Prop}
+_LISTS: dict[str, type] = {"actors": Actor, "props": Prop, "occluders": Occluder}
 
 
 def _build(cls: type, data: Any, where: str) -> Any:
@@ -168,7 +182,7 @@ def _build(cls: type, data: Any, where: str) -> Any:
     for key, value in data.items():
         if key in _LISTS:
             values[key] = tuple(_build(_LISTS[key], v, f"{where}.{key}[{i}]") for i, v in enumerate(value))
-        elif key in _NESTED:
+        elif key in _NESTED and not (key == "backdrop" and value is None):
             values[key] = _build(_NESTED[key], value, f"{where}.{key}")
         else:
             values[key] = tuple(value) if isinstance(value, list) else value

@@ -5,6 +5,18 @@ from typing import Protocol, runtime_checkable
 from imitation.records import Frame
 from sim_actors.scene import Scene
 
+NO_BACKDROPS = (
+    "backdrop: this simulator sets no actors into photos (one that does says so by its attribute "
+    "backdrops = True); set restage.backdrops to 0"
+)
+
+
+def unsupported(simulator: "Simulator", scene: Scene) -> list[str]:
+    """Why a simulator cannot stage a scene; asks it only for what it can know of."""
+    if scene.backdrop is not None and not getattr(simulator, "backdrops", False):
+        return [NO_BACKDROPS]
+    return simulator.supports(scene)
+
 
 @runtime_checkable
 class Simulator(Protocol):
@@ -16,6 +28,15 @@ class Simulator(Protocol):
 
     name: str
     version: str
+
+    # A simulator that can set actors into a photo (`Scene.backdrop`) says so with one more attribute,
+    #
+    #     backdrops = True
+    #
+    # and then renders such a scene as the photo with the actors in it: all objects of
+    # `scene.backdrop.photo` come first, in their order, changed only where an actor newly hides them,
+    # then the actors' as below. `supports` may refuse single ones. Without the attribute no scene with
+    # a backdrop reaches `supports` or `render`: `unsupported` answers for it.
 
     def render(self, scene: Scene) -> Frame:
         """The labelled frame of a scene: `frame_id` is the scene's id, `image` JPEG or PNG bytes.

@@ -14,11 +14,13 @@ from imitation.settings import Settings
 from sim_actors.estimate import depth_on_ground
 from sim_actors.footprint import Footprint, overlaps_any
 from sim_actors.free import free_scene
+from sim_actors.placing import stage_in_photo
 from sim_actors.randomize import RandomizeSettings, perturb
 from sim_actors.restage import RestageSettings, restage, staged_objects
 from sim_actors.scene import Convention, Prop, Scene
 from sim_actors.surroundings import SPACING
 
+_BACKDROP = 83  # of a generator of its own: the share of photos moves no other draw
 _CLUTTER_FAR = 60.0  # m, boxes on or above the horizon are staged this far out
 _CLUTTER_PALETTE = (
     (0.25, 0.2, 0.14),
@@ -106,10 +108,12 @@ def stage(
 ) -> Scene:
     """The scene of one variation (counted from 0) of a request.
 
-    With a parent: its layout, perturbed, with unlabelled clutter where false detections fell.
-    Without: a free scene. Everything follows from the request's seed and the variation, so one scene
-    can be staged again alone. Raises ValueError if `parent` is not the frame that the request names,
-    DataError for a label that cannot be staged.
+    With a parent: its layout, perturbed, with unlabelled clutter where false detections fell; or, for the
+    share of variations that `restage.backdrops` says, the parent's own photo with new actors in it (staged
+    anew where it has no room for any). Without: a free scene. Everything follows from the request's seed
+    and the variation, so one scene can be staged again alone. Raises ValueError if `parent` is not the
+    frame that the request names, DataError for a label that cannot be staged or a photo that cannot be
+    read.
     """
     if (parent.frame_id if parent else None) != request.parent:
         raise ValueError(f"request {request.request_id} is about frame {request.parent}, not {parent}")
@@ -129,10 +133,24 @@ def stage(
             family=target.family,
             density=settings.restage.density,
         )
-    parent = _renamed(parent, target.assets)
+    renamed = _renamed(parent, target.assets)
     categories = {c.lower() for c in target.stageable()}
+    if categories and on_backdrop(request, variation, settings):
+        in_photo = stage_in_photo(
+            renamed,
+            parent,
+            scene_id=name,
+            seed=seed,
+            convention=target.convention,
+            settings=settings.restage,
+            focus=request.focus,
+            categories=target.stageable(),
+            family=target.family,
+        )
+        if in_photo is not None:
+            return in_photo
     scene = restage(
-        parent,
+        renamed,
         scene_id=name,
         seed=seed,
         convention=target.convention,
@@ -141,8 +159,16 @@ def stage(
         catalog=categories,
     )
     scene = _with_clutter(scene, request.clutter, rng)
-    staged = staged_objects(parent, categories)
+    staged = staged_objects(renamed, categories)
     return perturb(scene, settings.randomize, rng, [k for k, i in enumerate(staged) if i in request.focus])
+
+
+def on_backdrop(request: Request, variation: int, settings: StagingSettings) -> bool:
+    """Whether a variation is to be set into its parent's photo, for which `stage` needs the image."""
+    if request.parent is None or settings.restage.backdrops == 0:
+        return False
+    drawn = np.random.default_rng([request.seed, variation, _BACKDROP]).random()
+    return bool(drawn < settings.restage.backdrops)
 
 
 def scenes_for(

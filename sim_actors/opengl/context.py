@@ -18,19 +18,29 @@ from imitation.settings import UserError
 from sim_actors.opengl import preflight
 from sim_actors.opengl.family import Family
 from sim_actors.opengl.light import CASCADES
-from sim_actors.opengl.meshes import body_mesh, prop_mesh
+from sim_actors.opengl.meshes import BLOCK, block_mesh, body_mesh, prop_mesh
 from sim_actors.opengl.shapes import Mesh
 from sim_actors.opengl.textures import noise_field
 
 FRAME_BINDING, INSTANCE_BINDING = 1, 2
 INSTANCE_BYTES = 256
-SAMPLERS = ("shadow_map", "noise_map", "image", "sky_map", "mirror_map", "depth_map", "light_map", "glow_map")
+SAMPLERS = (
+    "shadow_map",
+    "noise_map",
+    "image",
+    "sky_map",
+    "mirror_map",
+    "depth_map",
+    "light_map",
+    "glow_map",
+    "photo",
+)
 UNIT = {name: unit for unit, name in enumerate(SAMPLERS)}
 """The texture unit of each sampler, the same in every program."""
 GLOW_CELL = 8
 """Side of a texel of the glow around highlights, px."""
 
-_OWN_VERTICES = ("surface", "depth", "ground", "sky", "contact")
+_OWN_VERTICES = ("surface", "depth", "ground", "sky", "contact", "occluder", "veil")
 SIZES_KEPT = 4
 """Image sizes whose framebuffers are kept (a dataset mixes a few)."""
 
@@ -212,7 +222,9 @@ class Device:
         """The vertex array of a pass that draws no mesh: sky, ground, contact, and what follows them."""
         key = (name, *defines)
         if key not in self._screens:
-            buffer = {"ground": self.strips, "contact": self.square}.get(name, self.triangle)
+            buffer = {"ground": self.strips, "veil": self.strips, "contact": self.square}.get(
+                name, self.triangle
+            )
             self._screens[key] = self.ctx.vertex_array(self.program(*key), [(buffer, "2f", "in_corner")])
         return self._screens[key]
 
@@ -280,6 +292,8 @@ class Device:
 
 def mesh_of(key: MeshKey) -> Mesh:
     family, name, which = key
+    if name == BLOCK:
+        return block_mesh()
     if isinstance(which, int):
         return prop_mesh(family, name, which)
     return body_mesh(family, name, which)

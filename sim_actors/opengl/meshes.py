@@ -11,7 +11,8 @@ from imitation.records import Camera, Cuboid
 from sim_actors.ground import ground_rotation, ground_y
 from sim_actors.opengl.families import FAMILIES, SIMULATOR
 from sim_actors.opengl.family import Family
-from sim_actors.opengl.shapes import Mesh
+from sim_actors.opengl.materials import M
+from sim_actors.opengl.shapes import Mesh, assemble, box
 from sim_actors.scene import Actor, Prop
 
 ALIASES: dict[str, str] = {
@@ -34,6 +35,9 @@ CATALOG: dict[str, tuple[str, ...]] = {
     ]
 }
 """Categories (lower case) that can be staged -> the models of the "simulator" family."""
+
+BLOCK = "block"
+"""The name of `block_mesh` where a category or kind stands."""
 
 
 def bodies_of(family: Family, category: str) -> tuple[str, ...]:
@@ -77,6 +81,12 @@ def _strain(mesh: Mesh, cuboid: Cuboid) -> float:
 def body_mesh(family: str, category: str, model: str) -> Mesh:
     """The mesh of a body in the unit cuboid."""
     return FAMILIES[family].bodies[canonical(category)][model]()
+
+
+@lru_cache(maxsize=1)
+def block_mesh() -> Mesh:
+    """The unit cuboid itself, for things of which only the size is known."""
+    return assemble([box((0, 0.5, 0), (1, 1, 1), M.TRIM)])
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,16 @@ from sim_actors.opengl.context import (
     Targets,
 )
 from sim_actors.opengl.family import Family
-from sim_actors.opengl.light import CASCADES, FAR, NEAR, frame_block, illuminate, projection, shadow_matrix
+from sim_actors.opengl.light import (
+    CASCADES,
+    FAR,
+    NEAR,
+    Illumination,
+    frame_block,
+    illuminate,
+    projection,
+    shadow_matrix,
+)
 from sim_actors.opengl.materials import packed
 from sim_actors.opengl.staging import Body
 from sim_actors.scene import Scene
@@ -41,6 +50,39 @@ def paint(device: Device, scene: Scene, family: Family, bodies: Sequence[Body], 
     """
     shift = 0.25 if scale == 2 else 0.0
     view = projection(scene.camera, scene.width, scene.height, left=-shift, top=-shift)
+    light = bind_scene(device, scene, family, bodies, view)
+    lit = lights_of(light)
+    if light.shines:
+        draw_shadows(device, scene, light.to_sun, bodies)
+    targets = device.targets(scene.width, scene.height, scale)
+    materials = packed(dict(family.materials)).tobytes()
+    wet = scene.environment.wetness > _MIRRORS_FROM
+    if wet:
+        mirror = view @ _mirrored(scene)
+        targets.mirrored.use()
+        targets.mirrored.clear()
+        draw_bodies(device, mirror, [b for b in bodies if b.grounded], bodies, materials, ("MIRROR", *lit))
+
+    targets.scene.use()
+    targets.scene.clear(depth=1.0)
+    draw_bodies(device, view, bodies, bodies, materials, lit)
+    lay_ground(device, scene)
+    ground = ("WET", *lit) if wet else lit
+    if wet:
+        targets.mirror.use(UNIT["mirror_map"])
+        device.program("ground", *ground)["mirror_scale"] = 1.0 / scale
+    device.screen("ground", *ground).render(moderngl.TRIANGLE_STRIP, vertices=8)
+    veiled = ("VEILED",) if scene.environment.weather != "clear" else ()
+    device.screen("sky", *veiled).render(moderngl.TRIANGLES)
+    _contact(device, targets, view, bodies)
+    occlude(device, targets, scene, scale, shift)
+    return targets
+
+
+def bind_scene(
+    device: Device, scene: Scene, family: Family, bodies: Sequence[Body], view: np.ndarray
+) -> Illumination:
+    """Puts a scene's light and the records of its bodies where the shaders read them."""
     light = illuminate(scene.environment, scene.camera, family)
     data = b"".join(body.record for body in bodies)
     if len(data) > device.instances.size:
@@ -51,35 +93,15 @@ def paint(device: Device, scene: Scene, family: Family, bodies: Sequence[Body], 
     device.frame.bind_to_uniform_block(FRAME_BINDING)
     device.use_family(family)
     device.use_sky(light.day.radiance)
-    lit = (*(("SUN",) if light.shines else ()), *(("NIGHT",) if light.night > 0.0 else ()))
-    if light.shines:
-        _shadows(device, scene, light.to_sun, bodies)
-    targets = device.targets(scene.width, scene.height, scale)
-    materials = packed(dict(family.materials)).tobytes()
-    wet = scene.environment.wetness > _MIRRORS_FROM
-    if wet:
-        mirror = view @ _mirrored(scene)
-        targets.mirrored.use()
-        targets.mirrored.clear()
-        _bodies(device, mirror, [b for b in bodies if b.grounded], bodies, materials, ("MIRROR", *lit))
-
-    targets.scene.use()
-    targets.scene.clear(depth=1.0)
-    _bodies(device, view, bodies, bodies, materials, lit)
-    _lay_ground(device, scene)
-    ground = ("WET", *lit) if wet else lit
-    if wet:
-        targets.mirror.use(UNIT["mirror_map"])
-        device.program("ground", *ground)["mirror_scale"] = 1.0 / scale
-    device.screen("ground", *ground).render(moderngl.TRIANGLE_STRIP, vertices=8)
-    veiled = ("VEILED",) if scene.environment.weather != "clear" else ()
-    device.screen("sky", *veiled).render(moderngl.TRIANGLES)
-    _contact(device, targets, view, bodies)
-    _occlude(device, targets, scene, scale, shift)
-    return targets
+    return light
 
 
-def _bodies(
+def lights_of(light: Illumination) -> tuple[str, ...]:
+    """What the shaders are to be compiled for."""
+    return (*(("SUN",) if light.shines else ()), *(("NIGHT",) if light.night > 0.0 else ()))
+
+
+def draw_bodies(
     device: Device,
     view: np.ndarray,
     drawn: Sequence[Body],
@@ -123,7 +145,7 @@ def _contact(device: Device, targets: Targets, view: np.ndarray, bodies: Sequenc
     device.ctx.disable(moderngl.BLEND)
 
 
-def _occlude(device: Device, targets: Targets, scene: Scene, scale: int, shift: float) -> None:
+def occlude(device: Device, targets: Targets, scene: Scene, scale: int, shift: float) -> None:
     """Ambient occlusion, a texel a pixel."""
     camera, program = scene.camera, device.program("occlusion")
     program["scale"] = scale
@@ -137,7 +159,7 @@ def _occlude(device: Device, targets: Targets, scene: Scene, scale: int, shift: 
     device.screen("occlusion").render(moderngl.TRIANGLES)
 
 
-def _shadows(device: Device, scene: Scene, to_sun: np.ndarray, bodies: Sequence[Body]) -> None:
+def draw_shadows(device: Device, scene: Scene, to_sun: np.ndarray, bodies: Sequence[Body]) -> None:
     """Depth from the sun, the cascades side by side."""
     device.shadow_target.use()
     device.shadow_target.clear(depth=1.0)
@@ -156,7 +178,7 @@ def _shadows(device: Device, scene: Scene, to_sun: np.ndarray, bodies: Sequence[
     device.shadow_map.use(UNIT["shadow_map"])
 
 
-def _lay_ground(device: Device, scene: Scene) -> None:
+def lay_ground(device: Device, scene: Scene) -> None:
     """Strips of ground from just in front of the camera to near the horizon."""
     pitch = camera_pitch(scene.camera)
     start = max(0.3, (NEAR * 1.5 - camera_height(scene.camera) * np.sin(pitch)) / np.cos(pitch))

@@ -6,14 +6,17 @@ import math
 
 import numpy as np
 
+from imitation.images import encode_like
 from imitation.records import Box, Cuboid, Frame, Object
 from imitation.settings import UserError
 from sim_actors.estimate import NEAR, projected_box
+from sim_actors.opengl.composite import compose
 from sim_actors.opengl.context import Device
 from sim_actors.opengl.families import FAMILIES
 from sim_actors.opengl.family import Family
 from sim_actors.opengl.light import time_of_day
 from sim_actors.opengl.painting import paint
+from sim_actors.opengl.relabel import occlusion_level, relabelled
 from sim_actors.opengl.sensor import develop, encode
 from sim_actors.opengl.settings import RendererSettings
 from sim_actors.opengl.staging import stage
@@ -37,6 +40,7 @@ class OpenGLSimulator(Simulator):
 
     name = "opengl"
     version = VERSION
+    backdrops = True
 
     def __init__(self, settings: RendererSettings | None = None) -> None:
         self.settings = settings or RendererSettings()
@@ -56,6 +60,8 @@ class OpenGLSimulator(Simulator):
         when closed or called from another thread or process.
         """
         family, scale = self._family(scene), self.settings.supersampling
+        if scene.backdrop is not None:
+            return self._in_photo(scene, family)
         with self._open() as device:
             bodies = stage(scene, family)
             targets = paint(device, scene, family, bodies, scale)
@@ -79,7 +85,36 @@ class OpenGLSimulator(Simulator):
         `scene.actors` + 1, or 0. Raises as `render` does."""
         family, scale = self._family(scene), self.settings.supersampling
         with self._open() as device:
+            if scene.backdrop is not None:
+                return compose(device, scene, family, scale).ids
             return identities(paint(device, scene, family, stage(scene, family), scale), scale)
+
+    def _in_photo(self, scene: Scene, family: Family) -> Frame:
+        """A scene with a backdrop: the photo's own frame with the actors in it, and their labels after
+        those of the photo."""
+        assert scene.backdrop is not None
+        photo = scene.backdrop.photo
+        assert photo is not None
+        assert photo.image is not None
+        settings = self.settings
+        with self._open() as device:
+            drawn = compose(device, scene, family, settings.supersampling)
+        real = relabelled(
+            photo.objects,
+            drawn,
+            scene.convention,
+            settings.ignore_occlusion_above,
+            settings.ignore_below_px,
+        )
+        return Frame(
+            frame_id=scene.scene_id,
+            width=scene.width,
+            height=scene.height,
+            objects=(*real, *(self._label(item, scene) for item in drawn.seen)),
+            image=encode_like(drawn.pixels, photo.image),
+            camera=photo.camera or scene.camera,
+            conditions=photo.conditions,
+        )
 
     def close(self) -> None:
         """Releases the context. Safe to call twice."""
@@ -116,7 +151,7 @@ class OpenGLSimulator(Simulator):
             or seen.occlusion > self.settings.ignore_occlusion_above,
             cuboid=cuboid,
             alpha=_wrapped(cuboid.yaw - math.atan2(cuboid.x, cuboid.z)),
-            occlusion_level=0 if seen.occlusion < 0.1 else 1 if seen.occlusion < 0.5 else 2,
+            occlusion_level=occlusion_level(seen.occlusion),
         )
 
     def _box(self, seen: Seen, scene: Scene, cuboid: Cuboid) -> Box:

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim_actors.backdrop import Occluder
 from sim_actors.opengl.context import INSTANCE_BYTES, MeshKey, mesh_of
 from sim_actors.opengl.family import Family
 from sim_actors.opengl.light import illuminate
-from sim_actors.opengl.meshes import actor_pose, canonical, model_of, prop_pose, prop_variant
+from sim_actors.opengl.meshes import (
+    BLOCK,
+    actor_pose,
+    bodies_of,
+    canonical,
+    model_of,
+    prop_pose,
+    prop_variant,
+)
 from sim_actors.scene import Actor, Prop, Scene
 
 
@@ -63,6 +72,21 @@ def _actor_body(index: int, actor: Actor, family: Family, night: float) -> Body:
         identity=index + 1 if actor.labelled else 0,
     )  # fmt: skip
     return Body(key, pose, record, index if actor.labelled else None, grounded=True)
+
+
+def occluder_body(item: Occluder, family: Family, identity: int) -> Body:
+    """The body that stands for a photographed thing: of its category, or a block where there is none."""
+    known = bool(bodies_of(family, item.category))
+    actor = Actor(item.category, item.cuboid, seed=item.seed)
+    key = (
+        (family.name, canonical(item.category), model_of(family, actor))
+        if known
+        else (family.name, BLOCK, "")
+    )
+    size = np.array([item.cuboid.length, item.cuboid.height, item.cuboid.width])
+    grey, pose = (0.5, 0.5, 0.5), actor_pose(item.cuboid)
+    record = _record(key, pose, size, grey, grey, grey, np.zeros(2), lights=0.0, identity=identity)
+    return Body(key, pose, record, None, grounded=False)
 
 
 def _prop_body(prop: Prop, scene: Scene, family: Family, night: float) -> Body:

@@ -26,7 +26,33 @@ def problems(scene: Scene) -> list[str]:
         found += [f"actors[{index}]{what}" for what in _actor(actor, family)]
     for index, prop in enumerate(scene.props):
         found += [f"props[{index}]{what}" for what in _prop(prop, family)]
-    return found
+    return [*found, *_backdrop(scene)]
+
+
+def _backdrop(scene: Scene) -> Iterator[str]:
+    backdrop = scene.backdrop
+    if backdrop is None:
+        return
+    photo = backdrop.photo
+    if photo is None or photo.image is None:
+        yield (
+            f"backdrop: the photo of frame {backdrop.frame_id!r} is not with the scene, only its name; "
+            "give it back with scene.backdrop.of(frame)"
+        )
+    elif (photo.width, photo.height) != (scene.width, scene.height):
+        yield (
+            f"backdrop: the photo is {photo.width}x{photo.height} px, the scene {scene.width}x{scene.height}"
+        )
+    if not 0 <= backdrop.shadow <= 1:
+        yield f"backdrop.shadow: must be in [0, 1], found {backdrop.shadow}"
+    look = backdrop.look
+    if not (all(0 <= v <= 1 for v in look.road) and look.contrast >= 1 and look.noise >= 0):
+        yield f"backdrop.look: needs road in [0, 1], contrast >= 1 and noise >= 0, found {look}"
+    for index, item in enumerate(backdrop.occluders):
+        c = item.cuboid
+        values = (c.x, c.y, c.z, c.length, c.width, c.height, c.yaw)
+        if not all(math.isfinite(v) for v in values) or min(c.length, c.width, c.height) <= 0:
+            yield f"backdrop.occluders[{index}].cuboid: needs finite values and positive sizes"
 
 
 def _whole(scene: Scene) -> Iterator[str]:
@@ -39,8 +65,9 @@ def _whole(scene: Scene) -> Iterator[str]:
         yield f"camera.height: must be positive, found {camera.height} m"
     if camera.pitch is not None and not abs(camera.pitch) < math.pi / 3:
         yield f"camera.pitch: must lie within 60 degrees of level, found {camera.pitch} rad"
-    if len(scene.actors) > MAX_ACTORS:
-        yield f"actors: {len(scene.actors)}; at most {MAX_ACTORS} can be told apart"
+    things = len(scene.actors) + (0 if scene.backdrop is None else len(scene.backdrop.occluders))
+    if things > MAX_ACTORS:
+        yield f"actors: {things}; at most {MAX_ACTORS} can be told apart"
     if scene.convention not in get_args(Convention):
         yield f"convention: {scene.convention!r} is not one of {', '.join(get_args(Convention))}"
     if e.weather not in get_args(Weather):

@@ -1,0 +1,1 @@
+#include depth.vert
