@@ -86,6 +86,11 @@ def _run_and_render(commands: Commands) -> None:
         metavar="0..1",
         help="how far scenes lie from their frames: 0 the same again, 1 anything (randomize.strength)",
     )
+    render.add_argument(
+        "--backdrop",
+        action="store_true",
+        help="with --like, --requests: new actors in the frames' own photos (restage.backdrops=1)",
+    )
     render.add_argument("--sheet", metavar="FILE", help="the contact sheet (default DIR/contact-sheet.png)")
     render.add_argument("--out", required=True, metavar="DIR", help="where the pictures go")
 

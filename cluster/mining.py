@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from cluster.backdrops import check_backdrops
 from cluster.category_map import categories_of
 from cluster.config import Config, DataSettings
 from cluster.prepare import common_camera
@@ -265,7 +266,7 @@ def requested_jobs(
 
     The dataset is the file's own, or the configuration's where it names a `data.root`. `limit` renders the
     first so many. A scene whose labels cannot be staged is said and left out. Raises UserError for a
-    file that is no requests file, or a parent that the dataset no longer has.
+    file that is no requests file, or a parent that the dataset no longer has or that may not be a backdrop.
     """
     try:
         told = json.loads(storage.read_text(uri))
@@ -275,6 +276,9 @@ def requested_jobs(
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
     dataset = _whole(data)
+    splits = dataset.splits()
+    staging = StagingSettings(restage=config.restage, randomize=config.randomize)
+    check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)
     wanted = {request.parent for request in requests if request.parent is not None}
     parents = {frame.frame_id: frame for frame in _frames(dataset, told["split"], None, wanted)}
     if missing := sorted(wanted - parents.keys()):
@@ -291,18 +295,17 @@ def requested_jobs(
         assets=asset_names(told["objects"], categories.mapping, known),
     )
     total = sum(request.variations for request in requests)
-    return min(total, limit or total), _staged(requests, parents, target, config, limit, reporter)
+    return min(total, limit or total), _staged(requests, parents, target, staging, limit, reporter)
 
 
 def _staged(
     requests: list[Request],
     parents: dict[str, Frame],
     target: Target,
-    config: Config,
+    settings: StagingSettings,
     limit: int | None,
     reporter: Reporter,
 ) -> Iterator[tuple[Frame | None, SceneJob]]:
-    settings = StagingSettings(restage=config.restage, randomize=config.randomize)
     done = 0
     for request in requests:
         parent = None if request.parent is None else parents[request.parent]

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.analysis import MAIN, MINE, TWIN, Judged, analyse_cycle, modes_of
+from cluster.backdrops import check_backdrops, with_photo
 from cluster.backlog import SetAside
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
@@ -43,7 +44,15 @@ from imitation.requests import Request, check_requests
 from imitation.settings import DataError
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
-from sim_actors.staging import StagingSettings, Target, asset_names, scene_id, stage, stageable_names
+from sim_actors.staging import (
+    StagingSettings,
+    Target,
+    asset_names,
+    on_backdrop,
+    scene_id,
+    stage,
+    stageable_names,
+)
 
 T = TypeVar("T")
 
@@ -361,13 +370,16 @@ class ClusterStages:
         return Part(uri, result["frames"], cycle)
 
     def _jobs(self, requests: list[Request], cycle: int) -> Iterator[SceneJob | SetAside]:
+        check_backdrops(requests, {i for fold in self.data.folds for i in fold}, self.staging())
         wanted = {request.parent for request in requests}
+        train = self.data.parts["train"].uri
         parents = {
             frame.frame_id: frame
-            for frame in read_frames(self.data.parts["train"].uri, LABELS_ONLY)
+            for frame in read_frames(train, (*LABELS_ONLY, "image_uri"))
             if frame.frame_id in wanted
         }
-        return scene_jobs(requests, parents, cycle, self.target(), self.staging())
+        photo = partial(with_photo, uri=train)
+        return scene_jobs(requests, parents, cycle, self.target(), self.staging(), photo)
 
     def target(self) -> Target:
         """What synthetic frames must match."""
@@ -406,13 +418,18 @@ def scene_jobs(
     cycle: int,
     target: Target,
     settings: StagingSettings,
+    photo: Callable[[Frame], Frame] = lambda frame: frame,
 ) -> Iterator[SceneJob | SetAside]:
-    """One job a variation, staged when the pool asks for it; set aside where its labels are no scene."""
+    """One job a variation, staged when the pool asks for it; set aside where its labels are no scene.
+    `photo` brings the image of a parent that a variation is set into."""
     for request in requests:
         parent = None if request.parent is None else parents[request.parent]
         for variation in range(request.variations):
             try:
-                scene = stage(request, variation, parent, target=target, settings=settings)
+                source = parent
+                if parent is not None and on_backdrop(request, variation, settings):
+                    source = photo(parent)
+                scene = stage(request, variation, source, target=target, settings=settings)
             except DataError as error:
                 yield SetAside(scene_id(request, variation), "unsupported", str(error), attempts=0)
                 continue

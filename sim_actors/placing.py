@@ -30,8 +30,9 @@ GAP = 0.4
 """Least distance between a new actor and what stands there, m."""
 
 MOST_ACTORS = 3
-_TRIES = 60
-_REACH = (15.0, 45.0)  # m: the farthest place of a frame whose labels are all near, and of any
+_TRIES = 150
+_CLOSE = 60  # so many tries near what failed, then anywhere
+_REACH = (15.0, 60.0)  # m: the farthest place of a frame whose labels are all near, and of any
 _LEAST_HEIGHT = 12.0  # px
 _MOST_HIDDEN = 0.8  # of a new actor, by labelled things before it
 _MOST_COVERED = 0.6  # of a labelled thing, by new actors before it
@@ -183,8 +184,9 @@ class _Room:
         )
         length, width, height = (float(side * self.rng.uniform(0.93, 1.07)) for side in base)
         colour, seed = draw_colour(self.rng, prior.kind), int(self.rng.integers(2**31))
-        for _ in range(_TRIES):
-            x, z, yaw = self._propose(prior, length, old, like)
+        for attempt in range(_TRIES):
+            near = like if attempt < _CLOSE else None
+            x, z, yaw = self._propose(prior, length, old, near)
             cuboid = Cuboid(x, ground_y(self.camera, z), z, length, width, height, wrap(yaw))
             if not self._free(cuboid, prior):
                 continue
@@ -245,8 +247,9 @@ class _Room:
             z = front.z + (front.length + length) / 2 + float(rng.uniform(0.5, 6.0))
             return front.x * z / max(front.z, 1.0) + float(rng.normal(0, 1.2)), z, self._lane(prior)[1]
         near = 4.5 + length / 2
-        if old is not None and old.z > 1.0:
-            z = max(old.z * math.exp(float(rng.uniform(-0.35, 0.35))) + float(rng.uniform(-1.5, 1.5)), near)
+        if like is not None and old is not None and old.z > 1.0:
+            z = min(old.z, 0.9 * self.far) * math.exp(float(rng.uniform(-0.35, 0.35)))
+            z = max(z + float(rng.uniform(-1.5, 1.5)), near)
             if rng.random() < 0.35:  # beside it, and turned as it is
                 return old.x + float(rng.normal(0, 2.5)), z, old.yaw + float(rng.normal(0, 0.08))
         else:

@@ -89,8 +89,16 @@ def _jobs(
 
 
 def _config(args: argparse.Namespace) -> Config:
-    """The configuration, with the strength that the command line asks for."""
+    """The configuration, with the strength and the backdrops that the command line asks for."""
     config = config_of(args)
+    if args.backdrop:
+        if args.random or args.scene:
+            raise UserError("--backdrop sets actors into the photo of a frame (--like, --requests)")
+        config = config.model_copy(update={"restage": config.restage.model_copy(update={"backdrops": 1.0})})
+    if config.restage.backdrops and (args.weather or args.time) and not (args.random or args.scene):
+        raise UserError(
+            "--weather and --time do not go with backdrops: the photo has its own; set restage.backdrops to 0"
+        )
     if args.size and not args.random:
         raise UserError("--size is for free scenes (--random); others have the size of their frame or file")
     if args.strength is None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from imitation.images import load_frame_image
 from imitation.records import Box
-from sim_actors.backdrop import Backdrop, Occluder
+from sim_actors.backdrop import Backdrop
 from sim_actors.ground import camera_height, ground_rotation
 from sim_actors.opengl.context import UNIT, Device, Targets
 from sim_actors.opengl.family import Family, Film
@@ -151,12 +151,11 @@ def _veil(
         program["shade"] = (level, matched.left, scene.backdrop.shadow)
         photo.use(UNIT["photo"])
     lay_ground(device, scene)
-    targets.overlay.use()
     x, y, width, height = window
-    targets.overlay.scissor = (x * scale, y * scale, width * scale, height * scale)
-    device.ctx.enable_only(moderngl.DEPTH_TEST)
-    device.screen("veil", *defines).render(moderngl.TRIANGLE_STRIP, vertices=8)
-    targets.overlay.scissor = None
+    with _Scissor(targets.overlay, (x * scale, y * scale, width * scale, height * scale)):
+        targets.overlay.use()
+        device.ctx.enable_only(moderngl.DEPTH_TEST)
+        device.screen("veil", *defines).render(moderngl.TRIANGLE_STRIP, vertices=8)
 
 
 def _contact(device: Device, targets: Targets, view: np.ndarray, bodies: Sequence[Body]) -> None:
@@ -261,4 +260,4 @@ class _Scissor:
         self.target.scissor = self.window
 
     def __exit__(self, *ignored: object) -> None:
-        self.target.scissor = None
+        self.target.scissor = None  # type: ignore[assignment]

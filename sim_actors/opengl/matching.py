@@ -16,7 +16,7 @@ from sim_actors.opengl.family import Family, Film
 from sim_actors.opengl.light import LUMINANCE, daylight, sun_elevation
 from sim_actors.scene import Environment, Scene
 
-ROAD_ALBEDO = 0.14
+ROAD_ALBEDO = 0.17
 """Of worn asphalt (0.05 fresh, 0.12 to 0.2 after years: Levinson and Akbari, "Effects of composition and
 exposure on the solar reflectance of portland cement concrete", 2002, has both)."""
 
