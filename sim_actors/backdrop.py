@@ -43,12 +43,12 @@ class Occluder:
 class Look:
     """The photo's light and grain, measured from its pixels (photo.py).
 
-    `road`: linear RGB in [0, 1] of the lit road, as developed; `contrast` >= 1: light of the road in
+    `ground`: linear RGB in [0, 1] of the lit road, as developed; `contrast` >= 1: light of the road in
     the sun over that of the road in the shade, 1 where there is none; `noise`: the sensor's, standard
     deviation as a share of full scale.
     """
 
-    road: tuple[float, float, float] = (0.18, 0.18, 0.18)
+    ground: tuple[float, float, float] = (0.18, 0.18, 0.18)
     contrast: float = 1.0
     noise: float = 0.006
 

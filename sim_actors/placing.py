@@ -122,8 +122,8 @@ def _light(base: Environment, look: Look, rng: np.random.Generator) -> Environme
     if base.weather != "clear" or dark(base.hour):
         return replace(base, sun_azimuth=azimuth)
     hour = morning if rng.random() < 0.5 else afternoon
-    red, _, blue = look.road
-    level = float(np.array(look.road) @ LUMINANCE)
+    red, _, blue = look.ground
+    level = float(np.array(look.ground) @ LUMINANCE)
     # A road in one light: in the shade that is the blue of the sky, and little of it.
     shade = look.contrast == 1.0 and (blue > 1.12 * red or level < 0.12)
     weather = "overcast" if shade else base.weather

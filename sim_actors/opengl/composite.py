@@ -147,7 +147,7 @@ def _veil(
     program = device.program("veil", *defines)
     if defines:
         program["image_size"] = (scene.width * scale, scene.height * scale)
-        level = float(np.dot(scene.backdrop.look.road, LUMINANCE))
+        level = float(np.dot(scene.backdrop.look.ground, LUMINANCE))
         program["shade"] = (level, matched.left, scene.backdrop.shadow)
         photo.use(UNIT["photo"])
     lay_ground(device, scene)

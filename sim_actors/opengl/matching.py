@@ -41,7 +41,7 @@ def match(scene: Scene, family: Family) -> Match:
     """How to light and expose the actors of a scene with a backdrop."""
     assert scene.backdrop is not None
     look, film = scene.backdrop.look, family.film
-    road = np.maximum(look.road, 1e-3)
+    road = np.maximum(look.ground, 1e-3)
     bright = float(road @ LUMINANCE)
     lit = undeveloped(bright, film)
     sun, sky = _on_the_road(scene.environment, family)

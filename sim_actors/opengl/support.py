@@ -46,8 +46,8 @@ def _backdrop(scene: Scene) -> Iterator[str]:
     if not 0 <= backdrop.shadow <= 1:
         yield f"backdrop.shadow: must be in [0, 1], found {backdrop.shadow}"
     look = backdrop.look
-    if not (all(0 <= v <= 1 for v in look.road) and look.contrast >= 1 and look.noise >= 0):
-        yield f"backdrop.look: needs road in [0, 1], contrast >= 1 and noise >= 0, found {look}"
+    if not (all(0 <= v <= 1 for v in look.ground) and look.contrast >= 1 and look.noise >= 0):
+        yield f"backdrop.look: needs ground in [0, 1], contrast >= 1 and noise >= 0, found {look}"
     for index, item in enumerate(backdrop.occluders):
         c = item.cuboid
         values = (c.x, c.y, c.z, c.length, c.width, c.height, c.yaw)

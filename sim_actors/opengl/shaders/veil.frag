@@ -19,7 +19,7 @@ void main() {
         // What lies in a photographed shadow grows no darker.
         vec3 soft = textureLod(photo, gl_FragCoord.xy / image_size, 3.0).rgb;
         float level = dot(pow(soft, vec3(2.2)), vec3(0.2126, 0.7152, 0.0722));
-        float left = max(shade.y, min(1.0, 0.8 * shade.x * shade.y / max(level, 1e-4)));
+        float left = max(shade.y, min(1.0, 0.9 * shade.x * shade.y / max(level, 1e-4)));
         dark = (1.0 - visible) * (1.0 - left) * shade.z;
     }
 #endif
