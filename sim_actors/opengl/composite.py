@@ -202,7 +202,8 @@ def _over(
     device.ctx.enable_only(moderngl.NOTHING)
     targets.color.use(UNIT["image"])
     targets.light.use(UNIT["light_map"])
-    with _Scissor(targets.blurred, (x, y * scale, width, height * scale)):
+    above = min(y * scale, len(taps))  # rows that the filter down the columns reaches beyond the window
+    with _Scissor(targets.blurred, (x, y * scale - above, width, height * scale + above + len(taps))):
         targets.blurred.use()
         device.screen("composite_rows").render(moderngl.TRIANGLES)
     targets.rows.use(UNIT["image"])
