@@ -92,7 +92,7 @@ def stage_in_photo(
             digest=digest_of(data),
             occluders=occluders,
             look=look,
-            shadow=float(rng.uniform(0.75, 1.0)),
+            shadow=float(rng.uniform(0.85, 1.0)),
             shaded=shaded,
             photo=original,
         ),

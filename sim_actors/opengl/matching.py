@@ -24,6 +24,7 @@ _TINT = 0.6  # share of the road's tint that is taken for the light's, not the r
 _MOST_TINT = 1.35
 _GAIN = (1 / 16, 16.0)
 _FILL = (0.2, 2.0)
+_SOFTNESS = 0.02  # m: shadows stand beside real ones, whose edges are sharp (the sun is half a degree wide)
 _UNKNOWN = 0.22  # what full shade leaves of lit road where the photo shows none
 
 
@@ -53,7 +54,8 @@ def match(scene: Scene, family: Family) -> Match:
         fill = share * sun / (sky * (1 - share))  # sky * fill / (sky * fill + sun) = share
         fill = min(max(round(fill, 1), _FILL[0]), _FILL[1])
         sky *= fill
-        family = replace(family, light=replace(family.light, fill=family.light.fill * fill))
+        light = replace(family.light, fill=family.light.fill * fill, softness=_SOFTNESS)
+        family = replace(family, light=light)
     gain = lit / film.gain / (ROAD_ALBEDO * (sun + sky))
     gain = min(max(gain, _GAIN[0]), _GAIN[1]) * 2.0**scene.sensor.exposure
     tint = np.clip((road / bright) ** _TINT, 1 / _MOST_TINT, _MOST_TINT)

@@ -155,6 +155,8 @@ def test_strength_0_stages_a_frame_as_it_is(shared_data, tmp_path):
         (["--random", "--time", "25:00"], "--time '25:00': write an hour"),
         (["--random", "--strength", "0.5"], "--strength says how far"),
         (["--scene", str(ROOT / "examples/scene.yaml"), "--size", "640x192"], "--size is for free scenes"),
+        (["--random", "--backdrop"], "--backdrop sets actors into the photo of a frame"),
+        (["--like", "x", "--backdrop", "--weather", "rain"], "do not go with backdrops"),
     ],
 )
 def test_render_refuses_what_would_have_no_effect(words, told, tmp_path, capsys):

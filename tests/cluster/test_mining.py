@@ -191,3 +191,28 @@ def test_all_splits_of_a_set_too_small_to_be_cut(data, results, tmp_path, capsys
     pictures = tmp_path / "pictures"
     assert main(["render", "--requests", str(out / "requests.json"), "--out", str(pictures)]) == 0
     assert len(list(read_frames(str(pictures / "frames.parquet")))) == 2
+
+
+def test_requests_are_set_into_photos_of_train_alone(data, results, tmp_path, capsys):
+    out = tmp_path / "mined"
+    assert main([*words_of(data, results, out), "--budget", "4", "--threshold", "0.5"]) == 0
+    asked = out / "requests.json"
+    words = ["render", "--requests", str(asked), "--backdrop", "--out"]
+    assert main([*words, str(tmp_path / "a")]) == 0
+    frames = list(read_frames(str(tmp_path / "a" / "frames.parquet")))
+    scenes = [json.loads(frame.origin.scene) for frame in frames]
+    assert any("backdrop" in scene for scene in scenes)
+    for frame, scene in zip(frames, scenes):
+        if "backdrop" in scene:
+            assert scene["backdrop"]["frame_id"] == frame.origin.parent
+            assert len(frame.objects) > 2  # both real cars and what came on top
+            assert len(frame.origin.scene) < 5000
+    told = json.loads(asked.read_text())
+    asked.write_text(json.dumps(told | {"split": "all", "requests": [_about("000005", told["requests"][0])]}))
+    capsys.readouterr()
+    assert main([*words, str(tmp_path / "b")]) == 1
+    assert "frame '000005' is of neither train nor mine" in capsys.readouterr().err
+
+
+def _about(parent: str, request: dict) -> dict:
+    return request | {"parent": parent, "request_id": f"c01-{parent}", "focus": [], "clutter": []}

@@ -225,3 +225,17 @@ def test_text_is_never_taken_for_a_path(tmp_path):
     path.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
     with pytest.raises(DataError, match="is text"):
         load_frame_image(Frame("f", 4, 4, image=str(path)))  # type: ignore[arg-type]
+
+
+def test_a_picture_is_encoded_like_another(pixels: np.ndarray) -> None:
+    as_png = images.encode_like(pixels, _encoded(pixels, form="PNG"))
+    np.testing.assert_array_equal(images.decode_image(as_png, "x"), pixels)
+    across, down = np.meshgrid(np.linspace(20, 230, 64), np.linspace(0, 25, 48))
+    smooth = np.stack([across, across * 0.8 + down, across * 0.9], axis=2).astype(np.uint8)
+    for options in ({"quality": 60, "subsampling": 2}, {"quality": 95, "subsampling": 0}):
+        old = _encoded(smooth, form="JPEG", **options)
+        stored = images.decode_image(old, "x")
+        again = images.decode_image(images.encode_like(stored, old), "x")
+        assert np.median(np.abs(again.astype(int) - stored)) <= 1
+        grey = images.encode_like(smooth, _encoded(smooth, "L", "JPEG"))
+        assert images.decode_image(grey, "x").shape == smooth.shape

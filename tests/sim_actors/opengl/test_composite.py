@@ -78,6 +78,7 @@ def test_the_same_scene_gives_the_same_bytes_also_from_its_lineage(simulator: Op
     original = photo(actor("Car", *FAR))
     staged = set_into(original, actor("Car", *NEAR))
     once = simulator.render(staged)
+    simulator.render(set_into(original, actor("Truck", -2.0, 7.0), actor("Van", 2.5, 9.0)))
     again = Scene.from_json(staged.to_json())
     assert again.backdrop is not None
     assert simulator.render(again.replace(backdrop=again.backdrop.of(original))) == once
