@@ -107,14 +107,18 @@ class Photo:
         colours = colours[seen]
         if len(colours) < 20:  # a traffic jam, or a camera that sees no ground
             lower = self._linear[self.height * 2 // 3 :].reshape(-1, 3)
-            return (Light(np.median(lower, axis=0) + _FLOOR),)
+            return (_light_of(lower),)
         level = np.log(colours @ LUMINANCE + _FLOOR)
         bright = level > _otsu(level)
         if 0.12 < bright.mean() < 0.88:
-            sun, shade = (Light(np.median(colours[part], axis=0) + 1e-4) for part in (bright, ~bright))
+            sun, shade = (_light_of(colours[part]) for part in (bright, ~bright))
             if sun.level > _TWO_LIGHTS * shade.level:
                 return sun, shade
-        return (Light(np.median(colours, axis=0) + 1e-4),)
+        return (_light_of(colours),)
+
+
+def _light_of(colours: np.ndarray) -> Light:
+    return Light(np.clip(np.median(colours, axis=0).astype(np.float64), 1e-4, 1.0))
 
 
 def linear(pixels: np.ndarray) -> np.ndarray:

@@ -135,8 +135,8 @@ def _sensor(look: Look, data: bytes, rng: np.random.Generator) -> Sensor:
     return Sensor(
         exposure=float(rng.uniform(-0.2, 0.2)),
         blur=float(rng.uniform(0.4, 0.65)),
-        noise=0.8 * look.noise,
-        read_noise=0.6 * look.noise,
+        noise=look.noise,  # photons': about even in what is stored, and that is where it was measured
+        read_noise=0.1 * look.noise,
         vignette=0.0,
         bloom=0.0,
         aberration=0.0,

@@ -20,6 +20,7 @@ from sim_actors.opengl.meshes import (
     prop_variant,
 )
 from sim_actors.scene import Actor, Prop, Scene
+from sim_actors.sizes import size_prior
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,11 @@ def _actor_body(index: int, actor: Actor, family: Family, night: float) -> Body:
 
 
 def occluder_body(item: Occluder, family: Family, identity: int) -> Body:
-    """The body that stands for a photographed thing: of its category, or a block where there is none."""
-    known = bool(bodies_of(family, item.category))
+    """The body that stands for a photographed thing: of its category, or a block where there is none or
+    where things of the category have no shape in common."""
+    prior = size_prior(item.category)
+    shaped = prior is None or prior.kind != "other"
+    known = shaped and bool(bodies_of(family, item.category))
     actor = Actor(item.category, item.cuboid, seed=item.seed)
     key = (
         (family.name, canonical(item.category), model_of(family, actor))

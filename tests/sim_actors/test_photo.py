@@ -65,3 +65,11 @@ def test_spots_outside_the_picture_are_not_seen() -> None:
     seen = photo(road_pixels(frame()))
     assert seen.like_road(spots((100, 120), (4, 6))) == (0.0, 0.0)
     assert seen.at(np.array([[0.0, -5.0]]))[1].tolist() == [False]
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_black_and_blown_out_roads_are_measured_too(grey: int) -> None:
+    look = photo(np.full((375, 1242, 3), grey, np.uint8)).look()
+    assert all(0 < value <= 1 for value in look.ground)
+    assert look.contrast == 1.0
+    assert look.noise > 0

@@ -71,7 +71,7 @@ def test_the_photo_keeps_its_frame() -> None:
     assert [item.index for item in scene.backdrop.occluders] == [0, 2, 3, 4, 5, 6, 7]
     assert (scene.camera.fx, scene.camera.cx) == (KITTI.fx, KITTI.cx)
     assert scene.sensor.jpeg_quality == 0
-    assert scene.sensor.noise == pytest.approx(0.8 * 2 / 255, rel=0.2)
+    assert scene.sensor.noise == pytest.approx(2 / 255, rel=0.2)
 
 
 def test_more_of_what_failed_near_where_it_failed() -> None:
