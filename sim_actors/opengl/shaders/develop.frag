@@ -21,13 +21,7 @@ uniform vec2 fall;            // shift of the pattern of rain or snow in the air
 
 layout(location = 0) out vec4 out_color;
 
-uvec3 shuffled(uvec3 v) {     // pcg3d: Jarzynski and Olano, JCGT 9(3), 2020
-    v = v * 1664525u + 1013904223u;
-    v.x += v.y * v.z; v.y += v.z * v.x; v.z += v.x * v.y;
-    v ^= v >> 16u;
-    v.x += v.y * v.z; v.y += v.z * v.x; v.z += v.x * v.y;
-    return v;
-}
+#include random.glsl
 
 void main() {
     ivec2 pixel = ivec2(gl_FragCoord.xy);
@@ -77,13 +71,9 @@ void main() {
     color = (curve.x * color + curve.y) * color / ((curve.z * color + curve.w) * color + film.x);
     color = max(mix(vec3(dot(color, vec3(0.2126, 0.7152, 0.0722))), color, film.y), 0.0);
     if (noise.x + noise.y > 0.0) {   // photons: the deviation grows with the root of the signal
-        uvec3 bits = shuffled(uvec3(pixel, seed));
-        uvec3 more = shuffled(uvec3(bits.x, bits.y, seed + 1u));
-        vec3 u = (vec3(bits >> 8u) + 0.5) / 16777216.0, w = vec3(more >> 8u) / 16777216.0;
-        vec3 normal = sqrt(-2.0 * log(u)) * cos(6.2831853 * w);   // Box and Muller
         // 0.2140 is mid grey, where a step of sRGB is 0.93 of one in linear light.
         vec3 variance = noise.x * noise.x * (color / 0.2140) + noise.y * noise.y;
-        color += normal * 0.93 * sqrt(variance);
+        color += normal_noise(pixel, seed) * 0.93 * sqrt(variance);
     }
     color = clamp(color, 0.0, 1.0);
     color = mix(12.92 * color, 1.055 * pow(color, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, color));
