@@ -45,8 +45,8 @@ vec3 lamp_light(vec3 p, vec3 n) {
     float squared = dot(to, to);
     vec3 l = to * inversesqrt(squared);
     vec3 beam = normalize(forward_axis() + down.xyz * 0.03);
-    float cone = smoothstep(0.8, 0.99, -dot(l, beam));
-    float own = lamp.w * (0.85 * max(dot(n, l), 0.0) + 0.15) * cone / (squared + 90.0);
+    float cone = smoothstep(0.82, 0.985, -dot(l, beam));
+    float own = lamp.w * (0.85 * max(dot(n, l), 0.0) + 0.15) * cone / (squared + 250.0);
     for (int k = 0; k < 4; ++k) {
         to = beams[2 * k].xyz - p;
         squared = dot(to, to);
