@@ -31,8 +31,12 @@ from sim_actors.randomize import RandomizeSettings
 from sim_actors.restage import RestageSettings
 from sim_actors.staging import StagingSettings, Target, stage
 
-EVEN_LIGHT = {"hour": 0.0, "night": 0.0, "sun_azimuth": 0.0, "change_weather": 0.0, "haze": 0.0}
-CLEAN_CAMERA = {"exposure": 0.0, "white_balance": 0.0, "noise": 0.0, "blur": 0.0, "vignette": 0.0}
+EVEN_LIGHT = dict.fromkeys(
+    ("hour", "night", "sun_azimuth", "change_weather", "haze", "clouds", "turbidity"), 0.0
+)
+CLEAN_CAMERA = dict.fromkeys(
+    ("exposure", "white_balance", "noise", "blur", "vignette", "bloom", "aberration", "jpeg_quality"), 0.0
+)
 
 
 def crude_car(length: float, width: float, height: float, cabin: tuple[float, float]) -> Mesh:

@@ -63,6 +63,10 @@ class RandomizeSettings(Settings):
         description="how likely each weather is, when drawn anew; made to sum to 1",
     )
     haze: float = Field(0.5, ge=0, description="haze is multiplied by exp(u), u at most this either way")
+    clouds: float = Field(
+        0.5, ge=0, le=1, description="change of the share of clouds in a clear sky, at most"
+    )
+    turbidity: float = Field(1.5, ge=0, le=8, description="change of the air's turbidity, at most")
     camera_height: float = Field(0.08, ge=0, lt=0.5, description="shift of the camera's height, at most, m")
     camera_pitch: float = Field(0.008, ge=0, lt=0.2, description="change of the camera's pitch, at most, rad")
     focal: float = Field(0.03, ge=0, lt=0.5, description="change of the focal length, at most, fraction")
@@ -73,6 +77,11 @@ class RandomizeSettings(Settings):
     noise: float = Field(0.015, ge=0, le=0.2, description="sensor noise added, at most, share of full scale")
     blur: float = Field(0.5, ge=0, le=5, description="blur added, at most, px (sigma)")
     vignette: float = Field(0.15, ge=0, le=0.5, description="change of the vignette, at most")
+    bloom: float = Field(
+        0.06, ge=0, le=0.5, description="change of the share of light that the lens scatters"
+    )
+    aberration: float = Field(0.4, ge=0, le=2, description="change of the lateral chromatic aberration, px")
+    jpeg_quality: int = Field(12, ge=0, le=60, description="fall of the JPEG quality, at most")
 
     @model_validator(mode="after")
     def _some_weather(self) -> RandomizeSettings:
@@ -209,9 +218,18 @@ def _environment(old: Environment, settings: RandomizeSettings, rng: np.random.G
     azimuth = wrap(old.sun_azimuth + _spread(rng, settings, settings.sun_azimuth))
     gain = math.exp(_spread(rng, settings, settings.haze))
     weather = draw_weather(settings, rng)
+    clouds, turbidity = _air(old, settings, rng)
     if rng.random() < settings.change_weather * settings.strength:
-        return environment(weather, hour, azimuth, haze_gain=gain)
-    return replace(old, hour=hour, sun_azimuth=azimuth, haze=old.haze * gain)
+        return environment(weather, hour, azimuth, haze_gain=gain, clouds=clouds, turbidity=turbidity)
+    return replace(
+        old, hour=hour, sun_azimuth=azimuth, haze=old.haze * gain, clouds=clouds, turbidity=turbidity
+    )
+
+
+def _air(old: Environment, settings: RandomizeSettings, rng: np.random.Generator) -> tuple[float, float]:
+    clouds = old.clouds + _spread(rng, settings, settings.clouds)
+    turbidity = old.turbidity + _spread(rng, settings, settings.turbidity)
+    return min(max(clouds, 0.0), 1.0), min(max(turbidity, 1.5), 10.0)
 
 
 def draw_environment(settings: RandomizeSettings, rng: np.random.Generator) -> Environment:
@@ -219,9 +237,9 @@ def draw_environment(settings: RandomizeSettings, rng: np.random.Generator) -> E
     night = rng.random() < settings.night
     hour = float(rng.uniform(*NIGHT)) % 24 if night else float(rng.uniform(6.8, 17.2))
     gain = math.exp(float(rng.uniform(-1, 1)) * settings.haze)
-    return environment(
-        draw_weather(settings, rng), hour, float(rng.uniform(-math.pi, math.pi)), haze_gain=gain
-    )
+    clouds, turbidity = _air(Environment(), settings.model_copy(update={"strength": 1.0}), rng)
+    weather, azimuth = draw_weather(settings, rng), float(rng.uniform(-math.pi, math.pi))
+    return environment(weather, hour, azimuth, haze_gain=gain, clouds=clouds, turbidity=turbidity)
 
 
 def _sensor(sensor: Sensor, settings: RandomizeSettings, rng: np.random.Generator) -> Sensor:
@@ -237,7 +255,15 @@ def _sensor(sensor: Sensor, settings: RandomizeSettings, rng: np.random.Generato
         noise=sensor.noise + float(rng.random()) * settings.noise * settings.strength,
         blur=sensor.blur + float(rng.random()) * settings.blur * settings.strength,
         vignette=min(max(sensor.vignette + _spread(rng, settings, settings.vignette), 0.0), 1.0),
+        bloom=min(max(sensor.bloom + _spread(rng, settings, settings.bloom), 0.0), 1.0),
+        aberration=min(max(sensor.aberration + _spread(rng, settings, settings.aberration), -3.0), 3.0),
+        jpeg_quality=_jpeg_quality(sensor, settings, rng),
     )
+
+
+def _jpeg_quality(sensor: Sensor, settings: RandomizeSettings, rng: np.random.Generator) -> int:
+    fall = round(float(rng.random()) * settings.jpeg_quality * settings.strength)
+    return max(sensor.jpeg_quality - fall, 1) if sensor.jpeg_quality else 0
 
 
 def draw_sensor(settings: RandomizeSettings, rng: np.random.Generator) -> Sensor:
