@@ -35,8 +35,13 @@ def render(args: argparse.Namespace) -> None:
     from sim_actors.opengl.preflight import problem
 
     config = _config(args)
-    if config.simulate.simulator == "opengl" and (reason := problem()):
-        raise UserError(reason)
+    if config.simulate.simulator == "opengl":
+        if reason := problem():
+            raise UserError(reason)
+        if config.renderer.bodies is not None:  # scenes by hand may name them and rely on their sizes
+            from sim_actors.opengl.user_bodies import install
+
+            install(config.renderer.bodies)
     reporter = Reporter()
     out = Path(args.out)
     storage.check_writable(str(out))
