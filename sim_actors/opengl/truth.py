@@ -200,7 +200,7 @@ def _seen(
 
 
 def _inside(start: float, cell: float, count: int, side: float) -> np.ndarray:
-    """Which share of each of `count` cells from `start` px lies in [0, side]: the image's edge may cut one."""
+    """The share of each of `count` cells from `start` px that lies in [0, side]: the edge may cut one."""
     edges = np.clip(start + np.arange(count + 1) * cell, 0.0, side)
     return np.diff(edges) / cell
 
