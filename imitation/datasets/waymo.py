@@ -9,7 +9,8 @@ A frame is one image of one camera. 2D boxes cover what is visible of an object.
 from the 3D boxes, and Waymo says which belong together for pedestrians only: the others are put together
 here, see `waymo_cuboids.associate`.
 
-The root holds the component folders, or `training/` and `validation/` that do (as the bucket).
+The root holds the component folders, or `training/` and `validation/` that do (as the bucket). These
+folders may be symbolic links; a link of a single file is followed inside its folder or list alone.
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any, NoReturn
 
 import pyarrow.parquet as pq
 
 from imitation import storage
 from imitation.datasets.parquet_columns import open_parquet, readable
+from imitation.datasets.paths import refuse_link
 from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of, same_list
 from imitation.datasets.validate import FrameChecker, Problems, handled, object_fault
 from imitation.datasets.waymo_columns import (
     BYTES,
     CAMERA,
+    CAMERA_ID,
     CAMERAS,
     KEYS,
     SEGMENT,
@@ -40,7 +44,7 @@ from imitation.datasets.waymo_columns import (
     read_columns,
 )
 from imitation.datasets.waymo_cuboids import associate
-from imitation.datasets.waymo_segment import Segment, segment_of
+from imitation.datasets.waymo_segment import Label, Segment, segment_of
 from imitation.images import image_size
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
@@ -109,6 +113,7 @@ class WaymoReader(SplitReader):
             listed.strays.append(DataError(uri, "is called like a Parquet file, but is no file"))
         for uri in storage.list_files(place, ".parquet"):
             try:
+                refuse_link(uri, place, folder)
                 keys = read_columns(uri, KEYS)
             except DataError as error:
                 listed.strays.append(error)
@@ -147,6 +152,14 @@ class WaymoReader(SplitReader):
         frames = self._of(split).frames
         for chunk in super().chunks(split, size):
             yield from _by_file(chunk, frames).values()
+
+    def place_of(self, split: str, frame: Frame) -> str:
+        uri, (time, camera) = self._of(split).frames[frame.frame_id], _parts(frame.frame_id)[1]
+        keys = read_columns(uri, KEYS)
+        for row, values in enumerate(zip(keys[SEGMENT], keys[TIME], keys[CAMERA])):
+            if _key(values, set()) == (frame.sequence, (time, camera)):
+                return f"{uri}: row {row}"
+        return super().place_of(split, frame)
 
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
         listed, check = self._of(split), FrameChecker()
@@ -216,7 +229,7 @@ def _images(
     with open_parquet(uri, buffer_size=1 << 20, pre_buffer=False) as file:
         check_columns(file, KEYS | {IMAGE: BYTES}, uri)
         start, left = 0, set(wanted)
-        found: set[Key] = set()
+        found: set[tuple[str, Key]] = set()
         for group in range(file.num_row_groups):
             try:
                 with readable(f"{uri} (row group {group})"):
@@ -236,14 +249,14 @@ def _images(
         yield partial(_refuse, dangling)
 
 
-def _key(row: tuple[Any, ...], found: set[Key]) -> tuple[str, Key]:
-    """The segment and key of a row, which is added to those `found`; an empty segment for a row that is no
+def _key(row: tuple[Any, ...], found: set[tuple[str, Key]]) -> tuple[str, Key]:
+    """The segment and key of a row, which are added to those `found`; an empty segment for a row that is no
     frame, which the listing told of."""
     try:
         segment, key = frame_key(row[0], row[1], row[2], where="")
     except DataError:
         return "", (0, "")
-    found.add(key)
+    found.add((segment, key))
     return segment, key
 
 
@@ -256,15 +269,31 @@ def _take(segment: str, key: Key, left: set[str]) -> str | None:
     return frame_id
 
 
-def _dangling(segment: Segment, found: set[Key], uri: str) -> DataError | None:
+def _dangling(segment: Segment, found: set[tuple[str, Key]], uri: str) -> DataError | None:
     """The labels of no image, as one problem: where only some images are at hand, they are many."""
-    labels = [(label.row, key) for key, of in segment.boxes.items() if key not in found for label in of]
+    keys = {key for _, key in found}
+    labels = [
+        (label.row, key, label.segment)
+        for key, of in segment.boxes.items()
+        for label in of
+        if (key not in keys if label.segment is None else (label.segment, key) not in found)
+    ]
     if not labels:
         return None
-    row, (time, camera) = min(labels)
+    row, (time, camera), name = min(labels, key=itemgetter(0))
+    whose = "" if name is None or any(name == one for one, _ in found) else f" of segment {shown(name)}"
     more = f", nor have {len(labels) - 1} more boxes of this file" if len(labels) > 1 else ""
-    what = f"the box of timestamp {time} and camera {camera} has no image in {uri}{more}; remove such rows"
-    return DataError(f"{segment.boxes_uri}: row {row}", what)
+    what = f"the box{whose} of timestamp {time} and camera {camera} has no image in {uri}{more}"
+    return DataError(f"{segment.boxes_uri}: row {row}", f"{what}; remove such rows")
+
+
+def _refuse_twins(labelled: Sequence[Label], partners: Sequence[str | None], uri: str) -> None:
+    """Raises `DataError` for two boxes of one image with the same id, where a 3D box is said to be of it."""
+    rows: dict[str | None, int] = {}
+    for label, partner in zip(labelled, partners):
+        if partner is not None and (other := rows.setdefault(label.camera_id, label.row)) != label.row:
+            what = f"{CAMERA_ID} {shown(label.camera_id)} of this image already stands in row {other}"
+            raise DataError(f"{uri}: row {label.row}", f"{what}; ids must be unique")
 
 
 def _column(file: pq.ParquetFile, group: int, name: str, uri: str) -> Iterator[Any]:
@@ -289,7 +318,8 @@ def _frame(
         if fault is not None:
             raise fault
     width, height = image_size(image, where)
-    labelled = segment.boxes.get(key, [])
+    own = _parts(frame_id)[0]
+    labelled = [label for label in segment.boxes.get(key, ()) if label.segment in (own, None)]
     for label in labelled:
         if reason := object_fault(label.object, width, height):
             raise DataError(f"{segment.boxes_uri}: row {label.row}", f"frame {frame_id}: {reason}")
@@ -301,13 +331,14 @@ def _frame(
     if calibration is not None and (lasers := segment.lasers.get(key[0])):
         ids = [label.camera_id for label in labelled]
         partners = [None if i is None else segment.partners.get((key, i)) for i in ids]
+        _refuse_twins(labelled, partners, segment.boxes_uri)
         objects = associate(objects, partners, lasers, key[1], calibration)
     frame = Frame(
         frame_id=frame_id,
         width=width,
         height=height,
         objects=tuple(objects),
-        sequence=_parts(frame_id)[0],
+        sequence=own,
         image=image,
         camera=None if calibration is None else calibration.camera,
         conditions={"camera": key[1]} | segment.conditions.get(key[0], {}),
