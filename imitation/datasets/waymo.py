@@ -19,7 +19,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from operator import itemgetter
 from typing import Any, NoReturn
 
 import pyarrow.parquet as pq
@@ -229,7 +228,7 @@ def _images(
     with open_parquet(uri, buffer_size=1 << 20, pre_buffer=False) as file:
         check_columns(file, KEYS | {IMAGE: BYTES}, uri)
         start, left = 0, set(wanted)
-        found: set[tuple[str, Key]] = set()
+        found: set[Key] = set()
         for group in range(file.num_row_groups):
             try:
                 with readable(f"{uri} (row group {group})"):
@@ -249,14 +248,14 @@ def _images(
         yield partial(_refuse, dangling)
 
 
-def _key(row: tuple[Any, ...], found: set[tuple[str, Key]]) -> tuple[str, Key]:
-    """The segment and key of a row, which are added to those `found`; an empty segment for a row that is no
+def _key(row: tuple[Any, ...], found: set[Key]) -> tuple[str, Key]:
+    """The segment and key of a row, which is added to those `found`; an empty segment for a row that is no
     frame, which the listing told of."""
     try:
         segment, key = frame_key(row[0], row[1], row[2], where="")
     except DataError:
         return "", (0, "")
-    found.add((segment, key))
+    found.add(key)
     return segment, key
 
 
@@ -269,21 +268,14 @@ def _take(segment: str, key: Key, left: set[str]) -> str | None:
     return frame_id
 
 
-def _dangling(segment: Segment, found: set[tuple[str, Key]], uri: str) -> DataError | None:
+def _dangling(segment: Segment, found: set[Key], uri: str) -> DataError | None:
     """The labels of no image, as one problem: where only some images are at hand, they are many."""
-    keys = {key for _, key in found}
-    labels = [
-        (label.row, key, label.segment)
-        for key, of in segment.boxes.items()
-        for label in of
-        if (key not in keys if label.segment is None else (label.segment, key) not in found)
-    ]
+    labels = [(label.row, key) for key, of in segment.boxes.items() if key not in found for label in of]
     if not labels:
         return None
-    row, (time, camera), name = min(labels, key=itemgetter(0))
-    whose = "" if name is None or any(name == one for one, _ in found) else f" of segment {shown(name)}"
+    row, (time, camera) = min(labels)
     more = f", nor have {len(labels) - 1} more boxes of this file" if len(labels) > 1 else ""
-    what = f"the box{whose} of timestamp {time} and camera {camera} has no image in {uri}{more}"
+    what = f"the box of timestamp {time} and camera {camera} has no image in {uri}{more}"
     return DataError(f"{segment.boxes_uri}: row {row}", f"{what}; remove such rows")
 
 
@@ -318,8 +310,13 @@ def _frame(
         if fault is not None:
             raise fault
     width, height = image_size(image, where)
-    own = _parts(frame_id)[0]
-    labelled = [label for label in segment.boxes.get(key, ()) if label.segment in (own, None)]
+    own, labelled = _parts(frame_id)[0], segment.boxes.get(key, [])
+    for label in labelled:  # segments share timestamps: files mistaken for each other would fit
+        if label.segment not in (own, None):
+            what = f"{SEGMENT} is {shown(label.segment)}, but the image of this moment is of {shown(own)}"
+            raise DataError(
+                f"{segment.boxes_uri}: row {label.row}", f"{what}; give each segment its own file"
+            )
     for label in labelled:
         if reason := object_fault(label.object, width, height):
             raise DataError(f"{segment.boxes_uri}: row {label.row}", f"frame {frame_id}: {reason}")
