@@ -39,25 +39,26 @@ class FreeSettings(Settings):
     )
     categories: dict[str, float] = Field(
         {
-            "car": 3.87,
-            "van": 0.35,
-            "truck": 0.13,
-            "pedestrian": 0.59,
-            "cyclist": 0.2,
-            "tram": 0.06,
+            "car": 6.4,
+            "van": 0.3,
+            "truck": 0.09,
+            "pedestrian": 0.5,
+            "cyclist": 0.15,
+            "tram": 0.04,
             "person_sitting": 0.02,
-            "misc": 0.09,
+            "misc": 0.07,
         },
-        description="how common each category is, by its name in lower case",
+        description="how common each category is, by its name in lower case (before `clumping`, which "
+            "takes from the commonest)",
     )
     other: float = Field(0.3, ge=0, description="how common any category is that `categories` does not name")
     clumping: float = Field(
-        1.3,
+        0.65,
         gt=0,
         description="how alike the scenes' mixtures are: each category's weight is multiplied by a draw from "
         "a gamma distribution of this shape and mean 1 (small: a scene full of people, the next without)",
     )
-    actors: float = Field(5.3, ge=1, description="actors in a scene, on average")
+    actors: float = Field(5.35, ge=1, description="actors in a scene, on average")
     actors_shape: float = Field(
         1.9, gt=0, description="how alike the numbers of actors are: shape of their gamma-Poisson mixture"
     )
@@ -78,6 +79,9 @@ class FreeSettings(Settings):
         {"city": 0.4, "residential": 0.75, "rural": 0.1, "motorway": 0.0, "junction": 0.4},
         description="share of the vehicles that park, in each place",
     )
+    parked_large: float = Field(
+        0.3, ge=0, le=1, description="share of `parked` that holds for vehicles over 7 m"
+    )
     yard: float = Field(
         0.3, ge=0, le=1, description="share of the parked vehicles that stand in drives and forecourts"
     )
@@ -88,7 +92,7 @@ class FreeSettings(Settings):
     cross: float = Field(
         0.4, ge=0, le=1, description="share of a junction's vehicles that are on the crossing road"
     )
-    walking_across: float = Field(0.15, ge=0, le=1, description="share of the people who cross the road")
+    walking_across: float = Field(0.25, ge=0, le=1, description="share of the people who cross the road")
     together: float = Field(0.4, ge=0, le=1, description="chance that somebody walks beside another person")
     curved: float = Field(0.5, ge=0, le=1, description="chance that the road bends")
     curvature: dict[Scenario, float] = Field(

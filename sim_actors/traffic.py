@@ -55,12 +55,14 @@ class Traffic:
         for _ in range(_TRIES):
             parks = False
             if role == "plain":
-                parks = prior.kind == "vehicle" and self.rng.random() < self.parked
+                parks = prior.kind == "vehicle" and self.rng.random() < self._parks(length)
                 along, across, yaw = self._spot(prior, (length, width), parks)
                 x, z = place(self.road, along, across)
             else:
                 x, z, yaw = self._at_the_edge(prior) if role == "truncated" else self._behind_another(prior)
                 along, across = to_road(self.road, x, z)
+                if not self._drivable(prior, along, across):
+                    continue
             cuboid = Cuboid(x, ground_y(self.camera, z), z, length, width, height, wrap(yaw))
             footprint = Footprint.of(cuboid, 0.3)
             if z < 1.5 or overlaps_any(footprint, self._taken) or not self._fits(cuboid, role):
@@ -74,6 +76,17 @@ class Traffic:
             if prior.kind == "person":
                 self._people.append((along, across, yaw))
             return
+
+    def _drivable(self, prior: SizePrior, along: float, across: float) -> bool:
+        """Whether that kind may be there: vehicles on the road and close beside it, on a motorway only on it."""
+        if self.road.median <= 0 and prior.kind not in ("vehicle", "rail"):
+            return True
+        room = 0.0 if self.road.median > 0 else self.road.sidewalk + 6.0
+        return beside(self.road, along, across) < room
+
+    def _parks(self, length: float) -> float:
+        """How likely a vehicle of that length (m) parks."""
+        return self.parked * (self.settings.parked_large if length > 7.0 else 1.0)
 
     def _role(self) -> Role:
         draw = self.rng.random()
@@ -108,7 +121,7 @@ class Traffic:
         s, on_foot = self.settings, prior.kind in ("person", "rider")
         mean = {"person": s.depth_person, "rider": s.depth_rider}.get(prior.kind, s.depth_vehicle)
         far = min(self.camera.fy * prior.height / self.mix.min_height, s.farthest)
-        near = min(4.0 if on_foot else 4.0 + prior.length / 2, 0.8 * far)
+        near = min(5.0 if on_foot else 4.0 + prior.length / 2, 0.8 * far)
         for _ in range(8):
             along = float(self.rng.gamma(s.depth_shape, mean / s.depth_shape))
             if near <= along <= far:

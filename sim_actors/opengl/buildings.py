@@ -83,7 +83,7 @@ def building(
     parts = [box((0, top / 2, front - deep / 2), (2 * _WALL, top, deep), M.FACADE), *_roof(roof, top)]
     if roof != "flat":
         parts.append(box((0, top - 0.06, 4.85), (9.7, 0.13, 0.14), M.TRIM))  # the gutter
-        parts.append(box((4.5, top / 2, front + 0.06), (0.1, top, 0.1), M.TRIM))  # and its pipe
+        parts.append(box((4.5, top / 2, front + 0.06), (0.06, top, 0.08), M.TRIM))  # and its pipe
     else:
         parts.append(box((0, top - 0.1, 0), (9.8, 0.2, 9.8), M.STONE))
     slope = {"gable": 0.55, "hip": 0.5, "mansard": 0.3}.get(roof)

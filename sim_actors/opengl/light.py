@@ -167,6 +167,6 @@ def frame_block(scene: Scene, family: Family, view: np.ndarray, shadow_texels: i
         [*ground.paint, 0.45 * lit.night],
         family.window,
         [road.curvature, road.junction, road.crossing, road.shoulder],
-        [road.cross_width / 2, road.median, 0.0, 0.0],
+        [road.cross_width / 2, road.median, 1.0 if road.kind == "city" else 0.0, 0.0],
     ]
     return np.array(rows, dtype=np.float32).tobytes()

@@ -1,7 +1,7 @@
 """What grows: trees of branches and many small clusters of leaves, bushes, hedges, groves.
 
 Leaves are small four-cornered cards, wider than a leaf and ragged like a twig of them, lit as the crown
-that they belong to: some 300 make a crown with holes and an uneven edge for about 1,000 triangles. The
+that they belong to: some 450 make a crown with holes and an uneven edge for about 1,400 triangles. The
 dark lumps within keep it from being seen through everywhere.
 """
 
@@ -93,7 +93,7 @@ def _limbs(lobes: Sequence[Lobe], fork: float, thick: float) -> list[Part]:
     return parts
 
 
-def broadleaf(seed: int, lobes: int = 6, low: float = 1.9, leaves: int = 330, size: float = 0.62) -> Mesh:
+def broadleaf(seed: int, lobes: int = 6, low: float = 1.9, leaves: int = 460, size: float = 0.5) -> Mesh:
     """A tree 7 m tall whose crown starts at `low` m."""
     rng = np.random.default_rng([31, seed])
     parts = _lobes(rng, lobes, low, 7.0, 2.5)
@@ -138,7 +138,7 @@ def conifer(seed: int, whorls: int = 13, reach: float = 1.6, twigs: int = 9) -> 
     return assemble(parts)
 
 
-def poplar(seed: int, leaves: int = 300, size: float = 0.6) -> Mesh:
+def poplar(seed: int, leaves: int = 420, size: float = 0.46) -> Mesh:
     """A slim column of leaves, 11 m tall."""
     rng = np.random.default_rng([43, seed])
     lobes: list[Lobe] = []
@@ -150,7 +150,7 @@ def poplar(seed: int, leaves: int = 300, size: float = 0.6) -> Mesh:
     return assemble([trunk, *crown(rng, lobes, leaves, size, 0.78)])
 
 
-def bush(seed: int, leaves: int = 130, size: float = 0.34) -> Mesh:
+def bush(seed: int, leaves: int = 200, size: float = 0.26) -> Mesh:
     """A shrub 1.6 m wide and 1.2 m tall, leafy to the ground."""
     rng = np.random.default_rng([47, seed])
     lobes: list[Lobe] = [(np.array([0.0, 0.55, 0.0]), np.array([0.62, 0.6, 0.55]))]
@@ -161,7 +161,7 @@ def bush(seed: int, leaves: int = 130, size: float = 0.34) -> Mesh:
     return assemble([Part(np.maximum(p.corners, [-9, 0, -9]), p.materials, p.normals) for p in whole])
 
 
-def grove(seed: int, trees: int = 7, leaves: int = 190, size: float = 1.5) -> Mesh:
+def grove(seed: int, trees: int = 7, leaves: int = 300, size: float = 1.1) -> Mesh:
     """A strip of wood 24 x 8 m and 9 m tall, to be seen from afar."""
     rng = np.random.default_rng([53, seed])
     lobes: list[Lobe] = []
@@ -173,7 +173,7 @@ def grove(seed: int, trees: int = 7, leaves: int = 190, size: float = 1.5) -> Me
     return assemble([Part(np.maximum(p.corners, [-99, 0, -99]), p.materials, p.normals) for p in whole])
 
 
-def hedge(seed: int, lumps: float, leaves: int = 240) -> Mesh:
+def hedge(seed: int, lumps: float, leaves: int = 340) -> Mesh:
     """A clipped hedge 4 x 1 x 1.4 m: an uneven block under a skin of leaves."""
     rng = np.random.default_rng([59, seed])
     around = np.linspace(0, 2 * math.pi, 9)[:-1]
@@ -194,7 +194,7 @@ def hedge(seed: int, lumps: float, leaves: int = 240) -> Mesh:
         up = np.where(side == 2, 1.38, rng.uniform(0.08, 1.36, leaves))
         z = np.where(side == 0, 0.47, np.where(side == 1, -0.47, rng.uniform(-0.44, 0.44, leaves)))
         outward = np.stack([0 * z, 0.2 + (side == 2), np.sign(z) * (side < 2)], axis=1)
-        skin = cards(rng, np.stack([along, up, z], axis=1), _unit(outward), 0.3, 0.75)
+        skin = cards(rng, np.stack([along, up, z], axis=1), _unit(outward), 0.22, 0.75)
         parts.append(
             Part(np.clip(skin.corners, [-2, 0, -0.55], [2, 1.5, 0.55]), skin.materials, skin.normals)
         )

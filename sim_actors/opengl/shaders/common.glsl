@@ -21,7 +21,7 @@ layout(std140) uniform Frame {
     vec4 paint;        // rgb; w: share of lit windows
     vec4 window;       // pitch m (x, y), share of glass (x, y)
     vec4 bend;         // curvature 1/m; m ahead to the junction, to the zebra crossing (0: none); shoulder m
-    vec4 cross_road;   // half width of the crossing road m, median m (0: none)
+    vec4 cross_road;   // half width of the crossing road m, median m (0: none), 1 where lots are paved
 };
 
 vec3 forward_axis() { return cross(vec3(1.0, 0.0, 0.0), down.xyz); }

@@ -34,9 +34,9 @@ vec3 worn_tar(vec2 at, float lane, vec2 blur, vec3 fine, vec3 middle, vec3 coars
     tar *= 1.0 + patched * (fract(which * 31.0) - 0.62) * 0.8;
     float rim = step(which, 0.7 * wear) * stripe(abs(inside.x - 4.5) - reach * 0.5, 0.06, blur.x);
     float wander = 0.25 * (coarse.b - 0.5);
-    float seam = stripe((fract(lane + 0.5) - 0.5) * lanes.x + 0.22 + wander, 0.05, blur.y) * step(0.5, offset.y + wear);
-    float crack = (1.0 - smoothstep(0.0, 0.014 + 0.05 * blur.x, abs(middle.r - 0.5))) * smoothstep(0.52, 0.7, coarse.g) * near;
-    tar *= 1.0 - clamp(0.45 * rim + 0.5 * seam + 1.1 * wear * crack, 0.0, 0.75);
+    float seam = stripe((fract(lane + 0.5) - 0.5) * lanes.x + 0.22 + 0.3 * wander, 0.04, blur.y) * step(0.5, offset.y + wear);
+    float crack = (1.0 - smoothstep(0.0, 0.006 + 0.02 * blur.x, abs(middle.r - 0.5))) * smoothstep(0.56, 0.72, coarse.g) * near;
+    tar *= 1.0 - clamp(0.45 * rim + 0.35 * seam + 0.9 * min(wear, 0.5) * crack, 0.0, 0.75);
 
     float hole = floor(at.x / 31.0 + offset.y * 5.0);
     vec2 to = vec2(at.x - (hole + 0.5 - offset.y * 5.0) * 31.0, (fract(lane) - 0.35 - 0.3 * dice(vec2(hole, 3.0))) * lanes.x);
@@ -104,6 +104,8 @@ Ground ground_at(vec3 p) {
     float grassy = smoothstep(0.32, 0.55, 0.6 * coarse.g + 0.4 * middle.r);
     vec3 grass = mix(soil.rgb, verge.rgb, grassy) * (0.55 + 0.6 * middle.b + 0.5 * fine.g);
     grass *= 0.8 + 0.4 * mix(fine.r, 0.5, smoothstep(0.05, 0.4, blur.x));
+    vec3 lot = mix(pavement.rgb * 0.8, surface.rgb * 1.5, step(0.5, coarse.r)) * (0.7 + 0.3 * middle.r + 0.3 * fine.g);
+    grass = mix(grass, lot, cross_road.z * smoothstep(0.36, 0.4, coarse.b + 0.1 * (middle.g - 0.5)));
     vec3 albedo = mix(carriageway * (1.0 - (walled ? 0.25 : 0.0) * gutter), stone, walled ? kerb : 0.0);
     albedo = mix(albedo, walk, walled ? smoothstep(0.0, soft, edge - 0.18) : 0.0);
     float beyond = smoothstep(0.0, 0.3 + soft, edge - (walled ? 0.18 + walk_width : 0.0) + 0.5 * (middle.g - 0.5));

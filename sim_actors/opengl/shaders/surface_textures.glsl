@@ -52,17 +52,21 @@ void lay_texture(inout Surface s, int kind, vec3 local, vec2 wall, vec3 grain) {
         s.albedo = mix(s.albedo, trim, max(frame.x * frame.y * 0.8, sill * 0.8 * (1.0 - coarse)) * room);
         float shutters = clamp((0.09 - abs(inside.x - 0.5 * share.x - 0.13)) / blur.x + 0.5, 0.0, 1.0) * glass.y;
         shutters *= room * step(0.72, fract(offset.x * 29.0)) * (ground ? 0.0 : 1.0) * (1.0 - coarse);
-        vec3 painted = 0.05 + 0.25 * vec3(random(street), random(street.yx), random(street + 7.0));
+        float hue = random(street.yx);   // from brown over grey to green and blue
+        vec3 painted = mix(mix(vec3(0.16, 0.08, 0.04), vec3(0.03, 0.1, 0.05), step(0.4, hue)), vec3(0.07, 0.1, 0.17), step(0.7, hue));
+        painted *= 0.5 + 1.2 * random(street + 7.0);
         s.albedo = mix(s.albedo, painted, shutters);
         float storey = clamp((0.02 - abs(grid.y - cell.y - 0.02)) / blur.y + 0.5, 0.0, 1.0) * (1.0 - coarse);
         s.albedo *= 1.0 - 0.2 * storey;
         if (shop) {  // a band with its name above the window
-            vec3 board = vec3(random(street + floor(cell.x * 0.5)), random(street.yx + floor(cell.x * 0.5)), pick) * 0.5;
-            s.albedo = mix(s.albedo, board + 0.04, clamp((0.06 - abs(from.y - 0.47)) / blur.y + 0.5, 0.0, 1.0));
+            float whose = floor(cell.x * 0.5);
+            vec3 board = vec3(random(street + whose), random(street.yx + whose), random(street + 3.0 + whose));
+            board = mix(vec3(dot(board, vec3(0.33))), board, 0.55) * 0.45;
+            s.albedo = mix(s.albedo, board + 0.02, clamp((0.06 - abs(from.y - 0.47)) / blur.y + 0.5, 0.0, 1.0));
         }
         float behind = random(cell + street);
         vec3 dim = mix(vec3(0.015, 0.018, 0.022), vec3(0.3, 0.29, 0.26), step(0.7, behind) * 0.7);
-        if (shop) dim = vec3(0.05, 0.045, 0.04) + 0.16 * grain.gbr * step(from.y, 0.0);
+        if (shop) dim = (vec3(0.05, 0.045, 0.04) + 0.09 * grain * step(from.y, 0.0)) * (0.5 + behind);
         if (door) dim = painted * (0.7 + 0.4 * step(0.1, abs(fract(from.y * 4.0) - 0.5)));
         float clear = door ? 0.35 * pane : pane;
         s.albedo = mix(s.albedo, dim, pane);
