@@ -15,7 +15,7 @@ import json
 import math
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from imitation.records import Camera, Cuboid
 from sim_actors.estimate import projected_box
 from sim_actors.free import FreeSettings, free_scene
 from sim_actors.randomize import RandomizeSettings
-from sim_actors.sizes import size_prior
 
 CAMERA = Camera(721.5, 721.5, 609.6, 172.9, 1.65, 0.0)
 SIZE = (1242, 375)
@@ -37,7 +36,7 @@ QUANTILES = (5, 25, 50, 75, 95)
 
 @dataclass(frozen=True)
 class Thing:
-    """One object as a cuboid; `moving` tells nothing in KITTI."""
+    """One object."""
 
     category: str
     cuboid: Cuboid
@@ -150,13 +149,16 @@ def _q(values: np.ndarray) -> list[float]:
     return [round(float(v), 1) for v in np.percentile(values, QUANTILES)]
 
 
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def table(ours: dict[str, dict[str, object]], theirs: dict[str, dict[str, object]]) -> str:
     lines = [f"{'':36} {'KITTI train':>32}   {'free scenes':>32}   (lists: {QUANTILES} percentiles)"]
-    show: Callable[[object], str] = lambda v: " ".join(map(str, v)) if isinstance(v, list) else str(v)
     for name, row in theirs.items():
         for key, value in row.items():
             other = ours.get(name, {}).get(key, "-")
-            lines.append(f"{name + ' ' + key:36} {show(value):>32}   {show(other):>32}")
+            lines.append(f"{name + ' ' + key:36} {_shown(value):>32}   {_shown(other):>32}")
     return "\n".join(lines)
 
 
@@ -170,8 +172,6 @@ def main() -> None:
     arguments = parser.parse_args()
     values = yaml.safe_load(arguments.set.read_text(encoding="utf-8")) if arguments.set else {}
     settings = FreeSettings.model_validate(values.get("free", values))
-    unknown = [c for c in CATEGORIES if size_prior(c) is None]
-    assert not unknown, unknown
     theirs = statistics(list(kitti(arguments.kitti)))
     ours = statistics(list(free(arguments.scenes, settings)))
     sys.stdout.write(table(ours, theirs) + "\n")

@@ -19,6 +19,9 @@ SPACING = 0.3
 _CLEARANCE = {"pole": 7.0, "lamp": 7.0, "sign": 7.0, "tree": 7.0, "conifer": 6.0, "bush": 5.0, "panel": 15.0}
 """Least distance from the camera, m, for what would fill the picture up close; 4 for the rest."""
 
+_ALIKE = frozenset({"bollard", "fence", "wall", "lamp", "rail", "pole", "hedge"})
+"""Kinds that were all set up at once: a row of them has one make and colour."""
+
 _KEEPS_OFF_WALKS = ("building", "wall", "hedge", "fence", "tree", "conifer", "poplar", "grove", "bush")
 
 Range = tuple[float, float]
@@ -90,6 +93,10 @@ class Layout:
         r, g, b = (min(max(channel * gain, 0.0), 1.0) for channel in base)
         return r, g, b
 
+    def make(self, kind: PropKind, palette: Sequence[Colour] | None = None) -> tuple[Colour, int]:
+        """A colour, and the seed that decides which body and texture a prop has."""
+        return self.colour(palette or COLOURS[kind]), int(self.rng.integers(2**31))
+
     def put(
         self,
         kind: PropKind,
@@ -97,7 +104,7 @@ class Layout:
         along: float,
         setback: float,
         size: tuple[float, float, float],
-        palette: Sequence[Colour] | None = None,
+        make: tuple[Colour, int] | None = None,
     ) -> None:
         """One prop whose near side is `setback` m beyond the edge of the road, if it may stand there.
 
@@ -106,7 +113,7 @@ class Layout:
         across = side * (self.edges[side] + setback + size[1] / 2)
         # A long side is a chord of the bend: its middle, or its ends, come nearer.
         across += side * abs(self.road.curvature) * size[0] ** 2 / 8
-        self.stand(kind, along, across, size, turned=side < 0, palette=palette)
+        self.stand(kind, along, across, size, turned=side < 0, make=make)
 
     def stand(
         self,
@@ -117,12 +124,12 @@ class Layout:
         *,
         turned: bool = False,
         crossing: bool = False,
-        palette: Sequence[Colour] | None = None,
+        make: tuple[Colour, int] | None = None,
     ) -> None:
         """One prop in the middle of a spot, if it may stand there; `turned` the other way around, or
-        `crossing`: along the road that crosses."""
-        colour = self.colour(palette or COLOURS[kind])
-        seed, fill = int(self.rng.integers(2**31)), float(self.rng.random())
+        `crossing`: along the road that crosses. `make`: its colour and seed, else drawn."""
+        colour, seed = make or self.make(kind)
+        fill = float(self.rng.random())
         if fill > self.density:
             return
         length, width, height = size
@@ -172,10 +179,13 @@ class Layout:
         """A row of things along one side, of one kind or mixed; ranges in m."""
         kinds = (kind,) if isinstance(kind, str) else tuple(kind)
         along = self.draw((-6.0, 6.0))
+        make = None
         stretch = max(1.0 - self.road.curvature * side * (self.edges[side] + sum(setback) / 2), 0.3)
         while along < far:
             length, width, height = (self.draw(bounds) for bounds in size)
             along += length / 2 / stretch
             chosen = kinds[int(self.rng.integers(len(kinds)))]
-            self.put(chosen, side, along, self.draw(setback), (length, width, height), palette)
+            if make is None or chosen not in _ALIKE:
+                make = self.make(chosen, palette)
+            self.put(chosen, side, along, self.draw(setback), (length, width, height), make)
             along += (length / 2 + self.draw(gap)) / stretch

@@ -49,7 +49,7 @@ class FreeSettings(Settings):
             "misc": 0.07,
         },
         description="how common each category is, by its name in lower case (before `clumping`, which "
-            "takes from the commonest)",
+        "takes from the commonest)",
     )
     other: float = Field(0.3, ge=0, description="how common any category is that `categories` does not name")
     clumping: float = Field(

@@ -16,7 +16,7 @@ from sim_actors.scene import Actor, Prop, Road
 __all__ = ["SPACING", "blocked", "draw_surroundings", "fit_road", "place", "road_yaw", "to_road", "wrap"]
 
 _STYLES: dict[str, dict[str, float]] = {
-    "": {"urban": 0.25, "residential": 0.35, "rural": 0.3, "commercial": 0.1},
+    "": {"urban": 0.2, "residential": 0.28, "terrace": 0.12, "rural": 0.18, "commercial": 0.08, "park": 0.14},
     "city": {"urban": 0.75, "commercial": 0.15, "park": 0.1},
     "residential": {"residential": 0.6, "terrace": 0.25, "park": 0.1, "urban": 0.05},
     "rural": {"rural": 0.85, "residential": 0.15},
@@ -64,7 +64,7 @@ def _street_furniture(layout: Layout, side: int) -> None:
     layout.row("sign", side, (0.3, 0.6), ((0.06, 0.1), (0.5, 0.8), (2.2, 2.9)), (25, 70))
     if walk > 1.5:
         layout.row("bin", side, (walk - 0.9, walk - 0.8), ((0.5, 1.1), (0.5, 0.75), (0.8, 1.25)), (14, 50))
-    if layout.chance(0.25):
+    if layout.chance(0.15):
         layout.row("bollard", side, (0.25, 0.3), ((0.12, 0.16), (0.12, 0.16), (0.8, 1.0)), (1.6, 3.0), 45)
     if walk > 2.4 and layout.chance(0.3):
         layout.row(
@@ -79,7 +79,7 @@ def _urban(layout: Layout, side: int) -> None:
         "building", side, (walk + 0.1, walk + 0.5), ((9, 20), (9, 13), (tall * 0.8, tall * 1.25)), (0, 1.2)
     )
     if walk > 2.0 and layout.chance(0.6):
-        layout.row("tree", side, (0.3, 0.7), ((2.2, 3.6), (2.2, 3.6), (4.5, 8)), (9, 22))
+        layout.row("tree", side, (0.3, 0.7), ((2.4, 5), (2.4, 5), (5, 9.5)), (7, 18))
     _street_furniture(layout, side)
 
 
@@ -98,7 +98,7 @@ def _residential(layout: Layout, side: int) -> None:
     setback = layout.draw((3.5, 8.0))
     layout.row("building", side, (walk + setback, walk + setback + 2), ((8, 14), (8, 11), (5.5, 9)), (3, 9))
     mixed: tuple[PropKind, ...] = ("tree", "tree", "conifer", "bush")
-    layout.row(mixed, side, (walk + 1.3, walk + 2.2), ((2.2, 4), (2.2, 4), (3.5, 7)), (5, 16))
+    layout.row(mixed, side, (walk + 1.3, walk + 2.2), ((2.4, 5.5), (2.4, 5.5), (4, 9)), (4, 14))
     layout.row("bush", side, (walk + 1.2, walk + 2.4), ((1, 2.4), (1, 1.8), (0.7, 1.7)), (3, 12), 70)
     _street_furniture(layout, side)
 
@@ -111,7 +111,7 @@ def _terrace(layout: Layout, side: int) -> None:
     layout.row("building", side, (walk + front, walk + front), ((8, 16), (9, 10), (tall, tall)), (0, 0.3))
     layout.row("bush", side, (walk + 0.5, walk + 0.6), ((0.7, 1.2), (0.7, 0.9), (0.6, 1.3)), (3, 12), 60)
     if walk > 2.0:
-        layout.row("tree", side, (0.3, 0.6), ((2.0, 3.2), (2.0, 3.2), (4, 6.5)), (10, 26))
+        layout.row("tree", side, (0.3, 0.6), ((2.2, 4.5), (2.2, 4.5), (4.5, 8.5)), (8, 24))
     _street_furniture(layout, side)
 
 

@@ -78,7 +78,7 @@ class Traffic:
             return
 
     def _drivable(self, prior: SizePrior, along: float, across: float) -> bool:
-        """Whether that kind may be there: vehicles on the road and close beside it, on a motorway only on it."""
+        """Whether that kind may be there: vehicles on the road or close by, on a motorway only on it."""
         if self.road.median <= 0 and prior.kind not in ("vehicle", "rail"):
             return True
         room = 0.0 if self.road.median > 0 else self.road.sidewalk + 6.0

@@ -169,7 +169,7 @@ SIMULATOR = Family(
         ),
         "tree": tuple(partial(trees.broadleaf, s, 5 + s % 3, 1.5 + 0.35 * (s % 3)) for s in range(5)),
         "tree_far": tuple(partial(trees.broadleaf, s, 4, 1.5 + 0.35 * (s % 3), 90, 1.05) for s in range(3)),
-        "conifer": tuple(partial(trees.conifer, s, 13 + s, 1.7 - 0.2 * s) for s in range(3)),
+        "conifer": tuple(partial(trees.conifer, s, 17 + s, 1.7 - 0.2 * s) for s in range(3)),
         "conifer_far": (partial(trees.conifer, 0, 8, 1.6, 6),),
         "poplar": (partial(trees.poplar, 1), partial(trees.poplar, 2)),
         "poplar_far": (partial(trees.poplar, 1, 90, 1.0),),

@@ -113,21 +113,22 @@ def clumped(seed: int, clumps: int = 17, low: float = 1.7) -> Mesh:
     return assemble(parts)
 
 
-def conifer(seed: int, whorls: int = 13, reach: float = 1.6, twigs: int = 9) -> Mesh:
+def conifer(seed: int, whorls: int = 18, reach: float = 1.6, twigs: int = 11) -> Mesh:
     """A spruce 8 m tall: whorls of drooping twigs around a dark core."""
     rng = np.random.default_rng([41, seed])
     dark = tube([(0, 0.9, 0), (0, 7.4, 0)], [0.62 * reach, 0.05], M.SHADE, 8)
     parts = [tube([(0, 0, 0), (0, 7.8, 0)], [0.17, 0.03], M.BARK, 5), noisy(dark, 0.12, seed)]
     corners, normals = [], []
     for k in range(whorls):
-        height = 0.8 + 7.0 * (k / whorls) ** 0.95
-        out = reach * (1.0 - 0.93 * k / whorls) * rng.uniform(0.8, 1.1, twigs)
+        height = 0.8 + 7.0 * (k / whorls) ** 0.95 + rng.uniform(-0.14, 0.14, (twigs, 1))
+        out = reach * (1.0 - 0.93 * k / whorls) * rng.uniform(0.6, 1.15, twigs)
         angle = (np.arange(twigs) + rng.uniform(-0.35, 0.35, twigs) + 0.5 * (k % 2)) / twigs * 2 * math.pi
         ray = np.stack([np.cos(angle), np.zeros(twigs), np.sin(angle)], axis=1)
         aside = np.stack([-ray[:, 2], np.zeros(twigs), ray[:, 0]], axis=1)
-        wide = (0.2 + 0.24 * out)[:, None]
-        root = np.array([0.0, height + 0.35, 0.0]) + 0 * ray
-        tip = ray * out[:, None] + [0.0, height - 0.25, 0.0] - np.array([0, 0.18, 0]) * out[:, None]
+        wide = (0.14 + 0.15 * out)[:, None]
+        up = np.array([[0.0, 1.0, 0.0]])
+        root = up * (height + 0.3)
+        tip = ray * out[:, None] + up * (height - 0.25 - rng.uniform(0.08, 0.25, (twigs, 1)) * out[:, None])
         mid = 0.6 * tip + 0.4 * root
         left, right = mid + aside * wide, mid - aside * wide
         corners += [np.stack([root, left, tip], axis=1), np.stack([root, tip, right], axis=1)]

@@ -36,7 +36,7 @@ void lay_texture(inout Surface s, int kind, vec3 local, vec2 wall, vec3 grain) {
 
         bool ground = cell.y < 0.5 && local.z > 0.38 * size.z;
         float pick = random(vec2(cell.x, street.x));
-        bool shop = ground && size.y > 6.5 && fract(offset.x * 7.0) > 0.45;
+        bool shop = ground && size.y > 6.5 && fract(offset.x * 7.0) > 0.6;
         bool door = ground && !shop && pick < 0.34;
         vec2 share = shop ? vec2(0.88, 0.76) : (door ? vec2(0.40, 0.78) : window.zw);
         share.y = cell.y > 0.5 && fract(offset.y * 5.0) > 0.75 ? min(share.y + 0.22, 0.8) : share.y;
@@ -66,7 +66,7 @@ void lay_texture(inout Surface s, int kind, vec3 local, vec2 wall, vec3 grain) {
         }
         float behind = random(cell + street);
         vec3 dim = mix(vec3(0.015, 0.018, 0.022), vec3(0.3, 0.29, 0.26), step(0.7, behind) * 0.7);
-        if (shop) dim = (vec3(0.05, 0.045, 0.04) + 0.09 * grain * step(from.y, 0.0)) * (0.5 + behind);
+        if (shop) dim = (vec3(0.05, 0.045, 0.04) + vec3(0.1, 0.095, 0.085) * grain.r * step(from.y, 0.0)) * (0.5 + behind);
         if (door) dim = painted * (0.7 + 0.4 * step(0.1, abs(fract(from.y * 4.0) - 0.5)));
         float clear = door ? 0.35 * pane : pane;
         s.albedo = mix(s.albedo, dim, pane);
