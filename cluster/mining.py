@@ -302,7 +302,7 @@ def _staged(
     limit: int | None,
     reporter: Reporter,
 ) -> Iterator[tuple[Frame | None, SceneJob]]:
-    settings = StagingSettings(restage=config.restage, randomize=config.randomize)
+    settings = StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
     done = 0
     for request in requests:
         parent = None if request.parent is None else parents[request.parent]

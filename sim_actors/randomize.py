@@ -16,12 +16,15 @@ from pydantic import Field, model_validator
 from imitation.records import Camera, Cuboid
 from imitation.settings import Settings
 from sim_actors.appearance import WEATHERS, dark, draw_colour, environment
+from sim_actors.distractors import draw_distractors
 from sim_actors.estimate import projected_box
 from sim_actors.footprint import Footprint, overlaps, overlaps_any
 from sim_actors.ground import camera_height, camera_pitch, ground_y
+from sim_actors.layout import SPACING, blocked
+from sim_actors.roads import wrap
 from sim_actors.scene import Actor, Environment, Prop, Scene, Sensor, Weather
 from sim_actors.sizes import size_prior
-from sim_actors.surroundings import SPACING, blocked, wrap
+from sim_actors.surroundings import draw_surroundings
 
 TRIES = 20
 """Poses drawn for an actor before it stays where it was."""
@@ -82,6 +85,18 @@ class RandomizeSettings(Settings):
     )
     aberration: float = Field(0.4, ge=0, le=2, description="change of the lateral chromatic aberration, px")
     jpeg_quality: int = Field(12, ge=0, le=60, description="fall of the JPEG quality, at most")
+    surroundings: float = Field(
+        0.5, ge=0, le=1, description="chance that all that stands beside the road is drawn anew"
+    )
+    distractors: int = Field(
+        0,
+        ge=0,
+        le=50,
+        description="floating shapes without a label, at most (Tremblay et al., 2018); 0: none",
+    )
+    distractor_cover: float = Field(
+        0.3, ge=0, lt=1, description="share of a labelled object's box that such shapes cover, at most"
+    )
 
     @model_validator(mode="after")
     def _some_weather(self) -> RandomizeSettings:
@@ -91,15 +106,22 @@ class RandomizeSettings(Settings):
 
 
 def perturb(
-    scene: Scene, settings: RandomizeSettings, rng: np.random.Generator, focus: Collection[int] = ()
+    scene: Scene,
+    settings: RandomizeSettings,
+    rng: np.random.Generator,
+    focus: Collection[int] = (),
+    *,
+    pinned: int = 0,
+    density: float = 1.0,
 ) -> Scene:
     """A scene in the neighbourhood of `scene`: poses, sizes, looks, light, weather, camera and sensor.
 
     `focus` are indices of actors that the scene is about: they are never left out, and neither is
     anything else where there is no focus. No two actors interpenetrate that did not before; each stays
     in the picture if it was in it, and in front of the camera; one that finds no such pose in `TRIES`
-    keeps its own. Props that come to stand in an actor, or before a labelled one, are taken out. With
-    strength 0 the scene comes back as it is.
+    keeps its own. Props that come to stand in an actor, or before a labelled one, are taken out. What
+    stands beside the road may be drawn anew, as dense as `density` says; the first `pinned` props, which
+    the scene is about too, are not. With strength 0 the scene comes back as it is.
     """
     if settings.strength == 0:
         return scene
@@ -109,15 +131,25 @@ def perturb(
     actors = [a for i, a in enumerate(actors) if rng.random() >= chance or i in focus]
     light = _environment(scene.environment, settings, rng)
     actors = [_looks(actor, settings, rng, light.hour) for actor in actors]
-    return replace(
+    sensor, seed = _sensor(scene.sensor, settings, rng), int(rng.integers(2**31))
+    fresh, props_seed = rng.random() < settings.surroundings * settings.strength, int(rng.integers(2**31))
+    old = scene.props[:pinned] if fresh else scene.props
+    props = tuple(prop for prop in old if not _in_the_way(prop, actors, scene.actors))
+    if fresh:
+        anew = np.random.default_rng(props_seed)
+        width, road = scene.width, scene.road
+        props += draw_surroundings(anew, road, actors, camera, width, density=density, standing=props)
+    moved = replace(
         scene,
         camera=camera,
         actors=tuple(actors),
-        props=tuple(prop for prop in scene.props if not _in_the_way(prop, actors, scene.actors)),
+        props=props,
         environment=light,
-        sensor=_sensor(scene.sensor, settings, rng),
-        seed=int(rng.integers(2**31)),
+        sensor=sensor,
+        seed=seed,
     )
+    most = round(settings.distractors * settings.strength)
+    return draw_distractors(moved, most, settings.distractor_cover, rng)
 
 
 def _spread(rng: np.random.Generator, settings: RandomizeSettings, width: float) -> float:
@@ -188,6 +220,8 @@ def _in_view(cuboid: Cuboid, camera: Camera, scene: Scene) -> bool:
 
 def _in_the_way(prop: Prop, actors: Sequence[Actor], before: Sequence[Actor]) -> bool:
     """Whether a prop has come to overlap an actor or to hide one; one that hid some before may stay."""
+    if prop.lift > 0:
+        return False
     footprint = Footprint.of(prop)
     if overlaps_any(footprint, (Footprint.of(actor.cuboid, SPACING) for actor in actors)):
         return True

@@ -13,11 +13,11 @@ from imitation.requests import Request
 from imitation.settings import Settings
 from sim_actors.estimate import depth_on_ground
 from sim_actors.footprint import Footprint, overlaps_any
-from sim_actors.free import free_scene
+from sim_actors.free import FreeSettings, free_scene
+from sim_actors.layout import SPACING
 from sim_actors.randomize import RandomizeSettings, perturb
 from sim_actors.restage import RestageSettings, restage, staged_objects
 from sim_actors.scene import Convention, Prop, Scene
-from sim_actors.surroundings import SPACING
 
 _CLUTTER_FAR = 60.0  # m, boxes on or above the horizon are staged this far out
 _CLUTTER_PALETTE = (
@@ -34,6 +34,7 @@ class StagingSettings(Settings):
 
     restage: RestageSettings = Field(RestageSettings(), description="how a frame's labels become a scene")
     randomize: RandomizeSettings = Field(RandomizeSettings(), description="how far variations lie from it")
+    free: FreeSettings = Field(FreeSettings(), description="what scenes without a frame behind them hold")
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def stage(
             categories=target.stageable(),
             convention=target.convention,
             family=target.family,
+            free=settings.free,
             density=settings.restage.density,
         )
     parent = _renamed(parent, target.assets)
@@ -140,9 +142,10 @@ def stage(
         family=target.family,
         catalog=categories,
     )
-    scene = _with_clutter(scene, request.clutter, rng)
-    staged = staged_objects(parent, categories)
-    return perturb(scene, settings.randomize, rng, [k for k, i in enumerate(staged) if i in request.focus])
+    scene, clutter = _with_clutter(scene, request.clutter, rng)
+    focus = [k for k, i in enumerate(staged_objects(parent, categories)) if i in request.focus]
+    density = settings.restage.density
+    return perturb(scene, settings.randomize, rng, focus, pinned=clutter, density=density)
 
 
 def scenes_for(
@@ -152,8 +155,9 @@ def scenes_for(
     return [stage(request, v, parent, target=target, settings=settings) for v in range(request.variations)]
 
 
-def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) -> Scene:
-    """The scene with unlabelled things that look about as large as the boxes, where they stood."""
+def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) -> tuple[Scene, int]:
+    """The scene with unlabelled things that look about as large as the boxes, where they stood; and how
+    many, the first of its props."""
     actors = [Footprint.of(actor.cuboid, SPACING) for actor in scene.actors]
     clutter: list[Prop] = []
     for box in boxes:
@@ -163,7 +167,7 @@ def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) 
             clutter.append(prop)
     rectangles = [Footprint.of(prop) for prop in clutter]
     kept = [prop for prop in scene.props if not overlaps_any(Footprint.of(prop), rectangles)]
-    return replace(scene, props=(*clutter, *kept))
+    return replace(scene, props=(*clutter, *kept)), len(clutter)
 
 
 def _clutter(box: Box, scene: Scene, rng: np.random.Generator) -> Prop | None:

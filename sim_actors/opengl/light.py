@@ -309,5 +309,7 @@ def frame_block(scene: Scene, family: Family, view: np.ndarray, shadow_texels: i
         *ambient,
         [*day.glare, 0.0],
         *beams,
+        [road.curvature, road.junction, road.crossing, road.shoulder],
+        [road.cross_width / 2, road.median, 1.0 if road.kind == "city" else 0.0, 0.0],
     ]
     return np.array(rows, dtype=np.float32).tobytes()

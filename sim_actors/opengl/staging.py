@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,10 @@ from sim_actors.opengl.family import Family
 from sim_actors.opengl.light import illuminate
 from sim_actors.opengl.meshes import actor_pose, canonical, model_of, prop_pose, prop_variant
 from sim_actors.scene import Actor, Prop, Scene
+
+FAR_AWAY = 38.0
+"""Props farther away than this are drawn with fewer triangles where a family has such a mesh
+(kind "..._far"), m."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,10 @@ def _actor_body(index: int, actor: Actor, family: Family, night: float) -> Body:
 
 
 def _prop_body(prop: Prop, scene: Scene, family: Family, night: float) -> Body:
-    key = (family.name, prop.kind, prop_variant(family, prop))
+    kind = prop.kind
+    if f"{kind}_far" in family.props and math.hypot(prop.x, prop.z) > FAR_AWAY:
+        kind += "_far"
+    key = (family.name, kind, prop_variant(family, prop, kind))
     rng = np.random.default_rng([29, prop.seed & 0xFFFFFFFF])
     offsets = rng.uniform(0, 1, 2)
     second = tuple(np.array(prop.color) * rng.uniform(0.5, 0.9))
