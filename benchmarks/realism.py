@@ -7,12 +7,14 @@ Vehicle AP: Car, Van and Truck as one class, 40 recall points, IoU 0.5, boxes of
 size (lower ones, and DontCare, excuse a detection). Every arm trains the same detector for the same steps;
 `--real` is an arm of the train frames themselves. Where choices are made, use `--folds K`: frames are then
 tested inside the train list, each on detectors whose arms lack it and everything re-staged from it; the val
-list stays closed. Prints a table, then one JSON object as the last line.
+list stays closed. `--keep DIR` keeps what each finished training found: the same command goes on after the
+last one. Prints a table, then one JSON object as the last line.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -141,11 +143,15 @@ def measure(options: argparse.Namespace, budget: Budget, folder: str) -> dict[st
             row: list[Judged] = []
             for fold, tested in splits(options, lists["train"], lists["val"]):
                 began = time.perf_counter()
-                learned = _without(of, tested)
-                source = FrameSource([path], [], VEHICLES, include=learned)
-                predictor = detector(source, budget, seed)
-                images = [load_frame_image(frames[f]) for f in tested]
-                part = [judged(d, frames[f]) for d, f in zip(predictor.predict(images), tested, strict=True)]
+                source = FrameSource([path], [], VEHICLES, include=_without(of, tested))
+                kept = _kept(options, path, [seed, fold, tested, budget])
+                part = _load(kept) if kept and kept.exists() else None
+                if part is None:
+                    images = [load_frame_image(frames[f]) for f in tested]
+                    found = detector(source, budget, seed).predict(images)
+                    part = [judged(d, frames[f]) for d, f in zip(found, tested, strict=True)]
+                    if kept:
+                        _save(part, kept)
                 row += part
                 took = time.perf_counter() - began
                 print(
@@ -155,6 +161,35 @@ def measure(options: argparse.Namespace, budget: Budget, folder: str) -> dict[st
                 )
             results[name].append(row)
     return results
+
+
+def _kept(options: argparse.Namespace, path: str, what: list[object]) -> Path | None:
+    """Where the result of a training on these very bytes lies."""
+    if not options.keep:
+        return None
+    digest = hashlib.sha256(Path(path).read_bytes() + repr(what).encode()).hexdigest()
+    return Path(options.keep) / f"{digest[:24]}.npz"
+
+
+def _save(part: Sequence[Judged], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lengths = [len(frame.scores) for frame in part]
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        np.savez(
+            file,
+            scores=np.concatenate([frame.scores for frame in part]),
+            hits=np.concatenate([frame.hits for frame in part]),
+            ends=np.cumsum(lengths),
+            objects=[frame.objects for frame in part],
+        )
+    Path(file.name).replace(path)
+
+
+def _load(path: Path) -> list[Judged]:
+    with np.load(path) as stored:
+        ends = stored["ends"][:-1]
+        scores, hits = np.split(stored["scores"], ends), np.split(stored["hits"], ends)
+        return [Judged(s, h, int(n)) for s, h, n in zip(scores, hits, stored["objects"], strict=True)]
 
 
 def _without(of: dict[str, str], tested: Collection[str]) -> list[str]:
@@ -190,8 +225,10 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=192)
     parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--keep", metavar="DIR", help="folder of finished trainings' results")
     options = parser.parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(options.threads)
     budget = Budget(
         DetectorSettings(backbone=options.backbone, width=options.width, height=options.height),
         TrainSettings(steps=options.steps, batch_size=options.batch, report_every=10_000, cache_mb=1024),

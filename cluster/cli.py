@@ -153,7 +153,7 @@ def _measures(commands: Commands) -> None:
     compare = commands.add_parser("compare", help="two evaluations of the same frames, paired")
     compare.add_argument("a", metavar="EVAL_A", help="an evaluation: what `evaluate --out` wrote")
     compare.add_argument("b", metavar="EVAL_B", help="another one of the same frames")
-    compare.add_argument("--split", default="test", help="the split to compare on (default test)")
+    compare.add_argument("--split", help="the split to compare on (default test, or the one that both have)")
     compare.add_argument("--resamples", type=_positive, default=1000, help="of the bootstrap (default 1000)")
     compare.add_argument("--seed", type=int, default=0, help="of the bootstrap's draws")
     compare.add_argument("--json", action="store_true", help="as JSON, on standard output")
@@ -233,6 +233,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words, options = split_options(sys.argv[1:] if argv is None else argv)
     args = parser().parse_args(words)
     args.options = options
+    if options and not hasattr(args, "config"):  # to pass over it would look as if it had been heeded
+        print(f"imitate: {args.command} takes no settings, and was given {options[0]}", file=sys.stderr)
+        return 1
     if problem := shadowed():
         print(f"imitate: {problem}", file=sys.stderr)
         return 1

@@ -29,6 +29,7 @@ from imitation.training.settings import TrainSettings
 from sim_actors.opengl.settings import RendererSettings
 from sim_actors.randomize import RandomizeSettings
 from sim_actors.restage import RestageSettings
+from sim_actors.scenarios import FreeSettings
 from sim_actors.scene import Convention
 from sim_actors.standin import WorldSettings
 
@@ -176,6 +177,7 @@ class Config(Settings):
     renderer: RendererSettings = RendererSettings()
     restage: RestageSettings = RestageSettings()
     randomize: RandomizeSettings = RandomizeSettings()
+    free: FreeSettings = FreeSettings()
     report: ReportSettings = ReportSettings()
     ray: RaySettings = RaySettings()
 

@@ -114,7 +114,7 @@ def _rows(reader: DatasetReader, split: str, names: Sequence[str], verify: bool)
         for frame in reader.frames(split, found.append, names):
             yield from _drained(found)
             if verify and (fault := _fault(frame)):
-                yield _problem_row(fault.where, fault.what)
+                yield _problem_row(reader.place_of(split, frame), fault.what)
             else:
                 yield frame_to_row(frame)
         yield from _drained(found)

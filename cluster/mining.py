@@ -277,7 +277,7 @@ def requested_jobs(
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
     dataset = _whole(data)
     splits = dataset.splits()
-    staging = StagingSettings(restage=config.restage, randomize=config.randomize)
+    staging = StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
     check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)
     wanted = {request.parent for request in requests if request.parent is not None}
     parents = {frame.frame_id: frame for frame in _frames(dataset, told["split"], None, wanted)}

@@ -405,7 +405,8 @@ class ClusterStages:
         return stageable_names(self.data.category_counts, self.data.categories.mapping, self.catalog)
 
     def staging(self) -> StagingSettings:
-        return StagingSettings(restage=self.config.restage, randomize=self.config.randomize)
+        config = self.config
+        return StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
 
     def rng(self, what: str, cycle: int) -> np.random.Generator:
         """A generator of its own for every random decision, from the run's seed."""

@@ -298,7 +298,7 @@ def inspect_dataset(
     listed. Memory holds a few frames, and some hundred bytes for each frame of the dataset.
     """
     found = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
-    pictures = _Pictures(found.problems.append)
+    pictures = _Pictures(dataset, found.problems.append)
     done = 0
     for split, members in listed.items():
         if split != "train" and not members:
@@ -331,7 +331,8 @@ def _readable(
 class _Pictures:
     """Decodes images ahead in threads, and knows those seen by a hash of their bytes."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, dataset: DatasetReader, problems: Problems) -> None:
+        self._dataset = dataset
         self._problems = problems
         self._seen: dict[bytes, tuple[str, str]] = {}
 
@@ -350,14 +351,14 @@ class _Pictures:
         try:
             other, other_id = self._seen.setdefault(digest.result(), (split, frame.frame_id))
         except DataError as error:
-            self._problems(error)
+            self._problems(DataError(self._dataset.place_of(split, frame), error.what))
             return
         if other != split and (split in JUDGES or other in JUDGES):
             what = (
                 f"the image is that of frame {other_id} of split {other!r}, byte for byte: what decides or "
             )
             what += "is reported must not be trained on; remove it from one of the two"
-            where = frame.image_uri or f"frame {frame.frame_id}"
+            where = self._dataset.place_of(split, frame)
             self._problems(DataError(where, f"(split {split!r}) {what}"))
         yield frame
 
@@ -365,10 +366,7 @@ class _Pictures:
 def _decoded(frame: Frame) -> bytes:
     """A hash of the image's bytes, once they are decoded. Raises DataError naming file or frame."""
     data = read_image_bytes(frame)
-    try:
-        load_frame_image(replace(frame, image=data, image_uri=None))
-    except DataError as error:
-        raise DataError(frame.image_uri or error.where, error.what) from error
+    load_frame_image(replace(frame, image=data, image_uri=None))
     return hashlib.blake2b(data, digest_size=12).digest()
 
 

@@ -67,6 +67,21 @@ def counted_detectors(place: str) -> dict[str, tuple[str, ...]]:
     return {split: _detectors(place, split, counts) for split in dict.fromkeys(split for split, _ in counts)}
 
 
+def split_of(a: str, b: str) -> str:
+    """The split to compare two evaluations on where none is named: `test`, or else the one that both have.
+
+    Raises UserError naming the splits to choose from where there are several, or none is shared.
+    """
+    splits = [{split for split, _ in _contents(evaluation_uri(place))} for place in (a, b)]
+    both = splits[0] & splits[1]
+    if "test" in both or len(both) == 1:
+        return "test" if "test" in both else both.pop()
+    if both:
+        raise UserError(f"{a} and {b} share the splits {', '.join(sorted(both))}; choose one with --split")
+    told = [", ".join(sorted(names)) or "no rows at all" for names in splits]
+    raise UserError(f"{a} has frames of {told[0]}, {b} of {told[1]}: there is no split that both have")
+
+
 def _contents(uri: str) -> Counter[tuple[str, str]]:
     """Rows by (split, detector)."""
     counts: Counter[tuple[str, str]] = Counter()

@@ -38,6 +38,7 @@ _REASONS = {
     errno.ENOENT: "no such file or folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "it is a folder, not a file",
+    errno.ESPIPE: "it is a pipe or a device, not a file",
 }
 
 
@@ -84,7 +85,7 @@ def _explain(action: str, uri: str, error: Exception) -> StorageError:
 
 _UNAVAILABLE = (
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP),
-    errno.EINVAL,
+    *(errno.EINVAL, errno.ESPIPE),
 )
 
 
@@ -293,8 +294,10 @@ def open_input(uri: str) -> Iterator[pa.NativeFile]:
     """A file open for random access, as a binary file object. Raises `StorageError`."""
     fs, path = resolve(uri)
     with _explained("read", uri):
-        if fs.type_name == "local" and os.path.isdir(path):  # opens, and then fails to read
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if fs.type_name == "local" and os.path.exists(path) and not os.path.isfile(path):
+            # a folder opens, and then fails to read; a pipe that nobody writes to would be waited for
+            number = errno.EISDIR if os.path.isdir(path) else errno.ESPIPE
+            raise OSError(number, os.strerror(number))
         source = fs.open_input_file(path)
     with source:
         yield source

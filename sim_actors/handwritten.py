@@ -17,31 +17,17 @@ from pydantic import Field, ValidationError, model_validator
 from imitation.records import Camera, Cuboid
 from imitation.settings import Settings, UserError
 from imitation.texts import parse_json, parse_yaml
+from sim_actors import props
 from sim_actors.appearance import HAZE, dark, draw_colour
 from sim_actors.ground import DEFAULT_CAMERA_HEIGHT, ground_y
+from sim_actors.props import PropKind
 from sim_actors.restage import default_camera
+from sim_actors.roads import MAX_CURVATURE
 from sim_actors.scene import Actor, Convention, Environment, Prop, Road, Scene, Sensor, Weather
 from sim_actors.sizes import SIZES, size_prior
 from sim_actors.surroundings import draw_surroundings
 
 Colour = tuple[float, float, float]
-
-_PROP_SIZES: dict[str, tuple[float, float, float]] = {
-    "building": (12.0, 10.0, 8.0),
-    "tree": (3.5, 3.5, 6.0),
-    "pole": (0.18, 0.18, 6.5),
-    "sign": (0.1, 0.7, 2.6),
-    "hedge": (6.0, 0.8, 1.4),
-    "wall": (6.0, 0.3, 1.6),
-    "debris": (0.8, 0.7, 0.6),
-}
-_PROP_COLOURS: dict[str, Colour] = {
-    "building": (0.55, 0.5, 0.42),
-    "tree": (0.08, 0.17, 0.05),
-    "hedge": (0.08, 0.17, 0.05),
-    "sign": (0.6, 0.05, 0.04),
-    "debris": (0.25, 0.18, 0.1),
-}
 
 
 class _Camera(Settings):
@@ -152,7 +138,7 @@ class _Actor(Settings):
 
 
 class _Prop(Settings):
-    kind: Literal["building", "tree", "pole", "sign", "hedge", "wall", "debris"]
+    kind: PropKind
     x: float
     z: float
     length: float | None = Field(None, gt=0)
@@ -162,9 +148,10 @@ class _Prop(Settings):
     yaw_deg: float | None = None
     color: Colour | None = None
     seed: int | None = Field(None, ge=0)
+    lift: float = Field(Prop.lift, ge=0)
 
     def build(self, rng: np.random.Generator) -> Prop:
-        plain, seed = _PROP_SIZES[self.kind], int(rng.integers(2**31))
+        plain, seed = props.SIZES[self.kind], int(rng.integers(2**31))
         yaw = math.radians(self.yaw_deg) if self.yaw_deg is not None else (self.yaw or 0.0)
         return Prop(
             kind=self.kind,
@@ -174,8 +161,9 @@ class _Prop(Settings):
             width=self.width or plain[1],
             height=self.height or plain[2],
             yaw=yaw,
-            color=self.color or _PROP_COLOURS.get(self.kind, (0.4, 0.4, 0.4)),
+            color=self.color or props.COLOURS[self.kind][0],
             seed=seed if self.seed is None else self.seed,
+            lift=self.lift,
         )
 
 
@@ -187,6 +175,13 @@ class _Road(Settings):
     sidewalk: float = Field(Road.sidewalk, ge=0)
     markings: bool = Road.markings
     surface: Literal["asphalt", "concrete", "gravel"] = "asphalt"
+    curvature: float = Field(Road.curvature, ge=-MAX_CURVATURE, le=MAX_CURVATURE)
+    junction: float = Field(Road.junction, ge=0)
+    cross_width: float = Field(Road.cross_width, gt=0)
+    crossing: float = Field(Road.crossing, ge=0)
+    shoulder: float = Field(Road.shoulder, ge=0)
+    median: float = Field(Road.median, ge=0)
+    kind: Literal["", "city", "residential", "rural", "motorway"] = ""
 
 
 class _Environment(Settings):
@@ -244,17 +239,17 @@ class _SceneFile(Settings):
         camera = self.camera.build(self.width, self.height)
         environment, road = self.environment.build(), Road(**self.road.model_dump())
         actors = tuple(actor.build(camera, environment.hour, rng) for actor in self.actors)
-        props = tuple(prop.build(rng) for prop in self.props)
+        placed = tuple(prop.build(rng) for prop in self.props)
         if self.surroundings is not None:
             drawn = np.random.default_rng(self.surroundings)
-            props += draw_surroundings(drawn, road, actors, camera, self.width, standing=props)
+            placed += draw_surroundings(drawn, road, actors, camera, self.width, standing=placed)
         return Scene(
             scene_id=self.scene_id or name,
             width=self.width,
             height=self.height,
             camera=camera,
             actors=actors,
-            props=props,
+            props=placed,
             road=road,
             environment=environment,
             sensor=Sensor(**self.sensor.model_dump()),

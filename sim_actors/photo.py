@@ -18,8 +18,8 @@ from PIL import Image, ImageFilter
 from imitation.records import Box, Camera
 from sim_actors.backdrop import Look
 from sim_actors.ground import ground_y
+from sim_actors.roads import place, to_road
 from sim_actors.scene import Road
-from sim_actors.surroundings import place
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -101,8 +101,9 @@ class Photo:
 
     def _lights(self) -> tuple[Light, ...]:
         """The light of the road before the camera: one, or the sun's and the shade's."""
-        along, right = np.meshgrid(np.arange(*_STRETCH, 0.4), np.linspace(-_OWN_LANE, _OWN_LANE, 9))
-        spots = [place(self.road.heading, a, r) for a, r in zip(along.ravel(), right.ravel())]
+        own = to_road(self.road, 0.0, 0.0)[1]
+        along, across = np.meshgrid(np.arange(*_STRETCH, 0.4), own + np.linspace(-_OWN_LANE, _OWN_LANE, 9))
+        spots = [place(self.road, a, c) for a, c in zip(along.ravel(), across.ravel())]
         colours, seen = self.at(np.array(spots))
         colours = colours[seen]
         if len(colours) < 20:  # a traffic jam, or a camera that sees no ground

@@ -22,9 +22,9 @@ from sim_actors.footprint import Footprint, overlaps_any
 from sim_actors.ground import ground_y
 from sim_actors.photo import LUMINANCE, Photo
 from sim_actors.restage import RestageSettings, restage, staged_objects
+from sim_actors.roads import beside, place, road_yaw, to_road, wrap
 from sim_actors.scene import Actor, Convention, Environment, Scene, Sensor
 from sim_actors.sizes import SIZES, SizePrior, size_prior
-from sim_actors.surroundings import place, road_yaw, to_road, wrap
 
 GAP = 0.4
 """Least distance between a new actor and what stands there, m."""
@@ -172,7 +172,6 @@ class _Room:
         self._new: list[tuple[float, Box]] = []
         farthest = max((item.cuboid.z for item in occluders), default=0.0)
         self.far = min(max(farthest, _REACH[0]), _REACH[1])
-        self.half = self.road.lanes * self.road.lane_width / 2
 
     def add(self, category: str, like: Object | None, lights: bool) -> None:
         """One actor; none if no free place is found in `_TRIES`."""
@@ -202,9 +201,9 @@ class _Room:
         footprint = Footprint.of(cuboid)
         if cuboid.z > self.far or cuboid.z - footprint.radius < 1.0:
             return False
-        beside = self.road.sidewalk if prior.kind in ("person", "other") else 0.4
-        right = [to_road(self.road.heading, *corner)[1] - self.road.offset for corner in footprint.corners()]
-        if max(map(abs, right)) > self.half + beside or overlaps_any(footprint, self._standing):
+        reach = self.road.sidewalk if prior.kind in ("person", "other") else 0.4
+        out = [beside(self.road, *to_road(self.road, *corner)) for corner in footprint.corners()]
+        if max(out) > reach or overlaps_any(footprint, self._standing):
             return False
         whole = projected_box(cuboid, self.camera)
         box = whole.clipped(*self.size)
@@ -241,11 +240,11 @@ class _Room:
         if cut and rng.random() < 0.5:
             z = float(rng.uniform(3.0, 6.0 + length))
             column = float(rng.choice((0, self.size[0]))) + float(rng.uniform(-0.04, 0.04)) * self.size[0]
-            return (column - self.camera.cx) / self.camera.fx * z, z, self._lane(prior)[1]
+            return (column - self.camera.cx) / self.camera.fx * z, z, self._lane(prior, z)[1]
         if occluded and self._cuboids and rng.random() < 0.5:
             front = list(self._cuboids.values())[int(rng.integers(len(self._cuboids)))]
             z = front.z + (front.length + length) / 2 + float(rng.uniform(0.5, 6.0))
-            return front.x * z / max(front.z, 1.0) + float(rng.normal(0, 1.2)), z, self._lane(prior)[1]
+            return front.x * z / max(front.z, 1.0) + float(rng.normal(0, 1.2)), z, self._lane(prior, z)[1]
         near = 4.5 + length / 2
         if like is not None and old is not None and old.z > 1.0:
             z = min(old.z, 0.9 * self.far) * math.exp(float(rng.uniform(-0.35, 0.35)))
@@ -254,27 +253,29 @@ class _Room:
                 return old.x + float(rng.normal(0, 2.5)), z, old.yaw + float(rng.normal(0, 0.08))
         else:
             z = near + (self.far - near) * float(rng.random()) ** 1.3
-        right, yaw = self._lane(prior)
-        return place(self.road.heading, z, right)[0], z, yaw
+        across, yaw = self._lane(prior, z)
+        return *place(self.road, z, across), yaw
 
-    def _lane(self, prior: SizePrior) -> tuple[float, float]:
-        """Where across the road (m right of the camera), and the yaw there."""
+    def _lane(self, prior: SizePrior, along: float) -> tuple[float, float]:
+        """Where across the road (m right of its centre), `along` m down it, and the yaw there."""
         rng, road = self.rng, self.road
-        away = road_yaw(road)
+        away = road_yaw(road, along)
         side = 1 if rng.random() < 0.5 else -1
-        kerb = road.offset + side * self.half
+        kerb = side * road.half
         if prior.kind in ("person", "other"):
-            right = kerb + side * float(rng.uniform(-0.5, max(road.sidewalk - 0.5, 0.0)))
+            across = kerb + side * float(rng.uniform(-0.5, max(road.sidewalk - 0.5, 0.0)))
             if rng.random() < 0.3:
-                right = road.offset + float(rng.uniform(-1, 1)) * self.half
-            return right, float(rng.uniform(-math.pi, math.pi))
-        along = away if side > 0 else away + math.pi
+                across = float(rng.uniform(-1, 1)) * road.half
+            return across, float(rng.uniform(-math.pi, math.pi))
         if prior.kind == "rider":
-            return kerb - side * float(rng.uniform(0.5, 1.4)), along + float(rng.normal(0, 0.08))
-        lane = int(rng.integers(road.lanes))
-        right = road.offset + (lane + 0.5 - road.lanes / 2) * road.lane_width + float(rng.normal(0, 0.25))
-        along = away if right > road.offset - 0.5 else away + math.pi
-        return right, along + float(rng.normal(0, 0.03))
+            across = kerb - side * float(rng.uniform(0.5, 1.4))
+            wobble = 0.08
+        else:
+            lane = int(rng.integers(road.lanes))
+            across = (lane + 0.5 - road.lanes / 2) * road.lane_width + float(rng.normal(0, 0.25))
+            wobble = 0.03
+        oncoming = across < -0.5 and road.median == 0
+        return across, away + float(rng.normal(0, wobble)) + (math.pi if oncoming else 0.0)
 
 
 def _ground_spots(cuboid: Cuboid, margin: float) -> np.ndarray:

@@ -16,12 +16,15 @@ from pydantic import Field, model_validator
 from imitation.records import Camera, Cuboid
 from imitation.settings import Settings
 from sim_actors.appearance import WEATHERS, dark, draw_colour, environment
+from sim_actors.distractors import draw_distractors
 from sim_actors.estimate import projected_box
 from sim_actors.footprint import Footprint, overlaps, overlaps_any
 from sim_actors.ground import camera_height, camera_pitch, ground_y
+from sim_actors.layout import SPACING, blocked
+from sim_actors.roads import wrap
 from sim_actors.scene import Actor, Environment, Prop, Scene, Sensor, Weather
 from sim_actors.sizes import size_prior
-from sim_actors.surroundings import SPACING, blocked, wrap
+from sim_actors.surroundings import draw_surroundings
 
 TRIES = 20
 """Poses drawn for an actor before it stays where it was."""
@@ -63,6 +66,10 @@ class RandomizeSettings(Settings):
         description="how likely each weather is, when drawn anew; made to sum to 1",
     )
     haze: float = Field(0.5, ge=0, description="haze is multiplied by exp(u), u at most this either way")
+    clouds: float = Field(
+        0.5, ge=0, le=1, description="change of the share of clouds in a clear sky, at most"
+    )
+    turbidity: float = Field(1.5, ge=0, le=8, description="change of the air's turbidity, at most")
     camera_height: float = Field(0.08, ge=0, lt=0.5, description="shift of the camera's height, at most, m")
     camera_pitch: float = Field(0.008, ge=0, lt=0.2, description="change of the camera's pitch, at most, rad")
     focal: float = Field(0.03, ge=0, lt=0.5, description="change of the focal length, at most, fraction")
@@ -73,6 +80,23 @@ class RandomizeSettings(Settings):
     noise: float = Field(0.015, ge=0, le=0.2, description="sensor noise added, at most, share of full scale")
     blur: float = Field(0.5, ge=0, le=5, description="blur added, at most, px (sigma)")
     vignette: float = Field(0.15, ge=0, le=0.5, description="change of the vignette, at most")
+    bloom: float = Field(
+        0.06, ge=0, le=0.5, description="change of the share of light that the lens scatters"
+    )
+    aberration: float = Field(0.4, ge=0, le=2, description="change of the lateral chromatic aberration, px")
+    jpeg_quality: int = Field(12, ge=0, le=60, description="fall of the JPEG quality, at most")
+    surroundings: float = Field(
+        0.5, ge=0, le=1, description="chance that all that stands beside the road is drawn anew"
+    )
+    distractors: int = Field(
+        0,
+        ge=0,
+        le=50,
+        description="floating shapes without a label, at most (Tremblay et al., 2018); 0: none",
+    )
+    distractor_cover: float = Field(
+        0.3, ge=0, lt=1, description="share of a labelled object's box that such shapes cover, at most"
+    )
 
     @model_validator(mode="after")
     def _some_weather(self) -> RandomizeSettings:
@@ -82,15 +106,22 @@ class RandomizeSettings(Settings):
 
 
 def perturb(
-    scene: Scene, settings: RandomizeSettings, rng: np.random.Generator, focus: Collection[int] = ()
+    scene: Scene,
+    settings: RandomizeSettings,
+    rng: np.random.Generator,
+    focus: Collection[int] = (),
+    *,
+    pinned: int = 0,
+    density: float = 1.0,
 ) -> Scene:
     """A scene in the neighbourhood of `scene`: poses, sizes, looks, light, weather, camera and sensor.
 
     `focus` are indices of actors that the scene is about: they are never left out, and neither is
     anything else where there is no focus. No two actors interpenetrate that did not before; each stays
     in the picture if it was in it, and in front of the camera; one that finds no such pose in `TRIES`
-    keeps its own. Props that come to stand in an actor, or before a labelled one, are taken out. With
-    strength 0 the scene comes back as it is.
+    keeps its own. Props that come to stand in an actor, or before a labelled one, are taken out. What
+    stands beside the road may be drawn anew, as dense as `density` says; the first `pinned` props, which
+    the scene is about too, are not. With strength 0 the scene comes back as it is.
     """
     if settings.strength == 0:
         return scene
@@ -100,15 +131,25 @@ def perturb(
     actors = [a for i, a in enumerate(actors) if rng.random() >= chance or i in focus]
     light = _environment(scene.environment, settings, rng)
     actors = [_looks(actor, settings, rng, light.hour) for actor in actors]
-    return replace(
+    sensor, seed = _sensor(scene.sensor, settings, rng), int(rng.integers(2**31))
+    fresh, props_seed = rng.random() < settings.surroundings * settings.strength, int(rng.integers(2**31))
+    old = scene.props[:pinned] if fresh else scene.props
+    props = tuple(prop for prop in old if not _in_the_way(prop, actors, scene.actors))
+    if fresh:
+        anew = np.random.default_rng(props_seed)
+        width, road = scene.width, scene.road
+        props += draw_surroundings(anew, road, actors, camera, width, density=density, standing=props)
+    moved = replace(
         scene,
         camera=camera,
         actors=tuple(actors),
-        props=tuple(prop for prop in scene.props if not _in_the_way(prop, actors, scene.actors)),
+        props=props,
         environment=light,
-        sensor=_sensor(scene.sensor, settings, rng),
-        seed=int(rng.integers(2**31)),
+        sensor=sensor,
+        seed=seed,
     )
+    most = round(settings.distractors * settings.strength)
+    return draw_distractors(moved, most, settings.distractor_cover, rng)
 
 
 def _spread(rng: np.random.Generator, settings: RandomizeSettings, width: float) -> float:
@@ -179,6 +220,8 @@ def _in_view(cuboid: Cuboid, camera: Camera, scene: Scene) -> bool:
 
 def _in_the_way(prop: Prop, actors: Sequence[Actor], before: Sequence[Actor]) -> bool:
     """Whether a prop has come to overlap an actor or to hide one; one that hid some before may stay."""
+    if prop.lift > 0:
+        return False
     footprint = Footprint.of(prop)
     if overlaps_any(footprint, (Footprint.of(actor.cuboid, SPACING) for actor in actors)):
         return True
@@ -209,9 +252,18 @@ def _environment(old: Environment, settings: RandomizeSettings, rng: np.random.G
     azimuth = wrap(old.sun_azimuth + _spread(rng, settings, settings.sun_azimuth))
     gain = math.exp(_spread(rng, settings, settings.haze))
     weather = draw_weather(settings, rng)
+    clouds, turbidity = _air(old, settings, rng)
     if rng.random() < settings.change_weather * settings.strength:
-        return environment(weather, hour, azimuth, haze_gain=gain)
-    return replace(old, hour=hour, sun_azimuth=azimuth, haze=old.haze * gain)
+        return environment(weather, hour, azimuth, haze_gain=gain, clouds=clouds, turbidity=turbidity)
+    return replace(
+        old, hour=hour, sun_azimuth=azimuth, haze=old.haze * gain, clouds=clouds, turbidity=turbidity
+    )
+
+
+def _air(old: Environment, settings: RandomizeSettings, rng: np.random.Generator) -> tuple[float, float]:
+    clouds = old.clouds + _spread(rng, settings, settings.clouds)
+    turbidity = old.turbidity + _spread(rng, settings, settings.turbidity)
+    return min(max(clouds, 0.0), 1.0), min(max(turbidity, 1.5), 10.0)
 
 
 def draw_environment(settings: RandomizeSettings, rng: np.random.Generator) -> Environment:
@@ -219,9 +271,9 @@ def draw_environment(settings: RandomizeSettings, rng: np.random.Generator) -> E
     night = rng.random() < settings.night
     hour = float(rng.uniform(*NIGHT)) % 24 if night else float(rng.uniform(6.8, 17.2))
     gain = math.exp(float(rng.uniform(-1, 1)) * settings.haze)
-    return environment(
-        draw_weather(settings, rng), hour, float(rng.uniform(-math.pi, math.pi)), haze_gain=gain
-    )
+    clouds, turbidity = _air(Environment(), settings.model_copy(update={"strength": 1.0}), rng)
+    weather, azimuth = draw_weather(settings, rng), float(rng.uniform(-math.pi, math.pi))
+    return environment(weather, hour, azimuth, haze_gain=gain, clouds=clouds, turbidity=turbidity)
 
 
 def _sensor(sensor: Sensor, settings: RandomizeSettings, rng: np.random.Generator) -> Sensor:
@@ -237,7 +289,15 @@ def _sensor(sensor: Sensor, settings: RandomizeSettings, rng: np.random.Generato
         noise=sensor.noise + float(rng.random()) * settings.noise * settings.strength,
         blur=sensor.blur + float(rng.random()) * settings.blur * settings.strength,
         vignette=min(max(sensor.vignette + _spread(rng, settings, settings.vignette), 0.0), 1.0),
+        bloom=min(max(sensor.bloom + _spread(rng, settings, settings.bloom), 0.0), 1.0),
+        aberration=min(max(sensor.aberration + _spread(rng, settings, settings.aberration), -3.0), 3.0),
+        jpeg_quality=_jpeg_quality(sensor, settings, rng),
     )
+
+
+def _jpeg_quality(sensor: Sensor, settings: RandomizeSettings, rng: np.random.Generator) -> int:
+    fall = round(float(rng.random()) * settings.jpeg_quality * settings.strength)
+    return max(sensor.jpeg_quality - fall, 1) if sensor.jpeg_quality else 0
 
 
 def draw_sensor(settings: RandomizeSettings, rng: np.random.Generator) -> Sensor:

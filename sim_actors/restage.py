@@ -14,9 +14,10 @@ from imitation.settings import DataError, Settings
 from sim_actors.appearance import dark, draw_colour, environment, known_hour, known_weather
 from sim_actors.estimate import Cut, depth_by_height, estimate_cuboid, fit_ground
 from sim_actors.ground import camera_height, camera_pitch
+from sim_actors.roads import fit_road, road_yaw
 from sim_actors.scene import Actor, Convention, Environment, Scene
 from sim_actors.sizes import SIZES, SizePrior, size_prior
-from sim_actors.surroundings import draw_surroundings, fit_road, road_yaw
+from sim_actors.surroundings import draw_surroundings
 
 _STRANGER = SIZES["misc"]  # for categories without a size prior that come with a cuboid
 
@@ -143,7 +144,9 @@ def restage(
         )
     vehicles = [a.cuboid for a, (_, obj) in zip(actors, chosen) if _prior(obj).kind == "vehicle"]
     others = [actor.cuboid for actor in actors if actor.cuboid not in vehicles]
-    road = replace(fit_road(vehicles, others), markings=bool(rng.random() < 0.75))
+    road = fit_road(vehicles, others)
+    marked = 0.4 if road.kind == "residential" else 0.75
+    road = replace(road, markings=bool(rng.random() < marked))
     return Scene(
         scene_id=scene_id,
         width=frame.width,

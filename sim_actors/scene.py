@@ -41,9 +41,10 @@ class Actor:
 
 @dataclass(frozen=True)
 class Prop:
-    """A thing of the surroundings: "building", "tree", "pole", "sign", "hedge", "wall", "debris".
+    """A thing of the surroundings: "building", "tree", "lamp", ... (`sim_actors.props.KINDS`).
 
-    (x, z) is where it stands, m, in camera axes; it rests on the ground plane. Size is m; yaw rad.
+    (x, z) is where it stands, m, in camera axes; it rests on the ground plane, or floats `lift` m over
+    it. Size is m; yaw rad.
     """
 
     kind: str
@@ -55,13 +56,22 @@ class Prop:
     yaw: float = 0.0
     color: tuple[float, float, float] = (0.5, 0.5, 0.5)
     seed: int = 0
+    lift: float = 0.0
 
 
 @dataclass(frozen=True)
 class Road:
-    """A straight road: `heading` rad around the camera's y axis (0 = along +z, the view direction),
-    `offset` m of its centre line to the right of the camera, `lane_width` m, `lanes` >= 1,
-    `sidewalk` m on each side; `surface` in "asphalt", "concrete", "gravel"."""
+    """A road: `heading` rad around the camera's y axis (0 = along +z, the view direction), `offset` m
+    of its centre line to the right of the camera, `lane_width` m, `lanes` >= 1, `sidewalk` m on each
+    side; `surface` in "asphalt", "concrete", "gravel".
+
+    `curvature` 1/m bends it to the right (negative: to the left) from the camera on, where it runs
+    along `heading`. `junction` m ahead another road of `cross_width` m crosses it at a right angle, and
+    `crossing` m ahead is the middle of a zebra crossing (0: none). `shoulder` m beside the lanes are
+    paved too: a hard shoulder, or a strip to park on. `median` m > 0 makes it a motorway: all lanes lead
+    away, and the lanes of the other direction lie beyond a strip of that width to the left. `kind`, in
+    `sim_actors.roads.KINDS`, is what stands beside it ("": anything).
+    """
 
     heading: float = 0.0
     offset: float = -1.7
@@ -70,6 +80,18 @@ class Road:
     sidewalk: float = 2.5
     markings: bool = True
     surface: str = "asphalt"
+    curvature: float = 0.0
+    junction: float = 0.0
+    cross_width: float = 7.0
+    crossing: float = 0.0
+    shoulder: float = 0.0
+    median: float = 0.0
+    kind: str = ""
+
+    @property
+    def half(self) -> float:
+        """Half the width of its lanes, m."""
+        return self.lanes * self.lane_width / 2
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from imitation.requests import Request
 from imitation.settings import Settings
 from sim_actors.estimate import depth_on_ground
 from sim_actors.footprint import Footprint, overlaps_any
-from sim_actors.free import free_scene
+from sim_actors.free import FreeSettings, free_scene
+from sim_actors.layout import SPACING
 from sim_actors.placing import stage_in_photo
 from sim_actors.randomize import RandomizeSettings, perturb
 from sim_actors.restage import RestageSettings, restage, staged_objects
 from sim_actors.scene import Convention, Prop, Scene
-from sim_actors.surroundings import SPACING
 
 _BACKDROP = 83  # of a generator of its own: the share of photos moves no other draw
 _CLUTTER_FAR = 60.0  # m, boxes on or above the horizon are staged this far out
@@ -36,6 +36,7 @@ class StagingSettings(Settings):
 
     restage: RestageSettings = Field(RestageSettings(), description="how a frame's labels become a scene")
     randomize: RandomizeSettings = Field(RandomizeSettings(), description="how far variations lie from it")
+    free: FreeSettings = Field(FreeSettings(), description="what scenes without a frame behind them hold")
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def stage(
             categories=target.stageable(),
             convention=target.convention,
             family=target.family,
+            free=settings.free,
             density=settings.restage.density,
         )
     renamed = _renamed(parent, target.assets)
@@ -158,9 +160,10 @@ def stage(
         family=target.family,
         catalog=categories,
     )
-    scene = _with_clutter(scene, request.clutter, rng)
-    staged = staged_objects(renamed, categories)
-    return perturb(scene, settings.randomize, rng, [k for k, i in enumerate(staged) if i in request.focus])
+    scene, clutter = _with_clutter(scene, request.clutter, rng)
+    focus = [k for k, i in enumerate(staged_objects(renamed, categories)) if i in request.focus]
+    density = settings.restage.density
+    return perturb(scene, settings.randomize, rng, focus, pinned=clutter, density=density)
 
 
 def on_backdrop(request: Request, variation: int, settings: StagingSettings) -> bool:
@@ -178,8 +181,9 @@ def scenes_for(
     return [stage(request, v, parent, target=target, settings=settings) for v in range(request.variations)]
 
 
-def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) -> Scene:
-    """The scene with unlabelled things that look about as large as the boxes, where they stood."""
+def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) -> tuple[Scene, int]:
+    """The scene with unlabelled things that look about as large as the boxes, where they stood; and how
+    many, the first of its props."""
     actors = [Footprint.of(actor.cuboid, SPACING) for actor in scene.actors]
     clutter: list[Prop] = []
     for box in boxes:
@@ -189,7 +193,7 @@ def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) 
             clutter.append(prop)
     rectangles = [Footprint.of(prop) for prop in clutter]
     kept = [prop for prop in scene.props if not overlaps_any(Footprint.of(prop), rectangles)]
-    return replace(scene, props=(*clutter, *kept))
+    return replace(scene, props=(*clutter, *kept)), len(clutter)
 
 
 def _clutter(box: Box, scene: Scene, rng: np.random.Generator) -> Prop | None:

@@ -1,86 +1,28 @@
-"""What stands around the actors: the road that fits them, and the buildings, trees and poles
-along it, drawn from a seed."""
+"""What stands around the actors: buildings, trees, fences and street furniture along the road."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from imitation.records import Camera, Cuboid
-from sim_actors.footprint import Footprint, bearings, hides, overlaps, overlaps_any
+from imitation.records import Camera
+from sim_actors.layout import SPACING, Layout, blocked
+from sim_actors.props import WOODEN, PropKind
+from sim_actors.roads import fit_road, place, road_yaw, to_road, wrap
 from sim_actors.scene import Actor, Prop, Road
 
-STYLES = ("urban", "residential", "rural", "commercial")
-SPACING = 0.3
-"""Least gap between a prop and an actor, m."""
+__all__ = ["SPACING", "blocked", "draw_surroundings", "fit_road", "place", "road_yaw", "to_road", "wrap"]
 
-_CLEARANCE = {"pole": 7.0, "sign": 7.0, "tree": 6.0}
-"""Least distance from the camera, m, for what would fill the picture up close; 4 for the rest."""
-
-_FACADES = ((0.55, 0.45, 0.35), (0.62, 0.58, 0.5), (0.45, 0.2, 0.14), (0.7, 0.66, 0.55), (0.35, 0.35, 0.37))
-_LEAVES = ((0.07, 0.16, 0.04), (0.1, 0.2, 0.05), (0.05, 0.12, 0.05), (0.16, 0.2, 0.06))
-_STONE = ((0.35, 0.34, 0.32), (0.45, 0.4, 0.33), (0.3, 0.16, 0.1))
-_SIGNS = ((0.6, 0.05, 0.04), (0.05, 0.15, 0.5), (0.6, 0.6, 0.6), (0.7, 0.5, 0.04))
-_BINS = ((0.05, 0.12, 0.05), (0.08, 0.08, 0.09), (0.35, 0.25, 0.05), (0.25, 0.15, 0.08), (0.05, 0.1, 0.25))
-
-
-def place(road_heading: float, along: float, right: float) -> tuple[float, float]:
-    """Road coordinates (m along the heading from the camera, m to its right) -> camera (x, z)."""
-    c, s = math.cos(road_heading), math.sin(road_heading)
-    return c * right + s * along, c * along - s * right
-
-
-def to_road(road_heading: float, x: float, z: float) -> tuple[float, float]:
-    """The inverse of `place`: camera (x, z) -> (along, right)."""
-    c, s = math.cos(road_heading), math.sin(road_heading)
-    return s * x + c * z, c * x - s * z
-
-
-def road_yaw(road: Road) -> float:
-    """The yaw (rad) of something whose length lies along the road, driving away from the camera."""
-    return wrap(road.heading - math.pi / 2)
-
-
-def wrap(angle: float) -> float:
-    """An angle in [-pi, pi), rad."""
-    return (angle + math.pi) % (2 * math.pi) - math.pi
-
-
-def fit_road(vehicles: Sequence[Cuboid], others: Sequence[Cuboid] = (), *, max_heading: float = 0.5) -> Road:
-    """A straight road under the camera and the vehicles that drive or park along it.
-
-    Heading: the mode of the vehicles' axes (0 and pi are one direction), with a pull towards the
-    view direction, within `max_heading` rad: the camera's own car drives on the road, and cross
-    traffic must not turn it. Width and offset: the strip that holds the camera's own lane and the
-    vehicles aligned with the road, at most 9 m to either side. Sidewalks reach below whatever stands
-    a little beside the road, `others` (people, riders) too.
-    """
-    axes = [wrap(cuboid.yaw + math.pi / 2) for cuboid in vehicles]
-    grid = np.linspace(-max_heading, max_heading, 101)
-    score = 1.5 * np.exp(-0.5 * (grid / 0.12) ** 2)
-    for axis in axes:
-        off = (grid - axis + math.pi / 2) % math.pi - math.pi / 2
-        score += np.exp(-0.5 * (off / 0.08) ** 2)
-    heading = float(grid[int(np.argmax(score))]) if axes else 0.0
-    left, right = -1.8, 1.8
-    for cuboid, axis in zip(vehicles, axes):
-        tilt = abs((heading - axis + math.pi / 2) % math.pi - math.pi / 2)
-        lateral = to_road(heading, cuboid.x, cuboid.z)[1]
-        if tilt < 0.3 and abs(lateral) < 9.0 - cuboid.width / 2:
-            left = min(left, lateral - cuboid.width / 2 - 0.4)
-            right = max(right, lateral + cuboid.width / 2 + 0.4)
-    if right - left < 6.0:  # nothing beside us: the usual two lanes, ours on the right
-        left = right - 6.4
-    lanes = max(2, round((right - left) / 3.3))
-    beyond = [2.5]
-    for cuboid in (*vehicles, *others):
-        lateral = to_road(heading, cuboid.x, cuboid.z)[1]
-        beyond.append(max(lateral - right, left - lateral) + 1.0)
-    sidewalk = max(width for width in beyond if width <= 6.0)
-    return Road(heading, (left + right) / 2, lanes, (right - left) / lanes, sidewalk)
+_STYLES: dict[str, dict[str, float]] = {
+    "": {"urban": 0.2, "residential": 0.28, "terrace": 0.12, "rural": 0.18, "commercial": 0.08, "park": 0.14},
+    "city": {"urban": 0.75, "commercial": 0.15, "park": 0.1},
+    "residential": {"residential": 0.6, "terrace": 0.25, "park": 0.1, "urban": 0.05},
+    "rural": {"rural": 0.85, "residential": 0.15},
+    "motorway": {"motorway": 1.0},
+}
+"""Kind of road -> how likely each style is, for either side on its own."""
 
 
 def draw_surroundings(
@@ -93,173 +35,200 @@ def draw_surroundings(
     density: float = 1.0,
     standing: Sequence[Prop] = (),
 ) -> tuple[Prop, ...]:
-    """Props along both sides of the road, in one of `STYLES` a side, as far as 120 m.
+    """Props along both sides of the road, in a style that suits its kind, as far as 120 m.
 
     None of them overlaps an actor or another prop, stands on the road, or stands between the camera
     and a labelled actor. `density` in [0, 1] is the share of places that are filled; `standing` are
     props that are there already, not returned.
     """
-    layout = _Layout(rng, road, actors, camera, image_width, density, standing)
+    layout = Layout(rng, road, actors, camera, image_width, density, standing)
+    styles = _STYLES.get(road.kind, _STYLES[""])
+    if road.junction > 0:
+        _corner(layout)
+    if road.median > 0:
+        _median(layout)
     for side in (-1, 1):
-        style = STYLES[int(rng.choice(len(STYLES), p=(0.25, 0.35, 0.3, 0.1)))]
-        _ROWS[style](layout, side)
+        chosen = list(styles)[int(rng.choice(len(styles), p=list(styles.values())))]
+        _ROWS[chosen](layout, side)
     _backdrop(layout)
     return tuple(layout.props)
 
 
-def blocked(prop: Prop, actors: Sequence[Actor]) -> bool:
-    """Whether a prop overlaps an actor or hides a labelled one from the camera."""
-    footprint = Footprint.of(prop)
-    return any(
-        overlaps(Footprint.of(actor.cuboid, SPACING), footprint)
-        or (actor.labelled and hides(footprint, Footprint.of(actor.cuboid)))
-        for actor in actors
-    )
-
-
-class _Layout:
-    """Places props one by one and refuses the ones that are in the way."""
-
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        road: Road,
-        actors: Sequence[Actor],
-        camera: Camera,
-        image_width: int,
-        density: float,
-        standing: Sequence[Prop],
-    ) -> None:
-        self.rng, self.road, self.actors, self.density = rng, road, actors, density
-        half = road.lanes * road.lane_width / 2
-        self.edges = {-1: road.offset - half, 1: road.offset + half}
-        self.sidewalk = road.sidewalk
-        self.props: list[Prop] = []
-        self._taken = [Footprint.of(prop) for prop in standing]
-        # Seen from the camera, plus a margin for what throws shadows into the picture.
-        self._view = (
-            math.atan2(-camera.cx, camera.fx) - 0.15,
-            math.atan2(image_width - camera.cx, camera.fx) + 0.15,
+def _street_furniture(layout: Layout, side: int) -> None:
+    walk = layout.sidewalk
+    if layout.chance(0.75):
+        height = layout.draw((5.0, 8.5))
+        layout.row("lamp", side, (0.15, 0.3), ((0.24, 0.3), (1.0, 1.6), (height, height)), (22, 32))
+    else:
+        layout.row("pole", side, (0.3, 0.5), ((0.16, 0.2), (0.16, 0.2), (5.0, 8.0)), (25, 40))
+    layout.row("sign", side, (0.3, 0.6), ((0.06, 0.1), (0.5, 0.8), (2.2, 2.9)), (25, 70))
+    if walk > 1.5:
+        layout.row("bin", side, (walk - 0.9, walk - 0.8), ((0.5, 1.1), (0.5, 0.75), (0.8, 1.25)), (14, 50))
+    if layout.chance(0.15):
+        layout.row("bollard", side, (0.25, 0.3), ((0.12, 0.16), (0.12, 0.16), (0.8, 1.0)), (1.6, 3.0), 45)
+    if walk > 2.4 and layout.chance(0.3):
+        layout.row(
+            "bike_rack", side, (walk - 1.8, walk - 1.75), ((2.0, 4.0), (1.6, 1.7), (1.0, 1.1)), (25, 70)
         )
 
-    def colour(self, palette: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
-        base = palette[int(self.rng.integers(len(palette)))]
-        gain = float(self.rng.uniform(0.75, 1.25))
-        r, g, b = (min(max(channel * gain, 0.0), 1.0) for channel in base)
-        return r, g, b
 
-    def put(
-        self,
-        kind: str,
-        side: int,
-        along: float,
-        setback: float,
-        size: tuple[float, float, float],
-        colour: tuple[float, float, float],
-    ) -> None:
-        """One prop whose near side is `setback` m beyond the edge of the road, if it may stand there.
-
-        `size` is (along the road, across, high), m.
-        """
-        seed, fill = int(self.rng.integers(2**31)), float(self.rng.random())
-        if fill > self.density:
-            return
-        length, width, height = size
-        lateral = self.edges[side] + side * (setback + width / 2)
-        x, z = place(self.road.heading, along, lateral)
-        prop = Prop(kind, x, z, length, width, height, road_yaw(self.road), colour, seed)
-        if kind == "sign":  # its plate spans its length, and is read from the road
-            prop = replace(prop, length=width, width=length, yaw=self.road.heading)
-        footprint = Footprint.of(prop)
-        if footprint.distance() < _CLEARANCE.get(kind, 4.0) or not self._seen(footprint):
-            return
-        if overlaps_any(footprint, self._taken) or blocked(prop, self.actors):
-            return
-        self.props.append(prop)
-        self._taken.append(footprint)
-
-    def _seen(self, footprint: Footprint) -> bool:
-        if max(z for _, z in footprint.corners()) <= 0:
-            return False
-        low, high = bearings(footprint)
-        return high > self._view[0] and low < self._view[1]
-
-    def row(
-        self,
-        kind: str,
-        side: int,
-        setback: tuple[float, float],
-        size: tuple[tuple[float, float], tuple[float, float], tuple[float, float]],
-        gap: tuple[float, float],
-        palette: Sequence[tuple[float, float, float]],
-        far: float = 110.0,
-    ) -> None:
-        """A row of things along one side; ranges in m."""
-        draw = self.rng.uniform
-        along = float(draw(-6.0, 6.0))
-        while along < far:
-            length, width, height = (float(draw(*bounds)) for bounds in size)
-            along += length / 2
-            self.put(kind, side, along, float(draw(*setback)), (length, width, height), self.colour(palette))
-            along += length / 2 + float(draw(*gap))
-
-
-def _street_furniture(layout: _Layout, side: int) -> None:
-    layout.row("pole", side, (0.3, 0.5), ((0.16, 0.2), (0.16, 0.2), (5.0, 8.0)), (18, 32), ((0.3, 0.3, 0.3),))
-    layout.row("sign", side, (0.3, 0.6), ((0.06, 0.1), (0.5, 0.8), (2.2, 2.9)), (30, 80), _SIGNS)
-
-
-def _urban(layout: _Layout, side: int) -> None:
+def _urban(layout: Layout, side: int) -> None:
     walk = layout.sidewalk
-    layout.row("building", side, (walk + 0.2, walk + 1.0), ((9, 22), (8, 13), (8, 17)), (0, 2), _FACADES)
-    layout.row("tree", side, (0.2, 0.6), ((2.0, 3.2), (2.0, 3.2), (4.0, 6.5)), (9, 24), _LEAVES)
-    layout.row("debris", side, (walk - 1, walk - 0.9), ((0.5, 1.1), (0.5, 0.8), (0.6, 1.2)), (12, 40), _BINS)
+    tall = layout.draw((8.0, 15.0))
+    layout.row(
+        "building", side, (walk + 0.1, walk + 0.5), ((9, 20), (9, 13), (tall * 0.8, tall * 1.25)), (0, 1.2)
+    )
+    if walk > 2.0 and layout.chance(0.6):
+        layout.row("tree", side, (0.3, 0.7), ((2.4, 5), (2.4, 5), (5, 9.5)), (7, 18))
     _street_furniture(layout, side)
 
 
-def _residential(layout: _Layout, side: int) -> None:
+def _boundary(layout: Layout, side: int, setback: float) -> None:
+    """The hedges, walls or fences of front gardens."""
+    kinds: tuple[PropKind, ...] = ("hedge", "wall", "fence")
+    kind = kinds[int(layout.rng.choice(3, p=(0.45, 0.25, 0.3)))]
+    height = (0.9, 1.9) if kind == "hedge" else (0.7, 1.4)
+    width = {"hedge": (0.5, 1.0), "wall": (0.25, 0.35), "fence": (0.08, 0.12)}[kind]
+    layout.row(kind, side, (setback, setback + 0.2), ((4, 9), width, height), (0.2, 4.5))
+
+
+def _residential(layout: Layout, side: int) -> None:
     walk = layout.sidewalk
-    fence, palette = ("hedge", _LEAVES) if layout.rng.random() < 0.6 else ("wall", _STONE)
-    layout.row(fence, side, (walk + 0.1, walk + 0.3), ((5, 16), (0.35, 0.9), (0.9, 1.9)), (0.5, 6), palette)
-    layout.row("building", side, (walk + 5, walk + 9), ((8, 13), (8, 11), (5, 9)), (4, 10), _FACADES)
-    layout.row("tree", side, (walk + 1.3, walk + 3), ((2.5, 4.5), (2.5, 4.5), (4, 8)), (6, 18), _LEAVES)
-    layout.row("debris", side, (walk - 1, walk - 0.9), ((0.5, 0.8), (0.5, 0.8), (0.8, 1.2)), (15, 50), _BINS)
+    _boundary(layout, side, walk + 0.1)
+    setback = layout.draw((3.5, 8.0))
+    layout.row("building", side, (walk + setback, walk + setback + 2), ((8, 14), (8, 11), (5.5, 9)), (3, 9))
+    mixed: tuple[PropKind, ...] = ("tree", "tree", "conifer", "bush")
+    layout.row(mixed, side, (walk + 1.3, walk + 2.2), ((2.4, 5.5), (2.4, 5.5), (4, 9)), (4, 14))
+    layout.row("bush", side, (walk + 1.2, walk + 2.4), ((1, 2.4), (1, 1.8), (0.7, 1.7)), (3, 12), 70)
     _street_furniture(layout, side)
 
 
-def _rural(layout: _Layout, side: int) -> None:
+def _terrace(layout: Layout, side: int) -> None:
     walk = layout.sidewalk
-    layout.row("tree", side, (walk + 1, walk + 6), ((3, 7), (3, 7), (5, 12)), (1, 9), _LEAVES)
-    layout.row("tree", side, (walk + 12, walk + 22), ((4, 8), (4, 8), (6, 13)), (0, 6), _LEAVES)
-    layout.row("hedge", side, (walk, walk + 1), ((4, 20), (0.8, 1.6), (0.8, 1.8)), (3, 25), _LEAVES)
-    layout.row("pole", side, (0.8, 1.6), ((0.16, 0.22), (0.16, 0.22), (6, 9)), (25, 45), ((0.2, 0.14, 0.09),))
-
-
-def _commercial(layout: _Layout, side: int) -> None:
-    walk = layout.sidewalk
-    layout.row("wall", side, (walk + 0.3, walk + 0.6), ((6, 20), (0.25, 0.4), (0.6, 2.2)), (6, 25), _STONE)
-    layout.row("building", side, (walk + 7, walk + 16), ((18, 40), (14, 25), (5, 10)), (5, 20), _FACADES)
-    layout.row("tree", side, (walk + 1, walk + 2.5), ((2.2, 3.5), (2.2, 3.5), (4, 7)), (10, 30), _LEAVES)
+    front = layout.draw((1.5, 3.0))
+    _boundary(layout, side, walk + 0.05)
+    tall = layout.draw((7.0, 10.0))
+    layout.row("building", side, (walk + front, walk + front), ((8, 16), (9, 10), (tall, tall)), (0, 0.3))
+    layout.row("bush", side, (walk + 0.5, walk + 0.6), ((0.7, 1.2), (0.7, 0.9), (0.6, 1.3)), (3, 12), 60)
+    if walk > 2.0:
+        layout.row("tree", side, (0.3, 0.6), ((2.2, 4.5), (2.2, 4.5), (4.5, 8.5)), (8, 24))
     _street_furniture(layout, side)
 
 
-def _backdrop(layout: _Layout) -> None:
-    """Trees and houses far out, which close the horizon."""
-    draw = layout.rng.uniform
-    for _ in range(26):
-        side = 1 if layout.rng.random() < 0.5 else -1
-        along, setback = float(draw(70, 150)), float(draw(8, 75))
-        if layout.rng.random() < 0.7:
-            size = (float(draw(6, 14)), float(draw(6, 14)), float(draw(6, 13)))
-            layout.put("tree", side, along, setback, size, layout.colour(_LEAVES))
+def _park(layout: Layout, side: int) -> None:
+    walk = layout.sidewalk
+    if layout.chance(0.6):
+        layout.row("fence", side, (walk + 0.2, walk + 0.4), ((5, 8), (0.08, 0.12), (0.9, 1.5)), (0.1, 1))
+    trees: tuple[PropKind, ...] = ("tree", "tree", "tree", "conifer", "poplar")
+    layout.row(trees, side, (walk + 1.5, walk + 7), ((3.5, 6.5), (3.5, 6.5), (6, 11)), (3, 10))
+    layout.row("bush", side, (walk + 1.2, walk + 8), ((1.2, 3), (1.2, 2.5), (0.8, 2)), (4, 14), 80)
+    layout.row("grove", side, (walk + 16, walk + 30), ((14, 30), (7, 12), (7, 13)), (0, 12), 140)
+    _street_furniture(layout, side)
+
+
+def _rural(layout: Layout, side: int) -> None:
+    walk = layout.sidewalk
+    draw = layout.rng.random()
+    if draw < 0.3:
+        layout.row("poplar", side, (walk + 2, walk + 2.5), ((2, 3), (2, 3), (9, 14)), (6, 9))
+    elif draw < 0.75:
+        layout.row("tree", side, (walk + 1.5, walk + 6), ((3.5, 7), (3.5, 7), (5, 12)), (2, 14))
+    if layout.chance(0.5):
+        layout.row("bush", side, (walk + 0.5, walk + 3), ((1.5, 4), (1.2, 2.5), (0.8, 2.2)), (2, 18), 90)
+    else:
+        layout.row(
+            "fence", side, (walk + 1, walk + 1.3), ((6, 9), (0.08, 0.12), (1.0, 1.3)), (0, 0.2), 90, WOODEN
+        )
+    layout.row("grove", side, (walk + 12, walk + 45), ((15, 35), (8, 14), (7, 14)), (0, 25), 140)
+    layout.row("pole", side, (0.8, 1.6), ((0.16, 0.22), (0.16, 0.22), (6, 9)), (30, 45), palette=WOODEN[:2])
+    layout.row("sign", side, (0.8, 1.2), ((0.06, 0.1), (0.5, 0.8), (2.0, 2.5)), (40, 110))
+    if layout.chance(0.3):
+        layout.row("rail", side, (0.5, 0.6), ((8, 8), (0.3, 0.3), (0.75, 0.75)), (0, 0), 60)
+
+
+def _commercial(layout: Layout, side: int) -> None:
+    walk = layout.sidewalk
+    kind: PropKind = "wall" if layout.chance(0.5) else "fence"
+    layout.row(kind, side, (walk + 0.3, walk + 0.6), ((6, 9), (0.2, 0.3), (0.8, 2.2)), (0.1, 12))
+    layout.row("building", side, (walk + 7, walk + 16), ((18, 36), (14, 25), (5, 10)), (5, 20))
+    layout.row("tree", side, (walk + 1, walk + 2.5), ((2.2, 3.5), (2.2, 3.5), (4, 7)), (10, 30))
+    layout.row("panel", side, (walk + 1, walk + 4), ((0.25, 0.3), (1.5, 3), (2.5, 5)), (30, 90))
+    _street_furniture(layout, side)
+
+
+def _motorway(layout: Layout, side: int) -> None:
+    layout.row("rail", side, (0.45, 0.5), ((8, 8), (0.32, 0.32), (0.78, 0.78)), (0, 0), 100)
+    layout.row("panel", side, (2.0, 3.0), ((0.25, 0.3), (3.0, 5.0), (4.5, 6.5)), (50, 160), 140)
+    if layout.chance(0.3):
+        tall = layout.draw((2.8, 4.5))
+        layout.row("wall", side, (3.0, 3.1), ((10, 10), (0.25, 0.25), (tall, tall)), (0, 0.05), 120)
+    else:
+        layout.row("bush", side, (3, 8), ((2, 5), (1.5, 3), (1, 3)), (1, 12), 100)
+        layout.row(("tree", "tree", "conifer"), side, (6, 14), ((3.5, 6), (3.5, 6), (5, 11)), (2, 16))
+    layout.row("grove", side, (14, 50), ((15, 35), (8, 14), (7, 14)), (0, 20), 160)
+    if layout.chance(0.3):
+        layout.row("building", side, (25, 60), ((20, 50), (15, 30), (6, 12)), (20, 60), 150)
+
+
+def _median(layout: Layout) -> None:
+    """The rails between a motorway's carriageways, with lamps or bushes between them now and then."""
+    road = layout.road
+    middle = -(road.half + road.shoulder) - road.median / 2
+    reach = road.median / 2 - 0.5
+    for k in range(-1, 16):
+        for side in (-1, 1) if reach > 0.6 else (0,):
+            layout.stand("rail", 8.0 * k + 4, middle + side * reach, (8.0, 0.32, 0.78), turned=side > 0)
+    if road.median > 3 and layout.chance(0.5):
+        for k in range(40):
+            size = (layout.draw((1.5, 3)), 1.2, layout.draw((0.8, 1.8)))
+            layout.stand("bush", 3.0 * k, middle, size)
+
+
+def _corner(layout: Layout) -> None:
+    """A junction: lights or signs at its corners, houses along the road that crosses."""
+    road = layout.road
+    gap = road.cross_width / 2
+    lights = layout.chance(0.5)
+    for side in (-1, 1):
+        for end in (-1, 1):
+            along = road.junction + end * (gap + 5.4)
+            if lights:
+                layout.put("traffic_light", side, along, 0.3, (0.3, 0.32, layout.draw((2.8, 3.6))))
+            elif end * side < 0:
+                layout.put("sign", side, along, 0.3, (0.08, 0.75, 2.6))
+    rows = [(-1, side) for side in (-1, 1)] + [(1, side) for side in (-1, 1)]
+    built = layout.road.kind != "rural"
+    for end, side in rows:
+        across = side * (layout.edges[side] + road.sidewalk + layout.draw((14.0, 20.0)))
+        while abs(across) < 75:
+            length = layout.draw((9.0, 18.0))
+            across += side * length / 2
+            size = (length, layout.draw((9.0, 12.0)), layout.draw((6.0, 13.0)))
+            setback = gap + road.sidewalk + layout.draw((0.5, 4.0)) + size[1] / 2
+            kind: PropKind = "building" if built and layout.chance(0.8) else "grove"
+            layout.stand(kind, road.junction + end * setback, across, size, turned=end > 0, crossing=True)
+            across += side * (length / 2 + layout.draw((0.0, 6.0)))
+
+
+def _backdrop(layout: Layout) -> None:
+    """Trees and houses far out, all around, which close the horizon."""
+    for _ in range(34):
+        bearing, distance = layout.draw((-0.85, 0.85)), layout.draw((75.0, 190.0))
+        spot = to_road(layout.road, math.sin(bearing) * distance, math.cos(bearing) * distance)
+        if layout.chance(0.75):
+            size = (layout.draw((16, 40)), layout.draw((7, 12)), layout.draw((6, 14)))
+            layout.stand("grove", *spot, size, crossing=layout.chance(0.6))
         else:
-            size = (float(draw(12, 30)), float(draw(10, 16)), float(draw(5, 12)))
-            layout.put("building", side, along, setback, size, layout.colour(_FACADES))
+            size = (layout.draw((12, 30)), layout.draw((10, 16)), layout.draw((5, 12)))
+            layout.stand("building", *spot, size, crossing=layout.chance(0.5))
 
 
-_ROWS: dict[str, Callable[[_Layout, int], None]] = {
+_ROWS: dict[str, Callable[[Layout, int], None]] = {
     "urban": _urban,
     "residential": _residential,
+    "terrace": _terrace,
+    "park": _park,
     "rural": _rural,
     "commercial": _commercial,
+    "motorway": _motorway,
 }

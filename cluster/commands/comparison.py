@@ -21,9 +21,11 @@ def compare(args: argparse.Namespace) -> None:
     import numpy as np
 
     from imitation.comparison import compare as compare_evaluations
+    from imitation.sources import split_of
 
+    split = args.split or split_of(args.a, args.b)
     result = compare_evaluations(
-        args.a, args.b, args.split, np.random.default_rng(args.seed), resamples=args.resamples
+        args.a, args.b, split, np.random.default_rng(args.seed), resamples=args.resamples
     )
     if args.json:
         print(json.dumps(result.to_dict() | {"seed": args.seed}, indent=2, allow_nan=False))

@@ -35,8 +35,13 @@ def render(args: argparse.Namespace) -> None:
     from sim_actors.opengl.preflight import problem
 
     config = _config(args)
-    if config.simulate.simulator == "opengl" and (reason := problem()):
-        raise UserError(reason)
+    if config.simulate.simulator == "opengl":
+        if reason := problem():
+            raise UserError(reason)
+        if config.renderer.bodies is not None:  # scenes by hand may name them and rely on their sizes
+            from sim_actors.opengl.user_bodies import install
+
+            install(config.renderer.bodies)
     reporter = Reporter()
     out = Path(args.out)
     storage.check_writable(str(out))
@@ -167,7 +172,7 @@ def _free(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[N
         height=height,
         catalog=catalog(config),
     )
-    settings = StagingSettings(restage=config.restage, randomize=config.randomize)
+    settings = StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
     for index in range(count):
         request = _request(f"free-{index:04d}", None, 1, config)
         yield None, SceneJob(stage(request, 0, None, target=target, settings=settings), policy="render")
@@ -181,7 +186,7 @@ def _like(root: str, count: int, variations: int, config: Config) -> Iterator[tu
     from sim_actors.staging import StagingSettings, Target, stage
 
     names = (kitti_splits(root) or {}).get("train")
-    settings = StagingSettings(restage=config.restage, randomize=config.randomize)
+    settings = StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
     for index, frame in enumerate(read_kitti(root, names[:count] if names else None)):
         if index == count:
             return

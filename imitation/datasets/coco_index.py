@@ -93,6 +93,12 @@ class _File(NamedTuple):
             except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
                 raise DataError(self.uri, f"{_NO_JSON}; is it cut short? {_brief(error)}") from error
 
+    def has_list(self, key: str) -> bool:
+        """Whether there is such a top-level list, if only an empty one."""
+        with open_text(self.uri) as source:
+            text: Any = WithoutOddNumbers(source) if self.mended else source
+            return any(place == key and event == "start_array" for place, event, _ in ijson.parse(text))
+
 
 def _needs_mending(uri: str) -> bool:
     with open_text(uri) as source:
@@ -196,9 +202,13 @@ class _Annotations:
         self._strays = 0
 
     def read(self) -> CocoIndex:
+        images, number = self._images, -1
         for number, row in enumerate(self._file.items("annotations")):
             self._add(number, row)
-        images = self._images
+        if number < 0 and not self._file.has_list("annotations"):
+            # a file without labels would teach that there is nothing to see in any of its images
+            what = "has no list of 'annotations', so its images are not labelled; write an empty list if "
+            images.strays.append(DataError(self._uri, what + "there is nothing to find in them"))
         self._find_doubles()
         if self._strays > MAX_STRAYS:
             what = f"{self._strays - MAX_STRAYS} more annotations belong to no image"
@@ -235,7 +245,7 @@ class _Annotations:
                 self._images.strays.append(DataError(where, f"its image_id {image} is no image of the file"))
             return
         box, category = row.get("bbox"), row.get("category_id")
-        fault = "it has no whole-number id" if key is None else self._fault(box, category)
+        fault = _no_id(row) if key is None else self._fault(box, category)
         if fault:
             self._images.faults.setdefault(owner, DataError(where, fault))
             return
@@ -300,6 +310,12 @@ def _is_whole(value: Any) -> bool:
 def _id(row: Any) -> int | None:
     value = _get(row, "id")
     return value if _is_whole(value) else None
+
+
+def _no_id(row: dict[str, Any]) -> str:
+    """Why an annotation's id is none."""
+    told = f"is {shown(row['id'])}, no whole number of at most 64 bits" if "id" in row else "is missing"
+    return f"it has no whole-number id: the id {told}"
 
 
 def _size(value: Any) -> int | None:

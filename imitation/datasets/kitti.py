@@ -148,6 +148,10 @@ def _read_frame(
     check: FrameChecker,
     name: str,
 ) -> Frame:
+    if name not in folder.images and name not in folder.labels and (listed := _listed_at(folder.root, name)):
+        raise DataError(
+            listed, f"there is neither an image nor a label file of frame {shown(name)}; remove it"
+        )
     image = _found(folder.images, name, folder.image_dir, f"{name}.png or .jpg", "image")
     label = _found(folder.labels, name, folder.label_dir, f"{name}.txt", "label file")
     calib = _found(folder.calibs, name, folder.calib_dir, f"{name}.txt", "calibration")
@@ -315,6 +319,16 @@ def _read_list(uri: str, root: str) -> list[str]:
         if name:
             names[name] = number
     return list(names)
+
+
+def _listed_at(root: str, name: str) -> str | None:
+    """The list and line that name a frame, for messages."""
+    folder = storage.join(root, "ImageSets")
+    for uri in storage.list_files(folder, ".txt") if storage.is_folder(folder) else ():
+        for number, line in enumerate(lines_of(storage.read_text(uri)), start=1):
+            if line.strip() == name:
+                return f"{uri}:{number}"
+    return None
 
 
 def kitti_sequences(root: str) -> dict[str, str]:

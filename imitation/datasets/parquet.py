@@ -32,6 +32,7 @@ from imitation.datasets.parquet_columns import (
     readable,
     rows_of,
 )
+from imitation.datasets.paths import files_below
 from imitation.datasets.validate import FrameChecker, Problems, handled
 from imitation.images import image_size, load_frame_image
 from imitation.records import SCHEMA, Frame, frame_from_row, frames_to_table
@@ -90,16 +91,22 @@ def _leaves(field: pa.Field, prefix: str) -> list[str]:
     return [path]
 
 
-def part_files(uri: str) -> list[str]:
+def part_files(uri: str, problems: Problems | None = None) -> list[str]:
     """The Parquet files at a path: the file itself, or every *.parquet in a folder and below, sorted.
 
-    Raises `UserError` if there is none.
+    Raises `UserError` if there is none, and `DataError` for a folder below that is a symbolic link out of
+    this one (it may lead to a parent, and so to the same files for ever) or may not be listed, or hands it
+    to `problems`.
     """
     if not storage.is_folder(uri):
         storage.size_of(uri)  # raises if it is missing
         return [uri]
     # Spark and Hive call what is no data "_something".
-    parts = storage.list_files(uri, ".parquet", recursive=True, hidden="._")
+    files, faults = files_below(uri, hidden="._")
+    for fault in faults:
+        with _handed_on(problems):
+            raise fault
+    parts = [file for file in files if file.endswith(".parquet")]
     if not parts:
         raise UserError(f"{uri}: there is no .parquet file in this folder")
     return parts
@@ -139,7 +146,7 @@ def read_frames(
     """
     names = _wanted(columns)
     wanted = None if keep is None else pa.array(sorted(keep), pa.string())
-    for part in part_files(uri):
+    for part in part_files(uri, problems):
         with _handed_on(problems), open_parquet(part) as file:
             check_columns(file, part, names)
             for makers in _makers(file, names, part, check, wanted, problems):
@@ -236,7 +243,7 @@ def read_ids(uri: str, problems: Problems | None = None) -> dict[str, str | None
     `DataError` for a frame_id that stands twice. With `problems`, files and rows that cannot be listed go
     there; a frame_id that stands twice is then left to a `FrameChecker`, which names both rows."""
     sequences: dict[str, str | None] = {}
-    for part in part_files(uri):
+    for part in part_files(uri, problems):
         with _handed_on(problems), open_parquet(part) as file:
             check_columns(file, part, SCHEMA.names)
             start = 0
@@ -263,6 +270,21 @@ def _list(
         sequences[frame_id] = row["sequence"]
     elif strict:
         raise DataError(where, f"the frame_id {shown(frame_id)} stands there twice")
+
+
+def read_rows(part: str) -> dict[str, int]:
+    """frame_id -> its row in a file, the first where it stands twice; rows without a sound one are left
+    out. Raises `DataError` for a file that cannot be read."""
+    found: dict[str, int] = {}
+    with open_parquet(part) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            table = _read_group(file, group, ["frame_id"], part)
+            for place, row in enumerate(rows_of(table, ["frame_id"], part, range(len(table))), start=start):
+                if not isinstance(row, DataError):
+                    found.setdefault(row["frame_id"], place)
+            start += file.metadata.row_group(group).num_rows
+    return found
 
 
 class _GroupCache:

@@ -75,12 +75,12 @@ def _uri(folder: str, name: str) -> str:
     return storage.join(folder, storage.printable(name))
 
 
-def files_below(folder: str) -> tuple[list[str], list[DataError]]:
+def files_below(folder: str, hidden: str = ".") -> tuple[list[str], list[DataError]]:
     """The files below a folder, sorted, and what could not be listed: folders that may not be read or that
     are symbolic links to somewhere outside, which are not followed. Nor are links to folders inside: what
-    they lead to is listed at its own place. Names that begin with a dot are left out."""
+    they lead to is listed at its own place. Names that begin with one of `hidden` are left out."""
     if not storage.is_local(folder):
-        return storage.list_files(folder, recursive=True), []
+        return storage.list_files(folder, recursive=True, hidden=hidden), []
     start = storage.resolve(folder)[1]
     files: list[str] = []
     faults: list[DataError] = []
@@ -94,7 +94,7 @@ def files_below(folder: str) -> tuple[list[str], list[DataError]]:
             continue
         for entry in entries:
             name, path = below + entry, os.path.join(start, below, entry)
-            if entry.startswith("."):
+            if entry.startswith(tuple(hidden)):
                 continue
             if os.path.isfile(path):
                 files.append(name)

@@ -13,6 +13,7 @@ from imitation.datasets.validate import Problems
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
 from imitation.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, sequence_note
+from imitation.texts import shown
 
 NO_LISTS = "The dataset has no lists of its own"
 """How the note of a dataset begins that was cut by seed."""
@@ -40,6 +41,10 @@ class DatasetReader(Protocol):
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
         """The split's frame ids in order, in parts of at most `size` that are cheap to read alone."""
+        ...
+
+    def place_of(self, split: str, frame: Frame) -> str:
+        """Where a frame's image lies, for messages: its file, or the file and row that hold it."""
         ...
 
     def note(self) -> str:
@@ -108,6 +113,9 @@ class SplitReader(ABC):
 
     def note(self) -> str:
         return self._made.note
+
+    def place_of(self, split: str, frame: Frame) -> str:
+        return frame.image_uri or f"{self.root}: frame {shown(frame.frame_id)[1:-1]}"
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
         check_split(split)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from imitation import storage
 from imitation.datasets.coco import CocoReader
 from imitation.datasets.kitti import KittiFolder, kitti_sequences, kitti_splits, open_kitti, read_kitti
-from imitation.datasets.parquet import part_files, read_frames, read_ids
+from imitation.datasets.parquet import part_files, read_frames, read_ids, read_rows
 from imitation.datasets.paths import list_name
 from imitation.datasets.reader import (
     DatasetReader,
@@ -79,6 +79,8 @@ class ParquetReader(SplitReader):
     cut by seed."""
 
     kind = "parquet"
+    _rows: tuple[str, dict[str, int]] | None = None
+    """The part that was last asked for the rows of its frames, and these."""
 
     @cached_property
     def _sources(self) -> dict[str | None, str]:
@@ -127,6 +129,13 @@ class ParquetReader(SplitReader):
                 by_part.setdefault(parts[name], []).append(name)
             yield from by_part.values()
 
+    def place_of(self, split: str, frame: Frame) -> str:
+        if frame.image_uri or (part := self._of(split).parts.get(frame.frame_id)) is None:
+            return super().place_of(split, frame)
+        if self._rows is None or self._rows[0] != part:  # looked up where something is wrong, not kept of all
+            self._rows = part, read_rows(part)
+        return f"{part}: row {self._rows[1][frame.frame_id]}"
+
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
         parts, check = self._of(split).parts, FrameChecker()
         by_part: dict[str, set[str]] = {}
@@ -138,7 +147,7 @@ class ParquetReader(SplitReader):
 
 def _list_ids(place: str) -> _Listed:
     listed = _Listed({}, {}, [])
-    for part in part_files(place):
+    for part in part_files(place, listed.strays.append):
         for name, sequence in read_ids(part, listed.strays.append).items():
             if name in listed.parts:
                 other = listed.parts[name]

@@ -35,6 +35,12 @@ def object_fault(obj: Object, width: int, height: int) -> str | None:
     for name, share in (("truncation", obj.truncation), ("occlusion", obj.occlusion)):
         if share is not None and not 0.0 <= share <= 1.0:  # false for NaN as well
             return f"{name} is {share:g}, not in [0, 1]"
+    for name, level, levels in (
+        ("occlusion_level", obj.occlusion_level, (0, 1, 2, 3)),
+        ("difficulty", obj.difficulty, (1, 2)),
+    ):
+        if level is not None and level not in levels:
+            return f"{name} is {level}, not one of {', '.join(map(str, levels))}"
     if obj.alpha is not None and not math.isfinite(obj.alpha):
         return f"alpha is {obj.alpha}"
     return None if obj.cuboid is None else _cuboid_fault(obj.cuboid)

@@ -9,7 +9,8 @@ A frame is one image of one camera. 2D boxes cover what is visible of an object.
 from the 3D boxes, and Waymo says which belong together for pedestrians only: the others are put together
 here, see `waymo_cuboids.associate`.
 
-The root holds the component folders, or `training/` and `validation/` that do (as the bucket).
+The root holds the component folders, or `training/` and `validation/` that do (as the bucket). These
+folders may be symbolic links; a link of a single file is followed inside its folder or list alone.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ import pyarrow.parquet as pq
 
 from imitation import storage
 from imitation.datasets.parquet_columns import open_parquet, readable
+from imitation.datasets.paths import refuse_link
 from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of, same_list
 from imitation.datasets.validate import FrameChecker, Problems, handled, object_fault
 from imitation.datasets.waymo_columns import (
     BYTES,
     CAMERA,
+    CAMERA_ID,
     CAMERAS,
     KEYS,
     SEGMENT,
@@ -40,7 +43,7 @@ from imitation.datasets.waymo_columns import (
     read_columns,
 )
 from imitation.datasets.waymo_cuboids import associate
-from imitation.datasets.waymo_segment import Segment, segment_of
+from imitation.datasets.waymo_segment import Label, Segment, segment_of
 from imitation.images import image_size
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
@@ -109,6 +112,7 @@ class WaymoReader(SplitReader):
             listed.strays.append(DataError(uri, "is called like a Parquet file, but is no file"))
         for uri in storage.list_files(place, ".parquet"):
             try:
+                refuse_link(uri, place, folder)
                 keys = read_columns(uri, KEYS)
             except DataError as error:
                 listed.strays.append(error)
@@ -147,6 +151,14 @@ class WaymoReader(SplitReader):
         frames = self._of(split).frames
         for chunk in super().chunks(split, size):
             yield from _by_file(chunk, frames).values()
+
+    def place_of(self, split: str, frame: Frame) -> str:
+        uri, (time, camera) = self._of(split).frames[frame.frame_id], _parts(frame.frame_id)[1]
+        keys = read_columns(uri, KEYS)
+        for row, values in enumerate(zip(keys[SEGMENT], keys[TIME], keys[CAMERA])):
+            if _key(values, set()) == (frame.sequence, (time, camera)):
+                return f"{uri}: row {row}"
+        return super().place_of(split, frame)
 
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
         listed, check = self._of(split), FrameChecker()
@@ -263,8 +275,17 @@ def _dangling(segment: Segment, found: set[Key], uri: str) -> DataError | None:
         return None
     row, (time, camera) = min(labels)
     more = f", nor have {len(labels) - 1} more boxes of this file" if len(labels) > 1 else ""
-    what = f"the box of timestamp {time} and camera {camera} has no image in {uri}{more}; remove such rows"
-    return DataError(f"{segment.boxes_uri}: row {row}", what)
+    what = f"the box of timestamp {time} and camera {camera} has no image in {uri}{more}"
+    return DataError(f"{segment.boxes_uri}: row {row}", f"{what}; remove such rows")
+
+
+def _refuse_twins(labelled: Sequence[Label], partners: Sequence[str | None], uri: str) -> None:
+    """Raises `DataError` for two boxes of one image with the same id, where a 3D box is said to be of it."""
+    rows: dict[str | None, int] = {}
+    for label, partner in zip(labelled, partners):
+        if partner is not None and (other := rows.setdefault(label.camera_id, label.row)) != label.row:
+            what = f"{CAMERA_ID} {shown(label.camera_id)} of this image already stands in row {other}"
+            raise DataError(f"{uri}: row {label.row}", f"{what}; ids must be unique")
 
 
 def _column(file: pq.ParquetFile, group: int, name: str, uri: str) -> Iterator[Any]:
@@ -289,7 +310,13 @@ def _frame(
         if fault is not None:
             raise fault
     width, height = image_size(image, where)
-    labelled = segment.boxes.get(key, [])
+    own, labelled = _parts(frame_id)[0], segment.boxes.get(key, [])
+    for label in labelled:  # segments share timestamps: files mistaken for each other would fit
+        if label.segment not in (own, None):
+            what = f"{SEGMENT} is {shown(label.segment)}, but the image of this moment is of {shown(own)}"
+            raise DataError(
+                f"{segment.boxes_uri}: row {label.row}", f"{what}; give each segment its own file"
+            )
     for label in labelled:
         if reason := object_fault(label.object, width, height):
             raise DataError(f"{segment.boxes_uri}: row {label.row}", f"frame {frame_id}: {reason}")
@@ -301,13 +328,14 @@ def _frame(
     if calibration is not None and (lasers := segment.lasers.get(key[0])):
         ids = [label.camera_id for label in labelled]
         partners = [None if i is None else segment.partners.get((key, i)) for i in ids]
+        _refuse_twins(labelled, partners, segment.boxes_uri)
         objects = associate(objects, partners, lasers, key[1], calibration)
     frame = Frame(
         frame_id=frame_id,
         width=width,
         height=height,
         objects=tuple(objects),
-        sequence=_parts(frame_id)[0],
+        sequence=own,
         image=image,
         camera=None if calibration is None else calibration.camera,
         conditions={"camera": key[1]} | segment.conditions.get(key[0], {}),

@@ -56,6 +56,9 @@ class Calibration:
         if not (np.abs(numbers) <= MOST).all():  # false for NaN as well
             what = f"a null, or a number that is not finite or beyond {MOST:g}: {numbers.tolist()}"
             raise DataError(where, f"the calibration has {what}")
+        if not (numbers[:2] > 0).all():
+            lengths = f"{numbers[0]:g} and {numbers[1]:g}"
+            raise DataError(where, f"the focal lengths are {lengths} px, not above 0")
         turn = matrix[:3, :3]
         if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
             raise DataError(where, f"the extrinsic is not a rotation and a place: {matrix.tolist()}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from imitation import storage
+from imitation.datasets.paths import refuse_link
 from imitation.datasets.validate import box_fault
 from imitation.datasets.waymo_columns import (
     CAMERA,
@@ -16,6 +17,8 @@ from imitation.datasets.waymo_columns import (
     NAME,
     NUMBER,
     NUMBERS,
+    SEGMENT,
+    TEXT,
     TIME,
     Key,
     camera_name,
@@ -35,10 +38,11 @@ FOCUS = ("f_u", "f_v", "c_u", "c_v")
 
 
 class Label(NamedTuple):
-    """A 2D label: its row in camera_box, its camera_object_id, and itself."""
+    """A 2D label: its row in camera_box, its camera_object_id, the segment that it says it is of, itself."""
 
     row: int
     camera_id: str | None
+    segment: str | None
     object: Object
 
 
@@ -82,9 +86,13 @@ def segment_of(folder: str, uri: str) -> Segment:
 
 
 def _component(folder: str, name: str, segment_file: str) -> str | None:
-    """A component's file of the same segment, if there is one."""
+    """A component's file of the same segment, if there is one. Raises `DataError` for a symbolic link out
+    of the folder."""
     uri = storage.join(folder, name, storage.name_of(segment_file))
-    return uri if storage.exists(uri) else None
+    if not storage.exists(uri):
+        return None
+    refuse_link(uri, storage.join(folder, name), folder)
+    return uri
 
 
 def _rows(columns: dict[str, list[Any]], uri: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -97,8 +105,9 @@ def _read_boxes(uri: str, found: Segment) -> None:
     sides = [f"{name}.box.{what}" for what in ("center.x", "center.y", "size.x", "size.y")]
     kind, level = f"{name}.type", f"{name}.difficulty_level.detection"
     needed = {TIME: NUMBER, CAMERA: NAME, CAMERA_ID: NAME, kind: NAME} | dict.fromkeys(sides, NUMBER)
-    table = read_columns(uri, needed, {level: NUMBER})
+    table = read_columns(uri, needed, {level: NUMBER, SEGMENT: TEXT})
     levels = table.pop(level, None)
+    told_of = [of if isinstance(of, str) else None for of in table.pop(SEGMENT, ())]
     for row, (where, (time, camera, camera_id, told, *box)) in enumerate(_rows(table, uri)):
         try:
             key = key_of(time, camera, where)
@@ -113,7 +122,8 @@ def _read_boxes(uri: str, found: Segment) -> None:
                 raise DataError(where, f"{level} is {difficulty}, not 1 or 2")
             around = _box(box, where)
             obj = Object(category, around, visible_box=around, difficulty=difficulty)
-            label = Label(row, None if camera_id is None else str(camera_id), obj)
+            own_id = None if camera_id is None else str(camera_id)
+            label = Label(row, own_id, told_of[row] if told_of else None, obj)
             found.boxes.setdefault(key, []).append(label)
         except DataError as error:
             found.faults.setdefault(key, error)
@@ -124,8 +134,9 @@ def _box(sides: Sequence[float | None], where: str) -> Box:
     x, y, width, height = sides
     if x is None or y is None or width is None or height is None:
         raise DataError(where, f"the box has a null: {(x, y, width, height)}")
-    if not (width >= 0 and height >= 0):
-        raise DataError(where, f"the box's size is {width} x {height} px, below 0")
+    if not (width >= 0 and height >= 0):  # false for NaN as well
+        wrong = "below 0" if min(width, height) < 0 else "not two numbers"
+        raise DataError(where, f"the box's size is {width} x {height} px, {wrong}")
     box = Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     if fault := box_fault(box):
         raise DataError(where, f"the box {fault}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from sim_actors.opengl import surroundings as street
+from sim_actors.opengl import trees
+from sim_actors.opengl.buildings import building
 from sim_actors.opengl.family import Family, people, vehicles
+from sim_actors.opengl.materials import M
 from sim_actors.opengl.people import Bicycle, Person, bicycle, cyclist
-from sim_actors.opengl.surroundings import broadleaf, building, debris, hedge, pole, sign, wall
 from sim_actors.opengl.vehicles import Vehicle, trailer, tram
 
 _CAR = Vehicle()
@@ -156,15 +159,53 @@ SIMULATOR = Family(
     },
     props={
         "building": (
-            partial(building, "gable", 0.3),
-            partial(building, "flat", 0.04),
-            partial(building, "hip", 0.25),
+            partial(building, "gable", 0.3, dormers=2, chimneys=2),
+            partial(building, "flat", 0.05, chimneys=0),
+            partial(building, "hip", 0.27, porch=True),
+            partial(building, "mansard", 0.3, dormers=3, chimneys=2),
+            partial(building, "front_gable", 0.34, bay=True),
+            partial(building, "flat", 0.06, balconies=True, chimneys=0),
+            partial(building, "gable", 0.32, wing=True, porch=True),
         ),
-        "tree": tuple(partial(broadleaf, s, 4 + s % 3, 1.6 + 0.3 * (s % 3), 0.22) for s in range(4)),
-        "pole": (partial(pole, 0.0), partial(pole, 1.3)),
-        "sign": (partial(sign, 16, 0.0), partial(sign, 3, 1.5708), partial(sign, 4, 0.7854)),
-        "hedge": (partial(hedge, 1, 0.08), partial(hedge, 2, 0.13)),
-        "wall": (partial(wall, 0.0),),
-        "debris": tuple(partial(debris, s) for s in range(3)),
+        "tree": tuple(partial(trees.broadleaf, s, 5 + s % 3, 1.5 + 0.35 * (s % 3)) for s in range(5)),
+        "tree_far": tuple(partial(trees.broadleaf, s, 4, 1.5 + 0.35 * (s % 3), 90, 1.05) for s in range(3)),
+        "conifer": tuple(partial(trees.conifer, s, 17 + s, 1.7 - 0.2 * s) for s in range(3)),
+        "conifer_far": (partial(trees.conifer, 0, 8, 1.6, 6),),
+        "poplar": (partial(trees.poplar, 1), partial(trees.poplar, 2)),
+        "poplar_far": (partial(trees.poplar, 1, 90, 1.0),),
+        "bush": tuple(partial(trees.bush, s) for s in range(3)),
+        "bush_far": (partial(trees.bush, 1, 40, 0.6),),
+        "grove": tuple(partial(trees.grove, s) for s in range(3)),
+        "hedge": (partial(trees.hedge, 1, 0.05), partial(trees.hedge, 2, 0.08)),
+        "hedge_far": (partial(trees.hedge, 1, 0.1, 0),),
+        "pole": (partial(street.pole, False), partial(street.pole, True)),
+        "lamp": (partial(street.lamp, "straight"), partial(street.lamp, "curved")),
+        "sign": (
+            partial(street.sign, 16, 0.0),
+            partial(street.sign, 3, 1.5708),
+            partial(street.sign, 4, 0.7854),
+            partial(street.sign, 4, 0.0, 2),
+            partial(street.sign, 3, -1.5708),
+            partial(street.sign, 8, 0.3927),
+            partial(street.sign, 16, 0.0, 2),
+        ),
+        "panel": (partial(street.panel, 3), partial(street.panel, 2)),
+        "traffic_light": (partial(street.traffic_light, 0), partial(street.traffic_light, 1)),
+        "rail": (partial(street.rail, 1),),
+        "fence": (
+            partial(street.fence, "pickets"),
+            partial(street.fence, "boards"),
+            partial(street.fence, "bars"),
+        ),
+        "wall": (
+            partial(street.wall, 0.0),
+            partial(street.wall, 0.1, M.BRICK),
+            partial(street.wall, 0.08, M.STONE, True),
+        ),
+        "bollard": (partial(street.bollard, 0), partial(street.bollard, 1)),
+        "bin": tuple(partial(street.bin_, s) for s in range(3)),
+        "bike_rack": (partial(street.bike_rack, 4), partial(street.bike_rack, 3)),
+        "debris": tuple(partial(street.debris, s) for s in range(3)),
+        "distractor": tuple(partial(street.distractor, s) for s in range(10)),
     },
 )

@@ -39,8 +39,8 @@ _ADAPTATION = 0.18
 _DARKEST = 3e-4
 """Light, relative to a clear noon's, below which the exposure opens no further."""
 
-_NIGHT_SKY, _CITY = np.array([0.006, 0.008, 0.015]), np.array([0.030, 0.022, 0.016])
-_MOON, _MOON_ALTITUDE = np.array([0.030, 0.036, 0.048]), math.radians(40)
+_NIGHT_SKY, _CITY = np.array([0.012, 0.015, 0.028]), np.array([0.066, 0.05, 0.037])
+_MOON, _MOON_ALTITUDE = np.array([0.07, 0.085, 0.11]), math.radians(40)
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +273,7 @@ def frame_block(scene: Scene, family: Family, view: np.ndarray, shadow_texels: i
     turn = ground_rotation(scene.camera)
     down = turn[:, 1]
     surface = {"asphalt": ground.asphalt, "concrete": ground.concrete, "gravel": ground.gravel}[road.surface]
-    lamp = np.array(light.lamp) * 40.0 * lit.night
+    lamp = np.array(light.lamp) * 95.0 * lit.night
     day_wet = e.wetness if e.weather != "snow" else 0.3 * e.wetness
     # Irradiance in camera axes: its rows are functions of the sky map's own axes.
     axes = np.stack([lit.right, -down, lit.ahead])
@@ -281,7 +281,7 @@ def frame_block(scene: Scene, family: Family, view: np.ndarray, shadow_texels: i
     texel = [2 * radius / shadow_texels for _, radius, _ in CASCADES]
     beams: list[list[float]] = []
     for one in [one for one in lamps(scene.actors) if not one.red][:BEAMS]:
-        beams += [[*one.at, 130.0 * light.headlight * lit.night], [*one.toward, one.half]]
+        beams += [[*one.at, 190.0 * light.headlight * lit.night], [*one.toward, one.half]]
     beams += [[0.0] * 4] * (2 * BEAMS - len(beams))
     rows = [
         *view.T,
@@ -293,7 +293,7 @@ def frame_block(scene: Scene, family: Family, view: np.ndarray, shadow_texels: i
         [*day.horizon, lit.clouds],
         [*day.fog, e.haze],
         [*day.ground, light.fill],
-        [*lamp, 260.0 * lit.night],
+        [*lamp, 850.0 * light.headlight * lit.night],
         [day_wet, e.snow, light.cloud_scale, 1.0],
         [math.cos(road.heading), math.sin(road.heading), road.offset, road.lanes * road.lane_width / 2],
         [road.lane_width, road.lanes, road.sidewalk, float(road.markings)],
@@ -309,5 +309,7 @@ def frame_block(scene: Scene, family: Family, view: np.ndarray, shadow_texels: i
         *ambient,
         [*day.glare, 0.0],
         *beams,
+        [road.curvature, road.junction, road.crossing, road.shoulder],
+        [road.cross_width / 2, road.median, 1.0 if road.kind == "city" else 0.0, 0.0],
     ]
     return np.array(rows, dtype=np.float32).tobytes()

@@ -31,6 +31,9 @@ class M(IntEnum):
     PLATE = 17
     WOOD = 18
     CARGO = 19
+    BRICK = 20
+    SHADE = 21  # the dark inside of a crown
+    SHAPE = 22  # distractors
 
 
 class Texture(IntEnum):
@@ -44,6 +47,8 @@ class Texture(IntEnum):
     TILES = 5
     CLOTH = 6
     SIGN = 7
+    BRICK = 8
+    CHECKS = 9
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ BASE: dict[M, Material] = {
     M.HAIR: Material((0.04, 0.025, 0.015), Texture.ROUGH, gloss=0.3),
     M.CLOTH_UPPER: Material((0.3, 0.3, 0.3), Texture.CLOTH, 1, scale=0.7),
     M.CLOTH_LOWER: Material((0.1, 0.1, 0.15), Texture.CLOTH, 2, scale=0.7),
-    M.LEAF: Material((0.06, 0.12, 0.025), Texture.FOLIAGE, 1, 0.35),
+    M.LEAF: Material((0.06, 0.12, 0.025), Texture.FOLIAGE, 1, 0.45, scale=0.5),
     M.BARK: Material((0.10, 0.075, 0.055), Texture.ROUGH),
     M.FACADE: Material((0.5, 0.45, 0.38), Texture.FACADE, 1, 0.85, scale=0.09),
     M.ROOF: Material((0.25, 0.09, 0.055), Texture.TILES, 2, 0.5),
@@ -83,6 +88,9 @@ BASE: dict[M, Material] = {
     M.PLATE: Material((0.62, 0.62, 0.58), gloss=0.5),
     M.WOOD: Material((0.22, 0.14, 0.08), Texture.ROUGH, 1, 0.3),
     M.CARGO: Material((0.55, 0.55, 0.54), Texture.PAINT, 2, 0.6, 0.4, 0.04, scale=0.1),
+    M.BRICK: Material((0.3, 0.13, 0.085), Texture.BRICK, 1, 0.5),
+    M.SHADE: Material((0.022, 0.045, 0.012), Texture.FOLIAGE, 1, 0.12, scale=0.5),
+    M.SHAPE: Material((0.5, 0.5, 0.5), Texture.CHECKS, 1, 1.0, 0.4),
 }
 
 

@@ -95,9 +95,10 @@ def prop_mesh(family: str, kind: str, variant: int) -> Mesh:
     return FAMILIES[family].props[kind][variant]()
 
 
-def prop_variant(family: Family, prop: Prop) -> int:
-    """Which of the family's meshes stands for a prop: its seed decides."""
-    return int(np.random.default_rng([13, prop.seed & 0xFFFFFFFF]).integers(len(family.props[prop.kind])))
+def prop_variant(family: Family, prop: Prop, kind: str | None = None) -> int:
+    """Which of the family's meshes of a kind (None: its own) stands for a prop: its seed decides."""
+    count = len(family.props[kind or prop.kind])
+    return int(np.random.default_rng([13, prop.seed & 0xFFFFFFFF]).integers(count))
 
 
 def _turn(yaw: float) -> np.ndarray:
@@ -114,9 +115,9 @@ def actor_pose(cuboid: Cuboid) -> np.ndarray:
 
 
 def prop_pose(prop: Prop, camera: Camera) -> np.ndarray:
-    """(4, 4): unit cuboid -> camera coordinates (m), standing upright on the ground plane."""
+    """(4, 4): unit cuboid -> camera coordinates (m), upright, on the ground plane or `lift` m over it."""
     pose = np.eye(4)
     size = np.array([prop.length, prop.height, prop.width])
     pose[:3, :3] = (ground_rotation(camera) @ _turn(prop.yaw)) * size
-    pose[:3, 3] = (prop.x, ground_y(camera, prop.z), prop.z)
+    pose[:3, 3] = (prop.x, ground_y(camera, prop.z) - prop.lift, prop.z)
     return pose

@@ -32,13 +32,18 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Part:
-    """Triangles (T, 3, 3) in m, wound so that normals point outwards, and a material each (T,)."""
+    """Triangles (T, 3, 3) in m, wound so that normals point outwards, and a material each (T,).
+
+    `normals` (T, 3, 3), y up, are given where they are not the surface's own (leaves, lit as the crown
+    that they belong to); NaN or None: the surface's.
+    """
 
     corners: np.ndarray
     materials: np.ndarray
+    normals: np.ndarray | None = None
 
     def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Part:
-        return Part(self.corners + np.array([x, y, z]), self.materials)
+        return Part(self.corners + np.array([x, y, z]), self.materials, self.normals)
 
 
 def _outward(corners: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -76,7 +81,12 @@ def _fan(ring: np.ndarray, centre: np.ndarray, inside: np.ndarray, material: int
 
 
 def merge(parts: Sequence[Part]) -> Part:
-    return Part(np.concatenate([p.corners for p in parts]), np.concatenate([p.materials for p in parts]))
+    given = [np.full(p.corners.shape, np.nan) if p.normals is None else p.normals for p in parts]
+    return Part(
+        np.concatenate([p.corners for p in parts]),
+        np.concatenate([p.materials for p in parts]),
+        np.concatenate(given),
+    )
 
 
 def box(centre: Sequence[float], size: Sequence[float], material: int) -> Part:
@@ -187,7 +197,10 @@ def assemble(parts: Sequence[Part]) -> Mesh:
         axis=1,
     )
     corners, material = whole.corners[area > 1e-9], np.repeat(whole.materials[area > 1e-9], 3)
-    normals = _normals(corners) * np.array([1.0, -1.0, 1.0])
+    normals = _normals(corners)
+    assert whole.normals is not None
+    given = whole.normals[area > 1e-9].reshape(-1, 3)
+    normals = np.where(np.isnan(given), normals, given) * np.array([1.0, -1.0, 1.0])
     points = corners.reshape(-1, 3)
     low, high = points.min(axis=0), points.max(axis=0)
     unit = (points - low) / (high - low)

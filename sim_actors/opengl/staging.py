@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,10 @@ from sim_actors.opengl.meshes import (
 )
 from sim_actors.scene import Actor, Prop, Scene
 from sim_actors.sizes import size_prior
+
+FAR_AWAY = 38.0
+"""Props farther away than this are drawn with fewer triangles where a family has such a mesh
+(kind "..._far"), m."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,10 @@ def occluder_body(item: Occluder, family: Family, identity: int) -> Body:
 
 
 def _prop_body(prop: Prop, scene: Scene, family: Family, night: float) -> Body:
-    key = (family.name, prop.kind, prop_variant(family, prop))
+    kind = prop.kind
+    if f"{kind}_far" in family.props and math.hypot(prop.x, prop.z) > FAR_AWAY:
+        kind += "_far"
+    key = (family.name, kind, prop_variant(family, prop, kind))
     rng = np.random.default_rng([29, prop.seed & 0xFFFFFFFF])
     offsets = rng.uniform(0, 1, 2)
     second = tuple(np.array(prop.color) * rng.uniform(0.5, 0.9))

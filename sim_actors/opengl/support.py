@@ -9,6 +9,7 @@ from typing import get_args
 from sim_actors.opengl.families import FAMILIES
 from sim_actors.opengl.family import Family
 from sim_actors.opengl.meshes import bodies_of
+from sim_actors.roads import MAX_CURVATURE
 from sim_actors.scene import Actor, Convention, Prop, Scene, Weather
 
 MAX_SIDE = 8192
@@ -83,6 +84,10 @@ def _whole(scene: Scene) -> Iterator[str]:
         yield f"road.surface: {road.surface!r} is not one of {', '.join(SURFACES)}"
     if not (road.lanes >= 1 and road.lane_width > 0 and road.sidewalk >= 0):
         yield "road: needs lanes >= 1, lane_width > 0 and sidewalk >= 0"
+    if not (abs(road.curvature) <= MAX_CURVATURE and road.shoulder >= 0 and road.median >= 0):
+        yield f"road: needs curvature within {MAX_CURVATURE} 1/m, shoulder >= 0 and median >= 0"
+    if not (road.junction >= 0 and road.crossing >= 0 and road.cross_width > 0):
+        yield "road: needs junction >= 0, crossing >= 0 (0: none) and cross_width > 0"
     if not (0 <= sensor.blur <= 10 and 0 <= sensor.noise <= 1 and 0 <= sensor.vignette <= 1):
         yield "sensor: needs blur in [0, 10] px, noise in [0, 1] and vignette in [0, 1]"
     if not (0 <= sensor.bloom <= 1 and abs(sensor.aberration) <= 3 and 0 <= sensor.read_noise <= 1):

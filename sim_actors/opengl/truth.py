@@ -23,7 +23,8 @@ from sim_actors.opengl.staging import Body
 from sim_actors.scene import Scene
 
 WHOLE_TILE = 256
-"""Longer side of the tile over a truncated body's whole extent, px, if the body is larger."""
+"""Most pixels along either side of the tile over a truncated body's whole extent. Each side has its
+own scale: a body that is long and low keeps its rows."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,7 @@ def _tiles(index: int, extent: Box, scene: Scene) -> tuple[_Tile, _Tile | None]:
         return inner, None
     left, top = math.floor(extent.x1), math.floor(extent.y1)
     span = (math.ceil(extent.x2) - left, math.ceil(extent.y2) - top)
-    shrink = min(1.0, WHOLE_TILE / max(span))
-    width, height = (max(1, round(s * shrink)) for s in span)
+    width, height = (min(max(side, 1), WHOLE_TILE) for side in span)
     return inner, _Tile(index, left, top, span, width, height)
 
 
@@ -182,10 +182,9 @@ def _seen(
     truncation = 0.0
     if whole and whole_mask is not None:
         cell = (whole.span[0] / whole.width, whole.span[1] / whole.height)
-        across = whole.left + (np.arange(whole.width) + 0.5) * cell[0]
-        down = whole.top + (np.arange(whole.height) + 0.5) * cell[1]
-        inside = ((down > 0) & (down < scene.height))[:, None] & ((across > 0) & (across < scene.width))
-        beyond = float((whole_mask & ~inside).sum()) * cell[0] * cell[1]
+        down = _inside(whole.top, cell[1], whole.height, scene.height)
+        across = _inside(whole.left, cell[0], whole.width, scene.width)
+        beyond = float((1.0 - np.outer(down, across))[whole_mask].sum()) * cell[0] * cell[1]
         truncation = beyond / (beyond + alone)
         # At the image's own scale the tile's pixels bound it like any other; else its vertices do.
         exact = whole.span == (whole.width, whole.height)
@@ -198,6 +197,12 @@ def _seen(
         occlusion=1.0 - count / alone,
         truncation=truncation,
     )
+
+
+def _inside(start: float, cell: float, count: int, side: float) -> np.ndarray:
+    """The share of each of `count` cells from `start` px that lies in [0, side]: the edge may cut one."""
+    edges = np.clip(start + np.arange(count + 1) * cell, 0.0, side)
+    return np.diff(edges) / cell
 
 
 def _mask_box(mask: np.ndarray, tile: _Tile) -> Box | None:

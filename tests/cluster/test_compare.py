@@ -55,6 +55,26 @@ def test_json_says_the_same_and_the_seed(places: tuple[str, str], capsys) -> Non
     assert capsys.readouterr().out == text
 
 
+def test_the_split_that_both_have_is_compared(places: tuple[str, str], tmp_path: Path, capsys) -> None:
+    """Evaluations of `imitate mine` have the split that it was told, and often no test."""
+    mined = {"x": ["train", "stop"], "y": ["train"], "z": ["stop", "train"]}
+    for name, splits in mined.items():
+        rows = [row for split in splits for row in evaluated(20, 1, split=split, first=len(split))]
+        write_detections(rows, str(tmp_path / name / "detections.parquet"), CATEGORIES)
+    at = {name: str(tmp_path / name) for name in mined}
+    assert main(["compare", at["x"], at["y"], "--resamples", "20"]) == 0
+    assert "Split train: 20 frames in both evaluations" in capsys.readouterr().out
+    assert main(["compare", at["x"], at["z"], "--resamples", "20"]) == 1
+    assert "share the splits stop, train; choose one with --split" in capsys.readouterr().err
+    assert main(["compare", at["y"], places[0], "--resamples", "20"]) == 1
+    assert "has frames of train, " in capsys.readouterr().err
+
+
+def test_settings_are_not_passed_over(places: tuple[str, str], capsys) -> None:
+    assert main(["compare", *places, "data.kind=kitti"]) == 1
+    assert "compare takes no settings, and was given data.kind=kitti" in capsys.readouterr().err
+
+
 def test_a_mistake_is_a_sentence(places: tuple[str, str], tmp_path: Path, capsys) -> None:
     assert main(["compare", places[0], str(tmp_path)]) == 1
     assert "no evaluation there" in capsys.readouterr().err

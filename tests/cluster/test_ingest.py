@@ -71,7 +71,7 @@ def test_images_are_decoded_where_they_are_read(ray_session: None, root: str) ->
     frames = read_parallel(reader, "train", problems.append, chunk=16, verify_images=True, num_cpus=0.5)
     names = [frame.frame_id for frame in frames]
     assert names == [name for name in reader.splits()["train"] if name not in ("f07", "f09", "f11")]
-    assert [error.where.rpartition(": ")[2] for error in problems] == ["row 7", "frame f09", "frame f11"]
+    assert [error.where.rpartition(": ")[2] for error in problems] == ["row 7", "row 9", "row 11"]
     with pytest.raises(DataError, match="row 7: frame f07"):
         list(read_parallel(reader, "train", verify_images=True, num_cpus=0.5))
 

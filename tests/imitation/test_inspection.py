@@ -121,7 +121,7 @@ def test_an_image_that_a_judging_split_shares_is_a_problem(tmp_path: Path) -> No
         test=[*frames("test", 1), *frames("test", 1, frame_id="leak", image=shared)],
     )
     (problem,) = inspected("parquet", root).problems
-    assert problem.where == "frame leak"
+    assert problem.where == str(tmp_path / "test.parquet") + ": row 1"
     assert "frame twin of split 'train'" in problem.what
     assert not inspected("parquet", root, verify_images=False).problems
 

@@ -129,6 +129,15 @@ def _without_rights(folder: Path) -> Iterator[None]:
         folder.chmod(0o700)
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody writes to it, so that reading would never end."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(storage.StorageError, match="it is a pipe or a device, not a file"):
+        storage.read_bytes(str(tmp_path / "pipe"))
+    with pytest.raises(DataError, match="the image cannot be read"), storage.data_errors("pipe", "image"):
+        storage.read_bytes(str(tmp_path / "pipe"))
+
+
 def test_permission_denied(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir()

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from imitation.records import Cuboid
 from sim_actors.footprint import Footprint, bearings, hides, overlaps
-from sim_actors.surroundings import place, to_road
 
 footprints = st.builds(
     Footprint,
@@ -70,8 +69,3 @@ def test_bearings_of_a_wall_beside_the_camera() -> None:
     low, high = bearings(Footprint(5.0, 0.0, 20.0, 1.0, math.pi / 2))
     assert low == pytest.approx(math.atan2(4.5, 10.0), abs=0.03)
     assert high == pytest.approx(math.atan2(4.5, -10.0), abs=0.03)
-
-
-@given(st.floats(-1, 1), st.floats(-50, 50), st.floats(-20, 20))
-def test_road_coordinates_invert(heading: float, along: float, right: float) -> None:
-    assert to_road(heading, *place(heading, along, right)) == pytest.approx((along, right), abs=1e-9)

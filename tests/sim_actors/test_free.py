@@ -64,7 +64,7 @@ def test_people_keep_to_the_sidewalk_and_cars_to_the_road() -> None:
         scene = free(seed, plain)
         half = scene.road.lanes * scene.road.lane_width / 2
         for actor in scene.actors:
-            lateral = to_road(scene.road.heading, actor.cuboid.x, actor.cuboid.z)[1] - scene.road.offset
+            lateral = to_road(scene.road, actor.cuboid.x, actor.cuboid.z)[1]
             (walking if actor.category == "Pedestrian" else driving).append(abs(lateral) > half)
     assert np.mean(walking) > 0.5
     assert np.mean(driving) < 0.1

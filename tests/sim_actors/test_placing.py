@@ -11,9 +11,9 @@ from sim_actors.estimate import projected_box
 from sim_actors.footprint import Footprint, overlaps
 from sim_actors.ground import ground_y
 from sim_actors.restage import RestageSettings
+from sim_actors.roads import beside, to_road
 from sim_actors.scene import Scene
 from sim_actors.staging import StagingSettings, Target, stage
-from sim_actors.surroundings import to_road
 from tests.sim_actors.photos import photographed, road_pixels
 from tests.sim_actors.scenes import CATALOG, KITTI, SIZE, cuboid, frame, labelled, seeds, street
 
@@ -38,16 +38,13 @@ def test_new_actors_stand_free_on_the_road(seed: int, parent: Frame, focus: tupl
         return
     standing = [Footprint.of(item.cuboid) for item in scene.backdrop.occluders]
     region = parent.objects[1].box
-    reach = scene.road.lanes * scene.road.lane_width / 2 + scene.road.sidewalk
     for k, actor in enumerate(scene.actors):
         mark = Footprint.of(actor.cuboid)
         assert not any(overlaps(mark, other) for other in standing)
         assert not any(overlaps(mark, Footprint.of(other.cuboid)) for other in scene.actors[:k])
         assert actor.cuboid.y == pytest.approx(ground_y(scene.camera, actor.cuboid.z))
-        assert all(
-            abs(to_road(scene.road.heading, *corner)[1] - scene.road.offset) <= reach + 1e-6
-            for corner in mark.corners()
-        )
+        out = [beside(scene.road, *to_road(scene.road, *corner)) for corner in mark.corners()]
+        assert max(out) <= scene.road.sidewalk
         box = projected_box(actor.cuboid, scene.camera).clipped(*SIZE)
         assert min(box.x2, region.x2) <= max(box.x1, region.x1) or min(box.y2, region.y2) <= max(
             box.y1, region.y1

@@ -1,4 +1,6 @@
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from imitation.records import Cuboid
 from sim_actors.estimate import projected_box
 from sim_actors.footprint import Footprint, hides, overlaps
 from sim_actors.ground import ground_y
 from sim_actors.randomize import RandomizeSettings, perturb
 from sim_actors.restage import RestageSettings, restage
-from sim_actors.scene import Scene
+from sim_actors.scene import Actor, Scene
 from tests.sim_actors.scenes import CATALOG, cuboid, frame, labelled, overlapping, seeds, street
 
 STAYING = RandomizeSettings(drop=0.0)
@@ -93,6 +96,69 @@ def test_nothing_new_interpenetrates_and_nobody_leaves(seed: int, reach: float) 
         assert actor.cuboid.z > 0.5
         box = projected_box(actor.cuboid, after.camera)
         assert box.clipped(after.width, after.height).area > 0.1 * box.area
+
+
+places = st.tuples(
+    st.sampled_from(["Car", "Van", "Truck", "Pedestrian", "Cyclist"]),
+    st.floats(-9, 9), st.floats(-4, 35), st.floats(-math.pi, math.pi),
+    st.floats(0.7, 1.4), st.floats(-0.5, 0.5),
+)  # fmt: skip
+
+
+def crowd(things: list[Any]) -> Scene:
+    """Things anywhere: in each other, behind the camera, above and below the ground, some unlabelled."""
+    actors = []
+    for k, (category, x, z, yaw, scale, sunk) in enumerate(things):
+        shape = cuboid(category, x, z, yaw)
+        sizes = {name: getattr(shape, name) * scale for name in ("length", "width", "height")}
+        actors.append(Actor(category, replace(shape, y=shape.y + sunk, **sizes), seed=k, labelled=k % 3 > 0))
+    return replace(scene_of(), actors=tuple(actors))
+
+
+def shared_area(a: Cuboid, b: Cuboid) -> float:
+    """Of two cuboids' footprints, m2: one clipped by the sides of the other (Sutherland, Hodgman)."""
+    shape, clip = ([complex(x, z) for x, _, z in c.corners()[:4]] for c in (a, b))
+    inner = sum(clip) / 4
+    for start, end in zip(clip, clip[1:] + clip[:1]):
+        normal = (end - start) * 1j
+        normal = normal if ((inner - start) * normal.conjugate()).real > 0 else -normal
+        depth = [((p - start) * normal.conjugate()).real for p in shape]
+        kept = []
+        for p, q, d, e in zip(shape, shape[1:] + shape[:1], depth, depth[1:] + depth[:1]):
+            kept += [p] if d >= 0 else []
+            kept += [p + (q - p) * d / (d - e)] if (d >= 0) != (e >= 0) else []
+        shape = kept
+    return abs(sum((p.conjugate() * q).imag for p, q in zip(shape, shape[1:] + shape[:1]))) / 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(places, min_size=2, max_size=10), seeds, st.floats(0.01, 1), st.floats(0, 4))
+def test_in_any_crowd_nothing_new_interpenetrates(
+    things: list[Any], seed: int, strength: float, reach: float
+) -> None:
+    before = crowd(things)
+    wild = RandomizeSettings(strength=strength, position=reach, yaw=1.5, flip=0.5, size=0.3, drop=0.5)
+    assert perturbed(before, wild.model_copy(update={"strength": 0.0}), seed) == before
+    whole = perturbed(before, wild, seed).actors
+    assert len(whole) == len(before.actors)
+    for j, (old, new) in enumerate(zip(before.actors, whole)):
+        assert new.cuboid.z >= min(1.5, old.cuboid.z)
+        for other_old, other_new in zip(before.actors[:j], whole):
+            if shared_area(old.cuboid, other_old.cuboid) == 0:
+                assert shared_area(new.cuboid, other_new.cuboid) < 1e-6
+    # Things are left out after all have moved, so those that stay are free of each other too.
+    fewer = perturbed(before, wild, seed, focus=(0,)).actors
+    assert {a.cuboid for a in fewer} <= {a.cuboid for a in whole}
+    assert fewer[0].cuboid == whole[0].cuboid
+
+
+def test_shared_area() -> None:
+    a = Cuboid(0.0, 1.6, 10.0, 4.0, 2.0, 1.5, 0.0)
+    assert shared_area(a, replace(a, x=3.0)) == pytest.approx(2.0)
+    assert shared_area(a, replace(a, yaw=math.pi / 2)) == pytest.approx(4.0)
+    diamond = replace(a, yaw=math.pi / 4, length=2.0, width=1.0)  # two tips stick out, by 1.5 / sqrt(2) - 1
+    assert shared_area(a, diamond) == pytest.approx(2.0 - 2 * (1.5 / math.sqrt(2) - 1) ** 2)
+    assert shared_area(a, replace(a, x=4.5)) == 0
 
 
 @settings(max_examples=30, deadline=None)

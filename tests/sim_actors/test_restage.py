@@ -65,7 +65,7 @@ def test_surroundings_stay_out_of_the_way(seed: int) -> None:
             assert not overlaps(mark, Footprint.of(actor.cuboid))
             assert not hides(mark, Footprint.of(actor.cuboid))
         for x, z in mark.corners():
-            lateral = to_road(scene.road.heading, x, z)[1] - scene.road.offset
+            lateral = to_road(scene.road, x, z)[1]
             assert abs(lateral) > half - 1e-6
         assert mark.distance() >= 4.0
     marks = [Footprint.of(prop) for prop in scene.props]

@@ -26,6 +26,8 @@ layout(std140) uniform Frame {
     vec4 ambient[3];   // r, g, b: the sky's and the ground's light on a surface is dot(xyz, normal) + w
     vec4 glare;        // rgb of what haze adds towards the sun
     vec4 beams[8];     // head lamps: place m, strength; direction, half their distance m
+    vec4 bend;         // curvature 1/m; m ahead to the junction, to the zebra crossing (0: none); shoulder m
+    vec4 cross_road;   // half width of the crossing road m, median m (0: none), 1 where lots are paved
 };
 
 vec3 forward_axis() { return cross(vec3(1.0, 0.0, 0.0), down.xyz); }

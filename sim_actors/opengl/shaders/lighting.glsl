@@ -27,15 +27,17 @@ float sun_visible(vec3 p, vec3 n, float lambert) {
 // camera's own.
 vec3 lamp_light(vec3 p, vec3 n) {
     vec2 at = road_coordinates(p);
-    vec3 along = vec3(road.y, 0.0, 0.0) + forward_axis() * road.x;
-    vec3 across = vec3(road.x, 0.0, 0.0) - forward_axis() * road.y;
-    vec3 foot = vec3(road.z, 0.0, 0.0) + down.xyz * (down.w - 7.0);
+    float heading = atan(road.y, road.x) + bend.x * at.x;
+    vec3 along = vec3(sin(heading), 0.0, 0.0) + forward_axis() * cos(heading);
+    vec3 across = vec3(cos(heading), 0.0, 0.0) - forward_axis() * sin(heading);
+    vec3 above = down.xyz * (down.w - dot(p, down.xyz) - 7.0);
     float first = floor(at.x / 28.0);
     vec3 total = vec3(0.0);
     for (int k = 0; k < 2; ++k) {
         float index = first + float(k);
         float side = mod(index, 2.0) < 0.5 ? 1.0 : -1.0;
-        vec3 to = foot + along * (index * 28.0) + across * side * (road.w + 0.5) - p;
+        // Near enough to a lamp for its light to count, the bent road's coordinates are straight.
+        vec3 to = along * (index * 28.0 - at.x) + across * (side * (road.w + 0.5) - at.y) + above;
         float squared = dot(to, to);
         vec3 l = to * inversesqrt(squared);
         float cone = smoothstep(0.1, 0.7, -dot(l, down.xyz));
@@ -45,8 +47,8 @@ vec3 lamp_light(vec3 p, vec3 n) {
     float squared = dot(to, to);
     vec3 l = to * inversesqrt(squared);
     vec3 beam = normalize(forward_axis() + down.xyz * 0.03);
-    float cone = smoothstep(0.8, 0.99, -dot(l, beam));
-    float own = lamp.w * (0.85 * max(dot(n, l), 0.0) + 0.15) * cone / (squared + 90.0);
+    float cone = smoothstep(0.82, 0.985, -dot(l, beam));
+    float own = lamp.w * (0.85 * max(dot(n, l), 0.0) + 0.15) * cone / (squared + 250.0);
     for (int k = 0; k < 4; ++k) {
         to = beams[2 * k].xyz - p;
         squared = dot(to, to);

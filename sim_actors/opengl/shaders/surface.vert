@@ -2,7 +2,7 @@
 #include common.glsl
 #include instance.glsl
 
-uniform vec4 materials[40];
+uniform vec4 materials[46];
 
 in vec3 in_position;
 in vec3 in_normal;

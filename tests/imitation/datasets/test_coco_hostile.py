@@ -215,3 +215,31 @@ def test_odd_numbers_become_strings(value: Any, block: int, escaped: bool, inden
     found = b"".join(parts).decode("utf-8", "surrogatepass")
     assert json.loads(found) == [expected(value)]
     assert mended.changes > 0 or found.encode("utf-8", "surrogatepass") == text
+
+
+@pytest.mark.parametrize("lists", [{}, {"annotations": None}, {"annotations": {"a": []}}, {"annotations": 5}])
+def test_a_file_without_labels_is_a_problem(tmp_path: Path, lists: dict[str, Any]) -> None:
+    """Its images would else teach that there is nothing to see in them."""
+    problems: list[DataError] = []
+    text = json.dumps({"images": FOUR, "categories": CATEGORIES} | lists).encode()
+    assert len(frames_of(raw(tmp_path, text), problems)) == 4
+    (problem,) = problems
+    assert problem.where == str(tmp_path / "labels.json")
+    assert "has no list of 'annotations'" in problem.what
+    assert len(frames_of(raw(tmp_path, document(annotations=[])))) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("1" + "0" * 30, "is '1000000000000000000000000000000', no whole number"),
+        ("1.5", "is 1.5, no whole number"),
+    ],
+)
+def test_an_id_that_is_none_is_shown(tmp_path: Path, value: str, told: str) -> None:
+    text = document().replace(b'"id": 31', b'"id": ' + value.encode())
+    problems: list[DataError] = []
+    assert set(frames_of(raw(tmp_path, text), problems)) == {"1", "2", "9"}
+    (problem,) = problems
+    assert problem.where == f"{tmp_path}/labels.json: annotation number 1"
+    assert told in problem.what

@@ -473,3 +473,15 @@ def test_real_lists(shared_data: Path) -> None:
         "val": 43,
         "trainval": 101,
     }
+
+
+def test_a_listed_frame_that_is_not_there_is_named_by_list_and_line(tmp_path: Path) -> None:
+    make_kitti(tmp_path, {"000000": CAR, "000001": CAR})
+    (tmp_path / "ImageSets").mkdir()
+    (tmp_path / "ImageSets/train.txt").write_text("000000\n000001\n../secret\n")
+    problems: list[DataError] = []
+    names = ["000000", "../secret"]
+    assert len(list(read_kitti(str(tmp_path), names, problems.append))) == 1
+    (problem,) = problems
+    assert problem.where == f"{tmp_path}/ImageSets/train.txt:3"
+    assert problem.what == "there is neither an image nor a label file of frame '../secret'; remove it"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from imitation.datasets.parquet import FrameStore, read_frames, read_ids, write_frames
 from imitation.datasets.registry import open_dataset
 from imitation.datasets.validate import FrameChecker
+from imitation.inspection import inspect_dataset, listed_frames
 from imitation.records import Box, Frame, Object, frames_to_table
 from imitation.settings import DataError, UserError
 
@@ -203,3 +204,28 @@ def test_no_column_stops_the_others(parts: Path, data: st.DataObject, name: str)
     assert len({i for i in found if i[:2] in ("p0", "p2") and i[2] == "f"}) == 10
     assert all(problem.where.startswith(f"{parts}/1.parquet") for problem in problems)
     assert len(found) == 15 or problems
+
+
+def test_folders_that_are_links_multiply_nothing(
+    parts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A link to the folder itself or to one of its parents would hold the same files for ever."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write_frames(frames(7), str(elsewhere / "7.parquet"))
+    for name, target in (("self", parts), ("up", parts.parent), ("out", elsewhere)):
+        (parts / name).symlink_to(target)
+    problems: list[DataError] = []
+    assert len(read_all(parts, problems)) == 15
+    assert {problem.where for problem in problems} == {f"{parts}/up", f"{parts}/out"}
+    assert all("is a symbolic link, not followed" in problem.what for problem in problems)
+    with pytest.raises(DataError, match="not followed"):
+        list(read_frames(str(parts)))
+
+
+def test_a_broken_image_is_named_by_file_and_row(parts: Path) -> None:
+    images = [png(0), None, png(1)[:70], png(2, WIDTH + 2, HEIGHT), png(3)]
+    rewrite(parts / "1.parquet", lambda table: replaced(table, "image", pa.array(images)))
+    dataset = open_dataset("parquet", str(parts))
+    problems = inspect_dataset(dataset, listed_frames(dataset)).problems
+    places = [problem.where for problem in problems if "byte for byte" not in problem.what]
+    assert sorted(places) == [f"{parts}/1.parquet: row {i}" for i in (1, 2, 3)]

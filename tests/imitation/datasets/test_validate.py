@@ -46,6 +46,8 @@ def _cuboid(**changes: float) -> Frame:
         (_with(truncation=-0.1), "truncation is -0.1"),
         (_with(occlusion=nan), "occlusion is nan"),
         (_with(alpha=inf), "alpha is inf"),
+        (_with(occlusion_level=9), "occlusion_level is 9, not one of 0, 1, 2, 3"),
+        (_with(difficulty=0), "difficulty is 0, not one of 1, 2"),
         (_with(category=""), "category is empty"),
         (_cuboid(z=nan), "cuboid's z is nan"),
         (_cuboid(width=0.0), "cuboid's width is 0 m"),

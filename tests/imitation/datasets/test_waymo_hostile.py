@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imitation.datasets.waymo import WaymoReader
+from imitation.inspection import inspect_dataset, listed_frames
 from imitation.records import Frame
 from imitation.settings import DataError
 from imitation.splits import SplitSettings
@@ -253,8 +254,8 @@ values = st.sampled_from(
 def test_no_component_stops_the_other_segments(root: Path, data: st.DataObject, component: str) -> None:
     file = root / component / "s1.parquet"
     table = pq.read_table(root / component / "s0.parquet")
-    if component == "camera_image":
-        table = table.set_column(0, SEGMENT, pa.array(["s1"] * 4))
+    if component in ("camera_image", "camera_box"):
+        table = table.set_column(0, SEGMENT, pa.array(["s1"] * len(table)))
     place = data.draw(st.integers(0, table.num_columns - 1))
     column, bad = table.column(place).to_pylist(), data.draw(values)
     column[data.draw(st.integers(0, len(column) - 1))] = bad
@@ -268,3 +269,58 @@ def test_no_component_stops_the_other_segments(root: Path, data: st.DataObject, 
     names = set(read_all(root, problems))
     assert len({name for name in names if name.startswith(("s0_", "s2_", "s3_"))}) == 12
     assert all("s1.parquet" in problem.where for problem in problems)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_file_that_is_a_link_out_of_the_dataset_is_not_followed(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, component: str
+) -> None:
+    file, disk = root / component / "s1.parquet", tmp_path_factory.mktemp("disk")
+    file.rename(disk / "s1.parquet")
+    file.symlink_to(disk / "s1.parquet")
+    problems: list[DataError] = []
+    assert len(read_all(root, problems)) == 12
+    (problem,) = problems
+    assert problem.where == str(file)
+    assert "is a symbolic link, not followed" in problem.what
+
+
+def test_a_component_may_lie_elsewhere_as_a_whole(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    disk = tmp_path_factory.mktemp("disk")
+    for component in ("camera_image", "stats"):
+        (root / component).rename(disk / component)
+        (root / component).symlink_to(disk / component)
+    assert len(read_all(root, None)) == 16
+
+
+def test_labels_of_another_segment_are_not_taken_for_its_own(root: Path) -> None:
+    """Segments share timestamps here: two files that were mistaken for each other would fit."""
+    rewrite(root / "camera_box/s1.parquet", SEGMENT, pa.array(["s1", "s2"]))
+    problems: list[DataError] = []
+    assert lost(root, problems) == {"11_FRONT"}
+    (problem,) = problems
+    assert problem.where == f"{root}/camera_box/s1.parquet: row 1"
+    assert "is 's2', but the image of this moment is of 's1'" in problem.what
+
+
+def test_an_id_that_a_cuboid_is_joined_by_stands_once_in_an_image(root: Path) -> None:
+    write_boxes(root, "s1", [*GOOD, box(10, 1, (20, 64, 20, 20), name="c10")])
+    problems: list[DataError] = []
+    assert lost(root, problems) == {"10_FRONT"}
+    (problem,) = problems
+    assert problem.where == f"{root}/camera_box/s1.parquet: row 2"
+    assert "key.camera_object_id 'c10' of this image already stands in row 0" in problem.what
+
+
+def test_a_broken_image_is_named_by_file_and_row(root: Path) -> None:
+    rewrite(
+        root / "camera_image/s1.parquet",
+        "[CameraImageComponent].image",
+        pa.array([*IMAGES[:3], IMAGES[3][:90]]),
+    )
+    reader = WaymoReader(str(root), SplitSettings())
+    found = inspect_dataset(reader, listed_frames(reader))
+    places = [problem.where for problem in found.problems if "byte for byte" not in problem.what]
+    assert places == [f"{root}/camera_image/s1.parquet: row 3"]

@@ -1,6 +1,7 @@
 """The sensor model: filter kernels, noise, exposure, white balance, vignette, blur, encoding."""
 
 import io
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -77,3 +78,52 @@ def test_encoding() -> None:
     ramp = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (16, 1, 3))
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode(ramp, 0)))), ramp)
     assert len(encode(ramp, 20)) < len(encode(ramp, 95))
+
+
+def test_read_noise_does_not_grow_with_the_signal(simulator: OpenGLSimulator) -> None:
+    clean = shot(simulator)
+    spread = {}
+    for name in ("noise", "read_noise"):
+        difference = (shot(simulator, **{name: 0.04}) - clean) / 255
+        middle, dark = (clean > 110) & (clean < 150), (clean > 40) & (clean < 70)
+        assert min(middle.sum(), dark.sum()) > 300
+        # Back in linear light, where both are made.
+        slope = {k: 1.055 / 2.4 * (v / 255) ** -1.4 for k, v in (("middle", 128.0), ("dark", 55.0))}
+        spread[name] = (difference[dark].std() / slope["dark"]) / (difference[middle].std() / slope["middle"])
+    assert spread["noise"] < 0.65
+    assert spread["read_noise"] > 0.75
+
+
+def test_aberration_moves_red_out_and_blue_in(simulator: OpenGLSimulator) -> None:
+    def edge(shift: float, channel: int) -> float:
+        """Where a bright pole's left edge lies at the picture's right, px."""
+        staged = scene(
+            actor("Pedestrian", 5.0, 9.0),
+            environment=Environment(weather="fog", haze=0.0),
+            sensor=replace(PLAIN, blur=0.6, bloom=0.0, aberration=shift),
+        )
+        row = picture(simulator, staged)[20:40, 150:198, channel].mean(axis=0)
+        weight = np.abs(np.diff(row))
+        return float((weight * np.arange(len(weight))).sum() / weight.sum())
+
+    plain = [edge(0.0, c) for c in range(3)]
+    moved = [edge(1.5, c) for c in range(3)]
+    assert moved[0] - plain[0] > 0.5
+    assert abs(moved[1] - plain[1]) < 0.1
+    assert moved[2] - plain[2] < -0.5
+
+
+def test_bloom_spreads_highlights_and_keeps_the_light(simulator: OpenGLSimulator) -> None:
+    staged = scene(
+        replace(actor("Car", 0.0, 14.0, yaw=math.pi / 2), lights=True),
+        environment=Environment(hour=23.0),
+        sensor=replace(PLAIN, bloom=0.0),
+    )
+    plain = picture(simulator, staged)
+    veiled = picture(simulator, replace(staged, sensor=replace(staged.sensor, bloom=0.3)))
+    lamp = np.unravel_index(plain.sum(axis=2).argmax(), plain.shape[:2])
+    assert veiled[lamp].sum() < plain[lamp].sum()
+    around = np.s_[max(lamp[0] - 12, 0) : lamp[0] + 12, max(lamp[1] - 20, 0) : lamp[1] + 20]
+    dark = plain[around].sum(axis=2) < 60
+    assert dark.sum() > 50
+    assert veiled[around][dark].mean() > plain[around][dark].mean() + 1

@@ -1,9 +1,7 @@
-"""The labels against an independent ray caster, and where things leave the picture."""
+"""Labels of scenes made by hand, where things leave the picture, and the parts of the measurement."""
 
-import functools
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,21 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imitation.records import Box, Camera, Cuboid, Object
+from imitation.records import Box, Object
 from sim_actors.opengl.renderer import OpenGLSimulator
 from sim_actors.opengl.truth import pack, visible_extents
 from sim_actors.scene import Actor, Scene
-from tests.sim_actors.opengl.staged import (
-    CAMERA,
-    HEIGHT,
-    SIZES,
-    WIDTH,
-    Expected,
-    actor,
-    cast,
-    random_scene,
-    scene,
-)
+from tests.sim_actors.opengl.staged import CAMERA, HEIGHT, SIZES, WIDTH, actor, scene
 
 
 def gap(a: Box, b: Box) -> float:
@@ -38,44 +26,10 @@ def iou(a: Box, b: Box) -> float:
     return shared / (a.area + b.area - shared)
 
 
-@functools.cache
-def oracle(seed: int) -> tuple[Scene, dict[int, Expected]]:
-    staged = random_scene(np.random.default_rng(seed), "standin" if seed % 3 == 0 else "simulator")
-    return staged, cast(staged, margin=140)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_labels_agree_with_a_ray_caster(simulator: OpenGLSimulator, seed: int) -> None:
-    staged, expected = oracle(seed)
-    found = {staged.actors.index(a): o for o, a in _paired(simulator.render(staged).objects, staged)}
-    for index, want in expected.items():
-        if index not in found:
-            assert want.visible_pixels <= 2
-            continue
-        got = found[index]
-        assert want.visible_box is not None
-        assert got.visible_box is not None
-        assert got.amodal_box is not None
-        assert got.occlusion is not None
-        assert got.truncation is not None
-        assert gap(got.visible_box, want.visible_box) <= 1.0
-        assert gap(got.amodal_box, want.amodal_box) <= 1.0
-        within = want.visible_pixels / max(1 - want.occlusion, 1e-9)
-        assert abs(got.occlusion - want.occlusion) <= 0.02 + 2 / within
-        assert abs(got.truncation - want.truncation) <= 0.02
-    assert found.keys() <= expected.keys()
-
-
 def _paired(objects: tuple[Object, ...], staged: Scene) -> list[tuple[Object, Actor]]:
     """Objects with the actors they label: cuboids are unique in a random scene."""
     by_cuboid = {a.cuboid: a for a in staged.actors}
     return [(o, by_cuboid[o.cuboid]) for o in objects if o.cuboid]
-
-
-def test_the_oracle_scenes_hold_the_hard_cases() -> None:
-    seen = [expected for seed in range(12) for expected in oracle(seed)[1].values()]
-    assert sum(e.occlusion > 0.3 and e.visible_pixels > 0 for e in seen) >= 5
-    assert sum(0.05 < e.truncation < 1 and e.visible_pixels > 0 for e in seen) >= 5
 
 
 @pytest.mark.parametrize("category", sorted(SIZES))
@@ -202,27 +156,3 @@ def test_packed_tiles_do_not_overlap(sizes: list[tuple[int, int]]) -> None:
             assert y + sizes[k][1] <= 30
             taken[y : y + sizes[k][1], x : x + sizes[k][0]] += 1
         assert taken.max(initial=0) <= 1
-
-
-def test_real_labels_agree_with_ours(simulator: OpenGLSimulator, shared_data: Path) -> None:
-    """KITTI's own 2D boxes of untruncated, unoccluded cars against those of our bodies in their cuboids."""
-    root = shared_data / "kitti101" / "training"
-    overlaps = []
-    for name in [path.stem for path in sorted((root / "label_2").glob("*.txt"))][:12]:
-        rows = (root / "calib" / f"{name}.txt").read_text().splitlines()
-        line = next(row for row in rows if row.startswith("P2"))
-        p = np.array(line.split()[1:], dtype=float).reshape(3, 4)
-        camera = Camera(p[0, 0], p[1, 1], p[0, 2], p[1, 2])
-        shift = np.linalg.inv(p[:, :3]) @ p[:, 3]
-        labelled: dict[Cuboid, Box] = {}
-        for row in (root / "label_2" / f"{name}.txt").read_text().splitlines():
-            kind, truncated, occluded, _, *values = row.split()
-            if kind == "Car" and float(truncated) == 0 and int(occluded) == 0:
-                x1, y1, x2, y2, h, w, length, x, y, z, yaw = map(float, values[:11])
-                x, y, z = (float(v) for v in np.array([x, y, z]) + shift)
-                labelled[Cuboid(x, y, z, length, w, h, yaw)] = Box(x1, y1, x2, y2)
-        cars = [replace(actor("Car", 0, 10), cuboid=cuboid) for cuboid in labelled]
-        frame = simulator.render(scene(*cars, camera=camera, width=1242, height=375))
-        overlaps += [iou(o.box, labelled[o.cuboid]) for o in frame.objects if o.cuboid]
-    assert len(overlaps) > 10
-    assert np.median(overlaps) > 0.9
