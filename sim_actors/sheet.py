@@ -29,7 +29,7 @@ def contact_sheet(
     cells = []
     for real, staged in pairs:
         cells += [frame_cell(real, f"{real.frame_id}  ({source})", cell_width, names=names)]
-        cells += [frame_cell(staged, f"{staged.frame_id}  (re-staged)", cell_width, names=names)]
+        cells += [frame_cell(staged, f"{staged.frame_id}  ({_kind(staged)})", cell_width, names=names)]
     _write(cells, 2, path)
 
 
@@ -47,6 +47,12 @@ def frame_cell(frame: Frame, text: str, width: int, *, names: bool = False) -> I
         (width, max(1, round(drawn.height * width / drawn.width))), Image.Resampling.LANCZOS
     )
     return caption(scaled, text)
+
+
+def _kind(frame: Frame) -> str:
+    """How a frame came to be, as far as its lineage says."""
+    in_photo = frame.origin is not None and '"backdrop":{' in frame.origin.scene
+    return "set into the photo" if in_photo else "re-staged"
 
 
 def _write(cells: Sequence[Image.Image], columns: int, path: str | Path) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from imitation.settings import DataError
+from sim_actors.actor import SceneJob, SimulatorHost
 from sim_actors.backdrop import Backdrop, Look, Occluder, digest_of
+from sim_actors.factory import SimulatorSpec
 from sim_actors.scene import Scene
 from sim_actors.simulator import NO_BACKDROPS, unsupported
 from tests.sim_actors.photos import photographed, road_pixels
 from tests.sim_actors.scenes import KITTI, SIZE, cuboid, street
-from tests.sim_actors.toy_simulators import ToySimulator
+from tests.sim_actors.toy_simulators import PATH, ToySimulator
 
 PHOTO = photographed(street())
 BACKDROP = Backdrop(
@@ -63,6 +65,9 @@ def test_another_photo_is_refused(tmp_path: Path) -> None:
 
 def test_a_simulator_that_knows_no_backdrops_is_not_asked() -> None:
     """A user's simulator from before there were any would render an empty road, and say nothing."""
+    host = SimulatorHost(SimulatorSpec(PATH))
+    host.start()
+    assert host.render(SceneJob(SCENE)).unsupported == (NO_BACKDROPS,)
     simulator = ToySimulator()
     assert unsupported(simulator, SCENE) == [NO_BACKDROPS]
     assert unsupported(simulator, SCENE.replace(backdrop=None)) == []
