@@ -110,7 +110,7 @@ def test_a_known_cuboid_is_drawn_where_the_camera_projects_it(simulator: OpenGLS
 
 def test_behind_outside_and_hidden_give_no_object(simulator: OpenGLSimulator) -> None:
     behind, beside = actor("Car", 0.0, -8.0), actor("Car", 40.0, 12.0)
-    front, hidden = actor("Truck", 0.0, 10.0, labelled=False), actor("Pedestrian", 0.0, 24.0)
+    front, hidden = actor("Van", 0.0, 10.0, labelled=False), actor("Pedestrian", 0.0, 24.0)
     assert simulator.render(scene(behind, beside, front, hidden)).objects == ()
     assert len(simulator.render(scene(hidden)).objects) == 1
 
