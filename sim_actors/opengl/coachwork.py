@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -61,11 +62,13 @@ class Arch:
 
 @dataclass(frozen=True)
 class Coach:
-    """What `skin` draws. `roofline` is the silhouette from bonnet edge to tail as (x, height, length
-    of the rounding), `belt` the window sill as (x, height); `roof` the roof's width and `nose_width`,
-    `tail_width` the ends' as shares of the width; `crown` the rise of the roof over its rails;
-    `section` how wide lines 3-8 are; `bow` how far the screens bulge; `screens` (x from, x to) of
-    windscreen and rear window; `flare` of the arches, m."""
+    """What `skin` draws. `roofline` is the silhouette from the nose's edge to the tail's (where its first
+    and last x are put) as (x, height, length of the rounding), `belt` the window sill as (x, height);
+    `roof` the roof's width and `nose_width`, `tail_width` the ends' as shares of the width, `taper` the
+    share of the length over which they narrow; `crown` the rise of the roof over its rails; `bonnet`
+    its width as a share of the shoulders'; `section` how wide lines 3-8 are; `bow` how far the screens
+    bulge; `screens` (x from, x to) of windscreen and rear window; `flare` of the arches and depth of
+    the `house` behind them; `pitch`: the longest way between stations."""
 
     length: float
     width: float
@@ -123,7 +126,7 @@ def _stations(c: Coach, roofline: np.ndarray) -> np.ndarray:
     kept.sort()
     fill = [
         a + (b - a) * (k + 1) / (count + 1)
-        for a, b in zip(kept, kept[1:])
+        for a, b in pairwise(kept)
         for count in [math.ceil((b - a) / c.pitch) - 1]
         for k in range(count)
     ]
@@ -133,6 +136,7 @@ def _stations(c: Coach, roofline: np.ndarray) -> np.ndarray:
 def _lines(c: Coach) -> tuple[np.ndarray, np.ndarray]:
     """The stations (S,) and the 15 lines' points of the half z >= 0 there: (S, 15, 3)."""
     roofline = rounded(c.roofline)
+    roofline[[0, -1], 0] = c.nose.depth, c.length - c.tail.depth
     x = _stations(c, roofline)
     first, last, half = x[0], x[-1], c.width / 2
     top = np.interp(x, roofline[:, 0], roofline[:, 1])

@@ -222,7 +222,7 @@ def head(p: Person, hip: Point) -> list[Part]:
 
     parts.append(dot(0.102, 0.083, 0.0, (0.03, 0.04, 0.022), M.SKIN))
     parts += [dot(0.083, 0.118, s * 0.032, (0.022, 0.014, 0.026), M.HAIR) for s in (-1, 1)]
-    back = (0.02, 0.02, 0.013, 0.006, 0.006)  # m: the shell leaves the face free and covers the crown
+    back = (0.02, 0.016, 0.003, 0.0, 0.0)  # m: the shell leaves the face free and covers the crown
     grown = [(y, x - b, 1.03 * d + 0.004, 1.1 * w) for b, (y, x, d, w) in zip(back, skull[3:])]
     top = (grown[-1][0] + 0.012, grown[-1][1], 0.6 * grown[-1][2], 0.6 * grown[-1][3])
     if p.hair in ("short", "bun", "cap"):
@@ -293,7 +293,7 @@ def _arms(p: Person, hip: Point) -> list[Part]:
 
 def _seat(p: Person, hip: Point, low: float) -> list[Part]:
     k, under = p.scale, hip[1] - 0.13 * p.scale
-    long, wide = (0.46 * k, 0.5 * k) if p.seat == "chair" else (0.48 * k, 1.1 * k)
+    long, wide = (0.46 * k, 0.5 * k) if p.seat == "chair" else (0.5 * k, 0.86 * k)
     x = hip[0] + 0.06 * k
     parts = [box((x, under, 0), (long, 0.05, wide), M.WOOD)]
     back = x - long / 2

@@ -14,7 +14,7 @@ _GAP = 0.45  # m, of bellows between cars
 def _cab(depth: float, power: float, lamp: M) -> Face:
     return Face(
         rows=(0.36, 0.5, 0.64, 0.8, 0.95),
-        rake=(0.1, 0.03, 0.0, 0.0, 0.02, 0.05, 0.07, 0.35, 0.5),
+        rake=(0.1, 0.03, 0.0, 0.0, 0.02, 0.05, 0.06, 0.18, 0.26),
         depth=depth,
         power=power,
         patches=(
@@ -50,8 +50,8 @@ def _car(
         sill=0.26,
         floor=0.3,
         roof=0.9,
-        nose_width=0.95 if nose.depth > 0.1 else 1.0,
-        tail_width=0.95 if tail.depth > 0.1 else 1.0,
+        nose_width=0.985 if nose.depth > 0.1 else 1.0,
+        tail_width=0.985 if tail.depth > 0.1 else 1.0,
         patches=patches,
         section=(0.98, 0.99, 1.0, 1.0, 1.0, 0.985),
         crown=0.2,
@@ -63,11 +63,11 @@ def _car(
 
 def tram(
     cars: tuple[float, ...] = (15.0,), width: float = 2.4, height: float = 3.5, doors: int = 3,
-    depth: float = 0.75, power: float = 2.8,
+    depth: float = 0.55, power: float = 4.0,
 ) -> Mesh:  # fmt: skip
     """A tram of one or several cars of these lengths, m; `depth` and `power` shape its cabs. It
     runs either way."""
-    roof, start = height - 0.42, 0.0
+    roof, start = height - 0.3, 0.0
     parts: list[Part] = []
     for k, long in enumerate(cars):
         nose = _cab(depth, power, M.HEADLAMP) if k == 0 else _FLAT
@@ -93,11 +93,11 @@ def tram(
                 parts += [wheel(-x + d, 0.3, 0.4 * width, s, 0.12, "cover") for d in (-0.8, 0.8)]
                 parts.append(box((-x, 0.34, s * 0.46 * width), (2.6, 0.3, 0.06), M.TRIM))
             parts.append(box((-x, 0.3, 0), (2.4, 0.3, 0.7 * width), M.TYRE))
-        parts.append(box((-(start + 0.5 * long), roof + 0.1, 0), (0.5 * long, 0.24, 0.66 * width), M.METAL))
+        parts.append(box((-(start + 0.5 * long), roof + 0.12, 0), (0.72 * long, 0.3, 0.74 * width), M.METAL))
         start += long + _GAP
     whole = sum(cars) + _GAP * (len(cars) - 1)
     x = -0.32 * whole
-    knee = (x - 0.75, (roof + height) / 2 + 0.05, 0.0)
-    parts += [tube([(x, roof + 0.2, 0), knee, (x + 0.15, height - 0.02, 0)], [0.03] * 3, M.METAL, 4)]
+    knee = (x - 0.75, height - 0.03, 0.0)
+    parts += [tube([(x, roof + 0.24, 0), knee, (x + 0.15, height - 0.02, 0)], [0.03] * 3, M.METAL, 4)]
     parts.append(box((x + 0.15, height - 0.015, 0), (0.08, 0.03, 1.5), M.METAL))
     return assemble(parts)

@@ -17,7 +17,7 @@ from sim_actors.opengl.people import Person, pedestrian
 from sim_actors.opengl.rail import tram
 from sim_actors.opengl.shapes import Mesh
 from sim_actors.opengl.trailers import trailer
-from sim_actors.opengl.trucks import CITY_BUS, bus, box_truck, tipper
+from sim_actors.opengl.trucks import CITY_BUS, box_truck, bus, tipper
 from sim_actors.opengl.two_wheelers import Bicycle, Motorcycle, bicycle, cyclist, motorcycle
 from sim_actors.opengl.vehicles import Vehicle, stretched, vehicle
 
@@ -200,44 +200,44 @@ TRAMS: dict[str, Callable[[], Mesh]] = {
 }
 
 _STROLL = Person(
-    hips=(0.32, -0.28),
-    knees=(0.06, 0.24),
-    arms=(-0.3, 0.32),
-    elbows=(0.35, 0.35),
-    girth=1.16,
-    lean=0.08,
-    sides=10,
-)
-_LADY = replace(_STROLL, girth=1.0, shoulders=0.86, pelvis=1.12, skirt=0.62, hair="bun", sides=10)
+    hips=(0.27, -0.26), knees=(0.06, 0.14), arms=(-0.56, 0.54), elbows=(0.15, 0.25), girth=1.16, lean=0.07,
+    stance=0.16, spread=0.16, sides=10,
+)  # fmt: skip
+_STILL = replace(_STROLL, hips=(0.08, -0.07), knees=(0.03, 0.03), stance=0.22, spread=0.08, lean=0.0)
 PEOPLE = {
     "strolling": _STROLL,
     "hurrying": replace(
         _STROLL,
-        hips=(-0.46, 0.58),
-        knees=(0.6, 0.12),
-        arms=(0.6, -0.6),
-        elbows=(0.9, 0.7),
-        lean=0.13,
+        hips=(-0.4, 0.44),
+        knees=(0.3, 0.1),
+        arms=(0.7, -0.7),
+        elbows=(0.2, 0.5),
+        lean=0.12,
         case=True,
     ),
-    "waiting": replace(
-        _STROLL, hips=(0.07, -0.05), knees=(0.05, 0.05), arms=(0.3, 0.2), elbows=(1.1, 0.9), lean=0.0
-    ),
-    "hooded": replace(_STROLL, hips=(-0.24, 0.3), arms=(0.35, -0.3), hair="hood", coat=0.2, bag=True),
-    "long_coat": replace(_STROLL, hips=(0.22, -0.2), coat=0.6, hair="cap", spread=0.16),
-    "long_skirt": _LADY,
+    "waiting": replace(_STILL, arms=(0.15, -0.05), elbows=(0.3, 0.3)),
+    "hooded": replace(_STROLL, arms=(0.6, -0.6), hips=(-0.27, 0.27), hair="hood", coat=0.2, bag=True),
+    "long_coat": replace(_STILL, arms=(0.05, -0.05), coat=0.6, hair="cap"),
+    "long_skirt": replace(_STROLL, girth=1.0, shoulders=0.86, pelvis=1.12, skirt=0.62, hair="bun"),
     "small_boy": replace(_STROLL, scale=0.7, head=1.24, shorts=True, girth=1.0),
 }
 _SEATED = replace(
-    _STROLL, hips=(1.5, 1.36), knees=(1.6, 1.3), arms=(0.6, 0.5), elbows=(0.8, 0.9), lean=0.28, seat="bench"
+    _STROLL,
+    stance=0.2,
+    hips=(1.5, 1.36),
+    knees=(1.6, 1.3),
+    arms=(0.6, 0.5),
+    elbows=(0.8, 0.9),
+    lean=0.28,
+    seat="bench",
 )
 SITTING = {"crouched": _SEATED, "upright": replace(_SEATED, lean=0.0, seat="chair", hair="cap")}
-_ROADSTER = Bicycle(wheel=0.36, base=1.12, bar=1.14, grip=0.28, rack=True, step_through=True)
+_ROADSTER = Bicycle(wheel=0.36, base=1.12, bar=1.14, grip=0.24, rack=True, basket=True, step_through=True)
 CYCLISTS: dict[str, Callable[[], Mesh]] = {
     "roadster": partial(cyclist, _ROADSTER, Person(lean=0.16, girth=1.15, hair="cap", sides=10)),
     "courier": partial(
         cyclist,
-        Bicycle(wheel=0.33, base=1.0, bar=1.0, grip=0.22, guards=False, crank=1.8),
+        Bicycle(wheel=0.33, base=1.0, bar=1.0, grip=0.2, guards=False, crank=1.8, rack=True, steer=0.25),
         Person(lean=0.62, hair="hood", bag=True, sides=10),
     ),
 }
@@ -245,7 +245,7 @@ BICYCLES: dict[str, Callable[[], Mesh]] = {"roadster_bike": partial(bicycle, _RO
 MOTORCYCLES: dict[str, Callable[[], Mesh]] = {
     "moped": partial(
         motorcycle,
-        Motorcycle(base=1.2, wheel=0.28, seat=0.78, bar=1.02, grip=0.3),
+        Motorcycle(base=1.2, wheel=0.28, seat=0.78, bar=1.02, grip=0.3, bags=True),
         Person(lean=0.1, hair="helmet", sides=10),
     )
 }

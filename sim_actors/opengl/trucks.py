@@ -296,10 +296,10 @@ CITY_BUS = Vehicle(
     axles=(2.75, 8.9),
     arch=0.07,
     sill=0.28,
-    roof=0.94,
-    crown=0.14,
-    nose_width=0.985,
-    tail_width=0.99,
+    roof=0.96,
+    crown=0.1,
+    nose_width=0.995,
+    tail_width=0.995,
     taper=0.15,
     section=(0.985, 0.99, 0.995, 1.0, 1.0, 0.995),
     windows=((0.16, 0.5), *_panes(0.55, 11.5, 8)),
@@ -313,14 +313,14 @@ CITY_BUS = Vehicle(
 COACH = replace(
     CITY_BUS,
     height=3.5,
-    roofline=((0.3, 3.2, 0), (0.9, 3.46, 0.4), (11.3, 3.5, 0.4), (11.76, 3.2, 0)),
+    roofline=((0.24, 3.24, 0), (0.8, 3.46, 0.4), (11.3, 3.5, 0.4), (11.76, 3.2, 0)),
     belt=((0.3, 1.25), (1.6, 1.62), (11.76, 1.68)),
     nose=replace(
         CITY_BUS.nose,
         rows=(0.28, 0.42, 0.6, 0.8, 1.02),
-        rake=(0.06, 0.02, 0.0, 0.02, 0.05, 0.08, 0.1, 0.42, 0.55),
-        depth=0.3,
-        power=4.0,
+        rake=(0.06, 0.02, 0.0, 0.02, 0.03, 0.05, 0.06, 0.22, 0.28),
+        depth=0.22,
+        power=5.0,
     ),
     tail=replace(
         CITY_BUS.tail,
@@ -338,7 +338,7 @@ def bus(v: Vehicle) -> Mesh:
     """A bus with its roof unit and the mirrors of its class."""
     half, y = v.width / 2, v.belt[0][1] + 0.95
     parts = vehicle_parts(v)
-    parts.append(box((-0.4 * v.length, v.roofline[1][1] + 0.05, 0), (2.6, 0.2, 0.62 * v.width), M.METAL))
+    parts.append(box((-0.4 * v.length, v.roofline[1][1] + 0.01, 0), (3.4, 0.16, 0.78 * v.width), M.METAL))
     parts += [
         part
         for s in (-1, 1)

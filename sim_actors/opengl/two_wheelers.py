@@ -17,7 +17,8 @@ from sim_actors.opengl.wheels import revolved
 class Bicycle:
     """A bicycle, m: `wheel` radius, `base` between the axles, heights of `bar` and `saddle`, half
     width `grip` of the bar; `drop` bars; `rack` with a pannier on each side, `basket` in front,
-    `guards` over the wheels; `step_through` frame; `crank`: the pedals' turn, rad."""
+    `guards` over the wheels; `step_through` frame; `crank` and
+    `steer`: turns of the pedals and of the front wheel, rad."""
 
     wheel: float = 0.34
     base: float = 1.04
@@ -30,6 +31,7 @@ class Bicycle:
     guards: bool = True
     step_through: bool = False
     crank: float = 0.5
+    steer: float = 0.0
 
 
 _BOTTOM: Point = (-0.08, 0.28, 0.0)  # the crank's axle
@@ -41,9 +43,22 @@ def _pedal(b: Bicycle, side: int) -> Point:
     return (_BOTTOM[0] + _ARM * math.cos(turn), _BOTTOM[1] + _ARM * math.sin(turn), side * 0.13)
 
 
+def _steered(part: Part, x: float, angle: float) -> Part:
+    """The part turned to the left about the upright axis at `x`."""
+    c, s = math.cos(angle), math.sin(angle)
+    turn = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+    axis = np.array([x, 0.0, 0.0])
+    return Part((part.corners - axis) @ turn + axis, part.materials)
+
+
 def _wheels(b: Bicycle) -> list[Part]:
+    front = _wheel(b, b.base / 2)
+    return [*_wheel(b, -b.base / 2), *(_steered(part, b.base / 2 - 0.1, b.steer) for part in front)]
+
+
+def _wheel(b: Bicycle, at: float) -> list[Part]:
     parts: list[Part] = []
-    for x in (b.base / 2, -b.base / 2):
+    for x in (at,):
         parts.append(hoop((x, b.wheel, 0), b.wheel, 0.02, M.TYRE, 20))
         parts.append(hoop((x, b.wheel, 0), b.wheel - 0.036, 0.01, M.METAL, 20))
         hub = np.array([x, b.wheel, 0.0])
@@ -76,12 +91,17 @@ def _bicycle(b: Bicycle) -> list[Part]:
         axle: Point = (rear, b.wheel, s * 0.055)
         stays = [(axle, (_BOTTOM[0], _BOTTOM[1], s * 0.03)), (axle, (seat_lug[0], seat_lug[1], s * 0.02))]
         parts += [tube(ends, [0.009, 0.009], M.PAINT, 4) for ends in stays]
-        fork = [
-            (neck[0], neck[1], s * 0.03),
-            (front - 0.05, b.wheel + 0.12, s * 0.05),
-            (front, b.wheel, s * 0.05),
-        ]
-        parts.append(tube(fork, [0.013, 0.012, 0.01], M.PAINT, 4))
+        fork = tube(
+            [
+                (neck[0], neck[1], s * 0.03),
+                (front - 0.05, b.wheel + 0.12, s * 0.05),
+                (front, b.wheel, s * 0.05),
+            ],
+            [0.013, 0.012, 0.01],
+            M.PAINT,
+            4,
+        )
+        parts.append(_steered(fork, front - 0.1, b.steer))
         pedal = _pedal(b, s)
         parts.append(
             tube(
@@ -117,7 +137,7 @@ def _bicycle(b: Bicycle) -> list[Part]:
     parts.append(box((*lamp, 0), (0.03, 0.06, 0.05), M.TAILLAMP))
     if b.rack:
         parts.append(box((rear - 0.02, b.wheel + 0.42, 0), (0.42, 0.025, 0.13), M.METAL))
-        parts += [box((rear - 0.08, b.wheel + 0.24, s * 0.15), (0.36, 0.3, 0.13), M.TRIM) for s in (-1, 1)]
+        parts += [box((rear - 0.13, b.wheel + 0.24, s * 0.17), (0.36, 0.3, 0.13), M.TRIM) for s in (-1, 1)]
     if b.basket:
         parts.append(box((front - 0.02, b.bar - 0.17, 0), (0.3, 0.22, 0.38), M.WOOD))
     return parts
@@ -136,11 +156,15 @@ def _rider(
     for side, pedal, grip in zip((1, -1), pedals, grips):
         top = np.array([hip[0], hip[1], side * 0.088 * p.pelvis])
         ankle = np.array([pedal[0] - 0.07, pedal[1] + 0.1, pedal[2]])
-        knee = bend(top, ankle, THIGH * p.scale, SHIN * p.scale, forward=True) + [0, 0, side * knee_out]
+        knee = bend(top, ankle, THIGH * p.scale, SHIN * p.scale, forward=True) + np.array(
+            [0, 0, side * knee_out]
+        )
         parts += leg(p, _point(top), _point(knee), _point(ankle), -0.12)
         shoulder = np.array(shoulder_of(p, hip, side))
-        hand = np.array(grip) + [-0.05, 0.05, 0.0]
-        elbow = bend(shoulder, hand, UPPER * p.scale, FORE * p.scale, forward=False) + [0, 0, side * 0.05]
+        hand = np.array(grip) + np.array([-0.05, 0.05, 0.0])
+        elbow = bend(shoulder, hand, UPPER * p.scale, FORE * p.scale, forward=False) + np.array(
+            [0, 0, side * 0.02]
+        )
         parts += arm(p, _point(shoulder), _point(elbow), _point(hand))
     return parts
 
@@ -174,7 +198,8 @@ def bend(start: np.ndarray, end: np.ndarray, first: float, second: float, forwar
 @dataclass(frozen=True)
 class Motorcycle:
     """A motorcycle, m: `base` between axles, `wheel` radius, `seat` and `bar` heights, half width
-    `grip` of the bar; `scooter`: a floor for the feet and a shield before the knees; `case` behind."""
+    `grip` of the bar; `scooter`: a floor for the feet and a shield before the knees; `case` behind,
+    `bags` on its flanks."""
 
     base: float = 1.4
     wheel: float = 0.31
@@ -183,6 +208,7 @@ class Motorcycle:
     grip: float = 0.34
     scooter: bool = False
     case: bool = False
+    bags: bool = False
 
 
 def _motorcycle(m: Motorcycle) -> list[Part]:
@@ -192,10 +218,16 @@ def _motorcycle(m: Motorcycle) -> list[Part]:
     for x in (front, rear):
         wide = 0.055 if x > 0 else 0.075
         rim: list[tuple[float, float, M]] = [
-            (0.6 * r, -0.6 * wide, M.TYRE), (0.93 * r, -wide, M.TYRE), (r, -0.4 * wide, M.TYRE), (r, 0.4 * wide, M.TYRE),
-            (0.93 * r, wide, M.TYRE), (0.68 * r, 0.7 * wide, M.METAL), (0.62 * r, 0.3 * wide, M.TRIM),
-            (0.3 * r, 0.3 * wide, M.METAL), (0.0, 0.9 * wide, M.METAL),
-        ]  # fmt: skip
+            (0.6 * r, -0.6 * wide, M.TYRE),
+            (0.93 * r, -wide, M.TYRE),
+            (r, -0.4 * wide, M.TYRE),
+            (r, 0.4 * wide, M.TYRE),
+            (0.93 * r, wide, M.TYRE),
+            (0.68 * r, 0.7 * wide, M.METAL),
+            (0.62 * r, 0.3 * wide, M.TRIM),
+            (0.3 * r, 0.3 * wide, M.METAL),
+            (0.0, 0.9 * wide, M.METAL),
+        ]
         disc = revolved(rim, 18).moved(x=x, y=r)
         back = Part(disc.corners[:, ::-1] * np.array([1, 1, -1]), disc.materials)
         parts += [disc, back]
@@ -216,14 +248,14 @@ def _motorcycle(m: Motorcycle) -> list[Part]:
         )
         parts.append(
             tube(
-                [(head[0], m.bar, s * 0.7 * m.grip), (head[0] + 0.04, m.bar + 0.16, s * 0.8 * m.grip)],
+                [(head[0], m.bar, s * 0.7 * m.grip), (head[0] + 0.04, m.bar + 0.16, s * 0.72 * m.grip)],
                 [0.008] * 2,
                 M.TRIM,
                 4,
             )
         )
         parts.append(
-            ellipsoid((head[0] + 0.04, m.bar + 0.18, s * 0.8 * m.grip), (0.02, 0.04, 0.065), M.TRIM, 6)
+            ellipsoid((head[0] + 0.04, m.bar + 0.18, s * 0.72 * m.grip), (0.02, 0.04, 0.065), M.TRIM, 6)
         )
         parts.append(box((rear - 0.14, m.seat - 0.08, s * 0.13), (0.05, 0.04, 0.06), M.TAILLAMP))
     arc = np.linspace(0.5, 2.5, 7)
@@ -285,6 +317,8 @@ def _motorcycle(m: Motorcycle) -> list[Part]:
         )
     if m.case:
         parts.append(box((rear - 0.02, m.seat + 0.2, 0), (0.34, 0.28, 0.42), M.TRIM))
+    if m.bags:
+        parts += [box((rear + 0.02, m.seat - 0.2, s * 0.25), (0.5, 0.32, 0.2), M.TRIM) for s in (-1, 1)]
     return parts
 
 

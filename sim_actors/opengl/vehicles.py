@@ -40,8 +40,8 @@ class Vehicle:
     arch: float = 0.05
     sill: float = 0.2
     roof: float = 0.68
-    nose_width: float = 0.96
-    tail_width: float = 0.955
+    nose_width: float = 0.975
+    tail_width: float = 0.985
     crown: float = 0.055
     bonnet: float = 0.9
     bow: float = 0.1

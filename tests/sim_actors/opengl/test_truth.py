@@ -120,7 +120,8 @@ def test_occlusion_of_half_a_car(simulator: OpenGLSimulator) -> None:
     alone = simulator.render(scene(car)).objects[0]
     wall = replace(actor("Truck", 4.0, 12.0), labelled=False)  # its left end covers the car's right half
     label = simulator.render(scene(car, wall)).objects[0]
-    assert alone.occlusion == 0.0
+    assert alone.occlusion is not None
+    assert alone.occlusion < 0.01  # where the tyres meet the road, a pixel may be either's
     assert alone.occlusion_level == 0
     assert label.occlusion is not None
     assert 0.2 < label.occlusion < 0.8
