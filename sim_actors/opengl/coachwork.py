@@ -191,11 +191,10 @@ def _lines(c: Coach) -> tuple[np.ndarray, np.ndarray]:
     for face, along, sign in ((c.nose, x - first, -1.0), (c.tail, last - x, 1.0)):
         rake = np.array([face.rake[0]] * 3 + list(face.rake) + [face.rake[-1]] * 3)
         points[:, :, 0] += sign * (np.clip(1 - along / 0.8, 0, 1) ** 2)[:, None] * rake
-        share = np.zeros((len(x), 15))
-        share[:, :3] = z[:, :3] / z[:, LIP : LIP + 1]
-        share[:, 3:RAIL] = 1.0
-        share[:, RAIL:] = z[:, RAIL:] / z[:, RAIL : RAIL + 1]
-        points[:, :, 0] -= sign * _bow(c, face, x, sign)[:, None] * face.bulge(share) / face.depth
+        across = np.ones((len(x), 15))
+        across[:, :LIP] = z[:, :LIP] / z[:, LIP : LIP + 1]
+        across[:, RAIL:] = z[:, RAIL:] / z[:, RAIL : RAIL + 1]
+        points[:, :, 0] -= sign * _bow(c, face, x, sign)[:, None] * face.bulge(across) / face.depth
     return x, points
 
 

@@ -15,11 +15,11 @@ CHILD = Person(scale=0.66, head=1.3, girth=1.04, shoulders=0.92)
 
 # Arms swing about as far as the feet stride, and the feet stand apart: the body then reaches into the
 # corners of its cuboid, as labelled cuboids of walkers are filled.
-_WALK = {"hips": (0.31, -0.3), "knees": (0.05, 0.16), "arms": (-0.66, 0.62), "elbows": (0.1, 0.22)}
-_STRIDE = {"hips": (-0.3, 0.33), "knees": (0.2, 0.06), "arms": (0.64, -0.68), "elbows": (0.2, 0.1)}
+_WALK = {"hips": (0.31, -0.3), "knees": (0.05, 0.16), "arms": (-0.58, 0.55), "elbows": (0.12, 0.24)}
+_STRIDE = {"hips": (-0.3, 0.33), "knees": (0.2, 0.06), "arms": (0.55, -0.59), "elbows": (0.24, 0.12)}
 _RUN = {"hips": (0.8, -0.4), "knees": (0.75, 0.9), "arms": (-0.75, 0.45), "elbows": (1.0, 1.4), "lean": 0.14}
 _STAND = {"hips": (0.09, -0.09), "knees": (0.02, 0.02), "stance": 0.21, "spread": 0.1}
-_APART = {"stance": 0.145, "spread": 0.2}
+_APART = {"stance": 0.17, "spread": 0.19}
 _SIT = {"hips": (1.5, 1.45), "knees": (1.45, 1.5), "arms": (0.45, 0.4), "elbows": (0.8, 0.9), "stance": 0.2}
 
 
@@ -41,13 +41,13 @@ PEDESTRIANS = {
     "walking_bag": _posed(Person(), _STRIDE, _APART, bag=True),
     "woman_walking": _posed(WOMAN, _STRIDE, _APART, case=True),
     "woman_skirt": _posed(
-        WOMAN, _WALK, _APART, skirt=0.42, hips=(0.29, -0.28), arms=(-0.6, 0.6), sleeves=False
+        WOMAN, _WALK, _APART, skirt=0.42, hips=(0.29, -0.28), arms=(-0.5, 0.5), sleeves=False
     ),
     "woman_standing": _posed(WOMAN, _STAND, coat=0.3, arms=(0.05, -0.05), elbows=(0.2, 0.4)),
     "woman_bag": _posed(WOMAN, _WALK, _APART, bag=True, hair="bun"),
     "child_walking": _posed(CHILD, _WALK, _APART, stance=0.16, spread=0.15),
     "child_standing": _posed(CHILD, _STAND, hair="cap", arms=(0.2, -0.1)),
-    "child_running": _posed(CHILD, _STRIDE, _APART, hair="long", skirt=0.25, hips=(-0.36, 0.4)),
+    "child_running": _posed(CHILD, _STRIDE, _APART, hair="long", skirt=0.25),
 }
 SITTING = {
     "sitting": _posed(Person(), _SIT, seat="chair"),
@@ -73,9 +73,7 @@ CYCLISTS: dict[str, Callable[[], Mesh]] = {
     ),
 }
 MOTORCYCLES: dict[str, Callable[[], Mesh]] = {
-    "motorcycle": partial(
-        motorcycle, Motorcycle(case=True, grip=0.3), Person(lean=0.4, hair="full_face", girth=1.08)
-    ),
+    "motorcycle": partial(motorcycle, Motorcycle(grip=0.3), Person(lean=0.4, hair="full_face", girth=1.08)),
     "scooter": partial(
         motorcycle,
         Motorcycle(base=1.26, wheel=0.25, seat=0.76, bar=1.04, grip=0.3, scooter=True, case=True),

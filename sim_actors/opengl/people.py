@@ -268,7 +268,7 @@ def arm(p: Person, shoulder: Point, elbow: Point, hand: Point) -> list[Part]:
     parts.append(ellipsoid(shoulder, (0.058 * k * wide, 0.05 * k, 0.055 * k), M.CLOTH_UPPER, 6))
     reach = np.array(hand) - np.array(elbow)
     tip = np.array(hand) + reach / np.linalg.norm(reach) * 0.15 * k
-    path = [_between(hand, tuple(tip), t) for t in (-0.1, 0.25, 0.65, 1.0)]  # type: ignore[arg-type]
+    path = [_between(hand, tuple(tip), t) for t in (-0.1, 0.25, 0.65, 1.0)]
     parts.append(tube(path, [0.026 * k, (0.042 * k, 0.02 * k), (0.042 * k, 0.018 * k), 0.012 * k], M.SKIN, 6))
     return parts
 

@@ -200,8 +200,8 @@ TRAMS: dict[str, Callable[[], Mesh]] = {
 }
 
 _STROLL = Person(
-    hips=(0.27, -0.26), knees=(0.06, 0.14), arms=(-0.56, 0.54), elbows=(0.15, 0.25), girth=1.16, lean=0.07,
-    stance=0.16, spread=0.16, sides=10,
+    hips=(0.27, -0.26), knees=(0.06, 0.14), arms=(-0.62, 0.6), elbows=(0.15, 0.25), girth=1.16, lean=0.07,
+    stance=0.18, spread=0.16, sides=10,
 )  # fmt: skip
 _STILL = replace(_STROLL, hips=(0.08, -0.07), knees=(0.03, 0.03), stance=0.22, spread=0.08, lean=0.0)
 PEOPLE = {

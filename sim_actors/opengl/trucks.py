@@ -191,7 +191,7 @@ def box_truck(
         parts += _flanks(start, min(axles) - radius - 0.2, width)
         parts += _mirrors(0.24, 1.95, min(cab.width / 2 + 0.02, width / 2 - 0.1))
     elif cab is LIGHT_CAB:  # under a nose of the body
-        low, high, half = cab.height - 0.06, height - 0.02, width / 2 - 0.02
+        low, high, half = cab.height - 0.1, height - 0.02, width / 2 - 0.02
         rings = [
             [
                 (-start + x, y, z)
@@ -338,14 +338,14 @@ def bus(v: Vehicle) -> Mesh:
     """A bus with its roof unit and the mirrors of its class."""
     half, y = v.width / 2, v.belt[0][1] + 0.95
     parts = vehicle_parts(v)
-    parts.append(box((-0.4 * v.length, v.roofline[1][1] + 0.01, 0), (3.4, 0.16, 0.78 * v.width), M.METAL))
+    parts.append(box((-0.4 * v.length, v.roofline[1][1], 0), (3.4, 0.14, 0.8 * v.width), M.METAL))
     parts += [
         part
         for s in (-1, 1)
         for part in (
-            box((-0.04, y + 0.1, s * (half - 0.12)), (0.1, 0.4, 0.2), M.TRIM),
+            box((-0.09, y + 0.1, s * (half - 0.1)), (0.1, 0.4, 0.2), M.TRIM),
             tube(
-                [(-0.08, y + 0.28, s * (half - 0.12)), (-0.35, y + 0.6, s * (half - 0.2))],
+                [(-0.1, y + 0.28, s * (half - 0.12)), (-0.35, y + 0.6, s * (half - 0.2))],
                 [0.025] * 2,
                 M.TRIM,
                 4,

@@ -54,7 +54,7 @@ def test_a_posed_body_fills_its_cuboid_to_a_centimetre(key: tuple[str, str, str]
 CATEGORIES = [(f.name, c) for f in FAMILIES.values() for c in f.bodies]
 # Wheels as thin as a bicycle's leave the corners of its cuboid empty, whoever rides it, and a
 # drawbar those of a trailer's. Nobody fills a box from all around.
-FILLED = {"cyclist": 0.8, "bicycle": 0.8, "motorcycle": 0.8, "misc": 0.85, "pedestrian": 0.87, "bus": 0.88}
+FILLED = {"cyclist": 0.83, "bicycle": 0.83, "motorcycle": 0.82, "misc": 0.87}
 
 
 @pytest.mark.parametrize(("family", "category"), CATEGORIES, ids=str)
@@ -74,7 +74,7 @@ def test_a_body_looks_as_large_as_its_cuboid(family: str, category: str) -> None
             corners = camera.project(cuboid.corners())
             overlaps.append(np.prod(np.ptp(points, axis=0)) / np.prod(np.ptp(corners, axis=0)))
     assert max(overlaps) <= 1.0 + 1e-6
-    assert np.median(overlaps) >= FILLED.get(category, 0.895)
+    assert np.median(overlaps) >= FILLED.get(category, 0.89)
 
 
 @pytest.mark.parametrize("key", [b for b in BODIES if b[1] in ("car", "van", "truck", "bus")], ids="-".join)
