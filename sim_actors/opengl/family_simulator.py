@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from sim_actors.opengl.cars import CARS, VANS
+from sim_actors.opengl.cars import CARS
 from sim_actors.opengl.crowd import BICYCLES, CYCLISTS, MOTORCYCLES, PEDESTRIANS, SITTING
 from sim_actors.opengl.family import Family, people, vehicles
 from sim_actors.opengl.rail import tram
 from sim_actors.opengl.surroundings import broadleaf, building, debris, hedge, pole, sign, wall
 from sim_actors.opengl.trailers import trailer
 from sim_actors.opengl.trucks import BUSES, TRUCKS
+from sim_actors.opengl.vans import VANS
 
 SIMULATOR = Family(
     name="simulator",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from sim_actors.opengl import cars
+from sim_actors.opengl import vans
 from sim_actors.opengl.coachwork import Face, Patch
 from sim_actors.opengl.materials import M
 from sim_actors.opengl.people import Person, pedestrian
@@ -148,7 +148,7 @@ OFFROADER = replace(
     plates=(0.5, 0.9),
     **(_OLD | {"wheel": 0.38, "roof": 0.86, "tyre": 0.22}),  # type: ignore[arg-type]
 )
-VAN = stretched(replace(cars.DELIVERY_VAN, **(_OLD | {"roof": 0.9, "wheel": 0.32})), 0.94, 0.9)  # type: ignore[arg-type]
+VAN = stretched(replace(vans.DELIVERY_VAN, **(_OLD | {"roof": 0.9, "wheel": 0.32})), 0.94, 0.9)  # type: ignore[arg-type]
 VAN = replace(VAN, nose=replace(_nose((0.26, 0.42, 0.58, 0.68, 0.84), 0.2), depth=VAN.nose.depth, power=4.5))
 CAB = Vehicle(
     length=3.0,

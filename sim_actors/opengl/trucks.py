@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from sim_actors.opengl.cars import DELIVERY_VAN
 from sim_actors.opengl.coachwork import Face, quads
 from sim_actors.opengl.materials import M
 from sim_actors.opengl.shapes import Mesh, Part, assemble, box, loft, tube
+from sim_actors.opengl.vans import DELIVERY_VAN
 from sim_actors.opengl.vehicles import Vehicle, vehicle_parts
 from sim_actors.opengl.wheels import wheel
 

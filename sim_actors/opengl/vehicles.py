@@ -25,7 +25,7 @@ class Vehicle:
     window where they lie on the roofline; `handles` where the doors open; `mirror` x of the door
     mirrors (None: none); `plates` the heights of the number plates (front, rear), 0 for none;
     `cladding`: sills and arches of bare plastic; `rails` on the roof; `doors`: folding doors of a bus
-    on its right side, (from, to); `dark_roof`: the roof is of glass or black.
+    on its right side, (from, to).
     """
 
     length: float
