@@ -124,7 +124,8 @@ class FreeSettings(Settings):
     zebra: float = Field(0.3, ge=0, le=1, description="chance of a zebra crossing, in built-up places")
     markings: float = Field(0.85, ge=0, le=1, description="chance that lanes are marked")
     surfaces: dict[Literal["asphalt", "concrete", "gravel"], float] = Field(
-        {"asphalt": 0.84, "concrete": 0.12, "gravel": 0.04}, description="how likely each surface is"
+        {"asphalt": 0.84, "concrete": 0.12, "gravel": 0.04},
+        description="how likely each surface is (gravel: not in cities and on motorways)",
     )
 
     @model_validator(mode="after")
@@ -217,7 +218,7 @@ def draw_road(rng: np.random.Generator, settings: FreeSettings, scenario: Scenar
     offset = -(own + 0.5 - lanes / 2) * width + float(rng.uniform(-0.4, 0.4))
     surfaces = list(settings.surfaces)
     surface = surfaces[int(rng.choice(len(surfaces), p=_shares(settings.surfaces)))]
-    if motorway and surface == "gravel":
+    if surface == "gravel" and scenario not in ("rural", "residential"):
         surface = "asphalt"
     bends = rng.random() < settings.curved
     bend = float(rng.uniform(-1, 1)) * settings.curvature.get(scenario, 0.0)
@@ -228,7 +229,7 @@ def draw_road(rng: np.random.Generator, settings: FreeSettings, scenario: Scenar
     marked = rng.random() < settings.markings * (0.6 if scenario == "residential" else 1.0)
     crosses = scenario == "junction"
     if crosses:
-        zebra_at = junction - crosswise / 2 - 7.5
+        zebra_at = junction - crosswise / 2 - 2.4  # between the stop line and the other road
     return Road(
         heading=float(rng.uniform(-1, 1)) * settings.heading,
         offset=offset,
