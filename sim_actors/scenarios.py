@@ -64,7 +64,7 @@ class FreeSettings(Settings):
     )
     actors_most: int = Field(20, ge=1, description="most actors in a scene")
     depth_vehicle: float = Field(29.0, gt=5, description="depth of vehicles, on average, m")
-    depth_person: float = Field(18.0, gt=3, description="depth of people, on average, m")
+    depth_person: float = Field(16.5, gt=3, description="depth of people, on average, m")
     depth_rider: float = Field(21.5, gt=3, description="depth of riders, on average, m")
     depth_shape: float = Field(2.8, gt=0.5, description="shape of the depths' gamma distribution")
     farthest: float = Field(85.0, gt=20, description="largest depth of an actor, m")
@@ -93,6 +93,10 @@ class FreeSettings(Settings):
         0.4, ge=0, le=1, description="share of a junction's vehicles that are on the crossing road"
     )
     walking_across: float = Field(0.25, ge=0, le=1, description="share of the people who cross the road")
+    riding_across: float = Field(0.15, ge=0, le=1, description="share of the riders who cross the road")
+    cycle_path: float = Field(
+        0.4, ge=0, le=1, description="share of the riders beside the lanes rather than at their edge"
+    )
     together: float = Field(0.4, ge=0, le=1, description="chance that somebody walks beside another person")
     curved: float = Field(0.5, ge=0, le=1, description="chance that the road bends")
     curvature: dict[Scenario, float] = Field(
