@@ -97,10 +97,10 @@ _HOUR_WORDS = {
 }
 
 
-def draw_colour(rng: np.random.Generator, kind: Kind, category: str | None = None) -> Colour:
+def draw_colour(rng: np.random.Generator, kind: Kind, category: str) -> Colour:
     """A colour for a thing of a kind: paint for vehicles, cloth for people, linear RGB in [0, 1]. A
     `category` (in any case) narrows it: vans and trucks are mostly white, buses in liveries."""
-    paint = _LIVERIES if kind == "rail" else _PALETTES.get((category or "").strip().lower(), _PAINT)
+    paint = _LIVERIES if kind == "rail" else _PALETTES.get(category.strip().lower(), _PAINT)
     palette = _CLOTHES if kind in ("person", "rider") else paint
     weights = np.array([weight for _, weight in palette])
     base = palette[int(rng.choice(len(palette), p=weights / weights.sum()))][0]

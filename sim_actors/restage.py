@@ -129,7 +129,7 @@ def restage(
             Actor(
                 category=obj.category,
                 cuboid=cuboid,
-                color=draw_colour(rng, prior.kind),
+                color=draw_colour(rng, prior.kind, obj.category),
                 seed=int(rng.integers(2**31)),
                 labelled=not obj.ignore,
                 lights=dark(light.hour) and prior.kind == "vehicle",

@@ -51,7 +51,7 @@ class Traffic:
         role = self._role()
         scale = 1 + self.rng.uniform(-1, 1, size=3) * (size_spread + prior.spread / 2)
         length, width, height = map(float, scale * (prior.length, prior.width, prior.height))
-        colour, seed = draw_colour(self.rng, prior.kind), int(self.rng.integers(2**31))
+        colour, seed = draw_colour(self.rng, prior.kind, category), int(self.rng.integers(2**31))
         for _ in range(_TRIES):
             parks = False
             if role == "plain":
