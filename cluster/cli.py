@@ -33,6 +33,7 @@ COMMANDS = {
     "evaluate": "runs",
     "score": "scores",
     "compare": "comparison",
+    "merge": "comparison",
     "predict": "runs",
     "export-model": "runs",
     "report": "runs",
@@ -157,6 +158,10 @@ def _measures(commands: Commands) -> None:
     compare.add_argument("--resamples", type=_positive, default=1000, help="of the bootstrap (default 1000)")
     compare.add_argument("--seed", type=int, default=0, help="of the bootstrap's draws")
     compare.add_argument("--json", action="store_true", help="as JSON, on standard output")
+
+    merge = commands.add_parser("merge", help="evaluations of different frames as one")
+    merge.add_argument("evaluations", nargs="+", metavar="EVAL", help="what `evaluate --out` or `mine` wrote")
+    merge.add_argument("--out", required=True, metavar="DIR", help="the folder of the merged evaluation")
 
 
 def _products(commands: Commands) -> None:

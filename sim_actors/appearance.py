@@ -11,19 +11,49 @@ from sim_actors.sizes import Kind
 
 Colour = tuple[float, float, float]
 
-# Linear RGB and how common: car paint after the yearly popularity surveys of the paint makers
-# (white, black, grey and silver are about four fifths of all cars).
+# Linear RGB and how common: car paint after the yearly popularity surveys of the paint makers Axalta,
+# BASF and PPG for Europe (grey, white, black and silver are about four fifths of all cars, blue and red
+# most of the rest), each main colour in the shades it is sold in.
 _PAINT: tuple[tuple[Colour, float], ...] = (
-    ((0.75, 0.75, 0.74), 0.27),
-    ((0.02, 0.02, 0.022), 0.22),
-    ((0.16, 0.16, 0.17), 0.19),
-    ((0.45, 0.46, 0.47), 0.13),
-    ((0.03, 0.07, 0.22), 0.08),
-    ((0.35, 0.02, 0.02), 0.06),
-    ((0.03, 0.12, 0.05), 0.02),
-    ((0.3, 0.25, 0.17), 0.02),
-    ((0.6, 0.35, 0.02), 0.01),
+    ((0.78, 0.78, 0.77), 0.19),  # white
+    ((0.66, 0.65, 0.6), 0.06),  # pearl
+    ((0.012, 0.012, 0.014), 0.17),  # black
+    ((0.025, 0.027, 0.035), 0.05),  # black with a blue flake
+    ((0.07, 0.073, 0.08), 0.1),  # anthracite
+    ((0.18, 0.185, 0.19), 0.11),  # grey
+    ((0.45, 0.46, 0.47), 0.11),  # silver
+    ((0.015, 0.03, 0.1), 0.06),  # dark blue
+    ((0.03, 0.12, 0.34), 0.04),  # blue
+    ((0.36, 0.014, 0.014), 0.045),  # red
+    ((0.11, 0.008, 0.014), 0.015),  # dark red
+    ((0.02, 0.07, 0.035), 0.015),  # green
+    ((0.24, 0.19, 0.12), 0.015),  # beige
+    ((0.09, 0.05, 0.03), 0.01),  # brown
+    ((0.62, 0.2, 0.01), 0.01),  # orange
+    ((0.66, 0.44, 0.02), 0.01),  # yellow
 )
+# Vans and trucks are bought for work, and most of them white.
+_WORKING: tuple[tuple[Colour, float], ...] = (
+    ((0.78, 0.78, 0.77), 0.58),
+    ((0.45, 0.46, 0.47), 0.08),
+    ((0.12, 0.125, 0.13), 0.08),
+    ((0.02, 0.02, 0.024), 0.05),
+    ((0.02, 0.06, 0.22), 0.07),
+    ((0.38, 0.02, 0.016), 0.06),
+    ((0.66, 0.44, 0.02), 0.04),
+    ((0.62, 0.2, 0.01), 0.02),
+    ((0.03, 0.13, 0.06), 0.02),
+)
+# Liveries of buses and trams: cities paint theirs alike, and seldom grey.
+_LIVERIES: tuple[tuple[Colour, float], ...] = (
+    ((0.72, 0.72, 0.7), 0.3),
+    ((0.66, 0.46, 0.03), 0.2),
+    ((0.45, 0.02, 0.018), 0.2),
+    ((0.03, 0.1, 0.32), 0.15),
+    ((0.03, 0.2, 0.08), 0.1),
+    ((0.45, 0.46, 0.47), 0.05),
+)
+_PALETTES = {"van": _WORKING, "truck": _WORKING, "bus": _LIVERIES, "tram": _LIVERIES}
 _CLOTHES: tuple[tuple[Colour, float], ...] = (
     ((0.03, 0.03, 0.04), 0.25),
     ((0.04, 0.07, 0.2), 0.2),
@@ -67,9 +97,11 @@ _HOUR_WORDS = {
 }
 
 
-def draw_colour(rng: np.random.Generator, kind: Kind) -> Colour:
-    """A colour for a thing of a kind: paint for vehicles, cloth for people, linear RGB in [0, 1]."""
-    palette = _CLOTHES if kind in ("person", "rider") else _PAINT
+def draw_colour(rng: np.random.Generator, kind: Kind, category: str) -> Colour:
+    """A colour for a thing of a kind: paint for vehicles, cloth for people, linear RGB in [0, 1]. A
+    `category` (in any case) narrows it: vans and trucks are mostly white, buses in liveries."""
+    paint = _LIVERIES if kind == "rail" else _PALETTES.get(category.strip().lower(), _PAINT)
+    palette = _CLOTHES if kind in ("person", "rider") else paint
     weights = np.array([weight for _, weight in palette])
     base = palette[int(rng.choice(len(palette), p=weights / weights.sum()))][0]
     return shade(base, float(rng.uniform(0.8, 1.25)))

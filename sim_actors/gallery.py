@@ -23,12 +23,13 @@ from PIL import Image
 from imitation.drawing import caption, category_colour, draw_labels, draw_objects, grid
 from imitation.records import Camera, Cuboid, Frame
 from sim_actors.appearance import dark, environment
-from sim_actors.free import free_scene
+from sim_actors.free import FreeSettings, free_scene
 from sim_actors.ground import ground_y
 from sim_actors.opengl.families import FAMILIES
 from sim_actors.opengl.meshes import body_mesh
 from sim_actors.opengl.renderer import OpenGLSimulator
 from sim_actors.randomize import RandomizeSettings
+from sim_actors.scenarios import SCENARIOS
 from sim_actors.scene import Actor, Environment, Road, Scene, Sensor, Weather
 
 CAMERA = Camera(721.5, 721.5, 621.0, 172.5, 1.65, 0.0)  # KITTI's, centred
@@ -74,7 +75,7 @@ def bodies(simulator: OpenGLSimulator) -> Image.Image:
     return grid(cells, 6)
 
 
-def street(hour: float, weather: Weather, seed: int = SEED) -> Scene:
+def street(hour: float, weather: Weather, seed: int = SEED, free: FreeSettings | None = None) -> Scene:
     """The same free scene in another light."""
     scene = free_scene(
         RandomizeSettings(),
@@ -86,6 +87,7 @@ def street(hour: float, weather: Weather, seed: int = SEED) -> Scene:
         categories=CATEGORIES,
         convention="amodal_clipped",
         light=environment(weather, hour, -2.2),
+        free=free,
     )
     actors = tuple(replace(a, lights=dark(hour) and a.category in CATEGORIES[:3]) for a in scene.actors)
     return replace(scene, sensor=Sensor(), actors=actors)
@@ -99,10 +101,14 @@ def lights(simulator: OpenGLSimulator) -> Image.Image:
     return _sheet([(text, picture(simulator.render(scene))) for text, scene in scenes])
 
 
-def places(simulator: OpenGLSimulator, count: int = 12) -> Image.Image:
-    """Free scenes, as they come."""
-    scenes = [street(13.0 + 0.25 * seed, "clear", seed) for seed in range(count)]
-    return _sheet([(f"seed {k}", picture(simulator.render(scene))) for k, scene in enumerate(scenes)])
+def places(simulator: OpenGLSimulator, count: int = 10) -> Image.Image:
+    """Free scenes of every kind of place in turn."""
+    cells = []
+    for seed in range(count):
+        scenario = SCENARIOS[seed % len(SCENARIOS)]
+        scene = street(13.0 + 0.25 * seed, "clear", seed, FreeSettings(scenarios={scenario: 1.0}))
+        cells.append((scenario, picture(simulator.render(scene))))
+    return _sheet(cells)
 
 
 def truth(simulator: OpenGLSimulator) -> Image.Image:

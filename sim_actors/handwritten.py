@@ -107,7 +107,7 @@ class _Actor(Settings):
     def build(self, camera: Camera, hour: float, rng: np.random.Generator) -> Actor:
         prior = size_prior(self.category)
         kind = prior.kind if prior else "other"
-        drawn, seed = draw_colour(rng, kind), int(rng.integers(2**31))
+        drawn, seed = draw_colour(rng, kind, self.category), int(rng.integers(2**31))
         return Actor(
             category=self.category,
             cuboid=self._cuboid(camera),

@@ -232,7 +232,7 @@ def _looks(actor: Actor, settings: RandomizeSettings, rng: np.random.Generator, 
     prior = size_prior(actor.category)
     kind = "other" if prior is None else prior.kind
     lights = actor.lights or (kind == "vehicle" and dark(hour))
-    colour, seed = draw_colour(rng, kind), int(rng.integers(2**31))
+    colour, seed = draw_colour(rng, kind, actor.category), int(rng.integers(2**31))
     if rng.random() < settings.appearance * settings.strength:
         return replace(actor, color=colour, model="", seed=seed, lights=lights)
     return replace(actor, lights=lights)

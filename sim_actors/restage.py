@@ -15,7 +15,7 @@ from sim_actors.appearance import dark, draw_colour, environment, known_hour, kn
 from sim_actors.estimate import Cut, depth_by_height, estimate_cuboid, fit_ground
 from sim_actors.ground import camera_height, camera_pitch
 from sim_actors.roads import fit_road, road_yaw
-from sim_actors.scene import Actor, Convention, Environment, Scene
+from sim_actors.scene import Actor, Convention, Environment, Road, Scene
 from sim_actors.sizes import SIZES, SizePrior, size_prior
 from sim_actors.surroundings import draw_surroundings
 
@@ -136,7 +136,7 @@ def restage(
             Actor(
                 category=obj.category,
                 cuboid=cuboid,
-                color=draw_colour(rng, prior.kind),
+                color=draw_colour(rng, prior.kind, obj.category),
                 seed=int(rng.integers(2**31)),
                 labelled=not obj.ignore,
                 lights=dark(light.hour) and prior.kind == "vehicle",
@@ -144,7 +144,7 @@ def restage(
         )
     vehicles = [a.cuboid for a, (_, obj) in zip(actors, chosen) if _prior(obj).kind == "vehicle"]
     others = [actor.cuboid for actor in actors if actor.cuboid not in vehicles]
-    road = fit_road(vehicles, others)
+    road = _setting(fit_road(vehicles, others), others, rng)
     marked = 0.4 if road.kind == "residential" else 0.75
     road = replace(road, markings=bool(rng.random() < marked))
     return Scene(
@@ -160,6 +160,19 @@ def restage(
         convention=convention,
         seed=int(rng.integers(2**31)),
     )
+
+
+def _setting(road: Road, others: Collection[Cuboid], rng: np.random.Generator) -> Road:
+    """The road in a likely place: people walk in built-up ones, a road without them may be a country road,
+    without pavements where nothing stands on them."""
+    if road.kind:
+        return road
+    draw = float(rng.random())
+    if others:
+        return replace(road, kind="city" if draw < 0.4 else "residential" if draw < 0.7 else "")
+    if draw < 0.5:
+        return replace(road, kind="rural", sidewalk=0.0 if road.sidewalk <= 2.5 else road.sidewalk)
+    return road
 
 
 def _region(obj: Object) -> bool:

@@ -64,7 +64,7 @@ class FreeSettings(Settings):
     )
     actors_most: int = Field(20, ge=1, description="most actors in a scene")
     depth_vehicle: float = Field(29.0, gt=5, description="depth of vehicles, on average, m")
-    depth_person: float = Field(18.0, gt=3, description="depth of people, on average, m")
+    depth_person: float = Field(16.5, gt=3, description="depth of people, on average, m")
     depth_rider: float = Field(21.5, gt=3, description="depth of riders, on average, m")
     depth_shape: float = Field(2.8, gt=0.5, description="shape of the depths' gamma distribution")
     farthest: float = Field(85.0, gt=20, description="largest depth of an actor, m")
@@ -93,6 +93,10 @@ class FreeSettings(Settings):
         0.4, ge=0, le=1, description="share of a junction's vehicles that are on the crossing road"
     )
     walking_across: float = Field(0.25, ge=0, le=1, description="share of the people who cross the road")
+    riding_across: float = Field(0.15, ge=0, le=1, description="share of the riders who cross the road")
+    cycle_path: float = Field(
+        0.4, ge=0, le=1, description="share of the riders beside the lanes rather than at their edge"
+    )
     together: float = Field(0.4, ge=0, le=1, description="chance that somebody walks beside another person")
     curved: float = Field(0.5, ge=0, le=1, description="chance that the road bends")
     curvature: dict[Scenario, float] = Field(
@@ -124,7 +128,8 @@ class FreeSettings(Settings):
     zebra: float = Field(0.3, ge=0, le=1, description="chance of a zebra crossing, in built-up places")
     markings: float = Field(0.85, ge=0, le=1, description="chance that lanes are marked")
     surfaces: dict[Literal["asphalt", "concrete", "gravel"], float] = Field(
-        {"asphalt": 0.84, "concrete": 0.12, "gravel": 0.04}, description="how likely each surface is"
+        {"asphalt": 0.84, "concrete": 0.12, "gravel": 0.04},
+        description="how likely each surface is (gravel: not in cities and on motorways)",
     )
 
     @model_validator(mode="after")
@@ -217,7 +222,7 @@ def draw_road(rng: np.random.Generator, settings: FreeSettings, scenario: Scenar
     offset = -(own + 0.5 - lanes / 2) * width + float(rng.uniform(-0.4, 0.4))
     surfaces = list(settings.surfaces)
     surface = surfaces[int(rng.choice(len(surfaces), p=_shares(settings.surfaces)))]
-    if motorway and surface == "gravel":
+    if surface == "gravel" and scenario not in ("rural", "residential"):
         surface = "asphalt"
     bends = rng.random() < settings.curved
     bend = float(rng.uniform(-1, 1)) * settings.curvature.get(scenario, 0.0)
@@ -228,7 +233,7 @@ def draw_road(rng: np.random.Generator, settings: FreeSettings, scenario: Scenar
     marked = rng.random() < settings.markings * (0.6 if scenario == "residential" else 1.0)
     crosses = scenario == "junction"
     if crosses:
-        zebra_at = junction - crosswise / 2 - 7.5
+        zebra_at = junction - crosswise / 2 - 2.4  # between the stop line and the other road
     return Road(
         heading=float(rng.uniform(-1, 1)) * settings.heading,
         offset=offset,

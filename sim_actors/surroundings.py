@@ -19,7 +19,7 @@ _STYLES: dict[str, dict[str, float]] = {
     "": {"urban": 0.2, "residential": 0.28, "terrace": 0.12, "rural": 0.18, "commercial": 0.08, "park": 0.14},
     "city": {"urban": 0.75, "commercial": 0.15, "park": 0.1},
     "residential": {"residential": 0.6, "terrace": 0.25, "park": 0.1, "urban": 0.05},
-    "rural": {"rural": 0.85, "residential": 0.15},
+    "rural": {"rural": 0.5, "forest": 0.38, "residential": 0.12},
     "motorway": {"motorway": 1.0},
 }
 """Kind of road -> how likely each style is, for either side on its own."""
@@ -146,6 +146,16 @@ def _rural(layout: Layout, side: int) -> None:
         layout.row("rail", side, (0.5, 0.6), ((8, 8), (0.3, 0.3), (0.75, 0.75)), (0, 0), 60)
 
 
+def _forest(layout: Layout, side: int) -> None:
+    walk = layout.sidewalk
+    edge = layout.draw((1.2, 3.5))
+    trees: tuple[PropKind, ...] = ("tree", "tree", "tree", "conifer")
+    layout.row("bush", side, (walk + 0.6, walk + edge), ((1.2, 3.5), (1.2, 2.2), (0.8, 2.4)), (0.5, 6), 70)
+    layout.row(trees, side, (walk + edge + 0.5, walk + edge + 3), ((3.5, 7), (3.5, 6), (7, 13)), (0, 4), 80)
+    layout.row("grove", side, (walk + edge + 8, walk + edge + 11), ((16, 26), (7, 10), (9, 14)), (0, 2), 140)
+    layout.row("sign", side, (0.8, 1.2), ((0.06, 0.1), (0.5, 0.8), (2.0, 2.5)), (40, 110))
+
+
 def _commercial(layout: Layout, side: int) -> None:
     walk = layout.sidewalk
     kind: PropKind = "wall" if layout.chance(0.5) else "fence"
@@ -229,6 +239,7 @@ _ROWS: dict[str, Callable[[Layout, int], None]] = {
     "terrace": _terrace,
     "park": _park,
     "rural": _rural,
+    "forest": _forest,
     "commercial": _commercial,
     "motorway": _motorway,
 }

@@ -51,7 +51,7 @@ class Traffic:
         role = self._role()
         scale = 1 + self.rng.uniform(-1, 1, size=3) * (size_spread + prior.spread / 2)
         length, width, height = map(float, scale * (prior.length, prior.width, prior.height))
-        colour, seed = draw_colour(self.rng, prior.kind), int(self.rng.integers(2**31))
+        colour, seed = draw_colour(self.rng, prior.kind, category), int(self.rng.integers(2**31))
         for _ in range(_TRIES):
             parks = False
             if role == "plain":
@@ -133,9 +133,7 @@ class Traffic:
         if prior.kind == "person":
             return self._on_foot(along)
         if prior.kind == "rider":
-            side = self._side()
-            inside = float(self.rng.uniform(0.4, 1.1))
-            return along, side * (self.road.half - inside), self._yaw(along, side > 0, 0.06)
+            return self._riding(along)
         if prior.kind == "rail":
             return along, float(self.rng.uniform(-1, 1)), self._yaw(along, self._side() > 0, 0.01)
         if prior.kind == "other":
@@ -172,6 +170,17 @@ class Traffic:
         if rng.random() < 0.7:
             return along, across, self._yaw(along, rng.random() < 0.5, 0.2)
         return along, across, float(rng.uniform(-math.pi, math.pi))
+
+    def _riding(self, along: float) -> Spot:
+        rng, road = self.rng, self.road
+        side = self._side()
+        if rng.random() < self.settings.riding_across:
+            turn = side * math.pi / 2
+            return along, float(rng.uniform(-1, 1)) * (road.half + 2.0), self._yaw(along, True, 0.2) + turn
+        across = road.half - float(rng.uniform(0.4, 1.1))
+        if rng.random() < self.settings.cycle_path and road.sidewalk > 1.0:
+            across = self._edge() + float(rng.uniform(0.5, road.sidewalk))
+        return along, side * across, self._yaw(along, side > 0, 0.06)
 
     def _parking(self, along: float, size: tuple[float, float]) -> Spot:
         rng, road, settings = self.rng, self.road, self.settings

@@ -1,4 +1,4 @@
-"""`imitate compare`: two evaluations of the same frames, paired."""
+"""`imitate compare`: two evaluations of the same frames, paired. `imitate merge`: those of others, as one."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def compare(args: argparse.Namespace) -> None:
         print(json.dumps(result.to_dict() | {"seed": args.seed}, indent=2, allow_nan=False))
     else:
         print("\n".join(table(result, args.seed)))
+
+
+def merge(args: argparse.Namespace) -> None:
+    """Writes evaluations of different frames as one, and says how many rows it has."""
+    from imitation.merging import merge as merge_evaluations
+
+    count = merge_evaluations(args.evaluations, args.out)
+    print(f"{args.out}: {count} rows, one a frame and detector")
 
 
 def table(result: Comparison, seed: int) -> Iterator[str]:

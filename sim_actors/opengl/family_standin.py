@@ -7,166 +7,18 @@ photographs. It holds the same kinds of things under the same categories.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from sim_actors.opengl import surroundings as street
 from sim_actors.opengl import trees
 from sim_actors.opengl.buildings import building
-from sim_actors.opengl.family import Family, Film, Ground, Light, people, vehicles
-from sim_actors.opengl.family_simulator import BUS, SEATED, TRUCK, VAN
+from sim_actors.opengl.family import Family, Film, Ground, Light
 from sim_actors.opengl.materials import BASE, M, Material, Texture
-from sim_actors.opengl.people import Bicycle, Person, bicycle, cyclist
-from sim_actors.opengl.vehicles import Vehicle, trailer, tram
-
-_STANDIN_CAR = Vehicle(
-    length=4.3,
-    width=1.78,
-    height=1.5,
-    nose=0.74,
-    hood=0.98,
-    cowl=1.45,
-    screen=0.5,
-    back=0.85,
-    tail=0.25,
-    deck=1.04,
-    belt=0.9,
-    sill=0.24,
-    tumble=0.8,
-    taper=0.9,
-    panes=(0.45,),
-    wheel=0.35,
-    axles=(0.75, 3.4),
-)
-_STANDIN_VAN = replace(
-    VAN,
-    length=4.9,
-    height=2.0,
-    cowl=1.15,
-    screen=0.5,
-    hood=1.1,
-    nose=0.9,
-    tumble=0.92,
-    back=0.04,
-    belt=1.1,
-    panes=(0.3,),
-    wheel=0.32,
-    axles=(0.75, 3.9),
-)
-_STANDIN_TRUCK = replace(
-    TRUCK,
-    length=7.2,
-    height=3.0,
-    nose=1.15,
-    hood=1.5,
-    cowl=1.1,
-    screen=0.35,
-    belt=1.5,
-    box_body=(4.7, 0.95),
-    panes=(0.55,),
-    axles=(0.9, 5.0),
-    wheel=0.5,
-    tumble=0.84,
-)
-_STANDIN_WALK = Person(
-    hips=(0.3, -0.26), knees=(0.06, 0.3), arms=(-0.25, 0.3), girth=1.15, lean=0.09, sides=10
-)
+from sim_actors.opengl.standin_bodies import bodies
 
 STANDIN = Family(
     name="standin",
-    bodies={
-        "car": vehicles(
-            {
-                "saloon": replace(_STANDIN_CAR, length=4.6, tail=0.55, back=0.55, axles=(0.8, 3.6)),
-                "fastback": _STANDIN_CAR,
-                "city_car": replace(
-                    _STANDIN_CAR,
-                    length=3.5,
-                    width=1.62,
-                    height=1.54,
-                    cowl=0.72,
-                    screen=0.7,
-                    back=0.28,
-                    tail=0.06,
-                    hood=0.98,
-                    deck=1.0,
-                    axles=(0.6, 2.9),
-                    panes=(0.55,),
-                    wheel=0.3,
-                ),
-                "wagon": replace(_STANDIN_CAR, length=4.55, back=0.2, tail=0.05, panes=(0.34, 0.64, 0.93)),
-                "offroader": replace(
-                    _STANDIN_CAR,
-                    length=4.2,
-                    height=1.82,
-                    nose=0.98,
-                    hood=1.1,
-                    belt=1.15,
-                    screen=0.28,
-                    back=0.06,
-                    tail=0.02,
-                    cowl=1.3,
-                    deck=1.1,
-                    sill=0.36,
-                    wheel=0.39,
-                    tumble=0.9,
-                    taper=0.95,
-                    spare=True,
-                ),
-            }
-        ),
-        "van": vehicles(
-            {
-                "panel_van": replace(_STANDIN_VAN, panes=()),
-                "shuttle": replace(_STANDIN_VAN, panes=(0.22, 0.6, 0.95), glazed_rear=True),
-            }
-        ),
-        "truck": vehicles(
-            {
-                "bonneted_truck": _STANDIN_TRUCK,
-                "dropside": replace(_STANDIN_TRUCK, height=2.7, open_bed=True),
-            }
-        ),
-        "bus": vehicles(
-            {"town_bus": replace(BUS, length=10.2, height=2.85, belt=1.05, taper=0.85, tumble=0.82)}
-        ),
-        "tram": {"old_tram": partial(tram, length=13.0, width=2.3, height=3.3, doors=3, round_=0.55)},
-        "pedestrian": people(
-            {
-                "strolling": _STANDIN_WALK,
-                "hurrying": replace(
-                    _STANDIN_WALK,
-                    hips=(-0.44, 0.6),
-                    knees=(0.7, 0.16),
-                    arms=(0.6, -0.55),
-                    elbow=0.9,
-                    lean=0.14,
-                ),
-                "waiting": Person(hips=(0.06, -0.04), girth=1.2, arms=(0.3, 0.25), elbow=1.1, sides=10),
-                "hooded": replace(_STANDIN_WALK, hips=(-0.2, 0.24), hood=True, coat=0.2),
-                "long_coat": Person(coat=0.55, girth=1.12, arms=(0.05, -0.1), sides=10, hips=(0.1, -0.1)),
-            }
-        ),
-        "person_sitting": people(
-            {"crouched": replace(SEATED, lean=0.3, girth=1.15, hips=(1.5, 1.3), knees=(1.6, 1.2), sides=10)}
-        ),
-        "cyclist": {
-            "roadster": partial(
-                cyclist,
-                Bicycle(wheel=0.36, base=1.1, bar=1.12, rack=True, step_through=True),
-                Person(lean=0.2, girth=1.15, sides=10),
-            ),
-            "courier": partial(
-                cyclist,
-                Bicycle(wheel=0.33, base=1.0, bar=1.0),
-                Person(lean=0.65, hood=True, bag=True, sides=10),
-            ),
-        },
-        "bicycle": {
-            "roadster_bike": partial(bicycle, Bicycle(wheel=0.36, base=1.1, rack=True, step_through=True))
-        },
-        "misc": {"trailer": trailer},
-    },
+    bodies=bodies(),
     props={
         "building": (
             partial(building, "hip", 0.38, dormers=1),

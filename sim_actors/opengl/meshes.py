@@ -24,8 +24,13 @@ ALIASES: dict[str, str] = {
     "minivan": "van",
     "train": "tram",
     "bike": "bicycle",
+    "motorbike": "motorcycle",
+    "motorcyclist": "motorcycle",
 }
 """Other datasets' names for the same bodies."""
+
+VARIETY = 0.16
+"""Bodies within this strain of the nearest are as good: the seed chooses among them."""
 
 CATALOG: dict[str, tuple[str, ...]] = {
     category: tuple(models)
@@ -53,8 +58,8 @@ def canonical(category: str) -> str:
 
 
 def model_of(family: Family, actor: Actor) -> str:
-    """The model's name for an actor: the one it names, or else the body whose proportions are among
-    the nearest to the cuboid's, the actor's seed choosing between those.
+    """The model's name for an actor: the one it names, or else the body whose proportions and height are
+    among the nearest to the cuboid's, the actor's seed choosing between those.
 
     Raises KeyError for a category or a model that the family lacks.
     """
@@ -67,14 +72,15 @@ def model_of(family: Family, actor: Actor) -> str:
         raise KeyError(actor.category)
     category = canonical(actor.category)
     strain = sorted((_strain(body_mesh(family.name, category, name), actor.cuboid), name) for name in models)
-    fit = [name for value, name in strain if value < strain[0][0] + 0.12]
+    fit = [name for value, name in strain if value < strain[0][0] + VARIETY]
     return fit[int(np.random.default_rng([11, actor.seed & 0xFFFFFFFF]).integers(len(fit)))]
 
 
 def _strain(mesh: Mesh, cuboid: Cuboid) -> float:
-    """How far a body's proportions are from a cuboid's: spread of the log scale over the axes."""
+    """How far a body is from a cuboid: the spread of the log scale over the axes (its proportions),
+    and that of the height, so that a short person is a child rather than a shrunken grown-up."""
     scale = np.log(np.array([cuboid.length, cuboid.height, cuboid.width]) / np.array(mesh.size))
-    return float(scale.max() - scale.min())
+    return float(scale.max() - scale.min() + abs(scale[1]))
 
 
 @lru_cache(maxsize=256)

@@ -70,6 +70,16 @@ def test_the_split_that_both_have_is_compared(places: tuple[str, str], tmp_path:
     assert "has frames of train, " in capsys.readouterr().err
 
 
+def test_parts_are_merged(tmp_path: Path, capsys) -> None:
+    parts = [str(tmp_path / name / "detections.parquet") for name in "ab"]
+    for number, part in enumerate(parts):
+        write_detections(evaluated(10, 1, first=10 * number), part, CATEGORIES)
+    assert main(["merge", *parts, "--out", str(tmp_path / "all")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'all'}: 20 rows, one a frame and detector\n"
+    assert main(["merge", parts[0], parts[0], "--out", str(tmp_path / "twice")]) == 1
+    assert "was already judged by the detector 'main'" in capsys.readouterr().err
+
+
 def test_settings_are_not_passed_over(places: tuple[str, str], capsys) -> None:
     assert main(["compare", *places, "data.kind=kitti"]) == 1
     assert "compare takes no settings, and was given data.kind=kitti" in capsys.readouterr().err

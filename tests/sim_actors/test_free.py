@@ -8,8 +8,8 @@ from sim_actors.footprint import Footprint, hides, overlaps
 from sim_actors.free import Mix, free_scene
 from sim_actors.ground import ground_y
 from sim_actors.randomize import RandomizeSettings
+from sim_actors.roads import beside, to_road
 from sim_actors.scene import Scene
-from sim_actors.surroundings import to_road
 from tests.sim_actors.scenes import KITTI, SIZE, overlapping, seeds
 
 CATEGORIES = ("Car", "Truck", "Pedestrian", "Cyclist")
@@ -59,15 +59,14 @@ def test_many_scenes_cover_the_whole_range() -> None:
 
 def test_people_keep_to_the_sidewalk_and_cars_to_the_road() -> None:
     plain = Mix(occluded=0.0, truncated=0.0, parked=0.0)
-    walking, driving = [], []
+    off: dict[str, list[bool]] = {category: [] for category in CATEGORIES}
     for seed in range(40):
         scene = free(seed, plain)
-        half = scene.road.lanes * scene.road.lane_width / 2
         for actor in scene.actors:
-            lateral = to_road(scene.road, actor.cuboid.x, actor.cuboid.z)[1]
-            (walking if actor.category == "Pedestrian" else driving).append(abs(lateral) > half)
-    assert np.mean(walking) > 0.5
-    assert np.mean(driving) < 0.1
+            spot = to_road(scene.road, actor.cuboid.x, actor.cuboid.z)
+            off[actor.category].append(beside(scene.road, *spot) > 0)
+    assert np.mean(off["Pedestrian"]) > 0.5
+    assert not any(off["Car"] + off["Truck"])
 
 
 def test_mix_decides_how_hidden_and_cut_actors_are() -> None:

@@ -183,7 +183,7 @@ def test_props_in_the_way_go(seed: int) -> None:
 
 def test_wedged_actors_stay_and_touching_ones_are_no_reason_to_fail() -> None:
     """Cars bumper to bumper and side by side have nowhere to go, two that overlap already may stay so."""
-    packed = [cuboid("Car", x, z) for x in (-1.64, 0.0, 1.64) for z in (8.0, 11.89, 15.78)]
+    packed = [cuboid("Car", x, z) for x in (-1.64, 0.0, 1.64) for z in (8.0, 11.9, 15.8)]
     doubled = [cuboid("Car", 6.0, 20.0), cuboid("Car", 6.3, 21.0)]
     before = restage(
         frame(*(labelled("Car", c) for c in packed + doubled)),

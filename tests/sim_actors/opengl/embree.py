@@ -10,7 +10,9 @@ what lies before it neither shows nor hides. The ground is no body: it hides not
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -36,20 +38,38 @@ DEFAULT_HEIGHT = 1.65
 """Of a camera that does not say, m."""
 
 
+Window = tuple[int, int, int, int]
+"""Left, top, right, bottom, px; may reach beyond the image."""
+
+
+class Bounds(NamedTuple):
+    """The box around the pixels that show a body by the rays through their centres; around those that
+    surely do; and around those that may, where silhouettes graze the centres. None around nothing."""
+
+    box: Box | None
+    least: Box | None
+    most: Box | None
+
+    @classmethod
+    def of(cls, masks: Sequence[np.ndarray], left: float = 0, top: float = 0) -> Bounds:
+        """Of masks by the rays through the centres and then by those beside them."""
+        kinds = (masks[0], np.all(masks, axis=0), np.any(masks, axis=0))
+        return cls(*(mask_box(mask, left, top) for mask in kinds))
+
+
 @dataclass(frozen=True)
 class Expected:
-    """What the rays say of one labelled actor; boxes are None where no ray hits.
+    """What the rays say of one labelled actor.
 
-    `pixels`: how many of the image it would cover alone. `least_box` and `most_box` hold the pixels
-    that surely show it and those that may, where silhouettes graze their centres. `extent` is what its
-    edges project to, tips that pass between the rays with them. `step`: px between the rays that give
-    `amodal_box` and `truncation`."""
+    `pixels`: how many of the image it would cover alone. `whole`: what it would show alone, None where
+    it leaves the image. `extent` is what its edges project to, tips that pass between the rays with
+    them, and `amodal_box` the box of the rays that meet it, every `step` px, anywhere; None where it is
+    wholly before the near plane."""
 
     visible_pixels: int
     pixels: int
-    visible_box: Box | None
-    least_box: Box | None
-    most_box: Box | None
+    visible: Bounds
+    whole: Bounds | None
     amodal_box: Box | None
     extent: Box | None
     occlusion: float
@@ -58,7 +78,7 @@ class Expected:
 
     @property
     def height(self) -> float:
-        """Of the object in the image, whether others hide it or not, px."""
+        """Of the object, hidden and outside parts with it, px."""
         return 0.0 if self.amodal_box is None else self.amodal_box.height
 
 
@@ -92,11 +112,7 @@ def truth_of(scene: Scene) -> Truth:
         _solid(prop_mesh(scene.family, p.kind, prop_variant(family, p)), _prop_frame(p, scene.camera))
         for p in scene.props
     ]
-    image = (0, 0, scene.width, scene.height)
-    world = _world(*solids)
-    first = _first_hits(world, scene.camera, image)
-    shifts = [(x, y) for x in (-GRAZE, GRAZE) for y in (-GRAZE, GRAZE)]
-    beside = [_first_hits(world, scene.camera, image, shift=shift) for shift in shifts]
+    first, *beside = _grazing_hits(_world(*solids), scene.camera, (0, 0, scene.width, scene.height))
     labels = np.array(
         [i + 1 if a.labelled else 0 for i, a in enumerate(scene.actors)] + [0] * len(scene.props)
     )
@@ -111,27 +127,33 @@ def truth_of(scene: Scene) -> Truth:
 
 def _expect(solid: Solid, seen: list[np.ndarray], scene: Scene) -> Expected:
     """`seen`: which pixels show it, by the rays through their centres and then by those close by."""
-    alone = _world(solid)
-    within = _first_hits(alone, scene.camera, (0, 0, scene.width, scene.height)) == 0
-    pixels, visible = int(within.sum()), int(seen[0].sum())
-    amodal, step, truncation = mask_box(within), 1, 0.0
-    extent = _extent(solid, scene.camera)
+    alone, extent = _world(solid), _extent(solid, scene.camera)
+    amodal, whole, pixels, step, truncation = None, None, 0, 1, 0.0
     if extent is not None:
         left, top = math.floor(extent.x1) - 1, math.floor(extent.y1) - 1
         right, bottom = math.ceil(extent.x2) + 1, math.ceil(extent.y2) + 1
-        step = max(1, math.ceil(math.sqrt((right - left) * (bottom - top) / RAYS)))
-        whole = _first_hits(alone, scene.camera, (left, top, right, bottom), step) == 0
-        amodal = mask_box(whole, left, top, step)
-        x, y = left + (np.arange(whole.shape[1]) + 0.5) * step, top + (np.arange(whole.shape[0]) + 0.5) * step
-        inside = np.outer((y > 0) & (y < scene.height), (x > 0) & (x < scene.width))
-        outside = int((whole & ~inside).sum()) * step**2
-        truncation = outside / max(outside + pixels, 1)
+        window = (left, top, right, bottom)
+        if extent == extent.clipped(scene.width, scene.height):
+            masks = [found == 0 for found in _grazing_hits(alone, scene.camera, window)]
+            whole, pixels = Bounds.of(masks, left, top), int(masks[0].sum())
+            amodal = whole.box
+        else:
+            image = _first_hits(alone, scene.camera, (0, 0, scene.width, scene.height))
+            pixels = int((image == 0).sum())
+            step = max(1, math.ceil(math.sqrt((right - left) * (bottom - top) / RAYS)))
+            anywhere = _first_hits(alone, scene.camera, window, step) == 0
+            amodal = mask_box(anywhere, left, top, step)
+            x = left + (np.arange(anywhere.shape[1]) + 0.5) * step
+            y = top + (np.arange(anywhere.shape[0]) + 0.5) * step
+            inside = np.outer((y > 0) & (y < scene.height), (x > 0) & (x < scene.width))
+            outside = int((anywhere & ~inside).sum()) * step**2
+            truncation = outside / max(outside + pixels, 1)
+    visible = int(seen[0].sum())
     return Expected(
         visible_pixels=visible,
         pixels=pixels,
-        visible_box=mask_box(seen[0]),
-        least_box=mask_box(np.all(seen, axis=0)),
-        most_box=mask_box(np.any(seen, axis=0)),
+        visible=Bounds.of(seen),
+        whole=whole,
         amodal_box=amodal,
         extent=extent,
         occlusion=1 - visible / max(pixels, 1),
@@ -160,10 +182,16 @@ def _world(*solids: Solid) -> EmbreeScene:
     return world
 
 
+def _grazing_hits(world: EmbreeScene, camera: Camera, window: Window) -> list[np.ndarray]:
+    """The first hits of the rays through the pixels' centres, and of four sets of rays close by."""
+    shifts = [(0.0, 0.0), *((x, y) for x in (-GRAZE, GRAZE) for y in (-GRAZE, GRAZE))]
+    return [_first_hits(world, camera, window, shift=shift) for shift in shifts]
+
+
 def _first_hits(
     world: EmbreeScene,
     camera: Camera,
-    window: tuple[int, int, int, int],
+    window: Window,
     step: int = 1,
     shift: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -55,9 +55,9 @@ def check(frame: Frame, staged: Scene, truth: Truth) -> None:
     assert found.keys() <= truth.actors.keys(), "clutter has no label"
     for index, want in truth.actors.items():
         if index not in found:
-            assert want.least_box is None, "a thing that is seen has a label"
+            assert want.visible.least is None, "a thing that is seen has a label"
             continue
-        assert want.most_box is not None, "a thing that is not seen has none"
+        assert want.visible.most is not None, "a thing that is not seen has none"
         if want.height >= TALL:
             check_label(found[index], want)
 
@@ -67,17 +67,21 @@ def check_label(got: Object, want: Expected) -> None:
     assert got.truncation is not None
     assert abs(got.occlusion - want.occlusion) <= max(0.02, 2 / want.pixels)
     assert abs(got.truncation - want.truncation) <= 0.02
-    if want.least_box:
-        near(got.visible_box, want.visible_box, want.least_box, want.most_box)
-    # A tip that passes between the rays is in the picture or not, as the pixels' grid has it.
-    near(got.amodal_box, *([want.extent] if want.step > 1 else [want.amodal_box, want.extent]))
+    if want.visible.least:
+        _between(got.visible_box, want.visible, slack=0.0)
+    if want.whole and want.whole.least:
+        assert got.truncation == 0
+        _between(got.amodal_box, want.whole, slack=0.0)
+    else:
+        # Outside the image its tips bound it, or its pixels if they are few.
+        _between(got.amodal_box, [want.extent, want.amodal_box if want.step == 1 else None], slack=1.0)
 
 
-def near(got: Box | None, *wanted: Box | None) -> None:
-    """Every edge is within 1 px of where it is wanted or, where that is not one place, between them."""
+def _between(got: Box | None, wanted: Sequence[Box | None], slack: float) -> None:
+    """Every edge lies where it is wanted or, where that is not one place, between them; to `slack` px."""
     assert got is not None
     for edge, *places in zip(got, *[box for box in wanted if box is not None]):
-        assert min(places) - 1.0 <= edge <= max(places) + 1.0
+        assert min(places) - slack <= edge <= max(places) + slack
 
 
 @functools.cache

@@ -64,7 +64,7 @@ def test_a_known_cuboid_is_drawn_where_the_camera_projects_it(simulator: OpenGLS
 
 def test_behind_outside_and_hidden_give_no_object(simulator: OpenGLSimulator) -> None:
     behind, beside = actor("Car", 0.0, -8.0), actor("Car", 40.0, 12.0)
-    front, hidden = actor("Truck", 0.0, 10.0, labelled=False), actor("Pedestrian", 0.0, 24.0)
+    front, hidden = actor("Van", 0.0, 10.0, labelled=False), actor("Pedestrian", 0.0, 24.0)
     assert simulator.render(scene(behind, beside, front, hidden)).objects == ()
     assert len(simulator.render(scene(hidden)).objects) == 1
 
@@ -74,7 +74,8 @@ def test_occlusion_of_half_a_car(simulator: OpenGLSimulator) -> None:
     alone = simulator.render(scene(car)).objects[0]
     wall = replace(actor("Truck", 4.0, 12.0), labelled=False)  # its left end covers the car's right half
     label = simulator.render(scene(car, wall)).objects[0]
-    assert alone.occlusion == 0.0
+    assert alone.occlusion is not None
+    assert alone.occlusion < 0.01  # where the tyres meet the road, a pixel may be either's
     assert alone.occlusion_level == 0
     assert label.occlusion is not None
     assert 0.2 < label.occlusion < 0.8
