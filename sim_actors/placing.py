@@ -182,7 +182,7 @@ class _Room:
             (prior.length, prior.width, prior.height) if old is None else (old.length, old.width, old.height)
         )
         length, width, height = (float(side * self.rng.uniform(0.93, 1.07)) for side in base)
-        colour, seed = draw_colour(self.rng, prior.kind), int(self.rng.integers(2**31))
+        colour, seed = draw_colour(self.rng, prior.kind, category), int(self.rng.integers(2**31))
         for attempt in range(_TRIES):
             near = like if attempt < _CLOSE else None
             x, z, yaw = self._propose(prior, length, old, near)

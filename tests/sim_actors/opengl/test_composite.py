@@ -132,7 +132,7 @@ def test_what_is_hidden_almost_whole_is_ignored(simulator: OpenGLSimulator) -> N
     drawn = simulator.render(set_into(original, actor("Truck", 0.3, 9.0)))
     new = drawn.objects[0]
     assert new.ignore
-    assert new.occlusion == 1.0
+    assert (new.occlusion or 0) > 0.9  # a foot may show under the truck
     assert new.occlusion_level == 2
     assert new.box == original.objects[0].box
 
