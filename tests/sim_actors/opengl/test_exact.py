@@ -237,11 +237,11 @@ def test_what_stands_behind_a_wall_is_hidden(
 
 def test_a_long_low_body_is_truncated_by_its_area(simulators: Simulators) -> None:
     """Far longer than high: the cells over its whole extent must be fine along both."""
-    for x in (6.0, 9.0, 12.0):
-        one = Actor("misc", Cuboid(x, 1.4, 6.0, 24.0, 1.0, 0.7, 0.0))
+    for x in (6.0, 6.7, 7.7):
+        one = Actor("misc", Cuboid(x, 1.4, 8.0, 30.0, 1.0, 1.2, 0.1))
         staged = placed(one)
         want = truth_of(staged)
         for simulator in simulators.values():
             (label,) = simulator.render(staged).objects
             check_label(label, want.actors[0])
-            assert label.truncation == pytest.approx(want.actors[0].truncation, abs=0.005)
+            assert label.truncation == pytest.approx(want.actors[0].truncation, abs=0.004)
