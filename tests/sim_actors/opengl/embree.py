@@ -64,7 +64,8 @@ class Expected:
     `pixels`: how many of the image it would cover alone. `whole`: what it would show alone, None where
     it leaves the image. `extent` is what its edges project to, tips that pass between the rays with
     them, and `amodal_box` the box of the rays that meet it, every `step` px, anywhere; None where it is
-    wholly before the near plane."""
+    wholly before the near plane. `occlusions`: the least and the most that the rays through the centres and
+    those beside them find hidden; of wires thinner than a pixel it hangs on where rays pass."""
 
     visible_pixels: int
     pixels: int
@@ -72,7 +73,7 @@ class Expected:
     whole: Bounds | None
     amodal_box: Box | None
     extent: Box | None
-    occlusion: float
+    occlusions: tuple[float, float]
     truncation: float
     step: int
 
@@ -128,18 +129,18 @@ def truth_of(scene: Scene) -> Truth:
 def _expect(solid: Solid, seen: list[np.ndarray], scene: Scene) -> Expected:
     """`seen`: which pixels show it, by the rays through their centres and then by those close by."""
     alone, extent = _world(solid), _extent(solid, scene.camera)
-    amodal, whole, pixels, step, truncation = None, None, 0, 1, 0.0
+    amodal, whole, counts, step, truncation = None, None, [0] * len(seen), 1, 0.0
     if extent is not None:
         left, top = math.floor(extent.x1) - 1, math.floor(extent.y1) - 1
         right, bottom = math.ceil(extent.x2) + 1, math.ceil(extent.y2) + 1
         window = (left, top, right, bottom)
         if extent == extent.clipped(scene.width, scene.height):
             masks = [found == 0 for found in _grazing_hits(alone, scene.camera, window)]
-            whole, pixels = Bounds.of(masks, left, top), int(masks[0].sum())
+            whole, counts = Bounds.of(masks, left, top), [int(mask.sum()) for mask in masks]
             amodal = whole.box
         else:
-            image = _first_hits(alone, scene.camera, (0, 0, scene.width, scene.height))
-            pixels = int((image == 0).sum())
+            image = (0, 0, scene.width, scene.height)
+            counts = [int((found == 0).sum()) for found in _grazing_hits(alone, scene.camera, image)]
             step = max(1, math.ceil(math.sqrt((right - left) * (bottom - top) / RAYS)))
             anywhere = _first_hits(alone, scene.camera, window, step) == 0
             amodal = mask_box(anywhere, left, top, step)
@@ -147,16 +148,16 @@ def _expect(solid: Solid, seen: list[np.ndarray], scene: Scene) -> Expected:
             y = top + (np.arange(anywhere.shape[0]) + 0.5) * step
             inside = np.outer((y > 0) & (y < scene.height), (x > 0) & (x < scene.width))
             outside = int((anywhere & ~inside).sum()) * step**2
-            truncation = outside / max(outside + pixels, 1)
-    visible = int(seen[0].sum())
+            truncation = outside / max(outside + counts[0], 1)
+    hidden = [1 - int(mask.sum()) / max(count, 1) for mask, count in zip(seen, counts, strict=True)]
     return Expected(
-        visible_pixels=visible,
-        pixels=pixels,
+        visible_pixels=int(seen[0].sum()),
+        pixels=counts[0],
         visible=Bounds.of(seen),
         whole=whole,
         amodal_box=amodal,
         extent=extent,
-        occlusion=1 - visible / max(pixels, 1),
+        occlusions=(min(hidden), max(hidden)),
         truncation=truncation,
         step=step,
     )
