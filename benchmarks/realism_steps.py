@@ -5,7 +5,8 @@ of the simulator, from crude bodies in even light to all of it.
     python -m benchmarks.realism KITTI --arm crude=STEPS/crude.parquet --arm fleet=STEPS/fleet.parquet ...
 
 `crude`: boxes with a cabin on top, ellipsoid trees, plain houses, clear noon, a clean camera. `fleet`: the
-simulator's bodies. `places`: its roads and surroundings. `light`: hours, weather. `camera`: lens and noise.
+simulator's bodies. `places`: its surroundings. `light`: hours, weather. `camera`: lens and noise. `photos`:
+half of the frames are photos with rendered actors in them, and so hold real pixels and labels, too.
 All are perturbed alike (positions, sizes, colours), from the same seeds.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -82,43 +83,50 @@ CRUDE_BODIES = {
     "tram": _VAN,
     "misc": _VAN,
 } | dict.fromkeys(("pedestrian", "person_sitting", "cyclist", "bicycle"), crude_person)
-CRUDE_PROPS = (
-    {"tree": crude_tree}
-    | {
-        kind: partial(crude_block, M.LEAF if kind in ("hedge", "bush") else M.STONE)
-        for kind in SIMULATOR.props
-    }
-    | {"building": partial(crude_block, M.FACADE)}
-    | {"tree": crude_tree}
-)
+_TREES = ("tree", "conifer", "poplar", "grove")
+_LEAVES = ("hedge", "bush")
+
+
+def crude_prop(kind: str) -> Callable[[], Mesh]:
+    if kind.startswith(_TREES):
+        return crude_tree
+    stuff = M.FACADE if kind == "building" else M.LEAF if kind.startswith(_LEAVES) else M.STONE
+    return partial(crude_block, stuff)
+
 
 CRUDE = replace(
     SIMULATOR,
     name="crude",
     bodies={kind: {"crude": CRUDE_BODIES.get(kind, _VAN)} for kind in SIMULATOR.bodies},
-    props={kind: (make,) for kind, make in CRUDE_PROPS.items()},
+    props={kind: (crude_prop(kind),) for kind in SIMULATOR.props},
 )
 FLEET = replace(SIMULATOR, name="fleet", props=CRUDE.props)
 
 
-def steps() -> dict[str, tuple[str, RandomizeSettings]]:
-    """Family and randomization of each arm."""
+def steps() -> dict[str, tuple[str, RandomizeSettings, float]]:
+    """Family, randomization and share of photos of each arm."""
     full = RandomizeSettings()
     clean = full.model_copy(update=CLEAN_CAMERA)
     even = clean.model_copy(update=EVEN_LIGHT)
     return {
-        "crude": ("crude", even),
-        "fleet": ("fleet", even),
-        "places": ("simulator", even),
-        "light": ("simulator", clean),
-        "camera": ("simulator", full),
+        "crude": ("crude", even, 0.0),
+        "fleet": ("fleet", even, 0.0),
+        "places": ("simulator", even, 0.0),
+        "light": ("simulator", clean, 0.0),
+        "camera": ("simulator", full, 0.0),
+        "photos": ("simulator", full, 0.5),
     }
 
 
 def restaged(
-    frames: list[Frame], family: str, ranges: RandomizeSettings, variations: int, simulator: OpenGLSimulator
+    frames: list[Frame],
+    family: str,
+    ranges: RandomizeSettings,
+    photos: float,
+    variations: int,
+    simulator: OpenGLSimulator,
 ) -> Iterator[Frame]:
-    settings = StagingSettings(restage=RestageSettings(), randomize=ranges)
+    settings = StagingSettings(restage=RestageSettings(backdrops=photos), randomize=ranges)
     for frame in frames:
         assert frame.camera is not None
         target = Target(
@@ -155,12 +163,13 @@ def main() -> None:
     frames = list(read_kitti(options.kitti, (kitti_splits(options.kitti) or {})["train"]))
     simulator = OpenGLSimulator()
     try:
-        for name, (family, ranges) in steps().items():
+        for name, (family, ranges, photos) in steps().items():
             if options.only and name not in options.only:
                 continue
             path = Path(options.out) / f"{name}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            count = write_frames(restaged(frames, family, ranges, options.variations, simulator), str(path))
+            made = restaged(frames, family, ranges, photos, options.variations, simulator)
+            count = write_frames(made, str(path))
             sys.stdout.write(f"{path}: {count} frames\n")
     finally:
         simulator.close()

@@ -49,8 +49,11 @@ def body_scene(category: str, model: str, yaw: float, width: int = 300, height: 
     """One body alone on asphalt by day, filling the picture."""
     length, tall, wide = body_mesh("simulator", category, model).size
     camera = Camera(1.6 * width, 1.6 * width, width / 2, 0.42 * height, 1.5, 0.0)
-    spread = max(length * abs(math.cos(yaw)) + wide * abs(math.sin(yaw)), 1.8 * tall, 2.4)
-    z = 1.75 * spread + length / 2
+    across = length * abs(math.cos(yaw)) + wide * abs(math.sin(yaw))
+    ahead = length * abs(math.sin(yaw)) + wide * abs(math.cos(yaw))
+    # Near enough to fill four fifths of the width, far enough to show the ground it stands on.
+    z = max(camera.fx * across / (0.8 * width), camera.fy * 1.5 / (0.47 * height)) + ahead / 2
+    z = max(z, camera.fy * (tall - 1.5) / (0.36 * height) + ahead / 2)
     cuboid = Cuboid(0.0, ground_y(camera, z), z, length, wide, tall, yaw)
     return Scene(
         scene_id=f"{category}-{model}",
