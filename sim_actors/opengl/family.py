@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from sim_actors.opengl.bodies.people import Person, pedestrian
+from sim_actors.opengl.bodies.vehicles import Vehicle, vehicle
 from sim_actors.opengl.materials import BASE, M, Material
-from sim_actors.opengl.people import Person, pedestrian
 from sim_actors.opengl.shapes import Mesh
-from sim_actors.opengl.vehicles import Vehicle, vehicle
 
 Rgb = tuple[float, float, float]
 

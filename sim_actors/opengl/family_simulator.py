@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from sim_actors.opengl import surroundings as street
-from sim_actors.opengl import trees
-from sim_actors.opengl.buildings import building
-from sim_actors.opengl.cars import CARS
-from sim_actors.opengl.crowd import BICYCLES, CYCLISTS, MOTORCYCLES, PEDESTRIANS, SITTING
+from sim_actors.opengl.bodies.cars import CARS
+from sim_actors.opengl.bodies.crowd import BICYCLES, CYCLISTS, MOTORCYCLES, PEDESTRIANS, SITTING
+from sim_actors.opengl.bodies.rail import tram
+from sim_actors.opengl.bodies.trailers import trailer
+from sim_actors.opengl.bodies.trucks import BUSES, TRUCKS
+from sim_actors.opengl.bodies.vans import VANS
 from sim_actors.opengl.family import Family, people, vehicles
 from sim_actors.opengl.materials import M
-from sim_actors.opengl.rail import tram
-from sim_actors.opengl.trailers import trailer
-from sim_actors.opengl.trucks import BUSES, TRUCKS
-from sim_actors.opengl.vans import VANS
+from sim_actors.opengl.props import street, trees
+from sim_actors.opengl.props.buildings import building
 
 SIMULATOR = Family(
     name="simulator",

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from sim_actors.opengl import surroundings as street
-from sim_actors.opengl import trees
-from sim_actors.opengl.buildings import building
+from sim_actors.opengl.bodies.standin import bodies
 from sim_actors.opengl.family import Family, Film, Ground, Light
 from sim_actors.opengl.materials import BASE, M, Material, Texture
-from sim_actors.opengl.standin_bodies import bodies
+from sim_actors.opengl.props import street, trees
+from sim_actors.opengl.props.buildings import building
 
 STANDIN = Family(
     name="standin",

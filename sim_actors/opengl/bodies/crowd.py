@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from sim_actors.opengl.people import Person
+from sim_actors.opengl.bodies.people import Person
+from sim_actors.opengl.bodies.two_wheelers import Bicycle, Motorcycle, bicycle, cyclist, motorcycle
 from sim_actors.opengl.shapes import Mesh
-from sim_actors.opengl.two_wheelers import Bicycle, Motorcycle, bicycle, cyclist, motorcycle
 
 WOMAN = Person(shoulders=0.87, pelvis=1.06, girth=0.92, hair="long", scale=0.95)
 CHILD = Person(scale=0.66, head=1.3, girth=1.04, shoulders=0.92)

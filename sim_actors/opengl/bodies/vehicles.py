@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim_actors.opengl.coachwork import Arch, Coach, Face, Patch, skin
+from sim_actors.opengl.bodies.coachwork import Arch, Coach, Face, Patch, skin
+from sim_actors.opengl.bodies.wheels import Rim, wheel
 from sim_actors.opengl.materials import M
 from sim_actors.opengl.shapes import Mesh, Part, assemble, box, ellipsoid
-from sim_actors.opengl.wheels import Rim, wheel
 
 SEAM = 0.012  # m
 

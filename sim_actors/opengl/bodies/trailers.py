@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+from sim_actors.opengl.bodies.wheels import wheel
 from sim_actors.opengl.materials import M
 from sim_actors.opengl.shapes import Mesh, Part, assemble, box, loft, tube
-from sim_actors.opengl.wheels import wheel
 
 
 def _hull(outline: list[tuple[float, float]], width: float, material: M) -> Part:

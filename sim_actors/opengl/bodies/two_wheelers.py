@@ -7,10 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim_actors.opengl.bodies.people import (
+    FORE,
+    SHIN,
+    THIGH,
+    UPPER,
+    Person,
+    Point,
+    arm,
+    leg,
+    shoulder_of,
+    trunk,
+)
+from sim_actors.opengl.bodies.wheels import revolved
 from sim_actors.opengl.materials import M
-from sim_actors.opengl.people import FORE, SHIN, THIGH, UPPER, Person, Point, arm, leg, shoulder_of, trunk
 from sim_actors.opengl.shapes import Mesh, Part, assemble, box, ellipsoid, hoop, tube
-from sim_actors.opengl.wheels import revolved
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from sim_actors.opengl import vans
-from sim_actors.opengl.coachwork import Face, Patch
+from sim_actors.opengl.bodies import vans
+from sim_actors.opengl.bodies.coachwork import Face, Patch
+from sim_actors.opengl.bodies.people import Person, pedestrian
+from sim_actors.opengl.bodies.rail import tram
+from sim_actors.opengl.bodies.trailers import trailer
+from sim_actors.opengl.bodies.trucks import CITY_BUS, box_truck, bus, tipper
+from sim_actors.opengl.bodies.two_wheelers import Bicycle, Motorcycle, bicycle, cyclist, motorcycle
+from sim_actors.opengl.bodies.vehicles import Vehicle, stretched, vehicle
 from sim_actors.opengl.materials import M
-from sim_actors.opengl.people import Person, pedestrian
-from sim_actors.opengl.rail import tram
 from sim_actors.opengl.shapes import Mesh
-from sim_actors.opengl.trailers import trailer
-from sim_actors.opengl.trucks import CITY_BUS, box_truck, bus, tipper
-from sim_actors.opengl.two_wheelers import Bicycle, Motorcycle, bicycle, cyclist, motorcycle
-from sim_actors.opengl.vehicles import Vehicle, stretched, vehicle
 
 _SLAB = (0.95, 0.975, 1.0, 1.0, 0.985, 0.98)
 

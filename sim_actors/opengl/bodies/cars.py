@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sim_actors.opengl.coachwork import Face, Patch
+from sim_actors.opengl.bodies.coachwork import Face, Patch
+from sim_actors.opengl.bodies.vehicles import Vehicle
 from sim_actors.opengl.materials import M
-from sim_actors.opengl.vehicles import Vehicle
 
 
 def lamps(inner: float, outer: float = 1.0) -> tuple[Patch, ...]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from sim_actors.opengl.coachwork import quads
+from sim_actors.opengl.bodies.coachwork import quads
 from sim_actors.opengl.materials import M
 from sim_actors.opengl.shapes import Part, merge
 

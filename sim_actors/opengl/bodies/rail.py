@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sim_actors.opengl.coachwork import Coach, Face, Patch, skin
+from sim_actors.opengl.bodies.coachwork import Coach, Face, Patch, skin
+from sim_actors.opengl.bodies.wheels import wheel
 from sim_actors.opengl.materials import M
 from sim_actors.opengl.shapes import Mesh, Part, assemble, box, tube
-from sim_actors.opengl.wheels import wheel
 
 _FLAT = Face(rows=(0.3, 0.46, 0.62, 0.8, 0.95), rake=(0.0,) * 9, depth=0.03, power=9.0)
 _GAP = 0.45  # m, of bellows between cars

@@ -8,12 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from sim_actors.opengl.coachwork import Face, quads
+from sim_actors.opengl.bodies.coachwork import Face, quads
+from sim_actors.opengl.bodies.vans import DELIVERY_VAN
+from sim_actors.opengl.bodies.vehicles import Vehicle, vehicle_parts
+from sim_actors.opengl.bodies.wheels import wheel
 from sim_actors.opengl.materials import M
 from sim_actors.opengl.shapes import Mesh, Part, assemble, box, loft, tube
-from sim_actors.opengl.vans import DELIVERY_VAN
-from sim_actors.opengl.vehicles import Vehicle, vehicle_parts
-from sim_actors.opengl.wheels import wheel
 
 _BACK = Face(rows=(0.6, 0.8, 0.95, 1.1, 1.35), rake=(0.0,) * 9, depth=0.04, power=8.0)
 CAB = Vehicle(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sim_actors.opengl.cars import MPV, NOSE, lamps
-from sim_actors.opengl.coachwork import Face
+from sim_actors.opengl.bodies.cars import MPV, NOSE, lamps
+from sim_actors.opengl.bodies.coachwork import Face
+from sim_actors.opengl.bodies.vehicles import Vehicle
 from sim_actors.opengl.materials import M
-from sim_actors.opengl.vehicles import Vehicle
 
 _VAN_TAIL = Face(
     rows=(0.34, 0.5, 0.66, 0.86, 1.12),

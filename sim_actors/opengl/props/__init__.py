@@ -1,0 +1,1 @@
+"""Meshes of what stands around: houses, trees, and the furniture of streets."""
