@@ -134,7 +134,7 @@ class _Sky:
         self.texture = ctx.texture(rows.shape[1::-1], 4, rows.astype(np.float16).tobytes(), dtype="f2")
         self.texture.repeat_x = self.texture.repeat_y = False
         self.texture.build_mipmaps()
-        self.texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        self.texture.filter = (moderngl.LINEAR_MIPMAP_NEAREST, moderngl.LINEAR)
 
     def release(self) -> None:
         self.texture.release()

@@ -26,7 +26,7 @@ from sim_actors.opengl.user_bodies import install
 from sim_actors.scene import Scene
 from sim_actors.simulator import Simulator
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the same scene may give other pixels."""
 
 

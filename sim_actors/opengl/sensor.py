@@ -49,7 +49,9 @@ def develop(device: Device, targets: Targets, scene: Scene, family: Family, scal
         program["taps"].write(padded.tobytes())  # type: ignore[union-attr]
         if spread:
             # Three samples are as far as the padding of the kernel lets a colour move.
-            program["spread"] = float(np.clip(sensor.aberration * scale, -MARGIN, MARGIN)) / scale / corner
+            shift = float(np.clip(sensor.aberration * scale, -MARGIN, MARGIN))
+            program["spread"] = shift / scale / corner
+            program["drift"] = int(np.ceil(abs(shift)))
             program["middle"] = middle
     program["image_size"] = (scene.width, scene.height)
     program["gains"] = tuple(2.0**sensor.exposure * np.array(sensor.white_balance))

@@ -7,6 +7,7 @@ uniform sampler2D light_map;  // ambient occlusion, one texel a pixel
 uniform int scale;
 uniform int reach;
 uniform float taps[55];       // with three zeros at either end
+uniform int drift;            // samples that a colour moves, at most, 0 to 3
 uniform float spread;         // of red and blue against green, in the corners: share of the way out
 uniform float middle;         // of the image, px
 
@@ -24,7 +25,7 @@ void main() {
     // The kernel of red moves inwards by what its image lies farther out, and blue's outwards.
     float shift = -spread * (float(pixel.x) + 0.5 - middle) * float(scale), whole = floor(shift), part = shift - whole;
     int k0 = int(whole), k1 = -int(whole) - 1;
-    for (int k = -reach - 3; k <= reach + 3; ++k) {
+    for (int k = -reach - drift; k <= reach + drift; ++k) {
         vec3 here = sample_at(column + k, last, pixel.y);
         int a = clamp(k - k0 + reach + 3, 1, 2 * reach + 6), b = clamp(k - k1 + reach + 3, 1, 2 * reach + 6);
         color += vec3(mix(taps[a], taps[a - 1], part), taps[k + reach + 3], mix(taps[b - 1], taps[b], part)) * here;

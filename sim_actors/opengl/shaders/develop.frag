@@ -6,6 +6,7 @@ uniform sampler2D noise_map;
 uniform int scale;            // rendered samples per pixel and axis, 1 or 2
 uniform int reach;            // taps to either side of the centre
 uniform float taps[55];       // lens blur and filter over samples, as one kernel; three zeros at either end
+uniform int drift;            // samples that a colour moves, at most, 0 to 3
 uniform float spread;         // of red and blue against green, in the corners: share of the way out
 uniform float middle;         // of the image, px
 uniform sampler2D glow_map;
@@ -30,7 +31,7 @@ void main() {
 #ifdef SPREAD
     float shift = -spread * (float(pixel.y) + 0.5 - middle) * float(scale), whole = floor(shift), part = shift - whole;
     int k0 = int(whole), k1 = -int(whole) - 1;
-    for (int k = -reach - 3; k <= reach + 3; ++k) {
+    for (int k = -reach - drift; k <= reach + drift; ++k) {
         vec3 here = texelFetch(image, ivec2(pixel.x, clamp(row + k, 0, last)), 0).rgb;
         int a = clamp(k - k0 + reach + 3, 1, 2 * reach + 6), b = clamp(k - k1 + reach + 3, 1, 2 * reach + 6);
         color += vec3(mix(taps[a], taps[a - 1], part), taps[k + reach + 3], mix(taps[b - 1], taps[b], part)) * here;

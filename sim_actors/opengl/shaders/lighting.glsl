@@ -14,11 +14,11 @@ float sun_visible(vec3 p, vec3 n, float lambert) {
     bool close = max(edge.x, edge.y) < 0.48;
     vec3 at = close ? vec3(near.x * 0.5, near.yz) : vec3(wide.x * 0.5 + 0.5, wide.yz);
     float r = close ? max(sun.w / 26.0, 0.8 / sun_color.w) : 0.8 / sun_color.w;
-    // Four taps on a turned square, each of them filtered over four texels.
-    float lit = texture(shadow_map, at + vec3(0.5 * r, 0.4 * r, 0.0)) + texture(shadow_map, at - vec3(0.5 * r, 0.4 * r, 0.0))
-        + texture(shadow_map, at + vec3(-0.2 * r, r, 0.0)) + texture(shadow_map, at - vec3(-0.2 * r, r, 0.0));
+    // Three taps around the point, each of them filtered over four texels.
+    float lit = texture(shadow_map, at + vec3(0.0, r, 0.0)) + texture(shadow_map, at + vec3(0.87 * r, -0.5 * r, 0.0))
+        + texture(shadow_map, at - vec3(0.87 * r, 0.5 * r, 0.0));
     float away = close ? 0.0 : smoothstep(0.42, 0.49, max(rim.x, rim.y));
-    return mix(lit * 0.25, 1.0, away);
+    return mix(lit / 3.0, 1.0, away);
 }
 #endif
 
