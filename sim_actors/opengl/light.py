@@ -26,12 +26,13 @@ BEAMS = 4
 """Vehicles, nearest first, whose head lamps light up what is before them."""
 
 # Weather: the daylight that is left of a clear day's, and how even its sky is (0: CIE's standard
-# overcast sky, three times brighter in the zenith than at the horizon; 1: the same everywhere).
-_VEILED: dict[str, tuple[float, float]] = {
-    "overcast": (0.24, 0.0),
-    "fog": (0.26, 1.0),
-    "rain": (0.13, 0.3),
-    "snow": (0.26, 0.7),
+# overcast sky, three times brighter in the zenith than at the horizon; 1: the same everywhere); and what
+# an exposure metered on a picture that is mostly fog or snow takes back, lest it all be white.
+_VEILED: dict[str, tuple[float, float, float]] = {
+    "overcast": (0.24, 0.0, 1.0),
+    "fog": (0.26, 1.0, 0.42),
+    "rain": (0.13, 0.3, 0.85),
+    "snow": (0.26, 0.7, 0.6),
 }
 _ADAPTATION = 0.18
 """How much of a change of light (as its power) the automatic exposure leaves in the picture."""
@@ -126,14 +127,14 @@ def daylight(elevation: float, weather: str, turbidity: float, snow: bool, light
     sun = _muted(transmittance(elevation, turbidity) / math.pi * light.sun_tint, light.saturation)
     sine = max(math.sin(elevation), 0.0)
     total = sun * sine + irradiance(sky, np.zeros(3)) @ [0, 1, 0, 1]
-    share, even = _VEILED.get(weather, (1.0, 0.0))
+    share, even, metered = _VEILED.get(weather, (1.0, 0.0, 1.0))
     if weather in _VEILED:  # no sun, and a grey sky that keeps a little of the day's colour
         up = dome_directions(SKY_SIZE)[..., 1:2]
         sky = (even + (1 - even) * (1 + 2 * up) * 3 / 7) * _muted(total, 0.3) * [0.97, 1.0, 1.04] * share
         sun = np.zeros(3)
     bright = float(total @ LUMINANCE) * share
     noon = _noon()
-    gain = light.level * exposed(bright / noon) / bright if bright > 1e-12 else 0.0
+    gain = metered * light.level * exposed(bright / noon) / bright if bright > 1e-12 else 0.0
     dark = 1.0 - _ramp(-8.0, 2.0, math.degrees(elevation))
     rise = np.maximum(dome_directions(SKY_SIZE)[..., 1:2], 0.0)
     lit_clouds = 2.0 if weather in _VEILED else 1.0

@@ -53,7 +53,7 @@ void main() {
         vec2 where = vec2(pixel) / image_size.y;
         where.x += 0.12 * where.y;
         float drops = texture(noise_map, where * vec2(2.3, 0.13) + fall).b;
-        color += vec3(0.9, 0.95, 1.0) * smoothstep(0.7, 1.0, drops) * (0.03 + 0.25 * glow);
+        color += vec3(0.9, 0.95, 1.0) * smoothstep(0.7, 1.0, drops) * (0.02 + 0.14 * glow);
     }
 #endif
 #ifdef SNOW
