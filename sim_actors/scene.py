@@ -128,7 +128,7 @@ class Sensor:
     jpeg_quality: int = 92
     bloom: float = 0.06
     aberration: float = 0.2
-    read_noise: float = 0.003
+    read_noise: float = 0.0008
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ def paint(device: Device, scene: Scene, family: Family, bodies: Sequence[Body], 
     device.screen("sky", *veiled).render(moderngl.TRIANGLES)
     _contact(device, targets, view, bodies)
     occlude(device, targets, scene, scale, shift)
+    _dim(device, targets, scale)
     return targets
 
 
@@ -157,6 +158,17 @@ def occlude(device: Device, targets: Targets, scene: Scene, scale: int, shift: f
     targets.depth.use(UNIT["depth_map"])
     device.ctx.enable_only(moderngl.NOTHING)
     device.screen("occlusion").render(moderngl.TRIANGLES)
+
+
+def _dim(device: Device, targets: Targets, scale: int) -> None:
+    """Multiplies ambient occlusion into the picture."""
+    device.program("dim")["scale"] = scale
+    targets.overlay.use()
+    targets.light.use(UNIT["light_map"])
+    device.ctx.enable_only(moderngl.BLEND)
+    device.ctx.blend_func = moderngl.DST_COLOR, moderngl.ZERO
+    device.screen("dim").render(moderngl.TRIANGLES)
+    device.ctx.disable(moderngl.BLEND)
 
 
 def draw_shadows(device: Device, scene: Scene, to_sun: np.ndarray, bodies: Sequence[Body]) -> None:

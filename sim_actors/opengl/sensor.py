@@ -74,7 +74,6 @@ def develop(device: Device, targets: Targets, scene: Scene, family: Family, scal
         targets.cells.use(UNIT["glow_map"])
         device.screen("glow").render(moderngl.TRIANGLES)
     targets.blurred.use()
-    targets.light.use(UNIT["light_map"])
     device.screen(*across).render(moderngl.TRIANGLES)
     targets.developed.use()
     targets.rows.use(UNIT["image"])

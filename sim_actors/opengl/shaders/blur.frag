@@ -1,9 +1,7 @@
 #version 330
-// Across a row: lens blur and the filter over samples. Highlights are held to the sensor's well, and
-// corners get the light that their neighbours leave them.
+// Across a row: lens blur and the filter over samples. Highlights are held to the sensor's well.
 
 uniform sampler2D image;
-uniform sampler2D light_map;  // ambient occlusion, one texel a pixel
 uniform int scale;
 uniform int reach;
 uniform float taps[55];       // with three zeros at either end
@@ -34,8 +32,5 @@ void main() {
     for (int k = -reach; k <= reach; ++k)
         color += taps[k + reach + 3] * sample_at(column + k, last, pixel.y);
 #endif
-    vec2 texel = 1.0 / vec2(textureSize(light_map, 0));
-    float light = texture(light_map, vec2(gl_FragCoord.x + 0.5, gl_FragCoord.y / float(scale) + 0.5) * texel).r;
-    color *= mix(1.0, light, 1.0 / (1.0 + 0.15 * dot(color, vec3(0.33))));
     out_color = vec4(color, 1.0);
 }

@@ -15,7 +15,7 @@ from sim_actors.opengl.sensor import MAX_TAPS, encode, kernel
 from sim_actors.scene import Environment, Scene, Sensor
 from tests.sim_actors.opengl.staged import actor, scene
 
-PLAIN = Sensor(noise=0.0, blur=0.0, vignette=0.0, jpeg_quality=0)
+PLAIN = Sensor(noise=0.0, read_noise=0.0, blur=0.0, vignette=0.0, jpeg_quality=0)
 
 
 def shot(simulator: OpenGLSimulator, **sensor: object) -> np.ndarray:
@@ -95,22 +95,29 @@ def test_read_noise_does_not_grow_with_the_signal(simulator: OpenGLSimulator) ->
 
 
 def test_aberration_moves_red_out_and_blue_in(simulator: OpenGLSimulator) -> None:
-    def edge(shift: float, channel: int) -> float:
-        """Where a bright pole's left edge lies at the picture's right, px."""
-        staged = scene(
-            actor("Pedestrian", 5.0, 9.0),
-            environment=Environment(weather="fog", haze=0.0),
-            sensor=replace(PLAIN, blur=0.6, bloom=0.0, aberration=shift),
-        )
-        row = picture(simulator, staged)[20:40, 150:198, channel].mean(axis=0)
-        weight = np.abs(np.diff(row))
-        return float((weight * np.arange(len(weight))).sum() / weight.sum())
+    def rows(shift: float) -> np.ndarray:
+        """The picture's right half, (rows, columns, 3)."""
+        sensor = replace(PLAIN, blur=0.6, bloom=0.0, aberration=shift)
+        return picture(simulator, scene(actor("Pedestrian", 5.0, 9.0), sensor=sensor))[16:48, 110:190]
 
-    plain = [edge(0.0, c) for c in range(3)]
-    moved = [edge(1.5, c) for c in range(3)]
-    assert moved[0] - plain[0] > 0.5
-    assert abs(moved[1] - plain[1]) < 0.1
-    assert moved[2] - plain[2] < -0.5
+    plain, moved = rows(0.0), rows(1.5)
+    columns, tried = np.arange(plain.shape[1]), np.linspace(-2, 2, 81)
+
+    def outwards(channel: int) -> float:
+        """How far a channel has moved to the right, px: where it fits what it was."""
+        off = [
+            sum(
+                np.abs(np.interp(columns - shift, columns, before) - after)[4:-4].sum()
+                for before, after in zip(plain[..., channel], moved[..., channel], strict=True)
+            )
+            for shift in tried
+        ]
+        return float(tried[int(np.argmin(off))])
+
+    # 1.5 px in the corners is about 0.7 px half way out.
+    assert 0.4 < outwards(0) < 1.2
+    assert outwards(1) == pytest.approx(0.0, abs=0.06)
+    assert -1.2 < outwards(2) < -0.4
 
 
 def test_bloom_spreads_highlights_and_keeps_the_light(simulator: OpenGLSimulator) -> None:
