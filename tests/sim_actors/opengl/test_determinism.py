@@ -96,7 +96,7 @@ def _resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-GROWTH = 10.0
+GROWTH = 12.0
 """MiB that 200 more scenes may add after the first 150. Their pictures alone, if they stayed, would be
 13; their framebuffers hundreds."""
 
