@@ -157,7 +157,7 @@ def _along(height: float, rays: np.ndarray, sun: np.ndarray, turbidity: float) -
     return r - EARTH, points @ sun / r, length, through
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _scattered(elevation: float, turbidity: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """By elevation (square root spacing) and azimuth from the sun: Rayleigh's and aerosol's single
     scattering without their phase functions, and multiple scattering; (28, 13, 3) each."""
