@@ -16,6 +16,7 @@ from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.progress import Reporter
 from cluster.services import cluster_address, start_ray
+from cluster.workspace import Workspace
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import read_ids, write_frames
@@ -119,7 +120,7 @@ def _of_its_run(checkpoint: str, split: str) -> str:
     folder = storage.absolute(checkpoint).rstrip("/")
     for _ in range(4):
         folder = storage.parent(folder)
-        uri = storage.join(folder, "data", split)
+        uri = Workspace(folder).path("data", split)
         if storage.exists(uri):
             return uri
     raise UserError(

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from cluster.baseline import check_base
 from cluster.config import Config
 from cluster.memory import PeakMemory
-from cluster.prepare import prepare
+from cluster.prepare import RealData, prepare
 from cluster.progress import Reporter
 from cluster.services import Services, cluster_address
 from cluster.stages import ClusterStages, Evaluation
-from cluster.summary import build_summary, write_report
+from cluster.summary import REPORT, build_summary, write_report
 from cluster.workspace import RunLock, Workspace
 from imitation import stopping, storage
 from imitation.aggregation import Dataset
-from imitation.loop import Cycle, History, imitate
+from imitation.loop import Check, Cycle, History, imitate
 from imitation.policies import build_policy
 from imitation.product import copy_product
 from imitation.report.summary import Summary
 from imitation.report.table import build_table, format_table
 from imitation.settings import UserError
+
+OnCycle = Callable[[Cycle[Evaluation]], None]
+"""Called after each evaluation; what it raises ends the run, which can be continued."""
 
 
 def run(config: Config, reporter: Reporter) -> Summary:
@@ -30,27 +35,47 @@ def run(config: Config, reporter: Reporter) -> Summary:
     """
     check_renderer(config)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
+    summary = carry_out(config, workspace, reporter)
+    reporter.say("")
+    print(format_table(build_table(summary)), flush=True)
+    reporter.say(f"\nreport: {workspace.path(REPORT)}\nbest detector: {workspace.path('best')}")
+    return summary
+
+
+def carry_out(
+    config: Config, workspace: Workspace, reporter: Reporter, on_cycle: OnCycle = lambda entry: None
+) -> Summary:
+    """A run in `workspace`, from its lock to its report: alone, or as one of several that share a base.
+
+    Raises UserError as `run` does, and for a base that was made with other settings.
+    """
     with RunLock(workspace.uri), PeakMemory() as memory:
+        if workspace.base is not None:
+            check_base(config, workspace.base)
         continues = workspace.open(config.plain())
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
-        policy = build_policy(config.policy)
-        with Services(config) as services:
-            data = prepare(config, workspace, services, reporter)
-            stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)
-            history = imitate(
-                stages,
-                Dataset(data.parts["train"], config.aggregation),
-                partial(_check, config),
-                partial(_say_cycle, reporter, config),
-            )
+
+        def after(entry: Cycle[Evaluation]) -> None:
+            _say_cycle(reporter, config, entry)
+            on_cycle(entry)
+
+        data, history = loop(config, workspace, reporter, partial(_check, config), after)
         reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
         _keep_best(workspace, history)
         summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
-        report = write_report(config, workspace, data, summary)
-    reporter.say("")
-    print(format_table(build_table(summary)), flush=True)
-    reporter.say(f"\nreport: {report}\nbest detector: {workspace.path('best')}")
+        write_report(config, workspace, data, summary)
     return summary
+
+
+def loop(
+    config: Config, workspace: Workspace, reporter: Reporter, check: Check, on_cycle: OnCycle
+) -> tuple[RealData, History[Evaluation]]:
+    """The imitation loop on the real stages, in a workspace that is open and locked."""
+    policy = build_policy(config.policy)
+    with Services(config) as services:
+        data = prepare(config, workspace, services, reporter)
+        stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)
+        return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), check, on_cycle)
 
 
 def check_renderer(config: Config) -> None:

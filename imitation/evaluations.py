@@ -21,6 +21,7 @@ from imitation.detections import (
     detections_from_table,
     detections_to_table,
 )
+from imitation.run_folder import shared_place
 from imitation.settings import DataError, UserError
 
 FILE = "detections.parquet"
@@ -35,6 +36,7 @@ def evaluation_uri(place: str) -> str:
 
     Raises UserError if there is neither.
     """
+    place = shared_place(place)
     for uri in (storage.join(place, FILE), storage.join(place, "evaluation", FILE)):
         if storage.is_folder(place) and storage.exists(uri):
             return uri
