@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from cluster.evaluate import EvaluateSettings
 from cluster.simulate_settings import SimulateSettings
+from cluster.sweep_settings import SweepSettings
 from imitation.aggregation import AggregationSettings
 from imitation.detectors.settings import DetectorSettings
 from imitation.policies import PolicySettings
@@ -179,6 +180,7 @@ class Config(Settings):
     randomize: RandomizeSettings = RandomizeSettings()
     free: FreeSettings = FreeSettings()
     report: ReportSettings = ReportSettings()
+    sweep: SweepSettings = SweepSettings()
     ray: RaySettings = RaySettings()
 
     @model_validator(mode="after")
