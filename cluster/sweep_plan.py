@@ -99,7 +99,8 @@ def early_end(config: Config) -> str:
             f"asha ends no trial early: loop.cycles is {config.loop.cycles}, and before cycle {sweep.grace} "
             "(sweep.grace) is over none may be judged"
         )
-    return f"asha judges trials after cycle {sweep.grace}, and lets about one in {sweep.reduction_factor:g} go on"
+    share = f"about one in {sweep.reduction_factor:g}"
+    return f"asha judges trials after cycle {sweep.grace} and lets {share} go on"
 
 
 @dataclass(frozen=True)

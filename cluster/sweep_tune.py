@@ -55,7 +55,7 @@ def tune_trials(
     finally:
         Watcher.live = None
         ray.kill(mailbox)
-    return [_outcome(result) for result in grid]
+    return [_outcome(grid[i]) for i in range(len(grid))]
 
 
 def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
@@ -68,7 +68,8 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
         tuner = tune.Tuner.restore(
             where, trainable, resume_unfinished=True, restart_errored=True, storage_filesystem=own_fs
         )
-        tuner._local_tuner._tune_config.max_concurrent_trials = at_once  # it may be another machine
+        inner: Any = tuner._local_tuner
+        inner._tune_config.max_concurrent_trials = at_once  # it may be another machine now
         return tuner
     storage.delete(state)  # an earlier driver was killed before any trial was on record
     sweep = plan.config.sweep

@@ -105,9 +105,8 @@ class SweepResults(Record):
     @property
     def noise(self) -> float | None:
         """The largest difference on stop between a baseline and its twin of another seed."""
-        return max(
-            (abs(b.stop - b.twin_stop) for b in self.baselines if b.twin_stop is not None), default=None
-        )
+        twins = [abs(b.stop - b.twin_stop) for b in self.baselines if b.twin_stop is not None]
+        return max(twins, default=None)
 
     @model_validator(mode="after")
     def _agrees(self) -> SweepResults:
@@ -155,12 +154,8 @@ def build_table(results: SweepResults) -> Table:
     rest = [trial for trial in results.trials if trial.best_stop is None]
     return Table(
         heading=(
-            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {METRICS[results.metric]}, points",
-            *(
-                [STAND_IN.replace("the order of the rows below", "the order below")]
-                if results.stand_in
-                else []
-            ),
+            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {METRICS[results.metric]}",
+            *([STAND_IN] if results.stand_in else []),
         ),
         groups=(("", 1), ("settings", len(names)), ("best on stop", 3), ("", 2)),
         columns=("trial", *names.values(), "mAP", "cycle", "synthetic", "seconds", "status"),
@@ -185,8 +180,8 @@ def _row(trial: Trial, results: SweepResults) -> tuple[str, ...]:
 def notes(results: SweepResults) -> list[str]:
     """What a reader of the table must know."""
     found = [
-        "Everything here is measured on stop, which chose the best trial and its cycle. test took no part and "
-        "is not shown."
+        "Points (0 to 100) on stop, which chose the best trial and its cycle. test took no part and is not "
+        "shown."
     ]
     if len(results.trials) > 1:
         found.append(
@@ -195,7 +190,7 @@ def notes(results: SweepResults) -> list[str]:
         )
     if results.noise is not None:
         found.append(
-            f"Chance: two baselines that differ in their seed alone lie up to {100 * results.noise:.1f} points "
+            f"Chance: baselines that differ in their seed alone lie up to {points(results.noise)} points "
             "apart on stop. Trials that differ by less are not told apart."
         )
     shared = ", ".join(
@@ -233,9 +228,7 @@ def render_sweep(results: SweepResults, best: str | None = None, config: str = "
         status=Counter(trial.status for trial in results.trials),
         seconds=sum(trial.seconds for trial in results.trials) + sum(b.seconds for b in results.baselines),
         metric=METRICS[results.metric],
-        stand_in=STAND_IN.replace("the order of the rows below", "the order below")
-        if results.stand_in
-        else None,
+        stand_in=STAND_IN if results.stand_in else None,
         data_kind=DATA_KINDS.get(results.data_kind, results.data_kind),
         best=best,
         config=config,

@@ -94,16 +94,8 @@ def _lines(axes: Axes, results: SweepResults, x: Callable[[TrialCycle], float]) 
     best = results.chosen
     if best is not None and best.best_cycle is not None:
         at = best.cycles[best.best_cycle]
-        axes.plot(
-            x(at),
-            100 * at.stop,
-            "o",
-            markersize=11,
-            color=INK,
-            fillstyle="none",
-            markeredgewidth=1.2,
-            zorder=6,
-        )
+        ring: dict[str, Any] = {"markersize": 11, "fillstyle": "none", "markeredgewidth": 1.2}
+        axes.plot(x(at), 100 * at.stop, "o", color=INK, zorder=6, **ring)
     _score_axis(axes, results)
 
 
