@@ -285,20 +285,6 @@ def trial_id(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def as_text(settings: Mapping[str, Any]) -> str:
-    """Settings in a few words: the keys' last names and their values."""
-    return ", ".join(f"{key.rsplit('.', 1)[-1]} {shown_value(value)}" for key, value in settings.items())
-
-
-def shown_value(value: Any) -> str:
-    """A value as a person writes it."""
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    if isinstance(value, float):
-        return f"{value:.{DIGITS}g}"
-    return str(value)
-
-
 def beyond_defaults(config: Config) -> dict[str, Any]:
     """What differs from the defaults, as sections; enough to load the same configuration."""
     defaults, plain = Config().plain(), config.plain()

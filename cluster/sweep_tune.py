@@ -18,9 +18,10 @@ from cluster.progress import Reporter
 from cluster.sweep import trial_config
 from cluster.sweep_plan import Plan, room
 from cluster.sweep_results import Outcome
-from cluster.sweep_space import Choice, Dimension, as_text, trial_id
+from cluster.sweep_space import Choice, Dimension, trial_id
 from cluster.sweep_trial import drive
 from imitation import storage
+from imitation.report.sweep import settings_text
 from imitation.report.table import points
 
 TUNE = "tune"
@@ -188,7 +189,7 @@ class Watcher(tune.Callback):
             self.live.show()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._say(trial, f"starts: {as_text(trial.config['settings'])}")
+        self._say(trial, f"starts: {settings_text(trial.config['settings'])}")
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from imitation import storage
-from imitation.report.html import DATA_KINDS, _environment, duration
 from imitation.report.record import Count, Fraction, Record, Seconds
 from imitation.report.table import DASH, STAND_IN, Table, points
 
@@ -130,8 +129,9 @@ def read_sweep(uri: str) -> SweepResults:
 
 
 def short_names(keys: list[str]) -> dict[str, str]:
-    """Settings by their last names, as far as those are unique."""
+    """Settings by their last names, as far as those tell them apart: "name" alone says nothing."""
     last = Counter(key.rsplit(".", 1)[-1] for key in keys)
+    last["name"] += 1
     return {key: leaf if last[leaf := key.rsplit(".", 1)[-1]] == 1 else key for key in keys}
 
 
@@ -142,9 +142,10 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def settings_text(settings: Mapping[str, Any], keys: list[str]) -> str:
-    names = short_names(keys)
-    return ", ".join(f"{names[key]} {value_text(settings[key])}" for key in keys)
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """A trial's settings in a few words."""
+    names = short_names(list(settings))
+    return ", ".join(f"{names[key]} {value_text(value)}" for key, value in settings.items())
 
 
 def build_table(results: SweepResults) -> Table:
@@ -194,7 +195,7 @@ def notes(results: SweepResults) -> list[str]:
             "apart on stop. Trials that differ by less are not told apart."
         )
     shared = ", ".join(
-        f"{b.key} for {_count(b.trials, 'trial')} ({duration(b.seconds)})" for b in results.baselines[:4]
+        f"{b.key} for {_count(b.trials, 'trial')} ({b.seconds:.0f} s)" for b in results.baselines[:4]
     )
     more = f" and {len(results.baselines) - 4} more" if len(results.baselines) > 4 else ""
     if results.baselines:
@@ -215,14 +216,14 @@ def _count(number: int, noun: str) -> str:
 def render_sweep(results: SweepResults, best: str | None = None, config: str = "") -> str:
     """The report of a sweep as HTML: one file, without a script, that loads nothing. `best` is the text of
     best.yaml, `config` that of the sweep's configuration."""
+    from imitation.report.html import DATA_KINDS, environment
     from imitation.report.sweep_plots import build_sweep_plots
 
-    template = _environment().get_template("sweep.html.j2")
-    chosen = results.chosen
+    template = environment().get_template("sweep.html.j2")
     return template.render(
         results=results,
         table=build_table(results),
-        chosen=chosen,
+        chosen=results.chosen,
         gain=_gain(results),
         plots=build_sweep_plots(results),
         status=Counter(trial.status for trial in results.trials),
