@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from cluster.evaluate import EvaluateSettings
+from cluster.secrets import check_no_secrets, masked
 from cluster.simulate_settings import SimulateSettings
+from cluster.tracking.settings import TrackingSettings
 from imitation.aggregation import AggregationSettings
 from imitation.detectors.settings import DetectorSettings
 from imitation.policies import PolicySettings
@@ -149,6 +151,12 @@ class RaySettings(Settings):
         None, ge=2, description="logical CPUs of a Ray started here; null: what there is, but at least 4"
     )
     dashboard: bool = Field(False, description="start Ray's dashboard (loopback only)")
+    metrics_port: int | None = Field(
+        None,
+        ge=1024,
+        le=65535,
+        description="port of the Prometheus metrics of a Ray started here (loopback only); null: any",
+    )
     quiet: bool = Field(True, description="keep Ray's own chatter out of the output")
 
 
@@ -179,6 +187,7 @@ class Config(Settings):
     randomize: RandomizeSettings = RandomizeSettings()
     free: FreeSettings = FreeSettings()
     report: ReportSettings = ReportSettings()
+    tracking: TrackingSettings = TrackingSettings()
     ray: RaySettings = RaySettings()
 
     @model_validator(mode="after")
@@ -195,6 +204,7 @@ class Config(Settings):
                 raise ValueError("data.categories is empty; name at least one category or leave it null")
             if len(set(self.data.categories)) != len(self.data.categories):
                 raise ValueError(f"data.categories names a category twice: {self.data.categories}")
+        check_no_secrets(self.plain())
         return self
 
     def plain(self) -> dict[str, Any]:
@@ -279,4 +289,4 @@ def _sentence(problem: Mapping[str, Any], where: str) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if not key:
         return f"{where}: {message}"
-    return f"{where}: {key} is {problem['input']!r}: {message}"
+    return f"{where}: {key} is {masked(key, problem['input'])}: {masked(key, message, plain=True)}"

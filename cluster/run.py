@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from cluster.config import Config
 from cluster.memory import PeakMemory
+from cluster.overhead import CycleClock
 from cluster.prepare import prepare
 from cluster.progress import Reporter
 from cluster.services import Services, cluster_address
-from cluster.stages import ClusterStages, Evaluation
-from cluster.summary import build_summary, write_report
-from cluster.workspace import RunLock, Workspace
+from cluster.stages import ClusterStages, Evaluation, cycle_folder
+from cluster.summary import REPORT, SUMMARY, build_summary, write_report
+from cluster.telemetry import Telemetry
+from cluster.tracking.base import check_tracking, make_trackers
+from cluster.watch import Watch
+from cluster.workspace import RunLock, Workspace, flatten
 from imitation import stopping, storage
 from imitation.aggregation import Dataset
 from imitation.loop import Cycle, History, imitate
@@ -22,31 +28,40 @@ from imitation.report.summary import Summary
 from imitation.report.table import build_table, format_table
 from imitation.settings import UserError
 
+SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result
 
-def run(config: Config, reporter: Reporter) -> Summary:
+
+def run(config: Config, reporter: Reporter, hide_test: bool = False) -> Summary:
     """Runs, or continues, the run that the configuration names; returns its summary.
 
+    `hide_test`: trackers do not hear of the test split (a sweep's trials must not be chosen by it).
     Raises UserError for anything that a person can mend. Whatever was committed stays.
     """
     check_renderer(config)
+    check_tracking(config.tracking)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
     with RunLock(workspace.uri), PeakMemory() as memory:
         continues = workspace.open(config.plain())
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
         policy = build_policy(config.policy)
-        with Services(config) as services:
-            data = prepare(config, workspace, services, reporter)
-            stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)
-            history = imitate(
-                stages,
-                Dataset(data.parts["train"], config.aggregation),
-                partial(_check, config),
-                partial(_say_cycle, reporter, config),
-            )
-        reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
-        _keep_best(workspace, history)
-        summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
-        report = write_report(config, workspace, data, summary)
+        with (
+            reporter.logs("cluster", "sim_actors", "imitation"),
+            _watching(config, workspace, reporter, hide_test) as watch,
+        ):
+            with Services(config) as services:
+                data = prepare(config, workspace, services, watch)
+                stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
+                history = imitate(
+                    stages,
+                    Dataset(data.parts["train"], config.aggregation),
+                    partial(_check, config),
+                    partial(_end_cycle, config, workspace, watch),
+                )
+            reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
+            _keep_best(workspace, history)
+            summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
+            report = write_report(config, workspace, data, summary)
+            watch.finish({name: workspace.path(name) for name in (SUMMARY, REPORT)})
     reporter.say("")
     print(format_table(build_table(summary)), flush=True)
     reporter.say(f"\nreport: {report}\nbest detector: {workspace.path('best')}")
@@ -86,6 +101,39 @@ def _check(config: Config, scores: Any, dataset: Dataset) -> str | None:
         config.stopping,
         room=dataset.room_for_synthetic(),
     )
+
+
+@contextmanager
+def _watching(config: Config, workspace: Workspace, reporter: Reporter, hide_test: bool) -> Iterator[Watch]:
+    trackers = make_trackers(
+        config.tracking, workspace.uri, config.run.name, flatten(config.plain()), reporter.say
+    )
+    watch = Watch(reporter, Telemetry(config.run.name), trackers, CycleClock(workspace), hide_test)
+    try:
+        yield watch
+    finally:
+        watch.close()
+
+
+def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[Evaluation]) -> None:
+    """Tells everybody what a finished cycle brought."""
+    folder = cycle_folder(entry.cycle)
+    evaluation = entry.evaluation
+    figures = {
+        "data/real_frames": entry.dataset.real.frames,
+        "data/synthetic_frames": entry.dataset.synthetic_frames,
+        "data/synthetic_ratio": entry.dataset.synthetic_ratio,
+    }
+    mined = storage.read_json(workspace.path(folder, "stage-evaluate.json")).get("mined") or {}
+    figures |= {f"mined/{kind}": count for kind, count in mined.get("failures", {}).items()}
+    if entry.cycle:
+        simulated = storage.read_json(workspace.path(folder, "stage-simulate.json"))
+        figures |= {f"simulated/{name}": simulated[name] for name in SIMULATED}
+        figures["simulated/set_aside"] = len(simulated["set_aside"])
+    took = watch.cycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
+    _say_cycle(watch.reporter, config, entry)
+    if took is not None:
+        watch.reporter.say(f"cycle {entry.cycle}: {took.text()}")
 
 
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:

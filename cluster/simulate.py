@@ -34,7 +34,8 @@ Progress = Callable[[int], None]
 class SimulationReport:
     """What one `simulate` did. `frames` lie in the folder: `reused` were committed before, `rendered`
     now; `set_aside` lists every scene given up, those of earlier runs too. The other counts, wall
-    `seconds` and simulator `cpu_seconds` are of this run alone."""
+    `seconds` and simulator `cpu_seconds` are of this run alone, as are `busy_seconds`: what the finished
+    scenes took in their simulators, divided by the greatest number of simulators side by side."""
 
     frames: int
     rendered: int
@@ -48,6 +49,7 @@ class SimulationReport:
     recycled: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    busy_seconds: float = 0.0
 
     @property
     def frames_per_second(self) -> float:
@@ -83,10 +85,14 @@ def simulate(
         return report
     folder.open()
     reused = len(folder.committed)
+    busy, actors = 0.0, 1
     try:
         with closing(pool.render(folder.missing(jobs))) as outcomes:
             for outcome in outcomes:
                 folder.add(outcome)
+                if isinstance(outcome, Rendered):
+                    busy += outcome.seconds
+                    actors = max(actors, len(pool.pids()))
                 if progress is not None:
                     progress(folder.scenes)
     except BaseException as error:
@@ -97,6 +103,7 @@ def simulate(
         raise
     folder.commit()
     report = _report(folder, reused, pool.counts, time.monotonic() - start)
+    report = replace(report, busy_seconds=round(busy / actors, 3))
     folder.close(report)
     return report
 

@@ -76,9 +76,9 @@ class Launcher(Protocol):
 def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | None = None) -> TrainResult:
     """Trains, writes the product to `spec.output`, and says how it went.
 
-    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`, `loss` and each
-    loss by name. A finished product in `output` is left as it is if it is this spec's, else replaced. Raises
-    what went wrong in the worker (UserError for bad settings or data).
+    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`,
+    `learning_rate`, `loss` and each loss by name. A finished product in `output` is left as it is if it is
+    this spec's, else replaced. Raises what went wrong in the worker (UserError for bad settings or data).
     """
     if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
         launcher.run({"spec": spec}, progress or (lambda event: None))

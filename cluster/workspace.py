@@ -28,6 +28,7 @@ FREE_KEYS = (
     "run.name",
     "ray",
     "report",
+    "tracking",
     "simulate.actors",
     "simulate.cpus_per_actor",
     "simulate.gpus_per_actor",
