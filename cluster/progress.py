@@ -57,8 +57,8 @@ class Pace:
             return None
         since, before = self._reports[0]
         until, after = self._reports[-1]
-        # what has not come since the last report slows the estimate down, too
-        waited = max(until, self.clock() - (until - since)) - since
+        # a silence longer than all that went before is part of the pace, too
+        waited = max(until - since, self.clock() - until)
         return (after - before) / waited if waited > 0 and after > before else None
 
     @property
@@ -197,8 +197,8 @@ class Reporter:
     for a terminal alone, whatever FORCE_COLOR says; `NO_COLOR` and `TERM=dumb` are heeded.
     """
 
-    def __init__(self, out: TextIO | None = None) -> None:
-        self.out = out or sys.stderr
+    def __init__(self, out: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.out, self.clock = out or sys.stderr, clock
         self.live = self.out.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
         self.console = Console(file=self.out, highlight=False, force_terminal=self.live)
         self._lock = threading.Lock()
@@ -212,8 +212,8 @@ class Reporter:
     def stage(self, title: str, total: float | None) -> Iterator[Bar]:
         """A bar over `total` units of work (None: unknown), gone when it ends; one line says how long it
         took."""
-        start = time.monotonic()
-        pace = Pace(total)
+        start = self.clock()
+        pace = Pace(total, self.clock)
         if self.live:
             with self._progressing() as progress:
                 shown = _RichBar(pace, progress, title)
@@ -227,7 +227,7 @@ class Reporter:
                 yield lines
             finally:
                 lines.end()
-        took = f"{title}: done in {time_text(time.monotonic() - start)}"
+        took = f"{title}: done in {time_text(self.clock() - start)}"
         facts = [text for text in (pace.text() if pace.done else "", rate_text(pace.rate), pace.note) if text]
         self.say(f"{took} ({', '.join(facts)})" if facts else took)
 

@@ -371,9 +371,10 @@ class ClusterStages:
                 self.watch.rendering(title, total, pool, cycle) as progress,
             ):
                 report = simulate(self._jobs(requests, cycle), uri, pool, progress=progress)
+                side_by_side = max(1, len(pool.pids()))
             for item in report.set_aside[:10]:
                 self.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.reason}")
-            return report.to_json()
+            return report.to_json() | {"busy_seconds": round(report.render_seconds / side_by_side, 3)}
 
         result = self._stage(cycle, "simulate", work)
         return Part(uri, result["frames"], cycle)
