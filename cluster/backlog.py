@@ -45,8 +45,9 @@ class SetAside:
 @dataclass
 class PoolCounts:
     """What happened during one `SimulatorPool.render`. `retries` are attempts after a failed one;
-    `lost` are scenes whose whole node went away (nobody's fault); `recycled` are actors replaced
-    for age or memory; `cpu_seconds` those of finished scenes."""
+    `unsupported` are scenes that a simulator refused; `lost` are scenes whose whole node went away
+    (nobody's fault); `recycled` are actors replaced for age or memory; `cpu_seconds` those of finished
+    scenes."""
 
     rendered: int = 0
     set_aside: int = 0
@@ -54,6 +55,7 @@ class PoolCounts:
     crashes: int = 0
     hangs: int = 0
     errors: int = 0
+    unsupported: int = 0
     lost: int = 0
     recycled: int = 0
     actors_started: int = 0

@@ -61,6 +61,7 @@ ACTS_LATER_ON_REAL_DATA = (
 NO_RESULT = (
     "ray",
     "report",
+    "tracking",
     "data.parallel_from",
     "evaluate.actors",
     "simulate.actors",
@@ -155,9 +156,10 @@ def patient_lock(uri: str, reporter: Reporter) -> Iterator[None]:
 
 def _compute(config: Config, base: Workspace, reporter: Reporter) -> None:
     from cluster.run import loop
+    from cluster.watch import Watch
 
     reporter.say(f"computing the baseline {base.uri}")
-    loop(config, base, reporter, lambda scores, dataset: "the baseline alone.", lambda entry: None)
+    loop(config, base, Watch(reporter), lambda scores, dataset: "the baseline alone.", lambda entry: None)
 
 
 def check_base(config: Config, base: str) -> None:

@@ -259,7 +259,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         if args.traceback:
             raise
-        print(f"imitate: {error}", file=sys.stderr)
+        from imitation.storage import without_secrets
+
+        print(f"imitate: {without_secrets(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from cluster.evaluate import EvaluateSettings
+from cluster.secrets import check_no_secrets, masked
 from cluster.simulate_settings import SimulateSettings
 from cluster.sweep_settings import SweepSettings
+from cluster.tracking.settings import TrackingSettings
 from imitation.aggregation import AggregationSettings
 from imitation.detectors.settings import DetectorSettings
 from imitation.policies import PolicySettings
@@ -150,6 +152,12 @@ class RaySettings(Settings):
         None, ge=2, description="logical CPUs of a Ray started here; null: what there is, but at least 4"
     )
     dashboard: bool = Field(False, description="start Ray's dashboard (loopback only)")
+    metrics_port: int | None = Field(
+        None,
+        ge=1024,
+        le=65535,
+        description="port of the Prometheus metrics of a Ray started here (loopback only); null: any",
+    )
     quiet: bool = Field(True, description="keep Ray's own chatter out of the output")
 
 
@@ -181,6 +189,7 @@ class Config(Settings):
     free: FreeSettings = FreeSettings()
     report: ReportSettings = ReportSettings()
     sweep: SweepSettings = SweepSettings()
+    tracking: TrackingSettings = TrackingSettings()
     ray: RaySettings = RaySettings()
 
     @model_validator(mode="after")
@@ -197,6 +206,7 @@ class Config(Settings):
                 raise ValueError("data.categories is empty; name at least one category or leave it null")
             if len(set(self.data.categories)) != len(self.data.categories):
                 raise ValueError(f"data.categories names a category twice: {self.data.categories}")
+        check_no_secrets(self.plain())
         return self
 
     def plain(self) -> dict[str, Any]:
@@ -281,4 +291,4 @@ def _sentence(problem: Mapping[str, Any], where: str) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if not key:
         return f"{where}: {message}"
-    return f"{where}: {key} is {problem['input']!r}: {message}"
+    return f"{where}: {key} is {masked(key, problem['input'])}: {masked(key, message, plain=True)}"

@@ -295,6 +295,7 @@ class SimulatorPool:
         task = self._pop(slot)
         self._recycle(slot, answer.rss_mb)
         if answer.unsupported:
+            self.counts.unsupported += 1
             return self._set_aside(task, "unsupported", "; ".join(answer.unsupported))
         if answer.payload is None:
             return self._failed(task, "raised", answer.error or "", True, backlog)

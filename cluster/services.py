@@ -50,12 +50,24 @@ def start_ray(config: Config) -> None:
             "num_cpus": settings.num_cpus or max(os.cpu_count() or 1, MIN_CPUS),
             "include_dashboard": settings.dashboard,
             "dashboard_host": "127.0.0.1",
+            "_metrics_export_port": settings.metrics_port,
         }
+        _on_loopback_alone()
     try:
         with _chatter_held_back() if settings.quiet else nullcontext():
             ray.init(**options)
     except ConnectionError as error:
         raise UserError(f"no Ray cluster answers at {address!r}: {error}") from None
+
+
+def _on_loopback_alone() -> None:
+    """A Ray started here listens on the loopback interface and on no other. Ray has no option for it
+    (it turns `_node_ip_address="127.0.0.1"` into the machine's own address), but on a Mac it takes the
+    loopback address for the node's by this very constant. A Ray for several machines is begun with
+    `ray start`."""
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 @contextmanager

@@ -34,7 +34,8 @@ Progress = Callable[[int], None]
 class SimulationReport:
     """What one `simulate` did. `frames` lie in the folder: `reused` were committed before, `rendered`
     now; `set_aside` lists every scene given up, those of earlier runs too. The other counts, wall
-    `seconds` and simulator `cpu_seconds` are of this run alone."""
+    `seconds` and simulator `cpu_seconds` are of this run alone, as are `render_seconds`: what the
+    finished scenes took in their simulators, added up."""
 
     frames: int
     rendered: int
@@ -48,6 +49,7 @@ class SimulationReport:
     recycled: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    render_seconds: float = 0.0
 
     @property
     def frames_per_second(self) -> float:
@@ -83,10 +85,13 @@ def simulate(
         return report
     folder.open()
     reused = len(folder.committed)
+    rendering = 0.0
     try:
         with closing(pool.render(folder.missing(jobs))) as outcomes:
             for outcome in outcomes:
                 folder.add(outcome)
+                if isinstance(outcome, Rendered):
+                    rendering += outcome.seconds
                 if progress is not None:
                     progress(folder.scenes)
     except BaseException as error:
@@ -97,6 +102,7 @@ def simulate(
         raise
     folder.commit()
     report = _report(folder, reused, pool.counts, time.monotonic() - start)
+    report = replace(report, render_seconds=round(rendering, 3))
     folder.close(report)
     return report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,10 +20,10 @@ from cluster.backlog import SetAside
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.prepare import LABELS_ONLY, RealData
-from cluster.progress import Reporter
 from cluster.services import Services
 from cluster.simulate import part_files, simulate
 from cluster.train import TrainSpec, train_detector
+from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import Dataset, Part
@@ -117,7 +118,7 @@ class ClusterStages:
         services: Services,
         policy: Policy,
         catalog: frozenset[str] | None,
-        reporter: Reporter,
+        watch: Watch,
     ) -> None:
         self.config = config
         self.workspace = workspace
@@ -125,7 +126,14 @@ class ClusterStages:
         self.services = services
         self.policy = policy
         self.catalog = catalog
-        self.reporter = reporter
+        self.watch = watch
+        watch.begin()
+
+    def _stage(self, cycle: int, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The stage's committed result; whoever watches hears of it."""
+        result = self.workspace.stage(f"{cycle_folder(cycle)}/{name}", work)
+        self.watch.stage(name, result)
+        return result
 
     # -- train
 
@@ -168,16 +176,11 @@ class ClusterStages:
         def work() -> dict[str, Any]:
             what = {MAIN: "", TWIN: " its twin of another seed"}.get(name, f" {name} for mining")
             title = f"cycle {cycle}: training{what}"
-            with self.reporter.stage(title, settings.steps) as bar:
-
-                def progress(event: dict[str, Any]) -> None:
-                    note = f"loss {event['loss']:.2f}, {event['images_per_second']:.1f} images/s"
-                    bar.update(event["step"], note)
-
+            with self.watch.training(title, cycle, name, settings) as progress:
                 result = train_detector(spec, self.services.launcher(), progress)
             return {k: v for k, v in asdict(result).items() if k != "folder"}
 
-        self.workspace.stage(f"{cycle_folder(cycle)}/train-{name}", work)
+        self._stage(cycle, f"train-{name}", work)
         return output
 
     def _train_seed(self, cycle: int, name: str) -> int:
@@ -224,7 +227,7 @@ class ClusterStages:
             total = len(detector.named()) * self.data.parts["stop"].frames
             total += len(detector.reported()) * self.data.parts["test"].frames
             total += sum(len(ids) for ids in self.data.folds) if detector.folds else 0
-            with self.reporter.stage(f"cycle {cycle}: evaluating", total) as bar:
+            with self.watch.evaluating(f"cycle {cycle}: evaluating", total, cycle) as progress:
                 done = evaluate(
                     parts,
                     detector.named(),
@@ -232,11 +235,14 @@ class ClusterStages:
                     detections,
                     self.config.evaluate,
                     self.config.data.on_error,
-                    bar.update,
+                    progress,
                 )
-            return done | self._judge(detections, folder, detector)
+            start = time.monotonic()
+            judged = self._judge(detections, folder, detector)
+            done["busy_seconds"] = round(done["busy_seconds"] + time.monotonic() - start, 3)
+            return done | judged
 
-        result = self.workspace.stage(f"{cycle_folder(cycle)}/evaluate", work)
+        result = self._stage(cycle, "evaluate", work)
         self._analyse(cycle)
         metrics = {split: Metrics.from_dict(value) for split, value in result["metrics"].items()}
         failures = self.workspace.path(folder, "failures.parquet") if detector.folds else None
@@ -260,7 +266,7 @@ class ClusterStages:
                 self.rng("analyse", cycle),
             )
 
-        self.workspace.stage(f"{cycle_folder(cycle)}/analyse", work)
+        self._stage(cycle, "analyse", work)
 
     def _judged(self, cycle: int) -> Judged:
         told = storage.read_json(self.workspace.path(cycle_folder(cycle), "stage-evaluate.json"))
@@ -348,7 +354,7 @@ class ClusterStages:
             asked = check_requests(requests, budget, parents, self.policy.name)
             return {"budget": budget, "frames": asked, "requests": [request.to_row() for request in requests]}
 
-        result = self.workspace.stage(f"{cycle_folder(cycle)}/request", work)
+        result = self._stage(cycle, "request", work)
         return [Request.from_row(row) for row in result["requests"]]
 
     # -- simulate
@@ -360,13 +366,17 @@ class ClusterStages:
         def work() -> dict[str, Any]:
             total = sum(request.variations for request in requests)
             title = f"cycle {cycle}: simulating"
-            with self.reporter.stage(title, total) as bar, self.services.pool() as pool:
-                report = simulate(self._jobs(requests, cycle), uri, pool, progress=bar.update)
+            with (
+                self.services.pool() as pool,
+                self.watch.rendering(title, total, pool, cycle) as progress,
+            ):
+                report = simulate(self._jobs(requests, cycle), uri, pool, progress=progress)
+                side_by_side = max(1, len(pool.pids()))
             for item in report.set_aside[:10]:
-                self.reporter.say(f"set aside: scene {item.scene_id}: {item.reason}")
-            return report.to_json()
+                self.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.reason}")
+            return report.to_json() | {"busy_seconds": round(report.render_seconds / side_by_side, 3)}
 
-        result = self.workspace.stage(f"{cycle_folder(cycle)}/simulate", work)
+        result = self._stage(cycle, "simulate", work)
         return Part(uri, result["frames"], cycle)
 
     def _jobs(self, requests: list[Request], cycle: int) -> Iterator[SceneJob | SetAside]:

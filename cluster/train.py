@@ -5,7 +5,6 @@ A training that was killed continues from its own last checkpoint (`checkpoint.p
 
 from __future__ import annotations
 
-import io
 import os
 import posixpath
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.detectors.settings import DetectorSettings
+from imitation.pickles import load_tensors
 from imitation.product import is_product, load_weights, read_info, save_product
 from imitation.settings import UserError
 from imitation.training.settings import TrainSettings
@@ -76,9 +76,9 @@ class Launcher(Protocol):
 def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | None = None) -> TrainResult:
     """Trains, writes the product to `spec.output`, and says how it went.
 
-    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`, `loss` and each
-    loss by name. A finished product in `output` is left as it is if it is this spec's, else replaced. Raises
-    what went wrong in the worker (UserError for bad settings or data).
+    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`,
+    `learning_rate`, `loss` and each loss by name. A finished product in `output` is left as it is if it is
+    this spec's, else replaced. Raises what went wrong in the worker (UserError for bad settings or data).
     """
     if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
         launcher.run({"spec": spec}, progress or (lambda event: None))
@@ -214,11 +214,11 @@ def _initial_weights(spec: TrainSpec) -> dict[str, Any]:
 
 def _read_checkpoint(path: str, spec: TrainSpec) -> dict[str, Any] | None:
     """The state that a killed training of the same spec left, if any."""
-    import torch
-
     if not storage.exists(path):
         return None
-    saved = torch.load(io.BytesIO(storage.read_bytes(path)), map_location="cpu", weights_only=True)
+    saved = load_tensors(
+        storage.read_bytes(path), path, "delete it, and the training starts from its beginning"
+    )
     return saved["state"] if saved["spec"] == _fingerprint(spec) else None
 
 

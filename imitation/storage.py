@@ -43,6 +43,8 @@ _REASONS = {
 
 
 _LONGEST = 300  # characters of a path in a message
+# "://user:password@"; a password may hold a slash (AWS's do), and then ":8080/" is a port
+_USER = re.compile(r"://(?:[^/@\s'\"]*@|[^/@\s'\"]*:(?!\d+(?:[/?#]|$))[^@\s'\"]*@)")
 
 
 class StorageError(UserError):
@@ -57,8 +59,8 @@ class StorageError(UserError):
 
 
 def without_secrets(uri: str) -> str:
-    """The URI without the user and password that may stand before its host, for messages."""
-    return re.sub(r"://[^/@]*@", "://", uri)
+    """A text without the users and passwords that stand before the hosts of its URIs, for messages."""
+    return _USER.sub("://", uri)
 
 
 @contextmanager

@@ -113,6 +113,19 @@ class Simulated(Record):
     frames_per_second: float = Field(ge=0, description="frames per second of wall time, start-up included")
 
 
+class Time(Record):
+    """Where a cycle's wall time went, s: the stages' own work, and the rest (docs/observing.md)."""
+
+    wall: Seconds = Field(description="from the end of the cycle before to the end of this one")
+    training: Seconds = Field(description="steps of all its trainings, waiting for batches included")
+    rendering: Seconds = Field(description="finished scenes in their simulators, divided by the simulators")
+    evaluation: Seconds = Field(description="detector actors at work, divided by their number; metrics")
+    analysis: Seconds = Field(description="choosing requests; slices, intervals, failure modes")
+    orchestration: Seconds = Field(
+        description="the rest: processes that start, scheduling, idle actors, reading and committing files"
+    )
+
+
 class Cycle(Record):
     """One cycle: trained on `real_frames` + `synthetic_frames`, then evaluated. The baseline is cycle 0."""
 
@@ -133,6 +146,7 @@ class Cycle(Record):
     mined: Mined | None = Field(description="failures mined for the next cycle; null if none follows")
     simulated: Simulated | None = Field(description="synthetic frames it added; null for the baseline")
     seconds: dict[str, Seconds] = Field(description="stage -> seconds of wall time")
+    time: Time | None = Field(None, description="where its wall time went; null in older summaries")
     stop_reason: str | None = Field(description="why the loop stopped; set on the last cycle only")
     best: bool = Field(description="true for the one cycle that did best on stop")
     protocols: dict[str, Protocols] | None = Field(
@@ -169,6 +183,7 @@ class Cycle(Record):
         steps: int,
         images_seen: int,
         seconds: Mapping[str, float],
+        time: Mapping[str, float] | None = None,
         mined: Mapping[str, Any] | None = None,
         simulated: Mapping[str, Any] | None = None,
         protocols: Mapping[str, Any] | None = None,
@@ -209,6 +224,7 @@ class Cycle(Record):
             mined=None if mined is None else Mined.model_validate(dict(mined)),
             simulated=None if simulated is None else Simulated.model_validate(dict(simulated)),
             seconds=dict(seconds),
+            time=None if time is None else Time.model_validate(dict(time)),
             stop_reason=None,
             best=False,
         )
