@@ -116,7 +116,7 @@ def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems:
 
 
 def _of_its_run(checkpoint: str, split: str) -> str:
-    folder = storage.absolute(checkpoint).rstrip("/")
+    folder = storage.absolute(storage.suffixed(checkpoint, ""))
     for _ in range(4):
         folder = storage.parent(folder)
         uri = storage.join(folder, "data", split)

@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any
 
 from cluster.config import Config
+from cluster.lock import RunLock
 from cluster.memory import PeakMemory
+from cluster.places import check_lasting, check_reached, in_job
 from cluster.prepare import prepare
 from cluster.progress import Reporter
 from cluster.services import Services, cluster_address
 from cluster.stages import ClusterStages, Evaluation
 from cluster.summary import build_summary, write_report
-from cluster.workspace import RunLock, Workspace
+from cluster.workspace import Workspace
 from imitation import stopping, storage
 from imitation.aggregation import Dataset
 from imitation.loop import Cycle, History, imitate
@@ -29,9 +31,13 @@ def run(config: Config, reporter: Reporter) -> Summary:
     Raises UserError for anything that a person can mend. Whatever was committed stays.
     """
     check_renderer(config)
+    if in_job():
+        check_lasting(config)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
-    with RunLock(workspace.uri), PeakMemory() as memory:
+    with RunLock(workspace.uri) as lock, PeakMemory() as memory:
+        workspace.check = lock.check
         continues = workspace.open(config.plain())
+        check_reached(config, workspace.uri, reporter)
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
         policy = build_policy(config.policy)
         with Services(config) as services:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -54,8 +53,10 @@ def _free(key: str) -> bool:
 class Workspace:
     """The folder of one run at `uri` (local path or any storage that pyarrow or fsspec opens)."""
 
-    def __init__(self, uri: str) -> None:
-        self.uri = storage.absolute(uri.rstrip("/"))
+    def __init__(self, uri: str, check: Callable[[], None] = lambda: None) -> None:
+        """`check` is called before anything is committed, and may refuse (`RunLock.check`)."""
+        self.uri = storage.absolute(storage.suffixed(uri, ""))
+        self.check = check
 
     def path(self, *parts: str) -> str:
         return storage.join(self.uri, *parts)
@@ -98,10 +99,10 @@ class Workspace:
 
     def relative(self, uri: str) -> str:
         """A path of this run as one in its folder ("data/train"): a run that is moved stays whole."""
-        prefix = self.uri + "/"
-        if not uri.startswith(prefix):
+        path = storage.relative(uri, self.uri)
+        if path.startswith(".."):
             raise ValueError(f"{uri} is not in {self.uri}")
-        return uri[len(prefix) :]
+        return path
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The committed result of a stage ("cycle-000/train"), running `work` if there is none.
@@ -118,43 +119,9 @@ class Workspace:
         if "seconds" in result:
             result["work_seconds"] = result.pop("seconds")
         result["seconds"] = round(time.monotonic() - start, 3)
+        self.check()
         storage.write_json(path, result)
         return result | {"reused": False}
-
-
-class RunLock:
-    """One driver a run folder. On local storage a lock that the system drops with the process, so
-    that a killed driver leaves nothing to clean up; elsewhere it does nothing (an object store has
-    no such lock)."""
-
-    def __init__(self, uri: str) -> None:
-        self.local = storage.resolve(uri)[1] if storage.is_local(uri) else None
-        self.handle: Any = None
-
-    def __enter__(self) -> RunLock:
-        if self.local is not None:
-            import fcntl
-
-            storage.check_writable(self.local)
-            path = Path(self.local) / ".lock"
-            self.handle = path.open("a+")
-            try:
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self.handle.seek(0)
-                holder = self.handle.read().strip() or "another process"
-                self.handle.close()
-                raise UserError(
-                    f"{self.local} is in use by {holder}. Wait for it, stop it, or choose another run.name."
-                ) from None
-            self.handle.truncate(0)
-            self.handle.write(f"process {os.getpid()} on {socket.gethostname()}")
-            self.handle.flush()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.handle is not None:
-            self.handle.close()
 
 
 def environment() -> dict[str, Any]:

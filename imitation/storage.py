@@ -165,6 +165,18 @@ def join(uri: str, *parts: str) -> str:
     return posixpath.join(path, *parts) + query
 
 
+def suffixed(uri: str, suffix: str) -> str:
+    """The same path or URI with something added to its last name."""
+    path, query = _split_query(uri)
+    return path.rstrip("/") + suffix + query
+
+
+def relative(uri: str, folder: str) -> str:
+    """A path or URI counted from a folder on the same storage, such as "data/train" or "../data"; options
+    of a URI, which say how it is reached, do not count."""
+    return posixpath.relpath(_split_query(uri)[0], _split_query(folder)[0])
+
+
 def beside(folder: str, uri: str) -> str:
     """A path as it is if it is absolute or a URI, else counted from a folder."""
     return uri if "://" in uri or uri.startswith("/") else join(folder, uri)
