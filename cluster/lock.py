@@ -87,6 +87,7 @@ class RunLock:
             try:
                 self._take()
             except BaseException:
+                self._release()
                 self._unlock_file()
                 raise
             self._in_main = threading.current_thread() is threading.main_thread()
@@ -248,8 +249,9 @@ def _job() -> str | None:
 
 
 def _interrupt_main() -> None:
-    """As Ctrl-C would; by SIGTERM where we handle it, for a shell's background jobs ignore SIGINT."""
-    ours = callable(signal.getsignal(signal.SIGTERM))
+    """As Ctrl-C would; by SIGTERM where it is handled, for a shell's background jobs ignore SIGINT."""
     main = threading.main_thread().ident
-    assert main is not None
-    signal.pthread_kill(main, signal.SIGTERM if ours else signal.SIGINT)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if main is not None and callable(signal.getsignal(number)):
+            signal.pthread_kill(main, number)
+            return

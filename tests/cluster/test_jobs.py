@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -89,6 +90,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that it started, theirs, and so on."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found[1:]
+
+
 @contextmanager
 def head(auth: dict[str, str], nodes: int = 1) -> Iterator[Head]:
     """`ray start --head` on ports and with a folder of its own, on loopback; with more nodes than one, others
@@ -100,15 +114,11 @@ def head(auth: dict[str, str], nodes: int = 1) -> Iterator[Head]:
     dashboard = free_port()
     port = free_port()
     common = [str(RAY), "start", "--block", "--node-ip-address=127.0.0.1", "--dashboard-agent-listen-port=0"]
-    common += [
-        "--min-worker-port=0",
-        "--max-worker-port=0",
-        "--num-gpus=0",
-        "--object-store-memory=150000000",
-    ]
+    common += ["--min-worker-port=0", "--max-worker-port=0", "--num-gpus=0"]
+    common += ["--object-store-memory=150000000"]
     command = [*common, "--head", f"--port={port}", "--num-cpus=4", f"--temp-dir={folder}"]
     command += ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
-    command += [f"--ray-client-server-port={free_port()}"]
+    command += ["--ray-client-server-port=0"]
     log = Path(folder, "head.log")
 
     def start(words: list[str]) -> subprocess.Popen[bytes]:
@@ -133,13 +143,10 @@ def head(auth: dict[str, str], nodes: int = 1) -> Iterator[Head]:
             time.sleep(0.2)
         yield there
     finally:
-        import psutil  # Ray's own, found once Ray is imported
-
-        # at once: by SIGTERM a head first drains for half a minute
-        for started in (*others, process):
-            for ours in [*psutil.Process(started.pid).children(recursive=True), started]:
-                with suppress(psutil.NoSuchProcess):
-                    ours.kill()
+        for started in (*others, process):  # at once: by SIGTERM a head first drains for half a minute
+            for ours in (*descendants(started.pid), started.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(ours, signal.SIGKILL)
             started.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
