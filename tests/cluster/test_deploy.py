@@ -18,9 +18,11 @@ from cluster.places import check_lasting
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-RAY_JOB, RAY_CLUSTER = (
-    "rayVersion authOptions enableInTreeAutoscaling autoscalerOptions headGroupSpec workerGroupSpecs"
-)
+RAY_JOB, RAY_CLUSTER = DEPLOY / "kuberay/rayjob.yaml", DEPLOY / "kuberay/raycluster.yaml"
+IMAGE_HOME = "/home/ray/imitation"
+
+# Fields by KubeRay's API reference (ray.io/v1, 1.5): what it does not know, the API server drops in silence.
+CLUSTER = "rayVersion authOptions enableInTreeAutoscaling autoscalerOptions headGroupSpec workerGroupSpecs"
 AUTOSCALER = "resources image imagePullPolicy idleTimeoutSeconds upscalingMode version env envFrom"
 HEAD = "template headService enableIngress rayStartParams serviceType"
 WORKERS = "groupName replicas minReplicas maxReplicas numOfHosts idleTimeoutSeconds rayStartParams template"
