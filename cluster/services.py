@@ -26,7 +26,7 @@ MIN_CPUS = 4  # logical: stages take turns, so a two-core machine may promise mo
 def start_ray(config: Config) -> None:
     """Connects to the cluster that the configuration or RAY_ADDRESS names, or starts one here.
 
-    Raises UserError if there is no cluster at that address, or it asks for another token.
+    Raises UserError if no cluster can be joined at that address, or it asks for another token.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
@@ -43,6 +43,11 @@ def start_ray(config: Config) -> None:
     if settings.quiet:
         options |= {"logging_level": logging.ERROR, "log_to_driver": False}
     address = cluster_address(config)
+    if address and address.startswith(("http://", "https://")):
+        raise UserError(
+            f"{address} is a dashboard's address, which takes jobs: imitate submit. To join the cluster from one "
+            "of its nodes, set ray.address or RAY_ADDRESS to HEAD:6379, or to auto"
+        )
     if address:
         options |= {"address": address}
     else:
