@@ -45,8 +45,8 @@ def start_ray(config: Config) -> None:
     address = cluster_address(config)
     if address and address.startswith(("http://", "https://")):
         raise UserError(
-            f"{address} is a dashboard's address, which takes jobs: imitate submit. To join the cluster from one "
-            "of its nodes, set ray.address or RAY_ADDRESS to HEAD:6379, or to auto"
+            f"{address} is a dashboard's address, which takes jobs: imitate submit. To join the cluster "
+            "from one of its nodes, set ray.address or RAY_ADDRESS to HEAD:6379, or to auto"
         )
     if address:
         options |= {"address": address}
