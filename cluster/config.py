@@ -26,6 +26,7 @@ from imitation.reach import ReachSettings
 from imitation.settings import Settings, UserError
 from imitation.splits import SplitSettings
 from imitation.stopping import StoppingSettings
+from imitation.storage import has_password
 from imitation.subgroups import ModeSettings
 from imitation.texts import parse_yaml, shown, text_of
 from imitation.training.settings import TrainSettings
@@ -194,6 +195,12 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Config:
+        for key, place in (("run.storage", self.run.storage), ("data.root", self.data.root)):
+            if place is not None and has_password(place):  # it would be written to config.yaml and to logs
+                raise ValueError(
+                    f"{key} has a password in it; credentials belong in the environment of every node "
+                    "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an instance role, ...)"
+                )
         if self.data.kind == "world" and self.data.root is not None:
             raise ValueError(
                 f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "

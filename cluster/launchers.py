@@ -7,15 +7,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pyarrow.fs as pafs
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from cluster.train import Launcher, Progress, train_loop_per_worker
+from imitation import storage
 from imitation.settings import UserError
 from imitation.training.settings import TrainSettings
 
@@ -132,12 +134,12 @@ class TorchLauncher:
         from ray.train.torch import TorchTrainer
 
         mailbox = Mailbox.remote()
-        with tempfile.TemporaryDirectory(prefix="imitation-train-") as scratch:
+        with _scratch(config["spec"].output) as (filesystem, folder):
             trainer = TorchTrainer(
                 train_loop_per_worker,
                 train_loop_config=config | {"use_gpu": self._use_gpu, "mailbox": mailbox},
                 scaling_config=ScalingConfig(num_workers=self._num_workers, use_gpu=self._use_gpu),
-                run_config=RunConfig(name="train", storage_path=scratch),
+                run_config=RunConfig(name="train", storage_path=folder, storage_filesystem=filesystem),
             )
             # not in the main thread: there `fit` would take over Ctrl-C, and nobody could read the mailbox
             errors: list[BaseException] = []
@@ -151,6 +153,18 @@ class TorchLauncher:
 
     def close(self) -> None:
         """Nothing is kept between trainings."""
+
+
+@contextmanager
+def _scratch(output: str) -> Iterator[tuple[pafs.FileSystem, str]]:
+    """A folder for Train's own files, beside the product: workers on any node reach it. Nothing in it is
+    ours (checkpoints are `cluster.train`'s), so what a killed training left there is thrown away."""
+    folder = storage.suffixed(output, ".ray")
+    storage.delete(folder)
+    try:
+        yield storage.resolve(folder)
+    finally:
+        storage.delete(folder)
 
 
 def _follow(ended: Callable[[], bool], mailbox: Any, progress: Progress) -> None:

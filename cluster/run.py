@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any
 
 from cluster.baseline import check_base
 from cluster.config import Config
+from cluster.lock import RunLock
 from cluster.memory import PeakMemory
 from cluster.overhead import CycleClock
+from cluster.places import check_lasting, check_reached, in_job
 from cluster.prepare import RealData, prepare
 from cluster.progress import Reporter
 from cluster.services import Services, cluster_address
@@ -19,7 +20,7 @@ from cluster.summary import REPORT, SUMMARY, build_summary, write_report
 from cluster.telemetry import Telemetry
 from cluster.tracking.base import check_tracking, make_trackers
 from cluster.watch import Watch
-from cluster.workspace import RunLock, Workspace, flatten
+from cluster.workspace import Workspace, flatten
 from imitation import stopping, storage
 from imitation.aggregation import Dataset
 from imitation.loop import Check, Cycle, History, imitate
@@ -55,7 +56,7 @@ def carry_out(
     workspace: Workspace,
     reporter: Reporter,
     on_cycle: OnCycle = lambda entry: None,
-    lock: Callable[[str], AbstractContextManager[Any]] = RunLock,
+    lock: Callable[[str], AbstractContextManager[RunLock]] = RunLock,
     hide_test: bool = False,
 ) -> Summary:
     """A run in `workspace`, from its lock to its report: alone, or as one of several that share a base.
@@ -63,10 +64,14 @@ def carry_out(
     `hide_test`: trackers do not hear of the test split (a sweep's trials must not be chosen by it).
     Raises UserError as `run` does, and for a base that was made with other settings.
     """
-    with lock(workspace.uri), PeakMemory() as memory:
+    if in_job():
+        check_lasting(config)
+    with lock(workspace.uri) as held, PeakMemory() as memory:
+        workspace.check = held.check
         if workspace.base is not None:
             check_base(config, workspace.base)
         continues = workspace.open(config.plain())
+        check_reached(config, workspace.uri, reporter)
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
         with (
             reporter.logs("cluster", "sim_actors", "imitation"),

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from cluster.config import Config
+from cluster.signals import handlers_kept
 from imitation.settings import UserError
 from sim_actors.factory import SimulatorSpec
 
@@ -25,7 +26,7 @@ MIN_CPUS = 4  # logical: stages take turns, so a two-core machine may promise mo
 def start_ray(config: Config) -> None:
     """Connects to the cluster that the configuration or RAY_ADDRESS names, or starts one here.
 
-    Raises UserError if there is no cluster at that address.
+    Raises UserError if no cluster can be joined at that address, or it asks for another token.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
@@ -42,11 +43,17 @@ def start_ray(config: Config) -> None:
     if settings.quiet:
         options |= {"logging_level": logging.ERROR, "log_to_driver": False}
     address = cluster_address(config)
+    if address and address.startswith(("http://", "https://")):
+        raise UserError(
+            f"{address} is a dashboard's address, which takes jobs: imitate submit. To join the cluster "
+            "from one of its nodes, set ray.address or RAY_ADDRESS to HEAD:6379, or to auto"
+        )
     if address:
         options |= {"address": address}
     else:
         print("starting Ray", file=sys.stderr, flush=True)
         options |= {
+            "address": "local",  # without it, a cluster that somebody else runs on this machine is joined
             "num_cpus": settings.num_cpus or max(os.cpu_count() or 1, MIN_CPUS),
             "include_dashboard": settings.dashboard,
             "dashboard_host": "127.0.0.1",
@@ -54,8 +61,13 @@ def start_ray(config: Config) -> None:
         }
         _on_loopback_alone()
     try:
-        with _chatter_held_back() if settings.quiet else nullcontext():
+        with handlers_kept(), _chatter_held_back() if settings.quiet else nullcontext():
             ray.init(**options)
+    except ray.exceptions.AuthenticationError:
+        raise UserError(
+            f"the Ray cluster at {address!r} asks for its token: set RAY_AUTH_MODE=token, and "
+            "RAY_AUTH_TOKEN_PATH to the file with it (on the head's machine, `ray get-auth-token` prints it)"
+        ) from None
     except ConnectionError as error:
         raise UserError(f"no Ray cluster answers at {address!r}: {error}") from None
 

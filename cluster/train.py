@@ -6,7 +6,6 @@ A training that was killed continues from its own last checkpoint (`checkpoint.p
 from __future__ import annotations
 
 import os
-import posixpath
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -118,7 +117,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     if spec.initial is not None:
         model.load_state_dict(_initial_weights(spec))
     state = start(model.to(device), settings)
-    partial = storage.join(spec.output + ".partial", CHECKPOINT)
+    partial = storage.join(storage.suffixed(spec.output, ".partial"), CHECKPOINT)
     saved = _read_checkpoint(partial, spec)
     if saved is not None:
         state.load(saved)
@@ -238,9 +237,9 @@ def _fingerprint(spec: TrainSpec) -> str:
     }
     # Paths count from the output: a run whose folder was moved is still the same run.
     for name in ("real", "synthetic"):
-        values[name] = [posixpath.relpath(uri, spec.output) for uri in values[name]]
+        values[name] = [storage.relative(uri, spec.output) for uri in values[name]]
     if spec.initial is not None:
-        values["initial"] = posixpath.relpath(spec.initial, spec.output)
+        values["initial"] = storage.relative(spec.initial, spec.output)
     del values["output"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -41,7 +41,7 @@ def evaluation_uri(place: str) -> str:
     for uri in (storage.join(place, FILE), storage.join(place, "evaluation", FILE)):
         if storage.is_folder(place) and storage.exists(uri):
             return uri
-    if place.endswith(".parquet") and storage.exists(place):
+    if storage.name_of(place).endswith(".parquet") and storage.exists(place):
         return place
     raise UserError(
         f"{place}: no evaluation there; give a folder with {FILE} (imitate evaluate --out writes one; a run "

@@ -63,6 +63,11 @@ def without_secrets(uri: str) -> str:
     return _USER.sub("://", uri)
 
 
+def has_password(uri: str) -> bool:
+    """Whether a password stands before a URI's host (s3://KEY:SECRET@bucket/...)."""
+    return re.search(r"://[^/@:]*:[^/@]*@", uri) is not None
+
+
 @contextmanager
 def _explained(action: str, uri: str) -> Iterator[None]:
     """Turns what the file system raises into a `StorageError`."""
@@ -165,6 +170,18 @@ def join(uri: str, *parts: str) -> str:
     """The path or URI of something inside a folder; "?options" of a URI stay at its end."""
     path, query = _split_query(uri)
     return posixpath.join(path, *parts) + query
+
+
+def suffixed(uri: str, suffix: str) -> str:
+    """The same path or URI with something added to its last name."""
+    path, query = _split_query(uri)
+    return path.rstrip("/") + suffix + query
+
+
+def relative(uri: str, folder: str) -> str:
+    """A path or URI counted from a folder on the same storage, such as "data/train" or "../data"; options
+    of a URI, which say how it is reached, do not count."""
+    return posixpath.relpath(_split_query(uri)[0], _split_query(folder)[0])
 
 
 def beside(folder: str, uri: str) -> str:

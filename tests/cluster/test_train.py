@@ -184,6 +184,7 @@ def test_two_workers_train_like_one(data: str, launcher: LocalLauncher, tmp_path
     assert one[-1]["loss"] < one[0]["loss"], "it learnt nothing: equal losses would say nothing"
     info = read_info(str(tmp_path / "two"))
     assert info.trained_on["workers"] == 2
+    assert not list(tmp_path.glob("*.ray")), "Train's own files go with the training"
     assert info.trained_on["rank_disagreement"] == 0.0
     ours, theirs = load_weights(str(tmp_path / "two")), load_weights(str(tmp_path / "one"))
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in ours)
