@@ -87,7 +87,9 @@ def test_images_are_not_weighed_unless_it_is_asked_for() -> None:
 def test_a_share_of_a_batch_and_pretraining_exclude_each_other() -> None:
     with pytest.raises(ValueError, match="no batch is shared"):
         TrainSettings(schedule="pretrain", synthetic_share=0.5)
-    assert TrainSettings(schedule="pretrain", steps=1).pretrain_steps() == 0, "the one step is for real images"
+    assert TrainSettings(schedule="pretrain", steps=1).pretrain_steps() == 0, (
+        "the one step is for real images"
+    )
 
 
 def frame(name: str, *objects: Object) -> Frame:
