@@ -117,7 +117,7 @@ def test_what_a_run_spent_is_read_from_its_folder(tmp_path: Path) -> None:
         (["policy.name=none"], "would train the same detector"),
         (
             ["train.synthetic_weight=0.5", "detector.name=fcos_resnet50_fpn"],
-            "gives one loss for a whole batch",
+            "gives one loss",
         ),
         (["train.schedule=pretrain", "train.synthetic_share=0.5"], "no batch is shared"),
         (["policy.strength={first: 0.2}"], "in no time"),
