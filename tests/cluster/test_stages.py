@@ -26,7 +26,7 @@ from imitation.datasets.parquet import read_frames, write_frames
 from imitation.failures import failures_to_table
 from imitation.images import encode_png
 from imitation.loop import History, imitate
-from imitation.policies import build_policy
+from imitation.policies import Feedback, build_policy
 from tests.cluster.test_simulate import LocalPool
 from tests.imitation.policies.made_up import failure
 from tests.sim_actors.scenes import KITTI, SIZE, street
@@ -68,37 +68,19 @@ class Local:
 
 
 class Scripted(ClusterStages):
-    """Stages whose evaluations are made up: in every cycle the same failures, of which those of `mends`
-    are fixed once they were fed."""
-
-    mends: Callable[[str], bool] = staticmethod(lambda frame_id: False)
+    """Stages whose evaluations are made up: the same failures in every cycle, every other one truncated. Of
+    those that were fed the truncated were fixed, it is said, and of the others none."""
 
     def evaluate(self, detector: Detectors, dataset: Dataset, cycle: int) -> Evaluation:
         folder = self.workspace.path(cycle_folder(cycle))
         uri = f"{folder}/failures.parquet"
         Path(folder).mkdir(exist_ok=True)
-        found = [
-            failure(f"real-{i}", category="Car", index=0, truncation=0.6 * (i % 2)) for i in range(TRAIN)
-        ]
+        found = [failure(f"real-{i}", category="Car", truncation=0.6 * (i % 2)) for i in range(TRAIN)]
         pq.write_table(failures_to_table(found), uri)
         fed = 20 if cycle else 0
         feedback = [
-            {
-                "cycle": cycle,
-                "mode": "Car, missed, truncated",
-                "fed": fed,
-                "fed_fixed": fed,
-                "unfed": 0,
-                "unfed_fixed": 0,
-            },
-            {
-                "cycle": cycle,
-                "mode": "Car, missed, plain",
-                "fed": 10 * fed,
-                "fed_fixed": 0,
-                "unfed": 0,
-                "unfed_fixed": 0,
-            },
+            Feedback(cycle, "Car, missed, truncated", fed=fed, fed_fixed=fed).to_row(),
+            Feedback(cycle, "Car, missed, plain", fed=10 * fed).to_row(),
         ]
         chance = {"Car, missed, truncated": [50, 10], "Car, missed, plain": [50, 10]}
         storage.write_json(
@@ -110,13 +92,11 @@ class Scripted(ClusterStages):
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Scripted, list[TrainSpec]]]:
-    frames = [
-        replace(street(), frame_id=f"real-{i}", image=encode_png(np.zeros((8, 8, 3), np.uint8)))
-        for i in range(TRAIN)
-    ]
+    image = encode_png(np.zeros((8, 8, 3), np.uint8))
+    frames = [replace(street(), frame_id=f"real-{i}", image=image) for i in range(TRAIN)]
     uri = str(tmp_path / "run" / "data" / "train" / "frames.parquet")
     Path(uri).parent.mkdir(parents=True)
-    write_frames([replace(frame, width=SIZE[0], height=SIZE[1]) for frame in frames], uri)
+    write_frames(frames, uri)
     ids = [frame.frame_id for frame in frames]
     part = Part(uri, TRAIN)
     data = RealData(
@@ -233,7 +213,7 @@ def test_rejected_frames_are_drawn_again_and_listed(make, monkeypatch: pytest.Mo
         return "no" if int(frame.frame_id[-2:]) < 2 else None
 
     monkeypatch.setattr(cluster.stages, "rejection", picky)
-    stages, trained = make("loop.cycles=1", "policy.variations=2")
+    stages, _ = make("loop.cycles=1", "policy.variations=2")
     history = go(stages)
     assert history.cycles[-1].dataset.synthetic_frames == 2
     told = json.loads(Path(stages.workspace.path("cycle-001", "stage-simulate.json")).read_text())

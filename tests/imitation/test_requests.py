@@ -59,7 +59,7 @@ def test_what_a_policy_asks_for_is_checked_before_anything_is_rendered() -> None
             check_requests(asked, 4, {"a"}, "mine")
     for answer, said in (
         (None, "returned NoneType"),
-        ([{"parent": "a"}], "asked with dict, not with Request"),
+        ([{"parent": "a"}], "asked with dict, not with"),
     ):
         with pytest.raises(UserError, match=said):
             check_requests(answer, 4, {"a"}, "mine")

@@ -111,9 +111,8 @@ def test_new_actors_in_a_photo_are_what_it_is_about() -> None:
 def test_a_requests_strength_scales_how_far_scenes_lie_from_their_parent() -> None:
     def shift(strength: float) -> float:
         settings = StagingSettings(randomize=RandomizeSettings(drop=0.0, strength=0.8))
-        scenes = [
-            stage(request(strength=strength), v, street(), target=TARGET, settings=settings) for v in range(8)
-        ]
+        asked = request(strength=strength)
+        scenes = [stage(asked, v, street(), target=TARGET, settings=settings) for v in range(8)]
         exact = stage(request(strength=0.0), 0, street(), target=TARGET, settings=settings)
         return sum(
             abs(a.cuboid.x - b.cuboid.x) for scene in scenes for a, b in zip(scene.actors, exact.actors)
