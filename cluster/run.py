@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -22,9 +23,9 @@ from cluster.tracking.base import check_tracking, make_trackers
 from cluster.watch import Watch
 from cluster.workspace import Workspace, flatten
 from imitation import stopping, storage
-from imitation.aggregation import Dataset
+from imitation.aggregation import Dataset, check_budgets
 from imitation.loop import Check, Cycle, History, imitate
-from imitation.policies import build_policy
+from imitation.policies import build_policy, what_it_adds
 from imitation.product import copy_product
 from imitation.report.summary import Summary
 from imitation.report.table import build_table, format_table
@@ -98,6 +99,7 @@ def loop(
     policy = build_policy(config.policy)
     with Services(config) as services:
         data = prepare(config, workspace, services, watch)
+        check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
         stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
         return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
 
@@ -128,13 +130,14 @@ def catalog(config: Config) -> frozenset[str] | None:
 
 def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:
     """Why the run stops after these stop scores, the baseline's first; None if it goes on."""
+    bounded = what_it_adds(build_policy(config.policy)) != "nothing"
     return stopping.check(
         scores,
-        dataset.synthetic_ratio,
-        config.aggregation.max_synthetic_ratio,
+        dataset.added_ratio if bounded else 0.0,
+        config.aggregation.max_synthetic_ratio if bounded else math.inf,
         config.loop.cycles,
         config.stopping,
-        room=dataset.room_for_synthetic(),
+        room=dataset.left_under_cap() if bounded else None,
     )
 
 
@@ -157,12 +160,13 @@ def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[
     figures = {
         "data/real_frames": entry.dataset.real.frames,
         "data/synthetic_frames": entry.dataset.synthetic_frames,
-        "data/synthetic_ratio": entry.dataset.synthetic_ratio,
+        "data/synthetic_ratio": entry.dataset.synthetic_frames / max(1, entry.dataset.real.frames),
     }
     mined = storage.read_json(workspace.path(folder, "stage-evaluate.json")).get("mined") or {}
     figures |= {f"mined/{kind}": count for kind, count in mined.get("failures", {}).items()}
-    if entry.cycle:
-        simulated = storage.read_json(workspace.path(folder, "stage-simulate.json"))
+    rendered = workspace.path(folder, "stage-simulate.json")
+    if storage.exists(rendered):
+        simulated = storage.read_json(rendered)
         figures |= {f"simulated/{name}": simulated[name] for name in SIMULATED}
         figures["simulated/set_aside"] = len(simulated["set_aside"])
     took = watch.cycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
@@ -174,12 +178,19 @@ def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:
     stop = entry.evaluation.metrics["stop"]
     score = entry.evaluation.score
-    kind = "stand-in" if config.data.kind == "world" else "real"
-    dataset = entry.dataset
     reporter.say(
-        f"cycle {entry.cycle}: {dataset.real.frames} {kind} + {dataset.synthetic_frames} synthetic frames, "
+        f"cycle {entry.cycle}: {_frames(config, entry.dataset)} frames, "
         f"stop {config.loop.metric} {100 * score:.1f}, 0-1 loss {stop.zero_one_loss:.3f}"
     )
+
+
+def _frames(config: Config, dataset: Dataset) -> str:
+    if config.loop.sim_only:
+        return "synthetic"
+    kind = "stand-in" if config.data.kind == "world" else "real"
+    repeated = sum(part.frames for part in dataset.repeated)
+    more = f"{repeated} repeated" if repeated else f"{dataset.synthetic_frames} synthetic"
+    return f"{dataset.real.frames} {kind} + {more}"
 
 
 def _keep_best(workspace: Workspace, history: History[Evaluation]) -> None:

@@ -65,7 +65,7 @@ def cycle_event(scores: list[float], dataset: Any, last: bool) -> Event:
         "best_stop": best,
         "best_cycle": scores.index(best),
         "synthetic_frames": dataset.synthetic_frames,
-        "synthetic_ratio": dataset.synthetic_ratio,
+        "synthetic_ratio": dataset.synthetic_frames / max(1, dataset.real.frames),
         "last": last,
     }
 
