@@ -13,7 +13,7 @@ from cluster.services import Services, cluster_address
 from cluster.stages import ClusterStages, Evaluation
 from cluster.summary import build_summary, write_report
 from cluster.workspace import RunLock, Workspace
-from imitation import stopping, storage
+from imitation import patience, stopping, storage
 from imitation.aggregation import Dataset
 from imitation.loop import Cycle, History, imitate
 from imitation.policies import build_policy
@@ -29,6 +29,7 @@ def run(config: Config, reporter: Reporter) -> Summary:
     Raises UserError for anything that a person can mend. Whatever was committed stays.
     """
     check_renderer(config)
+    patience.allow(config.run.storage_patience_s)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
     with RunLock(workspace.uri), PeakMemory() as memory:
         continues = workspace.open(config.plain())

@@ -233,6 +233,7 @@ class ClusterStages:
                     self.config.evaluate,
                     self.config.data.on_error,
                     bar.update,
+                    self.config.ray.placement_timeout_s,
                 )
             return done | self._judge(detections, folder, detector)
 

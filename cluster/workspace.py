@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from imitation import storage
+from imitation import patience, storage
 from imitation.settings import UserError
 
 CONFIG_FILE = "config.yaml"
@@ -26,6 +26,7 @@ CONFIG_FILE = "config.yaml"
 FREE_KEYS = (
     "run.storage",
     "run.name",
+    "run.storage_patience_s",
     "ray",
     "report",
     "simulate.actors",
@@ -33,6 +34,8 @@ FREE_KEYS = (
     "simulate.gpus_per_actor",
     "simulate.placement_timeout_s",
     "evaluate.actors",
+    "evaluate.max_attempts",
+    "train.max_restarts",
 )
 
 
@@ -69,6 +72,8 @@ class Workspace:
         the message names the keys that differ.
         """
         storage.check_writable(self.uri)
+        if storage.is_local(self.uri):
+            patience.expect(storage.resolve(self.uri)[1])
         known = self.path(CONFIG_FILE)
         if not storage.exists(known):
             return self._begin(config)

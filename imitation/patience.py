@@ -55,6 +55,11 @@ _away_since: float | None = None
 _limit: ContextVar[float] = ContextVar("storage patience", default=math.inf)
 
 
+def allow(seconds: float) -> None:
+    """Sets the patience of this process and of those that it starts from now on."""
+    os.environ[VARIABLE] = str(seconds)
+
+
 def patience_s() -> float:
     """How long a failure that may pass is waited for, here and now, s."""
     return min(_limit.get(), float(os.environ.get(VARIABLE, PATIENCE_S)))
@@ -76,9 +81,20 @@ def expect(path: str) -> None:
     _roots.add(os.path.abspath(path))
 
 
+def forget(path: str) -> None:
+    """What is deleted on purpose is no longer expected: the folder `path` and those in it."""
+    _roots.difference_update([root for root in _roots if root == path or root.startswith(path + "/")])
+
+
 def root_is_away(path: str) -> bool:
     """Whether a local path lies in a folder that is known to exist, and now does not."""
-    return any((path == root or path.startswith(root + "/")) and not os.path.isdir(root) for root in _roots)
+    return any((path == root or path.startswith(root + "/")) and not os.path.exists(root) for root in _roots)
+
+
+def refuse_if_away(path: str) -> None:
+    """Raises FileNotFoundError where `root_is_away`: what seems missing is away, and may come back."""
+    if root_is_away(path):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def is_transient(error: BaseException, path: str = "") -> bool:
@@ -274,8 +290,7 @@ class PatientWriter(io.RawIOBase):
         self._pending.clear()
 
     def _open(self) -> None:
-        if root_is_away(self._path):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        refuse_if_away(self._path)
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         if not self.kept and not os.path.exists(self._path):
             self._file = self._create(self._path)

@@ -24,7 +24,7 @@ from typing import IO, Any, TypeVar, cast
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from imitation.patience import PatientReader, PatientWriter, at_most, patiently, root_is_away
+from imitation.patience import PatientReader, PatientWriter, at_most, forget, patiently, refuse_if_away
 from imitation.settings import DataError, UserError
 from imitation.texts import parse_json, parse_yaml, text_of
 
@@ -201,8 +201,8 @@ def _info(uri: str) -> pafs.FileInfo:
 
     def attempt() -> pafs.FileInfo:
         info = fs.get_file_info([path])[0]
-        if info.type == pafs.FileType.NotFound and fs.type_name == "local" and root_is_away(path):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if info.type == pafs.FileType.NotFound and fs.type_name == "local":
+            refuse_if_away(path)
         return info
 
     return _patiently("read", uri, attempt)
@@ -301,8 +301,8 @@ def make_folder(uri: str) -> None:
 
 
 def _make(fs: pafs.FileSystem, path: str) -> None:
-    if fs.type_name == "local" and root_is_away(path):  # not under the place where it is mounted
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if fs.type_name == "local":  # not under the place where it is mounted
+        refuse_if_away(path)
     fs.create_dir(path, recursive=True)
 
 
@@ -313,11 +313,12 @@ def delete(uri: str) -> None:
     def attempt() -> None:
         kind = fs.get_file_info([path])[0].type
         if kind == pafs.FileType.Directory:
+            forget(path)
             fs.delete_dir(path)
         elif kind != pafs.FileType.NotFound:
             fs.delete_file(path)
-        elif fs.type_name == "local" and root_is_away(path):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        elif fs.type_name == "local":
+            refuse_if_away(path)
 
     _patiently("delete", uri, attempt)
 
