@@ -50,6 +50,11 @@ class RunSettings(Settings):
         "default", pattern=r"^[A-Za-z0-9][\w.-]*$", description="this run's folder in run.storage"
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="every random draw of the run follows from it")
+    storage_patience_s: float = Field(
+        300.0,
+        ge=0,
+        description="how long storage that is away for a while (network, server, mount) is waited for, s",
+    )
 
 
 class DataSettings(Settings):
@@ -164,6 +169,11 @@ class RaySettings(Settings):
         ge=1024,
         le=65535,
         description="port of the Prometheus metrics of a Ray started here (loopback only); null: any",
+    )
+    placement_timeout_s: float = Field(
+        600.0,
+        gt=0,
+        description="how long training and evaluation wait for the CPUs and GPUs that they ask for, s",
     )
     quiet: bool = Field(True, description="keep Ray's own chatter out of the output")
 

@@ -60,6 +60,7 @@ def evaluate_checkpoint(
                 config.evaluate,
                 config.data.on_error,
                 bar.update,
+                config.ray.placement_timeout_s,
             )
 
         def rows() -> Any:

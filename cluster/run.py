@@ -22,7 +22,7 @@ from cluster.telemetry import Telemetry
 from cluster.tracking.base import check_tracking, make_trackers
 from cluster.watch import Watch
 from cluster.workspace import Workspace, flatten
-from imitation import stopping, storage
+from imitation import patience, stopping, storage
 from imitation.aggregation import Dataset, check_budgets
 from imitation.loop import Check, Cycle, History, imitate
 from imitation.policies import build_policy, what_it_adds
@@ -44,6 +44,7 @@ def run(config: Config, reporter: Reporter) -> Summary:
     """
     check_renderer(config)
     check_tracking(config.tracking)
+    patience.allow(config.run.storage_patience_s)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
     summary = carry_out(config, workspace, reporter)
     reporter.say("")

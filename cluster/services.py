@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.config import Config
 from cluster.signals import handlers_kept
+from imitation import patience
 from imitation.settings import UserError
 from sim_actors.factory import SimulatorSpec
 
@@ -28,6 +29,7 @@ def start_ray(config: Config) -> None:
 
     Raises UserError if no cluster can be joined at that address, or it asks for another token.
     """
+    patience.allow(config.run.storage_patience_s)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_DATA_PARQUET_FOOTER_NUM_ACTORS", "1")
@@ -50,6 +52,8 @@ def start_ray(config: Config) -> None:
         )
     if address:
         options |= {"address": address}
+        if config.run.storage_patience_s != patience.PATIENCE_S:
+            options |= {"runtime_env": {"env_vars": {patience.VARIABLE: os.environ[patience.VARIABLE]}}}
     else:
         print("starting Ray", file=sys.stderr, flush=True)
         options |= {
@@ -160,5 +164,5 @@ class Services:
             from cluster.launchers import make_launcher
 
             start_ray(self.config)
-            self._launcher = make_launcher(self.config.train)
+            self._launcher = make_launcher(self.config.train, self.config.ray.placement_timeout_s)
         return self._launcher

@@ -256,6 +256,7 @@ class ClusterStages:
                     self.config.evaluate,
                     self.config.data.on_error,
                     progress,
+                    self.config.ray.placement_timeout_s,
                 )
             start = time.monotonic()
             judged = self._judge(detections, folder, detector)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from imitation import storage
+from imitation import patience, storage
 from imitation.categories import CategoryMap
 from imitation.detectors.settings import DetectorSettings
 from imitation.pickles import load_tensors
@@ -69,7 +69,9 @@ class TrainResult:
 
 
 class Launcher(Protocol):
-    """Runs `train_loop_per_worker` with a config somewhere, and keeps what can be kept for the next time."""
+    """Runs `train_loop_per_worker` with a config somewhere, and keeps what can be kept for the next time.
+
+    Where workers die it runs again from the last checkpoint (`train.max_restarts`)."""
 
     def run(self, config: dict[str, Any], progress: Progress) -> None: ...
 
@@ -105,6 +107,8 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     settings = spec.train
+    for uri in filter(storage.is_local, (*spec.real, *spec.synthetic)):
+        patience.expect(storage.resolve(uri)[1])
     context = ray.train.get_context()
     distributed = Distributed(context.get_world_rank(), context.get_world_size())
     device = pick_device(config["use_gpu"])
@@ -139,6 +143,8 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     saved = _read_checkpoint(partial, spec)
     if saved is not None:
         state.load(saved)
+    if distributed.rank == 0:
+        config["mailbox"].put.remote({"start": state.step})
 
     def checkpoint(state: TrainState) -> None:
         with storage.open_atomic(partial) as file:
@@ -251,7 +257,10 @@ def _fingerprint(spec: TrainSpec) -> str:
         "categories": spec.categories.to_json(),
         "detector": spec.detector.model_dump(mode="json"),
         "train": spec.train.model_dump(
-            mode="json", exclude={"decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu"}
+            mode="json",
+            exclude={
+                *("decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu", "max_restarts")
+            },
         ),
         "include": None if spec.include is None else sorted(spec.include),
         "exclude": sorted(spec.exclude),

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from imitation import storage
+from imitation import patience, storage
 from imitation.run_folder import SHARED, base_of, remember_base
 from imitation.settings import UserError
 
@@ -27,6 +27,7 @@ CONFIG_FILE = "config.yaml"
 FREE_KEYS = (
     "run.storage",
     "run.name",
+    "run.storage_patience_s",
     "ray",
     "report",
     "sweep",
@@ -36,6 +37,8 @@ FREE_KEYS = (
     "simulate.gpus_per_actor",
     "simulate.placement_timeout_s",
     "evaluate.actors",
+    "evaluate.max_attempts",
+    "train.max_restarts",
 )
 
 
@@ -102,6 +105,8 @@ class Workspace:
         the message names the keys that differ.
         """
         storage.check_writable(self.uri)
+        if storage.is_local(self.uri):
+            patience.expect(storage.resolve(self.uri)[1])
         known = self.path(CONFIG_FILE)
         if not storage.exists(known):
             return self._begin(config)
