@@ -99,7 +99,9 @@ class SetAsideScene(Record):
     """A scene that the simulator could not render."""
 
     scene_id: str = Field(description="the scene's id")
-    kind: str = Field(description='how the last attempt ended: "raised", "crashed", "hung", "unsupported"')
+    kind: str = Field(
+        description='how the last attempt ended: "raised", "crashed", "hung", "unsupported", "lost"'
+    )
     reason: str = Field(description="the cause, in words")
     attempts: int = Field(ge=0, description="how often it was tried")
 
