@@ -100,8 +100,8 @@ class SetAsideScene(Record):
 
     scene_id: str = Field(description="the scene's id")
     kind: str = Field(
-        description='how the last attempt ended: "raised", "crashed", "hung", "unsupported", or "rejected": '
-        "rendered, but not what was asked for"
+        description='how the last attempt ended: "raised", "crashed", "hung", "unsupported", "lost", or '
+        '"rejected": rendered, but not what was asked for'
     )
     reason: str = Field(description="the cause, in words")
     attempts: int = Field(ge=0, description="how often it was tried")
