@@ -5,16 +5,15 @@ A training that was killed continues from its own last checkpoint (`checkpoint.p
 
 from __future__ import annotations
 
-import io
 import os
-import posixpath
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from imitation import storage
+from imitation import patience, storage
 from imitation.categories import CategoryMap
 from imitation.detectors.settings import DetectorSettings
+from imitation.pickles import load_tensors
 from imitation.product import is_product, load_weights, read_info, save_product
 from imitation.settings import UserError
 from imitation.training.settings import TrainSettings
@@ -28,10 +27,12 @@ class TrainSpec:
     """One training, as plain data that any worker can read.
 
     `real`, `synthetic`: Parquet files or folders of frames (paths that every worker reaches); `include` and
-    `exclude` select frames by id (out-of-fold training); `weights` maps frame ids to how often they are
-    drawn relative to 1. `initial` is a product folder whose weights training starts from (warm start).
-    `seed` decides initial weights, order and augmentation. The product is written to `output`;
-    `purpose` is noted in it. `skip_bad`: unreadable images are listed and replaced instead of an error.
+    `exclude` select frames by id (out-of-fold training). `repeats` maps ids of real frames to how many more
+    times they are trained on: they take the place of synthetic ones in everything but their labels.
+    `weights` maps frame ids to how often they are drawn relative to 1. `initial` is a product folder whose
+    weights training starts from (warm start). `seed` decides initial weights, order and augmentation. The
+    product is written to `output`; `purpose` is noted in it. `skip_bad`: unreadable images are listed and
+    replaced instead of an error.
     """
 
     output: str
@@ -43,6 +44,7 @@ class TrainSpec:
     seed: int = 0
     include: frozenset[str] | None = None
     exclude: frozenset[str] = frozenset()
+    repeats: dict[str, int] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     initial: str | None = None
     purpose: str = ""
@@ -52,21 +54,24 @@ class TrainSpec:
 @dataclass(frozen=True)
 class TrainResult:
     """A finished training: the product's folder; optimizer steps and images seen, those of a warm start
-    included; frames it was trained on; seconds in steps; losses of the last tenth of the steps; unreadable
-    frames that were skipped, with the reason."""
+    included; frames it was trained on, repetitions of real ones apart; seconds in steps; losses of the last
+    tenth of the steps; unreadable frames that were skipped, with the reason."""
 
     folder: str
     steps: int
     images_seen: int
     real_frames: int
     synthetic_frames: int
+    repeated_frames: int
     seconds: float
     losses: dict[str, float]
     skipped: dict[str, str]
 
 
 class Launcher(Protocol):
-    """Runs `train_loop_per_worker` with a config somewhere, and keeps what can be kept for the next time."""
+    """Runs `train_loop_per_worker` with a config somewhere, and keeps what can be kept for the next time.
+
+    Where workers die it runs again from the last checkpoint (`train.max_restarts`)."""
 
     def run(self, config: dict[str, Any], progress: Progress) -> None: ...
 
@@ -76,9 +81,9 @@ class Launcher(Protocol):
 def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | None = None) -> TrainResult:
     """Trains, writes the product to `spec.output`, and says how it went.
 
-    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`, `loss` and each
-    loss by name. A finished product in `output` is left as it is if it is this spec's, else replaced. Raises
-    what went wrong in the worker (UserError for bad settings or data).
+    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`,
+    `learning_rate`, `loss` and each loss by name. A finished product in `output` is left as it is if it is
+    this spec's, else replaced. Raises what went wrong in the worker (UserError for bad settings or data).
     """
     if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
         launcher.run({"spec": spec}, progress or (lambda event: None))
@@ -90,6 +95,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
     """The train function: `config` has `spec` (TrainSpec), `use_gpu`, and `mailbox` (an actor handle)."""
+    import numpy as np
     import ray.train
     import torch
 
@@ -101,6 +107,8 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     settings = spec.train
+    for uri in filter(storage.is_local, (*spec.real, *spec.synthetic)):
+        patience.expect(storage.resolve(uri)[1])
     context = ray.train.get_context()
     distributed = Distributed(context.get_world_rank(), context.get_world_size())
     device = pick_device(config["use_gpu"])
@@ -108,20 +116,35 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
 
     frames = FrameSource(
-        spec.real, spec.synthetic, spec.categories, spec.include, spec.exclude, settings.cache_mb
+        spec.real,
+        spec.synthetic,
+        spec.categories,
+        spec.include,
+        spec.exclude,
+        settings.cache_mb,
+        repeats=spec.repeats,
+        synthetic_boxes=settings.synthetic_boxes,
     )
     detector = spec.detector.sized(*frames.size)
     assert detector.width is not None
     assert detector.height is not None
     torch.manual_seed(spec.seed)
     model = build_detector(detector, len(spec.categories.categories))
+    weighed = settings.synthetic_weight != 1
+    if weighed and not getattr(model, "weighs_images", False):
+        raise UserError(
+            f"train.synthetic_weight is {settings.synthetic_weight:g}, but detector {detector.name!r} gives "
+            "one loss for a whole batch; one that heeds `weight` in its targets says `weighs_images = True`"
+        )
     if spec.initial is not None:
         model.load_state_dict(_initial_weights(spec))
     state = start(model.to(device), settings)
-    partial = storage.join(spec.output + ".partial", CHECKPOINT)
+    partial = storage.join(storage.suffixed(spec.output, ".partial"), CHECKPOINT)
     saved = _read_checkpoint(partial, spec)
     if saved is not None:
         state.load(saved)
+    if distributed.rank == 0:
+        config["mailbox"].put.remote({"start": state.step})
 
     def checkpoint(state: TrainState) -> None:
         with storage.open_atomic(partial) as file:
@@ -131,11 +154,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         config["mailbox"].put.remote(event)
 
     plan = SamplePlan(
-        frames.synthetic,
+        frames.added,
         settings.batch_size,
         spec.seed,
         settings.synthetic_share,
         [spec.weights.get(frame_id, 1.0) for frame_id in frames.frame_ids] if spec.weights else None,
+        settings.pretrain_steps(),
     )
     frozen = settings.freeze_batch_norm
     if frozen is None:
@@ -152,6 +176,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         world_size=distributed.world_size,
         threads=settings.decode_threads,
         skip_bad=spec.skip_bad,
+        weights=np.where(frames.added, settings.synthetic_weight, 1.0) if weighed else None,
     ) as batches:
         train(
             state,
@@ -175,8 +200,9 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "purpose": spec.purpose,
             "real": list(spec.real),
             "synthetic": list(spec.synthetic),
-            "real_frames": int((~frames.synthetic).sum()),
+            "real_frames": int((~frames.added).sum()),
             "synthetic_frames": int(frames.synthetic.sum()),
+            "repeated_frames": int((frames.added & ~frames.synthetic).sum()),
             "initial": spec.initial,
             "seed": spec.seed,
             "category_map": spec.categories.to_json(),
@@ -214,11 +240,11 @@ def _initial_weights(spec: TrainSpec) -> dict[str, Any]:
 
 def _read_checkpoint(path: str, spec: TrainSpec) -> dict[str, Any] | None:
     """The state that a killed training of the same spec left, if any."""
-    import torch
-
     if not storage.exists(path):
         return None
-    saved = torch.load(io.BytesIO(storage.read_bytes(path)), map_location="cpu", weights_only=True)
+    saved = load_tensors(
+        storage.read_bytes(path), path, "delete it, and the training starts from its beginning"
+    )
     return saved["state"] if saved["spec"] == _fingerprint(spec) else None
 
 
@@ -231,21 +257,27 @@ def _fingerprint(spec: TrainSpec) -> str:
         "categories": spec.categories.to_json(),
         "detector": spec.detector.model_dump(mode="json"),
         "train": spec.train.model_dump(
-            mode="json", exclude={"decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu"}
+            mode="json",
+            exclude={
+                *("decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu", "max_restarts")
+            },
         ),
         "include": None if spec.include is None else sorted(spec.include),
         "exclude": sorted(spec.exclude),
     }
     # Paths count from the output: a run whose folder was moved is still the same run.
     for name in ("real", "synthetic"):
-        values[name] = [posixpath.relpath(uri, spec.output) for uri in values[name]]
+        values[name] = [storage.relative(uri, spec.output) for uri in values[name]]
     if spec.initial is not None:
-        values["initial"] = posixpath.relpath(spec.initial, spec.output)
+        values["initial"] = storage.relative(spec.initial, spec.output)
     del values["output"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _result(folder: str) -> TrainResult:
     told = read_info(folder).trained_on
-    names = ("steps", "images_seen", "real_frames", "synthetic_frames", "seconds", "losses", "skipped")
+    names = (
+        *("steps", "images_seen", "real_frames", "synthetic_frames", "repeated_frames"),
+        *("seconds", "losses", "skipped"),
+    )
     return TrainResult(folder=folder, **{name: told[name] for name in names})

@@ -96,12 +96,30 @@ class Mined(Record):
 
 
 class SetAsideScene(Record):
-    """A scene that the simulator could not render."""
+    """A scene that the simulator could not render, or whose frame was rejected."""
 
     scene_id: str = Field(description="the scene's id")
-    kind: str = Field(description='how the last attempt ended: "raised", "crashed", "hung", "unsupported"')
+    kind: str = Field(
+        description='how the last attempt ended: "raised", "crashed", "hung", "unsupported", "lost", or '
+        '"rejected": rendered, but not what was asked for'
+    )
     reason: str = Field(description="the cause, in words")
     attempts: int = Field(ge=0, description="how often it was tried")
+
+
+class ModeFeedback(Record):
+    """What a policy that learns knew of a failure mode when it asked for the cycle's frames."""
+
+    mode: str = Field(description='the mode: "category, kind, trait"')
+    failures: int = Field(ge=0, description="failures of it within reach")
+    fed: float = Field(
+        ge=0,
+        description="failures that had frames rendered for them in earlier cycles, recent ones counting more",
+    )
+    fixed: float = Field(ge=0, description="those of them that were fixed")
+    rise: float = Field(ge=-1, le=1, description="expected rise of the chance to be fixed, above chance")
+    hope: Fraction = Field(description="probability that the rise is worthwhile")
+    given_up: bool = Field(description="true if it gets no more frames")
 
 
 class Simulated(Record):
@@ -109,8 +127,26 @@ class Simulated(Record):
 
     requests: int = Field(ge=0, description="requests that the policy made")
     rendered: int = Field(ge=0, description="frames rendered")
-    set_aside: list[SetAsideScene] = Field(description="scenes given up")
+    set_aside: list[SetAsideScene] = Field(description="scenes given up, rejected frames among them")
     frames_per_second: float = Field(ge=0, description="frames per second of wall time, start-up included")
+    asked: int | None = Field(None, ge=0, description="frames asked for; null in older summaries")
+    rejected: int = Field(0, ge=0, description="frames rendered that did not show what they were asked for")
+    modes: list[ModeFeedback] | None = Field(
+        None, description="what the policy had learnt, by mode; null for a policy that does not learn"
+    )
+
+
+class Time(Record):
+    """Where a cycle's wall time went, s: the stages' own work, and the rest (docs/observing.md)."""
+
+    wall: Seconds = Field(description="from the end of the cycle before to the end of this one")
+    training: Seconds = Field(description="steps of all its trainings, waiting for batches included")
+    rendering: Seconds = Field(description="finished scenes in their simulators, divided by the simulators")
+    evaluation: Seconds = Field(description="detector actors at work, divided by their number; metrics")
+    analysis: Seconds = Field(description="choosing requests; slices, intervals, failure modes")
+    orchestration: Seconds = Field(
+        description="the rest: processes that start, scheduling, idle actors, reading and committing files"
+    )
 
 
 class Cycle(Record):
@@ -124,7 +160,7 @@ class Cycle(Record):
     AP: dict[str, Fraction | None] = Field(description="category -> AP; null without objects")
     real_frames: int = Field(ge=0, description="real frames trained on")
     synthetic_frames: int = Field(ge=0, description="synthetic frames trained on, of all cycles so far")
-    synthetic_ratio: float = Field(ge=0, description="synthetic_frames / real_frames")
+    synthetic_ratio: float = Field(ge=0, description="synthetic_frames / real_frames; 0 without real ones")
     steps: int = Field(ge=0, description="optimizer steps of the detector, from its first weights on")
     images_seen: int = Field(ge=0, description="images in those steps' batches, repetitions counted")
     failures: dict[str, Count] = Field(description="failures by kind, at the operating threshold")
@@ -133,6 +169,7 @@ class Cycle(Record):
     mined: Mined | None = Field(description="failures mined for the next cycle; null if none follows")
     simulated: Simulated | None = Field(description="synthetic frames it added; null for the baseline")
     seconds: dict[str, Seconds] = Field(description="stage -> seconds of wall time")
+    time: Time | None = Field(None, description="where its wall time went; null in older summaries")
     stop_reason: str | None = Field(description="why the loop stopped; set on the last cycle only")
     best: bool = Field(description="true for the one cycle that did best on stop")
     protocols: dict[str, Protocols] | None = Field(
@@ -149,6 +186,9 @@ class Cycle(Record):
     )
     modes: dict[str, list[FailureMode]] | None = Field(
         None, description="split -> failure modes, most lost AP first; null in older summaries"
+    )
+    repeated_frames: int = Field(
+        0, ge=0, description="real frames trained on once more, repetitions counted, of all cycles so far"
     )
     followed: dict[str, Followed] | None = Field(
         None,
@@ -169,6 +209,7 @@ class Cycle(Record):
         steps: int,
         images_seen: int,
         seconds: Mapping[str, float],
+        time: Mapping[str, float] | None = None,
         mined: Mapping[str, Any] | None = None,
         simulated: Mapping[str, Any] | None = None,
         protocols: Mapping[str, Any] | None = None,
@@ -177,6 +218,7 @@ class Cycle(Record):
         calibration: Mapping[str, Any] | None = None,
         modes: Mapping[str, Any] | None = None,
         followed: Mapping[str, Any] | None = None,
+        repeated_frames: int = 0,
     ) -> Cycle:
         """A cycle from its metrics (`Metrics.to_dict()` on stop and test) and its counts; not yet the
         last or the best one, see `Summary.of`. What is by split is plain data, as their `to_dict` and
@@ -201,6 +243,7 @@ class Cycle(Record):
             real_frames=real_frames,
             synthetic_frames=synthetic_frames,
             synthetic_ratio=synthetic_frames / real_frames if real_frames else 0.0,
+            repeated_frames=repeated_frames,
             steps=steps,
             images_seen=images_seen,
             failures=shown.failures,
@@ -209,6 +252,7 @@ class Cycle(Record):
             mined=None if mined is None else Mined.model_validate(dict(mined)),
             simulated=None if simulated is None else Simulated.model_validate(dict(simulated)),
             seconds=dict(seconds),
+            time=None if time is None else Time.model_validate(dict(time)),
             stop_reason=None,
             best=False,
         )

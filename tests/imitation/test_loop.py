@@ -49,10 +49,10 @@ def run(toy, cycles=2, real=40, **aggregation):
     def check(scores, dataset):
         return stopping_check(
             scores,
-            dataset.synthetic_ratio,
+            dataset.added_ratio,
             dataset.settings.max_synthetic_ratio,
             cycles,
-            room=dataset.room_for_synthetic(),
+            room=dataset.left_under_cap(),
         )
 
     return imitate(toy, dataset, check)
@@ -78,7 +78,7 @@ def test_every_cycle_trains_on_all_synthetic_frames_so_far():
     history = run(toy, cycles=5)
     assert [call[2] for call in toy.calls if call[0] == "train"] == [0, 10, 20]
     assert history.reason.startswith("cap")
-    assert history.cycles[-1].dataset.synthetic_ratio == pytest.approx(0.5)
+    assert history.cycles[-1].dataset.added_ratio == pytest.approx(0.5)
 
 
 def test_stops_when_converged_but_not_before_two_cycles():
@@ -102,3 +102,34 @@ def test_no_new_frames_ends_the_loop():
 
 def test_the_same_stages_give_the_same_history():
     assert run(Toy(), cycles=3) == run(Toy(), cycles=3)
+
+
+def test_a_policy_that_adds_nothing_by_design_trains_on():
+    class Longer(Toy):
+        def simulate(self, requests, cycle):
+            assert requests == []
+
+        def request(self, evaluation, cycle, budget):
+            return []
+
+    toy = Longer(scores=[0.5, 0.6, 0.7])
+    history = run(toy, cycles=2)
+    assert [entry.dataset.added_frames for entry in history.cycles] == [0, 0, 0]
+    assert history.reason.startswith("cycles")
+    assert history.best.cycle == 2
+
+
+@pytest.mark.parametrize(
+    ("asks", "aggregation", "why"),
+    [
+        ([], {}, "the policy asked for none"),
+        ([Request("r", "p", (), (), (), 3, 0, "toy")], {}, "none of the 3 asked for"),
+        ([], {"budgets": [0]}, "its budget is 0"),
+    ],
+)
+def test_why_there_is_no_new_frame_is_told(asks, aggregation, why):
+    class Stuck(Toy):
+        def request(self, evaluation, cycle, budget):
+            return asks
+
+    assert why in run(Stuck(give=0), cycles=3, **aggregation).reason
