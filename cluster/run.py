@@ -34,7 +34,7 @@ def run(config: Config, reporter: Reporter) -> Summary:
     if in_job():
         check_lasting(config)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
-    with RunLock(workspace.uri) as lock, PeakMemory() as memory:
+    with RunLock(workspace.uri, reporter.say) as lock, PeakMemory() as memory:
         workspace.check = lock.check
         continues = workspace.open(config.plain())
         check_reached(config, workspace.uri, reporter)
