@@ -60,7 +60,7 @@ class RunLock:
     Raises UserError naming the holder, and on leaving, if the run was taken by another driver meanwhile;
     the main thread's work is then interrupted. `say` is told what is waited for. `leased`: whether a lease is
     kept; by default wherever the file lock alone may not do. Taking over from a killed driver on another
-    machine takes `patience` beats of `beat_s` seconds; a killed one of this machine is known to be dead at once.
+    machine takes `patience` beats of `beat_s` seconds; one of this machine is known to be dead at once.
     """
 
     def __init__(
