@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any
 
+from cluster.baseline import check_base
 from cluster.config import Config
+from cluster.lock import RunLock
 from cluster.memory import PeakMemory
-from cluster.prepare import prepare
+from cluster.overhead import CycleClock
+from cluster.places import check_lasting, check_reached, in_job
+from cluster.prepare import RealData, prepare
 from cluster.progress import Reporter
 from cluster.services import Services, cluster_address
-from cluster.stages import ClusterStages, Evaluation
-from cluster.summary import build_summary, write_report
-from cluster.workspace import RunLock, Workspace
-from imitation import stopping, storage
+from cluster.stages import ClusterStages, Evaluation, cycle_folder
+from cluster.summary import REPORT, SUMMARY, build_summary, write_report
+from cluster.telemetry import Telemetry
+from cluster.tracking.base import check_tracking, make_trackers
+from cluster.watch import Watch
+from cluster.workspace import Workspace, flatten
+from imitation import patience, stopping, storage
 from imitation.aggregation import Dataset, check_budgets
-from imitation.loop import Cycle, History, imitate
-from imitation.policies import Policy, build_policy, what_it_adds
+from imitation.loop import Check, Cycle, History, imitate
+from imitation.policies import build_policy, what_it_adds
 from imitation.product import copy_product
 from imitation.report.summary import Summary
 from imitation.report.table import build_table, format_table
 from imitation.settings import UserError
+
+OnCycle = Callable[[Cycle[Evaluation]], None]
+"""Called after each evaluation; what it raises ends the run, which can be continued."""
+
+SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result
 
 
 def run(config: Config, reporter: Reporter) -> Summary:
@@ -30,29 +43,66 @@ def run(config: Config, reporter: Reporter) -> Summary:
     Raises UserError for anything that a person can mend. Whatever was committed stays.
     """
     check_renderer(config)
+    check_tracking(config.tracking)
+    patience.allow(config.run.storage_patience_s)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
-    with RunLock(workspace.uri), PeakMemory() as memory:
-        continues = workspace.open(config.plain())
-        reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
-        policy = build_policy(config.policy)
-        with Services(config) as services:
-            data = prepare(config, workspace, services, reporter)
-            check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
-            stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)
-            history = imitate(
-                stages,
-                Dataset(data.parts["train"], config.aggregation),
-                partial(_check, config, policy),
-                partial(_say_cycle, reporter, config),
-            )
-        reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
-        _keep_best(workspace, history)
-        summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
-        report = write_report(config, workspace, data, summary)
+    summary = carry_out(config, workspace, reporter)
     reporter.say("")
     print(format_table(build_table(summary)), flush=True)
-    reporter.say(f"\nreport: {report}\nbest detector: {workspace.path('best')}")
+    reporter.say(f"\nreport: {workspace.path(REPORT)}\nbest detector: {workspace.path('best')}")
     return summary
+
+
+def carry_out(
+    config: Config,
+    workspace: Workspace,
+    reporter: Reporter,
+    on_cycle: OnCycle = lambda entry: None,
+    lock: Callable[[str], AbstractContextManager[RunLock]] = RunLock,
+    hide_test: bool = False,
+) -> Summary:
+    """A run in `workspace`, from its lock to its report: alone, or as one of several that share a base.
+
+    `hide_test`: trackers do not hear of the test split (a sweep's trials must not be chosen by it).
+    Raises UserError as `run` does, and for a base that was made with other settings.
+    """
+    if in_job():
+        check_lasting(config)
+    with lock(workspace.uri) as held, PeakMemory() as memory:
+        workspace.check = held.check
+        if workspace.base is not None:
+            check_base(config, workspace.base)
+        continues = workspace.open(config.plain())
+        check_reached(config, workspace.uri, reporter)
+        reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
+        with (
+            reporter.logs("cluster", "sim_actors", "imitation"),
+            _watching(config, workspace, reporter, hide_test) as watch,
+        ):
+
+            def after(entry: Cycle[Evaluation]) -> None:
+                _end_cycle(config, workspace, watch, entry)
+                on_cycle(entry)
+
+            data, history = loop(config, workspace, watch, partial(check, config), after)
+            reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
+            _keep_best(workspace, history)
+            summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
+            write_report(config, workspace, data, summary)
+            watch.finish({name: workspace.path(name) for name in (SUMMARY, REPORT)})
+    return summary
+
+
+def loop(
+    config: Config, workspace: Workspace, watch: Watch, stop: Check, on_cycle: OnCycle
+) -> tuple[RealData, History[Evaluation]]:
+    """The imitation loop on the real stages, in a workspace that is open and locked."""
+    policy = build_policy(config.policy)
+    with Services(config) as services:
+        data = prepare(config, workspace, services, watch)
+        check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
+        stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
+        return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
 
 
 def check_renderer(config: Config) -> None:
@@ -82,8 +132,9 @@ def catalog(config: Config) -> frozenset[str] | None:
     return frozenset(CATALOG) | own
 
 
-def _check(config: Config, policy: Policy, scores: Any, dataset: Dataset) -> str | None:
-    bounded = what_it_adds(policy) != "nothing"
+def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:
+    """Why the run stops after these stop scores, the baseline's first; None if it goes on."""
+    bounded = what_it_adds(build_policy(config.policy)) != "nothing"
     return stopping.check(
         scores,
         dataset.added_ratio if bounded else 0.0,
@@ -92,6 +143,40 @@ def _check(config: Config, policy: Policy, scores: Any, dataset: Dataset) -> str
         config.stopping,
         room=dataset.left_under_cap() if bounded else None,
     )
+
+
+@contextmanager
+def _watching(config: Config, workspace: Workspace, reporter: Reporter, hide_test: bool) -> Iterator[Watch]:
+    trackers = make_trackers(
+        config.tracking, workspace.uri, config.run.name, flatten(config.plain()), reporter.say
+    )
+    watch = Watch(reporter, Telemetry(config.run.name), trackers, CycleClock(workspace), hide_test)
+    try:
+        yield watch
+    finally:
+        watch.close()
+
+
+def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[Evaluation]) -> None:
+    """Tells everybody what a finished cycle brought."""
+    folder = cycle_folder(entry.cycle)
+    evaluation = entry.evaluation
+    figures = {
+        "data/real_frames": entry.dataset.real.frames,
+        "data/synthetic_frames": entry.dataset.synthetic_frames,
+        "data/synthetic_ratio": entry.dataset.synthetic_frames / max(1, entry.dataset.real.frames),
+    }
+    mined = storage.read_json(workspace.path(folder, "stage-evaluate.json")).get("mined") or {}
+    figures |= {f"mined/{kind}": count for kind, count in mined.get("failures", {}).items()}
+    rendered = workspace.path(folder, "stage-simulate.json")
+    if storage.exists(rendered):
+        simulated = storage.read_json(rendered)
+        figures |= {f"simulated/{name}": simulated[name] for name in SIMULATED}
+        figures["simulated/set_aside"] = len(simulated["set_aside"])
+    took = watch.cycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
+    _say_cycle(watch.reporter, config, entry)
+    if took is not None:
+        watch.reporter.say(f"cycle {entry.cycle}: {took.text()}")
 
 
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:

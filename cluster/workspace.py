@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from imitation import storage
+from imitation import patience, storage
+from imitation.run_folder import SHARED, base_of, remember_base
 from imitation.settings import UserError
 
 CONFIG_FILE = "config.yaml"
@@ -26,13 +27,18 @@ CONFIG_FILE = "config.yaml"
 FREE_KEYS = (
     "run.storage",
     "run.name",
+    "run.storage_patience_s",
     "ray",
     "report",
+    "sweep",
+    "tracking",
     "simulate.actors",
     "simulate.cpus_per_actor",
     "simulate.gpus_per_actor",
     "simulate.placement_timeout_s",
     "evaluate.actors",
+    "evaluate.max_attempts",
+    "train.max_restarts",
 )
 
 
@@ -47,18 +53,48 @@ def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _free(key: str) -> bool:
-    return any(key == free or key.startswith(free + ".") for free in FREE_KEYS)
+def covers(prefix: str, key: str) -> bool:
+    """Whether a key is the named one, or lies in the named section."""
+    return key == prefix or key.startswith(prefix + ".")
+
+
+def differences(before: dict[str, Any], after: dict[str, Any], free: Iterable[str] = FREE_KEYS) -> list[str]:
+    """What differs between two plain configurations, as "key was ..., now ..."; `free` keys may."""
+    old, new = flatten(before), flatten(after)
+    free = tuple(free)
+    return [
+        f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not any(covers(prefix, key) for prefix in free)
+    ]
 
 
 class Workspace:
-    """The folder of one run at `uri` (local path or any storage that pyarrow or fsspec opens)."""
+    """The folder of one run at `uri` (local path or any storage that pyarrow or fsspec opens).
 
-    def __init__(self, uri: str) -> None:
-        self.uri = storage.absolute(uri.rstrip("/"))
+    Its `data/` and `cycle-000/` may lie in another run's folder, its `base`: they are read there and
+    never written. `open` remembers the base in the folder; later it need not be given.
+    """
+
+    def __init__(self, uri: str, base: str | None = None, check: Callable[[], None] = lambda: None) -> None:
+        """`check` is called before anything is committed, and may refuse (`RunLock.check`)."""
+        self.uri = storage.absolute(storage.suffixed(uri, ""))
+        self._given_base = None if base is None else storage.absolute(storage.suffixed(base, ""))
+        self.check = check
+
+    @cached_property
+    def base(self) -> str | None:
+        """The folder that `data/` and `cycle-000/` lie in; None: this one."""
+        return self._given_base or base_of(self.uri)
 
     def path(self, *parts: str) -> str:
-        return storage.join(self.uri, *parts)
+        """The path or URI of something in the run, wherever it lies."""
+        home = self.base if self._shared("/".join(parts)) else None
+        return storage.join(home or self.uri, *parts)
+
+    @staticmethod
+    def _shared(path: str) -> bool:
+        return path.split("/", 1)[0] in SHARED
 
     def open(self, config: dict[str, Any]) -> bool:
         """Creates the folder, or reopens it. True if it continues an earlier run.
@@ -69,92 +105,63 @@ class Workspace:
         the message names the keys that differ.
         """
         storage.check_writable(self.uri)
+        if storage.is_local(self.uri):
+            patience.expect(storage.resolve(self.uri)[1])
         known = self.path(CONFIG_FILE)
         if not storage.exists(known):
             return self._begin(config)
-        before = flatten(yaml.safe_load(storage.read_bytes(known)))
-        after = flatten(config)
-        keys = sorted(
-            key
-            for key in before.keys() | after.keys()
-            if before.get(key) != after.get(key) and not _free(key)
-        )
-        if keys and not storage.exists(self.path("data", "stage-prepare.json")):
+        if self.base != base_of(self.uri):
+            raise UserError(
+                f"{self.uri} holds a run on another baseline, {base_of(self.uri) or 'its own'}; "
+                f"give the one on {self.base} another run.name"
+            )
+        changes = differences(yaml.safe_load(storage.read_bytes(known)), config)
+        if changes and self.base is None and not storage.exists(self.path("data", "stage-prepare.json")):
             storage.delete(self.path("data"))
             return self._begin(config)
-        if keys:
-            changes = "; ".join(f"{key} was {before.get(key)!r}, now {after.get(key)!r}" for key in keys[:8])
+        if changes:
             raise UserError(
-                f"{self.uri} holds a run of another configuration ({changes}). "
+                f"{self.uri} holds a run of another configuration ({'; '.join(changes[:8])}). "
                 "Give the new run another run.name, or the old settings to continue the old one."
             )
         storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
         return True
 
     def _begin(self, config: dict[str, Any]) -> bool:
+        if self.base is not None:  # before the configuration: a run never counts as one without its base
+            remember_base(self.uri, self.base)
         storage.write_bytes_atomic(self.path(CONFIG_FILE), yaml.safe_dump(config, sort_keys=False).encode())
         storage.write_json(self.path("run.json"), environment())
         return False
 
     def relative(self, uri: str) -> str:
         """A path of this run as one in its folder ("data/train"): a run that is moved stays whole."""
-        prefix = self.uri + "/"
-        if not uri.startswith(prefix):
-            raise ValueError(f"{uri} is not in {self.uri}")
-        return uri[len(prefix) :]
+        for home in (self.uri, self.base):
+            if home is not None and not (path := storage.relative(uri, home)).startswith(".."):
+                return path
+        raise ValueError(f"{uri} is not in {self.uri}")
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The committed result of a stage ("cycle-000/train"), running `work` if there is none.
 
         `work` returns plain JSON data. Its wall time is added as `seconds` (a `seconds` of its own
-        becomes `work_seconds`); a reused result says so with `reused`.
+        becomes `work_seconds`); a reused result says so with `reused`. Raises UserError for a stage
+        of the base that is not committed: others read it too, so it is not for this run to write.
         """
         folder, _, leaf = name.rpartition("/")
         path = self.path(folder, f"stage-{leaf}.json") if folder else self.path(f"stage-{leaf}.json")
         if storage.exists(path):
             return storage.read_json(path) | {"reused": True}
+        if self.base is not None and self._shared(name):
+            raise UserError(f"{self.base}: its stage {name!r} is not finished; finish that baseline first")
         start = time.monotonic()
         result = work()
         if "seconds" in result:
             result["work_seconds"] = result.pop("seconds")
         result["seconds"] = round(time.monotonic() - start, 3)
+        self.check()
         storage.write_json(path, result)
         return result | {"reused": False}
-
-
-class RunLock:
-    """One driver a run folder. On local storage a lock that the system drops with the process, so
-    that a killed driver leaves nothing to clean up; elsewhere it does nothing (an object store has
-    no such lock)."""
-
-    def __init__(self, uri: str) -> None:
-        self.local = storage.resolve(uri)[1] if storage.is_local(uri) else None
-        self.handle: Any = None
-
-    def __enter__(self) -> RunLock:
-        if self.local is not None:
-            import fcntl
-
-            storage.check_writable(self.local)
-            path = Path(self.local) / ".lock"
-            self.handle = path.open("a+")
-            try:
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self.handle.seek(0)
-                holder = self.handle.read().strip() or "another process"
-                self.handle.close()
-                raise UserError(
-                    f"{self.local} is in use by {holder}. Wait for it, stop it, or choose another run.name."
-                ) from None
-            self.handle.truncate(0)
-            self.handle.write(f"process {os.getpid()} on {socket.gethostname()}")
-            self.handle.flush()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.handle is not None:
-            self.handle.close()
 
 
 def environment() -> dict[str, Any]:
