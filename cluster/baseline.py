@@ -31,6 +31,10 @@ ACTS_LATER = (
     "run.storage",  # where, not what
     "run.name",
     "train.synthetic_share",  # there is no synthetic frame in cycle 0
+    "train.schedule",
+    "train.pretrain_share",
+    "train.synthetic_weight",
+    "train.synthetic_boxes",
     "train.warm_start",  # cycle 0 has no cycle before it
     "mining.max_failures",  # drawn when the first request is made
     "mining.reach",  # reasons are given to failures that persist, from cycle 1 on
@@ -42,6 +46,7 @@ ACTS_LATER = (
     "restage",
     "randomize",
     "free",
+    "acceptance",
     "sweep",
 )
 """Settings, or whole sections, that change nothing in the data and in cycle 0. The embedded stand-in world
@@ -98,7 +103,10 @@ def baseline_key(config: Config) -> str:
 
 def baseline_config(config: Config, *, as_carried_out: bool = False) -> Config:
     """The configuration of the baseline alone: what may differ has its default (`as_carried_out`: the
-    settings of `NO_RESULT` stay). With any imitation cycles it mines for one, whatever their cap."""
+    settings of `NO_RESULT` stay). With any imitation cycles it mines for one, whatever their cap.
+    Raises UserError for a run on synthetic scenes alone: it has no cycle 0 to share."""
+    if config.loop.sim_only:
+        raise UserError("loop.sim_only: a run on synthetic scenes alone has no baseline to share")
     reset = [key for key in may_differ(config) if not (as_carried_out and key in NO_RESULT)]
     plain = _without(config.plain(), reset)
     plain["loop"]["cycles"] = min(1, config.loop.cycles)

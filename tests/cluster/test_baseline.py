@@ -41,7 +41,7 @@ MADE_OF = (
     "train.augment", "train.threads", "train.num_workers", "train.use_gpu",
     "evaluate.cpus_per_actor", "evaluate.gpus_per_actor", "evaluate.batch_size", "evaluate.threads",
     "mining.folds", "mining.fold_steps", "mining.modes",
-    "loop.twin",
+    "loop.twin", "loop.sim_only",
     "simulate.simulator",
     "renderer.bodies",
 )  # fmt: skip
@@ -67,6 +67,7 @@ def test_every_setting_is_classified_once():
 
 
 OWN_VALUES: dict[str, list[Any]] = {
+    "aggregation.budgets": [[3]],
     "data.mapping": [{"Van": "car"}],
     "data.convention": ["visible"],
     "detector.weights": [None],
@@ -131,7 +132,7 @@ def test_the_key_changes_with_what_counts_and_with_nothing_else(options):
         else:
             assert (baseline_key(config) == baseline_key(base)) == listed(key, free), key
     world = ["data.root"] if not options else []
-    assert untried == ["data.kind", *world, "detector.width", "detector.height"]
+    assert untried == ["data.kind", *world, "detector.width", "detector.height", "loop.sim_only"]
     assert baseline_key(load_defaults(["data.kind=coco", "data.root=/data/kitti"])) != baseline_key(base)
 
 
