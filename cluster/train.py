@@ -84,6 +84,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
     """
     if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
         launcher.run({"spec": spec}, progress or (lambda event: None))
+    storage.delete(spec.output + ".partial")  # a worker killed right after the product was finished left it
     return _result(spec.output)
 
 
@@ -197,7 +198,6 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "skipped": skipped,
         }
         save_product(spec.output, state.product_weights(), detector, spec.categories.categories, trained_on)
-        storage.delete(storage.parent(partial))
 
 
 def _initial_weights(spec: TrainSpec) -> dict[str, Any]:

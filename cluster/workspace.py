@@ -93,12 +93,14 @@ class Workspace:
                 f"{self.uri} holds a run of another configuration ({changes}). "
                 "Give the new run another run.name, or the old settings to continue the old one."
             )
+        storage.clear_unfinished(self.uri)
         storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
         return True
 
     def _begin(self, config: dict[str, Any]) -> bool:
-        storage.write_bytes_atomic(self.path(CONFIG_FILE), yaml.safe_dump(config, sort_keys=False).encode())
+        # the configuration last: where it lies, a run has begun, and lacks nothing
         storage.write_json(self.path("run.json"), environment())
+        storage.write_bytes_atomic(self.path(CONFIG_FILE), yaml.safe_dump(config, sort_keys=False).encode())
         return False
 
     def relative(self, uri: str) -> str:

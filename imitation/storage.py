@@ -47,6 +47,7 @@ _REASONS = {
 }
 
 
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.tmp|\.probe-[0-9a-f]{8}")
 _LONGEST = 300  # characters of a path in a message
 
 
@@ -463,6 +464,18 @@ def _sync_folder(folder: str) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def clear_unfinished(uri: str) -> None:
+    """Deletes what writers that were killed have left in a local folder and below: unfinished files, of no
+    use to anybody. Only for a folder that nobody else writes to. An object store is left as it is: there,
+    nothing unfinished is to be seen."""
+    if not is_local(uri):
+        return
+    for folder, _, names in os.walk(resolve(uri)[1]):
+        for name in filter(_UNFINISHED.fullmatch, names):
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, name))
 
 
 def write_bytes_atomic(uri: str, data: bytes) -> None:
