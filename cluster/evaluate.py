@@ -191,12 +191,28 @@ def _placed_stream(
     with closing(watched(stream, [actor], what, timeout_s)) as tables:
         try:
             yield from tables
-        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
-            why = " ".join(str(error).split())[:500]
-            raise UserError(
-                f"evaluation: a detector actor's process died {settings.max_attempts} times over the same "
-                f"frames: {why}. If it was memory: lower evaluate.batch_size or evaluate.actors"
-            ) from error
+        except ray.exceptions.RayError as error:
+            raise _in_a_sentence(error, settings) from error
+
+
+def _in_a_sentence(error: Exception, settings: EvaluateSettings) -> Exception:
+    """What a person can mend, where it can be told from Ray's error; else the error."""
+    import ray
+
+    why = " ".join(str(error).split())[:500]
+    cause = getattr(error, "cause", None)
+    full = (ray.exceptions.OutOfDiskError, ray.exceptions.ObjectStoreFullError)
+    if isinstance(error, full) or isinstance(cause, full):
+        return UserError(
+            f"evaluation: Ray's object store is full, and so is the disk that it spills to: {why}. Free some "
+            "space there (Ray's --temp-dir, or its object_spilling_directory), or give the store more memory"
+        )
+    if isinstance(error, (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)):
+        return UserError(
+            f"evaluation: a detector actor's process died {settings.max_attempts} times over the same "
+            f"frames: {why}. If it was memory: lower evaluate.batch_size or evaluate.actors"
+        )
+    return error
 
 
 def _stream(
