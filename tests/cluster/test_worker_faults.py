@@ -93,13 +93,16 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> str:
     return folder
 
 
-def judge(data: str, product: str, out: Path, progress=lambda done: None, **settings: object) -> dict:
+def judge(
+    data: str, product: str, out: Path, progress=lambda done: None, on_error: str = "stop", **settings: object
+) -> dict:
     return evaluate(
         [EvaluationPart(data, "test", ("main",))],
         {"main": product},
         CATEGORIES,
         str(out),
         EvaluateSettings(batch_size=8, threads=1, cpus_per_actor=0.5, **settings),
+        on_error=on_error,
         progress=progress,
     )
 
@@ -126,12 +129,16 @@ def test_evaluation_actors_killed_mid_pass_lose_and_double_no_row(product: str, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_frame_that_kills_its_actor_each_time_ends_the_evaluation_with_a_sentence(
+def test_a_frame_that_kills_its_actor_each_time_is_an_error_of_its_own_and_costs_no_other(
     product: str, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data.parquet")
-    white = encode_png(np.full((32, 32, 3), 255, dtype=np.uint8))
-    write_frames([*frames(20), Frame("white", 32, 32, image=white)], data)
-    with pytest.raises(UserError, match="died 2 times over the same frames"):
-        judge(data, product, tmp_path / "out.parquet", max_attempts=2)
-    assert not (tmp_path / "out.parquet").exists()
+    white = Frame("white", 32, 32, image=encode_png(np.full((32, 32, 3), 255, dtype=np.uint8)))
+    write_frames([*frames(20)[:11], white, *frames(20)[11:]], data)
+    done = judge(data, product, tmp_path / "out.parquet", max_attempts=2, on_error="skip")
+    assert done["rows"] == 21
+    (why,) = done["errors"]
+    assert why == "frame white: the detector's process died 2 times when it judged it"
+    rows = list(read_detections(str(tmp_path / "out.parquet")))
+    assert [row.frame_id for row in rows if row.error] == ["white"]
+    assert [row.frame_id for row in rows if not row.error] == [frame.frame_id for frame in frames(20)]
