@@ -47,6 +47,7 @@ CATEGORIES = CategoryMap.identity(("car", "truck", "pedestrian", "cyclist"))
 DETECTOR = "benchmarks.soak:one_by_one"
 VICTIMS = {"simulator": "SimulatorHost.render", "evaluation": "DetectorActor).submit"}
 WEIGHTS = {"simulator": 3, "evaluation": 2}
+AT_WORK_S = 1.0
 TRIES = 100  # the same scene or frames may be hit again and again
 CLIMB = 0.15  # of a driver's memory, in its longest life, that is called a climb
 
@@ -145,6 +146,7 @@ class Soak:
         self.kills: Counter[str] = Counter()
         self.faults: list[str] = []
         self.lives: dict[int, list[float]] = {}
+        self.at_work: dict[int, float] = {}
         self.rounds = self.frames = 0
         self.reference: tuple[dict[str, str], dict[str, Any]] | None = None
 
@@ -167,20 +169,29 @@ class Soak:
         place, began = self.folder / "disturbed", time.monotonic()
         length = 60 * self.options.minutes
         driver, started, life = self.start(place), time.monotonic(), self._life(length)
+        files, next_kill = self.files(place), began
         while (now := time.monotonic()) - began < length:
-            time.sleep(self.rng.uniform(*self.options.pause))
+            time.sleep(0.5)
             self.look(place)
+            victims = self.victims()
             if driver.poll() is not None:
                 self.faults.append(f"a driver ended by itself: {(place / 'log').read_text()[-1500:]}")
                 break
+            if now < next_kill:
+                continue
+            next_kill = now + self.rng.uniform(*self.options.pause)
             outer = not length / 3 < now - began < 2 * length / 3
-            if outer and now - started > life:
+            # a driver that has done nothing yet is left alone: on a busy machine nothing would ever end
+            if outer and now - started > life and self.files(place) > files:
                 driver.kill()
                 driver.wait()
                 self.kills["driver"] += 1
                 driver, started, life = self.start(place), time.monotonic(), self._life(length)
-            else:
-                self.kill_one()
+                files = self.files(place)
+            elif victims:
+                kind = self.rng.choices(list(victims), [WEIGHTS[kind] for kind in victims])[0]
+                os.kill(self.rng.choice(victims[kind]), signal.SIGKILL)
+                self.kills[kind] += 1
         seconds = time.monotonic() - began
         (place / "stop").touch()
         try:
@@ -195,15 +206,21 @@ class Soak:
         """Seconds that a driver may live in the outer thirds."""
         return self.rng.uniform(0.7, 1.4) * min(90.0, max(15.0, length / 6))
 
-    def kill_one(self) -> None:
-        kind = self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        found = descendants(os.getpid())
-        victims = sorted(
-            pid for pid, title in found.items() if title.startswith("ray::") and VICTIMS[kind] in title
-        )
-        if victims:
-            os.kill(self.rng.choice(victims), signal.SIGKILL)
-            self.kills[kind] += 1
+    def victims(self) -> dict[str, list[int]]:
+        """Process ids by kind, of those that have been at work for `AT_WORK_S`."""
+        found: dict[str, list[int]] = {}
+        now = time.monotonic()
+        for pid, title in sorted(descendants(os.getpid()).items()):
+            for kind, part in VICTIMS.items():
+                if title.startswith("ray::") and part in title:
+                    if now - self.at_work.setdefault(pid, now) >= AT_WORK_S:
+                        found.setdefault(kind, []).append(pid)
+        return found
+
+    def files(self, place: Path) -> int:
+        """How much a driver has finished: rounds, and files of the one that is going on."""
+        now = place / f"round-{self.rounds + 1:05d}"
+        return 1000 * self.rounds + len(list(now.glob("frames/part-*"))) + len(list(now.glob("*.*")))
 
     def look(self, place: Path) -> None:
         """Compares the rounds that were finished since the last look."""

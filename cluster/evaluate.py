@@ -22,6 +22,7 @@ from pydantic import Field
 
 from cluster.attempts import Attempts
 from cluster.waiting import wait_for_room, watched
+from imitation import patience
 from imitation.categories import CategoryMap
 from imitation.detections import Detections, FrameDetections, detections_to_table
 from imitation.evaluations import DetectionsWriter
@@ -98,6 +99,7 @@ class DetectorActor:
 
         from imitation.product import load_product
 
+        patience.remember_folders()
         torch.set_num_threads(threads or os.cpu_count() or 1)
         device = "cuda" if torch.cuda.is_available() else "cpu"  # Ray hides GPUs that were not asked for
         self.predictors = {name: load_product(uri, device)[0] for name, uri in products.items()}

@@ -104,8 +104,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     settings = spec.train
-    for uri in filter(storage.is_local, (*spec.real, *spec.synthetic)):
-        patience.expect(storage.resolve(uri)[1])
+    patience.remember_folders()
     context = ray.train.get_context()
     distributed = Distributed(context.get_world_rank(), context.get_world_size())
     device = pick_device(config["use_gpu"])

@@ -24,7 +24,15 @@ from typing import IO, Any, TypeVar, cast
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from imitation.patience import PatientReader, PatientWriter, at_most, forget, patiently, refuse_if_away
+from imitation.patience import (
+    PatientReader,
+    PatientWriter,
+    at_most,
+    forget,
+    opened,
+    patiently,
+    refuse_if_away,
+)
 from imitation.settings import DataError, UserError
 from imitation.texts import parse_json, parse_yaml, text_of
 
@@ -338,7 +346,10 @@ def _opened(uri: str) -> pa.NativeFile:
         # a folder opens, and then fails to read; a pipe that nobody writes to would be waited for
         number = errno.EISDIR if os.path.isdir(path) else errno.ESPIPE
         raise OSError(number, os.strerror(number))
-    return fs.open_input_file(path)
+    source = fs.open_input_file(path)
+    if fs.type_name == "local":
+        opened(path)
+    return source
 
 
 def read_bytes(uri: str) -> bytes:

@@ -8,6 +8,7 @@ file: it is written and has no name yet; it has its name.
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Each life of the driver is a forked process that kills itself at the first (moment, file) that no life
 # before it was killed at. What forks has imported everything and started no thread.
 DRIVER = """
-import os, signal, sys
+import os, random, signal, sys, time
+from pathlib import Path
 import torch, sklearn.cluster, matplotlib.pyplot  # what lives need, once
 from tests.cluster.light_run import run
 
@@ -42,6 +44,12 @@ def life():
         reach("renamed", target)
 
     os.replace = hooked_replace
+    # another machine, whose clock is years off; and the files' times tell nothing
+    rng, clock = random.Random(lives), time.time
+    skew = rng.uniform(-1e8, 1e8)
+    time.time = lambda: clock() + skew
+    for path in Path(folder, name).rglob("*"):
+        os.utime(path, (rng.uniform(1e8, 2e9),) * 2)
     run(folder, name)
 
 sys.stdout.flush()
@@ -64,7 +72,7 @@ while True:
 """
 
 
-UNDISTURBED = "import sys; from tests.cluster.light_run import run; run(*sys.argv[1:])"
+RUN = "import sys; from tests.cluster.light_run import run; run(*sys.argv[1:])"
 
 
 def drive(folder: Path, name: str, journal: Path) -> subprocess.CompletedProcess[str]:
@@ -106,24 +114,32 @@ def timeless(value: object, name: str) -> object:
     return value.replace(name, "NAME") if isinstance(value, str) else value
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_driver_killed_at_every_commit_ends_with_the_same_run(tmp_path: Path) -> None:
-    whole = subprocess.run(
-        [sys.executable, "-c", UNDISTURBED, str(tmp_path), "undisturbed"],
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(folder), "undisturbed"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
-    assert whole.returncode == 0, whole.stderr
+    assert done.returncode == 0, done.stderr
+    return folder / "undisturbed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_driver_killed_at_every_commit_with_another_clock_each_time_ends_with_the_same_run(
+    undisturbed: Path, tmp_path: Path
+) -> None:
     journal = tmp_path / "journal"
     done = drive(tmp_path, "disturbed", journal)
     assert done.returncode == 0, done.stderr[-3000:]
     places = journal.read_text().splitlines()
     assert len(set(places)) == len(places)
-    expected, found = contents(tmp_path / "undisturbed"), contents(tmp_path / "disturbed")
+    expected, found = contents(undisturbed), contents(tmp_path / "disturbed")
     committed = {name for name in expected if not Path(name).name.startswith(".")}
     for name in committed:
         for moment in ("written", "renamed"):
@@ -132,3 +148,34 @@ def test_a_driver_killed_at_every_commit_ends_with_the_same_run(tmp_path: Path) 
     for name in expected:
         assert found[name] == expected[name], name
     assert f"lives {len(places) + 1} code 0" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_whose_storage_vanishes_again_and_again_is_the_same_run(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    share = tmp_path / "share"
+    driver = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(share), "away"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (share / "away" / "data" / "stop").exists():
+        assert driver.poll() is None
+        time.sleep(0.01)
+    vanished = 0
+    while driver.poll() is None:
+        share.rename(tmp_path / "unmounted")
+        vanished += 1
+        time.sleep(0.4)
+        (tmp_path / "unmounted").rename(share)
+        time.sleep(0.15)
+    _, said = driver.communicate()
+    assert driver.returncode == 0, said
+    assert vanished >= 3
+    assert said.count("No such file or directory; trying again") >= 1
+    assert said.count("; trying again") == said.count("is back after"), "each outage is said once"
+    assert contents(share / "away") == contents(undisturbed)

@@ -115,7 +115,7 @@ ray.init(
     object_store_memory=80 << 20,
     _system_config={"local_fs_capacity_threshold": 0.0001},  # to Ray, every disk is full
 )
-held = junk(70)
+held = junk(80)  # of 84 MB
 try:
     judge()
     print(json.dumps({"error": None}))

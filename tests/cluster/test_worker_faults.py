@@ -1,5 +1,6 @@
 """Workers of training and evaluation killed with SIGKILL, and what is the same afterwards."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from cluster.evaluate import EvaluateSettings, EvaluationPart, evaluate
 from cluster.launchers import LocalLauncher, Restarts
 from cluster.train import TrainSpec, train_detector
+from imitation import storage
 from imitation.datasets.parquet import write_frames
 from imitation.detectors.build import build_detector
 from imitation.detectors.settings import DetectorSettings
@@ -142,3 +144,32 @@ def test_a_frame_that_kills_its_actor_each_time_is_an_error_of_its_own_and_costs
     rows = list(read_detections(str(tmp_path / "out.parquet")))
     assert [row.frame_id for row in rows if row.error] == ["white"]
     assert [row.frame_id for row in rows if not row.error] == [frame.frame_id for frame in frames(20)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_mount_that_vanishes_mid_pass_is_waited_for_by_driver_and_workers(
+    product: str, tmp_path: Path
+) -> None:
+    share = tmp_path / "share"
+    files = []
+    for frame in frames(200):
+        path = share / "images" / f"{frame.frame_id}.png"
+        storage.write_bytes_atomic(str(path), frame.image)
+        files.append(replace(frame, image=None, image_uri=str(path)))
+    data = str(share / "data.parquet")
+    write_frames(files, data)
+    vanished: list[threading.Timer] = []
+
+    def progress(done: int) -> None:
+        if done >= 16 and not vanished:
+            share.rename(tmp_path / "elsewhere")
+            vanished.append(threading.Timer(3.0, (tmp_path / "elsewhere").rename, [share]))
+            vanished[0].start()
+
+    done = judge(data, product, share / "out.parquet", progress)
+    vanished[0].join()
+    assert done == {"rows": 200, "errors": []}
+    rows = list(read_detections(str(share / "out.parquet")))
+    assert [row.frame_id for row in rows] == [frame.frame_id for frame in frames(200)]
+    assert [row.error for row in rows] == [None] * 200
