@@ -212,9 +212,9 @@ class Soak:
         now = time.monotonic()
         for pid, title in sorted(descendants(os.getpid()).items()):
             for kind, part in VICTIMS.items():
-                if title.startswith("ray::") and part in title:
-                    if now - self.at_work.setdefault(pid, now) >= AT_WORK_S:
-                        found.setdefault(kind, []).append(pid)
+                known = title.startswith("ray::") and part in title
+                if known and now - self.at_work.setdefault(pid, now) >= AT_WORK_S:
+                    found.setdefault(kind, []).append(pid)
         return found
 
     def files(self, place: Path) -> int:

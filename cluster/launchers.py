@@ -83,7 +83,7 @@ class _LocalTrainer:
 
 def make_mailbox() -> Any:
     """On the driver's own node: no other node's end takes the news with it."""
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    here: Any = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     return ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).remote()
 
 

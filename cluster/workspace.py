@@ -35,6 +35,7 @@ FREE_KEYS = (
     "simulate.placement_timeout_s",
     "evaluate.actors",
     "evaluate.max_attempts",
+    "train.checkpoint_every",
     "train.max_restarts",
 )
 
