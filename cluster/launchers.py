@@ -83,10 +83,11 @@ class _LocalTrainer:
         ).fit()
 
 
-def make_mailbox() -> Any:
-    """On the driver's own node: no other node's end takes the news with it."""
+def make_mailbox(name: str | None = None) -> Any:
+    """On the driver's own node: no other node's end takes the news with it. Other processes find it by
+    its name, if it has one."""
     here: Any = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    return ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).remote()
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).options(name=name).remote()
 
 
 LocalTrainer: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_LocalTrainer)
