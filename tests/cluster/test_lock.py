@@ -1,6 +1,7 @@
 """One driver a run folder: by processes that are killed, on local storage, and on an object store."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -31,6 +32,7 @@ def endpoint() -> Iterator[str]:
     import boto3
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # or a failure's report has every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
