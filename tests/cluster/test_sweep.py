@@ -94,7 +94,7 @@ def test_killed_twice_nothing_that_was_committed_is_done_again(swept):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_trials_share_one_baseline(swept):
-    folder, _, _, said = swept
+    folder, *_ = swept
     (base,) = (folder / "baselines").iterdir()
     assert trainings(base) == {"cycle-000": ["fold-0", "fold-1", "main", "twin"]}
     results = read_sweep(str(folder / "results.json"))
