@@ -118,7 +118,7 @@ def head(auth: dict[str, str], nodes: int = 1) -> Iterator[Head]:
     common += ["--object-store-memory=150000000"]
     command = [*common, "--head", f"--port={port}", "--num-cpus=4", f"--temp-dir={folder}"]
     command += ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
-    command += ["--ray-client-server-port=0"]
+    command += [f"--ray-client-server-port={free_port()}"]
     log = Path(folder, "head.log")
 
     def start(words: list[str]) -> subprocess.Popen[bytes]:
