@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import uuid
@@ -38,6 +39,9 @@ def tune_trials(
     """
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends this driver, as that of any run
     os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "86400")  # a trial asks for nothing
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # whose tables go to standard output, unasked
+    if plan.config.ray.quiet:
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # reasons stand in the results
     name = f"imitate-sweep-{uuid.uuid4().hex[:8]}"
     mailbox = make_mailbox(name)
     plain = plan.config.plain()
