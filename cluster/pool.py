@@ -316,7 +316,10 @@ class SimulatorPool:
         return outcomes
 
     def _node_lost(self, slot: Slot, error: Any = None) -> bool:
-        return node_is_gone(slot.node_id) or (isinstance(error, RayActorError) and error.preempted)
+        # An actor that was only being placed has no node yet that could be asked, but Ray's own words.
+        if isinstance(error, RayActorError) and (error.preempted or "its node has died" in str(error)):
+            return True
+        return node_is_gone(slot.node_id)
 
     def _give_up_node(self, node_id: str) -> list[Outcome]:
         """All actors of a node that went away, also those whose connections have not broken yet."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from ray.exceptions import ActorDiedError
+from ray.exceptions import ActorDiedError, OutOfMemoryError
 
 from cluster import pool as pool_module
 from cluster import pool_size, slots
@@ -42,7 +42,8 @@ class Method:
 class FakeActor:
     """Handles `lanes` calls at a time, in order. `scripts` of the world give what each attempt at a scene
     does: "ok", "raise", "hang", "freeze" (its whole process hangs), "crash", "crash!" (at once, so that
-    an answer before it dies with the process), or "lost" (its node goes away)."""
+    an answer before it dies with the process), "oom" (Ray kills it, short of memory), or "lost" (its node
+    goes away)."""
 
     def __init__(self, world, lanes):
         self.world, self.lanes, self.calls, self.last = world, lanes, [], None
@@ -89,6 +90,10 @@ class FakeActor:
         self.free_at = call.end
         if call.deed == "lost":
             self.world.go(self.node)
+        if call.deed == "oom":
+            call.ref.finished, call.ref.value = call.end, OutOfMemoryError("Memory on the node was low")
+            self.die()
+            return
         if call.deed.startswith("crash") or call.deed == "lost":
             unsent = self.last if call.deed == "crash!" and self.last and not self.last.seen else None
             self.die([call.ref, *([unsent] if unsent else [])])

@@ -149,6 +149,13 @@ def test_a_node_that_goes_away_is_nobodys_fault():
     assert pool.counts.crashes == pool.counts.retries == 0
 
 
+def test_what_ray_kills_for_want_of_memory_is_a_crash_in_rays_words():
+    outcomes, _, pool = run({"s003": ["oom"], "s006": ["oom", "ok"]}, 9, actors=2)
+    (aside,) = [outcome for outcome in outcomes if isinstance(outcome, SetAside)]
+    assert (aside.scene_id, aside.kind, aside.reason) == ("s003", "crashed", "Memory on the node was low")
+    assert pool.counts.rendered == 8
+
+
 def test_with_a_node_all_its_actors_are_given_up_though_only_one_connection_broke():
     outcomes, fake, pool = run({"s005": ["lost", "ok"]}, 30, actors=4, per_node=2)
     assert len(outcomes) == pool.counts.rendered == 30
