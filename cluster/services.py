@@ -47,6 +47,7 @@ def start_ray(config: Config) -> None:
     else:
         print("starting Ray", file=sys.stderr, flush=True)
         options |= {
+            "address": "local",  # without it, a cluster that somebody else runs on this machine is joined
             "num_cpus": settings.num_cpus or max(os.cpu_count() or 1, MIN_CPUS),
             "include_dashboard": settings.dashboard,
             "dashboard_host": "127.0.0.1",
