@@ -274,7 +274,9 @@ class _Lines(logging.Handler):
         self.say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.say(" ".join(record.getMessage().split()))
+        lines = [" ".join(line.split()) for line in record.getMessage().splitlines() if line.strip()]
+        # of a traceback the last line tells what it was
+        self.say(" ".join(lines) if len(lines) < 3 else f"{lines[0]} ... {lines[-1]}")
 
 
 def _columns(width: int) -> list[ProgressColumn]:

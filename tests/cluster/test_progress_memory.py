@@ -207,9 +207,10 @@ def test_what_is_logged_comes_as_a_line():
     reporter = Reporter(out)
     with reporter.logs("cluster"):
         logging.getLogger("cluster.pool").warning("scene %s hung\n  twice", "s1")
+        logging.getLogger("cluster.pool").warning("s2 raised: Traceback:\n  File x\n    y\nValueError: z")
         logging.getLogger("cluster.pool").info("nobody asked")
     logging.getLogger("cluster.pool").warning("not ours any more")
-    assert out.getvalue() == "scene s1 hung twice\n"
+    assert out.getvalue() == "scene s1 hung twice\ns2 raised: Traceback: ... ValueError: z\n"
 
 
 def test_a_stage_that_fails_is_not_said_to_be_done():
