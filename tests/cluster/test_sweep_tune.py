@@ -299,7 +299,7 @@ def test_a_trials_driver_that_dies_is_replaced_and_no_cycle_is_told_twice(ray_se
 def test_what_a_trials_driver_raises_comes_out_as_it_was(ray_session, tmp_path):
     from cluster.sweep_trial import drive
 
-    with pytest.raises(UserError, match="^it cannot be run$"):
+    with pytest.raises(UserError, match=r"^it cannot be run$"):
         drive(load_defaults().plain(), str(tmp_path), None, "x", lambda event: None, run=cannot)
 
 
