@@ -29,6 +29,7 @@ from imitation.report.table import points
 TUNE = "tune"
 METRIC = "best_stop"
 SHARE = 0.001  # of the head's own resource that a trial's messenger takes: a thousand of them fit
+MESSENGER_BYTES = 300 << 20  # memory of such a process
 
 
 def tune_trials(
@@ -53,10 +54,10 @@ def tune_trials(
 
     at_once = min(plan.count, room(plan.config, ray.cluster_resources()))
     reporter.say(f"at most {at_once} at a time")
-    place = tune.PlacementGroupFactory([{"node:__internal_head__": SHARE}])
+    nodes = sum(node["Alive"] for node in ray.nodes())
     Watcher.live = _Live(reporter, mailbox, folder)
     try:
-        grid = _tuner(plan, folder, tune.with_resources(trial, place), at_once).fit()
+        grid = _tuner(plan, folder, tune.with_resources(trial, place(nodes)), at_once).fit()
         Watcher.live.show(at_once=True)
     finally:
         Watcher.live = None
@@ -102,6 +103,14 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
         run_config=tune.RunConfig(
             name=TUNE, storage_path=path, storage_filesystem=own_fs, verbose=0, callbacks=[Watcher()]
         ),
+    )
+
+
+def place(nodes: int) -> tune.PlacementGroupFactory:
+    """Where a trial's messenger goes; it needs no CPU, and a placement group must ask for something. On one
+    node that is a crumb of what every head has; among several any with memory will do."""
+    return tune.PlacementGroupFactory(
+        [{"memory": MESSENGER_BYTES} if nodes > 1 else {"node:__internal_head__": SHARE}]
     )
 
 

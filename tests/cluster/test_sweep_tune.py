@@ -91,6 +91,14 @@ def test_dimensions_as_tune_has_them():
     assert (log.lower, log.upper) == (0.1, 1.0)
 
 
+def test_a_trials_messenger_asks_for_no_cpu_wherever_it_goes():
+    from cluster.sweep_tune import place
+
+    assert place(1).head_cpus == place(8).head_cpus == 0
+    assert list(place(1).required_resources) == ["node:__internal_head__"]
+    assert list(place(8).required_resources) == ["memory"], "a head node need not hold them all"
+
+
 # --- folders -------------------------------------------------------------------------------------
 
 
