@@ -1,7 +1,8 @@
 """After each cycle's evaluation: what errors cost, which failures form modes, and what became of them.
 
-Nothing here decides anything but one thing: detections that every cycle insists on where nothing is
-labelled are suspected label errors, and the next requests leave them out.
+Two things here decide something. Detections that every cycle insists on where nothing is labelled are
+suspected label errors, and the next requests leave them out; and policies that learn are told, by mode,
+what became of the failures that they answered.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from imitation.evaluations import MAIN, read_detections
 from imitation.following import Followed, Judge, count_followed, follow
 from imitation.metrics.analysis import analyse, by_protocol
 from imitation.modes import Modes, Rows, Threshold, count_modes, find_modes
+from imitation.policies import mode_name, out_of_reach
+from imitation.policies.feedback import ChanceCounter, FeedbackCounter
 from imitation.reach import Reach, frames_rendered
 from imitation.suspects import Evaluated, suspected_label_errors
 from sim_actors.appearance import HOUR_WORDS, WEATHER_WORDS
@@ -67,11 +70,13 @@ def analyse_cycle(
     reach: frozenset[str] | None,
     synthetic: str | None,
     rng: np.random.Generator,
+    suspected: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Plain data for the cycle's `stage-analyse.json`; the keys are those of `docs/summary.md`.
 
     `before` are the earlier cycles, in order; `modes` those of the baseline (None: this is it, and they
-    are found here); `synthetic` the frames rendered for the failures of the cycle before.
+    are found here); `synthetic` the frames rendered for the failures of the cycle before; `suspected` ids of
+    those among them that may be label errors. `feedback` and `chance` are for policies alone.
     """
     found = find_modes(
         now.main_rows(MINE if now.mined else "stop"),
@@ -97,33 +102,37 @@ def analyse_cycle(
         "followed": None,
         "churn": None,
         "suspects": [],
+        "feedback": [],
+        "chance": {},
     }
     if before:
         rendered = frames_rendered(read_frames(synthetic, ("frame_id", "origin"))) if synthetic else {}
-        result["followed"] = {
-            split: _followed(
-                before[-1], now, split, categories, found, _reasons(config, reach, rendered, split)
-            )
-            for split in now.splits()
-            if split in before[-1].splits()
-        }
+        feedback = FeedbackCounter(
+            now.cycle,
+            rendered,
+            mode_name,
+            lambda failure: failure.failure_id in suspected or out_of_reach(failure, reach) is not None,
+        )
+        result["followed"] = {}
+        for split in now.splits():
+            if split in before[-1].splits():
+                things = _follow(before[-1], now, split, categories)
+                seen = feedback.seeing(things) if split == MINE else things
+                reasons = _reasons(config, reach, rendered, split)
+                result["followed"][split] = count_followed(seen, found.of, reasons)
+        result["feedback"] = [row.to_row() for row in feedback.rows()]
         if now.mined:
             named = [Evaluated(_name(j), j.rows(MINE), Judge(categories, j.thresholds))
                      for j in (now, *reversed(before)) if j.mined]  # fmt: skip
             result["suspects"] = [suspect.to_dict() for suspect in suspected_label_errors(named)]
     elif TWIN in now.thresholds:
-        result["churn"] = {
-            split: count_followed(
-                follow(
-                    now.rows(split, MAIN)(),
-                    now.rows(split, TWIN)(),
-                    Judge(categories, now.thresholds[MAIN]),
-                    Judge(categories, now.thresholds[TWIN]),
-                ),
-                found.of,
-            )
-            for split in ("stop", "test")
-        }
+        chance = ChanceCounter(mode_name)
+        result["churn"] = {}
+        for split in ("stop", "test"):
+            things = _follow_twin(now, split, categories)
+            seen = chance.seeing(things) if split == "stop" else things  # test decides nothing
+            result["churn"][split] = count_followed(seen, found.of)
+        result["chance"] = chance.tallies()
     return result
 
 
@@ -148,21 +157,23 @@ def _reasons(
     return reason
 
 
-def _followed(
-    before: Judged,
-    now: Judged,
-    split: str,
-    categories: tuple[str, ...],
-    modes: Modes,
-    reason: Callable[[Followed], str],
-) -> dict[str, Any]:
-    things = follow(
+def _follow(before: Judged, now: Judged, split: str, categories: tuple[str, ...]) -> Iterator[Followed]:
+    return follow(
         before.main_rows(split)(),
         now.main_rows(split)(),
         Judge(categories, before.threshold(split)),
         Judge(categories, now.threshold(split)),
     )
-    return count_followed(things, modes.of, reason)
+
+
+def _follow_twin(now: Judged, split: str, categories: tuple[str, ...]) -> Iterator[Followed]:
+    """From the baseline to another seed of it."""
+    return follow(
+        now.rows(split, MAIN)(),
+        now.rows(split, TWIN)(),
+        Judge(categories, now.thresholds[MAIN]),
+        Judge(categories, now.thresholds[TWIN]),
+    )
 
 
 def modes_of(uri: str) -> Modes | None:

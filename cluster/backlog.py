@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from itertools import islice
 from typing import Literal
 
@@ -29,12 +29,13 @@ class Rendered:
         return decode_frame(self.payload)
 
 
-Failure = Literal["raised", "crashed", "hung", "unsupported"]
+Failure = Literal["raised", "crashed", "hung", "unsupported", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A scene that the simulator cannot render: how its last attempt ended, and the cause in words."""
+    """A scene that the simulator cannot render, or whose frame was rejected: how its last attempt ended, and
+    the cause in words."""
 
     scene_id: str
     kind: Failure
@@ -58,6 +59,10 @@ class PoolCounts:
     recycled: int = 0
     actors_started: int = 0
     cpu_seconds: float = 0.0
+
+    def plus(self, other: PoolCounts) -> PoolCounts:
+        """Both together."""
+        return PoolCounts(*(a + b for a, b in zip(astuple(self), astuple(other))))
 
     def failed(self, kind: Failure) -> None:
         if kind == "crashed":

@@ -18,7 +18,7 @@ from cluster.evaluate import EvaluateSettings
 from cluster.simulate_settings import SimulateSettings
 from cluster.sweep_settings import SweepSettings
 from imitation.aggregation import AggregationSettings
-from imitation.detectors.settings import DetectorSettings
+from imitation.detectors.settings import ZOO, DetectorSettings
 from imitation.policies import PolicySettings
 from imitation.reach import ReachSettings
 from imitation.settings import Settings, UserError
@@ -27,6 +27,7 @@ from imitation.stopping import StoppingSettings
 from imitation.subgroups import ModeSettings
 from imitation.texts import parse_yaml, shown, text_of
 from imitation.training.settings import TrainSettings
+from sim_actors.acceptance import AcceptanceSettings
 from sim_actors.opengl.settings import RendererSettings
 from sim_actors.randomize import RandomizeSettings
 from sim_actors.restage import RestageSettings
@@ -135,6 +136,11 @@ class LoopSettings(Settings):
         description="train the baseline a second time, with another seed: what differs between the two is "
         "chance, and stands beside every gain",
     )
+    sim_only: bool = Field(
+        False,
+        description="train on free synthetic scenes alone, as many as there are real frames (the paper's "
+        '"sim"); needs policy.name=none',
+    )
     metric: Literal["map50", "map"] = Field(
         "map50", description="the `stop` score: mAP at IoU 0.5, or COCO's mAP at 0.50:0.95"
     )
@@ -179,6 +185,7 @@ class Config(Settings):
     restage: RestageSettings = RestageSettings()
     randomize: RandomizeSettings = RandomizeSettings()
     free: FreeSettings = FreeSettings()
+    acceptance: AcceptanceSettings = AcceptanceSettings()
     report: ReportSettings = ReportSettings()
     sweep: SweepSettings = SweepSettings()
     ray: RaySettings = RaySettings()
@@ -197,6 +204,21 @@ class Config(Settings):
                 raise ValueError("data.categories is empty; name at least one category or leave it null")
             if len(set(self.data.categories)) != len(self.data.categories):
                 raise ValueError(f"data.categories names a category twice: {self.data.categories}")
+        if self.loop.sim_only and self.policy.name != "none":
+            raise ValueError(
+                f"loop.sim_only trains on free scenes alone, but policy.name is {self.policy.name!r}, "
+                "which adds to the real data; set policy.name=none"
+            )
+        if self.policy.name == "none" and self.loop.cycles and not self.train.warm_start:
+            raise ValueError(
+                f"policy.name is 'none' and loop.cycles is {self.loop.cycles}: from scratch every cycle "
+                "would train the same detector; set loop.cycles=0, or train.warm_start=true to train on"
+            )
+        if self.train.synthetic_weight != 1 and self.detector.name in ZOO:
+            raise ValueError(
+                f"train.synthetic_weight is {self.train.synthetic_weight:g}, but {self.detector.name} gives "
+                "one loss for a whole batch: only a detector that weighs images (detector.name=grid) can use it"
+            )
         return self
 
     def plain(self) -> dict[str, Any]:

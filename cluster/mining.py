@@ -29,9 +29,9 @@ from imitation.evaluations import FILE, read_detections, write_detections
 from imitation.failures import FAILURES_SCHEMA, Failure, failure_batches, find_failures
 from imitation.metrics.summary import Metrics, summarize
 from imitation.modes import find_modes
-from imitation.policies import Mined, build_policy, out_of_reach
+from imitation.policies import Mined, build_policy, out_of_reach, what_it_adds
 from imitation.records import Camera, Frame
-from imitation.requests import Request, check_requests
+from imitation.requests import Request, annealed, check_requests
 from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results
 from imitation.settings import DataError, UserError
 from imitation.splits import SPLITS
@@ -62,6 +62,9 @@ def mine(
     """
     if config.data.kind == "world":
         raise UserError("mine needs the dataset of the detections: data.kind=kitti data.root=FOLDER")
+    policy = build_policy(config.policy)
+    if what_it_adds(policy) != "synthetic":
+        raise UserError(f"policy.name is {config.policy.name!r}, which stages nothing; name one that does")
     storage.check_writable(out)
     dataset = _whole(config.data)
     problems: list[str] = []
@@ -98,9 +101,9 @@ def mine(
     rng = np.random.default_rng([config.run.seed, 0])
     sample = reservoir(_failures(uri, metrics, categories), config.mining.max_failures, rng)
     wanted = budget or max(1, round(config.aggregation.synthetic_per_cycle * facts.frames))
-    policy = build_policy(config.policy)
     requests = policy.request(Mined(sample, facts.objects, reach), cycle=1, budget=wanted, rng=rng)
     asked = check_requests(requests, wanted, facts.ids, policy.name)
+    requests = annealed(requests, config.policy.strength.at(1))
     storage.write_json(
         storage.join(out, REQUESTS),
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,9 +17,9 @@ from cluster.stages import ClusterStages, Evaluation
 from cluster.summary import REPORT, build_summary, write_report
 from cluster.workspace import RunLock, Workspace
 from imitation import stopping, storage
-from imitation.aggregation import Dataset
+from imitation.aggregation import Dataset, check_budgets
 from imitation.loop import Check, Cycle, History, imitate
-from imitation.policies import build_policy
+from imitation.policies import Policy, build_policy, what_it_adds
 from imitation.product import copy_product
 from imitation.report.summary import Summary
 from imitation.report.table import build_table, format_table
@@ -59,7 +60,9 @@ def carry_out(
             _say_cycle(reporter, config, entry)
             on_cycle(entry)
 
-        data, history = loop(config, workspace, reporter, partial(_check, config), after)
+        data, history = loop(
+            config, workspace, reporter, partial(_check, config, build_policy(config.policy)), after
+        )
         reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
         _keep_best(workspace, history)
         summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
@@ -74,6 +77,7 @@ def loop(
     policy = build_policy(config.policy)
     with Services(config) as services:
         data = prepare(config, workspace, services, reporter)
+        check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
         stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)
         return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), check, on_cycle)
 
@@ -102,26 +106,34 @@ def catalog(config: Config) -> frozenset[str] | None:
     return frozenset(CATALOG) | own
 
 
-def _check(config: Config, scores: Any, dataset: Dataset) -> str | None:
+def _check(config: Config, policy: Policy, scores: Any, dataset: Dataset) -> str | None:
+    bounded = what_it_adds(policy) != "nothing"
     return stopping.check(
         scores,
-        dataset.synthetic_ratio,
-        config.aggregation.max_synthetic_ratio,
+        dataset.added_ratio if bounded else 0.0,
+        config.aggregation.max_synthetic_ratio if bounded else math.inf,
         config.loop.cycles,
         config.stopping,
-        room=dataset.room_for_synthetic(),
+        room=dataset.left_under_cap() if bounded else None,
     )
 
 
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:
     stop = entry.evaluation.metrics["stop"]
     score = entry.evaluation.score
-    kind = "stand-in" if config.data.kind == "world" else "real"
-    dataset = entry.dataset
     reporter.say(
-        f"cycle {entry.cycle}: {dataset.real.frames} {kind} + {dataset.synthetic_frames} synthetic frames, "
+        f"cycle {entry.cycle}: {_frames(config, entry.dataset)} frames, "
         f"stop {config.loop.metric} {100 * score:.1f}, 0-1 loss {stop.zero_one_loss:.3f}"
     )
+
+
+def _frames(config: Config, dataset: Dataset) -> str:
+    if config.loop.sim_only:
+        return "synthetic"
+    kind = "stand-in" if config.data.kind == "world" else "real"
+    repeated = sum(part.frames for part in dataset.repeated)
+    more = f"{repeated} repeated" if repeated else f"{dataset.synthetic_frames} synthetic"
+    return f"{dataset.real.frames} {kind} + {more}"
 
 
 def _keep_best(workspace: Workspace, history: History[Evaluation]) -> None:

@@ -9,10 +9,10 @@ where the order matters.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -21,20 +21,26 @@ import pyarrow.parquet as pq
 from cluster.backlog import PoolCounts, Rendered, SetAside
 from cluster.pool import SimulatorPool
 from imitation import storage
+from imitation.records import Frame
 from sim_actors.actor import SceneJob, decode_table
 
 DONE = "_DONE.json"
 SET_ASIDE = "_set_aside.json"
+REJECTED: Final = "rejected"
 ROW_GROUP = 32  # frames: what a reader must load to see one of them
 
 Progress = Callable[[int], None]
+Accept = Callable[[Frame], str | None]
+"""Why a rendered frame is rejected; None if it is accepted."""
+Again = Callable[[Collection[str]], Iterable[SceneJob | SetAside]]
+"""Jobs, with ids of their own, in place of the rejected scenes of these ids; fewer where it gives up."""
 
 
 @dataclass(frozen=True)
 class SimulationReport:
     """What one `simulate` did. `frames` lie in the folder: `reused` were committed before, `rendered`
-    now; `set_aside` lists every scene given up, those of earlier runs too. The other counts, wall
-    `seconds` and simulator `cpu_seconds` are of this run alone."""
+    now; `set_aside` lists every scene given up, those of earlier runs too, `rejected` ones among them. The
+    other counts, wall `seconds` and simulator `cpu_seconds` are of this run alone."""
 
     frames: int
     rendered: int
@@ -48,6 +54,11 @@ class SimulationReport:
     recycled: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+
+    @property
+    def rejected(self) -> int:
+        """Frames that were rendered and not accepted."""
+        return sum(item.kind == REJECTED for item in self.set_aside)
 
     @property
     def frames_per_second(self) -> float:
@@ -64,13 +75,17 @@ def simulate(
     folder_uri: str,
     pool: SimulatorPool,
     progress: Progress | None = None,
+    accept: Accept | None = None,
+    again: Again | None = None,
 ) -> SimulationReport:
     """Renders the jobs into the folder and completes the stage; continues where an earlier run was cut.
 
     A job may be a scene that is set aside already, because its labels cannot be staged. Jobs whose frames
     are committed, or that were set aside before, are not rendered again; in a complete folder nothing is
-    even pulled from `jobs`. `progress` is called with the number of scenes done so far, earlier ones
-    included. At most `frames_per_file` frames are held in memory. On Ctrl-C the actors are killed and what
+    even pulled from `jobs`. A frame that `accept` has something against is set aside, finally, as "rejected";
+    `again` may give other jobs in its place, and so on until it gives none. `progress` is called with the
+    number of scenes done so far, earlier ones included, without those that others took the place of.
+    At most `frames_per_file` frames are held in memory. On Ctrl-C the actors are killed and what
     is finished is committed before KeyboardInterrupt goes on.
     Raises UserError as `SimulatorPool.render` does, and when the folder cannot be written.
     """
@@ -79,16 +94,23 @@ def simulate(
     report = folder.finished()
     if report is not None:
         if progress is not None:
-            progress(report.frames + len(report.set_aside))
+            progress(report.frames + len(report.set_aside) - report.rejected)
         return report
     folder.open()
-    reused = len(folder.committed)
+    reused, counts, replaced = len(folder.committed), PoolCounts(), set[str]()
     try:
-        with closing(pool.render(folder.missing(jobs))) as outcomes:
-            for outcome in outcomes:
-                folder.add(outcome)
-                if progress is not None:
-                    progress(folder.scenes)
+        while True:
+            with closing(pool.render(folder.missing(jobs))) as outcomes:
+                for outcome in outcomes:
+                    folder.add(_judged(outcome, accept))
+                    if progress is not None:
+                        progress(folder.scenes - len(replaced))
+            counts = counts.plus(pool.counts)
+            rejected = folder.rejected() - replaced
+            if again is None or not rejected:
+                break
+            replaced |= rejected
+            jobs = again(sorted(rejected))
     except BaseException as error:
         if not isinstance(error, Exception):
             pool.kill()
@@ -96,7 +118,7 @@ def simulate(
             folder.commit()
         raise
     folder.commit()
-    report = _report(folder, reused, pool.counts, time.monotonic() - start)
+    report = _report(folder, reused, counts, time.monotonic() - start)
     folder.close(report)
     return report
 
@@ -113,6 +135,13 @@ def committed_ids(folder_uri: str) -> set[str]:
         with storage.open_input(uri) as source:
             ids.update(pq.read_table(source, columns=["frame_id"]).column("frame_id").to_pylist())
     return ids
+
+
+def _judged(outcome: Rendered | SetAside, accept: Accept | None) -> Rendered | SetAside:
+    if accept is None or isinstance(outcome, SetAside):
+        return outcome
+    reason = accept(outcome.frame)
+    return outcome if reason is None else SetAside(outcome.scene_id, REJECTED, reason, outcome.attempts)
 
 
 def _report(folder: _Folder, reused: int, counts: PoolCounts, seconds: float) -> SimulationReport:
@@ -148,6 +177,10 @@ class _Folder:
     def scenes(self) -> int:
         """Scenes that need no further work."""
         return len(self.committed) + len(self.buffer) + len(self.set_aside)
+
+    def rejected(self) -> set[str]:
+        """Ids of the scenes whose frames were rejected."""
+        return {item.scene_id for item in self.set_aside.values() if item.kind == REJECTED}
 
     def finished(self) -> SimulationReport | None:
         """The report of a complete stage, all reused; None while it is not complete."""

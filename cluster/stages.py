@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.prepare import LABELS_ONLY, RealData
 from cluster.progress import Reporter
+from cluster.scene_jobs import Variations, all_variations, redraws, scene_jobs
 from cluster.services import Services
 from cluster.simulate import part_files, simulate
 from cluster.train import TrainSpec, train_detector
@@ -37,22 +38,24 @@ from imitation.failures import (
     find_failures,
 )
 from imitation.metrics.summary import Metrics, summarize
-from imitation.policies import Mined, Policy, mode_of, out_of_reach
+from imitation.policies import (
+    Learning,
+    Mined,
+    Policy,
+    looks_at_failures,
+    mode_name,
+    out_of_reach,
+    what_it_adds,
+)
+from imitation.policies.control import free_requests
+from imitation.policies.feedback import Feedback, tallies_from_rows
+from imitation.policies.oversample import repeats_of
 from imitation.product import set_operating_threshold
-from imitation.records import Frame
-from imitation.requests import Request, check_requests
-from imitation.settings import DataError
+from imitation.requests import Request, annealed, check_requests
+from sim_actors.acceptance import rejection
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
-from sim_actors.staging import (
-    StagingSettings,
-    Target,
-    asset_names,
-    on_backdrop,
-    scene_id,
-    stage,
-    stageable_names,
-)
+from sim_actors.staging import StagingSettings, Target, asset_names, stageable_names
 
 T = TypeVar("T")
 
@@ -134,7 +137,11 @@ class ClusterStages:
         is mined only by a detector that saw neither it nor what was re-staged from it."""
         main = self._train(dataset, cycle, MAIN, ())
         twin = self._train(dataset, 0, TWIN, ()) if cycle == 0 and self.config.loop.twin else None
-        mining = cycle < self.config.loop.cycles and dataset.room_for_synthetic() > 0
+        mining = (
+            looks_at_failures(self.policy)
+            and cycle < self.config.loop.cycles
+            and dataset.room_for_synthetic() > 0
+        )
         folds = (
             [self._train(dataset, cycle, fold_name(k), ids) for k, ids in enumerate(self.data.held_out)]
             if mining
@@ -144,6 +151,7 @@ class ClusterStages:
 
     def _train(self, dataset: Dataset, cycle: int, name: str, held_out: Sequence[str]) -> str:
         config = self.config
+        sim = self._sim_part(dataset.real.frames) if config.loop.sim_only else None
         folder = f"{cycle_folder(cycle)}/detector/{name}"
         output = self.workspace.path(folder)
         settings = config.train
@@ -156,8 +164,9 @@ class ClusterStages:
             categories=self.data.categories,
             detector=config.detector.sized(self.data.width, self.data.height),
             train=settings,
-            real=(dataset.real.uri,),
-            synthetic=tuple(part.uri for part in dataset.synthetic if part.frames),
+            real=(dataset.real.uri,) if sim is None else (),
+            synthetic=tuple(part.uri for part in (dataset.synthetic if sim is None else (sim,))),
+            repeats=self._repeats(dataset),
             seed=self._train_seed(cycle, name),
             exclude=self._unseen(dataset, held_out),
             initial=before if settings.warm_start and cycle > 0 else None,
@@ -197,11 +206,22 @@ class ClusterStages:
         children = {
             frame.frame_id
             for part in dataset.synthetic
-            if part.frames
             for frame in read_frames(part.uri, ("frame_id", "origin"))
             if frame.origin is not None and frame.origin.parent in parents
         }
         return frozenset(parents | children)
+
+    def _sim_part(self, frames: int) -> Part:
+        """Free scenes in place of the real frames, as many (the paper's "sim")."""
+        return self._render(free_requests(frames, 0, "random", self.rng("sim", 0)), 0)
+
+    @staticmethod
+    def _repeats(dataset: Dataset) -> dict[str, int]:
+        """How many more times each real frame is trained on, of all cycles so far."""
+        repeats = Counter[str]()
+        for part in dataset.repeated:
+            repeats.update(storage.read_json(part.uri)["repeats"])
+        return dict(sorted(repeats.items()))
 
     # -- evaluate
 
@@ -258,6 +278,7 @@ class ClusterStages:
                 self.reach(),
                 synthetic if part_files(synthetic) else None,
                 self.rng("analyse", cycle),
+                self._suspected(cycle - 1) if cycle else frozenset(),
             )
 
         self.workspace.stage(f"{cycle_folder(cycle)}/analyse", work)
@@ -310,7 +331,7 @@ class ClusterStages:
                 unseen = (row for row in rows(name) if row.split == MINE)
                 for failure in find_failures(unseen, threshold, categories):
                     kinds[failure.kind] += 1
-                    modes[", ".join(mode_of(failure))] += 1
+                    modes[mode_name(failure)] += 1
                     if why := out_of_reach(failure, reach):
                         unreachable[why] += 1
                     yield failure
@@ -332,54 +353,109 @@ class ClusterStages:
 
     def request(self, evaluation: Evaluation, cycle: int, budget: int) -> list[Request]:
         """What the policy asks for; committed, so that a run that continues asks for the same."""
+        if what_it_adds(self.policy) == "nothing":
+            return []
 
         def work() -> dict[str, Any]:
             rng = self.rng("request", cycle)
-            analysis = self.workspace.path(cycle_folder(cycle - 1), "stage-analyse.json")
-            suspected = {suspect["failure_id"] for suspect in storage.read_json(analysis)["suspects"]}
+            suspected = self._suspected(cycle - 1)
             failures = reservoir(
                 (failure for failure in evaluation.failures if failure.failure_id not in suspected),
                 self.config.mining.max_failures,
                 rng,
             )
-            mined = Mined(failures, self.data.category_counts, self.reach())
+            mined = Mined(failures, self.data.category_counts, self.reach(), *self._learnt(cycle))
             requests = self.policy.request(mined, cycle=cycle, budget=budget, rng=rng)
             parents = {i for fold in self.data.folds for i in fold}
             asked = check_requests(requests, budget, parents, self.policy.name)
-            return {"budget": budget, "frames": asked, "requests": [request.to_row() for request in requests]}
+            requests = annealed(requests, self.config.policy.strength.at(cycle))
+            told = {"budget": budget, "frames": asked, "requests": [request.to_row() for request in requests]}
+            if isinstance(self.policy, Learning):
+                told["arms"] = [asdict(arm) for arm in self.policy.arms(mined, cycle=cycle)]
+            return told
 
         result = self.workspace.stage(f"{cycle_folder(cycle)}/request", work)
+        for arm in result.get("arms", ()):
+            if arm["given_up"]:
+                self.reporter.say(
+                    f"cycle {cycle}: {arm['mode']} is given up: of {arm['fed']:g} failures answered "
+                    f"{arm['fixed']:g} were fixed, worth it with a probability of {arm['hope']:.2f}"
+                )
         return [Request.from_row(row) for row in result["requests"]]
+
+    def _analysis(self, cycle: int) -> dict[str, Any]:
+        return storage.read_json(self.workspace.path(cycle_folder(cycle), "stage-analyse.json"))
+
+    def _suspected(self, cycle: int) -> frozenset[str]:
+        """Ids of a cycle's failures that may be label errors."""
+        return frozenset(suspect["failure_id"] for suspect in self._analysis(cycle)["suspects"])
+
+    def _learnt(self, cycle: int) -> tuple[list[Feedback], dict[str, Any]]:
+        """What became of the failures answered before synthetic cycle `cycle`, and what chance mends."""
+        rows = [row for k in range(1, cycle) for row in self._analysis(k)["feedback"]]
+        return [Feedback(**row) for row in rows], tallies_from_rows(self._analysis(0)["chance"])
 
     # -- simulate
 
-    def simulate(self, requests: list[Request], cycle: int) -> Part:
+    def simulate(self, requests: list[Request], cycle: int) -> Part | None:
+        """What the policy's requests become: rendered frames, repeated ones, or none at all."""
+        adds = what_it_adds(self.policy)
+        if adds == "nothing":
+            return None
+        if adds == "repeated":
+            return self._repeat(requests, cycle)
+        return self._render(requests, cycle)
+
+    def _repeat(self, requests: list[Request], cycle: int) -> Part:
+        """The requests' parents once more for each variation."""
+        repeats = repeats_of(requests)
+        name = f"{cycle_folder(cycle)}/repeat"
+        result = self.workspace.stage(
+            name, lambda: {"frames": repeats.total(), "repeats": dict(sorted(repeats.items()))}
+        )
+        uri = self.workspace.path(cycle_folder(cycle), "stage-repeat.json")
+        return Part(uri, result["frames"], cycle, repeated=True)
+
+    def _render(self, requests: list[Request], cycle: int) -> Part:
         """The requests' scenes, rendered by the pool; every frame carries its lineage."""
         uri = self.workspace.path(cycle_folder(cycle), "synthetic")
+        acceptance = self.config.acceptance
+
+        def again(rejected: Collection[str]) -> Iterator[SceneJob | SetAside]:
+            return self._jobs(*redraws(requests, rejected, acceptance.tries), cycle=cycle)
 
         def work() -> dict[str, Any]:
             total = sum(request.variations for request in requests)
             title = f"cycle {cycle}: simulating"
             with self.reporter.stage(title, total) as bar, self.services.pool() as pool:
-                report = simulate(self._jobs(requests, cycle), uri, pool, progress=bar.update)
+                report = simulate(
+                    self._jobs(requests, cycle=cycle),
+                    uri,
+                    pool,
+                    progress=bar.update,
+                    accept=partial(rejection, settings=acceptance),
+                    again=again,
+                )
             for item in report.set_aside[:10]:
-                self.reporter.say(f"set aside: scene {item.scene_id}: {item.reason}")
-            return report.to_json()
+                self.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
+            return report.to_json() | {"asked": total}
 
         result = self.workspace.stage(f"{cycle_folder(cycle)}/simulate", work)
         return Part(uri, result["frames"], cycle)
 
-    def _jobs(self, requests: list[Request], cycle: int) -> Iterator[SceneJob | SetAside]:
+    def _jobs(
+        self, requests: list[Request], variations: Variations = all_variations, *, cycle: int
+    ) -> Iterator[SceneJob | SetAside]:
         check_backdrops(requests, {i for fold in self.data.folds for i in fold}, self.staging())
-        wanted = {request.parent for request in requests}
+        wanted = {request.parent for request in requests} - {None}
         train = self.data.parts["train"].uri
         parents = {
             frame.frame_id: frame
-            for frame in read_frames(train, (*LABELS_ONLY, "image_uri"))
+            for frame in (read_frames(train, (*LABELS_ONLY, "image_uri")) if wanted else ())
             if frame.frame_id in wanted
         }
         photo = partial(with_photo, uri=train)
-        return scene_jobs(requests, parents, cycle, self.target(), self.staging(), photo)
+        return scene_jobs(requests, parents, cycle, self.target(), self.staging(), photo, variations)
 
     def target(self) -> Target:
         """What synthetic frames must match."""
@@ -411,37 +487,6 @@ class ClusterStages:
     def rng(self, what: str, cycle: int) -> np.random.Generator:
         """A generator of its own for every random decision, from the run's seed."""
         return np.random.default_rng([self.config.run.seed, zlib.crc32(what.encode()), cycle])
-
-
-def scene_jobs(
-    requests: list[Request],
-    parents: dict[str, Frame],
-    cycle: int,
-    target: Target,
-    settings: StagingSettings,
-    photo: Callable[[Frame], Frame] = lambda frame: frame,
-) -> Iterator[SceneJob | SetAside]:
-    """One job a variation, staged when the pool asks for it; set aside where its labels are no scene.
-    `photo` brings the image of a parent that a variation is set into."""
-    for request in requests:
-        parent = None if request.parent is None else parents[request.parent]
-        for variation in range(request.variations):
-            try:
-                source = parent
-                if parent is not None and on_backdrop(request, variation, settings):
-                    source = photo(parent)
-                scene = stage(request, variation, source, target=target, settings=settings)
-            except DataError as error:
-                yield SetAside(scene_id(request, variation), "unsupported", str(error), attempts=0)
-                continue
-            yield SceneJob(
-                scene,
-                cycle=cycle,
-                parent=request.parent,
-                failures=request.failures,
-                policy=request.policy,
-                seed=request.seed,
-            )
 
 
 def reservoir(items: Iterable[T], limit: int, rng: np.random.Generator) -> list[T]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import yaml
 
 from cluster.analysis import MAIN, TWIN
+from cluster.arms import arm_label
 from cluster.config import Config
 from cluster.prepare import RealData
+from cluster.simulate import REJECTED
 from cluster.stages import Evaluation, cycle_folder, twin_seed
 from cluster.workspace import Workspace
 from imitation import storage
@@ -33,8 +36,7 @@ def build_summary(
 ) -> Summary:
     """Puts together and writes `summary.json` from the committed stages."""
     told = storage.read_json(workspace.path("run.json"))
-    real = "stand-in" if config.data.kind == "world" else "real"
-    cycles = [_cycle(workspace, entry, real) for entry in history.cycles]
+    cycles = [_cycle(config, workspace, entry) for entry in history.cycles]
     prepared = storage.read_json(workspace.path("data", "stage-prepare.json"))["seconds"]
     summary = Summary.of(
         run=Run(
@@ -85,7 +87,7 @@ def _title(config: Config) -> str:
     return f"{kind} folder {name}, one seed"
 
 
-def _cycle(workspace: Workspace, entry: LoopCycle[Evaluation], real: str) -> Cycle:
+def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -> Cycle:
     folder = cycle_folder(entry.cycle)
     stages = {
         storage.name_of(uri).removeprefix("stage-").removesuffix(".json"): storage.read_json(uri)
@@ -94,21 +96,25 @@ def _cycle(workspace: Workspace, entry: LoopCycle[Evaluation], real: str) -> Cyc
     }
     trained = stages[f"train-{MAIN}"]
     simulated = None
-    if entry.cycle > 0:
-        report = stages["simulate"]
+    if "simulate" in stages:
+        report, asked = stages["simulate"], stages.get("request", {})
         simulated = {
-            "requests": len(stages["request"]["requests"]),
+            "requests": len(asked["requests"]) if asked else report["asked"],
             "rendered": report["frames"],
             "set_aside": report["set_aside"],
             "frames_per_second": report["frames_per_second"],
+            "asked": report["asked"],
+            "rejected": sum(scene["kind"] == REJECTED for scene in report["set_aside"]),
+            "modes": asked.get("arms"),
         }
     return Cycle.of(
         cycle=entry.cycle,
-        label=real if entry.cycle == 0 else f"{real} + sim, cycle {entry.cycle}",
+        label=arm_label(config, entry.cycle),
         stop=entry.evaluation.metrics["stop"].to_dict(),
         test=entry.evaluation.metrics["test"].to_dict(),
         real_frames=trained["real_frames"],
         synthetic_frames=trained["synthetic_frames"],
+        repeated_frames=trained["repeated_frames"],
         steps=trained["steps"],
         images_seen=trained["images_seen"],
         seconds={name: stage["seconds"] for name, stage in stages.items()},
@@ -154,7 +160,7 @@ def _errors(workspace: Workspace, history: History[Evaluation]) -> list[str]:
 
 def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> list[GalleryItem]:
     """Failures of every cycle that was answered, drawn by seed, with the frames rendered for them."""
-    answered = [cycle.cycle for cycle in summary.cycles if cycle.simulated]
+    answered = [after.cycle for before, after in pairwise(summary.cycles) if before.mined and after.simulated]
     rng = np.random.default_rng(config.report.seed)
     items: list[GalleryItem] = []
     for turn, cycle in enumerate(answered):

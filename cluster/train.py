@@ -28,10 +28,12 @@ class TrainSpec:
     """One training, as plain data that any worker can read.
 
     `real`, `synthetic`: Parquet files or folders of frames (paths that every worker reaches); `include` and
-    `exclude` select frames by id (out-of-fold training); `weights` maps frame ids to how often they are
-    drawn relative to 1. `initial` is a product folder whose weights training starts from (warm start).
-    `seed` decides initial weights, order and augmentation. The product is written to `output`;
-    `purpose` is noted in it. `skip_bad`: unreadable images are listed and replaced instead of an error.
+    `exclude` select frames by id (out-of-fold training). `repeats` maps ids of real frames to how many more
+    times they are trained on: they take the place of synthetic ones in everything but their labels.
+    `weights` maps frame ids to how often they are drawn relative to 1. `initial` is a product folder whose
+    weights training starts from (warm start). `seed` decides initial weights, order and augmentation. The
+    product is written to `output`; `purpose` is noted in it. `skip_bad`: unreadable images are listed and
+    replaced instead of an error.
     """
 
     output: str
@@ -43,6 +45,7 @@ class TrainSpec:
     seed: int = 0
     include: frozenset[str] | None = None
     exclude: frozenset[str] = frozenset()
+    repeats: dict[str, int] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     initial: str | None = None
     purpose: str = ""
@@ -52,14 +55,15 @@ class TrainSpec:
 @dataclass(frozen=True)
 class TrainResult:
     """A finished training: the product's folder; optimizer steps and images seen, those of a warm start
-    included; frames it was trained on; seconds in steps; losses of the last tenth of the steps; unreadable
-    frames that were skipped, with the reason."""
+    included; frames it was trained on, repetitions of real ones apart; seconds in steps; losses of the last
+    tenth of the steps; unreadable frames that were skipped, with the reason."""
 
     folder: str
     steps: int
     images_seen: int
     real_frames: int
     synthetic_frames: int
+    repeated_frames: int
     seconds: float
     losses: dict[str, float]
     skipped: dict[str, str]
@@ -90,6 +94,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
     """The train function: `config` has `spec` (TrainSpec), `use_gpu`, and `mailbox` (an actor handle)."""
+    import numpy as np
     import ray.train
     import torch
 
@@ -108,13 +113,26 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
 
     frames = FrameSource(
-        spec.real, spec.synthetic, spec.categories, spec.include, spec.exclude, settings.cache_mb
+        spec.real,
+        spec.synthetic,
+        spec.categories,
+        spec.include,
+        spec.exclude,
+        settings.cache_mb,
+        repeats=spec.repeats,
+        synthetic_boxes=settings.synthetic_boxes,
     )
     detector = spec.detector.sized(*frames.size)
     assert detector.width is not None
     assert detector.height is not None
     torch.manual_seed(spec.seed)
     model = build_detector(detector, len(spec.categories.categories))
+    weighed = settings.synthetic_weight != 1
+    if weighed and not getattr(model, "weighs_images", False):
+        raise UserError(
+            f"train.synthetic_weight is {settings.synthetic_weight:g}, but detector {detector.name!r} gives "
+            "one loss for a whole batch; one that heeds `weight` in its targets says `weighs_images = True`"
+        )
     if spec.initial is not None:
         model.load_state_dict(_initial_weights(spec))
     state = start(model.to(device), settings)
@@ -131,11 +149,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         config["mailbox"].put.remote(event)
 
     plan = SamplePlan(
-        frames.synthetic,
+        frames.added,
         settings.batch_size,
         spec.seed,
         settings.synthetic_share,
         [spec.weights.get(frame_id, 1.0) for frame_id in frames.frame_ids] if spec.weights else None,
+        settings.pretrain_steps(),
     )
     frozen = settings.freeze_batch_norm
     if frozen is None:
@@ -152,6 +171,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         world_size=distributed.world_size,
         threads=settings.decode_threads,
         skip_bad=spec.skip_bad,
+        weights=np.where(frames.added, settings.synthetic_weight, 1.0) if weighed else None,
     ) as batches:
         train(
             state,
@@ -175,8 +195,9 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "purpose": spec.purpose,
             "real": list(spec.real),
             "synthetic": list(spec.synthetic),
-            "real_frames": int((~frames.synthetic).sum()),
+            "real_frames": int((~frames.added).sum()),
             "synthetic_frames": int(frames.synthetic.sum()),
+            "repeated_frames": int((frames.added & ~frames.synthetic).sum()),
             "initial": spec.initial,
             "seed": spec.seed,
             "category_map": spec.categories.to_json(),
@@ -247,5 +268,8 @@ def _fingerprint(spec: TrainSpec) -> str:
 
 def _result(folder: str) -> TrainResult:
     told = read_info(folder).trained_on
-    names = ("steps", "images_seen", "real_frames", "synthetic_frames", "seconds", "losses", "skipped")
+    names = (
+        *("steps", "images_seen", "real_frames", "synthetic_frames", "repeated_frames"),
+        *("seconds", "losses", "skipped"),
+    )
     return TrainResult(folder=folder, **{name: told[name] for name in names})

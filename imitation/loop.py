@@ -47,8 +47,9 @@ class Stages(Protocol[Detector, E]):
         """The policy: what to stage for synthetic cycle `cycle`, at most `budget` frames in all."""
         ...
 
-    def simulate(self, requests: list[Request], cycle: int) -> Part:
-        """The requests as labelled synthetic frames."""
+    def simulate(self, requests: list[Request], cycle: int) -> Part | None:
+        """The requests as labelled frames; None for a cycle that trains on with the same data, because
+        its policy never asks for any."""
         ...
 
 
@@ -96,11 +97,23 @@ def imitate(
         on_cycle(history[-1])
         if reason := check([entry.evaluation.score for entry in history], dataset):
             break
-        requests = stages.request(evaluation, cycle + 1, dataset.room_for_synthetic())
+        budget = dataset.room_for_synthetic()
+        requests = stages.request(evaluation, cycle + 1, budget)
         part = stages.simulate(requests, cycle + 1)
+        if part is None:
+            continue
         if part.frames == 0:
-            reason = f"cycle {cycle + 1} brought no new synthetic frame: no failure is within reach"
+            reason = f"cycle {cycle + 1} brought no new synthetic frame: {_why_none(requests, budget)}"
             break
         dataset = dataset.aggregate(part)
     assert reason is not None
     return History(tuple(history), reason)
+
+
+def _why_none(requests: Sequence[Request], budget: int) -> str:
+    if not budget:
+        return "its budget is 0"
+    if not requests:
+        return "the policy asked for none; no failure is within reach, or worth it"
+    asked = sum(request.variations for request in requests)
+    return f"none of the {asked} asked for could be rendered and accepted"

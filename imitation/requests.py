@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from imitation.records import Box
@@ -18,7 +18,8 @@ class Request:
     that asked for it, `focus` the indices of the failing objects in the parent's `objects`.
     `clutter` are boxes (px, in the parent's image) where false detections fell: unlabelled clutter
     is staged there. `variations` >= 1 scenes are drawn, all from `seed` >= 0; `policy` names who
-    asked. Raises ValueError for counts or seeds out of range.
+    asked. `strength` in [0, 1] is a factor on how strongly the parent's scene is perturbed.
+    Raises ValueError for counts, seeds or strengths out of range.
     """
 
     request_id: str
@@ -29,6 +30,7 @@ class Request:
     variations: int
     seed: int
     policy: str
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.request_id:
@@ -39,6 +41,8 @@ class Request:
             )
         if self.seed < 0:
             raise ValueError(f"request {self.request_id}: seed is {self.seed}, must not be negative")
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"request {self.request_id}: strength is {self.strength}, must be in [0, 1]")
 
     def to_row(self) -> dict[str, Any]:
         """Plain data for JSON or Parquet; `from_row` reads it back to an equal request."""
@@ -51,11 +55,13 @@ class Request:
             "variations": self.variations,
             "seed": self.seed,
             "policy": self.policy,
+            "strength": self.strength,
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Request:
-        """The inverse of `to_row`. Raises KeyError for an absent field."""
+        """The inverse of `to_row`; rows from before there was a `strength` have 1. Raises KeyError for any
+        other absent field."""
         return cls(
             request_id=row["request_id"],
             parent=row["parent"],
@@ -65,17 +71,28 @@ class Request:
             variations=row["variations"],
             seed=row["seed"],
             policy=row["policy"],
+            strength=row.get("strength", 1.0),
         )
+
+
+def annealed(requests: Sequence[Request], factor: float) -> list[Request]:
+    """The requests with their strength multiplied by a factor in [0, 1]."""
+    return [replace(request, strength=request.strength * factor) for request in requests]
 
 
 def check_requests(requests: Sequence[Request], budget: int, parents: Collection[str], policy: str) -> int:
     """The number of frames that a policy asked for.
 
-    Raises UserError, naming the policy, for more than `budget` frames, for a request id that stands
-    twice and for a parent that is not among `parents`, the frames that may be re-staged.
+    Raises UserError, naming the policy, for what is no list of requests, for more than `budget` frames, for
+    a request id that stands twice and for a parent that is not among `parents`, the frames that may be
+    re-staged.
     """
+    if not isinstance(requests, Sequence):
+        raise UserError(f"policy {policy!r} returned {type(requests).__name__}, not a list of Request")
     seen: set[str] = set()
     for request in requests:
+        if not isinstance(request, Request):
+            raise UserError(f"policy {policy!r} asked with {type(request).__name__}, not with Request")
         about = f"policy {policy!r}: request {request.request_id!r}"
         if request.request_id in seen:
             raise UserError(f"{about} stands twice; give every request an id of its own")

@@ -85,6 +85,7 @@ def stage_in_photo(
         known,
         actors=tuple(room.actors),
         props=(),
+        focus=tuple(range(len(room.actors))),
         environment=light,
         sensor=_sensor(look, data, rng),
         backdrop=Backdrop(

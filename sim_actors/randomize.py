@@ -121,14 +121,16 @@ def perturb(
     in the picture if it was in it, and in front of the camera; one that finds no such pose in `TRIES`
     keeps its own. Props that come to stand in an actor, or before a labelled one, are taken out. What
     stands beside the road may be drawn anew, as dense as `density` says; the first `pinned` props, which
-    the scene is about too, are not. With strength 0 the scene comes back as it is.
+    the scene is about too, are not. With strength 0 the scene comes back as it is. `focus` of the result
+    says where the actors in focus are in it.
     """
     if settings.strength == 0:
-        return scene
+        return replace(scene, focus=tuple(sorted(focus)))
     camera = draw_camera(scene.camera, settings, rng)
     actors = _move(scene, camera, settings, rng)
     chance = settings.strength * settings.drop if focus else 0.0
-    actors = [a for i, a in enumerate(actors) if rng.random() >= chance or i in focus]
+    kept = [i for i in range(len(actors)) if rng.random() >= chance or i in focus]
+    actors = [actors[i] for i in kept]
     light = _environment(scene.environment, settings, rng)
     actors = [_looks(actor, settings, rng, light.hour) for actor in actors]
     sensor, seed = _sensor(scene.sensor, settings, rng), int(rng.integers(2**31))
@@ -147,6 +149,7 @@ def perturb(
         environment=light,
         sensor=sensor,
         seed=seed,
+        focus=tuple(k for k, i in enumerate(kept) if i in focus),
     )
     most = round(settings.distractors * settings.strength)
     return draw_distractors(moved, most, settings.distractor_cover, rng)

@@ -135,7 +135,8 @@ class Sensor:
 class Scene:
     """What to stage. `scene_id` becomes the frame's id; `family` names the asset family
     ("simulator", or "standin" for the embedded world's own); `convention` says which box is the
-    training label; `seed` drives everything that the fields leave open (texture, noise).
+    training label; `seed` drives everything that the fields leave open (texture, noise). `focus` are the
+    indices of the actors that the scene is about, where it is about some: failing objects.
 
     With a `backdrop` the actors and props are set into a real photo: it takes the place of road, sky and
     surroundings, `road` and `environment` only say how the actors are lit, and what `sensor` leaves to
@@ -155,6 +156,7 @@ class Scene:
     convention: Convention = "amodal_clipped"
     seed: int = 0
     backdrop: Backdrop | None = None
+    focus: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """One line of JSON; `Scene.from_json` reads it back to an equal scene (a backdrop's photo is

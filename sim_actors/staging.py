@@ -163,7 +163,9 @@ def stage(
     scene, clutter = _with_clutter(scene, request.clutter, rng)
     focus = [k for k, i in enumerate(staged_objects(renamed, categories)) if i in request.focus]
     density = settings.restage.density
-    return perturb(scene, settings.randomize, rng, focus, pinned=clutter, density=density)
+    strength = settings.randomize.strength * request.strength
+    randomize = settings.randomize.model_copy(update={"strength": strength})
+    return perturb(scene, randomize, rng, focus, pinned=clutter, density=density)
 
 
 def on_backdrop(request: Request, variation: int, settings: StagingSettings) -> bool:

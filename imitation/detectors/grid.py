@@ -31,8 +31,10 @@ class GridDetector(nn.Module):
     losses, `model(images)` in evaluation a list of dicts.
 
     images: list of (3, H, W) RGB tensors in [0, 1]. targets: list of dicts with `boxes` (M, 4) px,
-    `labels` (M,) 1-based, and optionally `ignore` (M,) bool and `occlusion` (M,) in [0, 1], NaN where
-    unknown. Detections: `boxes` (K, 4) px, `labels`, `scores` in [0, 1], `occlusion` in [0, 1].
+    `labels` (M,) 1-based, and optionally `ignore` (M,) bool, `occlusion` (M,) in [0, 1], NaN where
+    unknown, and `weight` () > 0: every loss is a mean over the batch's covered cells, in which those of an
+    image count `weight` times (default 1). Detections: `boxes` (K, 4) px, `labels`, `scores` in [0, 1],
+    `occlusion` in [0, 1].
 
     `mean_over_ranks` maps a local count to its mean over all ranks of a distributed training: losses
     divide by it, so that the gradients that ranks average equal those of one worker on the whole batch.
@@ -40,6 +42,7 @@ class GridDetector(nn.Module):
 
     mean: Tensor
     std: Tensor
+    weighs_images = True
 
     def __init__(self, backbone: Backbone, num_categories: int, settings: DetectorSettings) -> None:
         super().__init__()
@@ -135,36 +138,39 @@ class GridDetector(nn.Module):
             counts.append(found.counts)
             boxes.append(target["boxes"].float()[index])
             labels.append(target["labels"][index])
-            known = target.get("occlusion", torch.full_like(ignore, torch.nan, dtype=torch.float32))
-            occlusion.append(known[index])
+            shown = target.get("occlusion", torch.full_like(ignore, torch.nan, dtype=torch.float32))
+            occlusion.append(shown[index])
         mask, box = torch.stack(covered), torch.cat(boxes)
         label, hidden = torch.cat(labels), torch.cat(occlusion)
-        number = self.mean_over_ranks(mask.sum().float()).clamp(min=1e-3)
+        one = torch.ones((), device=raw.device)
+        image_weight = torch.stack([target.get("weight", one) for target in targets])[:, None]  # (B, 1)
+        weight = image_weight.expand(mask.shape)[mask]  # of each covered cell
+        number = self.mean_over_ranks(weight.sum()).clamp(min=1e-3)
 
         cover = F.binary_cross_entropy_with_logits(raw[..., 0], mask.float(), reduction="none")
         if weights.focal_gamma:
             cover = cover * (raw[..., 0].sigmoid() - mask.float()).abs() ** weights.focal_gamma
-        cover = (cover * torch.stack(counts)).sum() / number
+        cover = (cover * torch.stack(counts) * image_weight).sum() / number
 
         distances, decoded = self._boxes(raw, cells)
         strides = cells.strides.expand(mask.shape)[mask][:, None]
         centres = cells.centres.expand(*mask.shape, 2)[mask]
         wanted = torch.cat([centres - box[:, :2], box[:, 2:] - centres], dim=1) / strides
         difference = (distances[mask] - wanted).abs() / self._size_in_cells(wanted)
-        overlap = generalized_box_iou_loss(decoded[mask], box, reduction="sum")
+        overlap = generalized_box_iou_loss(decoded[mask], box, reduction="none")
         kind = F.one_hot(label - 1, self.num_categories).float()
-        known_hidden = ~hidden.isnan()
-        number_known = self.mean_over_ranks(known_hidden.sum().float()).clamp(min=1e-3)
+        known = ~hidden.isnan()
+        number_known = self.mean_over_ranks(weight[known].sum()).clamp(min=1e-3)
         occluded = F.binary_cross_entropy_with_logits(
-            raw[..., 5][mask][known_hidden], hidden[known_hidden], reduction="sum"
+            raw[..., 5][mask][known], hidden[known], reduction="none"
         )
-        category = F.binary_cross_entropy_with_logits(raw[..., 6:][mask], kind, reduction="sum")
+        category = F.binary_cross_entropy_with_logits(raw[..., 6:][mask], kind, reduction="none")
         return {
             "coverage": weights.coverage * cover,
-            "box": weights.box * difference.sum() / number,
-            "overlap": weights.overlap * overlap / number,
-            "category": weights.category * category / number,
-            "occlusion": weights.occlusion * occluded / number_known,
+            "box": weights.box * (difference.sum(dim=1) * weight).sum() / number,
+            "overlap": weights.overlap * (overlap * weight).sum() / number,
+            "category": weights.category * (category.sum(dim=1) * weight).sum() / number,
+            "occlusion": weights.occlusion * (occluded * weight[known]).sum() / number_known,
         }
 
     @staticmethod

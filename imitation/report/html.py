@@ -16,7 +16,7 @@ from imitation.report.gallery import GalleryItem
 from imitation.report.pictures import Entry, build_entry
 from imitation.report.plots import build_plots
 from imitation.report.sections import build_findings
-from imitation.report.summary import Summary
+from imitation.report.summary import ModeFeedback, Summary
 from imitation.report.table import STAND_IN, build_table, noise_note, points, real_word
 
 PROBLEMS_SHOWN = 200
@@ -55,6 +55,7 @@ def render_report(
         kinds=KINDS,
         mined=[entry for entry in summary.cycles if entry.mined is not None],
         reasons=_reasons(summary),
+        learnt=_learnt(summary),
         stages=_stages(summary),
         set_aside=[
             (entry.cycle, scene)
@@ -120,6 +121,12 @@ def _reasons(summary: Summary) -> list[tuple[str, int]]:
     if not mined:
         return []
     return sorted(mined[-1].out_of_reach.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _learnt(summary: Summary) -> list[ModeFeedback]:
+    """What a policy that learns knew when it asked last, given-up modes last."""
+    told = [entry.simulated.modes for entry in summary.cycles if entry.simulated and entry.simulated.modes]
+    return sorted(told[-1], key=lambda mode: (mode.given_up, -mode.failures, mode.mode)) if told else []
 
 
 def _stages(summary: Summary) -> list[tuple[str, float, float]]:

@@ -96,12 +96,30 @@ class Mined(Record):
 
 
 class SetAsideScene(Record):
-    """A scene that the simulator could not render."""
+    """A scene that the simulator could not render, or whose frame was rejected."""
 
     scene_id: str = Field(description="the scene's id")
-    kind: str = Field(description='how the last attempt ended: "raised", "crashed", "hung", "unsupported"')
+    kind: str = Field(
+        description='how the last attempt ended: "raised", "crashed", "hung", "unsupported", or "rejected": '
+        "rendered, but not what was asked for"
+    )
     reason: str = Field(description="the cause, in words")
     attempts: int = Field(ge=0, description="how often it was tried")
+
+
+class ModeFeedback(Record):
+    """What a policy that learns knew of a failure mode when it asked for the cycle's frames."""
+
+    mode: str = Field(description='the mode: "category, kind, trait"')
+    failures: int = Field(ge=0, description="failures of it within reach")
+    fed: float = Field(
+        ge=0,
+        description="failures that had frames rendered for them in earlier cycles, recent ones counting more",
+    )
+    fixed: float = Field(ge=0, description="those of them that were fixed")
+    rise: float = Field(ge=-1, le=1, description="expected rise of the chance to be fixed, above chance")
+    hope: Fraction = Field(description="probability that the rise is worthwhile")
+    given_up: bool = Field(description="true if it gets no more frames")
 
 
 class Simulated(Record):
@@ -109,8 +127,13 @@ class Simulated(Record):
 
     requests: int = Field(ge=0, description="requests that the policy made")
     rendered: int = Field(ge=0, description="frames rendered")
-    set_aside: list[SetAsideScene] = Field(description="scenes given up")
+    set_aside: list[SetAsideScene] = Field(description="scenes given up, rejected frames among them")
     frames_per_second: float = Field(ge=0, description="frames per second of wall time, start-up included")
+    asked: int | None = Field(None, ge=0, description="frames asked for; null in older summaries")
+    rejected: int = Field(0, ge=0, description="frames rendered that did not show what they were asked for")
+    modes: list[ModeFeedback] | None = Field(
+        None, description="what the policy had learnt, by mode; null for a policy that does not learn"
+    )
 
 
 class Cycle(Record):
@@ -124,7 +147,7 @@ class Cycle(Record):
     AP: dict[str, Fraction | None] = Field(description="category -> AP; null without objects")
     real_frames: int = Field(ge=0, description="real frames trained on")
     synthetic_frames: int = Field(ge=0, description="synthetic frames trained on, of all cycles so far")
-    synthetic_ratio: float = Field(ge=0, description="synthetic_frames / real_frames")
+    synthetic_ratio: float = Field(ge=0, description="synthetic_frames / real_frames; 0 without real ones")
     steps: int = Field(ge=0, description="optimizer steps of the detector, from its first weights on")
     images_seen: int = Field(ge=0, description="images in those steps' batches, repetitions counted")
     failures: dict[str, Count] = Field(description="failures by kind, at the operating threshold")
@@ -149,6 +172,9 @@ class Cycle(Record):
     )
     modes: dict[str, list[FailureMode]] | None = Field(
         None, description="split -> failure modes, most lost AP first; null in older summaries"
+    )
+    repeated_frames: int = Field(
+        0, ge=0, description="real frames trained on once more, repetitions counted, of all cycles so far"
     )
     followed: dict[str, Followed] | None = Field(
         None,
@@ -177,6 +203,7 @@ class Cycle(Record):
         calibration: Mapping[str, Any] | None = None,
         modes: Mapping[str, Any] | None = None,
         followed: Mapping[str, Any] | None = None,
+        repeated_frames: int = 0,
     ) -> Cycle:
         """A cycle from its metrics (`Metrics.to_dict()` on stop and test) and its counts; not yet the
         last or the best one, see `Summary.of`. What is by split is plain data, as their `to_dict` and
@@ -201,6 +228,7 @@ class Cycle(Record):
             real_frames=real_frames,
             synthetic_frames=synthetic_frames,
             synthetic_ratio=synthetic_frames / real_frames if real_frames else 0.0,
+            repeated_frames=repeated_frames,
             steps=steps,
             images_seen=images_seen,
             failures=shown.failures,

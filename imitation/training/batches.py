@@ -26,10 +26,15 @@ AHEAD = 3  # batches in preparation while a step runs: bounds the memory they ta
 _EPOCH, _ORDER, _SAMPLE = range(3)
 
 
+Sample = tuple[np.ndarray, Targets, np.float32 | None]
+"""An image, its targets, and the weight of its losses (None: images are not weighed)."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """images uint8 (B, 3, H, W) in channels_last format, and torchvision targets of each: `boxes` (M, 4)
-    px, `labels` (M,) 1-based, `ignore` (M,) bool, `occlusion` (M,) in [0, 1], NaN where unknown."""
+    px, `labels` (M,) 1-based, `ignore` (M,) bool, `occlusion` (M,) in [0, 1], NaN where unknown; and where
+    images are weighed, `weight` () of the image's losses."""
 
     step: int
     images: Tensor
@@ -40,8 +45,9 @@ class SamplePlan:
     """The samples of every step: epochs of seeded permutations of the real and of the synthetic part.
 
     `synthetic` (N,) bool tells the parts apart. `share` is the synthetic share of a batch (rounded so
-    that it holds over time); None shuffles both parts as one, so that all images come equally often, as
-    where there is one part only (a loop's baseline has no synthetic images yet).
+    that it holds over time); None shuffles both parts as one, so that all images come equally often.
+    `pretrain` > 0: so many steps see the synthetic part alone, all later ones the real part alone.
+    Where there is one part only (a loop's baseline has no synthetic images yet) every step sees that.
     `weights` (N,), > 0, makes an epoch draw each image in proportion to its weight within its part.
     """
 
@@ -52,6 +58,7 @@ class SamplePlan:
         seed: int,
         share: float | None = None,
         weights: Sequence[float] | np.ndarray | None = None,
+        pretrain: int = 0,
     ) -> None:
         flags = np.asarray(synthetic, dtype=bool)
         if len(flags) == 0:
@@ -62,10 +69,11 @@ class SamplePlan:
         if self._weights.shape != flags.shape or not (self._weights > 0).all():
             raise ValueError("weights: one number above 0 for each sample is needed")
         real, fake = np.flatnonzero(~flags), np.flatnonzero(flags)
-        if share is None or len(real) == 0 or len(fake) == 0:
-            self._parts, self._share = [np.arange(len(flags))], 0.0
+        self._pretrain, self._share = pretrain, share or 0.0
+        if (share is None and not pretrain) or len(real) == 0 or len(fake) == 0:
+            self._parts, self._share, self._pretrain = [np.arange(len(flags))], 0.0, 0
         else:
-            self._parts, self._share = [real, fake], share
+            self._parts = [real, fake]
 
     def indices(self, step: int) -> np.ndarray:
         """The sample numbers of the global batch of a step, (batch_size,)."""
@@ -80,8 +88,11 @@ class SamplePlan:
 
     def _drawn(self, step: int, part: int) -> int:
         """Samples taken from a part before a step."""
-        synthetic = round(step * self.batch_size * self._share)
-        return synthetic if part == 1 else step * self.batch_size - synthetic
+        total = step * self.batch_size
+        synthetic = (
+            min(total, self._pretrain * self.batch_size) if self._pretrain else round(total * self._share)
+        )
+        return synthetic if part == 1 else total - synthetic
 
     def _slice(self, part: int, start: int, stop: int) -> np.ndarray:
         """Samples number start to stop of a part's endless stream of epochs."""
@@ -116,6 +127,7 @@ class Batches:
     Iterating gives a `Batch` a step from `start` to `stop`; leaving the `with` block stops the threads.
     Raises the source's DataError for a bad sample when its step comes; with `skip_bad` the next sample that
     can be read takes its place, and `skipped` has the sample's number and what was wrong with it.
+    `weights` (N,) > 0, if given, are those of the samples' losses.
     """
 
     def __init__(
@@ -132,6 +144,7 @@ class Batches:
         world_size: int = 1,
         threads: int = 2,
         skip_bad: bool = False,
+        weights: Sequence[float] | np.ndarray | None = None,
     ) -> None:
         if plan.batch_size % world_size:
             raise UserError(
@@ -143,6 +156,7 @@ class Batches:
         share = plan.batch_size // world_size
         self._positions = range(rank * share, (rank + 1) * share)
         self._skip_bad = skip_bad
+        self._weights = None if weights is None else np.asarray(weights, dtype=np.float32)
         self.skipped: dict[int, str] = {}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="samples")
 
@@ -153,7 +167,7 @@ class Batches:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __iter__(self) -> Iterator[Batch]:
-        waiting: deque[tuple[int, list[Future[tuple[np.ndarray, Targets]]]]] = deque()
+        waiting: deque[tuple[int, list[Future[Sample]]]] = deque()
         upcoming = iter(self._steps)
         while True:
             while len(waiting) < AHEAD and (step := next(upcoming, None)) is not None:
@@ -163,14 +177,15 @@ class Batches:
             step, samples = waiting.popleft()
             yield _collate(step, [sample.result() for sample in samples])
 
-    def _submit(self, step: int) -> list[Future[tuple[np.ndarray, Targets]]]:
+    def _submit(self, step: int) -> list[Future[Sample]]:
         indices = self._plan.indices(step)
         return [self._pool.submit(self._sample, step, at, int(indices[at])) for at in self._positions]
 
-    def _sample(self, step: int, position: int, index: int) -> tuple[np.ndarray, Targets]:
+    def _sample(self, step: int, position: int, index: int) -> Sample:
         rng = self._plan.sample_rng(step, position)
         image, index = self._readable(index)
-        return augment(image, self._source.targets(index), *self._size, self._settings, rng)
+        weight = None if self._weights is None else self._weights[index]
+        return *augment(image, self._source.targets(index), *self._size, self._settings, rng), weight
 
     def _readable(self, wanted: int) -> tuple[np.ndarray, int]:
         """The image wanted, or the next that can be read, and its number."""
@@ -187,11 +202,12 @@ class Batches:
         raise UserError(f"training: none of the {count} images can be read, such as {self.skipped[wanted]}")
 
 
-def _collate(step: int, samples: list[tuple[np.ndarray, Targets]]) -> Batch:
-    images = torch.from_numpy(np.stack([image for image, _ in samples])).permute(0, 3, 1, 2)
+def _collate(step: int, samples: list[Sample]) -> Batch:
+    images = torch.from_numpy(np.stack([image for image, _, _ in samples])).permute(0, 3, 1, 2)
     names = ("boxes", "labels", "ignore", "occlusion")
     targets = [
         {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in zip(names, target)}
-        for _, target in samples
+        | ({} if weight is None else {"weight": torch.tensor(weight)})
+        for _, target, weight in samples
     ]
     return Batch(step, images, targets)

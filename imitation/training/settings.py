@@ -67,6 +67,26 @@ class TrainSettings(Settings):
         le=1,
         description="share of synthetic images in a batch, once there are any; null: their share of the data",
     )
+    schedule: Literal["mixed", "pretrain"] = Field(
+        "mixed",
+        description="mixed: real and synthetic images together; pretrain: first synthetic ones alone, then "
+        "real ones alone; the steps are the same in all",
+    )
+    pretrain_share: float = Field(
+        0.5, gt=0, lt=1, description="pretrain: share of the steps that see synthetic images"
+    )
+    synthetic_weight: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description="weight of a synthetic image's losses beside a real one's in the same batch; "
+        "the grid detector's alone",
+    )
+    synthetic_boxes: Literal["convention", "amodal", "visible"] = Field(
+        "convention",
+        description="what boxes of synthetic objects train: as data.convention says, around the whole object "
+        "(clipped to the image), or around its visible part",
+    )
     warm_start: bool = Field(
         False, description="start from the weights of the cycle before; false: from scratch, with equal steps"
     )
@@ -91,4 +111,15 @@ class TrainSettings(Settings):
                 f"batch_size {self.batch_size} is the batch of all workers together: "
                 f"it must be a multiple of num_workers {self.num_workers}"
             )
+        if self.schedule == "pretrain" and self.synthetic_share is not None:
+            raise ValueError(
+                f"synthetic_share is {self.synthetic_share:g}, but with schedule pretrain no batch is "
+                "shared; leave it null, or set schedule to mixed"
+            )
         return self
+
+    def pretrain_steps(self) -> int:
+        """Steps that see synthetic images alone, where there are any; at least 1 is left for real ones."""
+        if self.schedule == "mixed":
+            return 0
+        return min(max(1, round(self.pretrain_share * self.steps)), self.steps - 1)

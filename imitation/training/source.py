@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import numpy as np
 
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import FrameStore
+from imitation.records import Frame
 from imitation.settings import UserError
 
+Boxes = Literal["convention", "amodal", "visible"]
 Targets = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -79,10 +81,13 @@ class CachedSource:
 
 
 class FrameSource:
-    """Frames of Parquet files as a source: `real` and then `synthetic` ones, labelled by a category map.
+    """Frames of Parquet files as a source: `real`, then `synthetic` ones, labelled by a category map, then
+    real ones once more, `repeats` times each by id.
 
-    `include` and `exclude` select by frame id (an id that is not there is an error: a fold that silently
-    trains on something else would leak). `synthetic` (N,) bool and `frame_ids` tell what each index is.
+    `include` and `exclude` select by frame id, repeated ones too (an id that is not there is an error: a
+    fold that silently trains on something else would leak). `synthetic_boxes` says which box of a synthetic
+    object is its label, where it carries that one. `frame_ids` tells what each index is, `synthetic` (N,)
+    bool whether it was rendered, `added` (N,) bool whether it is synthetic or a repetition.
     Raises UserError if no frame is left, DataError for unreadable rows.
     """
 
@@ -94,31 +99,42 @@ class FrameSource:
         include: Collection[str] | None = None,
         exclude: Collection[str] = (),
         cache_mb: int = 256,
+        *,
+        repeats: Mapping[str, int] | None = None,
+        synthetic_boxes: Boxes = "convention",
     ) -> None:
         columns = ("image", "image_uri", "objects")
         self._stores = [FrameStore(list(uris), columns, cache_mb << 20) for uris in (real, synthetic)]
+        repeats = repeats or {}
         known = {frame_id for store in self._stores for frame_id in store.frame_ids}
-        if missing := sorted({*(include or ()), *exclude} - known):
+        missing = sorted(
+            ({*(include or ()), *exclude} - known) | (repeats.keys() - self._stores[0].frame_ids)
+        )
+        if missing:
             raise UserError(
-                f"training: {len(missing)} of the frame ids to include or exclude are not in the data, "
-                f"such as {missing[0]!r}"
+                f"training: {len(missing)} of the frame ids to include, exclude or repeat are not in the "
+                f"data, such as {missing[0]!r}"
             )
         # By id: simulators finish in any order, but the same frames must train the same detector.
-        self._places = [
+        places = [
             (part, index)
             for part, store in enumerate(self._stores)
             for frame_id, index in sorted((frame_id, i) for i, frame_id in enumerate(store.frame_ids))
             if (include is None or frame_id in include) and frame_id not in exclude
         ]
-        if not self._places:
+        if not places:
             raise UserError(
                 f"training: no frame is left of {', '.join([*real, *synthetic]) or 'no data at all'}"
             )
-        self.frame_ids = [self._stores[part].frame_ids[index] for part, index in self._places]
+        again = [place for place in places if place[0] == 0 for _ in range(repeats.get(self._id(place), 0))]
+        targets = {place: self._label(place, categories, synthetic_boxes) for place in places}
+        first = self._stores[places[0][0]].frame(places[0][1])
+        self.size = (first.width, first.height)
+        self._places = places + again
+        self.frame_ids = [self._id(place) for place in self._places]
         self.synthetic = np.array([part == 1 for part, _ in self._places])
-        frames = [self._stores[part].frame(index) for part, index in self._places]
-        self.size = (frames[0].width, frames[0].height)
-        self._targets: list[Targets] = [categories.apply(frame)[:4] for frame in frames]
+        self.added = self.synthetic | (np.arange(len(self._places)) >= len(places))
+        self._targets: list[Targets] = [targets[place] for place in self._places]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -129,3 +145,24 @@ class FrameSource:
 
     def targets(self, index: int) -> Targets:
         return self._targets[index]
+
+    def _id(self, place: tuple[int, int]) -> str:
+        return self._stores[place[0]].frame_ids[place[1]]
+
+    def _label(self, place: tuple[int, int], categories: CategoryMap, boxes: Boxes) -> Targets:
+        frame = self._stores[place[0]].frame(place[1])
+        return categories.apply(_with_boxes(frame, boxes) if place[0] == 1 else frame)[:4]
+
+
+def _with_boxes(frame: Frame, boxes: Boxes) -> Frame:
+    """The frame with its objects' amodal (clipped) or visible boxes as labels, where they have them."""
+    if boxes == "convention":
+        return frame
+
+    def chosen(name: str) -> Frame:
+        found = (getattr(obj, name) for obj in frame.objects)
+        clipped = [None if box is None else box.clipped(frame.width, frame.height) for box in found]
+        objects = (replace(obj, box=box or obj.box) for obj, box in zip(frame.objects, clipped))
+        return replace(frame, objects=tuple(objects))
+
+    return chosen("amodal_box" if boxes == "amodal" else "visible_box")

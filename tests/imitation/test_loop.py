@@ -49,7 +49,7 @@ def run(toy, cycles=2, real=40, **aggregation):
     def check(scores, dataset):
         return stopping_check(
             scores,
-            dataset.synthetic_ratio,
+            dataset.added_ratio,
             dataset.settings.max_synthetic_ratio,
             cycles,
             room=dataset.room_for_synthetic(),
@@ -78,7 +78,7 @@ def test_every_cycle_trains_on_all_synthetic_frames_so_far():
     history = run(toy, cycles=5)
     assert [call[2] for call in toy.calls if call[0] == "train"] == [0, 10, 20]
     assert history.reason.startswith("cap")
-    assert history.cycles[-1].dataset.synthetic_ratio == pytest.approx(0.5)
+    assert history.cycles[-1].dataset.added_ratio == pytest.approx(0.5)
 
 
 def test_stops_when_converged_but_not_before_two_cycles():

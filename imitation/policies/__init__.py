@@ -1,0 +1,53 @@
+"""Policies: from failures to requests, under a budget of frames.
+
+The method's policy pi(s) maps the state s of the trained detector (its failures) to the data to
+generate. A policy is any object with `name` and `request`; a user's own is named in the configuration by
+its import path ("package.module:factory", called with the `PolicySettings`).
+"""
+
+from imitation.policies.adaptive import AdaptivePolicy
+from imitation.policies.base import (
+    Adds,
+    Arm,
+    Learning,
+    Mined,
+    Policy,
+    looks_at_failures,
+    mode_name,
+    mode_of,
+    out_of_reach,
+    requested_frames,
+    what_it_adds,
+)
+from imitation.policies.build import POLICIES, build_policy
+from imitation.policies.control import NoPolicy, RandomPolicy
+from imitation.policies.feedback import Feedback, Tally
+from imitation.policies.imitation import ImitationPolicy
+from imitation.policies.oversample import OversamplePolicy
+from imitation.policies.settings import AdaptiveSettings, PolicySettings, StrengthSettings
+
+__all__ = [
+    "POLICIES",
+    "AdaptivePolicy",
+    "AdaptiveSettings",
+    "Adds",
+    "Arm",
+    "Feedback",
+    "ImitationPolicy",
+    "Learning",
+    "Mined",
+    "NoPolicy",
+    "OversamplePolicy",
+    "Policy",
+    "PolicySettings",
+    "RandomPolicy",
+    "StrengthSettings",
+    "Tally",
+    "build_policy",
+    "looks_at_failures",
+    "mode_name",
+    "mode_of",
+    "out_of_reach",
+    "requested_frames",
+    "what_it_adds",
+]
