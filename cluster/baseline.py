@@ -30,6 +30,10 @@ ACTS_LATER = (
     "run.storage",  # where, not what
     "run.name",
     "train.synthetic_share",  # there is no synthetic frame in cycle 0
+    "train.schedule",
+    "train.pretrain_share",
+    "train.synthetic_weight",
+    "train.synthetic_boxes",
     "train.warm_start",  # cycle 0 has no cycle before it
     "mining.max_failures",  # drawn when the first request is made
     "mining.reach",  # reasons are given to failures that persist, from cycle 1 on
@@ -41,7 +45,9 @@ ACTS_LATER = (
     "restage",
     "randomize",
     "free",
+    "acceptance",
     "sweep",
+    "compare",
 )
 """Settings, or whole sections, that change nothing in the data and in cycle 0. The embedded stand-in world
 has ranges of its own: `randomize` and `free` do not reach it. `simulate.simulator` is not among them: what

@@ -31,6 +31,7 @@ FREE_KEYS = (
     "ray",
     "report",
     "sweep",
+    "compare",
     "simulate.actors",
     "simulate.cpus_per_actor",
     "simulate.gpus_per_actor",

@@ -41,7 +41,7 @@ MADE_OF = (
     "train.augment", "train.threads", "train.num_workers", "train.use_gpu",
     "evaluate.cpus_per_actor", "evaluate.gpus_per_actor", "evaluate.batch_size", "evaluate.threads",
     "mining.folds", "mining.fold_steps", "mining.modes",
-    "loop.twin",
+    "loop.twin", "loop.sim_only",
     "simulate.simulator",
     "renderer.bodies",
 )  # fmt: skip
@@ -76,6 +76,10 @@ OWN_VALUES: dict[str, list[Any]] = {
     "train.use_gpu": [True],
     "detector.width": [],  # goes together with detector.height
     "detector.height": [],
+    "data.splits.fold": [],  # needs folds
+    "loop.sim_only": [],  # needs policy.name none
+    "train.pretrain_share": [0.25],
+    "compare.primary": [],
     "data.kind": [],  # each has a root, or none
     "data.root": ["/elsewhere"],
 }
