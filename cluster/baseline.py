@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import yaml
@@ -131,27 +131,32 @@ def ensure_baseline(
     Raises UserError as a run does. `compute` is for tests.
     """
     base = Workspace(storage.join(folder, FOLDER, baseline_key(config)))
-    waiting = False
-    while not storage.exists(base.path(DONE)):
-        with ExitStack() as held:
+    if not storage.exists(base.path(DONE)):
+        with patient_lock(base.uri, reporter):
+            if not storage.exists(base.path(DONE)):
+                base.open(baseline_config(config).plain())
+                (compute or _compute)(baseline_config(config, as_carried_out=True), base, reporter)
+                storage.write_json(base.path(DONE), {"key": baseline_key(config)})
+    return base.uri
+
+
+@contextmanager
+def patient_lock(uri: str, reporter: Reporter) -> Iterator[None]:
+    """A folder's `RunLock`, waited for while another process holds it."""
+    with ExitStack() as held:
+        waiting = False
+        while True:
             try:
-                held.enter_context(RunLock(base.uri))
+                held.enter_context(RunLock(uri))
+                break
             except storage.StorageError:
                 raise
             except UserError as refusal:
                 if not waiting:
-                    reporter.say(f"waiting for a baseline that another process computes: {refusal}")
+                    reporter.say(f"waiting: {refusal}")
                 waiting = True
-                held.close()
                 time.sleep(POLL_S)
-                continue
-            if storage.exists(base.path(DONE)):
-                break
-            plain = baseline_config(config)
-            base.open(plain.plain())
-            (compute or _compute)(baseline_config(config, as_carried_out=True), base, reporter)
-            storage.write_json(base.path(DONE), {"key": baseline_key(config)})
-    return base.uri
+        yield
 
 
 def _compute(config: Config, base: Workspace, reporter: Reporter) -> None:

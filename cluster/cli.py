@@ -26,6 +26,7 @@ ray_config.yaml holds every setting with its default and what it means.
 # command -> its module in cluster.commands; the function is the command's name
 COMMANDS = {
     "run": "runs",
+    "sweep": "sweep",
     "render": "scenes",
     "inspect": "data",
     "export": "data",
@@ -60,6 +61,10 @@ def parser() -> argparse.ArgumentParser:
 def _run_and_render(commands: Commands) -> None:
     run = commands.add_parser("run", help="the main job: baseline, imitation cycles, report")
     _config(run)
+
+    sweep = commands.add_parser("sweep", help="trials of other settings: what sweep.space names, by Ray Tune")
+    _config(sweep)
+    sweep.add_argument("--dry-run", action="store_true", help="print what it would do, and start nothing")
 
     render = commands.add_parser("render", help="render scenes: re-staged, free, or written by hand")
     _config(render, required=False)
@@ -260,7 +265,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        hint = "; the same command continues the run" if args.command == "run" else ""
+        goes_on = {"run": "the run", "sweep": "the sweep"}.get(args.command)
+        hint = f"; the same command continues {goes_on}" if goes_on else ""
         print(f"imitate: stopped{hint}", file=sys.stderr)
         return 130
 

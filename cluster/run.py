@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from cluster.workspace import RunLock, Workspace
 from imitation import stopping, storage
 from imitation.aggregation import Dataset, check_budgets
 from imitation.loop import Check, Cycle, History, imitate
-from imitation.policies import Policy, build_policy, what_it_adds
+from imitation.policies import build_policy, what_it_adds
 from imitation.product import copy_product
 from imitation.report.summary import Summary
 from imitation.report.table import build_table, format_table
@@ -44,13 +45,17 @@ def run(config: Config, reporter: Reporter) -> Summary:
 
 
 def carry_out(
-    config: Config, workspace: Workspace, reporter: Reporter, on_cycle: OnCycle = lambda entry: None
+    config: Config,
+    workspace: Workspace,
+    reporter: Reporter,
+    on_cycle: OnCycle = lambda entry: None,
+    lock: Callable[[str], AbstractContextManager[Any]] = RunLock,
 ) -> Summary:
     """A run in `workspace`, from its lock to its report: alone, or as one of several that share a base.
 
     Raises UserError as `run` does, and for a base that was made with other settings.
     """
-    with RunLock(workspace.uri), PeakMemory() as memory:
+    with lock(workspace.uri), PeakMemory() as memory:
         if workspace.base is not None:
             check_base(config, workspace.base)
         continues = workspace.open(config.plain())
@@ -60,9 +65,7 @@ def carry_out(
             _say_cycle(reporter, config, entry)
             on_cycle(entry)
 
-        data, history = loop(
-            config, workspace, reporter, partial(_check, config, build_policy(config.policy)), after
-        )
+        data, history = loop(config, workspace, reporter, partial(check, config), after)
         reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
         _keep_best(workspace, history)
         summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
@@ -71,7 +74,7 @@ def carry_out(
 
 
 def loop(
-    config: Config, workspace: Workspace, reporter: Reporter, check: Check, on_cycle: OnCycle
+    config: Config, workspace: Workspace, reporter: Reporter, stop: Check, on_cycle: OnCycle
 ) -> tuple[RealData, History[Evaluation]]:
     """The imitation loop on the real stages, in a workspace that is open and locked."""
     policy = build_policy(config.policy)
@@ -79,7 +82,7 @@ def loop(
         data = prepare(config, workspace, services, reporter)
         check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
         stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)
-        return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), check, on_cycle)
+        return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
 
 
 def check_renderer(config: Config) -> None:
@@ -106,8 +109,9 @@ def catalog(config: Config) -> frozenset[str] | None:
     return frozenset(CATALOG) | own
 
 
-def _check(config: Config, policy: Policy, scores: Any, dataset: Dataset) -> str | None:
-    bounded = what_it_adds(policy) != "nothing"
+def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:
+    """Why the run stops after these stop scores, the baseline's first; None if it goes on."""
+    bounded = what_it_adds(build_policy(config.policy)) != "nothing"
     return stopping.check(
         scores,
         dataset.added_ratio if bounded else 0.0,

@@ -308,7 +308,7 @@ def test_another_takes_over_from_one_that_was_killed_and_repeats_nothing(tmp_pat
         time.sleep(0.02)
     second = ask(tmp_path, "second", 0)
     try:
-        assert "waiting for a baseline" in second.stderr.readline()
+        assert "waiting: " in second.stderr.readline()
     finally:
         os.kill(first.pid, signal.SIGKILL)
         first.wait()

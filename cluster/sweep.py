@@ -1,0 +1,114 @@
+"""`imitate sweep`: Ray Tune over the settings of a run.
+
+A Tune trial is a run on a shared baseline, a Tune iteration one cycle. Tune picks what comes next and
+when to give up; what is computed lies in run folders, and results are read from those:
+
+    <run.storage>/<sweep.name>/
+      sweep.yaml         the configuration; another one is refused
+      baselines/<key>/   data and cycle 0, for all trials that share them
+      trials/<id>/       a run each; the id follows from its settings
+      tune/              Tune's own state, TensorBoard logs
+      results.json  results.csv  best.yaml  report.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from cluster.config import Config, parse
+from cluster.progress import Reporter
+from cluster.services import start_ray
+from cluster.sweep_plan import make_plan
+from cluster.sweep_results import BEST, REPORT, write_results
+from cluster.sweep_space import trial_id, with_settings
+from cluster.sweep_trial import TRIALS
+from cluster.workspace import FREE_KEYS, RunLock, differences
+from imitation import storage
+from imitation.report.sweep import SweepResults, build_table
+from imitation.report.table import format_table
+from imitation.settings import UserError
+
+CONFIG_FILE = "sweep.yaml"
+
+
+def sweep(config: Config, reporter: Reporter) -> SweepResults:
+    """Runs, or continues, the sweep that the configuration names; returns what its trials found.
+
+    Raises UserError for anything that a person can mend, and if every trial failed. Whatever was
+    committed stays, and the same command goes on from there.
+    """
+    from cluster.run import check_renderer
+
+    plan = make_plan(config)
+    check_search(config)
+    check_renderer(config)
+    folder = storage.absolute(storage.join(config.run.storage, config.sweep.name))
+    with RunLock(folder):
+        continues = open_folder(config, folder)
+        reporter.say(f"{'continuing' if continues else 'starting'} sweep {folder}")
+        for line in plan.lines():
+            reporter.say(line)
+        start_ray(config)
+        from cluster.sweep_tune import tune_trials
+
+        outcomes = tune_trials(plan, folder, reporter)
+        results = write_results(plan, folder, outcomes)
+    reporter.say("")
+    print(format_table(build_table(results)), flush=True)
+    reporter.say(f"\nreport: {storage.join(folder, REPORT)}")
+    if results.best is None:
+        reason = next((trial.reason for trial in results.trials if trial.reason), "none has finished a cycle")
+        raise UserError(f"no trial of {folder} can be chosen; the first: {reason}")
+    reporter.say(f"best settings: {storage.join(folder, BEST)}")
+    return results
+
+
+def open_folder(config: Config, folder: str) -> bool:
+    """Creates the sweep's folder, or reopens it; True if it continues an earlier sweep.
+
+    Raises UserError where the folder holds a sweep of another configuration, naming what differs.
+    """
+    storage.check_writable(folder)
+    known = storage.join(folder, CONFIG_FILE)
+    plain = _absolute(config).plain()
+    if not storage.exists(known):
+        storage.write_bytes_atomic(known, yaml.safe_dump(plain, sort_keys=False).encode())
+        return False
+    free = (*(key for key in FREE_KEYS if key != "sweep"), "sweep.max_concurrent")
+    if changes := differences(yaml.safe_load(storage.read_text(known)), plain, free):
+        raise UserError(
+            f"{folder} holds a sweep of another configuration ({'; '.join(changes[:8])}). "
+            "Give the new sweep another sweep.name, or the old settings to continue the old one."
+        )
+    return True
+
+
+def check_search(config: Config) -> None:
+    """Raises UserError where the search needs a package that is not installed."""
+    if config.sweep.search == "optuna":
+        try:
+            import optuna  # noqa: F401
+        except ImportError:
+            raise UserError(
+                "sweep.search is 'optuna', which is not installed: pip install 'imitation-training[sweep]', "
+                "or set sweep.search to random"
+            ) from None
+
+
+def _absolute(config: Config) -> Config:
+    """With local paths made absolute: a trial's processes may have another working folder."""
+    plain = config.plain()
+    for section, key in (("run", "storage"), ("data", "root"), ("renderer", "bodies")):
+        if plain[section][key] is not None:
+            plain[section][key] = storage.absolute(plain[section][key])
+    return parse(plain, "configuration")
+
+
+def trial_config(config: Config, folder: str, settings: dict[str, Any]) -> Config:
+    """The run of one trial; nothing in it speaks of the sweep."""
+    plain = with_settings(_absolute(config), settings).plain()
+    plain["run"] |= {"storage": storage.join(folder, TRIALS), "name": trial_id(settings)}
+    del plain["sweep"]
+    return parse(plain, "trial")
