@@ -224,7 +224,7 @@ class Config(Settings):
         if self.train.synthetic_weight != 1 and self.detector.name in ZOO:
             raise ValueError(
                 f"train.synthetic_weight is {self.train.synthetic_weight:g}, but {self.detector.name} gives "
-                "one loss for a whole batch: only a detector that weighs images (detector.name=grid) can use it"
+                "one loss for a whole batch: only a detector that weighs images (grid) can use it"
             )
         return self
 

@@ -50,7 +50,7 @@ class AdaptiveSettings(Settings):
         0.05, ge=0, le=1, description="rise of a failure's chance to be fixed, above chance, worth its frames"
     )
     give_up: float = Field(
-        0.1, ge=0, lt=1, description="a mode is no longer fed once its rise is worthwhile only with a "
+        0.2, ge=0, lt=1, description="a mode is no longer fed once its rise is worthwhile only with a "
         "probability below this; 0: never",
     )  # fmt: skip
 

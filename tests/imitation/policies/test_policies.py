@@ -1,44 +1,25 @@
 from collections import Counter
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imitation.failures import KINDS, Failure
+from imitation.failures import KINDS
 from imitation.policies import (
     Mined,
     PolicySettings,
+    StrengthSettings,
     build_policy,
+    looks_at_failures,
     mode_of,
     out_of_reach,
     requested_frames,
+    what_it_adds,
 )
+from imitation.policies.oversample import repeats_of
 from imitation.records import Box
 from imitation.settings import UserError
-
-
-def failure(frame="f0", kind="missed", category="car", index=0, **changes):
-    thing = kind == "background"
-    return replace(
-        Failure(
-            failure_id=f"{frame}#{kind}-{index}",
-            frame_id=frame,
-            split="mine",
-            detector="fold-0",
-            kind=kind,
-            category=None if thing else category,
-            predicted="car",
-            object_index=None if thing else index,
-            object_box=None if thing else Box(0, 0, 10, 40),
-            detection_box=Box(5, 5, 20, 30),
-            score=0.5,
-            iou=0.0,
-            height_px=40.0,
-        ),
-        **changes,
-    )
+from tests.imitation.policies.made_up import failure
 
 
 failures = st.lists(
@@ -132,7 +113,7 @@ def test_random_is_blind_to_failures():
 
 
 def test_unknown_policies_are_refused_by_name():
-    with pytest.raises(UserError, match="known are imitation, random"):
+    with pytest.raises(UserError, match="known are imitation, adaptive, random, oversample, none"):
         build_policy(PolicySettings(name="imitaton"))
     with pytest.raises(UserError, match="cannot be imported"):
         build_policy(PolicySettings(name="no.such:Thing"))
@@ -141,6 +122,73 @@ def test_unknown_policies_are_refused_by_name():
 def test_a_users_own_policy_is_taken_by_import_path():
     policy = build_policy(PolicySettings(name="imitation.policies:RandomPolicy"))
     assert policy.name == "random"
+
+
+class Named:
+    """A user's policy with no more than it needs, and what may be wrong with one."""
+
+    def __init__(self, settings):
+        self.name = "mine"
+
+    def request(self, mined, *, cycle, budget, rng):
+        return []
+
+
+class Nameless:
+    def __init__(self, settings):
+        pass
+
+
+class Odd(Named):
+    adds = "snow"
+
+
+def test_a_users_own_policy_mines_and_adds_synthetic_frames_unless_it_says_otherwise():
+    mine = build_policy(PolicySettings(name=f"{__name__}:Named"))
+    assert (looks_at_failures(mine), what_it_adds(mine)) == (True, "synthetic")
+    random, none = (build_policy(PolicySettings(name=name)) for name in ("random", "none"))
+    assert not looks_at_failures(random)
+    assert what_it_adds(none) == "nothing"
+    assert what_it_adds(build_policy(PolicySettings(name="oversample"))) == "repeated"
+
+
+def test_what_is_no_policy_is_refused_in_a_sentence():
+    with pytest.raises(UserError, match="gave Nameless: a policy has a `name`"):
+        build_policy(PolicySettings(name=f"{__name__}:Nameless"))
+    with pytest.raises(UserError, match="its `adds` is 'snow'"):
+        build_policy(PolicySettings(name=f"{__name__}:Odd"))
+
+
+def test_none_asks_for_nothing():
+    assert ask([failure("a")], "none") == []
+
+
+def test_oversample_asks_as_imitation_does_but_nothing_is_out_of_its_reach():
+    found = [failure(f"f{i}", index=i) for i in range(30)]
+    one, other = ask(found, "imitation", budget=12), ask(found, "oversample", budget=12)
+    assert [(r.parent, r.variations, r.failures) for r in one] == [
+        (r.parent, r.variations, r.failures) for r in other
+    ]
+    assert repeats_of(other) == {r.parent: r.variations for r in one}
+    assert repeats_of(other).total() == 12
+    boats = [failure("b", category="boat")]
+    assert ask(boats, "imitation") == []
+    assert repeats_of(ask(boats, "oversample", budget=5)) == {"b": 5}
+
+
+def test_a_free_scene_cannot_be_repeated():
+    with pytest.raises(ValueError, match="names no frame"):
+        repeats_of(ask([], "random", budget=1))
+
+
+def test_strength_goes_in_a_line_and_stays():
+    ramp = StrengthSettings(first=0.2, last=1.0, cycles=5)
+    assert [ramp.at(c) for c in range(1, 8)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0])
+    assert [StrengthSettings().at(c) for c in (1, 9)] == [1.0, 1.0]
+    down = StrengthSettings(first=1.0, last=0.5, cycles=2)
+    assert [down.at(c) for c in (1, 2, 3)] == [1.0, 0.5, 0.5]
+    with pytest.raises(ValueError, match=r"goes from 0\.2 to 1 in no time"):
+        StrengthSettings(first=0.2)
 
 
 def test_a_weight_for_an_unknown_kind_is_refused():
