@@ -53,8 +53,10 @@ class CompareSettings(Settings):
     synthetic_test: int = Field(
         60, ge=0, description="frames of the synthetic test set: free scenes of a seed of their own; 0: none"
     )
-    resamples: int = Field(2000, ge=100, le=100_000, description="of the bootstrap")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="of the bootstrap's draws and the synthetic test set")
+    resamples: int = Field(1000, ge=100, le=100_000, description="of the bootstrap")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="of the bootstrap's draws and the synthetic test set"
+    )
     max_hours: float | None = Field(
         None, gt=0, description="wall time of all starts together, after which nothing new is begun"
     )
@@ -78,5 +80,7 @@ class CompareSettings(Settings):
                     f"there is no fold {wrong[0]}: compare.folds is {self.folds}, and folds count from 0"
                 )
             if not self.use_folds or len(set(self.use_folds)) < len(self.use_folds):
-                raise ValueError(f"compare.use_folds is {self.use_folds}; name each fold once, and at least one")
+                raise ValueError(
+                    f"compare.use_folds is {self.use_folds}; name each fold once, and at least one"
+                )
         return self
