@@ -32,7 +32,8 @@ class CompareSettings(Settings):
     )
     arms: list[str] = Field(
         ["real", "oversample", "sim", "random", "imitation"],
-        description="real, longer (with train.warm_start alone), oversample, sim, random, imitation, adaptive, "
+        description="real, longer (with train.warm_start alone), oversample, sim, random, imitation, "
+        "adaptive, "
         "or a policy of your own (package.module:factory)",
     )
     seeds: (

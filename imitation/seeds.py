@@ -158,8 +158,8 @@ class Bench:
         if not shared:
             return Interval(None, None, None, self.resampling.resamples, self.resampling.clusters,
                             self.resampling.unit, "no seed in common")  # fmt: skip
-        sides = (self._side(side, measure, shared) for side in (base, way))
-        return self._interval(*sides, measure, paired=True)
+        a, b = (self._side(side, measure, shared) for side in (base, way))
+        return self._interval(a, b, measure, paired=True)
 
     def _side(self, way: Measured, measure: str, seeds: Sequence[int] | None = None) -> SeedSamples:
         column = self.measures.index(measure)

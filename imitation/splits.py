@@ -33,7 +33,8 @@ class SplitSettings(Settings):
     folds: int | None = Field(
         default=None,
         ge=2,
-        description="Small data: pool all labelled frames, whatever lists there are, and cut them into so many "
+        description="Small data: pool all labelled frames, whatever lists there are, and cut them into "
+        "so many "
         "parts; one is test, the rest is cut into train and stop.",
     )
     fold: int = Field(default=0, ge=0, description="Which of the parts is test, from 0.")

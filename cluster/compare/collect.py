@@ -24,7 +24,6 @@ from imitation.metrics.outcomes import Outcomes
 from imitation.report.comparison import (
     Against,
     ArmCost,
-    Cell as TableCell,
     Comparison,
     Gain,
     Primary,
@@ -34,6 +33,9 @@ from imitation.report.comparison import (
     Value,
     answer,
     rival_name,
+)
+from imitation.report.comparison import (
+    Cell as TableCell,
 )
 from imitation.report.summary import Cycle, Summary, read_summary
 from imitation.seeds import (
@@ -278,7 +280,7 @@ def collect(
                 "test": size.test,
             }
             for fold, size in plan.sizes.items()
-        },  # fmt: skip
+        },
         warm_start=config.train.warm_start,
         steps=config.train.steps,
         batch_size=config.train.batch_size,
@@ -315,7 +317,7 @@ def collect(
                 reason=states[t.name].reason,
             )
             for t in plan.trials
-        ],  # fmt: skip
+        ],
         warnings=_warnings(done, test),
     )
 
@@ -543,7 +545,7 @@ def _costs(done: Finished, table: Sequence[Row], measure: str) -> list[ArmCost]:
                     for name in ("training", "rendering", "evaluating", "rest")
                 },
                 gain=None if gain is None else gain.difference,
-                verdict=NEITHER if gain is None else gain.verdict,
+                verdict="not distinguishable" if gain is None else gain.verdict,
             )
         )
     return costs
@@ -594,12 +596,17 @@ def _warnings(done: Finished, test: _Bench) -> list[str]:
         )
     if len(plan.seeds) == 1:
         said = (
-            "One seed: the intervals hold the choice of test frames alone. Trained again from another seed every "
+            "One seed: the intervals hold the choice of test frames alone. Trained again from another "
+            "seed every "
             "detector would differ, and that is in none of them."
         )
-        churn = [abs(s.churn.mAP["test"] - base) for s in summaries if s.churn is not None
-                 and s.churn.mAP.get("test") is not None
-                 and (base := s.cycles[0].metrics.test.map50) is not None]  # fmt: skip
+        churn = [
+            abs(other - first)
+            for s in summaries
+            if s.churn is not None
+            and (other := s.churn.mAP.get("test")) is not None
+            and (first := s.cycles[0].metrics.test.map50) is not None
+        ]
         if churn:
             said += (
                 f" Another seed of the baseline moved its mAP50 on test by {100 * min(churn):.1f}"
@@ -618,12 +625,14 @@ def _warnings(done: Finished, test: _Bench) -> list[str]:
         warnings.append(f"Of the folds {', '.join(map(str, plan.folds))} the figures are of {used}.")
     if plan.config.compare.use_folds is not None:
         warnings.append(
-            f"Test frames are those of folds {', '.join(map(str, plan.folds))} of {plan.config.compare.folds} "
+            f"Test frames are those of folds {', '.join(map(str, plan.folds))} of "
+            f"{plan.config.compare.folds} "
             "alone. Settings that were chosen on a fold must be reported on others."
         )
     if len(plan.folds) > 1:
         warnings.append(
-            "Detectors of different folds share most of their training frames: intervals do not know that, and "
+            "Detectors of different folds share most of their training frames: intervals do not know "
+            "that, and "
             "are rather too narrow."
         )
     if test.bench is not None and test.bench.resampling.unit == "frames" and plan.config.data.kind != "world":

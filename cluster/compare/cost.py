@@ -121,8 +121,12 @@ def rates(config: Config, folder: str) -> Rates:
     source = f"rates measured in {max(map(len, told.values()))} earlier stages of such runs"
     source += f" ({', '.join(f'{known[name]:.2g} {name}' for name in sorted(known))} images/s)"
     source += f"; assumed: {', '.join(rest)}" if rest else ""
-    return Rates(**{name: known.get(name, getattr(assumed, name)) for name in ("train", "evaluate", "render")},
-                 source=source)  # fmt: skip
+    return Rates(
+        train=known.get("train", assumed.train),
+        evaluate=known.get("evaluate", assumed.evaluate),
+        render=known.get("render", assumed.render),
+        source=source,
+    )
 
 
 def assumed_rates(config: Config) -> Rates:
@@ -139,7 +143,8 @@ def assumed_rates(config: Config) -> Rates:
         train=train,
         evaluate=train * ASSUMED_EVALUATE,
         render=ASSUMED_RENDER * cores / (image[0] * image[1]),
-        source=f"rates assumed, not measured: a small detector on {'a GPU' if gpu else f'{cores} CPU cores'} at "
+        source="rates assumed, not measured: a small detector on "
+        f"{'a GPU' if gpu else f'{cores} CPU cores'} at "
         f"{width}x{height} px trains on {train:.2g} images/s. A larger detector takes several times as long; "
         "once a baseline is there, --dry-run goes by its times",
     )

@@ -172,8 +172,10 @@ def _folds(config: Config) -> list[int | None]:
         raise UserError("compare.folds and data.splits.folds are both set; set compare.folds alone")
     if config.data.categories is None and config.data.kind not in OWN_MAPS:
         raise UserError(
-            f"compare.folds needs data.categories for {config.data.kind} data: without it each fold would take "
-            "its categories from its own training frames, and detectors of other categories cannot be compared"
+            f"compare.folds needs data.categories for {config.data.kind} data: without it each fold "
+            "would take "
+            "its categories from its own training frames, and detectors of other categories cannot be "
+            "compared"
         )
     return list(range(compare.folds) if compare.use_folds is None else sorted(compare.use_folds))
 
@@ -197,7 +199,8 @@ def _check_primary(config: Config, names: list[str]) -> None:
     primary = config.compare.primary
     if primary.arm not in names:
         raise UserError(
-            f"compare.primary.arm is {primary.arm!r}, which is not among compare.arms {names}: add it, or ask "
+            f"compare.primary.arm is {primary.arm!r}, which is not among compare.arms {names}: add it, "
+            "or ask "
             "about another arm"
         )
     for group in primary.against:

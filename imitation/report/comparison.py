@@ -1,12 +1,12 @@
 """`comparison.json`: what a comparison of arms found, as records that are checked when written and when read.
 
-Values and differences are fractions, 0 to 1 (the table and the report show points). docs/comparing.md says how
-to read them.
+Values and differences are fractions, 0 to 1 (the table and the report show points). docs/comparing.md says
+how to read them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -47,7 +47,7 @@ class Gain(Record):
             high=interval.high,
             p=interval.p,
             seeds=interval.seeds if interval.estimate is not None else 0,
-            verdict=verdict,  # type: ignore[arg-type]
+            verdict=cast("Verdict", verdict),
             reason=interval.reason,
         )
 

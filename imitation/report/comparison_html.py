@@ -134,7 +134,8 @@ def _curves(told: Comparison) -> Plot | None:
         f"{measure} on real test, cycle by cycle",
         page,
         "; ".join(spoken),
-        note="Means over seeds; bars are 95 % intervals of each value. Two bars that overlap may still belong to "
+        note="Means over seeds; bars are 95 % intervals of each value. Two bars that overlap may still "
+        "belong to "
         "a clear difference: differences are paired, values are not.",
     )
 
@@ -160,8 +161,8 @@ def _forest(told: Comparison) -> Plot | None:
     for y, (_, gain) in enumerate(rows):
         middle = _percent(gain.difference)
         if gain.low is not None and gain.high is not None:
-            axes.plot([_percent(gain.low), _percent(gain.high)], [y, y], color=SERIES[0], linewidth=4, alpha=0.4,
-                      solid_capstyle="round")  # fmt: skip
+            reach = [_percent(gain.low), _percent(gain.high)]
+            axes.plot(reach, [y, y], color=SERIES[0], linewidth=4, alpha=0.4, solid_capstyle="round")
         axes.plot(middle, y, "o", color=SERIES[0], markersize=5)
     axes.set_yticks(range(len(rows)), [short(label, 38) for label, _ in rows])
     axes.invert_yaxis()

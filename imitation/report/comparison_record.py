@@ -28,7 +28,8 @@ def _section(told: Comparison) -> Iterator[str]:
     )
     torch = told.packages.get("torch")
     yield (
-        f"{told.machine}; torch {torch}; commit {told.commit or 'unknown'}; {duration(told.seconds_total)} in all "
+        f"{told.machine}; torch {torch}; commit {told.commit or 'unknown'}; "
+        f"{duration(told.seconds_total)} in all "
         f"({told.seconds_total:,.0f} s). Seeds {seeds}{folds}. Frames: {sizes}. {told.steps:,} steps of "
         f"{told.batch_size} images a training."
     )

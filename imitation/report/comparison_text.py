@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from imitation.report.comparison import Cell, Comparison, Row, against_sentence, points, span
-from imitation.report.table import MAX_CATEGORIES, DASH, Table, format_table
+from imitation.report.table import DASH, MAX_CATEGORIES, Table, format_table
 
 WRAP = 110
 
@@ -110,20 +110,24 @@ def notes(told: Comparison) -> Sequence[str]:
     seeds = f"{len(told.seeds)} seeds" if len(told.seeds) > 1 else "one seed"
     drawn = f"{told.clusters} {told.unit}" + (f" and {seeds}" if len(told.seeds) > 1 else "")
     compute = (
-        "Each detector has taken its cycle's number of steps more than the baseline, whatever the arm (warm start)."
+        "Each detector has taken its cycle's number of steps more than the baseline, whatever the arm "
+        "(warm start)."
         if told.warm_start
         else f"Equal compute: every detector took {told.steps:,} steps from scratch."
     )
     found = [
         f"AP in points; {told.frames} real test frames with {told.objects} objects, {seeds}; differences are "
         f"paired by seed and frame. 95 % intervals: bootstrap over {drawn}, {told.resamples} resamples.",
-        f"{compute} 'of': the detectors among which stop ({told.metric}) chose; 1 is no choice. Frames, steps and "
+        f"{compute} 'of': the detectors among which stop ({told.metric}) chose; 1 is no choice. Frames, "
+        "steps and "
         "seconds are means over runs; added are synthetic or repeated frames.",
-        f"All but the primary endpoint is exploratory: a verdict there stands only where Holm's correction over "
+        "All but the primary endpoint is exploratory: a verdict there stands only where Holm's "
+        "correction over "
         f"all {told.explored} differences leaves p < 0.05; intervals are not corrected.",
     ]
     if told.synthetic_frames:
         found.append(
-            f"Synthetic test: {told.synthetic_frames} free scenes of a seed of their own, which nobody trains on."
+            f"Synthetic test: {told.synthetic_frames} free scenes of a seed of their own, which nobody "
+            "trains on."
         )
     return found

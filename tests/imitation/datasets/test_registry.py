@@ -271,7 +271,7 @@ def test_folds_that_cannot_be_are_refused(tmp_path: Path) -> None:
     write_frames(_frames(*"dx"), str(tmp_path / "one/val.parquet"))
     with pytest.raises(UserError, match="frame 'd' is in two lists"):
         open_dataset("parquet", str(tmp_path / "one"), SplitSettings(folds=2)).splits()
-    with pytest.raises(ValueError, match="there is no fold 3: splits.folds is 3"):
+    with pytest.raises(ValueError, match=r"there is no fold 3: splits\.folds is 3"):
         SplitSettings(folds=3, fold=3)
-    with pytest.raises(ValueError, match="there is no fold 1: splits.folds is None"):
+    with pytest.raises(ValueError, match=r"there is no fold 1: splits\.folds is None"):
         SplitSettings(fold=1)
