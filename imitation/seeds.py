@@ -102,7 +102,7 @@ class Bench:
         self.at50 = at50
         self.measures = (*((MAP50, LOSS) if at50 else SUMMARY), *truth.categories)
         self.resampling = Resampling.of_frames(truth.sequences, resamples, rng)
-        self._rng = rng
+        self._seed = int(rng.integers(2**63))  # the same draws of seeds for every row: their order is nothing
         self._objects = {
             name: truth.of_object["frame"][truth.of_object["label"] == label].astype(np.int64)
             for label, name in enumerate(truth.categories, start=1)
@@ -170,7 +170,8 @@ class Bench:
         if a.samples is not b.samples and np.array_equal(a.samples, b.samples, equal_nan=True):
             known = np.isfinite(b.estimates).all()
             return self._same(len(b.estimates), known=bool(known))
-        result = seed_interval(a, b, self.resampling, self._holding(measure), self._rng, paired)
+        rng = np.random.default_rng(self._seed)
+        result = seed_interval(a, b, self.resampling, self._holding(measure), rng, paired)
         return replace(result, seeds=len(b.estimates))
 
     def _same(self, seeds: int, known: bool) -> Interval:

@@ -1,13 +1,22 @@
 """Comparisons without trainings: plans of a tiny world, and jobs that only leave behind what counts."""
 
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from cluster.compare.execute import DONE, OUT_OF_TIME, Ended, Job
-from cluster.compare.plan import Plan, make_plan
+import numpy as np
+
+from cluster.compare.execute import DONE, OUT_OF_TIME, Ended, Job, State
+from cluster.compare.plan import Plan, Trial, make_plan
 from cluster.config import load_defaults
 from imitation import storage
+from imitation.evaluations import write_detections
+from imitation.report.summary import Cycle, Run, Summary, write_summary
+from tests.imitation.metrics.driving import evaluated
+
+__all__ = ["OUT_OF_TIME"]
 
 ARMS = "compare.arms=[real,random,imitation,oversample]"
 WORLD = ["world.train=20", "world.stop=6", "world.test=8", "train.steps=10", "loop.cycles=2", "compare.seeds=1"]
@@ -80,3 +89,86 @@ class Ticks:
         return self.now
 
 
+
+
+# -- finished runs, for what is computed from them
+
+CATEGORIES = ("car", "van", "person")
+TOLD = {"started": "2030-01-01T00:00:00Z", "commit": "abc", "machine": "Linux, 2 CPUs", "packages": {"torch": "2"}}
+
+
+def metrics(split: str, score: float, threshold: float = 0.5) -> dict[str, Any]:
+    by_category = dict.fromkeys(CATEGORIES, score)
+    counts = {"iou": 0.5, "frames": 40, "errors": 0, "objects": 100, "detections": 80}
+    shares = dict.fromkeys(("f1", "precision", "recall", "zero_one_loss"), 0.5)
+    return {
+        "split": split, "map50": score, "map": score / 2, "ap50": by_category, "ap": by_category,
+        "threshold": threshold, "failures": {}, **counts, **shares,
+    }  # fmt: skip
+
+
+def finish(
+    plan: Plan,
+    trial: Trial,
+    hits: Sequence[float],
+    stops: Sequence[float],
+    frames: range = range(40),
+    rendered: int = 5,
+) -> None:
+    """A finished run: its cycle k finds an object with the chance `hits[k]`, and has `stops[k]` on stop.
+    The objects of a frame are the same in every run."""
+    uri = plan.workspace(trial).uri
+    cycles = []
+    for k, (hit, stop) in enumerate(zip(hits, stops, strict=True)):
+        seed = [trial.cell.seed, k, zlib.crc32(trial.arm.name.encode()) if k else 0]
+        rows = evaluated(len(frames), int(np.random.default_rng(seed).integers(2**31)), hit=hit, first=frames.start)
+        write_detections(rows, f"{uri}/cycle-{k:03d}/evaluation/detections.parquet", CATEGORIES)
+        simulated = {"requests": 1, "rendered": rendered, "set_aside": [], "frames_per_second": 1.0}
+        cycles.append(
+            Cycle.of(
+                cycle=k,
+                label="x",
+                stop=metrics("stop", stop),
+                test=metrics("test", 0.5),
+                real_frames=20,
+                synthetic_frames=rendered * k,
+                steps=10,
+                images_seen=80,
+                seconds={"train-main": 10.0, "evaluate": 2.0} | ({"simulate": 3.0} if k else {"train-fold-0": 6.0}),
+                simulated=simulated if k else None,
+            )
+        )
+    run = Run(
+        name=trial.name, seed=0, data_kind="world", title="t", stand_in=True, notes=[], started="x", commit=None,
+        machine="m", packages={},
+    )  # fmt: skip
+    best = max(range(len(stops)), key=lambda k: (stops[k], -k))
+    summary = Summary.of(
+        run=run, categories=CATEGORIES, splits={"train": 20, "stop": 40, "test": len(frames)}, cycles=cycles,
+        best_cycle=best, stop_reason="done", seconds_total=1.0,
+    )  # fmt: skip
+    write_summary(summary, f"{uri}/summary.json")
+
+
+Quality = dict[str, tuple[Sequence[float], Sequence[float]]]
+"""Arm -> (hits, stop scores), a number a cycle."""
+QUALITY: Quality = {
+    "real": ([0.5], [0.5]),
+    "oversample": ([0.5, 0.55, 0.5], [0.5, 0.55, 0.52]),
+    "random": ([0.5, 0.5, 0.45], [0.5, 0.4, 0.45]),
+    "imitation": ([0.5, 0.6, 0.95], [0.5, 0.6, 0.9]),
+}
+
+
+def finished(plan: Plan, quality: Quality = QUALITY, without: Sequence[str] = ()) -> dict[str, State]:
+    """Every trial finished but those named in `without`, which failed; each fold has 30 test frames."""
+    states = {}
+    for trial in plan.trials:
+        if trial.name in without:
+            states[trial.name] = State("failed", "it broke")
+            continue
+        start = 30 * (trial.cell.fold or 0)
+        frames = range(40) if trial.cell.fold is None else range(start, start + 30)
+        finish(plan, trial, *quality[trial.arm.name], frames=frames)
+        states[trial.name] = State("finished")
+    return states
