@@ -29,13 +29,13 @@ class Rendered:
         return decode_frame(self.payload)
 
 
-Failure = Literal["raised", "crashed", "hung", "unsupported", "rejected"]
+Failure = Literal["raised", "crashed", "hung", "unsupported", "lost", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
     """A scene that the simulator cannot render, or whose frame was rejected: how its last attempt ended, and
-    the cause in words."""
+    the cause in words. "lost": whatever node it was on went away, which need not have been its doing."""
 
     scene_id: str
     kind: Failure
@@ -43,11 +43,15 @@ class SetAside:
     attempts: int
 
 
+Outcome = Rendered | SetAside
+
+
 @dataclass
 class PoolCounts:
     """What happened during one `SimulatorPool.render`. `retries` are attempts after a failed one;
-    `lost` are scenes whose whole node went away (nobody's fault); `recycled` are actors replaced
-    for age or memory; `cpu_seconds` those of finished scenes."""
+    `unsupported` are scenes that a simulator refused; `lost` counts scenes that were at an actor whose whole
+    node went away (nobody's fault); `recycled` are actors replaced for age or memory; `cpu_seconds` those of
+    finished scenes."""
 
     rendered: int = 0
     set_aside: int = 0
@@ -55,6 +59,7 @@ class PoolCounts:
     crashes: int = 0
     hangs: int = 0
     errors: int = 0
+    unsupported: int = 0
     lost: int = 0
     recycled: int = 0
     actors_started: int = 0
@@ -73,40 +78,60 @@ class PoolCounts:
             self.errors += 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Task:
     job: SceneJob
     failures: int = 0
+    lost: int = 0  # with a node that went away
     alone: bool = False  # no other scene in its actor, so that a crash is certainly its own
+
+    @property
+    def scene_id(self) -> str:
+        return self.job.scene.scene_id
 
 
 class Backlog:
-    """Jobs that no actor has yet: those to try again, then the caller's, pulled one by one."""
+    """Jobs that no actor has: suspects, to be tried again alone, and the fresh ones, pulled one by one
+    from the caller."""
 
     def __init__(self, jobs: Iterable[SceneJob]) -> None:
         self._jobs = iter(jobs)
         self._fresh: deque[Task] = deque()
-        self._again: deque[Task] = deque()
+        self._suspects: deque[Task] = deque()
         self._seen: set[str] = set()
 
-    def waiting(self, limit: int) -> int:
-        """How many tasks wait, counted up to `limit`; pulls at most that many."""
-        missing = limit - len(self._fresh) - len(self._again)
-        for job in islice(self._jobs, max(0, missing)):
+    @property
+    def suspects(self) -> int:
+        """How many wait to be tried alone."""
+        return len(self._suspects)
+
+    def fresh(self, limit: int) -> int:
+        """How many others wait, counted up to `limit`; pulls no more than that."""
+        for job in islice(self._jobs, max(0, limit - len(self._fresh))):
             scene_id = job.scene.scene_id
             if scene_id in self._seen:
                 raise UserError(f"scene {scene_id!r} is asked for twice; a scene id is unique in its stage")
             self._seen.add(scene_id)
             self._fresh.append(Task(job))
-        return min(limit, len(self._fresh) + len(self._again))
+        return min(limit, len(self._fresh))
 
-    def take(self, idle: bool) -> Task | None:
-        """The next task for an actor that is `idle` or has a scene already. While a task waits to be
-        tried alone, busy actors get nothing, so that one of them soon is idle."""
-        if self._again:
-            return self._again.popleft() if idle else None
-        return self._fresh.popleft() if self.waiting(1) else None
+    def waiting(self) -> bool:
+        """Whether any task waits."""
+        return bool(self._suspects) or self.fresh(1) > 0
 
-    def again(self, task: Task) -> None:
+    def take(self) -> Task | None:
+        """The next fresh task."""
+        return self._fresh.popleft() if self.fresh(1) else None
+
+    def take_suspect(self) -> Task | None:
+        """The next task for an actor that is idle."""
+        return self._suspects.popleft() if self._suspects else None
+
+    def suspect(self, task: Task) -> None:
+        """To be tried again alone."""
         task.alone = True
-        self._again.append(task)
+        self._suspects.append(task)
+
+    def back(self, task: Task) -> None:
+        """To be tried again first of all, as it was."""
+        (self._suspects if task.alone else self._fresh).appendleft(task)

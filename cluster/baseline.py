@@ -17,8 +17,9 @@ from typing import Any
 import yaml
 
 from cluster.config import Config, parse
+from cluster.lock import RunLock
 from cluster.progress import Reporter
-from cluster.workspace import CONFIG_FILE, RunLock, Workspace, covers, differences
+from cluster.workspace import CONFIG_FILE, Workspace, covers, differences
 from imitation import storage
 from imitation.settings import UserError
 
@@ -67,6 +68,7 @@ ACTS_LATER_ON_REAL_DATA = (
 NO_RESULT = (
     "ray",
     "report",
+    "tracking",
     "data.parallel_from",
     "evaluate.actors",
     "simulate.actors",
@@ -132,7 +134,8 @@ def ensure_baseline(
     """
     base = Workspace(storage.join(folder, FOLDER, baseline_key(config)))
     if not storage.exists(base.path(DONE)):
-        with patient_lock(base.uri, reporter):
+        with patient_lock(base.uri, reporter) as held:
+            base.check = held.check
             if not storage.exists(base.path(DONE)):
                 base.open(baseline_config(config).plain())
                 (compute or _compute)(baseline_config(config, as_carried_out=True), base, reporter)
@@ -141,13 +144,13 @@ def ensure_baseline(
 
 
 @contextmanager
-def patient_lock(uri: str, reporter: Reporter) -> Iterator[None]:
+def patient_lock(uri: str, reporter: Reporter) -> Iterator[RunLock]:
     """A folder's `RunLock`, waited for while another process holds it."""
-    with ExitStack() as held:
+    with ExitStack() as stack:
         waiting = False
         while True:
             try:
-                held.enter_context(RunLock(uri))
+                held = stack.enter_context(RunLock(uri))
                 break
             except storage.StorageError:
                 raise
@@ -156,14 +159,15 @@ def patient_lock(uri: str, reporter: Reporter) -> Iterator[None]:
                     reporter.say(f"waiting: {refusal}")
                 waiting = True
                 time.sleep(POLL_S)
-        yield
+        yield held
 
 
 def _compute(config: Config, base: Workspace, reporter: Reporter) -> None:
     from cluster.run import loop
+    from cluster.watch import Watch
 
     reporter.say(f"computing the baseline {base.uri}")
-    loop(config, base, reporter, lambda scores, dataset: "the baseline alone.", lambda entry: None)
+    loop(config, base, Watch(reporter), lambda scores, dataset: "the baseline alone.", lambda entry: None)
 
 
 def check_base(config: Config, base: str) -> None:

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ ray_config.yaml holds every setting with its default and what it means.
 COMMANDS = {
     "run": "runs",
     "sweep": "sweep",
+    "submit": "jobs",
     "render": "scenes",
     "inspect": "data",
     "export": "data",
@@ -65,6 +67,34 @@ def _run_and_render(commands: Commands) -> None:
     sweep = commands.add_parser("sweep", help="trials of other settings: what sweep.space names, by Ray Tune")
     _config(sweep)
     sweep.add_argument("--dry-run", action="store_true", help="print what it would do, and start nothing")
+
+    submit = commands.add_parser(
+        "submit",
+        help="a command as a job of a Ray cluster",
+        usage="imitate submit [--address URL] [--no-wait] [--env KEY ...] "
+        "(CONFIG [section.key=value ...] | -- COMMAND ...)",
+        description="Packs the current folder, submits the command as a Ray job and follows its log. The "
+        "same command again follows a job that still runs, and continues one that has ended.",
+    )
+    submit.add_argument(
+        "words",
+        nargs="+",
+        metavar="COMMAND",
+        help="a run's configuration file with its section.key=value, or any command: -- report s3://...",
+    )
+    submit.add_argument(
+        "--address",
+        metavar="URL",
+        help="the head's dashboard (default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, or this machine's Ray)",
+    )
+    submit.add_argument("--no-wait", action="store_true", help="do not follow the log")
+    submit.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="hand this environment variable on to the job, with its value here; may be repeated",
+    )
 
     render = commands.add_parser("render", help="render scenes: re-staged, free, or written by hand")
     _config(render, required=False)
@@ -254,12 +284,15 @@ def split_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command. 0: done; 1: a mistake, told in a sentence; 130: stopped by Ctrl-C."""
+    """Runs a command. 0: done; 1: it failed, and the last line says why; 130: stopped by Ctrl-C; 143: by
+    SIGTERM."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     words, options = split_options(sys.argv[1:] if argv is None else argv)
     args = parser().parse_args(words)
     args.options = options
-    if options and not hasattr(args, "config"):  # to pass over it would look as if it had been heeded
+    if options and not (
+        hasattr(args, "config") or args.command == "submit"
+    ):  # to pass over it would look as if it had been heeded
         print(f"imitate: {args.command} takes no settings, and was given {options[0]}", file=sys.stderr)
         return 1
     if problem := shadowed():
@@ -267,25 +300,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if os.getcwd() not in sys.path:  # a person's own detector or policy; a console script leaves it out
         sys.path.append(os.getcwd())
+    from cluster.signals import Terminated, terminable
     from imitation.settings import UserError
 
     command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
     try:
-        return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
+        with terminable():
+            return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
     except UserError as error:
         if args.traceback:
             raise
-        print(f"imitate: {error}", file=sys.stderr)
+        from imitation.storage import without_secrets
+
+        print(f"imitate: {without_secrets(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         names = {"run": "the run", "sweep": "the sweep", "compare": "the comparison"}
         goes_on = None if args.command == "compare" and args.b else names.get(args.command)
         hint = f"; the same command continues {goes_on}" if goes_on else ""
         print(f"imitate: stopped{hint}", file=sys.stderr)
-        return 130
+        return 143 if isinstance(stop, Terminated) else 130
+    except Exception as error:  # a defect: all of it, and what it is as the last line
+        traceback.print_exc()
+        what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+        print(f"imitate: failed: {what}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from cluster.compare_settings import CompareSettings
 from cluster.evaluate import EvaluateSettings
+from cluster.secrets import check_no_secrets, masked
 from cluster.simulate_settings import SimulateSettings
 from cluster.sweep_settings import SweepSettings
+from cluster.tracking.settings import TrackingSettings
 from imitation.aggregation import AggregationSettings
 from imitation.detectors.settings import ZOO, DetectorSettings
 from imitation.policies import PolicySettings
@@ -25,6 +27,7 @@ from imitation.reach import ReachSettings
 from imitation.settings import Settings, UserError
 from imitation.splits import SplitSettings
 from imitation.stopping import StoppingSettings
+from imitation.storage import has_password
 from imitation.subgroups import ModeSettings
 from imitation.texts import parse_yaml, shown, text_of
 from imitation.training.settings import TrainSettings
@@ -48,6 +51,11 @@ class RunSettings(Settings):
         "default", pattern=r"^[A-Za-z0-9][\w.-]*$", description="this run's folder in run.storage"
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="every random draw of the run follows from it")
+    storage_patience_s: float = Field(
+        300.0,
+        ge=0,
+        description="how long storage that is away for a while (network, server, mount) is waited for, s",
+    )
 
 
 class DataSettings(Settings):
@@ -157,6 +165,17 @@ class RaySettings(Settings):
         None, ge=2, description="logical CPUs of a Ray started here; null: what there is, but at least 4"
     )
     dashboard: bool = Field(False, description="start Ray's dashboard (loopback only)")
+    metrics_port: int | None = Field(
+        None,
+        ge=1024,
+        le=65535,
+        description="port of the Prometheus metrics of a Ray started here (loopback only); null: any",
+    )
+    placement_timeout_s: float = Field(
+        600.0,
+        gt=0,
+        description="how long training and evaluation wait for the CPUs and GPUs that they ask for, s",
+    )
     quiet: bool = Field(True, description="keep Ray's own chatter out of the output")
 
 
@@ -190,10 +209,17 @@ class Config(Settings):
     report: ReportSettings = ReportSettings()
     sweep: SweepSettings = SweepSettings()
     compare: CompareSettings = CompareSettings()
+    tracking: TrackingSettings = TrackingSettings()
     ray: RaySettings = RaySettings()
 
     @model_validator(mode="after")
     def _possible(self) -> Config:
+        for key, place in (("run.storage", self.run.storage), ("data.root", self.data.root)):
+            if place is not None and has_password(place):  # it would be written to config.yaml and to logs
+                raise ValueError(
+                    f"{key} has a password in it; credentials belong in the environment of every node "
+                    "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an instance role, ...)"
+                )
         if self.data.kind == "world" and self.data.root is not None:
             raise ValueError(
                 f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "
@@ -211,6 +237,7 @@ class Config(Settings):
                 raise ValueError("data.categories is empty; name at least one category or leave it null")
             if len(set(self.data.categories)) != len(self.data.categories):
                 raise ValueError(f"data.categories names a category twice: {self.data.categories}")
+        check_no_secrets(self.plain())
         if self.loop.sim_only and self.policy.name != "none":
             raise ValueError(
                 f"loop.sim_only trains on free scenes alone, but policy.name is {self.policy.name!r}, "
@@ -310,4 +337,4 @@ def _sentence(problem: Mapping[str, Any], where: str) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if not key:
         return f"{where}: {message}"
-    return f"{where}: {key} is {problem['input']!r}: {message}"
+    return f"{where}: {key} is {masked(key, problem['input'])}: {masked(key, message, plain=True)}"

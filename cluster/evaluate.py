@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
-from imitation import storage
+from cluster.waiting import wait_for_room, watched
 from imitation.categories import CategoryMap
 from imitation.detections import Detections, FrameDetections, detections_to_table
 from imitation.evaluations import DetectionsWriter
 from imitation.images import load_frame_image
+from imitation.patient_filesystem import patient_filesystem
 from imitation.records import Frame, frame_from_row
-from imitation.settings import DataError, Settings
+from imitation.settings import DataError, Settings, UserError
 
 if TYPE_CHECKING:
     import ray.data
@@ -35,6 +39,7 @@ COLUMNS = [
 ]  # fmt: skip
 Progress = Callable[[int], None]
 BLOCK_BYTES = 8 << 20
+TOOK = "took"
 FORWARD = 8
 """Frames a forward pass; those behind it in the batch are decoded meanwhile."""
 
@@ -48,6 +53,11 @@ class EvaluateSettings(Settings):
         "auto", description="GPUs a detector actor takes; auto: half of one where the cluster has any"
     )
     batch_size: int = Field(32, ge=1, description="frames that an actor takes at once")
+    max_attempts: int = Field(
+        10,
+        ge=1,
+        description="times that frames are tried whose actor's process or node dies; then evaluation ends",
+    )
     threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
 
 
@@ -71,7 +81,8 @@ class EvaluationPart:
 
 class DetectorActor:
     """The callable that Ray Data builds once an actor: loads the detectors, then maps batches of
-    frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA."""
+    frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA, and a column `TOOK` whose sum is
+    the time that the batch took, s."""
 
     def __init__(
         self,
@@ -92,6 +103,7 @@ class DetectorActor:
         self.decoders = ThreadPoolExecutor(2)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
+        began = time.perf_counter()
         frames: list[tuple[Frame, EvaluationPart, Future[np.ndarray]]] = []
         for row in batch.to_pylist():
             part, frame = self.parts[row["part"]], frame_from_row(row)
@@ -100,7 +112,10 @@ class DetectorActor:
         rows: list[FrameDetections] = []
         for start in range(0, len(frames), FORWARD):
             rows += self._judged(frames[start : start + FORWARD])
-        return detections_to_table(rows)
+        table = detections_to_table(rows)
+        took = np.zeros(table.num_rows)
+        took[:1] = time.perf_counter() - began
+        return table.append_column(TOOK, pa.array(took))
 
     def _judged(
         self, frames: Sequence[tuple[Frame, EvaluationPart, Future[np.ndarray]]]
@@ -143,25 +158,56 @@ def evaluate(
     settings: EvaluateSettings,
     on_error: str = "stop",
     progress: Progress = lambda done: None,
+    placement_timeout_s: float = 600.0,
 ) -> dict[str, Any]:
     """One pass over all parts; writes one row a frame and detector to the Parquet file `out`.
 
     `products` maps detector names to product folders. Returns counts: rows, errors (a list of
-    sentences), the seconds are the caller's. Raises the first DataError when `on_error` is "stop".
+    sentences), `busy_seconds` (what the actors took for their batches, divided by their number). Raises the
+    first DataError when `on_error` is "stop", and UserError where the cluster cannot place an actor for
+    `placement_timeout_s`, or actors die again and again. A dead actor's frames are judged by another: each
+    gives its row once, in the same place.
     """
     errors: list[str] = []
     count = 0
+    busy = 0.0
     with DetectionsWriter(out, categories.categories) as writer:
-        for table in _stream(parts, products, categories, settings):
+        for table in _placed_stream(parts, products, categories, settings, placement_timeout_s):
             for where, message in zip(table["frame_id"].to_pylist(), table["error"].to_pylist(), strict=True):
                 if message is not None:
                     if on_error == "stop":
                         raise DataError(f"frame {where}", message)
                     errors.append(message)
-            writer.write_table(table)
+            busy += pc.sum(table[TOOK]).as_py() or 0.0
+            writer.write_table(table.drop_columns([TOOK]))
             count += table.num_rows
             progress(count)
-    return {"rows": count, "errors": errors}
+    return {"rows": count, "errors": errors, "busy_seconds": busy / settings.actors}
+
+
+def _placed_stream(
+    parts: Sequence[EvaluationPart],
+    products: Mapping[str, str],
+    categories: CategoryMap,
+    settings: EvaluateSettings,
+    timeout_s: float,
+) -> Generator[pa.Table]:
+    import ray
+
+    actor = {"CPU": settings.cpus_per_actor, "GPU": _gpus(settings)}
+    what = "evaluation (evaluate.cpus_per_actor, evaluate.gpus_per_actor, and a CPU that reads)"
+    # whoever reads needs a CPU, too; the other actors may come later
+    wait_for_room([actor, {"CPU": 1.0}], what, timeout_s)
+    stream = partial(_stream, parts, products, categories, settings)
+    with closing(watched(stream, [actor], what, timeout_s)) as tables:
+        try:
+            yield from tables
+        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+            why = " ".join(str(error).split())[:500]
+            raise UserError(
+                f"evaluation: a detector actor's process died {settings.max_attempts} times over the same "
+                f"frames: {why}. If it was memory: lower evaluate.batch_size or evaluate.actors"
+            ) from error
 
 
 def _stream(
@@ -169,7 +215,7 @@ def _stream(
     products: Mapping[str, str],
     categories: CategoryMap,
     settings: EvaluateSettings,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table]:
     import ray
     import ray.data
 
@@ -195,6 +241,8 @@ def _stream(
         compute=ray.data.ActorPoolStrategy(size=settings.actors),
         num_cpus=settings.cpus_per_actor,
         num_gpus=_gpus(settings) or None,
+        max_restarts=-1,
+        max_task_retries=settings.max_attempts - 1,
     )
     yield from rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
 
@@ -211,7 +259,7 @@ def _read(part: EvaluationPart, index: int, readers: int) -> ray.data.Dataset:
     """The part's frames, tagged; one reader feeds a detector, and each is a process that has to start."""
     import ray.data
 
-    filesystem, path = storage.resolve(part.uri)
+    filesystem, path = patient_filesystem(part.uri)
     frames = ray.data.read_parquet(path, filesystem=filesystem, concurrency=readers).select_columns(COLUMNS)
     return frames.map_batches(partial(_tag, part=index), batch_format="pyarrow", concurrency=readers)
 

@@ -44,7 +44,7 @@ def evaluate_checkpoint(
     info = read_info(checkpoint)
     known = info.trained_on.get("category_map")
     categories = CategoryMap.from_json(known) if known else CategoryMap.identity(info.categories)
-    with _scratch(config, out) as scratch:
+    with _scratch(config, checkpoint, out) as scratch:
         folder = out or scratch
         storage.check_writable(folder)
         problems: list[str] = []
@@ -60,6 +60,7 @@ def evaluate_checkpoint(
                 config.evaluate,
                 config.data.on_error,
                 bar.update,
+                config.ray.placement_timeout_s,
             )
 
         def rows() -> Any:
@@ -90,13 +91,15 @@ def evaluate_checkpoint(
 
 
 @contextmanager
-def _scratch(config: Config, out: str | None) -> Iterator[str]:
-    """A folder for what nobody asked for; on a cluster one that every node reaches."""
+def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
+    """A folder for what nobody asked for; on a cluster one that every node reaches, as it must reach the
+    checkpoint: beside it, if `out` names no other."""
     if not cluster_address(config):
         with tempfile.TemporaryDirectory(prefix="imitate-evaluate-") as folder:
             yield folder
         return
-    folder = storage.join(out or config.run.storage, f".evaluate-{uuid.uuid4().hex[:8]}")
+    place = storage.absolute(out or storage.parent(storage.absolute(checkpoint)))
+    folder = storage.join(place, f".evaluate-{uuid.uuid4().hex[:8]}")
     try:
         yield folder
     finally:
@@ -117,7 +120,7 @@ def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems:
 
 
 def _of_its_run(checkpoint: str, split: str) -> str:
-    folder = storage.absolute(checkpoint).rstrip("/")
+    folder = storage.absolute(storage.suffixed(checkpoint, ""))
     for _ in range(4):
         folder = storage.parent(folder)
         uri = Workspace(folder).path("data", split)

@@ -7,27 +7,42 @@
 
 from __future__ import annotations
 
-import tempfile
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pyarrow.fs as pafs
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from cluster.train import Launcher, Progress, train_loop_per_worker
+from cluster.train import Launcher, Progress, TrainSpec, train_loop_per_worker
+from cluster.waiting import wait_for_room
+from imitation import storage
 from imitation.settings import UserError
 from imitation.training.settings import TrainSettings
 
+log = logging.getLogger(__name__)
+
 POLL_S = 0.3
+PLACEMENT_TIMEOUT_S = 600.0
+# What Ray raises where a process or its node is gone
+DEATHS = (
+    ray.exceptions.RayActorError,
+    ray.exceptions.WorkerCrashedError,
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.OutOfMemoryError,
+    ray.exceptions.ObjectLostError,
+)
 
 
-def make_launcher(settings: TrainSettings) -> Launcher:
+def make_launcher(settings: TrainSettings, placement_timeout_s: float = PLACEMENT_TIMEOUT_S) -> Launcher:
     """The launcher for these settings: the living actor for one worker, TorchTrainer for several."""
     use_gpu = has_gpu() if settings.use_gpu == "auto" else settings.use_gpu
     if settings.num_workers == 1:
-        return LocalLauncher(use_gpu)
-    return TorchLauncher(settings.num_workers, use_gpu)
+        return LocalLauncher(use_gpu, placement_timeout_s)
+    return TorchLauncher(settings.num_workers, use_gpu, placement_timeout_s)
 
 
 def has_gpu() -> bool:
@@ -72,29 +87,68 @@ Mailbox: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_Mailbox)
 LocalTrainer: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_LocalTrainer)
 
 
+class Restarts:
+    """How often a training may start again: as often as its checkpoint advances, else `limit` times."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        spec: TrainSpec = config["spec"]
+        self.output, self.limit = spec.output, spec.train.max_restarts
+        self.start = -1  # the step of the latest checkpoint that workers began from
+        self.stuck = 0
+
+    def listen(self, progress: Progress) -> Progress:
+        """`progress` that hears of the workers' starts, and keeps them to itself."""
+
+        def heard(event: dict[str, Any]) -> None:
+            if "start" not in event:
+                progress(event)
+            elif event["start"] > self.start:
+                self.start, self.stuck = event["start"], 0
+
+        return heard
+
+    def after(self, error: BaseException, limit: int | None = None) -> None:
+        """Returns where the training may start again; raises UserError where it may not."""
+        self.stuck += 1
+        why = " ".join(str(error).split())[:500]
+        times = "once" if self.stuck == 1 else f"{self.stuck} times"
+        reached = f"since the checkpoint of step {self.start}" if self.start > 0 else "before a checkpoint"
+        if self.stuck > (self.limit if limit is None else limit):
+            raise UserError(
+                f"{self.output}: the training's workers died {times} {reached}: {why}. If it was memory: "
+                "lower train.batch_size or train.cache_mb. train.max_restarts is how often it starts again; "
+                "the same command continues from the checkpoint"
+            ) from error
+        log.warning("training %s: workers died (%s); starting again", self.output, why)
+
+
 class LocalLauncher:
     """The living actor: started at the first training, replaced when it died, kept until `close`.
 
     It asks for no CPU and, if `use_gpu`, for half a GPU: it idles while detectors are evaluated on it.
-    A training whose actor dies continues once in a new one, from its last checkpoint.
     """
 
-    def __init__(self, use_gpu: bool = False) -> None:
+    def __init__(self, use_gpu: bool = False, placement_timeout_s: float = PLACEMENT_TIMEOUT_S) -> None:
         self._use_gpu = use_gpu
+        self._placement_timeout_s = placement_timeout_s
         self._trainer: Any = None
         self._mailbox: Any = None
 
     def run(self, config: dict[str, Any], progress: Progress) -> None:
-        try:
-            self._run(config, progress)
-        except ray.exceptions.RayActorError:
-            self.close()
-            self._run(config, progress)
+        restarts = Restarts(config)
+        while True:
+            try:
+                return self._run(config, restarts.listen(progress))
+            except DEATHS as error:
+                self.close()
+                restarts.after(error)
 
     def _run(self, config: dict[str, Any], progress: Progress) -> None:
         if self._trainer is None:
+            gpus = 0.5 * self._use_gpu
+            wait_for_room([{"GPU": gpus}], "training (train.use_gpu)", self._placement_timeout_s)
             self._mailbox = Mailbox.remote()
-            self._trainer = LocalTrainer.options(num_gpus=0.5 * self._use_gpu).remote()
+            self._trainer = LocalTrainer.options(num_gpus=gpus).remote()
         task = self._trainer.run.remote(config | {"use_gpu": self._use_gpu, "mailbox": self._mailbox})
         _follow(lambda: bool(ray.wait([task], timeout=POLL_S)[0]), self._mailbox, progress)
         try:
@@ -112,32 +166,43 @@ class LocalLauncher:
 class TorchLauncher:
     """Ray Train's TorchTrainer with `num_workers` workers of one CPU (and one GPU if `use_gpu`) each.
 
-    When a worker dies, all are started again, once, and training continues from its last checkpoint.
+    When a worker dies, all are started again, and training continues from its last checkpoint.
     """
 
-    def __init__(self, num_workers: int, use_gpu: bool = False) -> None:
+    def __init__(
+        self, num_workers: int, use_gpu: bool = False, placement_timeout_s: float = PLACEMENT_TIMEOUT_S
+    ) -> None:
         self._num_workers = num_workers
         self._use_gpu = use_gpu
+        self._placement_timeout_s = placement_timeout_s
 
     def run(self, config: dict[str, Any], progress: Progress) -> None:
-        error = self._fit(config, progress)
-        # Train's own FailureConfig would also repeat what a person has to mend
-        if error is not None and not isinstance(_cause(error), UserError):
-            error = self._fit(config, progress)
-        if error is not None:
-            raise _cause(error) from error
+        restarts = Restarts(config)
+        worker = {"CPU": 1.0, "GPU": 1.0 * self._use_gpu}
+        while True:
+            wait_for_room(
+                [worker] * self._num_workers, "training (train.num_workers)", self._placement_timeout_s
+            )
+            # Train's own FailureConfig would also repeat what a person has to mend
+            error = self._fit(config, restarts.listen(progress))
+            if error is None:
+                return
+            if isinstance(_cause(error), UserError):
+                raise _cause(error) from error
+            # where one dies, the others fail at their next exchange, and may be the first to say so
+            restarts.after(error, None if _died(error) else min(1, restarts.limit))
 
     def _fit(self, config: dict[str, Any], progress: Progress) -> BaseException | None:
         from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
         mailbox = Mailbox.remote()
-        with tempfile.TemporaryDirectory(prefix="imitation-train-") as scratch:
+        with _scratch(config["spec"].output) as (filesystem, folder):
             trainer = TorchTrainer(
                 train_loop_per_worker,
                 train_loop_config=config | {"use_gpu": self._use_gpu, "mailbox": mailbox},
                 scaling_config=ScalingConfig(num_workers=self._num_workers, use_gpu=self._use_gpu),
-                run_config=RunConfig(name="train", storage_path=scratch),
+                run_config=RunConfig(name="train", storage_path=folder, storage_filesystem=filesystem),
             )
             # not in the main thread: there `fit` would take over Ctrl-C, and nobody could read the mailbox
             errors: list[BaseException] = []
@@ -145,12 +210,26 @@ class TorchLauncher:
             thread.start()
             try:
                 _follow(lambda: _ended(thread), mailbox, progress)
+            except ray.exceptions.RayActorError:  # the mailbox's node is gone: no more progress, that is all
+                thread.join()
             finally:
                 ray.kill(mailbox)
         return errors[0] if errors else None
 
     def close(self) -> None:
         """Nothing is kept between trainings."""
+
+
+@contextmanager
+def _scratch(output: str) -> Iterator[tuple[pafs.FileSystem, str]]:
+    """A folder for Train's own files, beside the product: workers on any node reach it. Nothing in it is
+    ours (checkpoints are `cluster.train`'s), so what a killed training left there is thrown away."""
+    folder = storage.suffixed(output, ".ray")
+    storage.delete(folder)
+    try:
+        yield storage.resolve(folder)
+    finally:
+        storage.delete(folder)
 
 
 def _follow(ended: Callable[[], bool], mailbox: Any, progress: Progress) -> None:
@@ -176,16 +255,19 @@ def _collect(call: Callable[[], object], errors: list[BaseException]) -> None:
 
 def _cause(error: BaseException) -> BaseException:
     """The person's mistake that is wrapped in Ray's errors, else the error itself."""
-    seen: list[BaseException | None] = [error]
-    while seen:
-        inner = seen.pop()
-        if isinstance(inner, UserError):
-            return inner
-        if inner is None:
-            continue
-        seen += [
-            inner.__cause__,
-            getattr(inner, "cause", None),
-            *getattr(inner, "worker_failures", {}).values(),
-        ]
-    return error
+    return next((inner for inner in _wrapped(error) if isinstance(inner, UserError)), error)
+
+
+def _died(error: BaseException) -> bool:
+    """Whether a process's death is among what is wrapped in Ray's errors."""
+    return any(isinstance(inner, DEATHS) for inner in _wrapped(error))
+
+
+def _wrapped(error: BaseException | None) -> Iterator[BaseException]:
+    if error is None:
+        return
+    yield error
+    inner = (error.__cause__, getattr(error, "cause", None), getattr(error, "controller_failure", None))
+    for each in (*inner, *getattr(error, "worker_failures", {}).values()):
+        if isinstance(each, BaseException):
+            yield from _wrapped(each)

@@ -34,6 +34,29 @@ def process_tree_mb(root: int) -> float:
     return total
 
 
+def descendants(root: int) -> dict[int, str]:
+    """The processes below a process by id, with their command lines (Linux)."""
+    parents: dict[int, int] = {}
+    commands: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+            commands[int(folder.name)] = (
+                (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            )
+        except OSError:  # it has ended meanwhile
+            continue
+        parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = {}
+    for pid, command in commands.items():
+        ancestor = parents.get(pid, 0)
+        while ancestor not in (root, 0, 1) and ancestor in parents:
+            ancestor = parents[ancestor]
+        if ancestor == root:
+            found[pid] = command
+    return found
+
+
 class PeakMemory:
     """Samples the memory of this process and its descendants (a Ray started here included) while it is
     entered. `peak_mb` is None where /proc does not exist or nothing was sampled yet."""

@@ -244,7 +244,7 @@ def _open_results(
             f"{place}: there is nothing there; give COCO results (JSON), a KITTI result folder, or an "
             "evaluation's detections.parquet"
         )
-    if place.endswith(".parquet"):
+    if storage.name_of(place).endswith(".parquet"):
         return EvaluatedResults(place, categories, detector)
     if storage.is_folder(place):
         return KittiResults(place, categories)

@@ -20,6 +20,7 @@ from cluster.pool import SimulatorPool
 from cluster.progress import Reporter
 from cluster.services import Services, start_ray
 from cluster.simulate import simulate
+from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation.aggregation import Part
 from imitation.categories import CategoryMap
@@ -86,18 +87,20 @@ class RealData:
         )
 
 
-def prepare(config: Config, workspace: Workspace, services: Services, reporter: Reporter) -> RealData:
+def prepare(config: Config, workspace: Workspace, services: Services, watch: Watch) -> RealData:
     """The run's real data; committed, so that a run that continues does not read it again.
 
     Raises DataError for the first bad frame (or skips it, under `data.on_error: skip`), UserError for
     splits that are empty or overlap.
     """
 
+    reporter = watch.reporter
+
     def work() -> dict[str, Any]:
         problems: list[str] = []
         notes: list[str] = []
         if config.data.kind == "world":
-            mine = _render_world(config, workspace, services, reporter)
+            mine = _render_world(config, workspace, services, watch)
             notes.append(STAND_IN)
         else:
             dataset = config.data.open()
@@ -116,22 +119,22 @@ def prepare(config: Config, workspace: Workspace, services: Services, reporter: 
     return data
 
 
-def _render_world(config: Config, workspace: Workspace, services: Services, reporter: Reporter) -> set[str]:
+def _render_world(config: Config, workspace: Workspace, services: Services, watch: Watch) -> set[str]:
     """Renders every split of the stand-in; its failures are mined in train."""
     with services.pool() as pool:
         for split in SPLITS:
-            _render_split(config, workspace, pool, reporter, split)
+            _render_split(config, workspace, pool, watch, split)
     return {frame.frame_id for frame in read_frames(workspace.path("data", "train"), ("frame_id",))}
 
 
 def _render_split(
-    config: Config, workspace: Workspace, pool: SimulatorPool, reporter: Reporter, split: Split
+    config: Config, workspace: Workspace, pool: SimulatorPool, watch: Watch, split: Split
 ) -> None:
     count = getattr(config.world, split)
     scenes = (standin_scene(config.world, split, index) for index in range(count))
     jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
-    with reporter.stage(f"rendering the stand-in world: {split}", count) as bar:
-        report = simulate(jobs, workspace.path("data", split), pool, progress=bar.update)
+    with watch.rendering(f"rendering the stand-in world: {split}", count, pool) as progress:
+        report = simulate(jobs, workspace.path("data", split), pool, progress=progress)
     if report.set_aside:
         raise UserError(f"the embedded world could not be rendered: {report.set_aside[0].reason}")
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any
 
 from cluster.baseline import check_base
 from cluster.config import Config
+from cluster.lock import RunLock
 from cluster.memory import PeakMemory
+from cluster.overhead import CycleClock
+from cluster.places import check_lasting, check_reached, in_job
 from cluster.prepare import RealData, prepare
 from cluster.progress import Reporter
 from cluster.services import Services, cluster_address
-from cluster.stages import ClusterStages, Evaluation
-from cluster.summary import REPORT, build_summary, write_report
-from cluster.workspace import RunLock, Workspace
-from imitation import stopping, storage
+from cluster.stages import ClusterStages, Evaluation, cycle_folder
+from cluster.summary import REPORT, SUMMARY, build_summary, write_report
+from cluster.telemetry import Telemetry
+from cluster.tracking.base import check_tracking, make_trackers
+from cluster.watch import Watch
+from cluster.workspace import Workspace, flatten
+from imitation import patience, stopping, storage
 from imitation.aggregation import Dataset, check_budgets
 from imitation.loop import Check, Cycle, History, imitate
 from imitation.policies import build_policy, what_it_adds
@@ -29,6 +34,8 @@ from imitation.settings import UserError
 OnCycle = Callable[[Cycle[Evaluation]], None]
 """Called after each evaluation; what it raises ends the run, which can be continued."""
 
+SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result
+
 
 def run(config: Config, reporter: Reporter) -> Summary:
     """Runs, or continues, the run that the configuration names; returns its summary.
@@ -36,6 +43,8 @@ def run(config: Config, reporter: Reporter) -> Summary:
     Raises UserError for anything that a person can mend. Whatever was committed stays.
     """
     check_renderer(config)
+    check_tracking(config.tracking)
+    patience.allow(config.run.storage_patience_s)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
     summary = carry_out(config, workspace, reporter)
     reporter.say("")
@@ -49,39 +58,50 @@ def carry_out(
     workspace: Workspace,
     reporter: Reporter,
     on_cycle: OnCycle = lambda entry: None,
-    lock: Callable[[str], AbstractContextManager[Any]] = RunLock,
+    lock: Callable[[str], AbstractContextManager[RunLock]] = RunLock,
+    hide_test: bool = False,
 ) -> Summary:
     """A run in `workspace`, from its lock to its report: alone, or as one of several that share a base.
 
+    `hide_test`: trackers do not hear of the test split (a sweep's trials must not be chosen by it).
     Raises UserError as `run` does, and for a base that was made with other settings.
     """
-    with lock(workspace.uri), PeakMemory() as memory:
+    if in_job():
+        check_lasting(config)
+    with lock(workspace.uri) as held, PeakMemory() as memory:
+        workspace.check = held.check
         if workspace.base is not None:
             check_base(config, workspace.base)
         continues = workspace.open(config.plain())
+        check_reached(config, workspace.uri, reporter)
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
+        with (
+            reporter.logs("cluster", "sim_actors", "imitation"),
+            _watching(config, workspace, reporter, hide_test) as watch,
+        ):
 
-        def after(entry: Cycle[Evaluation]) -> None:
-            _say_cycle(reporter, config, entry)
-            on_cycle(entry)
+            def after(entry: Cycle[Evaluation]) -> None:
+                _end_cycle(config, workspace, watch, entry)
+                on_cycle(entry)
 
-        data, history = loop(config, workspace, reporter, partial(check, config), after)
-        reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
-        _keep_best(workspace, history)
-        summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
-        write_report(config, workspace, data, summary)
+            data, history = loop(config, workspace, watch, partial(check, config), after)
+            reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
+            _keep_best(workspace, history)
+            summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
+            write_report(config, workspace, data, summary)
+            watch.finish({name: workspace.path(name) for name in (SUMMARY, REPORT)})
     return summary
 
 
 def loop(
-    config: Config, workspace: Workspace, reporter: Reporter, stop: Check, on_cycle: OnCycle
+    config: Config, workspace: Workspace, watch: Watch, stop: Check, on_cycle: OnCycle
 ) -> tuple[RealData, History[Evaluation]]:
     """The imitation loop on the real stages, in a workspace that is open and locked."""
     policy = build_policy(config.policy)
     with Services(config) as services:
-        data = prepare(config, workspace, services, reporter)
+        data = prepare(config, workspace, services, watch)
         check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
-        stages = ClusterStages(config, workspace, data, services, policy, catalog(config), reporter)
+        stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
         return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
 
 
@@ -120,6 +140,40 @@ def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | No
         config.stopping,
         room=dataset.left_under_cap() if bounded else None,
     )
+
+
+@contextmanager
+def _watching(config: Config, workspace: Workspace, reporter: Reporter, hide_test: bool) -> Iterator[Watch]:
+    trackers = make_trackers(
+        config.tracking, workspace.uri, config.run.name, flatten(config.plain()), reporter.say
+    )
+    watch = Watch(reporter, Telemetry(config.run.name), trackers, CycleClock(workspace), hide_test)
+    try:
+        yield watch
+    finally:
+        watch.close()
+
+
+def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[Evaluation]) -> None:
+    """Tells everybody what a finished cycle brought."""
+    folder = cycle_folder(entry.cycle)
+    evaluation = entry.evaluation
+    figures = {
+        "data/real_frames": entry.dataset.real.frames,
+        "data/synthetic_frames": entry.dataset.synthetic_frames,
+        "data/synthetic_ratio": entry.dataset.synthetic_frames / max(1, entry.dataset.real.frames),
+    }
+    mined = storage.read_json(workspace.path(folder, "stage-evaluate.json")).get("mined") or {}
+    figures |= {f"mined/{kind}": count for kind, count in mined.get("failures", {}).items()}
+    rendered = workspace.path(folder, "stage-simulate.json")
+    if storage.exists(rendered):
+        simulated = storage.read_json(rendered)
+        figures |= {f"simulated/{name}": simulated[name] for name in SIMULATED}
+        figures["simulated/set_aside"] = len(simulated["set_aside"])
+    took = watch.cycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
+    _say_cycle(watch.reporter, config, entry)
+    if took is not None:
+        watch.reporter.say(f"cycle {entry.cycle}: {took.text()}")
 
 
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:

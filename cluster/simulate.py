@@ -40,7 +40,8 @@ Again = Callable[[Collection[str]], Iterable[SceneJob | SetAside]]
 class SimulationReport:
     """What one `simulate` did. `frames` lie in the folder: `reused` were committed before, `rendered`
     now; `set_aside` lists every scene given up, those of earlier runs too, `rejected` ones among them. The
-    other counts, wall `seconds` and simulator `cpu_seconds` are of this run alone."""
+    other counts, wall `seconds` and simulator `cpu_seconds` are of this run alone, as are `render_seconds`:
+    what the finished scenes took in their simulators, added up."""
 
     frames: int
     rendered: int
@@ -54,6 +55,7 @@ class SimulationReport:
     recycled: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    render_seconds: float = 0.0
 
     @property
     def rejected(self) -> int:
@@ -98,11 +100,14 @@ def simulate(
         return report
     folder.open()
     reused, counts, replaced = len(folder.committed), PoolCounts(), set[str]()
+    rendering = 0.0
     try:
         while True:
             with closing(pool.render(folder.missing(jobs))) as outcomes:
                 for outcome in outcomes:
                     folder.add(_judged(outcome, accept))
+                    if isinstance(outcome, Rendered):
+                        rendering += outcome.seconds
                     if progress is not None:
                         progress(folder.scenes - len(replaced))
             counts = counts.plus(pool.counts)
@@ -119,6 +124,7 @@ def simulate(
         raise
     folder.commit()
     report = _report(folder, reused, counts, time.monotonic() - start)
+    report = replace(report, render_seconds=round(rendering, 3))
     folder.close(report)
     return report
 

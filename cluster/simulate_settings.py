@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from imitation.settings import Settings
 from sim_actors.factory import check_simulator_name
+
+MAX_ACTORS = 4096
 
 
 class SimulateSettings(Settings):
@@ -17,16 +19,27 @@ class SimulateSettings(Settings):
         "opengl", description='"opengl", or the import path of your own: "package.module:factory"'
     )
     options: dict[str, Any] = Field({}, description="keyword arguments of your own simulator's factory")
-    actors: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = Field(
+    actors: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_ACTORS)] = Field(
         "auto",
-        description="simulators side by side; auto: what the CPUs and GPUs hold, one CPU kept free",
+        description="simulator processes side by side; auto: what the CPUs and GPUs of the cluster hold, "
+        "one CPU kept free, followed as nodes come and go",
     )
     cpus_per_actor: float = Field(1.0, ge=0, le=1024, description="CPUs an actor reserves")
     gpus_per_actor: float = Field(
         0.0, ge=0, le=16, description="GPUs an actor reserves; a fraction lets several share one"
     )
+    scenes_per_actor: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="scenes that an actor renders at once, each by a simulator of its own in a thread of "
+        "its own; above 1 for simulators that only wait (a remote one)",
+    )
     max_in_flight: int = Field(
-        2, ge=1, le=8, description="scenes at an actor: one that renders, the others queued behind it"
+        2,
+        ge=1,
+        le=8,
+        description="scenes at an actor that renders one at a time: that one, the others queued behind it",
     )
     scene_timeout_s: float = Field(120.0, gt=0, description="a scene that takes longer hangs, s")
     startup_timeout_s: float = Field(
@@ -43,6 +56,21 @@ class SimulateSettings(Settings):
         4096.0, gt=0, description="private memory above which an actor is replaced by a fresh one, MiB"
     )
     frames_per_file: int = Field(256, ge=1, le=100_000, description="rendered frames of a Parquet file")
+
+    @property
+    def scenes_at_actor(self) -> int:
+        """How many scenes an actor has at most. Where it renders several at once none queues: who
+        is late could not be told."""
+        return self.max_in_flight if self.scenes_per_actor == 1 else self.scenes_per_actor
+
+    @model_validator(mode="after")
+    def _countable(self) -> SimulateSettings:
+        if self.actors == "auto" and not (self.cpus_per_actor or self.gpus_per_actor):
+            raise ValueError(
+                "actors: auto counts what fits, but an actor reserves nothing (cpus_per_actor and "
+                "gpus_per_actor are 0); give actors as a number"
+            )
+        return self
 
     @field_validator("simulator")
     @classmethod

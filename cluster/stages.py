@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -19,11 +20,11 @@ from cluster.backlog import SetAside
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.prepare import LABELS_ONLY, RealData
-from cluster.progress import Reporter
 from cluster.scene_jobs import Variations, all_variations, redraws, scene_jobs
 from cluster.services import Services
 from cluster.simulate import part_files, simulate
 from cluster.train import TrainSpec, train_detector
+from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import Dataset, Part
@@ -120,7 +121,7 @@ class ClusterStages:
         services: Services,
         policy: Policy,
         catalog: frozenset[str] | None,
-        reporter: Reporter,
+        watch: Watch,
     ) -> None:
         self.config = config
         self.workspace = workspace
@@ -128,7 +129,14 @@ class ClusterStages:
         self.services = services
         self.policy = policy
         self.catalog = catalog
-        self.reporter = reporter
+        self.watch = watch
+        watch.begin()
+
+    def _stage(self, cycle: int, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The stage's committed result; whoever watches hears of it."""
+        result = self.workspace.stage(f"{cycle_folder(cycle)}/{name}", work)
+        self.watch.stage(name, result)
+        return result
 
     # -- train
 
@@ -177,16 +185,11 @@ class ClusterStages:
         def work() -> dict[str, Any]:
             what = {MAIN: "", TWIN: " its twin of another seed"}.get(name, f" {name} for mining")
             title = f"cycle {cycle}: training{what}"
-            with self.reporter.stage(title, settings.steps) as bar:
-
-                def progress(event: dict[str, Any]) -> None:
-                    note = f"loss {event['loss']:.2f}, {event['images_per_second']:.1f} images/s"
-                    bar.update(event["step"], note)
-
+            with self.watch.training(title, cycle, name, settings) as progress:
                 result = train_detector(spec, self.services.launcher(), progress)
             return {k: v for k, v in asdict(result).items() if k != "folder"}
 
-        self.workspace.stage(f"{cycle_folder(cycle)}/train-{name}", work)
+        self._stage(cycle, f"train-{name}", work)
         return output
 
     def _train_seed(self, cycle: int, name: str) -> int:
@@ -244,7 +247,7 @@ class ClusterStages:
             total = len(detector.named()) * self.data.parts["stop"].frames
             total += len(detector.reported()) * self.data.parts["test"].frames
             total += sum(len(ids) for ids in self.data.folds) if detector.folds else 0
-            with self.reporter.stage(f"cycle {cycle}: evaluating", total) as bar:
+            with self.watch.evaluating(f"cycle {cycle}: evaluating", total, cycle) as progress:
                 done = evaluate(
                     parts,
                     detector.named(),
@@ -252,11 +255,15 @@ class ClusterStages:
                     detections,
                     self.config.evaluate,
                     self.config.data.on_error,
-                    bar.update,
+                    progress,
+                    self.config.ray.placement_timeout_s,
                 )
-            return done | self._judge(detections, folder, detector)
+            start = time.monotonic()
+            judged = self._judge(detections, folder, detector)
+            done["busy_seconds"] = round(done["busy_seconds"] + time.monotonic() - start, 3)
+            return done | judged
 
-        result = self.workspace.stage(f"{cycle_folder(cycle)}/evaluate", work)
+        result = self._stage(cycle, "evaluate", work)
         self._analyse(cycle)
         metrics = {split: Metrics.from_dict(value) for split, value in result["metrics"].items()}
         failures = self.workspace.path(folder, "failures.parquet") if detector.folds else None
@@ -281,7 +288,7 @@ class ClusterStages:
                 self._suspected(cycle - 1) if cycle else frozenset(),
             )
 
-        self.workspace.stage(f"{cycle_folder(cycle)}/analyse", work)
+        self._stage(cycle, "analyse", work)
 
     def _judged(self, cycle: int) -> Judged:
         told = storage.read_json(self.workspace.path(cycle_folder(cycle), "stage-evaluate.json"))
@@ -374,10 +381,10 @@ class ClusterStages:
                 told["arms"] = [asdict(arm) for arm in self.policy.arms(mined, cycle=cycle)]
             return told
 
-        result = self.workspace.stage(f"{cycle_folder(cycle)}/request", work)
+        result = self._stage(cycle, "request", work)
         for arm in result.get("arms", ()):
             if arm["given_up"]:
-                self.reporter.say(
+                self.watch.reporter.say(
                     f"cycle {cycle}: {arm['mode']} is given up: of {arm['fed']:g} failures answered "
                     f"{arm['fixed']:g} were fixed, worth it with a probability of {arm['hope']:.2f}"
                 )
@@ -409,10 +416,8 @@ class ClusterStages:
     def _repeat(self, requests: list[Request], cycle: int) -> Part:
         """The requests' parents once more for each variation."""
         repeats = repeats_of(requests)
-        name = f"{cycle_folder(cycle)}/repeat"
-        result = self.workspace.stage(
-            name, lambda: {"frames": repeats.total(), "repeats": dict(sorted(repeats.items()))}
-        )
+        told = {"frames": repeats.total(), "repeats": dict(sorted(repeats.items()))}
+        result = self._stage(cycle, "repeat", lambda: told)
         uri = self.workspace.path(cycle_folder(cycle), "stage-repeat.json")
         return Part(uri, result["frames"], cycle, repeated=True)
 
@@ -431,20 +436,25 @@ class ClusterStages:
         def work() -> dict[str, Any]:
             total = sum(request.variations for request in requests)
             title = f"cycle {cycle}: simulating"
-            with self.reporter.stage(title, total) as bar, self.services.pool() as pool:
+            with (
+                self.services.pool() as pool,
+                self.watch.rendering(title, total, pool, cycle) as progress,
+            ):
                 report = simulate(
                     self._jobs(requests, cycle=cycle),
                     uri,
                     pool,
-                    progress=bar.update,
+                    progress=progress,
                     accept=partial(rejection, settings=acceptance),
                     again=again,
                 )
+                side_by_side = max(1, len(pool.pids()))
             for item in report.set_aside[:10]:
-                self.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
-            return report.to_json() | {"asked": total}
+                self.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
+            busy = round(report.render_seconds / side_by_side, 3)
+            return report.to_json() | {"asked": total, "busy_seconds": busy}
 
-        result = self.workspace.stage(f"{cycle_folder(cycle)}/simulate", work)
+        result = self._stage(cycle, "simulate", work)
         return Part(uri, result["frames"], cycle)
 
     def _jobs(

@@ -11,6 +11,7 @@ import yaml
 from cluster.analysis import MAIN, TWIN
 from cluster.arms import arm_label
 from cluster.config import Config
+from cluster.overhead import FILE as TIME
 from cluster.prepare import RealData
 from cluster.simulate import REJECTED
 from cluster.stages import Evaluation, cycle_folder, twin_seed
@@ -118,10 +119,15 @@ def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -
         steps=trained["steps"],
         images_seen=trained["images_seen"],
         seconds={name: stage["seconds"] for name, stage in stages.items()},
+        time=_time(workspace.path(folder, TIME)),
         mined=stages["evaluate"].get("mined"),
         simulated=simulated,
         **{name: stages["analyse"][name] for name in ANALYSED},
     )
+
+
+def _time(uri: str) -> dict[str, Any] | None:
+    return storage.read_json(uri) if storage.exists(uri) else None
 
 
 def _churn(config: Config, workspace: Workspace) -> dict[str, Any] | None:

@@ -18,13 +18,14 @@ from typing import Any
 import yaml
 
 from cluster.config import Config, parse
+from cluster.lock import RunLock
 from cluster.progress import Reporter
 from cluster.services import start_ray
 from cluster.sweep_plan import make_plan
 from cluster.sweep_results import BEST, REPORT, write_results
 from cluster.sweep_space import trial_id, with_settings
 from cluster.sweep_trial import TRIALS
-from cluster.workspace import FREE_KEYS, RunLock, differences
+from cluster.workspace import FREE_KEYS, differences
 from imitation import storage
 from imitation.report.sweep import SweepResults, build_table
 from imitation.report.table import format_table

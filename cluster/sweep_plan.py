@@ -11,8 +11,9 @@ from typing import Any
 
 from cluster.baseline import baseline_key, may_differ
 from cluster.config import Config
-from cluster.sweep_space import Dimension, as_text, read_space, variants, with_settings
+from cluster.sweep_space import Dimension, read_space, variants, with_settings
 from cluster.workspace import covers
+from imitation.report.sweep import settings_text
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Plan:
         if not any(self.trials):
             yield "settings are picked while it runs"
         for settings in self.trials[:20]:
-            yield f"  {as_text(settings)}"
+            yield f"  {settings_text(settings)}"
         if len(self.trials) > 20:
             yield f"  and {len(self.trials) - 20} more"
         configs = [with_settings(self.config, settings) for settings in self.trials]
@@ -99,7 +100,8 @@ def early_end(config: Config) -> str:
             f"asha ends no trial early: loop.cycles is {config.loop.cycles}, and before cycle {sweep.grace} "
             "(sweep.grace) is over none may be judged"
         )
-    return f"asha judges trials after cycle {sweep.grace}, and lets about one in {sweep.reduction_factor:g} go on"
+    share = f"about one in {sweep.reduction_factor:g}"
+    return f"asha judges trials after cycle {sweep.grace} and lets {share} go on"
 
 
 @dataclass(frozen=True)

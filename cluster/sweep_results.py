@@ -150,16 +150,12 @@ def results_csv(results: SweepResults) -> str:
     """A row a trial."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    out.writerow(
-        ["trial", *results.settings, "best_stop", "best_cycle", "cycles", "synthetic_frames", "seconds"]
-        + ["status", "baseline", "reason"]
-    )
+    found = ("best_stop", "best_cycle", "synthetic_frames", "seconds", "status", "baseline", "reason")
+    out.writerow(["trial", *results.settings, "cycles", *found])
     for trial in results.trials:
-        out.writerow(
-            [trial.id, *(trial.settings[key] for key in results.settings)]
-            + [trial.best_stop, trial.best_cycle, len(trial.cycles) - 1 if trial.cycles else None]
-            + [trial.synthetic_frames, trial.seconds, trial.status, trial.baseline, trial.reason]
-        )
+        settings = (trial.settings[key] for key in results.settings)
+        cycles = len(trial.cycles) - 1 if trial.cycles else None
+        out.writerow([trial.id, *settings, cycles, *(getattr(trial, name) for name in found)])
     return text.getvalue()
 
 
@@ -182,7 +178,7 @@ def best_yaml(config: Config, results: SweepResults) -> str:
     told = [
         f"The best of {len(results.trials)} trials of sweep {results.name!r}, by {results.metric} on stop:",
         *(f"  {key}: {best.settings[key]!r}" for key in results.settings),
-        f"It had {100 * best.best_stop:.1f} points after cycle {best.best_cycle} of at most {results.cycles}.",
+        f"{100 * best.best_stop:.1f} points, after cycle {best.best_cycle} of at most {results.cycles}.",
         "Chosen as the best of many it looks better on stop than it is; test has had no part in the choice.",
     ]
     if best.best_cycle == 0:

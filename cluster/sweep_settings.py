@@ -22,7 +22,7 @@ class SweepSettings(Settings):
         "{logint: [low, high]}",
     )
     samples: int = Field(
-        8, ge=1, le=100_000, description="draws from the space, each for every combination of its grids"
+        8, ge=1, le=100_000, description="draws from the space, each with every combination of its grids"
     )
     search: Literal["random", "optuna"] = Field(
         "random", description="random, or optuna: later trials follow what earlier ones found"

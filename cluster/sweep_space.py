@@ -266,16 +266,16 @@ def with_settings(config: Config, settings: Mapping[str, Any]) -> Config:
 
 
 def variants(dimensions: Sequence[Dimension], settings: SweepSettings) -> list[dict[str, Any]]:
-    """The settings of every trial of a random search, in order, each once: for every combination of the
-    grids as many draws of the rest as `samples` says, or one where nothing is left to draw."""
+    """The settings of every trial of a random search, in order, each once: `samples` draws, and with each
+    of them every combination of the grids, so that what a grid compares is compared on equal terms."""
     rng = np.random.default_rng(settings.seed)
     grids = [dimension for dimension in dimensions if isinstance(dimension, Choice) and dimension.grid]
     drawn = [dimension for dimension in dimensions if dimension not in grids]
     found: dict[str, dict[str, Any]] = {}
     for _ in range(settings.samples if drawn else 1):
+        draw = {dimension.key: dimension.draw(rng) for dimension in drawn}
         for values in itertools.product(*(grid.values for grid in grids)):
-            chosen = dict(zip([grid.key for grid in grids], values, strict=True))
-            chosen |= {dimension.key: dimension.draw(rng) for dimension in drawn}
+            chosen = draw | dict(zip([grid.key for grid in grids], values, strict=True))
             found.setdefault(trial_id(chosen), {d.key: chosen[d.key] for d in dimensions})
     return list(found.values())
 
@@ -283,20 +283,6 @@ def variants(dimensions: Sequence[Dimension], settings: SweepSettings) -> list[d
 def trial_id(settings: Mapping[str, Any]) -> str:
     """The name of a trial's folder: the same settings, the same trial."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def as_text(settings: Mapping[str, Any]) -> str:
-    """Settings in a few words: the keys' last names and their values."""
-    return ", ".join(f"{key.rsplit('.', 1)[-1]} {shown_value(value)}" for key, value in settings.items())
-
-
-def shown_value(value: Any) -> str:
-    """A value as a person writes it."""
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    if isinstance(value, float):
-        return f"{value:.{DIGITS}g}"
-    return str(value)
 
 
 def beyond_defaults(config: Config) -> dict[str, Any]:

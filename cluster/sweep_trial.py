@@ -52,7 +52,8 @@ def run_trial(config: Config, folder: str, reporter: Reporter, tell: Tell) -> No
         tell(cycle_event(scores, entry.dataset, last=check(config, scores, entry.dataset) is not None))
 
     # patient: two trials may have been given the same settings, and the same folder with them
-    carry_out(config, workspace, reporter, on_cycle, lock=partial(patient_lock, reporter=reporter))
+    lock = partial(patient_lock, reporter=reporter)
+    carry_out(config, workspace, reporter, on_cycle, lock=lock, hide_test=True)
 
 
 def cycle_event(scores: list[float], dataset: Any, last: bool) -> Event:
@@ -64,7 +65,7 @@ def cycle_event(scores: list[float], dataset: Any, last: bool) -> Event:
         "best_stop": best,
         "best_cycle": scores.index(best),
         "synthetic_frames": dataset.synthetic_frames,
-        "synthetic_ratio": dataset.synthetic_ratio,
+        "synthetic_ratio": dataset.synthetic_frames / max(1, dataset.real.frames),
         "last": last,
     }
 

@@ -18,9 +18,10 @@ from cluster.progress import Reporter
 from cluster.sweep import trial_config
 from cluster.sweep_plan import Plan, room
 from cluster.sweep_results import Outcome
-from cluster.sweep_space import Choice, Dimension, as_text, trial_id
+from cluster.sweep_space import Choice, Dimension, trial_id
 from cluster.sweep_trial import drive
 from imitation import storage
+from imitation.report.sweep import settings_text
 from imitation.report.table import points
 
 TUNE = "tune"
@@ -55,7 +56,7 @@ def tune_trials(
     finally:
         Watcher.live = None
         ray.kill(mailbox)
-    return [_outcome(result) for result in grid]
+    return [_outcome(grid[i]) for i in range(len(grid))]
 
 
 def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
@@ -68,7 +69,8 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
         tuner = tune.Tuner.restore(
             where, trainable, resume_unfinished=True, restart_errored=True, storage_filesystem=own_fs
         )
-        tuner._local_tuner._tune_config.max_concurrent_trials = at_once  # it may be another machine
+        inner: Any = tuner._local_tuner
+        inner._tune_config.max_concurrent_trials = at_once  # it may be another machine now
         return tuner
     storage.delete(state)  # an earlier driver was killed before any trial was on record
     sweep = plan.config.sweep
@@ -187,7 +189,7 @@ class Watcher(tune.Callback):
             self.live.show()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._say(trial, f"starts: {as_text(trial.config['settings'])}")
+        self._say(trial, f"starts: {settings_text(trial.config['settings'])}")
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -5,16 +5,15 @@ A training that was killed continues from its own last checkpoint (`checkpoint.p
 
 from __future__ import annotations
 
-import io
 import os
-import posixpath
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from imitation import storage
+from imitation import patience, storage
 from imitation.categories import CategoryMap
 from imitation.detectors.settings import DetectorSettings
+from imitation.pickles import load_tensors
 from imitation.product import is_product, load_weights, read_info, save_product
 from imitation.settings import UserError
 from imitation.training.settings import TrainSettings
@@ -70,7 +69,9 @@ class TrainResult:
 
 
 class Launcher(Protocol):
-    """Runs `train_loop_per_worker` with a config somewhere, and keeps what can be kept for the next time."""
+    """Runs `train_loop_per_worker` with a config somewhere, and keeps what can be kept for the next time.
+
+    Where workers die it runs again from the last checkpoint (`train.max_restarts`)."""
 
     def run(self, config: dict[str, Any], progress: Progress) -> None: ...
 
@@ -80,9 +81,9 @@ class Launcher(Protocol):
 def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | None = None) -> TrainResult:
     """Trains, writes the product to `spec.output`, and says how it went.
 
-    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`, `loss` and each
-    loss by name. A finished product in `output` is left as it is if it is this spec's, else replaced. Raises
-    what went wrong in the worker (UserError for bad settings or data).
+    `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`,
+    `learning_rate`, `loss` and each loss by name. A finished product in `output` is left as it is if it is
+    this spec's, else replaced. Raises what went wrong in the worker (UserError for bad settings or data).
     """
     if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
         launcher.run({"spec": spec}, progress or (lambda event: None))
@@ -106,6 +107,8 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     settings = spec.train
+    for uri in filter(storage.is_local, (*spec.real, *spec.synthetic)):
+        patience.expect(storage.resolve(uri)[1])
     context = ray.train.get_context()
     distributed = Distributed(context.get_world_rank(), context.get_world_size())
     device = pick_device(config["use_gpu"])
@@ -136,10 +139,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     if spec.initial is not None:
         model.load_state_dict(_initial_weights(spec))
     state = start(model.to(device), settings)
-    partial = storage.join(spec.output + ".partial", CHECKPOINT)
+    partial = storage.join(storage.suffixed(spec.output, ".partial"), CHECKPOINT)
     saved = _read_checkpoint(partial, spec)
     if saved is not None:
         state.load(saved)
+    if distributed.rank == 0:
+        config["mailbox"].put.remote({"start": state.step})
 
     def checkpoint(state: TrainState) -> None:
         with storage.open_atomic(partial) as file:
@@ -235,11 +240,11 @@ def _initial_weights(spec: TrainSpec) -> dict[str, Any]:
 
 def _read_checkpoint(path: str, spec: TrainSpec) -> dict[str, Any] | None:
     """The state that a killed training of the same spec left, if any."""
-    import torch
-
     if not storage.exists(path):
         return None
-    saved = torch.load(io.BytesIO(storage.read_bytes(path)), map_location="cpu", weights_only=True)
+    saved = load_tensors(
+        storage.read_bytes(path), path, "delete it, and the training starts from its beginning"
+    )
     return saved["state"] if saved["spec"] == _fingerprint(spec) else None
 
 
@@ -252,16 +257,19 @@ def _fingerprint(spec: TrainSpec) -> str:
         "categories": spec.categories.to_json(),
         "detector": spec.detector.model_dump(mode="json"),
         "train": spec.train.model_dump(
-            mode="json", exclude={"decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu"}
+            mode="json",
+            exclude={
+                *("decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu", "max_restarts")
+            },
         ),
         "include": None if spec.include is None else sorted(spec.include),
         "exclude": sorted(spec.exclude),
     }
     # Paths count from the output: a run whose folder was moved is still the same run.
     for name in ("real", "synthetic"):
-        values[name] = [posixpath.relpath(uri, spec.output) for uri in values[name]]
+        values[name] = [storage.relative(uri, spec.output) for uri in values[name]]
     if spec.initial is not None:
-        values["initial"] = posixpath.relpath(spec.initial, spec.output)
+        values["initial"] = storage.relative(spec.initial, spec.output)
     del values["output"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

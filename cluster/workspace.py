@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from imitation import storage
+from imitation import patience, storage
 from imitation.run_folder import SHARED, base_of, remember_base
 from imitation.settings import UserError
 
@@ -28,15 +27,19 @@ CONFIG_FILE = "config.yaml"
 FREE_KEYS = (
     "run.storage",
     "run.name",
+    "run.storage_patience_s",
     "ray",
     "report",
     "sweep",
     "compare",
+    "tracking",
     "simulate.actors",
     "simulate.cpus_per_actor",
     "simulate.gpus_per_actor",
     "simulate.placement_timeout_s",
     "evaluate.actors",
+    "evaluate.max_attempts",
+    "train.max_restarts",
 )
 
 
@@ -74,9 +77,11 @@ class Workspace:
     never written. `open` remembers the base in the folder; later it need not be given.
     """
 
-    def __init__(self, uri: str, base: str | None = None) -> None:
-        self.uri = storage.absolute(uri.rstrip("/"))
-        self._given_base = None if base is None else storage.absolute(base.rstrip("/"))
+    def __init__(self, uri: str, base: str | None = None, check: Callable[[], None] = lambda: None) -> None:
+        """`check` is called before anything is committed, and may refuse (`RunLock.check`)."""
+        self.uri = storage.absolute(storage.suffixed(uri, ""))
+        self._given_base = None if base is None else storage.absolute(storage.suffixed(base, ""))
+        self.check = check
 
     @cached_property
     def base(self) -> str | None:
@@ -101,6 +106,8 @@ class Workspace:
         the message names the keys that differ.
         """
         storage.check_writable(self.uri)
+        if storage.is_local(self.uri):
+            patience.expect(storage.resolve(self.uri)[1])
         known = self.path(CONFIG_FILE)
         if not storage.exists(known):
             return self._begin(config)
@@ -130,10 +137,9 @@ class Workspace:
 
     def relative(self, uri: str) -> str:
         """A path of this run as one in its folder ("data/train"): a run that is moved stays whole."""
-        path = _without_options(uri)
         for home in (self.uri, self.base):
-            if home is not None and path.startswith(_without_options(home) + "/"):
-                return path[len(_without_options(home)) + 1 :]
+            if home is not None and not (path := storage.relative(uri, home)).startswith(".."):
+                return path
         raise ValueError(f"{uri} is not in {self.uri}")
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -154,48 +160,9 @@ class Workspace:
         if "seconds" in result:
             result["work_seconds"] = result.pop("seconds")
         result["seconds"] = round(time.monotonic() - start, 3)
+        self.check()
         storage.write_json(path, result)
         return result | {"reused": False}
-
-
-def _without_options(uri: str) -> str:
-    """A URI without its "?options", which `Workspace.path` appends again."""
-    return uri.partition("?")[0] if "://" in uri else uri
-
-
-class RunLock:
-    """One driver a run folder. On local storage a lock that the system drops with the process, so
-    that a killed driver leaves nothing to clean up; elsewhere it does nothing (an object store has
-    no such lock)."""
-
-    def __init__(self, uri: str) -> None:
-        self.local = storage.resolve(uri)[1] if storage.is_local(uri) else None
-        self.handle: Any = None
-
-    def __enter__(self) -> RunLock:
-        if self.local is not None:
-            import fcntl
-
-            storage.check_writable(self.local)
-            path = Path(self.local) / ".lock"
-            self.handle = path.open("a+")
-            try:
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self.handle.seek(0)
-                holder = self.handle.read().strip() or "another process"
-                self.handle.close()
-                raise UserError(
-                    f"{self.local} is in use by {holder}. Wait for it, stop it, or choose another run.name."
-                ) from None
-            self.handle.truncate(0)
-            self.handle.write(f"process {os.getpid()} on {socket.gethostname()}")
-            self.handle.flush()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.handle is not None:
-            self.handle.close()
 
 
 def environment() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from imitation.detections import (
     detections_from_table,
     detections_to_table,
 )
+from imitation.pickles import refuse_pickles
 from imitation.run_folder import shared_place
 from imitation.settings import DataError, UserError
 
@@ -40,7 +41,7 @@ def evaluation_uri(place: str) -> str:
     for uri in (storage.join(place, FILE), storage.join(place, "evaluation", FILE)):
         if storage.is_folder(place) and storage.exists(uri):
             return uri
-    if place.endswith(".parquet") and storage.exists(place):
+    if storage.name_of(place).endswith(".parquet") and storage.exists(place):
         return place
     raise UserError(
         f"{place}: no evaluation there; give a folder with {FILE} (imitate evaluate --out writes one; a run "
@@ -117,6 +118,7 @@ def _opened(source: pa.NativeFile, uri: str) -> pq.ParquetFile:
         file = pq.ParquetFile(source)
     except (pa.ArrowException, OSError) as error:
         raise DataError(uri, f"not a readable Parquet file: {error}") from error
+    refuse_pickles(file.schema_arrow, uri)
     if missing := set(DETECTIONS_SCHEMA.names) - set(file.schema_arrow.names):
         raise DataError(uri, f"is no evaluation: it has no column {sorted(missing)[0]!r}")
     return file

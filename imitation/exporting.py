@@ -216,7 +216,8 @@ def export(
     out = storage.absolute(out)
     refuse_used(out)
     for source in survey.sources:
-        if f"{out}/".startswith(f"{source.uri}/"):
+        alike = storage.is_local(out) == storage.is_local(source.uri)
+        if alike and not storage.relative(out, source.uri).startswith(".."):
             raise UserError(f"{out}: lies among the frames to export; give a folder outside {source.uri}")
     if not survey.total:
         raise UserError(f"there are no frames to export (asked for: {survey.which})")

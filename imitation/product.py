@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 
 from imitation import storage
 from imitation.detectors.settings import DetectorSettings
+from imitation.pickles import load_tensors
 from imitation.settings import Settings, UserError
 
 if TYPE_CHECKING:
@@ -144,15 +145,17 @@ def read_info(folder: str) -> ProductInfo:
 
 def load_weights(folder: str) -> dict[str, Tensor]:
     """The state dict on the CPU. Raises UserError if weights.pt is missing or not the one that was saved."""
-    import torch
-
     info, data = read_info(folder), _weights_bytes(folder)
     if hashlib.sha256(data).hexdigest() != info.weights_sha256:
         raise UserError(
             f"{storage.join(folder, WEIGHTS)}: not the weights that {INFO} describes (the checksum differs): "
             "the file is damaged or from another training; restore it or train again"
         )
-    weights: dict[str, Tensor] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    where, do = storage.join(folder, WEIGHTS), "take the detector from a source you trust"
+    weights = load_tensors(data, where, do)
+    for name, value in weights.items():
+        if not hasattr(value, "dtype"):
+            raise UserError(f"{where}: {name!r} is no tensor but a {type(value).__name__!r}; {do}")
     return weights
 
 
@@ -171,7 +174,7 @@ def load_product(folder: str, device: str = "cpu") -> tuple[Predictor, ProductIn
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
+        first = str(error).splitlines()[:2][-1].strip()
         raise UserError(
             f"{folder}: the weights do not fit the detector that {INFO} describes: {first}"
         ) from error

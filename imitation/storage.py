@@ -2,7 +2,8 @@
 
 Writes are atomic: a reader sees the old file or the whole new one, never a part. Locally that is a
 temporary name beside the target, fsync, then a rename; on an object store the object is made ready
-first and sent in one put. Every failure is a `StorageError`, a sentence for people.
+first and sent in one put. Storage that is away for a while is waited for (`imitation.patience`). Every
+failure that stays is a `StorageError`, a sentence for people.
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO, Any, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from imitation.patience import PatientReader, PatientWriter, at_most, forget, patiently, refuse_if_away
 from imitation.settings import DataError, UserError
 from imitation.texts import parse_json, parse_yaml, text_of
 
+T = TypeVar("T")
+
 SPOOL_BYTES = 64 << 20  # an object being made ready for a put goes to disk beyond this
+FIRST_CONTACT_S = 5.0  # patience with storage that has not answered yet
 OBJECT_STORES = ("s3", "gcs", "abfs")  # folders need not be made there
 
 _REASONS = {
@@ -43,6 +48,8 @@ _REASONS = {
 
 
 _LONGEST = 300  # characters of a path in a message
+# "://user:password@"; a password may hold a slash (AWS's do), and then ":8080/" is a port
+_USER = re.compile(r"://(?:[^/@\s'\"]*@|[^/@\s'\"]*:(?!\d+(?:[/?#]|$))[^@\s'\"]*@)")
 
 
 class StorageError(UserError):
@@ -57,8 +64,13 @@ class StorageError(UserError):
 
 
 def without_secrets(uri: str) -> str:
-    """The URI without the user and password that may stand before its host, for messages."""
-    return re.sub(r"://[^/@]*@", "://", uri)
+    """A text without the users and passwords that stand before the hosts of its URIs, for messages."""
+    return _USER.sub("://", uri)
+
+
+def has_password(uri: str) -> bool:
+    """Whether a password stands before a URI's host (s3://KEY:SECRET@bucket/...)."""
+    return re.search(r"://[^/@:]*:[^/@]*@", uri) is not None
 
 
 @contextmanager
@@ -68,6 +80,16 @@ def _explained(action: str, uri: str) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         raise _explain(action, uri, error) from error
+
+
+def _patiently(action: str, uri: str, attempt: Callable[[], T]) -> T:
+    """What `attempt` returns, or a `StorageError`; what may pass by itself is waited for."""
+    with _explained(action, uri):
+        return patiently(uri, attempt, _local_path(uri))
+
+
+def _local_path(uri: str) -> str:
+    return resolve(uri)[1] if is_local(uri) else ""
 
 
 def _explain(action: str, uri: str, error: Exception) -> StorageError:
@@ -126,7 +148,7 @@ def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
 @lru_cache(maxsize=4096)  # opening an S3 file system asks the network for the bucket's region
 def _resolve_uri(uri: str) -> tuple[pafs.FileSystem, str]:
     try:
-        return pafs.FileSystem.from_uri(_with_single_puts(uri))
+        return patiently(uri, lambda: pafs.FileSystem.from_uri(_with_single_puts(uri)))
     except pa.ArrowInvalid as error:
         if "Unrecognized filesystem" not in str(error):
             raise UserError(f"{without_secrets(uri)}: not a path that can be opened: {error}") from error
@@ -165,6 +187,18 @@ def join(uri: str, *parts: str) -> str:
     return posixpath.join(path, *parts) + query
 
 
+def suffixed(uri: str, suffix: str) -> str:
+    """The same path or URI with something added to its last name."""
+    path, query = _split_query(uri)
+    return path.rstrip("/") + suffix + query
+
+
+def relative(uri: str, folder: str) -> str:
+    """A path or URI counted from a folder on the same storage, such as "data/train" or "../data"; options
+    of a URI, which say how it is reached, do not count."""
+    return posixpath.relpath(_split_query(uri)[0], _split_query(folder)[0])
+
+
 def beside(folder: str, uri: str) -> str:
     """A path as it is if it is absolute or a URI, else counted from a folder."""
     return uri if "://" in uri or uri.startswith("/") else join(folder, uri)
@@ -183,8 +217,14 @@ def name_of(uri: str) -> str:
 
 def _info(uri: str) -> pafs.FileInfo:
     fs, path = resolve(uri)
-    with _explained("read", uri):
-        return fs.get_file_info([path])[0]
+
+    def attempt() -> pafs.FileInfo:
+        info = fs.get_file_info([path])[0]
+        if info.type == pafs.FileType.NotFound and fs.type_name == "local":
+            refuse_if_away(path)
+        return info
+
+    return _patiently("read", uri, attempt)
 
 
 def exists(uri: str) -> bool:
@@ -232,7 +272,8 @@ def list_no_files(uri: str, suffix: str) -> list[str]:
 def _entries(uri: str, recursive: bool) -> list[tuple[str, pafs.FileType]]:
     """What lies in a folder, sorted: paths counted from it, and what they are."""
     fs, path = resolve(uri)
-    with _explained("list", uri):
+
+    def attempt() -> list[tuple[str, pafs.FileType]]:
         try:
             infos = fs.get_file_info(pafs.FileSelector(path, recursive=recursive))
             return sorted((info.path[len(path) :].strip("/"), info.type) for info in infos)
@@ -241,6 +282,8 @@ def _entries(uri: str, recursive: bool) -> list[tuple[str, pafs.FileType]]:
             if fs.type_name != "local" or not os.path.isdir(path) or not os.access(path, os.R_OK | os.X_OK):
                 raise
             return sorted(_escaped_entries(path, recursive))
+
+    return _patiently("list", uri, attempt)
 
 
 def _escaped_entries(path: str, recursive: bool) -> Iterator[tuple[str, pafs.FileType]]:
@@ -265,8 +308,7 @@ def printable(name: str) -> str:
 def list_folders(uri: str) -> list[str]:
     """The folders directly in a folder, sorted, as paths or URIs of the same kind."""
     fs, path = resolve(uri)
-    with _explained("list", uri):
-        infos = fs.get_file_info(pafs.FileSelector(path))
+    infos = _patiently("list", uri, lambda: fs.get_file_info(pafs.FileSelector(path)))
     return [join(uri, info.base_name) for info in sorted(infos, key=lambda i: i.path) if not info.is_file]
 
 
@@ -274,39 +316,57 @@ def make_folder(uri: str) -> None:
     """Makes a folder and those above it. On an object store there is nothing to make."""
     fs, path = resolve(uri)
     if fs.type_name not in OBJECT_STORES:
-        with _explained("make folder", uri):
-            fs.create_dir(path, recursive=True)
+        _patiently("make folder", uri, lambda: _make(fs, path))
+
+
+def _make(fs: pafs.FileSystem, path: str) -> None:
+    if fs.type_name == "local":  # not under the place where it is mounted
+        refuse_if_away(path)
+    fs.create_dir(path, recursive=True)
 
 
 def delete(uri: str) -> None:
     """Deletes a file, or a folder and all in it; does nothing if there is none."""
     fs, path = resolve(uri)
-    with _explained("delete", uri):
+
+    def attempt() -> None:
         kind = fs.get_file_info([path])[0].type
         if kind == pafs.FileType.Directory:
+            forget(path)
             fs.delete_dir(path)
         elif kind != pafs.FileType.NotFound:
             fs.delete_file(path)
+        elif fs.type_name == "local":
+            refuse_if_away(path)
+
+    _patiently("delete", uri, attempt)
 
 
 @contextmanager
 def open_input(uri: str) -> Iterator[pa.NativeFile]:
     """A file open for random access, as a binary file object. Raises `StorageError`."""
-    fs, path = resolve(uri)
-    with _explained("read", uri):
-        if fs.type_name == "local" and os.path.exists(path) and not os.path.isfile(path):
-            # a folder opens, and then fails to read; a pipe that nobody writes to would be waited for
-            number = errno.EISDIR if os.path.isdir(path) else errno.ESPIPE
-            raise OSError(number, os.strerror(number))
-        source = fs.open_input_file(path)
-    with source:
+    reader = _patiently("read", uri, lambda: PatientReader(uri, lambda: _opened(uri), _local_path(uri)))
+    with closing(reader), pa.PythonFile(reader, mode="r") as source:
         yield source
+
+
+def _opened(uri: str) -> pa.NativeFile:
+    fs, path = resolve(uri)
+    if fs.type_name == "local" and os.path.exists(path) and not os.path.isfile(path):
+        # a folder opens, and then fails to read; a pipe that nobody writes to would be waited for
+        number = errno.EISDIR if os.path.isdir(path) else errno.ESPIPE
+        raise OSError(number, os.strerror(number))
+    return fs.open_input_file(path)
 
 
 def read_bytes(uri: str) -> bytes:
     """All of a file. Raises `StorageError` that says why it cannot be read."""
-    with open_input(uri) as source, _explained("read", uri):
-        return source.read()
+
+    def attempt() -> bytes:
+        with _opened(uri) as source:
+            return source.read()
+
+    return _patiently("read", uri, attempt)
 
 
 def read_text(uri: str) -> str:
@@ -349,10 +409,14 @@ def open_atomic(uri: str) -> Iterator[IO[bytes]]:
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         with _write_errors(uri):
             yield spool
-        spool.seek(0)
         make_folder(parent(uri))
-        with _explained("write", uri), fs.open_output_stream(path, compression=None) as sink:
-            shutil.copyfileobj(spool, sink, 8 << 20)
+
+        def put() -> None:
+            spool.seek(0)
+            with fs.open_output_stream(path, compression=None) as sink:
+                shutil.copyfileobj(spool, sink, 8 << 20)
+
+        _patiently("write", uri, put)
 
 
 @contextmanager
@@ -373,20 +437,35 @@ def _local_atomic(uri: str, path: str) -> Iterator[IO[bytes]]:
     with _explained("write", uri):
         if os.path.isdir(path):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        os.makedirs(folder, exist_ok=True)
-        sink = _create(temporary)
+        sink = PatientWriter(uri, temporary, _create)
     try:
         with _write_errors(uri), sink:
-            yield sink
-            sink.flush()
-            os.fsync(sink.fileno())
-        with _explained("write", uri):
-            os.replace(temporary, path)
-            _sync_folder(folder)
+            yield cast(IO[bytes], sink)
+            sink.settle()
+        _patiently("write", uri, _Rename(temporary, path, sink.kept))
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+class _Rename:
+    """Gives the finished file its name; a server that went away may have done so before it could answer."""
+
+    def __init__(self, temporary: str, path: str, size: int) -> None:
+        self.temporary, self.path, self.size = temporary, path, size
+        self.failed = False
+
+    def __call__(self) -> None:
+        try:
+            os.replace(self.temporary, self.path)
+        except FileNotFoundError:
+            if not (self.failed and os.path.isfile(self.path) and os.path.getsize(self.path) == self.size):
+                raise
+        except OSError:
+            self.failed = True
+            raise
+        _sync_folder(os.path.dirname(self.path))
 
 
 def _create(path: str) -> IO[bytes]:
@@ -420,13 +499,16 @@ def write_json(uri: str, value: Any) -> None:
 def check_writable(uri: str) -> None:
     """Makes the folder, writes a small file there, reads it back and deletes it.
 
-    For the start of a run: an unwritable place is found before any work is done. Raises `UserError`
-    that names the place and the reason.
+    For the start of a run: an unwritable place is found before any work is done, and an address at which
+    nobody answers is not waited for. Raises `UserError` that names the place and the reason.
     """
     probe = join(uri, f".probe-{uuid.uuid4().hex[:8]}")
-    write_bytes_atomic(probe, b"probe")
-    try:
-        if read_bytes(probe) != b"probe":
-            raise UserError(f"{uri}: what is written there is not what is read back; choose another place")
-    finally:
-        delete(probe)
+    with at_most(FIRST_CONTACT_S):
+        write_bytes_atomic(probe, b"probe")
+        try:
+            if read_bytes(probe) != b"probe":
+                raise UserError(
+                    f"{uri}: what is written there is not what is read back; choose another place"
+                )
+        finally:
+            delete(probe)

@@ -1,19 +1,24 @@
-"""One simulator in one process: jobs in, finished rows or the reason why not out.
+"""Simulators in a process: jobs in, finished rows or the reason why not out.
 
-`SimulatorHost` knows no Ray and can be used as it is; `start_actor` makes a Ray actor of it.
+`SimulatorHost` holds one simulator, `SeveralHosts` several side by side in threads, for simulators that
+only wait. Both know no Ray and can be used as they are; `start_actor` makes a Ray actor of one.
 The simulator is created in `start`, not in the constructor, so that whoever waits can tell an
 actor that is not placed yet from a simulator that does not start.
 """
 
 from __future__ import annotations
 
+import importlib.abc
 import os
+import queue
 import resource
 import socket
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,8 +70,8 @@ class Answer:
     """What became of a job: `payload` is a one-row Arrow IPC stream of `imitation.records.SCHEMA`,
     or None with `error` (traceback text) or `unsupported` (sentences) saying why.
 
-    `seconds` of wall time and `cpu_seconds` of this process went into it; `rss_mb` is the process's
-    private memory (MiB) afterwards.
+    `seconds` of wall time and `cpu_seconds` of this process (of its thread, where others render beside
+    it) went into it; `rss_mb` is the process's private memory (MiB) afterwards.
     """
 
     scene_id: str
@@ -79,11 +84,17 @@ class Answer:
 
 
 class SimulatorHost:
-    """Holds one simulator and renders one job at a time, always in the thread that started it."""
+    """Holds one simulator and renders one job at a time, always in the thread that started it.
 
-    def __init__(self, spec: SimulatorSpec, threads: int = 1) -> None:
+    `threads` are the rasterizer's; `cpu_clock` tells the CPU seconds spent so far.
+    """
+
+    def __init__(
+        self, spec: SimulatorSpec, threads: int = 1, cpu_clock: Callable[[], float] = time.process_time
+    ) -> None:
         self._spec = spec
         self._threads = threads
+        self._cpu_clock = cpu_clock
         self._simulator: Simulator | None = None
         self._thread = 0
 
@@ -100,7 +111,8 @@ class SimulatorHost:
         self._thread = threading.get_ident()
         try:
             self._simulator = build_simulator(self._spec)
-            # Arrow imports pandas with the first row, seconds on a slow machine: not on a scene's time.
+            _keep_pandas_out()
+            # What Arrow prepares with its first row is not on a scene's time.
             encode_frame(Frame("warm-up", 1, 1, image=b"-"))
         except UserError as error:
             return replace(self.ping(), error=str(error), user_error=True)
@@ -110,7 +122,7 @@ class SimulatorHost:
 
     def render(self, job: SceneJob) -> Answer:
         """Renders a job. An exception of the simulator is an answer, not a crash."""
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), self._cpu_clock()
         payload: bytes | None = None
         error: str | None = None
         unsupported: tuple[str, ...] = ()
@@ -127,7 +139,7 @@ class SimulatorHost:
             job.scene.scene_id,
             payload,
             time.perf_counter() - wall,
-            time.process_time() - cpu,
+            self._cpu_clock() - cpu,
             private_memory_mb(),
             error,
             unsupported,
@@ -147,16 +159,57 @@ class SimulatorHost:
         return self._simulator
 
 
-def start_actor(spec: SimulatorSpec, threads: int = 1, **options: Any) -> Any:
-    """A new Ray actor of `SimulatorHost`, its handle; `options` are Ray's (num_cpus, ...).
+class SeveralHosts:
+    """Simulators side by side in one process, each in a thread of its own: `render` may be called from
+    as many threads at once. For simulators that wait (for a server elsewhere), not for those that
+    compute: Python runs one thread at a time."""
+
+    def __init__(self, spec: SimulatorSpec, threads: int, scenes: int) -> None:
+        # One worker each: a simulator is used from the thread that made it.
+        hosts = [SimulatorHost(spec, threads, time.thread_time) for _ in range(scenes)]
+        self._all = [(host, ThreadPoolExecutor(1)) for host in hosts]
+        self._idle: queue.SimpleQueue[tuple[SimulatorHost, ThreadPoolExecutor]] = queue.SimpleQueue()
+        for pair in self._all:
+            self._idle.put(pair)
+
+    def ping(self) -> Started:
+        """As `SimulatorHost.ping`."""
+        return self._all[0][0].ping()
+
+    def start(self) -> Started:
+        """Creates the simulators; the first error, if any does not start."""
+        started = [thread.submit(host.start) for host, thread in self._all]
+        answers = [future.result() for future in started]
+        return next((answer for answer in answers if answer.error is not None), answers[0])
+
+    def render(self, job: SceneJob) -> Answer:
+        """As `SimulatorHost.render`, by a simulator that is idle, or the next to be."""
+        host, thread = self._idle.get()
+        try:
+            return thread.submit(host.render, job).result()
+        finally:
+            self._idle.put((host, thread))
+
+    def close(self) -> None:
+        """Releases the simulators. Safe to call twice."""
+        for future in [thread.submit(host.close) for host, thread in self._all]:
+            future.result()
+
+
+def start_actor(spec: SimulatorSpec, threads: int = 1, scenes: int = 1, **options: Any) -> Any:
+    """A new Ray actor that renders `scenes` jobs at once, its handle; `options` are Ray's (num_cpus, ...).
 
     Ray never restarts it nor repeats a call: that is for the pool to decide.
     """
     import ray
 
-    # Ray runs a plain actor's calls in order, one at a time, in its process's main thread.
-    actor_class = ray.remote(SimulatorHost)
-    return actor_class.options(max_restarts=0, max_task_retries=0, **options).remote(spec, threads)
+    options |= {"max_restarts": 0, "max_task_retries": 0}
+    if scenes == 1:
+        # Ray runs a plain actor's calls in order, one at a time, in its process's main thread.
+        return ray.remote(SimulatorHost).options(**options).remote(spec, threads)
+    # One call more than there are simulators, so that the last one is never refused its thread.
+    several = ray.remote(SeveralHosts).options(max_concurrency=scenes + 1, **options)
+    return several.remote(spec, threads, scenes)
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -178,6 +231,29 @@ def decode_frame(payload: bytes) -> Frame:
     """The inverse of `encode_frame`."""
     (frame,) = frames_from_table(decode_table(payload))
     return frame
+
+
+class _NoPandas(importlib.abc.MetaPathFinder):
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("no pandas yet", name="pandas")
+
+
+def _keep_pandas_out() -> None:
+    """Lets Arrow look for pandas now and not find it.
+
+    Arrow imports pandas with the first Python value that it converts: 2 s of CPU and 36 MiB of a slow
+    machine, in each of hundreds of processes that need none. A simulator that imports pandas itself has
+    done so by now, or does so later as ever; Arrow's own `to_pandas` still finds it.
+    """
+    if "pandas" in sys.modules:
+        return
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def private_memory_mb() -> float:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import re
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,13 +62,34 @@ def build_simulator(spec: SimulatorSpec) -> Simulator:
     """
     name = check_simulator_name(spec.simulator)
     factory = SIMULATORS[name] if name in SIMULATORS else _imported(name)
-    simulator = factory(**spec.options)
+    simulator = factory(**{key: from_environment(key, value) for key, value in spec.options.items()})
     if not isinstance(simulator, Simulator):
         raise UserError(
             f"simulator {name!r}: its factory gave a value of type {type(simulator).__name__!r}, which "
             "lacks a part of sim_actors.simulator.Simulator (name, version, render, supports, close)"
         )
     return simulator
+
+
+def from_environment(key: str, value: Any) -> Any:
+    """An option with each `${env:NAME}` in it replaced by that variable of this process: a secret never
+    stands in a configuration. Raises UserError where there is no such variable."""
+    if isinstance(value, Mapping):
+        return {name: from_environment(f"{key}.{name}", inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [from_environment(key, inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+
+    def variable(match: re.Match[str]) -> str:
+        if (found := os.environ.get(match[1])) is None:
+            raise UserError(
+                f"simulate.options.{key} asks for the environment variable {match[1]}, which is not set "
+                f"where the simulator runs, on {socket.gethostname()}"
+            )
+        return found
+
+    return re.sub(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}", variable, value)
 
 
 def _imported(path: str) -> Callable[..., Simulator]:

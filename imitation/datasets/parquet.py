@@ -106,7 +106,7 @@ def part_files(uri: str, problems: Problems | None = None) -> list[str]:
     for fault in faults:
         with _handed_on(problems):
             raise fault
-    parts = [file for file in files if file.endswith(".parquet")]
+    parts = [file for file in files if storage.name_of(file).endswith(".parquet")]
     if not parts:
         raise UserError(f"{uri}: there is no .parquet file in this folder")
     return parts

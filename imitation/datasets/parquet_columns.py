@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation import storage
+from imitation.pickles import refuse_pickles
 from imitation.records import CONDITIONS_TYPE, SCHEMA, conditions_from_row, conditions_to_row
 from imitation.settings import DataError
 
@@ -41,6 +42,8 @@ def open_parquet(uri: str, **options: Any) -> Iterator[pq.ParquetFile]:
             source = stack.enter_context(storage.open_input(uri))
         with readable(uri):
             file = pq.ParquetFile(source, **options)
+            schema = file.schema_arrow
+        refuse_pickles(schema, uri)
         yield file
 
 

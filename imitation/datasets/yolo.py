@@ -215,7 +215,7 @@ class YoloReader(SplitReader):
         if storage.is_folder(place):
             files, faults = files_below(place)
             strays.extend(faults)
-            yield from (uri for uri in files if uri.lower().endswith(SUFFIXES))
+            yield from (uri for uri in files if storage.name_of(uri).lower().endswith(SUFFIXES))
             return
         for number, line in enumerate(lines_of(storage.read_text(place)), start=1):
             if not (name := line.strip()):

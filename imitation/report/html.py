@@ -34,7 +34,7 @@ def render_report(
 
     Whatever comes from data is escaped, and the page forbids itself to load anything.
     """
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         summary=summary,
         run=summary.run,
@@ -72,7 +72,7 @@ def _suspect_entry(item: GalleryItem, stand_in: bool) -> Entry:
     return replace(build_entry(item, stand_in), headline=f"{item.failure.predicted}, not labelled?")
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     folder = importlib.resources.files("imitation.report")
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),

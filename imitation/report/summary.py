@@ -100,8 +100,8 @@ class SetAsideScene(Record):
 
     scene_id: str = Field(description="the scene's id")
     kind: str = Field(
-        description='how the last attempt ended: "raised", "crashed", "hung", "unsupported", or "rejected": '
-        "rendered, but not what was asked for"
+        description='how the last attempt ended: "raised", "crashed", "hung", "unsupported", "lost", or '
+        '"rejected": rendered, but not what was asked for'
     )
     reason: str = Field(description="the cause, in words")
     attempts: int = Field(ge=0, description="how often it was tried")
@@ -136,6 +136,19 @@ class Simulated(Record):
     )
 
 
+class Time(Record):
+    """Where a cycle's wall time went, s: the stages' own work, and the rest (docs/observing.md)."""
+
+    wall: Seconds = Field(description="from the end of the cycle before to the end of this one")
+    training: Seconds = Field(description="steps of all its trainings, waiting for batches included")
+    rendering: Seconds = Field(description="finished scenes in their simulators, divided by the simulators")
+    evaluation: Seconds = Field(description="detector actors at work, divided by their number; metrics")
+    analysis: Seconds = Field(description="choosing requests; slices, intervals, failure modes")
+    orchestration: Seconds = Field(
+        description="the rest: processes that start, scheduling, idle actors, reading and committing files"
+    )
+
+
 class Cycle(Record):
     """One cycle: trained on `real_frames` + `synthetic_frames`, then evaluated. The baseline is cycle 0."""
 
@@ -156,6 +169,7 @@ class Cycle(Record):
     mined: Mined | None = Field(description="failures mined for the next cycle; null if none follows")
     simulated: Simulated | None = Field(description="synthetic frames it added; null for the baseline")
     seconds: dict[str, Seconds] = Field(description="stage -> seconds of wall time")
+    time: Time | None = Field(None, description="where its wall time went; null in older summaries")
     stop_reason: str | None = Field(description="why the loop stopped; set on the last cycle only")
     best: bool = Field(description="true for the one cycle that did best on stop")
     protocols: dict[str, Protocols] | None = Field(
@@ -195,6 +209,7 @@ class Cycle(Record):
         steps: int,
         images_seen: int,
         seconds: Mapping[str, float],
+        time: Mapping[str, float] | None = None,
         mined: Mapping[str, Any] | None = None,
         simulated: Mapping[str, Any] | None = None,
         protocols: Mapping[str, Any] | None = None,
@@ -237,6 +252,7 @@ class Cycle(Record):
             mined=None if mined is None else Mined.model_validate(dict(mined)),
             simulated=None if simulated is None else Simulated.model_validate(dict(simulated)),
             seconds=dict(seconds),
+            time=None if time is None else Time.model_validate(dict(time)),
             stop_reason=None,
             best=False,
         )

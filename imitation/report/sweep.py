@@ -14,7 +14,6 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from imitation import storage
-from imitation.report.html import DATA_KINDS, _environment, duration
 from imitation.report.record import Count, Fraction, Record, Seconds
 from imitation.report.table import DASH, STAND_IN, Table, points
 
@@ -105,9 +104,8 @@ class SweepResults(Record):
     @property
     def noise(self) -> float | None:
         """The largest difference on stop between a baseline and its twin of another seed."""
-        return max(
-            (abs(b.stop - b.twin_stop) for b in self.baselines if b.twin_stop is not None), default=None
-        )
+        twins = [abs(b.stop - b.twin_stop) for b in self.baselines if b.twin_stop is not None]
+        return max(twins, default=None)
 
     @model_validator(mode="after")
     def _agrees(self) -> SweepResults:
@@ -131,8 +129,9 @@ def read_sweep(uri: str) -> SweepResults:
 
 
 def short_names(keys: list[str]) -> dict[str, str]:
-    """Settings by their last names, as far as those are unique."""
+    """Settings by their last names, as far as those tell them apart: "name" alone says nothing."""
     last = Counter(key.rsplit(".", 1)[-1] for key in keys)
+    last["name"] += 1
     return {key: leaf if last[leaf := key.rsplit(".", 1)[-1]] == 1 else key for key in keys}
 
 
@@ -143,9 +142,10 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def settings_text(settings: Mapping[str, Any], keys: list[str]) -> str:
-    names = short_names(keys)
-    return ", ".join(f"{names[key]} {value_text(settings[key])}" for key in keys)
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """A trial's settings in a few words."""
+    names = short_names(list(settings))
+    return ", ".join(f"{names[key]} {value_text(value)}" for key, value in settings.items())
 
 
 def build_table(results: SweepResults) -> Table:
@@ -155,12 +155,8 @@ def build_table(results: SweepResults) -> Table:
     rest = [trial for trial in results.trials if trial.best_stop is None]
     return Table(
         heading=(
-            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {METRICS[results.metric]}, points",
-            *(
-                [STAND_IN.replace("the order of the rows below", "the order below")]
-                if results.stand_in
-                else []
-            ),
+            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {METRICS[results.metric]}",
+            *([STAND_IN] if results.stand_in else []),
         ),
         groups=(("", 1), ("settings", len(names)), ("best on stop", 3), ("", 2)),
         columns=("trial", *names.values(), "mAP", "cycle", "synthetic", "seconds", "status"),
@@ -185,8 +181,8 @@ def _row(trial: Trial, results: SweepResults) -> tuple[str, ...]:
 def notes(results: SweepResults) -> list[str]:
     """What a reader of the table must know."""
     found = [
-        "Everything here is measured on stop, which chose the best trial and its cycle. test took no part and "
-        "is not shown."
+        "Points (0 to 100) on stop, which chose the best trial and its cycle. test took no part and is not "
+        "shown."
     ]
     if len(results.trials) > 1:
         found.append(
@@ -195,11 +191,11 @@ def notes(results: SweepResults) -> list[str]:
         )
     if results.noise is not None:
         found.append(
-            f"Chance: two baselines that differ in their seed alone lie up to {100 * results.noise:.1f} points "
+            f"Chance: baselines that differ in their seed alone lie up to {points(results.noise)} points "
             "apart on stop. Trials that differ by less are not told apart."
         )
     shared = ", ".join(
-        f"{b.key} for {_count(b.trials, 'trial')} ({duration(b.seconds)})" for b in results.baselines[:4]
+        f"{b.key} for {_count(b.trials, 'trial')} ({b.seconds:.0f} s)" for b in results.baselines[:4]
     )
     more = f" and {len(results.baselines) - 4} more" if len(results.baselines) > 4 else ""
     if results.baselines:
@@ -220,22 +216,20 @@ def _count(number: int, noun: str) -> str:
 def render_sweep(results: SweepResults, best: str | None = None, config: str = "") -> str:
     """The report of a sweep as HTML: one file, without a script, that loads nothing. `best` is the text of
     best.yaml, `config` that of the sweep's configuration."""
+    from imitation.report.html import DATA_KINDS, environment
     from imitation.report.sweep_plots import build_sweep_plots
 
-    template = _environment().get_template("sweep.html.j2")
-    chosen = results.chosen
+    template = environment().get_template("sweep.html.j2")
     return template.render(
         results=results,
         table=build_table(results),
-        chosen=chosen,
+        chosen=results.chosen,
         gain=_gain(results),
         plots=build_sweep_plots(results),
         status=Counter(trial.status for trial in results.trials),
         seconds=sum(trial.seconds for trial in results.trials) + sum(b.seconds for b in results.baselines),
         metric=METRICS[results.metric],
-        stand_in=STAND_IN.replace("the order of the rows below", "the order below")
-        if results.stand_in
-        else None,
+        stand_in=STAND_IN if results.stand_in else None,
         data_kind=DATA_KINDS.get(results.data_kind, results.data_kind),
         best=best,
         config=config,

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from imitation.report.svg import FAINT, INK, SERIES, STYLE, SURFACE, Plot, figure, finished, legend, short
 from imitation.report.sweep import SweepResults, Trial, TrialCycle, settings_text, short_names, value_text
@@ -16,6 +16,7 @@ from imitation.report.sweep import SweepResults, Trial, TrialCycle, settings_tex
 NAMED = 3  # the best trials have a colour and a name, the others are grey
 OTHERS = SERIES[6]
 PAPER_CAP = 0.5
+TALL = 3.6  # inches, with the names of the best above
 MAX_SETTINGS = 8
 MIN_SPAN = 10.0  # points on the vertical axis, at least: noise is not to look like a trend
 WIDE = 20.0  # from the largest to the smallest number of a setting: beyond, its axis is logarithmic
@@ -34,7 +35,7 @@ def build_sweep_plots(results: SweepResults) -> list[Plot]:
 
 
 def _over_cycles(results: SweepResults) -> Plot:
-    page, axes = figure()
+    page, axes = figure(height=TALL)
     _lines(axes, results, lambda cycle: cycle.cycle)
     twins = [100 * b.twin_stop for b in results.baselines if b.twin_stop is not None]
     if twins:
@@ -43,7 +44,7 @@ def _over_cycles(results: SweepResults) -> Plot:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("cycle (0: the baseline)")
     axes.set_xlim(-0.3, max(len(trial.cycles) for trial in results.ranked) - 0.7)
-    legend(page, 2)
+    legend(page, 1)
     return finished(
         "over-cycles",
         "Stop score over the cycles",
@@ -55,13 +56,13 @@ def _over_cycles(results: SweepResults) -> Plot:
 
 
 def _over_ratio(results: SweepResults) -> Plot:
-    page, axes = figure()
+    page, axes = figure(height=TALL)
     _lines(axes, results, lambda cycle: cycle.synthetic_ratio)
     axes.set_xlabel("synthetic frames per real frame")
     if max(cycle.synthetic_ratio for trial in results.ranked for cycle in trial.cycles) > PAPER_CAP:
         axes.axvline(PAPER_CAP, color=INK, linewidth=1, linestyle=":", label="the paper's cap")
     axes.set_xlim(left=0)
-    legend(page, 2)
+    legend(page, 1)
     return finished(
         "over-ratio",
         "Stop score over synthetic data",
@@ -72,12 +73,12 @@ def _over_ratio(results: SweepResults) -> Plot:
 
 
 def _lines(axes: Axes, results: SweepResults, x: Callable[[TrialCycle], float]) -> None:
-    for rank, trial in reversed(list(enumerate(results.ranked))):
+    for rank, trial in enumerate(results.ranked):
         xs = [x(cycle) for cycle in trial.cycles]
         ys = [100 * cycle.stop for cycle in trial.cycles]
         named = rank < NAMED
         color = SERIES[rank] if named else OTHERS
-        label = short(settings_text(trial.settings, results.settings), 40) if named else None
+        label = short(f"{rank + 1}. {settings_text(trial.settings)}", 64) if named else None
         axes.plot(
             xs,
             ys,
@@ -94,16 +95,8 @@ def _lines(axes: Axes, results: SweepResults, x: Callable[[TrialCycle], float]) 
     best = results.chosen
     if best is not None and best.best_cycle is not None:
         at = best.cycles[best.best_cycle]
-        axes.plot(
-            x(at),
-            100 * at.stop,
-            "o",
-            markersize=11,
-            color=INK,
-            fillstyle="none",
-            markeredgewidth=1.2,
-            zorder=6,
-        )
+        ring: dict[str, Any] = {"markersize": 11, "fillstyle": "none", "markeredgewidth": 1.2}
+        axes.plot(x(at), 100 * at.stop, "o", color=INK, zorder=6, **ring)
     _score_axis(axes, results)
 
 
@@ -111,7 +104,7 @@ def _score_axis(axes: Axes, results: SweepResults) -> None:
     scores = [100 * cycle.stop for trial in results.ranked for cycle in trial.cycles]
     scores += [100 * b.twin_stop for b in results.baselines if b.twin_stop is not None]
     low, high = min(scores), max(scores)
-    middle, half = (low + high) / 2, max(1.15 * (high - low), MIN_SPAN) / 2
+    middle, half = (low + high) / 2, max(1.3 * (high - low), MIN_SPAN) / 2
     axes.set_ylim(max(-1.0, middle - half), min(101.0, middle + half))
     axes.set_ylabel("stop mAP, points")
 
@@ -126,6 +119,8 @@ def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
         xs = [float(value) for value in values]
         if min(xs) > 0 and max(xs) / min(xs) >= WIDE:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         names = list(dict.fromkeys(value_text(value) for value in values))
         xs = [names.index(value_text(value)) for value in values]
@@ -157,6 +152,6 @@ def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
 def _spoken(results: SweepResults, at: Callable[[TrialCycle], str]) -> str:
     def line(trial: Trial) -> str:
         scores = ", ".join(f"{at(cycle)} {100 * cycle.stop:.1f}" for cycle in trial.cycles)
-        return f"{settings_text(trial.settings, results.settings)}: {scores}"
+        return f"{settings_text(trial.settings)}: {scores}"
 
     return "; ".join(line(trial) for trial in results.ranked[:20])

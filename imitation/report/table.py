@@ -11,6 +11,7 @@ from imitation.report.summary import Cycle, Summary
 
 DASH = "–"  # no value: the category has no object on the split
 MARK = "▸"
+TIME_PARTS = ("training", "rendering", "evaluation", "analysis", "orchestration")
 MAX_CATEGORIES = 10  # columns of AP; beyond, a table has mAP alone
 STAND_IN = (
     "A demonstration of one seed on an embedded stand-in world, not on real data: one seed is no "
@@ -83,6 +84,7 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         "is better: of what there is to judge, the share that is wrong at the operating threshold.",
         noise_note(summary),
         *seed_notes(summary),
+        *time_notes(summary),
     ]
     if not with_categories:
         notes.insert(2, f"{len(summary.categories)} categories: their AP is in report.html and summary.json.")
@@ -123,6 +125,18 @@ def seed_notes(summary: Summary) -> list[str]:
         f"Chance: trained again on the same data, from seed {summary.churn.seed}, the baseline has a mAP "
         f"of {' and '.join(parts)}. Gains of that size mean nothing."
     ]
+
+
+def time_notes(summary: Summary) -> list[str]:
+    """How much of the cycles' time was no stage's own work, where that is known of all of them."""
+    times = [entry.time for entry in summary.cycles]
+    known = [time for time in times if time is not None]
+    wall = sum(time.wall for time in known)
+    if len(known) < len(times) or not wall:
+        return []
+    shares = [(name, sum(getattr(time, name) for time in known) / wall) for name in TIME_PARTS]
+    spent = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares)
+    return [f"Of {wall:.0f} s in all cycles: {spent}."]
 
 
 def _count(number: int, noun: str) -> str:

@@ -102,6 +102,11 @@ class TrainSettings(Settings):
     checkpoint_every: int = Field(
         100, ge=0, description="steps between checkpoints that a killed training continues from; 0: none"
     )
+    max_restarts: int = Field(
+        3,
+        ge=0,
+        description="restarts of a training whose workers die, without a new checkpoint between them",
+    )
     report_every: int = Field(5, ge=1, description="steps between progress reports")
 
     @model_validator(mode="after")

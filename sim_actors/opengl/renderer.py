@@ -12,6 +12,7 @@ from imitation.settings import UserError
 from sim_actors.estimate import NEAR, projected_box
 from sim_actors.opengl.composite import compose
 from sim_actors.opengl.context import Device
+from sim_actors.opengl.devices import device_index
 from sim_actors.opengl.families import FAMILIES
 from sim_actors.opengl.family import Family
 from sim_actors.opengl.light import time_of_day
@@ -134,7 +135,7 @@ class OpenGLSimulator(Simulator):
             raise RuntimeError("this OpenGLSimulator is closed; create another one")
         if self._device is None:
             s = self.settings
-            self._device = Device(s.shadow_map, s.device, s.threads)
+            self._device = Device(s.shadow_map, device_index(s.device), s.threads)
         return self._device
 
     def _label(self, seen: Seen, scene: Scene) -> Object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,7 +22,9 @@ class RendererSettings(Settings):
     ignore_occlusion_above: float = Field(
         0.9, ge=0.0, le=1.0, description="A labelled object that others hide more than this is ignored."
     )
-    device: int = Field(0, ge=0, description="EGL device to render on, where a machine has several.")
+    device: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        "auto", description="EGL device to render on; auto: the GPU that Ray gave, else the first device."
+    )
     threads: int | None = Field(
         None, ge=0, le=16, description="Mesa's software rasterizer threads (0: none beside the caller)."
     )

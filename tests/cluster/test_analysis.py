@@ -1,5 +1,6 @@
 """What is said of a cycle: modes kept, failures followed, chance beside them, suspects named."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,37 @@ def test_failures_are_followed_and_what_persists_says_whether_frames_were_render
     assert [m["mode"] for m in second["found_modes"]["table"]] == [
         m["mode"] for m in told(cycles, 0)["found_modes"]["table"]
     ]
+
+
+def test_policies_that_learn_are_told_what_became_of_what_they_answered(cycles, tmp_path):
+    """`m0#missed-o1` is fixed without a frame, `m1#missed-o1` persists with one; the false detection that
+    stays is of a mode of its own."""
+    image = encode_png(np.zeros((4, 4, 3), np.uint8))
+    origin = Origin(1, "m1", ("m1#missed-o1",), "adaptive", "{}", "toy", "1", 0)
+    synthetic = str(tmp_path / "synthetic.parquet")
+    write_frames([Frame("s0", 4, 4, image=image, origin=origin)], synthetic)
+    rows = {row["mode"]: row for row in told(cycles, 1, synthetic)["feedback"]}
+    assert rows["car, missed, plain"] == {
+        "cycle": 1, "mode": "car, missed, plain", "fed": 1, "fed_fixed": 0, "unfed": 1, "unfed_fixed": 1
+    }  # fmt: skip
+    assert rows["car, background, plain"]["unfed"] == 1
+    assert json.loads(json.dumps(rows)) == rows
+
+
+def test_chance_is_counted_between_the_twins_on_stop_alone(cycles):
+    """The baseline misses three cars on stop, of which its twin misses none; on test as well, but that
+    decides nothing."""
+    first = told(cycles, 0)
+    assert first["chance"] == {"car, missed, plain": (3, 3)}
+    assert first["feedback"] == []
+
+
+def test_suspected_label_errors_are_no_failures_that_went_unanswered(cycles, tmp_path):
+    from imitation.modes import Modes
+
+    modes = Modes.from_json(told(cycles, 0)["found_modes"])
+    after = analyse_cycle(
+        load_defaults(), CATEGORIES, cycles[1], [cycles[0]], modes, None, None, np.random.default_rng(0),
+        frozenset({"m0#background-d2", "m0#background-d1"}),
+    )  # fmt: skip
+    assert {row["mode"] for row in after["feedback"]} == {"car, missed, plain"}

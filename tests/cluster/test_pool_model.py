@@ -1,159 +1,39 @@
 """The pool against a simulated Ray in virtual time: any mixture of crashes, hangs and errors."""
 
-import math
-from collections import Counter, deque
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ray.exceptions import ActorDiedError
 
-import cluster.pool as pool_module
+from cluster import pool_size
 from cluster.backlog import Backlog, SetAside
-from cluster.pool import GIVE_UP_AFTER, SimulatorPool
+from cluster.pool import SimulatorPool
 from cluster.simulate_settings import SimulateSettings
+from cluster.verdicts import GIVE_UP_AFTER, LOST_LIMIT
 from imitation.settings import UserError
-from sim_actors.actor import Answer, Started
 from sim_actors.factory import SimulatorSpec
+from tests.cluster.fake_ray import FakeRay
 from tests.sim_actors.toy_simulators import make_jobs
 
-SCENE_S = 1.0
+
+def make_pool(**options):
+    chosen = {"scene_timeout_s": 20, "startup_timeout_s": 30} | options
+    return SimulatorPool(SimulatorSpec("toy:x"), SimulateSettings(**chosen))
 
 
-class FakeRef:
-    def __init__(self) -> None:
-        self.value = self.finished = None
-
-
-class Call:
-    def __init__(self, actor, name):
-        self.actor, self.name = actor, name
-
-    def remote(self, *args):
-        return self.actor.submit(self.name, args)
-
-
-class FakeActor:
-    """Handles its calls in order. `scripts` gives what each attempt at a scene does: "ok", "raise",
-    "hang", "crash", "crash!" (at once, so that the answer before it dies with the process), or "lost"
-    (its node goes away)."""
-
-    def __init__(self, world):
-        self.world, self.calls, self.last = world, deque(), None
-        self.free_at, self.dead, self.rendered = world.now, False, 0
-        for name in ("ping", "start", "render", "close"):
-            setattr(self, name, Call(self, name))
-
-    def submit(self, name, args):
-        ref = FakeRef()
-        if self.dead:
-            ref.finished, ref.value = self.world.now, ActorDiedError()
-        else:
-            self.calls.append([ref, name, args, self.world.now, None])
-        return ref
-
-    def next_end(self):
-        """When the head call ends; begins it if it has not begun."""
-        if self.dead or not self.calls:
-            return math.inf
-        call = self.calls[0]
-        _, name, args, submitted, begun = call
-        if begun is None:
-            begin = max(self.free_at, submitted)
-            if name != "render":
-                call[4] = (begin + 0.5, "ok")
-            else:
-                self.rendered += 1
-                deed = self.world.attempt(args[0].scene.scene_id)
-                call[4] = {
-                    "hang": (math.inf, deed), "crash!": (begin, deed)
-                }.get(deed, (begin + SCENE_S, deed))  # fmt: skip
-        return call[4][0]
-
-    def end_head(self):
-        ref, name, args, _, (end, deed) = self.calls.popleft()
-        self.free_at = end
-        if deed == "lost":
-            self.world.gone.add(id(self))
-        if deed.startswith("crash") or deed == "lost":
-            unsent = self.last if deed == "crash!" and self.last and not self.last.seen else None
-            self.die([ref, *([unsent] if unsent else [])])
-            return
-        ref.finished, ref.seen = end, False
-        if name == "render":
-            self.last = ref
-            scene_id = args[0].scene.scene_id
-            payload = b"frame" if deed == "ok" else None
-            ref.value = Answer(scene_id, payload, SCENE_S, SCENE_S, 10.0, None if payload else "raised")
-        else:
-            ref.value = Started("host", 1, str(id(self)), "toy", "1")
-
-    def die(self, refs=()):
-        self.dead = True
-        for ref in [*refs, *(call[0] for call in self.calls)]:
-            ref.finished, ref.value = self.world.now, ActorDiedError()
-        self.calls.clear()
-
-
-class FakeRay:
-    def __init__(self, scripts):
-        self.scripts = {scene_id: list(script) for scene_id, script in scripts.items()}
-        self.now, self.actors, self.attempts, self.gone = 0.0, [], Counter(), set()
-
-    def attempt(self, scene_id):
-        self.attempts[scene_id] += 1
-        script = self.scripts.get(scene_id, ["ok"])
-        return script.pop(0) if len(script) > 1 else script[0]
-
-    def start_actor(self, *args, **options):
-        self.actors.append(FakeActor(self))
-        return self.actors[-1]
-
-    def wait(self, refs, num_returns=1, timeout=None):
-        until = self.now + timeout
-        while not any(ref.finished is not None for ref in refs):
-            actor = min(self.actors, key=FakeActor.next_end)
-            end = actor.next_end()
-            if end > until:
-                self.now = until
-                break
-            self.now = max(self.now, end)
-            actor.end_head()
-            # What follows at the same moment happens before anybody can look.
-            while actor.next_end() <= self.now:
-                actor.end_head()
-        ready = [ref for ref in refs if ref.finished is not None]
-        return ready[:num_returns], [ref for ref in refs if ref not in ready[:num_returns]]
-
-    def get(self, ref):
-        ref.seen = True
-        if isinstance(ref.value, Exception):
-            raise ref.value
-        return ref.value
-
-    def kill(self, actor):
-        if not actor.dead:
-            actor.die()
-
-    def nodes(self):
-        return [{"NodeID": str(id(actor)), "Alive": id(actor) not in self.gone} for actor in self.actors]
-
-
-def run(scripts, count, actors, **options):
+def run(scripts, count, actors, per_node=1, **options):
     """(outcomes, fake ray, pool) of rendering `count` jobs with the given misdeeds."""
-    fake = FakeRay(scripts)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool_module, "ray", fake)
-        patch.setattr(pool_module, "start_actor", fake.start_actor)
-        patch.setattr(pool_module.time, "monotonic", lambda: fake.now)
-        chosen = SimulateSettings(actors=actors, scene_timeout_s=20, startup_timeout_s=30, **options)
-        pool = SimulatorPool(SimulatorSpec("toy:x"), chosen)
+    fake = FakeRay(scripts, per_node=per_node)
+    with fake.in_place():
+        pool = make_pool(actors=actors, **options)
         outcomes = list(pool.render(make_jobs(count)))
         pool.close()
     return outcomes, fake, pool
 
 
 deeds = st.lists(st.sampled_from(["ok", "raise", "crash", "crash!", "hang"]), min_size=1, max_size=4)
+deeds_side_by_side = st.lists(
+    st.sampled_from(["ok", "raise", "crash", "crash!", "hang", "freeze", "lost"]), min_size=1, max_size=4
+)
 
 
 @settings(deadline=None)
@@ -185,6 +65,64 @@ def test_every_scene_comes_out_once_and_the_innocent_are_never_set_aside(
     assert all(actor.dead and actor.rendered <= recycle for actor in fake.actors)
 
 
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.integers(1, 29), deeds_side_by_side, max_size=5),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(2, 5),
+    st.integers(1, 3),
+    st.integers(1, 12),
+)
+def test_side_by_side_too_every_scene_comes_out_once_and_the_innocent_are_never_set_aside(
+    misdeeds, actors, per_node, scenes, attempts, recycle
+):
+    scripts = {f"s{i:03d}": script for i, script in misdeeds.items()}
+    outcomes, fake, pool = run(
+        scripts, 30, actors, per_node, scenes_per_actor=scenes, max_attempts=attempts, recycle_after=recycle
+    )
+    assert sorted(outcome.scene_id for outcome in outcomes) == [f"s{i:03d}" for i in range(30)]
+    for outcome in outcomes:
+        script = scripts.get(outcome.scene_id, ["ok"])
+        if set(script) <= {"ok", "lost"} and isinstance(outcome, SetAside):
+            assert outcome.kind == "lost"  # with whoever took the node down, again and again
+            assert any("lost" in script for script in scripts.values())
+        if "ok" not in script:
+            assert isinstance(outcome, SetAside)
+    assert pool.counts.rendered + pool.counts.set_aside == 30
+    assert all(actor.dead and actor.rendered <= recycle for actor in fake.actors)
+
+
+def test_of_scenes_side_by_side_in_a_process_that_died_none_is_blamed_before_it_is_tried_alone():
+    outcomes, fake, pool = run({"s002": ["crash"]}, 8, actors=1, scenes_per_actor=4, max_attempts=1)
+    (aside,) = [outcome for outcome in outcomes if isinstance(outcome, SetAside)]
+    assert (aside.scene_id, aside.kind, aside.attempts) == ("s002", "crashed", 1)
+    # Once among four and once alone; the others of the four once more, and nobody else.
+    assert fake.attempts["s002"] == 2
+    assert pool.counts.crashes == 2
+    assert [fake.attempts[f"s{i:03d}"] for i in range(4, 8)] == [1, 1, 1, 1]
+
+
+def test_a_scene_that_freezes_its_process_is_found_though_others_are_overdue_with_it():
+    outcomes, fake, _ = run({"s003": ["freeze"]}, 8, actors=1, scenes_per_actor=4, max_attempts=1)
+    (aside,) = [outcome for outcome in outcomes if isinstance(outcome, SetAside)]
+    assert (aside.scene_id, aside.kind) == ("s003", "hung")
+    assert fake.attempts["s003"] == 2
+
+
+def test_a_crash_lets_only_one_actor_run_empty():
+    """While a suspect waits for an actor of its own, the other actors stay full."""
+    fake = FakeRay({"s000": ["crash", "ok"]})
+    idle_s = []
+    with fake.in_place():
+        pool = make_pool(actors=6, max_in_flight=2)
+        for _ in pool.render(make_jobs(200)):
+            ready = [slot for slot in pool._slots if slot.state == "ready"]
+            idle_s.append(sum(len(slot.scenes) < 2 for slot in ready))
+    assert len(idle_s) == 200
+    assert max(idle_s[:150]) <= 2 + 1  # of two suspects, and one that has just finished
+
+
 def test_a_scene_queued_behind_a_crash_is_not_blamed():
     outcomes, fake, pool = run({"s003": ["crash"]}, 8, actors=1)
     (aside,) = [outcome for outcome in outcomes if isinstance(outcome, SetAside)]
@@ -211,40 +149,106 @@ def test_a_node_that_goes_away_is_nobodys_fault():
     assert pool.counts.crashes == pool.counts.retries == 0
 
 
-def test_a_slow_consumer_is_not_taken_for_a_hang():
-    fake = FakeRay({})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool_module, "ray", fake)
-        patch.setattr(pool_module, "start_actor", fake.start_actor)
-        patch.setattr(pool_module.time, "monotonic", lambda: fake.now)
-        pool = SimulatorPool(SimulatorSpec("toy:x"), SimulateSettings(actors=2, scene_timeout_s=20))
-        for _ in pool.render(make_jobs(10)):
+def test_with_a_node_all_its_actors_are_given_up_though_only_one_connection_broke():
+    outcomes, fake, pool = run({"s005": ["lost", "ok"]}, 30, actors=4, per_node=2)
+    assert len(outcomes) == pool.counts.rendered == 30
+    assert 2 < pool.counts.lost <= 2 * pool.settings.max_in_flight
+    assert pool.counts.hangs == pool.counts.crashes == 0
+    assert fake.now < pool.settings.scene_timeout_s  # nobody waited for the silent one
+
+
+def test_a_scene_whose_nodes_go_away_whenever_it_renders_is_set_aside_in_the_end():
+    outcomes, fake, _ = run({"s003": ["lost"]}, 8, actors=2)
+    (aside,) = [outcome for outcome in outcomes if isinstance(outcome, SetAside)]
+    assert (aside.scene_id, aside.kind) == ("s003", "lost")
+    assert "its node went away each time" in aside.reason
+    assert fake.attempts["s003"] == LOST_LIMIT + 1
+
+
+def test_the_pool_grows_with_the_cluster_and_shrinks_with_it():
+    sizes, counts = {}, {}
+    events = [
+        (20, lambda ray: ray.cpus.update(c=4)),
+        (40, lambda ray: ray.leave("b")),
+        (60, lambda ray: ray.leave("c")),
+    ]
+    fake = FakeRay(cpus={"a": 2, "b": 2}, events=events)
+    with fake.in_place():
+        pool = make_pool(actors="auto")
+        for _ in pool.render(make_jobs(400)):
+            sizes[int(fake.now)] = len(pool.pids())
+            # Those that wait for a place are not alive anywhere: after a while nobody waits in vain.
+            counts[int(fake.now)] = sum(not actor.dead for actor in fake.actors)
+        looks = fake.looks
+    moments = (19, 39, 59, 79)
+    assert [sizes[second] for second in moments] == [counts[second] for second in moments] == [3, 7, 5, 2]
+    assert pool.counts.rendered == 400
+    assert pool.counts.lost >= 2
+    assert pool.counts.crashes == pool.counts.hangs == 0
+    assert looks <= fake.now / pool_size.LOOK_S + 10  # now and then, not at each step
+
+
+def test_all_nodes_may_go_for_a_while():
+    def back(ray):
+        ray.cpus.update(d=3)
+
+    fake = FakeRay(cpus={"a": 3}, events=[(10, lambda ray: ray.leave("a")), (200, back)])
+    with fake.in_place():
+        pool = make_pool(actors="auto", placement_timeout_s=300)
+        assert len(list(pool.render(make_jobs(60)))) == 60
+    assert fake.now > 200
+    assert pool.counts.rendered == 60
+    assert pool.counts.crashes == pool.counts.hangs == 0
+
+
+def test_a_cluster_that_stays_empty_is_said():
+    fake = FakeRay(cpus={"a": 3}, events=[(10, lambda ray: ray.leave("a"))])
+    with fake.in_place():
+        pool = make_pool(actors="auto", placement_timeout_s=300)
+        seen = []
+        with pytest.raises(UserError, match="found no place for a simulator within 300 s"):
+            seen.extend(pool.render(make_jobs(60)))
+    assert fake.now > 300
+
+
+@pytest.mark.parametrize("scenes", [1, 8])
+def test_a_slow_consumer_is_not_taken_for_a_hang(scenes):
+    fake = FakeRay()
+    with fake.in_place():
+        pool = make_pool(actors=2, scenes_per_actor=scenes)
+        for _ in pool.render(make_jobs(40)):
             fake.now += 1000  # far beyond every deadline
             for actor in fake.actors:
                 while actor.next_end() <= fake.now:
-                    actor.end_head()
+                    actor.end_next()
     assert pool.counts.hangs == 0
-    assert pool.counts.rendered == 10
+    assert pool.counts.rendered == 40
 
 
-def test_jobs_are_pulled_only_as_actors_have_room():
+@pytest.mark.parametrize(("actors", "scenes", "in_flight"), [(2, 1, 2), (3, 8, 2), (64, 4, 2)])
+def test_while_the_caller_is_busy_no_more_is_begun_than_may_be_in_flight(actors, scenes, in_flight):
     pulled = []
 
     def jobs():
-        for job in make_jobs(50):
+        for job in make_jobs(1000):
             pulled.append(job)
             yield job
 
-    fake = FakeRay({})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool_module, "ray", fake)
-        patch.setattr(pool_module, "start_actor", fake.start_actor)
-        patch.setattr(pool_module.time, "monotonic", lambda: fake.now)
-        pool = SimulatorPool(SimulatorSpec("toy:x"), SimulateSettings(actors=2, max_in_flight=2))
+    fake = FakeRay()
+    with fake.in_place():
+        pool = make_pool(actors=actors, scenes_per_actor=scenes, max_in_flight=in_flight)
+        room = actors * pool.settings.scenes_at_actor
         for done, _ in enumerate(pool.render(jobs()), 1):
-            # In flight, finished but not yet taken, and one looked at for each actor.
-            assert len(pulled) <= done + 2 * 2 + 2 + 2
-    assert len(pulled) == 50
+            # The caller takes its time: all that the pool has begun ends meanwhile.
+            fake.now += 10
+            for actor in fake.actors:
+                while actor.next_end() <= fake.now:
+                    actor.end_next()
+            # What rendered, and what came out with this outcome and is not taken yet.
+            assert fake.begun <= done + room + actors * scenes
+            # And one looked at for each actor.
+            assert len(pulled) <= done + room + actors * scenes + actors * scenes + 1
+    assert len(pulled) == fake.begun == 1000
 
 
 def test_the_pool_gives_up_when_nothing_ever_finishes():
@@ -262,23 +266,24 @@ def test_a_scene_id_that_comes_twice_is_refused():
     jobs = make_jobs(2)
     backlog = Backlog([*jobs, jobs[0]])
     with pytest.raises(UserError, match="scene 's000' is asked for twice"):
-        backlog.waiting(3)
+        backlog.fresh(3)
 
 
 @settings(deadline=None)
-@given(st.integers(0, 20), st.lists(st.sampled_from(["take", "idle", "again"]), max_size=60))
-def test_a_backlog_hands_out_each_job_once_and_retries_only_to_the_idle(count, steps):
-    backlog, out, done = Backlog(make_jobs(count)), [], []
+@given(
+    st.integers(0, 20), st.lists(st.sampled_from(["take", "take_suspect", "suspect", "back"]), max_size=60)
+)
+def test_a_backlog_hands_out_each_job_once_and_suspects_apart(count, steps):
+    backlog, out = Backlog(make_jobs(count)), []
     for step in steps:
-        if step == "again" and out:
-            backlog.again(out.pop())
-        elif step != "again":
-            retry = any(task.alone for task in backlog._again)
-            task = backlog.take(idle=step == "idle")
+        if step in ("suspect", "back") and out:
+            getattr(backlog, step)(out.pop())
+        elif step in ("take", "take_suspect"):
+            task = getattr(backlog, step)()
             if task is not None:
-                assert task.alone == retry
-                assert not (task.alone and step == "take")
+                assert task.alone == (step == "take_suspect")
                 out.append(task)
-    while (task := backlog.take(idle=True)) is not None:
-        done.append(task)
-    assert len({id(task) for task in out + done}) == len(out + done) == count
+    while (task := backlog.take() or backlog.take_suspect()) is not None:
+        out.append(task)
+    assert not backlog.waiting()
+    assert len({task.scene_id for task in out}) == len(out) == count

@@ -12,6 +12,7 @@ from cluster.config import Config, load_defaults
 from cluster.prepare import RealData, prepare
 from cluster.progress import Reporter
 from cluster.services import Services
+from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.datasets.parquet import read_frames, write_frames
@@ -46,7 +47,9 @@ def kitti(tmp_path: Path) -> Path:
 def prepared(tmp_path: Path, *options: str) -> tuple[RealData, Config]:
     config = load_defaults(list(options))
     with open("/dev/null", "w") as nowhere:
-        return prepare(config, Workspace(str(tmp_path / "run")), Services(config), Reporter(nowhere)), config
+        return prepare(
+            config, Workspace(str(tmp_path / "run")), Services(config), Watch(Reporter(nowhere))
+        ), config
 
 
 def ids(part) -> set[str]:
@@ -140,7 +143,7 @@ def test_a_run_that_was_moved_finds_its_data(kitti, tmp_path):
     (tmp_path / "run").rename(tmp_path / "moved")
     config = load_defaults(["data.kind=kitti", f"data.root={kitti}"])
     with open("/dev/null", "w") as nowhere:
-        data = prepare(config, Workspace(str(tmp_path / "moved")), Services(config), Reporter(nowhere))
+        data = prepare(config, Workspace(str(tmp_path / "moved")), Services(config), Watch(Reporter(nowhere)))
     assert ids(data.parts["train"]) == {f"{i:06}" for i in range(6)}
     assert data.parts["train"].uri != before.parts["train"].uri
 

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -220,3 +221,67 @@ def test_a_scene_that_cannot_be_staged_is_set_aside_once(tmp_path):
     os.unlink(tmp_path / "synthetic" / DONE)
     again = simulate([jobs[0], bad, *jobs[1:]], folder, LocalPool())
     assert (again.rendered, again.set_aside) == (0, (bad,))
+
+
+def even(frame):
+    return f"{frame.frame_id} is odd" if int(frame.frame_id[1:4]) % 2 else None
+
+
+def once_more(rejected):
+    """Each scene again under a name of its own, once."""
+    return [renamed(job) for job in make_jobs(6) if job.scene.scene_id in rejected]
+
+
+def renamed(job: SceneJob) -> SceneJob:
+    return replace(job, scene=job.scene.replace(scene_id=f"{job.scene.scene_id}-again"))
+
+
+def test_rejected_frames_are_set_aside_and_not_kept(tmp_path):
+    report = simulate(make_jobs(6), str(tmp_path), LocalPool(), accept=even)
+    assert [frame.frame_id for frame in frames_in(str(tmp_path))] == ["s000", "s002", "s004"]
+    assert (report.frames, report.rendered, report.rejected) == (3, 3, 3)
+    assert report.set_aside[0] == SetAside("s001", "rejected", "s001 is odd", 1)
+    again = simulate(make_jobs(6), str(tmp_path), LocalPool(), accept=even)
+    assert (again.rejected, again.rendered) == (3, 0)
+
+
+def test_other_draws_take_the_place_of_rejected_frames_until_there_are_no_more(tmp_path):
+    """The second draw of s003 is accepted, those of s001 and s005 are not."""
+    seen = []
+
+    def accept(frame):
+        return None if frame.frame_id == "s003-again" else even(frame)
+
+    pool = LocalPool()
+    report = simulate(make_jobs(6), str(tmp_path), pool, seen.append, accept=accept, again=once_more)
+    names = sorted(frame.frame_id for frame in frames_in(str(tmp_path)))
+    assert names == ["s000", "s002", "s003-again", "s004"]
+    assert (report.frames, report.rejected) == (4, 5)
+    assert len(pool.rendered) == 9
+    assert max(seen) == 6, "never more than were asked for"
+    assert report.rendered == 4
+
+
+@pytest.mark.parametrize("died", range(1, 9))
+def test_cut_anywhere_rejection_is_final_and_the_frames_are_the_same(tmp_path, died):
+    class Dying(LocalPool):
+        left = died
+
+        def render(self, jobs):
+            for outcome in super().render(jobs):
+                if not self.left:
+                    raise UserError("no simulator is left")
+                self.left -= 1
+                yield outcome
+
+    whole, cut = str(tmp_path / "whole"), str(tmp_path / "cut")
+    simulate(make_jobs(6), whole, LocalPool(frames_per_file=1), accept=even, again=once_more)
+    first, second = Dying(frames_per_file=1), LocalPool(frames_per_file=1)
+    with pytest.raises(UserError, match="no simulator is left"):
+        simulate(make_jobs(6), cut, first, accept=even, again=once_more)
+    report = simulate(make_jobs(6), cut, second, accept=even, again=once_more)
+    assert sorted(f.frame_id for f in frames_in(cut)) == sorted(f.frame_id for f in frames_in(whole))
+    assert {item.scene_id for item in report.set_aside} == {
+        f"s{i:03d}{more}" for i in (1, 3, 5) for more in ("", "-again")
+    }
+    assert not set(first.rendered[: died - 1]) & set(second.rendered), "what was decided is rendered again"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cluster.config import load_defaults
-from cluster.workspace import RunLock, Workspace, flatten
+from cluster.lock import RunLock
+from cluster.workspace import Workspace, flatten
 from imitation.settings import UserError
 
 
@@ -91,7 +92,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
 def test_a_second_driver_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
     code = textwrap.dedent(f"""
         import sys, time
-        from cluster.workspace import RunLock
+        from cluster.lock import RunLock
         with RunLock({str(tmp_path)!r}):
             print("held", flush=True)
             time.sleep(600)

@@ -52,7 +52,7 @@ def run(toy, cycles=2, real=40, **aggregation):
             dataset.added_ratio,
             dataset.settings.max_synthetic_ratio,
             cycles,
-            room=dataset.room_for_synthetic(),
+            room=dataset.left_under_cap(),
         )
 
     return imitate(toy, dataset, check)
@@ -102,3 +102,34 @@ def test_no_new_frames_ends_the_loop():
 
 def test_the_same_stages_give_the_same_history():
     assert run(Toy(), cycles=3) == run(Toy(), cycles=3)
+
+
+def test_a_policy_that_adds_nothing_by_design_trains_on():
+    class Longer(Toy):
+        def simulate(self, requests, cycle):
+            assert requests == []
+
+        def request(self, evaluation, cycle, budget):
+            return []
+
+    toy = Longer(scores=[0.5, 0.6, 0.7])
+    history = run(toy, cycles=2)
+    assert [entry.dataset.added_frames for entry in history.cycles] == [0, 0, 0]
+    assert history.reason.startswith("cycles")
+    assert history.best.cycle == 2
+
+
+@pytest.mark.parametrize(
+    ("asks", "aggregation", "why"),
+    [
+        ([], {}, "the policy asked for none"),
+        ([Request("r", "p", (), (), (), 3, 0, "toy")], {}, "none of the 3 asked for"),
+        ([], {"budgets": [0]}, "its budget is 0"),
+    ],
+)
+def test_why_there_is_no_new_frame_is_told(asks, aggregation, why):
+    class Stuck(Toy):
+        def request(self, evaluation, cycle, budget):
+            return asks
+
+    assert why in run(Stuck(give=0), cycles=3, **aggregation).reason

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imitation.records import Box
-from imitation.requests import Request, check_requests
+from imitation.requests import Request, annealed, check_requests
 from imitation.settings import UserError
 
 boxes = st.tuples(*[st.floats(0, 2000)] * 4).map(lambda b: Box(*b))
@@ -19,6 +19,7 @@ requests = st.builds(
     variations=st.integers(1, 100),
     seed=st.integers(0, 2**31),
     policy=st.text(),
+    strength=st.floats(0, 1),
 )
 
 
@@ -27,7 +28,9 @@ def test_json_round_trip(request: Request) -> None:
     assert Request.from_row(json.loads(json.dumps(request.to_row()))) == request
 
 
-@pytest.mark.parametrize(("field", "value"), [("variations", 0), ("seed", -1), ("request_id", "")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("variations", 0), ("seed", -1), ("request_id", ""), ("strength", 1.5)]
+)
 def test_refuses_impossible_values(field: str, value: object) -> None:
     row = Request("r", None, (), (), (), 1, 0, "random").to_row()
     with pytest.raises(ValueError, match=field):
@@ -54,3 +57,18 @@ def test_what_a_policy_asks_for_is_checked_before_anything_is_rendered() -> None
     ):
         with pytest.raises(UserError, match=said):
             check_requests(asked, 4, {"a"}, "mine")
+    for answer, said in (
+        (None, "returned NoneType"),
+        ([{"parent": "a"}], "asked with dict, not with"),
+    ):
+        with pytest.raises(UserError, match=said):
+            check_requests(answer, 4, {"a"}, "mine")
+
+
+def test_strength_is_carried_and_multiplied() -> None:
+    row = order("r1").to_row()
+    del row["strength"]
+    assert Request.from_row(row).strength == 1.0, "files from before there was one"
+    (once,) = annealed([order("r1")], 0.5)
+    (twice,) = annealed([once], 0.5)
+    assert (once.strength, twice.strength) == (0.5, 0.25)

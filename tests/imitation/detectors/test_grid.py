@@ -150,3 +150,56 @@ def test_some_strides_only() -> None:
     boxes, scores, occlusion = model.proposals(torch.rand(2, 3, 64, 96))
     cells = 16 * 24 + 4 * 6
     assert (boxes.shape, scores.shape, occlusion.shape) == ((2, cells, 4), (2, cells, 3), (2, cells))
+
+
+def two_images() -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    images = [torch.rand(3, 64, 64) for _ in range(2)]
+    one = target([[4.0, 4, 60, 60]], [1], occlusion=torch.tensor([0.2]))
+    other = target([[10.0, 10, 30, 20], [40, 40, 60, 60]], [2, 1], occlusion=torch.tensor([0.9, torch.nan]))
+    return images, [one, other]
+
+
+def weighted(targets: list[dict[str, Tensor]], *weights: float) -> list[dict[str, Tensor]]:
+    return [one | {"weight": torch.tensor(weight)} for one, weight in zip(targets, weights)]
+
+
+def test_an_image_of_weight_two_counts_as_if_it_came_twice(model: torch.nn.Module) -> None:
+    model.settings = SMALL.model_copy(update={"losses": GridLossSettings(overlap=1.0, focal_gamma=1.5)})
+    model.apply(lambda m: m.eval() if isinstance(m, torch.nn.BatchNorm2d) else None)
+    (a, b), (one, other) = two_images()
+    twice = model([a, b, b], [one, other, other])
+    heavy = model([a, b], weighted([one, other], 1.0, 2.0))
+    plain = model([a, b], [one, other])
+    for name, value in twice.items():
+        torch.testing.assert_close(heavy[name], value)
+        assert not torch.allclose(plain[name], value), name
+
+
+def test_weighted_losses_are_means_over_weighted_cells(model: torch.nn.Module) -> None:
+    """By hand: each image alone gives its mean and, by the count it divides by, its cells."""
+    model.apply(lambda m: m.eval() if isinstance(m, torch.nn.BatchNorm2d) else None)
+    images, targets = two_images()
+    cells: list[Tensor] = []
+
+    def remember(count: Tensor) -> Tensor:
+        cells.append(count)
+        return count
+
+    model.mean_over_ranks = remember
+    alone = [model([image], [one]) for image, one in zip(images, targets)]
+    covered, known = cells[0::2], cells[1::2]
+    model.mean_over_ranks = lambda count: count
+    found = model(images, weighted(targets, 1.0, 0.25))
+    for name, value in found.items():
+        a, b = known if name == "occlusion" else covered
+        expected = (a * alone[0][name] + 0.25 * b * alone[1][name]) / (a + 0.25 * b)
+        torch.testing.assert_close(value, expected)
+
+
+def test_only_the_weights_of_images_beside_each_other_matter(model: torch.nn.Module) -> None:
+    model.apply(lambda m: m.eval() if isinstance(m, torch.nn.BatchNorm2d) else None)
+    images, targets = two_images()
+    for weight in (1.0, 0.3):
+        found = model(images, weighted(targets, weight, weight))
+        for name, value in model(images, targets).items():
+            torch.testing.assert_close(found[name], value)

@@ -1,4 +1,5 @@
 from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,7 +21,6 @@ from imitation.policies.oversample import repeats_of
 from imitation.records import Box
 from imitation.settings import UserError
 from tests.imitation.policies.made_up import failure
-
 
 failures = st.lists(
     st.builds(

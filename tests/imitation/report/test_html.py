@@ -80,6 +80,23 @@ def test_the_page_is_whole(make_summary: Callable[..., Summary], gallery: list[G
     assert [tag for tag, _ in page.tags if tag == "h1"] == ["h1"]
 
 
+def test_what_a_policy_learnt_and_what_was_rejected_is_told(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    mode = {"failures": 7, "fed": 12.5, "fixed": 2.0, "rise": -0.031, "hope": 0.08, "given_up": True}
+    simulated = data["cycles"][2]["simulated"]
+    simulated["modes"] = [{"mode": "car, missed, small", **mode}, {"mode": "car, missed, <b>", **mode}]
+    simulated["modes"][1]["given_up"] = False
+    simulated["set_aside"].append(
+        {"scene_id": "c02-9-v00", "kind": "rejected", "reason": "nothing is left to see", "attempts": 1}
+    )
+    simulated["rejected"] = 1
+    text = Page(render_report(Summary.from_dict(data), [])).says()
+    assert "car, missed, <b> 7 12.5 2.0 -3.1 8 % car, missed, small 7 12.5 2.0 -3.1 8 % given up" in text
+    assert "cycle 2, c02-9-v00: rejected after 1 attempt: nothing is left to see" in text
+    assert "set aside rejected" in text
+    assert "had learnt" not in Page(render_report(make_summary(), [])).says()
+
+
 def test_loads_nothing(make_summary: Callable[..., Summary], gallery: list[GalleryItem]) -> None:
     html = render_report(make_summary(), gallery)
     page = Page(html)

@@ -1,0 +1,179 @@
+"""`imitate submit`: a command as a Ray job, by Ray's own client.
+
+A job's id is made from what it works on, and a number: `run-kitti-2` is the second job of the run "kitti".
+Submitting the same command again therefore finds the job that still runs, and follows it; where it has ended,
+the next one continues the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imitation.settings import UserError
+
+STOP_WAIT_S = 60
+"""Seconds that a job has to commit and end when it is stopped; Ray's default of 3 may be too few."""
+RECONNECTS = 5
+CHATTY = (
+    "ray.dashboard.modules.job.sdk",
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray._private.runtime_env.packaging",
+    "ray._private.runtime_env.working_dir",
+)
+POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What to run: the words of a command of `imitate`, without the program's name; `subject` is what its
+    jobs are called after; variables of the environment that the job gets."""
+
+    words: tuple[str, ...]
+    subject: str
+    env: dict[str, str]
+
+    @property
+    def entrypoint(self) -> str:
+        """The job's command line. Values of the environment are not in it."""
+        return shlex.join(["python", "-m", "cluster", *self.words])
+
+    def runtime_env(self, folder: str) -> dict[str, Any]:
+        return {
+            "working_dir": folder,
+            "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S), **self.env},
+        }
+
+
+def subject_of(command: str, name: str | None = None) -> str:
+    """What a job is called after, of letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^\w.-]+", "-", f"{command}-{name}" if name else command)
+
+
+def connect(address: str | None) -> Any:
+    """Ray's client of the head at this address (its dashboard), or where Ray's own variables say.
+
+    Raises UserError if no head answers there, or if it asks for another token.
+    """
+    if address is not None:
+        os.environ["RAY_API_SERVER_ADDRESS"] = address if "://" in address else f"http://{address}"
+    if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    place = os.environ.get("RAY_API_SERVER_ADDRESS") or os.environ.get("RAY_ADDRESS") or "this machine"
+    import requests
+    from ray.exceptions import AuthenticationError
+    from ray.job_submission import JobSubmissionClient
+
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        return JobSubmissionClient()
+    except AuthenticationError as error:
+        wrong = (
+            "asks for another token" if "403" in str(error) or "invalid" in str(error) else "asks for a token"
+        )
+        raise UserError(
+            f"the Ray head at {place} {wrong}: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to "
+            "the file with its token (on the head's machine, `ray get-auth-token` prints it)"
+        ) from None
+    except (ConnectionError, requests.exceptions.RequestException, RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"no Ray head answers at {place} ({reason}). Name its dashboard, such as --address "
+            "http://HEAD:8265; `ray start --head` starts one here"
+        ) from None
+
+
+def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]:
+    """Submits, unless a job of the same command is at work; its id, and whether it is a new one.
+
+    Raises UserError if another command is at work on the same subject, or the job is refused.
+    """
+    pattern = re.compile(re.escape(submission.subject) + r"-(\d+)")
+    last = 0
+    for job in client.list_jobs():
+        match = pattern.fullmatch(job.submission_id or "")
+        if match is None:
+            continue
+        last = max(last, int(match[1]))
+        if job.status.is_terminal():
+            continue
+        if job.entrypoint == submission.entrypoint:
+            return job.submission_id, False
+        raise UserError(
+            f"job {job.submission_id} is still at work with other settings: {job.entrypoint}. Wait for it, "
+            f"stop it (ray job stop {job.submission_id}), or choose another run.name"
+        )
+    try:
+        job_id = client.submit_job(
+            entrypoint=submission.entrypoint,
+            submission_id=f"{submission.subject}-{last + 1}",
+            runtime_env=submission.runtime_env(folder),
+        )
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"the job was refused: {str(error).strip().splitlines()[-1]}") from None
+    return job_id, True
+
+
+def follow(client: Any, job_id: str, show: Callable[[str], None]) -> Any:
+    """Shows the job's log, all of it, while it grows; returns the job's status once it has ended.
+
+    A connection that breaks is taken up again. Raises UserError if it stays broken.
+    """
+    log = _Log(show)
+    failures = 0
+    while True:
+        before = log.shown
+        try:
+            asyncio.run(log.tail(client, job_id))
+            status = client.get_job_status(job_id)
+            if status.is_terminal():
+                return status
+        except (OSError, RuntimeError) as error:  # aiohttp's and requests' own are OSErrors
+            failures = failures + 1 if log.shown == before else 1
+            if failures > RECONNECTS:
+                reason = str(error).strip().splitlines()[0]
+                raise UserError(
+                    f"the connection to the head is lost ({reason}); job {job_id} may well "
+                    "go on: the same command follows it again"
+                ) from None
+        time.sleep(POLL_S)
+
+
+@dataclass
+class _Log:
+    """What has been shown of a log; Ray tells it from its beginning at every connection."""
+
+    show: Callable[[str], None]
+    shown: int = 0  # characters
+
+    async def tail(self, client: Any, job_id: str) -> None:
+        told = 0
+        async for text in client.tail_job_logs(job_id):
+            told += len(text)
+            if told > self.shown:
+                self.show(text[max(0, len(text) - (told - self.shown)) :])
+                self.shown = told
+
+
+def show_log(text: str) -> None:
+    """To standard output, at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def passed_on(names: Sequence[str]) -> dict[str, str]:
+    """The named variables of this environment. Raises UserError for one that is not set."""
+    for name in names:
+        if name not in os.environ:
+            hint = "write its name alone, its value is taken from the environment; " if "=" in name else ""
+            raise UserError(f"--env {name.partition('=')[0]}: {hint}there is no such variable here")
+    return {name: os.environ[name] for name in names}

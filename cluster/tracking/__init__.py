@@ -1,0 +1,1 @@
+"""Where a run's curves go: TensorBoard always, MLflow and Weights & Biases where they are asked for."""

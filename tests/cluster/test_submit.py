@@ -1,0 +1,181 @@
+"""What `imitate submit` decides on its own: ids, following, what it refuses. Ray's client is a stand-in here;
+tests/cluster/test_jobs.py has real ones."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ray.job_submission import JobStatus
+
+from cluster import cli, jobs
+from cluster.commands.jobs import checked
+from cluster.config import load_defaults
+from cluster.jobs import Submission, follow, passed_on, submit
+from cluster.places import check_lasting
+from imitation.settings import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = Submission(("run", "a.yaml", "run.name=kitti"), "run-kitti", {})
+
+
+@dataclass
+class Client:
+    """The parts of Ray's JobSubmissionClient that we use, over jobs in memory."""
+
+    jobs: list[SimpleNamespace] = field(default_factory=list)
+    chunks: list[list[str | Exception]] = field(default_factory=list)
+    envs: list[dict] = field(default_factory=list)
+
+    def list_jobs(self):
+        return self.jobs
+
+    def submit_job(self, entrypoint, submission_id, runtime_env):
+        assert submission_id not in {job.submission_id for job in self.jobs}, "Ray refuses an id used before"
+        self.add(submission_id, entrypoint)
+        self.envs.append(runtime_env)
+        return submission_id
+
+    def add(self, job_id, entrypoint, status=JobStatus.RUNNING):
+        self.jobs.append(SimpleNamespace(submission_id=job_id, entrypoint=entrypoint, status=status))
+
+    async def tail_job_logs(self, job_id):
+        for chunk in self.chunks.pop(0):
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+
+    def get_job_status(self, job_id):
+        return JobStatus.RUNNING if self.chunks else JobStatus.SUCCEEDED
+
+
+def test_the_same_command_follows_a_job_that_runs_and_follows_up_one_that_has_ended():
+    client = Client()
+    client.add(None, "python other.py")
+    client.add("run-kitti-small-7", RUN.entrypoint)
+    assert submit(client, RUN, ".") == ("run-kitti-1", True)
+    assert submit(client, RUN, ".") == ("run-kitti-1", False)
+    for ended in (JobStatus.STOPPED, JobStatus.FAILED, JobStatus.SUCCEEDED):
+        client.jobs[-1].status = ended
+        number = len(client.jobs) - 1
+        assert submit(client, RUN, ".") == (f"run-kitti-{number}", True)
+
+
+def test_other_settings_on_a_run_at_work_are_refused():
+    client = Client()
+    submit(client, RUN, ".")
+    with pytest.raises(UserError, match="job run-kitti-1 is still at work with other settings"):
+        submit(client, Submission((*RUN.words, "train.steps=9"), RUN.subject, {}), ".")
+
+
+def test_secrets_are_in_the_environment_alone(monkeypatch):
+    monkeypatch.setenv("SECRET", "hush")
+    client = Client()
+    submit(client, Submission(RUN.words, RUN.subject, passed_on(["SECRET"])), "/here")
+    (env,) = client.envs
+    assert env["working_dir"] == "/here"
+    assert env["env_vars"]["SECRET"] == "hush"
+    assert "hush" not in client.jobs[0].entrypoint
+    for words in (["NO_SUCH_THING"], ["SECRET=hush"]):
+        with pytest.raises(UserError, match=f"--env {words[0].split('=')[0]}") as error:
+            passed_on(words)
+        assert "hush" not in str(error.value)
+
+
+def test_a_broken_connection_shows_no_line_twice_and_loses_none(monkeypatch):
+    monkeypatch.setattr(jobs, "POLL_S", 0.0)
+    whole = ["one\n", "two\n", "three\n", "four\n"]
+    client = Client(
+        chunks=[["one\ntw", OSError("gone")], [whole[0]], ["one\ntwo\nth", RuntimeError("x")], whole]
+    )
+    shown: list[str] = []
+    assert follow(client, "run-kitti-1", shown.append) == JobStatus.SUCCEEDED
+    assert "".join(shown) == "".join(whole)
+
+
+def test_a_connection_that_stays_broken_is_told(monkeypatch):
+    monkeypatch.setattr(jobs, "POLL_S", 0.0)
+    client = Client(chunks=[[OSError("no route")] for _ in range(100)])
+    with pytest.raises(UserError, match=r"lost \(no route\); job run-kitti-1 may well go on"):
+        follow(client, "run-kitti-1", print)
+
+
+def test_a_command_is_checked_before_it_travels():
+    storage = "run.storage=s3://bucket/runs"
+    words, subject = checked(["ray_config.yaml"], [storage, "run.name=a"])
+    assert words == ["run", "ray_config.yaml", storage, "run.name=a"]
+    assert subject == "run-a"
+    words, subject = checked(["report", "s3://bucket/runs/a"], [])
+    assert (words, subject) == (["report", "s3://bucket/runs/a"], "report")
+    with pytest.raises(UserError, match=r"the nearest is 'train\.steps'"):
+        checked(["ray_config.yaml"], [storage, "train.step=1"])
+    with pytest.raises(UserError, match="takes no settings"):
+        checked(["report", "s3://bucket/runs/a"], ["train.steps=1"])
+    with pytest.raises(UserError, match="cannot be submitted by a job"):
+        checked(["submit", "ray_config.yaml"], [])
+    with pytest.raises(UserError, match="from the current folder"):
+        checked([str(ROOT / "ray_config.yaml")], [storage])
+
+
+@pytest.mark.parametrize("place", ["runs", "./runs", "../runs"])
+def test_a_jobs_results_do_not_go_to_a_folder_that_is_deleted_after_it(place):
+    with pytest.raises(UserError, match=r"a temporary copy of what\s+was submitted"):
+        check_lasting(load_defaults([f"run.storage={place}"]))
+
+
+@pytest.mark.parametrize("place", ["/shared/runs", "~/runs", "s3://bucket/runs", "file:///shared/runs"])
+def test_places_that_last(place):
+    check_lasting(load_defaults([f"run.storage={place}"]))
+
+
+def test_an_unreachable_head_is_one_sentence(capsys, monkeypatch):
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:9")
+    assert cli.main(["submit", "ray_config.yaml", "run.storage=s3://bucket/runs"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("imitate: no Ray head answers at http://127.0.0.1:9 (")
+    assert len(said.strip().splitlines()) == 1
+
+
+DRIVER = """
+import os, signal, sys, time
+from cluster import cli
+from cluster.commands import runs
+
+def report(args):
+    try:
+        print("ready", flush=True)
+        time.sleep(100)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("committed", flush=True)
+
+runs.report = report
+sys.exit(cli.main(["report", "x"]))
+"""
+
+
+def test_sigterm_cleans_up_as_ctrl_c_does_and_a_second_one_does_not_cut_it_short():
+    pipe = subprocess.PIPE
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER], stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == "ready\n"
+    os.kill(driver.pid, signal.SIGTERM)
+    out, err = driver.communicate(timeout=100)
+    assert (driver.returncode, out, err) == (143, "committed\n", "imitate: stopped\n")
+
+
+def test_a_defect_ends_with_one_line_that_says_what_it_is(capsys, monkeypatch):
+    from cluster.commands import runs
+
+    def report(args):
+        raise RuntimeError("the sky has fallen")
+
+    monkeypatch.setattr(runs, "report", report)
+    assert cli.main(["report", "x"]) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[0].startswith("Traceback")
+    assert said[-1] == "imitate: failed: RuntimeError: the sky has fallen"

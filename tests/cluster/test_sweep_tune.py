@@ -1,0 +1,289 @@
+"""Tune's part of a sweep, on toy runs: who is ended early, who fails, what a second driver still does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cluster.config import load_defaults
+from cluster.progress import Reporter
+from cluster.sweep import open_folder
+from cluster.sweep_plan import make_plan
+from cluster.sweep_space import trial_id
+from imitation.settings import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = 0.123456789  # every test number of a toy run
+KEY = "policy.rarity"  # what a toy trial's quality is given by
+
+
+def asha(**changes):
+    options = {"loop.cycles": 9, "sweep.grace": 2, "sweep.reduction_factor": 2, **changes}
+    config = load_defaults([f"{key}={value}" for key, value in options.items()])
+    from cluster.sweep_tune import METRIC, scheduler
+
+    found = scheduler(config)
+    if found is not None:
+        found.set_search_properties(METRIC, "max")
+    return found
+
+
+def told(asha, name: str, scores: list[float], last: int | None = None) -> int | None:
+    """The cycle after which asha ends a trial with these stop scores; None if it does not."""
+    trial = SimpleNamespace(trial_id=name)
+    asha.on_trial_add(None, trial)
+    for cycle in range(len(scores)):
+        best = max(scores[: cycle + 1])
+        result = {"cycle": cycle, "best_stop": best, "last": cycle == last}
+        if asha.on_trial_result(None, trial, result) == asha.STOP:
+            return cycle
+    return None
+
+
+def test_no_trial_is_ended_before_its_grace_is_over_however_bad_it_is():
+    judge = asha()
+    assert told(judge, "good", [0.5, 0.6, 0.7, 0.7, 0.7]) is None
+    assert told(judge, "bad", [0.1, 0.1, 0.1, 0.1]) == 2
+    patient = asha(**{"sweep.grace": 3})
+    assert told(patient, "good", [0.5, 0.6, 0.7, 0.8]) is None
+    assert told(patient, "bad", [0.1, 0.1, 0.1, 0.1]) == 3
+
+
+def test_a_trial_whose_first_cycle_lies_below_its_baseline_is_judged_by_its_best():
+    judge = asha()
+    assert told(judge, "others", [0.5, 0.52, 0.52]) is None
+    assert told(judge, "dips", [0.5, 0.1, 0.55]) is None, "cycle 1 below the baseline costs nothing"
+
+
+def test_a_trial_that_has_done_its_last_cycle_is_left_to_finish():
+    judge = asha()
+    assert told(judge, "good", [0.5, 0.6, 0.7]) is None
+    assert told(judge, "bad", [0.1, 0.1, 0.1], last=2) is None
+    assert told(asha(), "to the end", [0.1] * 10) is None, "its maximum of cycles ends no trial early"
+
+
+def test_where_no_trial_outlives_its_grace_nothing_is_scheduled():
+    assert asha(**{"loop.cycles": 2}) is None
+    assert asha(**{"sweep.scheduler": "none"}) is None
+
+
+def test_dimensions_as_tune_has_them():
+    from ray.tune.search.sample import Categorical, Float, Integer
+
+    from cluster.sweep_space import Choice, Range
+    from cluster.sweep_tune import domain
+
+    assert domain(Choice("k", (1, None), grid=False)).categories == [1, None]
+    assert isinstance(domain(Choice("k", (1,), grid=False)), Categorical)
+    whole = domain(Range("k", 2, 5, whole=True))
+    assert isinstance(whole, Integer)
+    assert (whole.lower, whole.upper) == (2, 6), "Tune leaves the upper end out, we do not"
+    log = domain(Range("k", 0.1, 1.0, log=True))
+    assert isinstance(log, Float)
+    assert (log.lower, log.upper) == (0.1, 1.0)
+
+
+# --- folders -------------------------------------------------------------------------------------
+
+
+def test_another_sweep_in_the_same_folder_is_refused(tmp_path):
+    space = f"sweep.space={{{KEY}: {{choice: [0.1, 0.2]}}}}"
+    assert not open_folder(load_defaults([space]), str(tmp_path))
+    assert open_folder(load_defaults([space, "ray.num_cpus=8", "sweep.max_concurrent=3"]), str(tmp_path))
+    for other, what in (
+        ("sweep.samples=3", r"sweep\.samples was 8, now 3"),
+        ("sweep.grace=3", r"sweep\.grace was 2, now 3"),
+        (f"sweep.space.{KEY}={{choice: [0.1, 0.3]}}", r"sweep\.space\.policy\.rarity\.choice was"),
+        ("train.steps=7", r"train\.steps was 150, now 7"),
+    ):
+        with pytest.raises(UserError, match=what):
+            open_folder(load_defaults([space, other]), str(tmp_path))
+
+
+def test_local_paths_are_the_same_from_any_working_folder(tmp_path, monkeypatch):
+    from cluster.sweep import trial_config
+
+    monkeypatch.chdir(tmp_path)
+    config = load_defaults(
+        ["data.kind=kitti", "data.root=kitti", f"sweep.space={{{KEY}: {{choice: [0.1]}}}}"]
+    )
+    own = trial_config(config, "/sweeps/s", {KEY: 0.1})
+    assert own.data.root == str(tmp_path / "kitti")
+    assert (own.run.storage, own.run.name) == ("/sweeps/s/trials", trial_id({KEY: 0.1}))
+    assert own.policy.rarity == 0.1
+    assert own.sweep.space == {}, "a trial is a plain run"
+
+
+def test_optuna_is_asked_for_by_name_where_it_is_missing():
+    code = (
+        "import sys; sys.modules['optuna'] = None\n"
+        "from cluster.cli import main\n"
+        "sys.exit(main(['sweep', 'ray_config.yaml', 'sweep.search=optuna', 'run.storage=/nowhere',\n"
+        f"               'sweep.space={{{KEY}: {{choice: [0.1]}}}}']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=100, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'imitation-training[sweep]'" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+# --- Tune itself, on toy runs --------------------------------------------------------------------
+
+
+def toy_work(log: Path):
+    """A run in milliseconds: the real loop on toy stages, which commits what results are read from. The
+    larger `policy.rarity` is, the better it gets; 0.5 cannot be run."""
+    log, secret = str(log), SECRET
+
+    def work(plain, folder, mailbox, label, report):
+        from cluster.config import parse
+        from cluster.run import check
+        from cluster.sweep_trial import cycle_event, trial_folder
+        from cluster.workspace import Workspace
+        from imitation import storage
+        from imitation.aggregation import Dataset, Part
+        from imitation.loop import imitate
+        from imitation.settings import UserError
+
+        config = parse(plain)
+        quality = config.policy.rarity
+        workspace = Workspace(trial_folder(folder, config.run.name))
+        workspace.open(config.plain())
+        scores = []
+
+        class Toy:
+            def train(self, dataset, cycle):
+                def trained():
+                    with open(log, "a") as file:
+                        file.write(f"{quality:g} {cycle}\n")
+                    return {"real_frames": 100, "synthetic_frames": dataset.synthetic_frames, "steps": 8}
+
+                if quality == 0.5 and cycle == 1:
+                    raise UserError("0.5 cannot be run")
+                workspace.stage(f"cycle-{cycle:03d}/train-main", trained)
+                return cycle
+
+            def evaluate(self, detector, dataset, cycle):
+                stop = {"map50": 0.5 if cycle == 0 else 0.4 + quality * cycle / 20}
+                told = {"metrics": {"stop": stop, "test": {"map50": secret}}}
+                told = workspace.stage(f"cycle-{cycle:03d}/evaluate", lambda: told)
+                return type("E", (), {"score": told["metrics"]["stop"]["map50"], "failures": ()})
+
+            def request(self, evaluation, cycle, budget):
+                return [budget]
+
+            def simulate(self, requests, cycle):
+                return Part(f"synthetic-{cycle}", requests[0], cycle)
+
+        def on_cycle(entry):
+            scores.append(entry.evaluation.score)
+            last = check(config, scores, entry.dataset) is not None
+            report(cycle_event(scores, entry.dataset, last))
+
+        dataset = Dataset(Part("real", 100), config.aggregation)
+        imitate(Toy(), dataset, lambda s, d: check(config, s, d), on_cycle)
+        storage.write_json(workspace.path("summary.json"), {"test": secret})
+
+    return work
+
+
+OPTIONS = [
+    "loop.cycles=6",
+    "stopping.patience=9",
+    "aggregation.max_synthetic_ratio=1.0",
+    "aggregation.synthetic_per_cycle=0.125",
+    "sweep.reduction_factor=2",
+    "sweep.max_concurrent=1",
+]
+
+
+def told_to_tune(folder: Path) -> str:
+    """Everything that Tune has kept of trials, as text."""
+    files = [file for file in (folder / "tune").rglob("*") if file.is_file()]
+    assert any(file.name.startswith("events.out.tfevents") for file in files), "TensorBoard logs"
+    return "\n".join(file.read_bytes().decode("latin-1") for file in files)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_good_trials_finish_bad_ones_end_early_and_a_failed_one_costs_the_others_nothing(
+    ray_session, tmp_path, capsys
+):
+    from cluster.sweep_results import write_results
+    from cluster.sweep_tune import tune_trials
+
+    config = load_defaults([*OPTIONS, f"sweep.space={{{KEY}: {{grid: [0.9, 0.1, 0.5, 0.8]}}}}"])
+    plan, log, folder = make_plan(config), tmp_path / "log", tmp_path / "sweep"
+    outcomes = tune_trials(plan, str(folder), Reporter(), toy_work(log))
+    assert [outcome.settings[KEY] for outcome in outcomes] == [0.9, 0.1, 0.5, 0.8]
+    assert [outcome.failed for outcome in outcomes] == [None, None, "0.5 cannot be run", None]
+    results = write_results(plan, str(folder), outcomes)
+    assert [t.status for t in results.trials] == ["finished", "ended early", "failed", "finished"]
+    assert [len(t.cycles) - 1 for t in results.trials] == [6, 2, 0, 6], "0.1 ended after its grace of two"
+    good, bad, failed, second = results.trials
+    assert results.best == good.id
+    assert (good.best_cycle, good.best_stop) == (6, pytest.approx(0.4 + 0.9 * 6 / 20))
+    assert (bad.best_cycle, bad.best_stop) == (0, 0.5), "its baseline was its best"
+    assert good.cycles[-1].synthetic_ratio == 0.75
+    assert "0.5 cannot be run" in (folder / "results.csv").read_text()
+    # nothing that a person or Tune sees of a sweep has a number of test
+    assert f"{SECRET}" in (folder / "trials" / good.id / "cycle-001" / "stage-evaluate.json").read_text()
+    shown = [folder / name for name in ("results.json", "results.csv", "best.yaml", "report.html")]
+    for text in (told_to_tune(folder), *(file.read_text() for file in shown), capsys.readouterr().err):
+        assert "0.1234567" not in text
+        assert "12.3" not in text or "12.35" in text  # as points
+    done = log.read_text().splitlines()
+    assert len(done) == len(set(done)) == 7 + 3 + 1 + 7
+    # a second driver: the failed trial is tried again, nothing else is even started
+    again = tune_trials(plan, str(folder), Reporter(), toy_work(log))
+    assert [outcome.failed for outcome in again] == [None, None, "0.5 cannot be run", None]
+    assert log.read_text().splitlines() == done, "its baseline was committed"
+    said = capsys.readouterr().err
+    assert f"[{failed.id}] starts" in said
+    assert not any(f"[{t.id}] starts" in said for t in (good, bad, second))
+    assert write_results(plan, str(folder), again) == results
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_optuna_picks_settings_from_the_space(ray_session, tmp_path):
+    pytest.importorskip("optuna")
+    from cluster.sweep_results import write_results
+    from cluster.sweep_tune import tune_trials
+
+    space = f"{{{KEY}: {{uniform: [0.6, 0.9]}}, policy.name: {{choice: [imitation, random]}}}}"
+    options = [*OPTIONS, "loop.cycles=1", "sweep.search=optuna", "sweep.samples=3", f"sweep.space={space}"]
+    plan = make_plan(load_defaults(options))
+    outcomes = tune_trials(plan, str(tmp_path), Reporter(), toy_work(tmp_path / "log"))
+    assert len(outcomes) == 3
+    for outcome in outcomes:
+        assert outcome.failed is None
+        assert 0.6 <= outcome.settings[KEY] <= 0.9
+        assert outcome.settings["policy.name"] in ("imitation", "random")
+    assert len({outcome.settings[KEY] for outcome in outcomes}) == 3
+    assert all(t.status == "finished" for t in write_results(plan, str(tmp_path), outcomes).trials)
+    # killed before Tune had a trial on record: what is there is no state to go on from
+    for file in (tmp_path / "tune").glob("experiment_state*"):
+        os.unlink(file)
+    assert len(tune_trials(plan, str(tmp_path), Reporter(), toy_work(tmp_path / "log"))) == 3
+
+
+def test_reasons_are_sentences_whatever_ray_has_wrapped_them_in():
+    from ray.exceptions import RayTaskError
+
+    from cluster.sweep_tune import reason
+
+    assert reason(UserError("the data is no good")) == "the data is no good"
+    text = "Traceback (most recent call last):\n  File ...\nimitation.settings.DataError: x.txt:3: no box"
+    assert reason(RayTaskError("trial", text, ValueError("x"))) == "x.txt:3: no box"
+    wrapped = RuntimeError("outer")
+    wrapped.__cause__ = UserError("inner")
+    assert reason(wrapped) == "inner"
+    assert reason(KeyError()) == "KeyError"
+    assert json.dumps(reason(wrapped))

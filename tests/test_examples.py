@@ -1,0 +1,77 @@
+"""The example of another domain: it runs, and does what its page says."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def classifier() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("classifier", ROOT / "examples" / "classifier.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["classifier"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def documented() -> dict[str, tuple[float, float, float]]:
+    """Arm -> accuracy, gain and half its interval, in points, as docs/method.md has them."""
+    section = (ROOT / "docs" / "method.md").read_text(encoding="utf-8").split("## Other domains")[1]
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([\d.]+) \| (?:([+-][\d.]+) ± ([\d.]+))? *\|$", section, flags=re.MULTILINE
+    )
+    return {name: (float(score), float(gain or 0), float(half or 0)) for name, score, gain, half in rows}
+
+
+def test_the_loop_runs_on_a_classifier(classifier: ModuleType) -> None:
+    found = classifier.main(seeds=2)
+    assert list(found) == list(documented())
+    assert all(0.8 < score < 1 for scores in found.values() for score in scores)
+    again = classifier.run("imitation", 1)
+    assert again == found["imitation"][1], "everything follows from the seed"
+
+
+def test_a_digit_is_never_mined_by_a_model_that_saw_it_or_its_likeness(classifier: ModuleType) -> None:
+    from imitation.aggregation import AggregationSettings, Dataset, Part
+    from imitation.policies import PolicySettings, build_policy
+    from imitation.requests import Request
+
+    stages = classifier.Stages(build_policy(PolicySettings()), 0)
+    dataset = Dataset(Part("digits", classifier.TRAIN), AggregationSettings())
+    asked = [Request(f"r{i}", str(i), (), (), (), 2, i, "imitation") for i in (3, 80)]
+    dataset = dataset.aggregate(stages.simulate(asked, 1))
+    seen: list[np.ndarray] = []
+
+    class Spy:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def fit(self, images: np.ndarray, labels: np.ndarray) -> None:
+            seen.append(images)
+
+    classifier.SVC, before = Spy, classifier.SVC
+    try:
+        stages.fit(dataset, np.arange(30))
+        stages.fit(dataset, np.array([], dtype=int))
+    finally:
+        classifier.SVC = before
+    assert [len(images) for images in seen] == [classifier.TRAIN - 30 + 2, classifier.TRAIN + 4]
+
+
+@pytest.mark.slow
+def test_the_page_gives_the_numbers_that_the_example_finds(classifier: ModuleType) -> None:
+    found = classifier.main()
+    for arm, (score, gain, half) in documented().items():
+        gains = 100 * (found[arm] - found["real"])
+        assert 100 * found[arm].mean() == pytest.approx(score, abs=0.3)
+        assert gains.mean() == pytest.approx(gain, abs=0.2)
+        assert 1.96 * gains.std(ddof=1) / np.sqrt(len(gains)) == pytest.approx(half, abs=0.1)
