@@ -110,7 +110,10 @@ def check_renderer(config: Config) -> None:
     named if not. Other simulators and clusters check themselves when their actors start."""
     from sim_actors.opengl.preflight import problem
 
-    wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and config.loop.cycles > 0)
+    simulates = config.loop.sim_only or (
+        config.loop.cycles > 0 and config.policy.name not in ("none", "oversample")
+    )
+    wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and simulates)
     if wanted and not cluster_address(config) and (reason := problem()):
         raise UserError(reason)
 

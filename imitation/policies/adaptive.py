@@ -17,6 +17,8 @@ from imitation.policies.imitation import Chooser, ImitationPolicy, Weighed
 from imitation.policies.settings import AdaptiveSettings
 
 POINTS = 512  # of the quadrature of `hope`: its error is below 0.002
+NOTHING = Tally(0, 0)
+_LEAST = 0.02  # a prior is never sure
 
 
 class _Beta(NamedTuple):
@@ -51,7 +53,7 @@ class AdaptivePolicy(ImitationPolicy):
         told, present = self._told(mined, cycle), self._present(super().reachable(mined, cycle))
         arms = []
         for mode in sorted(present.keys() | told.fed.keys()):
-            posterior, fed = told.posterior(mode), told.fed.get(mode, Tally(0, 0))
+            posterior, fed = told.posterior(mode), told.fed.get(mode, NOTHING)
             hope = probability_of_rise(posterior.fed, posterior.chance, self.settings.adaptive.worthwhile)
             arms.append(
                 Arm(
@@ -112,19 +114,24 @@ class _Told:
         weight = {row.cycle: settings.discount ** (cycle - 1 - row.cycle) for row in rows}
         self.fed = _sums(rows, weight, "fed")
         self._chance: Mapping[str, Tally] = mined.chance or _sums(rows, weight, "unfed")
-        self._means = (_pooled(self.fed), _pooled(self._chance))
+        self._mean_chance = _pooled(self._chance)
+        beyond = sum(t.fixed - t.failed * self._by_chance(mode).mean for mode, t in self.fed.items())
+        self._mean_rise = beyond / (sum(t.failed for t in self.fed.values()) + self._strength)
 
     def posterior(self, mode: str) -> _Posterior:
-        """Beta posteriors; the prior is the average over all modes, worth `prior` failures."""
-        sides = (self.fed, self._chance)
-        return _Posterior(
-            *(
-                _Beta(
-                    self._strength * mean + tally.fixed,
-                    self._strength * (1 - mean) + tally.failed - tally.fixed,
-                )
-                for mean, tally in zip(self._means, (side.get(mode, Tally(0, 0)) for side in sides))
-            )
+        """Both rates. The priors are worth `prior` failures: of the chance the average over all modes; of the
+        fed the mode's own chance and the average rise, since what is hard by chance stays hard if fed."""
+        chance = self._by_chance(mode)
+        expected = min(max(chance.mean + self._mean_rise, _LEAST), 1 - _LEAST)
+        return _Posterior(self._beta(expected, self.fed.get(mode, NOTHING)), chance)
+
+    def _by_chance(self, mode: str) -> _Beta:
+        return self._beta(self._mean_chance, self._chance.get(mode, NOTHING))
+
+    def _beta(self, expected: float, tally: Tally) -> _Beta:
+        return _Beta(
+            self._strength * expected + tally.fixed,
+            self._strength * (1 - expected) + tally.failed - tally.fixed,
         )
 
 
@@ -134,7 +141,7 @@ def _sums(rows: Iterable[Feedback], weight: Mapping[int, float], group: str) -> 
     for row in sorted(rows, key=lambda row: (row.mode, row.cycle)):
         failed, fixed = getattr(row, group), getattr(row, f"{group}_fixed")
         if failed:
-            before, w = sums.get(row.mode, Tally(0, 0)), weight[row.cycle]
+            before, w = sums.get(row.mode, NOTHING), weight[row.cycle]
             sums[row.mode] = Tally(before.failed + w * failed, before.fixed + w * fixed)
     return sums
 

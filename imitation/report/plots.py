@@ -81,6 +81,8 @@ def _frames(summary: Summary) -> Plot:
         real_word(summary): [c.real_frames for c in summary.cycles],
         "synthetic": [c.synthetic_frames for c in summary.cycles],
     }
+    if any(c.repeated_frames for c in summary.cycles):
+        series["repeated"] = [c.repeated_frames for c in summary.cycles]
     _columns(axes, summary, series, "frames")
     return finished("frames", "Frames trained on", page, spoken(summary, series))
 

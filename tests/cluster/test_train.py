@@ -97,6 +97,37 @@ def test_frames_are_selected_by_id_and_synthetic_ones_counted(
         train_detector(make_spec(data, tmp_path / "x", exclude=frozenset({"nobody"})), launcher)
 
 
+def test_repeated_frames_are_trained_on_and_counted_apart(
+    data: str, launcher: LocalLauncher, tmp_path: Path
+) -> None:
+    spec = make_spec(data, tmp_path / "out", repeats={"frame-1": 2, "frame-4": 1})
+    result = train_detector(spec, launcher)
+    assert (result.real_frames, result.synthetic_frames, result.repeated_frames) == (10, 0, 3)
+    plain = train_detector(make_spec(data, tmp_path / "plain"), launcher)
+    assert plain.losses != result.losses
+
+
+def test_the_weight_of_synthetic_frames_reaches_the_losses_or_is_refused(
+    data: str, launcher: LocalLauncher, tmp_path: Path
+) -> None:
+    synthetic = str(tmp_path / "synthetic.parquet")
+    write_frames([frame(number, "synthetic") for number in range(6)], synthetic)
+    light = TRAIN.model_copy(update={"synthetic_weight": 0.1})
+    losses = [
+        train_detector(make_spec(data, tmp_path / name, synthetic=(synthetic,), train=train), launcher).losses
+        for name, train in (("even", TRAIN), ("light", light))
+    ]
+    assert losses[0] != losses[1]
+    other = DETECTOR.model_copy(update={"name": "tests.cluster.test_train:plain_detector"})
+    with pytest.raises(UserError, match="gives one loss for a whole batch; one that heeds `weight`"):
+        train_detector(make_spec(data, tmp_path / "other", detector=other, train=light), launcher)
+
+
+def plain_detector(settings: DetectorSettings, num_categories: int) -> torch.nn.Module:
+    """A user's detector that knows nothing of weights."""
+    return torch.nn.Linear(1, 1)
+
+
 def test_a_warm_start_begins_with_the_weights_given_and_adds_up_the_steps(
     data: str, launcher: LocalLauncher, tmp_path: Path
 ) -> None:
