@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imitation.settings import UserError
@@ -49,11 +50,21 @@ def _arms(args: argparse.Namespace) -> None:
     from cluster.compare.run import compare as compare_arms
     from cluster.progress import Reporter
 
-    told = compare_arms(
-        config, Reporter(), shlex.join(["imitate", "compare", args.a, *args.options]), args.json
-    )
+    told = compare_arms(config, Reporter(), command(args.a, args.options), args.json)
     if args.json:
         print(told.model_dump_json(by_alias=True, indent=2))
+
+
+def command(config: str, options: Sequence[str]) -> str:
+    """What was typed, as others can type it: without where things lie on this machine."""
+    kept = []
+    for option in options:
+        key, _, value = option.partition("=")
+        if key == "data.root":
+            kept.append(f"data.root={value.rstrip('/').rpartition('/')[2].upper()}")
+        elif key != "run.storage":
+            kept.append(option)
+    return shlex.join(["imitate", "compare", Path(config).name, *kept])
 
 
 def _record(args: argparse.Namespace) -> None:

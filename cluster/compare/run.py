@@ -26,11 +26,14 @@ from cluster.compare.gallery import fixed_failures
 from cluster.compare.plan import Cell, Plan, make_plan
 from cluster.compare.synthetic import judge, render_test_set
 from cluster.config import Config
+from cluster.lock import RunLock
+from cluster.places import check_lasting, in_job
 from cluster.prepare import RealData
 from cluster.progress import Reporter
 from cluster.services import start_ray
-from cluster.workspace import FREE_KEYS, RunLock, Workspace, differences, environment
-from imitation import storage
+from cluster.tracking.base import check_tracking
+from cluster.workspace import FREE_KEYS, Workspace, differences, environment
+from imitation import patience, storage
 from imitation.report.comparison import Comparison, flat_rows, read_comparison, write_comparison
 from imitation.report.comparison_html import render_comparison
 from imitation.report.comparison_text import as_text
@@ -49,8 +52,12 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     """
     from cluster.run import check_renderer
 
+    if in_job():
+        check_lasting(config)
     plan = make_plan(config)
     check_renderer(plan.config)
+    check_tracking(plan.config.tracking)
+    patience.allow(plan.config.run.storage_patience_s)
     with RunLock(plan.folder):
         continues = open_folder(plan)
         reporter.say(f"{'continuing' if continues else 'starting'} comparison {plan.folder}")

@@ -17,6 +17,7 @@ from cluster.progress import Reporter
 from cluster.run import catalog
 from cluster.services import Services, start_ray
 from cluster.stages import ClusterStages
+from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.evaluations import read_detectors
@@ -43,7 +44,7 @@ def render_test_set(plan: Plan, cell: Cell, base: str, reporter: Reporter) -> st
     requests = free_requests(frames, 1, FOLDER, rng)
     with Services(config) as services:
         stages = ClusterStages(
-            config, workspace, data, services, build_policy(config.policy), catalog(config), reporter
+            config, workspace, data, services, build_policy(config.policy), catalog(config), Watch(reporter)
         )
         part = stages.simulate_free(requests, 1)
     return part.uri if part.frames else None

@@ -20,7 +20,7 @@ from imitation.report.comparison import (
 )
 from imitation.report.comparison_text import main_table, measure_table, notes
 from imitation.report.fixed import Fixed, FixedCounts, build_fixed
-from imitation.report.html import DATA_KINDS, _environment, duration
+from imitation.report.html import DATA_KINDS, duration, environment
 from imitation.report.svg import INK, SERIES, STYLE, Plot, figure, finished, legend, short
 
 MAX_SLICES = 40
@@ -35,7 +35,7 @@ def render_comparison(
     """
     with matplotlib.rc_context(STYLE):
         plots = [plot for plot in (_curves(told), _forest(told)) if plot is not None]
-    template = _environment().get_template("comparison.html.j2")
+    template = environment().get_template("comparison.html.j2")
     return template.render(
         told=told,
         sentences=[(against, against_sentence(told.primary, against)) for against in told.primary.against],

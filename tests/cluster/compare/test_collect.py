@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cluster.compare.collect import Finished, collect, specs
+from cluster.compare.collect import Finished, collect, detector_name, specs
 from cluster.compare.execute import State
 from cluster.compare.plan import Cell, Plan, make_plan
 from cluster.config import load_defaults
@@ -24,6 +24,7 @@ from imitation.report.comparison_record import as_markdown
 from imitation.report.comparison_text import as_text
 from imitation.settings import UserError
 
+from ...imitation.metrics.driving import evaluated
 from .toy import CATEGORIES, QUALITY, TOLD, finished, plan_of
 
 RESAMPLES = "compare.resamples=150"
@@ -56,7 +57,9 @@ def test_stop_chooses_and_counts_stand_beside_the_scores(told):
     rows = {row.key: row for row in told.rows}
     for measure, cell in rows["imitation, cycle 2"].test.items():
         assert rows["imitation, chosen"].test[measure].value == cell.value
-    assert rows["random, chosen"].test["mAP50"].value == rows["real"].test["mAP50"].value  # cycle 0 is best on stop
+    assert (
+        rows["random, chosen"].test["mAP50"].value == rows["real"].test["mAP50"].value
+    )  # cycle 0 is best on stop
     assert rows["random, chosen"].synthetic_frames == 0
     chosen = rows["imitation, chosen"]
     assert (chosen.real_frames, chosen.synthetic_frames, chosen.steps, chosen.candidates) == (20, 10, 10, 3)
@@ -90,7 +93,9 @@ def test_the_primary_endpoint_is_against_random_and_the_better_on_stop(told):
     assert [against.arms for against in told.primary.against] == [["random"], ["real", "oversample"]]
     assert set(told.primary.against[1].chosen.values()) == {"oversample"}
     assert [against.gain.verdict for against in told.primary.against] == [BETTER, BETTER]
-    assert told.primary.answer.startswith("Yes: imitation is better than random and than the better on stop of")
+    assert told.primary.answer.startswith(
+        "Yes: imitation is better than random and than the better on stop of"
+    )
     assert all(against.gain.seeds == 3 for against in told.primary.against)
     oversample = told.row("oversample, chosen")
     assert oversample is not None
@@ -164,7 +169,9 @@ def test_one_seed_is_warned_of(tmp_path, told):
 def fold_plan(tmp_path, *options: str) -> Plan:
     image = encode_png(np.zeros((40, 80, 3), dtype=np.uint8))
     objects = (Object("car", Box(5, 5, 30, 30)),)
-    write_frames((Frame(f"{i:03d}", 80, 40, objects, image=image) for i in range(60)), str(tmp_path / "d.parquet"))
+    write_frames(
+        (Frame(f"{i:03d}", 80, 40, objects, image=image) for i in range(60)), str(tmp_path / "d.parquet")
+    )
     data = ["data.kind=parquet", f"data.root={tmp_path / 'd.parquet'}", "data.categories=[car,van,person]"]
     return make_plan(
         load_defaults([
@@ -217,20 +224,14 @@ def test_the_synthetic_test_set_has_columns_of_its_own(tmp_path, folds):
     states = finished(plan)
     done = Finished(plan, states)
     names: dict[str, str] = {}
-    from cluster.compare.collect import detector_name
-
+    truth = list(evaluated(30 if folds else 40, 0))
     for spec in specs(done):
         for picked in spec.picks.values():
             name = detector_name(picked)
-            source = f"{plan.folder}/trials/{picked.trial.name}/cycle-{picked.cycle:03d}/evaluation/detections.parquet"
-            rows = [
-                replace(row, frame_id=f"s{i}", split="synthetic", detector=name)
-                for i, row in enumerate(read_detections(source))
+            rows = [  # the same frames for all folds
+                replace(row, frame_id=f"s{i}", split="synthetic", detector=name, objects=truth[i].objects)
+                for i, row in enumerate(read_detections(done.judged(picked).uri))
             ]
-            if picked.trial.cell.fold:  # the same frames for all folds
-                rows = [replace(row, objects=first.objects) for row, first in zip(rows, reference)]
-            else:
-                reference = rows
             names[name] = f"{tmp_path}/synthetic/{name}.parquet"
             write_detections(rows, names[name], CATEGORIES)
     found = collected(plan, states, names)
@@ -278,7 +279,9 @@ def test_csv_has_a_row_a_detector_and_every_interval(told):
 
 def test_the_text_begins_with_the_primary_endpoint(told):
     text = "\n".join(as_text(told))
-    assert text.index("Primary endpoint: Yes") < text.index("imitation against random") < text.index("verdict")
+    assert (
+        text.index("Primary endpoint: Yes") < text.index("imitation against random") < text.index("verdict")
+    )
     assert "Equal compute: every detector took 10 steps from scratch." in text
     assert "Holm" in text
     assert "the baseline" in text

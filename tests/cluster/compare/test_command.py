@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.cli import main
+from cluster.commands.comparison import command
 from imitation.report.comparison import write_comparison
 
 from .test_collect import RESAMPLES, collected
@@ -39,6 +40,13 @@ def test_what_makes_no_sense_is_told_in_a_sentence(words, said, capsys):
     assert err.startswith("imitate: ")
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+def test_the_command_in_a_record_names_no_place_of_this_machine():
+    options = ["run.storage=/somewhere/runs", "data.root=/data/kitti101/", "compare.arms=[real,sim]"]
+    assert command("/home/me/ray_config.yaml", options) == (
+        "imitate compare ray_config.yaml data.root=KITTI101 'compare.arms=[real,sim]'"
+    )
 
 
 def test_a_record_is_written_from_folders(tmp_path, capsys):

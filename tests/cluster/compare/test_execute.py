@@ -61,7 +61,6 @@ def test_a_killed_driver_leaves_the_rest_to_the_next_call(tmp_path):
     def killed(job):
         if job.name == "random-seed0":
             raise KeyboardInterrupt
-        return None
 
     with pytest.raises(KeyboardInterrupt):
         carried_out(plan, Toy(behave=killed))

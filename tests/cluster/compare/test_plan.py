@@ -21,7 +21,9 @@ from .toy import plan_of
 def test_every_arm_runs_in_every_cell_and_the_leader_before_those_that_match_it(tmp_path):
     plan = plan_of(tmp_path, "compare.seeds=[3,8]", "compare.arms=[random,real,sim,imitation]")
     names = [trial.name for trial in plan.trials]
-    assert sorted(names) == sorted(f"{a}-seed{s}" for a in ("random", "real", "sim", "imitation") for s in (3, 8))
+    assert sorted(names) == sorted(
+        f"{a}-seed{s}" for a in ("random", "real", "sim", "imitation") for s in (3, 8)
+    )
     after = {trial.name: trial.after for trial in plan.trials}
     assert after["random-seed8"] == "imitation-seed8"
     assert after["real-seed3"] is after["sim-seed3"] is after["imitation-seed3"] is None
@@ -63,7 +65,10 @@ def test_seeds_are_counted_from_the_runs(tmp_path):
         (["compare.arms=[imitation,random]"], "lack 'real'"),
         (["compare.arms=[real]"], "'real' alone"),
         (["compare.arms=[real,imitation,imitation]"], "'imitation' stands twice"),
-        (["compare.arms=[real,random]", "compare.primary.arm=random"], "gets the frames that 'imitation' spends"),
+        (
+            ["compare.arms=[real,random]", "compare.primary.arm=random"],
+            "gets the frames that 'imitation' spends",
+        ),
         (["compare.arms=[real,adaptive]", "compare.primary.arm=adaptive"], "add 'imitation' to compare.arms"),
         (["compare.arms=[real,longer,imitation]"], "'longer' needs train.warm_start=true"),
         (["compare.seeds=[1,2,1]"], "seed 1 stands twice"),
@@ -110,7 +115,11 @@ def test_folds_of_a_dataset(tmp_path):
         assert size.train + size.stop == 10
         assert size.train > size.stop
     config = plan.trial_config(plan.trials[-1], None)
-    assert (config.data.splits.folds, config.data.splits.fold, config.run.name) == (3, 2, plan.trials[-1].name)
+    assert (config.data.splits.folds, config.data.splits.fold, config.run.name) == (
+        3,
+        2,
+        plan.trials[-1].name,
+    )
     tested = [config.data.open().splits()["test"] for config in map(plan.cell_config, plan.cells)]
     assert not set(tested[0]) & set(tested[1])
     for options, said in [
@@ -127,13 +136,16 @@ def test_folds_of_a_dataset(tmp_path):
 
 
 def test_costs_are_counted_by_hand(tmp_path):
-    """20 frames to train on, cap 10, 5 a cycle, two cycles; folds of 6 steps beside 10 of a whole training."""
-    plan = plan_of(tmp_path, "compare.arms=[real,sim,random,imitation,oversample]", "compare.synthetic_test=7")
+    """20 frames to train on, cap 10, 5 a cycle, two cycles; folds of 6 steps beside 10 of a whole "
+    "training."""
+    plan = plan_of(
+        tmp_path, "compare.arms=[real,sim,random,imitation,oversample]", "compare.synthetic_test=7"
+    )
     costs = dict(estimate(plan).parts)
     batch = plan.config.train.batch_size
     told = {name: (c.trainings, c.steps, c.rendered, c.judged) for name, c in costs.items()}
     assert told == {
-        # main, twin, two folds; the world's 34 frames; each detector on stop, main and twin on test, train once
+        # main, twin, two folds; 34 frames of the world; all on stop, main and twin on test, train once
         "baselines": (4, 2 * 10 + 2 * 6, 34, 4 * 6 + 2 * 8 + 20),
         "real": (0, 0, 0, 0),
         "sim": (1, 10, 20 + 34, 6 + 8),
@@ -145,8 +157,8 @@ def test_costs_are_counted_by_hand(tmp_path):
     assert all(cost.images == cost.steps * batch for cost in costs.values())
     total = estimate(plan).total
     assert total.synthetic == 20 + 10 + 10
-    twice = estimate(plan_of(tmp_path, "compare.seeds=2", "compare.arms=[real,sim,random,imitation,oversample]",
-                             "compare.synthetic_test=0"))  # fmt: skip
+    arms = "compare.arms=[real,sim,random,imitation,oversample]"
+    twice = estimate(plan_of(tmp_path, "compare.seeds=2", arms, "compare.synthetic_test=0"))
     assert twice.total.steps == 2 * total.steps
 
 

@@ -50,7 +50,12 @@ def test_killed_half_way_the_same_command_ends_with_one_baseline_and_the_whole_t
     before = stages(folder)
     assert (folder / "states" / "real-seed0.json").exists()
     done = subprocess.run(
-        command(tmp_path, "compare.max_hours=5"), cwd=ROOT, capture_output=True, text=True, timeout=800, check=False
+        command(tmp_path, "compare.max_hours=5"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "continuing comparison" in done.stderr

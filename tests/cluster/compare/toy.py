@@ -19,7 +19,14 @@ from tests.imitation.metrics.driving import evaluated
 __all__ = ["OUT_OF_TIME"]
 
 ARMS = "compare.arms=[real,random,imitation,oversample]"
-WORLD = ["world.train=20", "world.stop=6", "world.test=8", "train.steps=10", "loop.cycles=2", "compare.seeds=1"]
+WORLD = [
+    "world.train=20",
+    "world.stop=6",
+    "world.test=8",
+    "train.steps=10",
+    "loop.cycles=2",
+    "compare.seeds=1",
+]
 
 
 def plan_of(tmp_path: Path, *options: str) -> Plan:
@@ -66,7 +73,9 @@ class Toy:
         if job.uri is None:
             return Ended(job, storage.join(job.folder, "baselines", job.name))
         name = job.plain["policy"]["name"]
-        leave_cycles(job.uri, self.spent if name != "none" else (), "repeat" if name == "oversample" else "simulate")
+        leave_cycles(
+            job.uri, self.spent if name != "none" else (), "repeat" if name == "oversample" else "simulate"
+        )
         return Ended(job, DONE)
 
 
@@ -89,12 +98,15 @@ class Ticks:
         return self.now
 
 
-
-
 # -- finished runs, for what is computed from them
 
 CATEGORIES = ("car", "van", "person")
-TOLD = {"started": "2030-01-01T00:00:00Z", "commit": "abc", "machine": "Linux, 2 CPUs", "packages": {"torch": "2"}}
+TOLD = {
+    "started": "2030-01-01T00:00:00Z",
+    "commit": "abc",
+    "machine": "Linux, 2 CPUs",
+    "packages": {"torch": "2"},
+}
 
 
 def metrics(split: str, score: float, threshold: float = 0.5) -> dict[str, Any]:
@@ -121,7 +133,9 @@ def finish(
     cycles = []
     for k, (hit, stop) in enumerate(zip(hits, stops, strict=True)):
         seed = [trial.cell.seed, k, zlib.crc32(trial.arm.name.encode()) if k else 0]
-        rows = evaluated(len(frames), int(np.random.default_rng(seed).integers(2**31)), hit=hit, first=frames.start)
+        rows = evaluated(
+            len(frames), int(np.random.default_rng(seed).integers(2**31)), hit=hit, first=frames.start
+        )
         write_detections(rows, f"{uri}/cycle-{k:03d}/evaluation/detections.parquet", CATEGORIES)
         simulated = {"requests": 1, "rendered": rendered, "set_aside": [], "frames_per_second": 1.0}
         cycles.append(
@@ -134,13 +148,14 @@ def finish(
                 synthetic_frames=rendered * k,
                 steps=10,
                 images_seen=80,
-                seconds={"train-main": 10.0, "evaluate": 2.0} | ({"simulate": 3.0} if k else {"train-fold-0": 6.0}),
+                seconds={"train-main": 10.0, "evaluate": 2.0}
+                | ({"simulate": 3.0} if k else {"train-fold-0": 6.0}),
                 simulated=simulated if k else None,
             )
         )
     run = Run(
-        name=trial.name, seed=0, data_kind="world", title="t", stand_in=True, notes=[], started="x", commit=None,
-        machine="m", packages={},
+        name=trial.name, seed=0, data_kind="world", title="t", stand_in=True, notes=[], started="x",
+        commit=None, machine="m", packages={},
     )  # fmt: skip
     best = max(range(len(stops)), key=lambda k: (stops[k], -k))
     summary = Summary.of(
