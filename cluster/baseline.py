@@ -69,11 +69,14 @@ NO_RESULT = (
     "ray",
     "report",
     "tracking",
+    "run.storage_patience_s",
     "data.parallel_from",
     "evaluate.actors",
+    "evaluate.max_attempts",
     "simulate.actors",
     "simulate.cpus_per_actor",
     "simulate.gpus_per_actor",
+    "simulate.scenes_per_actor",
     "simulate.max_in_flight",
     "simulate.scene_timeout_s",
     "simulate.startup_timeout_s",
@@ -86,6 +89,7 @@ NO_RESULT = (
     "train.cache_mb",
     "train.checkpoint_every",
     "train.report_every",
+    "train.max_restarts",
 )
 """Settings that say how the work is carried out, and change none of its results."""
 
@@ -104,7 +108,12 @@ def baseline_key(config: Config) -> str:
 
 def baseline_config(config: Config, *, as_carried_out: bool = False) -> Config:
     """The configuration of the baseline alone: what may differ has its default (`as_carried_out`: the
-    settings of `NO_RESULT` stay). With any imitation cycles it mines for one, whatever their cap."""
+    settings of `NO_RESULT` stay). With any imitation cycles it mines for one, whatever their cap.
+
+    Raises UserError for `loop.sim_only`, whose cycle 0 is made of what the others meet later.
+    """
+    if config.loop.sim_only:
+        raise UserError("loop.sim_only trains on no real data: such a run shares its baseline with no other")
     reset = [key for key in may_differ(config) if not (as_carried_out and key in NO_RESULT)]
     plain = _without(config.plain(), reset)
     plain["loop"]["cycles"] = min(1, config.loop.cycles)

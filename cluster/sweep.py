@@ -19,14 +19,16 @@ import yaml
 
 from cluster.config import Config, parse
 from cluster.lock import RunLock
+from cluster.places import check_lasting, check_reached, in_job
 from cluster.progress import Reporter
 from cluster.services import start_ray
 from cluster.sweep_plan import make_plan
 from cluster.sweep_results import BEST, REPORT, write_results
 from cluster.sweep_space import trial_id, with_settings
 from cluster.sweep_trial import TRIALS
+from cluster.tracking.base import check_tracking
 from cluster.workspace import FREE_KEYS, differences
-from imitation import storage
+from imitation import patience, storage
 from imitation.report.sweep import SweepResults, build_table
 from imitation.report.table import format_table
 from imitation.settings import UserError
@@ -45,6 +47,10 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
     plan = make_plan(config)
     check_search(config)
     check_renderer(config)
+    check_tracking(config.tracking)
+    if in_job():
+        check_lasting(config)
+    patience.allow(config.run.storage_patience_s)
     folder = storage.absolute(storage.join(config.run.storage, config.sweep.name))
     with RunLock(folder):
         continues = open_folder(config, folder)
@@ -52,6 +58,7 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
         for line in plan.lines():
             reporter.say(line)
         start_ray(config)
+        check_reached(config, folder, reporter)
         from cluster.sweep_tune import tune_trials
 
         outcomes = tune_trials(plan, folder, reporter)

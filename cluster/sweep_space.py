@@ -27,7 +27,7 @@ from imitation.texts import shown
 KINDS = ("choice", "grid", "uniform", "loguniform", "quniform", "int", "logint")
 MAY_VARY = (
     "detector", "train", "mining", "policy", "aggregation", "stopping", "simulate.simulator",
-    "simulate.options", "renderer", "restage", "randomize", "free",
+    "simulate.options", "renderer", "restage", "randomize", "free", "acceptance",
 )  # fmt: skip
 WHY_NOT = {
     "run.seed": "a sweep would pick the luckiest seed",

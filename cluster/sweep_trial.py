@@ -20,7 +20,7 @@ from cluster.baseline import ensure_baseline, patient_lock
 from cluster.config import Config, parse
 from cluster.progress import Reporter
 from cluster.workspace import Workspace
-from imitation import storage
+from imitation import patience, storage
 
 TRIALS = "trials"
 DRIVER_ATTEMPTS = 2  # a driver that dies is replaced once; the run goes on where it was cut
@@ -42,6 +42,7 @@ def run_trial(config: Config, folder: str, reporter: Reporter, tell: Tell) -> No
     """
     from cluster.run import carry_out, check, check_renderer
 
+    patience.allow(config.run.storage_patience_s)
     check_renderer(config)
     base = ensure_baseline(config, folder, reporter)
     workspace = Workspace(trial_folder(folder, config.run.name), base)

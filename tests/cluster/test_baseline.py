@@ -41,7 +41,8 @@ MADE_OF = (
     "train.augment", "train.threads", "train.num_workers", "train.use_gpu",
     "evaluate.cpus_per_actor", "evaluate.gpus_per_actor", "evaluate.batch_size", "evaluate.threads",
     "mining.folds", "mining.fold_steps", "mining.modes",
-    "loop.twin", "loop.sim_only",
+    "loop.twin",
+    "loop.sim_only",
     "simulate.simulator",
     "renderer.bodies",
 )  # fmt: skip
@@ -76,12 +77,13 @@ OWN_VALUES: dict[str, list[Any]] = {
     "train.use_gpu": [True],
     "detector.width": [],  # goes together with detector.height
     "detector.height": [],
-    "data.splits.fold": [],  # needs folds
-    "loop.sim_only": [],  # needs policy.name none
-    "train.pretrain_share": [0.25],
-    "compare.primary": [],
+    "data.splits.fold": [],  # needs folds, and these other data than the world
+    "data.splits.folds": [3],
+    "compare.use_folds": [],  # needs folds
     "data.kind": [],  # each has a root, or none
     "data.root": ["/elsewhere"],
+    "aggregation.budgets": [[4, 2]],
+    "ray.metrics_port": [9001],
 }
 
 
@@ -134,8 +136,11 @@ def test_the_key_changes_with_what_counts_and_with_nothing_else(options):
             untried.append(key)
         else:
             assert (baseline_key(config) == baseline_key(base)) == listed(key, free), key
-    world = ["data.root"] if not options else []
-    assert untried == ["data.kind", *world, "detector.width", "detector.height"]
+    world = ["data.root", "data.splits.folds"] if not options else []
+    strength = ["policy.strength.first", "policy.strength.last"]
+    rest = ["data.splits.fold", "detector.width", "detector.height", *strength, "loop.sim_only"]
+    rest.append("compare.use_folds")
+    assert untried == ["data.kind", *world, *rest]
     assert baseline_key(load_defaults(["data.kind=coco", "data.root=/data/kitti"])) != baseline_key(base)
 
 
@@ -144,6 +149,11 @@ def test_renderer_settings_count_where_they_draw_the_data():
     kitti = ["data.kind=kitti", "data.root=/data/kitti"]
     assert baseline_key(load_defaults(finer)) != baseline_key(load_defaults())
     assert baseline_key(load_defaults([*kitti, *finer])) == baseline_key(load_defaults(kitti))
+
+
+def test_what_trains_on_no_real_data_shares_no_baseline():
+    with pytest.raises(UserError, match=r"loop\.sim_only trains on no real data"):
+        baseline_key(load_defaults(["loop.sim_only=true", "policy.name=none", "loop.cycles=0"]))
 
 
 def test_without_cycles_the_baseline_is_another_for_it_is_not_mined():
