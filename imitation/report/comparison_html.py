@@ -148,7 +148,7 @@ def _forest(told: Comparison) -> Plot | None:
     """Each row's difference to real with its interval."""
     measure = told.primary.measure
     rows = [
-        (row.label, gain)
+        (row.key, gain)
         for row in told.rows
         if measure in row.test
         and (gain := row.test[measure].gain) is not None

@@ -63,8 +63,8 @@ def _section(told: Comparison) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     """Groups are put before the names of their columns, since Markdown has one line of heads."""
     groups = [group for group, span in table.groups for _ in range(span)]
-    names = [f"{group}: {name}" if group else name for group, name in zip(groups, table.columns)]
-    names = [name.replace("trained on, mean: ", "").replace("real test, ", "") for name in names]
+    pairs = [(group.removeprefix("trained on, mean"), name) for group, name in zip(groups, table.columns)]
+    names = [f"{group}: {name}" if group and name not in group else group or name for group, name in pairs]
     yield "| " + " | ".join(_escaped(name) for name in names) + " |"
     yield "|" + "---|" * len(names)
     for row in table.rows:

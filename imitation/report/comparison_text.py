@@ -65,6 +65,8 @@ def _value_and_gain(cell: Cell) -> tuple[str, ...]:
     shown = (points(value.mean), span(value.low, value.high) or DASH)
     if gain is None:
         return (*shown, "", "", "the baseline")
+    if gain.low == gain.high == 0:
+        return (*shown, "0.0", "", "the same detectors")
     return (*shown, points(gain.difference, True), span(gain.low, gain.high, True) or DASH, gain.verdict)
 
 

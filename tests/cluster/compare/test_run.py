@@ -17,7 +17,8 @@ TINY = [
     "detector.backbone=resnet10", "detector.weights=null", "train.steps=8", "train.batch_size=4",
     "train.threads=1", "evaluate.threads=1", "loop.cycles=1", "loop.twin=false", "simulate.frames_per_file=1",
     "aggregation.synthetic_per_cycle=0.5", "report.gallery=2", "compare.seeds=1", "compare.synthetic_test=5",
-    "compare.resamples=200", "compare.arms=[real,random,imitation,oversample]",
+    "compare.resamples=200", "compare.max_concurrent=1",
+    "compare.arms=[real,random,imitation,oversample]",
 ]  # fmt: skip
 
 
