@@ -167,7 +167,7 @@ class Bench:
         return SeedSamples(way.estimates[rows, column], way.samples[rows, :, column])
 
     def _interval(self, a: SeedSamples, b: SeedSamples, measure: str, paired: bool) -> Interval:
-        if a.samples is not b.samples and np.array_equal(a.samples, b.samples, equal_nan=True):
+        if paired and np.array_equal(a.samples, b.samples, equal_nan=True):
             known = np.isfinite(b.estimates).all()
             return self._same(len(b.estimates), known=bool(known))
         rng = np.random.default_rng(self._seed)
@@ -175,13 +175,11 @@ class Bench:
         return replace(result, seeds=len(b.estimates))
 
     def _same(self, seeds: int, known: bool) -> Interval:
-        """The very same detectors on both sides: no difference, and nothing to draw."""
+        """The very same detectors on both sides: no difference, nothing to draw, and no test."""
         r = self.resampling
         reason = None if known else "nothing to find"
         zero = 0.0 if known else None
-        return Interval(
-            zero, zero, zero, r.resamples, r.clusters, r.unit, reason, 1.0 if known else None, seeds
-        )
+        return Interval(zero, zero, zero, r.resamples, r.clusters, r.unit, reason, seeds=seeds)
 
     def _holding(self, measure: str) -> int:
         """Clusters that hold what the measure rests on: of a mean over categories the rarest one."""

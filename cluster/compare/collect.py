@@ -250,10 +250,10 @@ def collect(
         free = _PerFold(shown, done.folds, seeds, source, categories, compare.resamples, rng)
     gains = _Gains(test, free, [row for row in rows if not row.key.startswith(RIVAL)])
     slices = _slices(test, compare.primary.arm, rng)
-    verdicts = explored(
-        gains.family() | {f"slice|{s.attribute}|{s.value}": s.difference for s in slices},
-        [name for name in gains.family() if name.endswith(f"|{LOSS}")],
-    )
+    family = gains.family() | {
+        f"slice|{s.attribute}|{s.value}": s.difference for s in slices if s.difference.p is not None
+    }
+    verdicts = explored(family, [name for name in family if name.endswith(f"|{LOSS}")])
     primary = _primary(done, test)
     table = [_row(done, row, test, gains, verdicts, free) for row in rows if not row.key.startswith(RIVAL)]
     objects = 0 if test.bench is None else test.bench.objects(LOSS)
@@ -302,7 +302,7 @@ def collect(
                 objects=s.objects,
                 real=s.base,
                 arm=s.way,
-                gain=Gain.of(s.difference, verdicts[f"slice|{s.attribute}|{s.value}"]),
+                gain=Gain.of(s.difference, verdicts.get(f"slice|{s.attribute}|{s.value}", NEITHER)),
             )
             for s in slices
         ],
@@ -375,6 +375,10 @@ class _Gains:
 
     def __init__(self, test: _Bench, free: _PerFold | None, rows: Sequence[Spec]) -> None:
         self.intervals: dict[str, Interval] = {}
+        self._first: dict[str, str] = {}  # of rows of the very same detectors the first
+        for row in rows:
+            alike = (r.key for r in rows if test.sources[r.key] == test.sources[row.key])
+            self._first[row.key] = next(alike)
         for split, side in (("test", test), ("synthetic", free)):
             if side is None or side.bench is None or REAL not in side.measured:
                 continue
@@ -386,7 +390,13 @@ class _Gains:
                     self.intervals[f"{row.key}|{split}|{measure}"] = interval
 
     def family(self) -> dict[str, Interval]:
-        return self.intervals
+        """The differences that are tested: each once, where there is an interval."""
+        return {name: i for name, i in self.intervals.items() if i.p is not None and self.first(name) == name}
+
+    def first(self, name: str) -> str:
+        """The name under which a difference is in the family: a chosen row repeats one of the cycles'."""
+        row, _, rest = name.partition("|")
+        return f"{self._first[row]}|{rest}"
 
 
 def _value(bench: Bench, measured: Measured, measure: str) -> Value:
@@ -411,7 +421,8 @@ def _cells(
     for measure in side.bench.measures:
         name = f"{row.key}|{split}|{measure}"
         interval = gains.intervals.get(name)
-        gain = None if interval is None else Gain.of(interval, verdicts.get(name, NEITHER))
+        verdict = verdicts.get(gains.first(name), NEITHER)
+        gain = None if interval is None else Gain.of(interval, verdict)
         cells[measure] = TableCell(value=_value(side.bench, side.measured[row.key], measure), gain=gain)
     return cells
 

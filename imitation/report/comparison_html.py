@@ -88,6 +88,8 @@ class _Cost:
 
 def _each(spent: float, gained: float | None, known: bool) -> str:
     """What a point cost; in brackets where the gain itself is not distinguishable from none."""
+    if not spent:
+        return "–"
     if gained is None:
         return "no gain"
     text = f"{spent / gained:,.0f}"
@@ -128,7 +130,7 @@ def _curves(told: Comparison) -> Plot | None:
     axes.set_xticks(range(last + 1), ["baseline", *(f"cycle {k}" for k in range(1, last + 1))])
     axes.set_ylabel(f"{measure}, points")
     axes.grid(axis="x", visible=False)
-    legend(page, min(3, len(names)))
+    legend(page, min(4, len(names)))
     return finished(
         "curves",
         f"{measure} on real test, cycle by cycle",

@@ -66,14 +66,14 @@ def _value_and_gain(cell: Cell) -> tuple[str, ...]:
     if gain is None:
         return (*shown, "", "", "the baseline")
     if gain.low == gain.high == 0:
-        return (*shown, "0.0", "", "the same detectors")
+        return (*shown, "0.0", "", "no difference")
     return (*shown, points(gain.difference, True), span(gain.low, gain.high, True) or DASH, gain.verdict)
 
 
 def measure_table(told: Comparison) -> Table:
     """The same rows by every measure: on real test, then on the synthetic test set."""
     test = [m for m in _names(told, "test") if m != told.primary.measure][: 3 + MAX_CATEGORIES]
-    synthetic = _names(told, "synthetic")[: 2 + MAX_CATEGORIES]
+    synthetic = [m for m in _names(told, "synthetic") if m != "0-1 loss"][: 1 + MAX_CATEGORIES]
     return Table(
         heading=(),
         groups=(
@@ -85,7 +85,7 @@ def measure_table(told: Comparison) -> Table:
         columns=("", *test, *synthetic, "images seen", "seconds"),
         rows=tuple(
             (
-                row.label,
+                row.key,
                 *(_mean(row, "test", name) for name in test),
                 *(_mean(row, "synthetic", name) for name in synthetic),
                 f"{row.images_seen:,.0f}",
@@ -104,7 +104,9 @@ def _mean(row: Row, split: str, name: str) -> str:
 
 
 def _names(told: Comparison, split: str) -> list[str]:
-    return list(dict.fromkeys(name for row in told.rows for name in getattr(row, split)))
+    """Measures that some row has a value of."""
+    cells = [(name, cell) for row in told.rows for name, cell in getattr(row, split).items()]
+    return list(dict.fromkeys(name for name, cell in cells if cell.value.mean is not None))
 
 
 def notes(told: Comparison) -> Sequence[str]:
