@@ -22,7 +22,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from cluster.attempts import Attempts
 from cluster.waiting import wait_for_room, watched
+from imitation import patience
 from imitation.categories import CategoryMap
 from imitation.detections import Detections, FrameDetections, detections_to_table
 from imitation.evaluations import DetectionsWriter
@@ -54,9 +56,10 @@ class EvaluateSettings(Settings):
     )
     batch_size: int = Field(32, ge=1, description="frames that an actor takes at once")
     max_attempts: int = Field(
-        10,
+        3,
         ge=1,
-        description="times that frames are tried whose actor's process or node dies; then evaluation ends",
+        description="times that a frame is tried while the detector's process dies of it; then it counts as "
+        "one that cannot be read (data.on_error)",
     )
     threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
 
@@ -82,7 +85,10 @@ class EvaluationPart:
 class DetectorActor:
     """The callable that Ray Data builds once an actor: loads the detectors, then maps batches of
     frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA, and a column `TOOK` whose sum is
-    the time that the batch took, s."""
+    the time that the batch took, s.
+
+    A batch in which the process died is judged frame by frame the next time; a frame that it died of
+    `max_attempts` times becomes a row with an `error`."""
 
     def __init__(
         self,
@@ -90,34 +96,65 @@ class DetectorActor:
         parts: Sequence[EvaluationPart],
         categories: CategoryMap,
         threads: int | None,
+        attempts: Attempts,
+        max_attempts: int,
     ) -> None:
         import torch
 
         from imitation.product import load_product
 
+        patience.remember_folders()
         torch.set_num_threads(threads or os.cpu_count() or 1)
         device = "cuda" if torch.cuda.is_available() else "cpu"  # Ray hides GPUs that were not asked for
         self.predictors = {name: load_product(uri, device)[0] for name, uri in products.items()}
         self.parts = parts
         self.categories = categories
         self.decoders = ThreadPoolExecutor(2)
+        self.attempts, self.max_attempts = attempts, max_attempts
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         began = time.perf_counter()
-        frames: list[tuple[Frame, EvaluationPart, Future[np.ndarray]]] = []
-        for row in batch.to_pylist():
-            part, frame = self.parts[row["part"]], frame_from_row(row)
-            if part.judges(frame.frame_id):
-                frames.append((frame, part, self.decoders.submit(load_frame_image, frame)))
-        rows: list[FrameDetections] = []
-        for start in range(0, len(frames), FORWARD):
-            rows += self._judged(frames[start : start + FORWARD])
-        table = detections_to_table(rows)
+        table = detections_to_table(self._rows(batch))
         took = np.zeros(table.num_rows)
         took[:1] = time.perf_counter() - began
         return table.append_column(TOOK, pa.array(took))
 
-    def _judged(
+    def _rows(self, batch: pa.Table) -> list[FrameDetections]:
+        frames: list[tuple[Frame, int]] = []
+        for row in batch.to_pylist():
+            frame, part = frame_from_row(row), row["part"]
+            if self.parts[part].judges(frame.frame_id):
+                frames.append((frame, part))
+        if not frames:
+            return []
+        key = (frames[0][1], frames[0][0].frame_id, len(frames))
+        if self.attempts.begin(key):
+            rows = [row for each in frames for row in self._alone(*each)]
+        else:
+            rows = list(self._judged(frames))
+        self.attempts.finish(key)
+        return rows
+
+    def _alone(self, frame: Frame, part: int) -> Sequence[FrameDetections]:
+        """The rows of one frame, of which the process may die."""
+        key = (part, frame.frame_id)
+        if (deaths := self.attempts.begin(key)) >= self.max_attempts:
+            why = f"frame {frame.frame_id}: the detector's process died {deaths} times when it judged it"
+            split, names = self.parts[part].split, self.parts[part].judges(frame.frame_id)
+            return [self._row(frame, split, name, None, why) for name in names]
+        rows = list(self._judged([(frame, part)]))
+        self.attempts.finish(key)
+        return rows
+
+    def _judged(self, frames: Sequence[tuple[Frame, int]]) -> Iterator[FrameDetections]:
+        """Rows of all frames, decoded ahead."""
+        decoding = [
+            (frame, self.parts[part], self.decoders.submit(load_frame_image, frame)) for frame, part in frames
+        ]
+        for start in range(0, len(decoding), FORWARD):
+            yield from self._passed(decoding[start : start + FORWARD])
+
+    def _passed(
         self, frames: Sequence[tuple[Frame, EvaluationPart, Future[np.ndarray]]]
     ) -> Iterator[FrameDetections]:
         """One forward pass of each detector, while later images are being decoded."""
@@ -165,8 +202,8 @@ def evaluate(
     `products` maps detector names to product folders. Returns counts: rows, errors (a list of
     sentences), `busy_seconds` (what the actors took for their batches, divided by their number). Raises the
     first DataError when `on_error` is "stop", and UserError where the cluster cannot place an actor for
-    `placement_timeout_s`, or actors die again and again. A dead actor's frames are judged by another: each
-    gives its row once, in the same place.
+    `placement_timeout_s` or its storage is full. A dead actor's frames are judged by another: each gives its
+    row once, in the same place.
     """
     errors: list[str] = []
     count = 0
@@ -198,16 +235,27 @@ def _placed_stream(
     what = "evaluation (evaluate.cpus_per_actor, evaluate.gpus_per_actor, and a CPU that reads)"
     # whoever reads needs a CPU, too; the other actors may come later
     wait_for_room([actor, {"CPU": 1.0}], what, timeout_s)
-    stream = partial(_stream, parts, products, categories, settings)
-    with closing(watched(stream, [actor], what, timeout_s)) as tables:
-        try:
-            yield from tables
-        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
-            why = " ".join(str(error).split())[:500]
-            raise UserError(
-                f"evaluation: a detector actor's process died {settings.max_attempts} times over the same "
-                f"frames: {why}. If it was memory: lower evaluate.batch_size or evaluate.actors"
-            ) from error
+    with closing(Attempts()) as attempts:
+        stream = partial(_stream, parts, products, categories, settings, attempts)
+        with closing(watched(stream, [actor], what, timeout_s)) as tables:
+            try:
+                yield from tables
+            except ray.exceptions.RayError as error:
+                raise _in_a_sentence(error) from error
+
+
+def _in_a_sentence(error: Exception) -> Exception:
+    """What a person can mend, where it can be told from Ray's error; else the error."""
+    import ray
+
+    full = (ray.exceptions.OutOfDiskError, ray.exceptions.ObjectStoreFullError)
+    if isinstance(error, full) or isinstance(getattr(error, "cause", None), full):
+        why = " ".join(str(error).split())[:500]
+        return UserError(
+            f"evaluation: Ray's object store is full, and so is the disk that it spills to: {why}. Free some "
+            "space there (Ray's --temp-dir, or its object_spilling_directory), or give the store more memory"
+        )
+    return error
 
 
 def _stream(
@@ -215,6 +263,7 @@ def _stream(
     products: Mapping[str, str],
     categories: CategoryMap,
     settings: EvaluateSettings,
+    attempts: Attempts,
 ) -> Generator[pa.Table]:
     import ray
     import ray.data
@@ -228,21 +277,22 @@ def _stream(
     context.target_max_block_size = BLOCK_BYTES
     streams = [_read(part, index, readers=settings.actors) for index, part in enumerate(parts)]
     frames = streams[0].union(*streams[1:]) if len(streams) > 1 else streams[0]
-    rows = frames.map_batches(
+    # Blocks of few rows: all actors get some, and one that dies leaves little to do again.
+    rows = frames.repartition(target_num_rows_per_block=2 * settings.batch_size).map_batches(
         DetectorActor,
         fn_constructor_kwargs={
             "products": dict(products),
             "parts": list(parts),
             "categories": categories,
             "threads": settings.threads,
+            "attempts": attempts,
+            "max_attempts": settings.max_attempts,
         },
         batch_size=settings.batch_size,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=settings.actors),
         num_cpus=settings.cpus_per_actor,
         num_gpus=_gpus(settings) or None,
-        max_restarts=-1,
-        max_task_retries=settings.max_attempts - 1,
     )
     yield from rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from imitation import patience
 from imitation.datasets.reader import DatasetReader
 from imitation.datasets.validate import Problems
 from imitation.images import load_frame_image
@@ -96,6 +97,7 @@ def _reader_of(reference: Any) -> DatasetReader:
 
 
 def _read_chunks(reference: Any, split: str, verify: bool, chunks: pa.Table) -> Iterator[pa.Table]:
+    patience.remember_folders()
     reader = _reader_of(reference)
     for names in chunks.column("names").to_pylist():
         rows: list[dict[str, Any]] = []

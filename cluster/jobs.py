@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imitation.settings import UserError
+from imitation.storage import without_secrets
 
 STOP_WAIT_S = 60
 """Seconds that a job has to commit and end when it is stopped; Ray's default of 3 may be too few."""
@@ -68,6 +69,7 @@ def connect(address: str | None) -> Any:
     if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     place = os.environ.get("RAY_API_SERVER_ADDRESS") or os.environ.get("RAY_ADDRESS") or "this machine"
+    place = without_secrets(place)
     import requests
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
@@ -119,7 +121,10 @@ def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]
             runtime_env=submission.runtime_env(folder),
         )
     except (RuntimeError, ValueError) as error:
-        raise UserError(f"the job was refused: {str(error).strip().splitlines()[-1]}") from None
+        reason = str(error).strip().splitlines()[-1]
+        if "413" in reason or "maximum size" in reason:
+            reason += "; the current folder is too large to travel: name what may stay at home in .rayignore"
+        raise UserError(f"the job was refused: {reason}") from None
     return job_id, True
 
 

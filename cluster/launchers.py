@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 import ray
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from cluster.train import Launcher, Progress, TrainSpec, train_loop_per_worker
 from cluster.waiting import wait_for_room
@@ -83,7 +83,13 @@ class _LocalTrainer:
         ).fit()
 
 
-Mailbox: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_Mailbox)
+def make_mailbox(name: str | None = None) -> Any:
+    """On the driver's own node: no other node's end takes the news with it. Other processes find it by
+    its name, if it has one."""
+    here: Any = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).options(name=name).remote()
+
+
 LocalTrainer: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_LocalTrainer)
 
 
@@ -147,7 +153,7 @@ class LocalLauncher:
         if self._trainer is None:
             gpus = 0.5 * self._use_gpu
             wait_for_room([{"GPU": gpus}], "training (train.use_gpu)", self._placement_timeout_s)
-            self._mailbox = Mailbox.remote()
+            self._mailbox = make_mailbox()
             self._trainer = LocalTrainer.options(num_gpus=gpus).remote()
         task = self._trainer.run.remote(config | {"use_gpu": self._use_gpu, "mailbox": self._mailbox})
         _follow(lambda: bool(ray.wait([task], timeout=POLL_S)[0]), self._mailbox, progress)
@@ -196,7 +202,7 @@ class TorchLauncher:
         from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
-        mailbox = Mailbox.remote()
+        mailbox = make_mailbox()
         with _scratch(config["spec"].output) as (filesystem, folder):
             trainer = TorchTrainer(
                 train_loop_per_worker,
@@ -210,8 +216,6 @@ class TorchLauncher:
             thread.start()
             try:
                 _follow(lambda: _ended(thread), mailbox, progress)
-            except ray.exceptions.RayActorError:  # the mailbox's node is gone: no more progress, that is all
-                thread.join()
             finally:
                 ray.kill(mailbox)
         return errors[0] if errors else None

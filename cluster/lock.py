@@ -19,6 +19,7 @@ import signal
 import socket
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -57,17 +58,22 @@ class RunLock:
     """A context manager that one driver at a time can enter; `check` says whether it still may go on.
 
     Raises UserError naming the holder, and on leaving, if the run was taken by another driver meanwhile;
-    the main thread's work is then interrupted. `leased`: whether a lease is kept; by default wherever the
-    file lock alone may not do. Taking over from a killed driver on another machine takes `patience` beats
-    of `beat_s` seconds; a killed one of this machine is known to be dead at once.
+    the main thread's work is then interrupted. `say` is told what is waited for. `leased`: whether a lease is
+    kept; by default wherever the file lock alone may not do. Taking over from a killed driver on another
+    machine takes `patience` beats of `beat_s` seconds; one of this machine is known to be dead at once.
     """
 
     def __init__(
-        self, uri: str, beat_s: float = BEAT_S, patience: int = PATIENCE, leased: bool | None = None
+        self,
+        uri: str,
+        say: Callable[[str], None] = lambda text: None,
+        beat_s: float = BEAT_S,
+        patience: int = PATIENCE,
+        leased: bool | None = None,
     ) -> None:
         self.uri = uri
         self.path = Path(storage.resolve(uri)[1]) if storage.is_local(uri) else None
-        self.beat_s, self.patience, self._leased = beat_s, patience, leased
+        self.say, self.beat_s, self.patience, self._leased = say, beat_s, patience, leased
         self._lease_uri = storage.join(uri, LEASE)
         self._handle: Any = None
         self._own = _Lease.own()
@@ -150,6 +156,7 @@ class RunLock:
 
     def _watch(self, found: _Lease) -> None:
         """Returns once the holder counts as dead. Raises UserError as soon as it is seen to live."""
+        self.say(f"watching up to {self.beat_s * self.patience:g} s whether {found} still holds this run")
         for _ in range(self.patience):
             self._ended.wait(self.beat_s)
             now = self._read()

@@ -58,7 +58,7 @@ def carry_out(
     workspace: Workspace,
     reporter: Reporter,
     on_cycle: OnCycle = lambda entry: None,
-    lock: Callable[[str], AbstractContextManager[RunLock]] = RunLock,
+    lock: Callable[[str], AbstractContextManager[RunLock]] | None = None,
     hide_test: bool = False,
 ) -> Summary:
     """A run in `workspace`, from its lock to its report: alone, or as one of several that share a base.
@@ -68,6 +68,7 @@ def carry_out(
     """
     if in_job():
         check_lasting(config)
+    lock = lock or partial(RunLock, say=reporter.say)
     with lock(workspace.uri) as held, PeakMemory() as memory:
         workspace.check = held.check
         if workspace.base is not None:

@@ -52,7 +52,7 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
         check_lasting(config)
     patience.allow(config.run.storage_patience_s)
     folder = storage.absolute(storage.join(config.run.storage, config.sweep.name))
-    with RunLock(folder):
+    with RunLock(folder, reporter.say):
         continues = open_folder(config, folder)
         reporter.say(f"{'continuing' if continues else 'starting'} sweep {folder}")
         for line in plan.lines():

@@ -13,7 +13,7 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from cluster.config import Config, parse
-from cluster.launchers import Mailbox, _cause
+from cluster.launchers import _cause, make_mailbox
 from cluster.progress import Reporter
 from cluster.sweep import trial_config
 from cluster.sweep_plan import Plan, room
@@ -39,7 +39,7 @@ def tune_trials(
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends this driver, as that of any run
     os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "86400")  # a trial asks for nothing
     name = f"imitate-sweep-{uuid.uuid4().hex[:8]}"
-    mailbox = Mailbox.options(name=name).remote()
+    mailbox = make_mailbox(name)
     plain = plan.config.plain()
 
     def trial(told: dict[str, Any]) -> None:

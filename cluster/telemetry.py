@@ -103,18 +103,21 @@ class _PoolWatcher:
 
     def __init__(self, telemetry: Telemetry, pool: SimulatorPool, stage: str) -> None:
         self.telemetry, self.pool, self.stage = telemetry, pool, stage
-        self.before = pool.counts  # of an earlier rendering: the pool begins new ones
-        self.known: dict[tuple[str, str], int] = {}
+        self.counts = pool.counts  # of an earlier rendering: the pool begins new ones for each
+        self.known: dict[tuple[str, str], int] = pool_figures(self.counts)
 
     def look(self) -> None:
-        counts = self.pool.counts
-        if counts is self.before:
-            return
-        for (name, kind), value in pool_figures(counts).items():
+        self._hand_on()
+        if self.pool.counts is not self.counts:
+            self.counts, self.known = self.pool.counts, {}
+            self._hand_on()
+        self.telemetry.set("simulators", len(self.pool.pids()), self.stage)
+
+    def _hand_on(self) -> None:
+        for (name, kind), value in pool_figures(self.counts).items():
             grown = value - self.known.get((name, kind), 0)
             self.known[(name, kind)] = value
             self.telemetry.add(name, grown, self.stage, **({"kind": kind} if kind else {}))
-        self.telemetry.set("simulators", len(self.pool.pids()), self.stage)
 
 
 def pool_figures(counts: PoolCounts) -> dict[tuple[str, str], int]:

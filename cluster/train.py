@@ -87,6 +87,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
     """
     if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
         launcher.run({"spec": spec}, progress or (lambda event: None))
+    storage.delete(spec.output + ".partial")  # a worker killed right after the product was finished left it
     return _result(spec.output)
 
 
@@ -107,8 +108,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     settings = spec.train
-    for uri in filter(storage.is_local, (*spec.real, *spec.synthetic)):
-        patience.expect(storage.resolve(uri)[1])
+    patience.remember_folders()
     context = ray.train.get_context()
     distributed = Distributed(context.get_world_rank(), context.get_world_size())
     device = pick_device(config["use_gpu"])
@@ -217,7 +217,6 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "skipped": skipped,
         }
         save_product(spec.output, state.product_weights(), detector, spec.categories.categories, trained_on)
-        storage.delete(storage.parent(partial))
 
 
 def _initial_weights(spec: TrainSpec) -> dict[str, Any]:

@@ -39,6 +39,7 @@ FREE_KEYS = (
     "simulate.placement_timeout_s",
     "evaluate.actors",
     "evaluate.max_attempts",
+    "train.checkpoint_every",
     "train.max_restarts",
 )
 
@@ -125,14 +126,16 @@ class Workspace:
                 f"{self.uri} holds a run of another configuration ({'; '.join(changes[:8])}). "
                 "Give the new run another run.name, or the old settings to continue the old one."
             )
+        storage.clear_unfinished(self.uri)
         storage.write_bytes_atomic(known, yaml.safe_dump(config, sort_keys=False).encode())
         return True
 
     def _begin(self, config: dict[str, Any]) -> bool:
-        if self.base is not None:  # before the configuration: a run never counts as one without its base
+        # the configuration last: where it lies, a run has begun, and lacks nothing
+        if self.base is not None:
             remember_base(self.uri, self.base)
-        storage.write_bytes_atomic(self.path(CONFIG_FILE), yaml.safe_dump(config, sort_keys=False).encode())
         storage.write_json(self.path("run.json"), environment())
+        storage.write_bytes_atomic(self.path(CONFIG_FILE), yaml.safe_dump(config, sort_keys=False).encode())
         return False
 
     def relative(self, uri: str) -> str:

@@ -49,7 +49,10 @@ _TRANSIENT_TEXT = re.compile(
 )
 _TRANSIENT_TYPES = re.compile(r"Connection|Timeout|Disconnected|IncompleteRead|ServiceUnavailable")
 
+MOST_ROOTS = 10_000
+
 _roots: set[str] = set()
+_remembering = False
 _lock = threading.Lock()
 _away_since: float | None = None
 _limit: ContextVar[float] = ContextVar("storage patience", default=math.inf)
@@ -79,6 +82,19 @@ def expect(path: str) -> None:
     """From now on the local folder `path` is known to exist: if it is missing, its file system is away, and
     what lies in it is not said to be missing, nor is a folder made in its place."""
     _roots.add(os.path.abspath(path))
+
+
+def remember_folders() -> None:
+    """From now on, `expect` in this process each folder that a local file was opened in: for workers, which
+    do not know the folders of their data beforehand."""
+    global _remembering  # noqa: PLW0603 (workers are told once)
+    _remembering = True
+
+
+def opened(path: str) -> None:
+    """Tells that the local file `path` could be opened; see `remember_folders`."""
+    if _remembering and len(_roots) < MOST_ROOTS:
+        _roots.add(os.path.dirname(path))
 
 
 def forget(path: str) -> None:

@@ -24,7 +24,15 @@ from typing import IO, Any, TypeVar, cast
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from imitation.patience import PatientReader, PatientWriter, at_most, forget, patiently, refuse_if_away
+from imitation.patience import (
+    PatientReader,
+    PatientWriter,
+    at_most,
+    forget,
+    opened,
+    patiently,
+    refuse_if_away,
+)
 from imitation.settings import DataError, UserError
 from imitation.texts import parse_json, parse_yaml, text_of
 
@@ -47,6 +55,7 @@ _REASONS = {
 }
 
 
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.tmp|\.probe-[0-9a-f]{8}")
 _LONGEST = 300  # characters of a path in a message
 # "://user:password@"; a password may hold a slash (AWS's do), and then ":8080/" is a port
 _USER = re.compile(r"://(?:[^/@\s'\"]*@|[^/@\s'\"]*:(?!\d+(?:[/?#]|$))[^@\s'\"]*@)")
@@ -356,7 +365,10 @@ def _opened(uri: str) -> pa.NativeFile:
         # a folder opens, and then fails to read; a pipe that nobody writes to would be waited for
         number = errno.EISDIR if os.path.isdir(path) else errno.ESPIPE
         raise OSError(number, os.strerror(number))
-    return fs.open_input_file(path)
+    source = fs.open_input_file(path)
+    if fs.type_name == "local":
+        opened(path)
+    return source
 
 
 def read_bytes(uri: str) -> bytes:
@@ -482,6 +494,18 @@ def _sync_folder(folder: str) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def clear_unfinished(uri: str) -> None:
+    """Deletes what writers that were killed have left in a local folder and below: unfinished files, of no
+    use to anybody. Only for a folder that nobody else writes to. An object store is left as it is: there,
+    nothing unfinished is to be seen."""
+    if not is_local(uri):
+        return
+    for folder, _, names in os.walk(resolve(uri)[1]):
+        for name in filter(_UNFINISHED.fullmatch, names):
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, name))
 
 
 def write_bytes_atomic(uri: str, data: bytes) -> None:

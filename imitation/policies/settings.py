@@ -14,7 +14,7 @@ class StrengthSettings(Settings):
 
     first: float = Field(1.0, ge=0, le=1, description="factor on randomize.strength in cycle 1")
     last: float = Field(1.0, ge=0, le=1, description="factor from cycle `cycles` on; linear in between")
-    cycles: int = Field(1, ge=1, description="the cycle in which `last` is reached")
+    cycles: int = Field(2, ge=1, description="the cycle in which `last` is reached")
 
     @model_validator(mode="after")
     def _has_time(self) -> StrengthSettings:

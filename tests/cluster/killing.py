@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 from cluster.memory import descendants
 
@@ -13,19 +12,9 @@ def processes(title: str, root: int | None = None) -> list[int]:
     return sorted(pid for pid, command in found.items() if command.startswith("ray::") and title in command)
 
 
-def kill(title: str, root: int | None = None, timeout_s: float = 120.0) -> int:
-    """Sends SIGKILL to a worker of that title as soon as there is one, and returns its process id."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := processes(title, root)):
-        assert time.monotonic() < deadline, f"no process {title!r} appeared"
-        time.sleep(0.02)
-    os.kill(found[0], signal.SIGKILL)
-    return found[0]
-
-
 class Killer:
-    """Progress that kills the trainer when a step is reached: each of `steps` once, each time another
-    process."""
+    """Progress that kills a worker of that title when a step is reached: each of `steps` once, each time
+    another process."""
 
     def __init__(self, title: str, steps: list[int]) -> None:
         self.title, self.steps = title, list(steps)

@@ -120,7 +120,7 @@ def test_what_a_run_spent_is_read_from_its_folder(tmp_path: Path) -> None:
             "gives one loss",
         ),
         (["train.schedule=pretrain", "train.synthetic_share=0.5"], "no batch is shared"),
-        (["policy.strength={first: 0.2}"], "in no time"),
+        (["policy.strength={first: 0.2, cycles: 1}"], "in no time"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(options: list[str], said: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 import ray
 
 from cluster.backlog import Rendered, SetAside
-from cluster.pool import SimulatorPool, actor_count
+from cluster.pool import SimulatorPool
+from cluster.pool_size import actor_count
 from cluster.simulate_settings import SimulateSettings
 from imitation.records import Camera, Cuboid
 from imitation.settings import UserError
@@ -214,12 +215,49 @@ def test_no_room_on_the_cluster_is_said_with_what_is_asked_and_free():
         list(pool.render(make_jobs(2)))
 
 
-def test_auto_keeps_a_cpu_free():
+def test_auto_counts_a_real_ray():
     cpus = int(ray.cluster_resources()["CPU"])
     assert actor_count(SimulateSettings()) == cpus - 1
     assert actor_count(SimulateSettings(cpus_per_actor=0.5)) == 2 * (cpus - 1)
     assert actor_count(SimulateSettings(cpus_per_actor=64)) == 1
-    assert actor_count(SimulateSettings(actors=7)) == 7
+
+
+def test_several_scenes_render_at_once_in_one_actor(tmp_path):
+    log = tmp_path / "log"
+    with make_pool({"log": str(log), "together": 4}, actors=1, scenes_per_actor=4) as pool:
+        outcomes = outcomes_of(pool, 12)  # each waits for three others at the same time
+        assert len(pool.pids()) == 1
+    assert all(isinstance(outcome, Rendered) for outcome in outcomes.values())
+    assert len(renders(log)) == 12
+
+
+def test_of_scenes_at_once_in_an_actor_only_the_bad_one_is_set_aside(tmp_path):
+    options = {"log": str(tmp_path / "log"), "crash": ("s005",), "delay_s": 0.05}
+    with make_pool(options, actors=1, scenes_per_actor=4) as pool:
+        outcomes = outcomes_of(pool, 16)
+        counts = pool.counts
+    aside = {key: value for key, value in outcomes.items() if isinstance(value, SetAside)}
+    assert {key: (value.kind, value.attempts) for key, value in aside.items()} == {"s005": ("crashed", 2)}
+    # Once among others, when nobody could be blamed for certain, and twice alone.
+    assert (counts.rendered, counts.crashes, counts.retries) == (15, 3, 1)
+    assert renders(tmp_path / "log").count("s005") == 3
+
+
+@pytest.mark.parametrize(("scenes", "in_flight"), [(1, 2), (4, 2)])
+def test_while_the_disk_is_slow_no_more_is_rendered_than_may_be_in_flight(tmp_path, scenes, in_flight):
+    log = tmp_path / "log"
+    with make_pool({"log": str(log)}, scenes_per_actor=scenes, max_in_flight=in_flight) as pool:
+        wait_for_actors(pool, 2)
+        log.unlink()
+        at_once = 2 * pool.settings.scenes_at_actor
+        most = 0
+        for done, _ in enumerate(pool.render(make_jobs(40)), 1):
+            time.sleep(0.1 if done <= 10 else 0)  # scenes take milliseconds
+            begun = len(renders(log))
+            most = max(most, begun - done)
+            assert begun <= done + at_once + 2 * scenes
+        assert len(renders(log)) == 40
+    assert most >= at_once - 1  # and they did go on meanwhile
 
 
 @pytest.mark.slow

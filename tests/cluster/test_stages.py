@@ -15,9 +15,10 @@ import pytest
 import cluster.stages
 from cluster.config import load_defaults
 from cluster.prepare import RealData
-from cluster.run import _check
+from cluster.run import check
 from cluster.stages import ClusterStages, Detectors, Evaluation, cycle_folder
 from cluster.train import TrainResult, TrainSpec
+from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import Dataset, Part
@@ -52,15 +53,20 @@ class Quiet:
         yield Bar()
 
 
+class Pool(LocalPool):
+    def pids(self) -> list[int]:
+        return []
+
+
 class Local:
     """Services whose pool is the toy simulator in this process."""
 
     def __init__(self) -> None:
-        self.pools: list[LocalPool] = []
+        self.pools: list[Pool] = []
 
     @contextmanager
-    def pool(self) -> Iterator[LocalPool]:
-        self.pools.append(LocalPool())
+    def pool(self) -> Iterator[Pool]:
+        self.pools.append(Pool())
         yield self.pools[-1]
 
     def launcher(self) -> None:
@@ -115,14 +121,14 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
         config = load_defaults(["loop.twin=false", *options])
         policy = build_policy(config.policy)
         workspace = Workspace(str(tmp_path / "run"))
-        return Scripted(config, workspace, data, Local(), policy, None, Quiet()), trained
+        return Scripted(config, workspace, data, Local(), policy, None, Watch(Quiet())), trained
 
     return build
 
 
 def go(stages: Scripted) -> History[Evaluation]:
     dataset = Dataset(stages.data.parts["train"], stages.config.aggregation)
-    return imitate(stages, dataset, partial(_check, stages.config, stages.policy))
+    return imitate(stages, dataset, partial(check, stages.config))
 
 
 def names(specs: list[TrainSpec]) -> list[str]:
@@ -198,7 +204,7 @@ def test_adaptive_learns_from_what_is_committed_and_says_what_it_gives_up(make) 
     given_up = {arm["mode"]: arm["given_up"] for arm in told["arms"]}
     assert given_up == {"Car, missed, truncated": False, "Car, missed, plain": True}
     assert {int(r["parent"].removeprefix("real-")) % 2 for r in told["requests"]} == {1}, "the truncated ones"
-    assert any("Car, missed, plain is given up" in text for text in stages.reporter.said)
+    assert any("Car, missed, plain is given up" in text for text in stages.watch.reporter.said)
     Path(stages.workspace.path("cycle-002", "stage-request.json")).unlink()
     again, _ = make("loop.cycles=2", "policy.name=adaptive", "policy.variations=1")
     go(again)

@@ -17,6 +17,7 @@ from cluster.commands.jobs import checked
 from cluster.config import load_defaults
 from cluster.jobs import Submission, follow, passed_on, submit
 from cluster.places import check_lasting
+from cluster.signals import Terminated
 from imitation.settings import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +120,24 @@ def test_a_command_is_checked_before_it_travels():
         checked(["submit", "ray_config.yaml"], [])
     with pytest.raises(UserError, match="from the current folder"):
         checked([str(ROOT / "ray_config.yaml")], [storage])
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
+def test_ctrl_c_leaves_the_job_alone_and_says_how_to_go_on(monkeypatch, capsys, stop, code):
+    client = Client()
+
+    def interrupted(client, job_id, show):
+        show("cycle 0: training: done in 3 s\n")
+        raise stop
+
+    monkeypatch.setattr(jobs, "connect", lambda address: client)
+    monkeypatch.setattr(jobs, "follow", interrupted)
+    assert cli.main(["submit", "ray_config.yaml", "run.storage=s3://bucket/runs", "run.name=kitti"]) == code
+    told = capsys.readouterr()
+    assert told.out == "cycle 0: training: done in 3 s\n"
+    assert "job run-kitti-1 goes on without us" in told.err
+    assert "`ray job stop run-kitti-1` stops it" in told.err
+    assert client.jobs[0].status == JobStatus.RUNNING
 
 
 @pytest.mark.parametrize("place", ["runs", "./runs", "../runs"])

@@ -123,3 +123,16 @@ def test_paths_of_a_run_count_from_its_folder(tmp_path):
     assert workspace.relative(workspace.path("data", "train")) == "data/train"
     with pytest.raises(ValueError, match="elsewhere"):
         workspace.relative("/elsewhere/data")
+
+
+def test_what_killed_writers_left_is_cleared_when_a_run_goes_on(tmp_path):
+    workspace = Workspace(str(tmp_path))
+    workspace.open(load_defaults().plain())
+    left = [".detections.parquet.0123abcd.tmp", "cycle-000/.stage-train.json.89abcdef.tmp", ".probe-0123abcd"]
+    kept = [".lock", "cycle-000/.hidden.tmp", "data.tmp"]
+    for name in (*left, *kept):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert workspace.open(load_defaults().plain())
+    assert [name for name in left if (tmp_path / name).exists()] == []
+    assert all((tmp_path / name).exists() for name in kept)

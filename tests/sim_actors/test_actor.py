@@ -2,7 +2,10 @@
 
 import io
 import pickle
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +13,14 @@ import pytest
 from PIL import Image
 
 from imitation.records import Box, Frame, Object
-from sim_actors.actor import SceneJob, SimulatorHost, decode_frame, encode_frame, private_memory_mb
+from sim_actors.actor import (
+    SceneJob,
+    SeveralHosts,
+    SimulatorHost,
+    decode_frame,
+    encode_frame,
+    private_memory_mb,
+)
 from sim_actors.factory import SimulatorSpec
 from sim_actors.scene import Scene
 from tests.sim_actors.toy_simulators import PATH, ToySimulator, make_scene, renders
@@ -167,3 +177,62 @@ def test_a_frame_that_could_not_be_trained_on_is_not_accepted(change, said):
     answer = host.render(SceneJob(make_scene("a")))
     assert answer.payload is None
     assert said in answer.error
+
+
+def test_several_simulators_in_one_process_render_side_by_side():
+    hosts = SeveralHosts(SimulatorSpec(PATH, {"together": 4}), threads=1, scenes=4)
+    started = hosts.start()
+    assert (started.error, started.simulator) == (None, "toy")
+    jobs = [SceneJob(make_scene(f"s{i}", seed=i)) for i in range(12)]
+    with ThreadPoolExecutor(4) as callers:  # each render waits for three others at the same time
+        answers = list(callers.map(hosts.render, jobs))
+    assert [answer.error for answer in answers] == [None] * 12
+    direct = SimulatorHost(SimulatorSpec(PATH))
+    direct.start()
+    assert [answer.payload for answer in answers] == [direct.render(job).payload for job in jobs]
+    simulators = [host._simulator for host, _ in hosts._all]
+    hosts.close()
+    hosts.close()
+    assert [simulator.closed for simulator in simulators] == [1] * 4
+    assert "start() comes before" in hosts.render(jobs[0]).error
+
+
+def test_of_several_simulators_one_that_does_not_start_says_why():
+    started = SeveralHosts(SimulatorSpec(PATH, {"start": "raise"}), threads=1, scenes=3).start()
+    assert "RuntimeError: no such driver" in started.error
+
+
+def test_a_simulator_that_waits_beside_others_is_not_charged_their_time():
+    hosts = SeveralHosts(SimulatorSpec(PATH, {"delay_s": 0.2}), threads=1, scenes=2)
+    hosts.start()
+    spin = threading.Event()
+
+    def work():
+        while not spin.is_set():
+            pass
+
+    other = threading.Thread(target=work)
+    other.start()
+    answer = hosts.render(SceneJob(make_scene("a")))
+    spin.set()
+    other.join()
+    assert answer.cpu_seconds < answer.seconds / 2
+
+
+def test_a_process_of_simulators_does_not_load_pandas_but_may():
+    code = """
+import sys
+from sim_actors.actor import SceneJob, SimulatorHost, decode_table
+from sim_actors.factory import SimulatorSpec
+from tests.sim_actors.toy_simulators import PATH, make_scene
+host = SimulatorHost(SimulatorSpec(PATH))
+host.start()
+payload = host.render(SceneJob(make_scene("a"))).payload
+print("pandas" in sys.modules, "torch" in sys.modules)
+import pandas
+print(decode_table(payload).to_pandas().frame_id[0], len([f for f in sys.meta_path if "Pandas" in repr(f)]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["False", "False", "a", "0"]

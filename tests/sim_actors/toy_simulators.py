@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,15 @@ def renders(log: Path) -> list[str]:
     return [line.split()[0] for line in log.read_text().splitlines()] if log.exists() else []
 
 
+_barriers: dict[int, threading.Barrier] = {}
+
+
 class ToySimulator:
     """Renders a small PNG of the scene's seed at once, and misbehaves on the scene ids it is told.
 
     `log` is a file to which each render appends "scene_id pid" when it begins. `markers` is a folder
-    that remembers which of `crash_once` have crashed.
+    that remembers which of `crash_once` have crashed. With `together` a render waits until so many go on
+    side by side in its process, each by a simulator and in a thread of its own.
     """
 
     name = "toy"
@@ -54,6 +59,7 @@ class ToySimulator:
         leak_mb: int = 0,
         delay_s: float = 0.0,
         start: str = "",
+        together: int = 0,
     ) -> None:
         self.log, self.markers = log, markers
         self.crash, self.crash_once, self.hang, self.stop = crash, crash_once, hang, stop
@@ -61,6 +67,8 @@ class ToySimulator:
         self.leak_mb, self.delay_s = leak_mb, delay_s
         self.leaked: list[bytearray] = []
         self.closed = 0
+        self.thread = threading.get_ident()
+        self.barrier = _barriers.setdefault(together, threading.Barrier(together)) if together else None
         if start == "exit":
             os._exit(7)
         if start == "hang":
@@ -76,6 +84,9 @@ class ToySimulator:
     def render(self, scene: Scene) -> Frame:
         self._note(scene.scene_id)
         self._misbehave(scene.scene_id)
+        if self.barrier is not None:
+            assert threading.get_ident() == self.thread
+            self.barrier.wait(timeout=60)
         time.sleep(self.delay_s)
         self.leaked.append(bytearray(os.urandom(1024) * 1024 * self.leak_mb))
         image = io.BytesIO()

@@ -188,7 +188,8 @@ def test_strength_goes_in_a_line_and_stays():
     down = StrengthSettings(first=1.0, last=0.5, cycles=2)
     assert [down.at(c) for c in (1, 2, 3)] == [1.0, 0.5, 0.5]
     with pytest.raises(ValueError, match=r"goes from 0\.2 to 1 in no time"):
-        StrengthSettings(first=0.2)
+        StrengthSettings(first=0.2, cycles=1)
+    assert StrengthSettings(first=0.2).at(2) == 1.0
 
 
 def test_a_weight_for_an_unknown_kind_is_refused():

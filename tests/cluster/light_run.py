@@ -1,0 +1,185 @@
+"""A whole run without Ray and without networks: `cluster.run.run`, its stages, policies, analysis and report
+as they are, only rendering, training and judging done by toys in the driver's own process.
+
+What it commits, and when, is what a real run commits; so a driver can be killed at every place.
+"""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+import cluster.run
+import cluster.stages
+from cluster.backlog import PoolCounts, Rendered
+from cluster.config import load_defaults
+from cluster.progress import Reporter
+from cluster.simulate_settings import SimulateSettings
+from cluster.train import CHECKPOINT, _fingerprint
+from imitation import storage
+from imitation.datasets.parquet import read_frames
+from imitation.detections import Detections, FrameDetections
+from imitation.evaluations import write_detections
+from imitation.images import encode_png
+from imitation.product import read_info, save_product
+from imitation.records import Box, Frame, Object
+from sim_actors.actor import SimulatorHost
+from sim_actors.factory import SimulatorSpec
+from sim_actors.scene import Scene
+
+OPTIONS = [
+    "world.train=14",
+    "world.stop=6",
+    "world.test=6",
+    "world.width=160",
+    "world.height=64",
+    "train.steps=4",
+    "loop.cycles=1",
+    "simulate.frames_per_file=8",
+    "aggregation.synthetic_per_cycle=0.5",
+    "report.gallery=2",
+]
+
+
+class Painter:
+    """Renders a scene as one colour; its labels are its actors' cuboids, projected and clipped."""
+
+    name = "painter"
+    version = "1"
+
+    def supports(self, scene: Scene) -> list[str]:
+        return []
+
+    def render(self, scene: Scene) -> Frame:
+        colour = np.random.default_rng(scene.seed).integers(0, 255, 3, dtype=np.uint8)
+        image = encode_png(np.broadcast_to(colour, (scene.height, scene.width, 3)).copy())
+        objects = []
+        for actor in scene.actors:
+            corners = actor.cuboid.corners()
+            if not actor.labelled or corners[:, 2].min() <= 0.1:
+                continue
+            points = scene.camera.project(corners).clip(0, [scene.width, scene.height])
+            box = Box(*map(float, (*points.min(axis=0), *points.max(axis=0))))
+            if box.width > 2 and box.height > 2:
+                objects.append(Object(actor.category, box, cuboid=actor.cuboid))
+        return Frame(
+            scene.scene_id, scene.width, scene.height, tuple(objects), image=image, camera=scene.camera
+        )
+
+    def close(self) -> None:
+        pass
+
+
+class Pool:
+    """Renders in this process."""
+
+    def __init__(self, settings: SimulateSettings) -> None:
+        self.settings, self.counts = settings, PoolCounts()
+        self.host = SimulatorHost(SimulatorSpec("tests.cluster.light_run:Painter"))
+        self.host.start()
+
+    def render(self, jobs: Any) -> Iterator[Rendered]:
+        self.counts = PoolCounts()
+        for job in jobs:
+            answer = self.host.render(job)
+            assert answer.payload is not None, answer.error
+            yield Rendered(answer.scene_id, answer.payload, 1, answer.seconds, answer.cpu_seconds)
+
+    def kill(self) -> None:
+        pass
+
+
+class Launcher:
+    """Learns nothing: a checkpoint, then a product that knows how many frames it was trained on."""
+
+    def run(self, config: dict[str, Any], progress: Any) -> None:
+        spec = config["spec"]
+        storage.write_bytes_atomic(storage.join(spec.output + ".partial", CHECKPOINT), b"half-way")
+        counts = [
+            sum(frame.frame_id not in spec.exclude for uri in uris for frame in read_frames(uri, ()))
+            for uris in (spec.real, spec.synthetic)
+        ]
+        told = {
+            "spec": _fingerprint(spec),
+            "steps": spec.train.steps,
+            "images_seen": spec.train.steps * spec.train.batch_size,
+            "real_frames": counts[0],
+            "synthetic_frames": counts[1],
+            "seconds": 0.0,
+            "losses": {"loss": 1.0},
+            "skipped": {},
+            "seed": spec.seed,
+        }
+        save_product(spec.output, {}, spec.detector, spec.categories.categories, told)
+
+    def close(self) -> None:
+        pass
+
+
+class Services:
+    """Stands in for `cluster.services.Services`."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def __enter__(self) -> "Services":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    @contextmanager
+    def pool(self) -> Iterator[Pool]:
+        yield Pool(self.config.simulate)
+
+    def launcher(self) -> Launcher:
+        return Launcher()
+
+    def make_room_for_evaluation(self) -> None:
+        pass
+
+
+def judge(parts: Any, products: Any, categories: Any, out: str, *rest: Any) -> dict[str, Any]:
+    """Stands in for `cluster.evaluate.evaluate`: finds more the more frames a detector was trained on."""
+
+    def rows() -> Iterator[FrameDetections]:
+        for part in parts:
+            for frame in read_frames(part.uri):
+                for name in part.judges(frame.frame_id):
+                    yield _judged(frame, name, part.split, read_info(products[name]).trained_on, categories)
+
+    return {"rows": write_detections(rows(), out, categories.categories), "errors": []}
+
+
+def _judged(frame: Frame, name: str, split: str, told: dict[str, Any], categories: Any) -> FrameDetections:
+    mapped = categories.mapped(frame)
+    trained = told["real_frames"] + told["synthetic_frames"]
+    rng = np.random.default_rng([zlib.crc32(f"{frame.frame_id} {name} {trained} {told['seed']}".encode())])
+    boxes, labels = [], []
+    for obj in mapped.objects:
+        if obj.category in categories.categories and rng.random() < trained / (trained + 10):
+            boxes.append(np.array(obj.box) + rng.normal(0, 1, 4))
+            labels.append(1 + categories.categories.index(obj.category))
+    if rng.random() < 0.5:
+        boxes.append(np.array([5.0, 5, 25, 25]))
+        labels.append(1)
+    found = Detections(np.reshape(boxes, (-1, 4)), rng.uniform(0.1, 1, len(boxes)), labels)
+    return FrameDetections.of(
+        mapped,
+        found,
+        source=[obj.category for obj in frame.objects],
+        categories=categories.categories,
+        split=split,
+        detector=name,
+    )
+
+
+def run(storage_folder: str, name: str) -> None:
+    """`cluster.run.run` on the toys."""
+    cluster.run.Services = Services  # type: ignore[misc]
+    cluster.run.check_renderer = lambda config: None  # type: ignore[assignment]
+    cluster.stages.evaluate = judge  # type: ignore[assignment]
+    config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}"])
+    cluster.run.run(config, Reporter())

@@ -1,0 +1,162 @@
+"""Whole nodes killed, and object stores that are full: on a Ray of several nodes, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+COMMON = """
+import json, os, sys
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TRAIN_V2_ENABLED": "1"}
+os.environ |= {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DATA_PARQUET_FOOTER_NUM_ACTORS": "1"}
+import numpy as np
+import ray
+from pathlib import Path
+from cluster.evaluate import EvaluateSettings, EvaluationPart, evaluate
+from imitation.datasets.parquet import write_frames
+from imitation.detectors.build import build_detector
+from imitation.detectors.settings import DetectorSettings
+from imitation.evaluations import read_detections
+from imitation.product import save_product
+from imitation.settings import UserError
+from tests.cluster.killing import processes
+from tests.cluster.toy_detector import SLOW
+from tests.cluster.worker_data import CATEGORIES, frames
+
+tmp = Path(sys.argv[1])
+data, product, out = (str(tmp / name) for name in ("data.parquet", "product", "out.parquet"))
+detector = DetectorSettings(name=SLOW, width=32, height=32)
+save_product(product, build_detector(detector, 1).state_dict(), detector, CATEGORIES.categories, {})
+write_frames(frames(400), data)
+part = EvaluationPart(data, "test", ("main",))
+
+def judge(progress=lambda rows: None, **settings):
+    settings = EvaluateSettings(batch_size=8, threads=1, **settings)
+    return evaluate([part], {"main": product}, CATEGORIES, out, settings, progress=progress)
+
+def junk(megabytes):
+    return [ray.put(np.random.default_rng(i).random(125_000 * 10)) for i in range(megabytes // 10)]
+"""
+
+NODES = """
+from ray.cluster_utils import Cluster
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray._private.internal_api import memory_summary
+import cluster.launchers as launchers
+from cluster.pool import SimulatorPool
+from cluster.simulate import committed_ids, simulate
+from cluster.simulate_settings import SimulateSettings
+from cluster.train import TrainSpec, train_detector
+from imitation.training.settings import TrainSettings
+from sim_actors.factory import SimulatorSpec
+from tests.sim_actors.toy_simulators import PATH, make_jobs
+
+nodes = Cluster()
+head = nodes.add_node(num_cpus=3, object_store_memory=80 << 20)
+second = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
+ray.init(address=nodes.address, logging_level="ERROR", log_to_driver=False)
+held = junk(150)  # both stores together hold 160 MB, this node's 80
+told = {}
+
+def raylet(node):
+    (process,) = node.all_processes["raylet"]
+    return process.process.pid
+
+hit = []
+def kill_second(rows):
+    if rows >= 60 and not hit:
+        hit.extend(processes("DetectorActor", raylet(second)))
+        nodes.remove_node(second, allow_graceful=False)
+
+told["evaluated"] = judge(kill_second, actors=2)
+told["actors_on_the_killed_node"] = len(hit)
+told["in_order"] = [row.frame_id for row in read_detections(out)] == [f.frame_id for f in frames(400)]
+
+third = nodes.add_node(num_cpus=1, object_store_memory=80 << 20)
+near = NodeAffinitySchedulingStrategy(third.node_id, soft=True)
+launchers.LocalTrainer = ray.remote(num_cpus=0, scheduling_strategy=near)(launchers._LocalTrainer)
+settings = TrainSettings(steps=60, batch_size=4, threads=1, report_every=1, checkpoint_every=10)
+spec = TrainSpec(
+    str(tmp / "trained"), CATEGORIES, DetectorSettings(backbone="resnet10", weights=None, features=16),
+    settings, real=(data,),
+)
+seen, trainers = [], []
+def kill_third(event):
+    seen.append(event["step"])
+    if event["step"] >= 14 and not trainers:
+        trainers.extend(processes("_LocalTrainer", raylet(third)))
+        nodes.remove_node(third, allow_graceful=False)
+
+launcher = launchers.LocalLauncher()
+result = train_detector(spec, launcher, kill_third)
+launcher.close()
+told["trainers_on_the_killed_node"] = len(trainers)
+told["trained"] = [result.steps, seen[-1], len(seen) - len(set(seen))]
+
+options = {"log": str(tmp / "log")}
+with SimulatorPool(SimulatorSpec(PATH, options), SimulateSettings(actors=2, frames_per_file=8)) as pool:
+    report = simulate(make_jobs(40), str(tmp / "synthetic"), pool)
+told["rendered"] = [report.frames, len(committed_ids(str(tmp / "synthetic")))]
+summary = memory_summary(nodes.address, stats_only=True)
+told["spilled"] = [line for line in summary.splitlines() if "Spilled" in line]
+told["junk"] = all(
+    np.array_equal(ray.get(ref), np.random.default_rng(i).random(1_250_000)) for i, ref in enumerate(held)
+)
+print(json.dumps(told))
+"""
+
+FULL = """
+ray.init(
+    address="local", num_cpus=3, include_dashboard=False, logging_level="ERROR", log_to_driver=False,
+    object_store_memory=80 << 20,
+    _system_config={"local_fs_capacity_threshold": 0.0001},  # to Ray, every disk is full
+)
+held = junk(80)  # of 84 MB
+try:
+    judge()
+    print(json.dumps({"error": None}))
+except UserError as error:
+    print(json.dumps({"error": str(error), "left": sorted(p.name for p in tmp.glob("*out*"))}))
+"""
+
+
+def run(code: str, tmp_path: Path) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMON + code, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=560,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nodes_killed_with_their_actors_while_the_object_store_is_full(tmp_path: Path) -> None:
+    told = run(NODES, tmp_path)
+    assert told["spilled"], "the object store was never full"
+    assert told["actors_on_the_killed_node"] == 1
+    assert told["evaluated"] == {"rows": 400, "errors": []}
+    assert told["in_order"]
+    assert told["trainers_on_the_killed_node"] == 1
+    steps, last, done_again = told["trained"]
+    assert (steps, last) == (60, 60)
+    assert done_again <= 10
+    assert told["rendered"] == [40, 40]
+    assert told["junk"], "what was spilled is what comes back"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_full_store_on_a_full_disk_ends_the_evaluation_with_a_sentence(tmp_path: Path) -> None:
+    told = run(FULL, tmp_path)
+    assert "Ray's object store is full" in told["error"]
+    assert "object_spilling_directory" in told["error"] or "disk" in told["error"]
+    assert told["left"] == []
