@@ -10,7 +10,7 @@ from typing import Any, TextIO, cast
 import ray
 
 from cluster.compare.execute import Ended, Job, carry_out_job
-from cluster.launchers import _ANYWHERE, Mailbox, _cause
+from cluster.launchers import _ANYWHERE, _cause, make_mailbox
 from cluster.progress import Reporter
 from cluster.sweep_trial import _Lines
 
@@ -33,7 +33,7 @@ class Actors:
         self.at_once = at_once
         self._reporter, self._driver = reporter, driver
         self._name = f"imitate-compare-{uuid.uuid4().hex[:8]}"
-        self._mailbox = Mailbox.options(name=self._name).remote()
+        self._mailbox = make_mailbox(self._name)
         self._running: dict[Any, tuple[Job, Any, int]] = {}
 
     def __enter__(self) -> Actors:

@@ -137,9 +137,7 @@ def test_the_key_changes_with_what_counts_and_with_nothing_else(options):
         else:
             assert (baseline_key(config) == baseline_key(base)) == listed(key, free), key
     world = ["data.root", "data.splits.folds"] if not options else []
-    strength = ["policy.strength.first", "policy.strength.last"]
-    rest = ["data.splits.fold", "detector.width", "detector.height", *strength, "loop.sim_only"]
-    rest.append("compare.use_folds")
+    rest = ["data.splits.fold", "detector.width", "detector.height", "loop.sim_only", "compare.use_folds"]
     assert untried == ["data.kind", *world, *rest]
     assert baseline_key(load_defaults(["data.kind=coco", "data.root=/data/kitti"])) != baseline_key(base)
 
