@@ -164,6 +164,7 @@ class _Execution:
         self.bases: dict[Cell, str | None] = {}  # None: it failed
         self.why: dict[Cell, str] = {}
         self.running: dict[str, Trial | Cell] = {}
+        self._plans: dict[tuple[str, int | None], int] = {}
         self.tried: set[str] = {name for name, state in self.states.items() if state.status == "finished"}
 
     def run(self) -> dict[str, State]:
@@ -253,7 +254,7 @@ class _Execution:
         if limit is None:
             return None
         used = sum(self._frames(other) for other in self.plan.trials if other.name != trial.name)
-        needed = planned_frames(self.plan, trial)
+        needed = self._planned(trial)
         if needed and used + needed > limit:
             why = f"its {needed} frames on top of {used} would exceed compare.max_frames ({limit})"
             return State("not started", why)
@@ -265,7 +266,14 @@ class _Execution:
             return sum(rendered(self.plan.workspace(trial)))
         if self.states[trial.name].status == "not started" and trial.name not in self.running:
             return 0
-        return planned_frames(self.plan, trial)
+        return self._planned(trial)
+
+    def _planned(self, trial: Trial) -> int:
+        """At most; the same in every seed."""
+        key = (trial.arm.name, trial.cell.fold)
+        if key not in self._plans:
+            self._plans[key] = planned_frames(self.plan, trial)
+        return self._plans[key]
 
     # -- what has ended
 
