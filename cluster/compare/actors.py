@@ -66,10 +66,16 @@ class Actors:
                     time.sleep(POLL_S)
                     self._start(job, attempt + 1)
                 except ray.exceptions.RayTaskError as error:
-                    return Ended(job, error=_cause(error), traceback=str(error))
+                    return Ended(job, error=_told(error), traceback=str(error))
                 finally:
                     ray.kill(actor)
 
     def _say(self) -> None:
         for event in ray.get(self._mailbox.take.remote()):
             self._reporter.say(event["line"])
+
+
+def _told(error: ray.exceptions.RayTaskError) -> BaseException:
+    """What was raised in the driver, itself: the words of a RayTaskError are a whole traceback."""
+    inner = getattr(error, "cause", None)
+    return _cause(inner if isinstance(inner, BaseException) else error)
