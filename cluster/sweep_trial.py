@@ -27,6 +27,7 @@ DRIVER_ATTEMPTS = 2  # a driver that dies is replaced once; the run goes on wher
 
 Event = dict[str, Any]
 Tell = Callable[[Event], None]
+Run = Callable[[Config, str, Reporter, Tell], None]
 
 
 def trial_folder(folder: str, name: str) -> str:
@@ -79,11 +80,11 @@ class _Driver:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._go_on = threading.Semaphore(0)
 
-    def run(self, plain: dict[str, Any], folder: str, mailbox: str | None, label: str) -> None:
+    def run(self, plain: dict[str, Any], folder: str, mailbox: str | None, label: str, run: Run) -> None:
         try:
             config = parse(plain, "trial")
             reporter = Reporter(cast(TextIO, _Lines(mailbox, label)))
-            run_trial(config, folder, reporter, self._tell)
+            run(config, folder, reporter, self._tell)
         finally:
             self._events.put(None)
 
@@ -102,8 +103,11 @@ class _Driver:
 Driver: Any = ray.remote(_Driver)
 
 
-def drive(plain: dict[str, Any], folder: str, mailbox: str | None, label: str, report: Tell) -> None:
-    """Runs a trial in a driver actor, handing each of its cycles on to `report` once, in order.
+def drive(
+    plain: dict[str, Any], folder: str, mailbox: str | None, label: str, report: Tell, run: Run = run_trial
+) -> None:
+    """Runs a trial in a driver actor, handing each of its cycles on to `report` once, in order. Its lines,
+    after its `label`, go to the actor named `mailbox`.
 
     Raises what went wrong in it (UserError for what a person can mend).
     """
@@ -113,7 +117,7 @@ def drive(plain: dict[str, Any], folder: str, mailbox: str | None, label: str, r
     for attempt in range(DRIVER_ATTEMPTS):
         driver = Driver.options(num_cpus=0, max_concurrency=3, scheduling_strategy=_ANYWHERE).remote()
         try:
-            task = driver.run.remote(plain, folder, mailbox, label)
+            task = driver.run.remote(plain, folder, mailbox, label, run)
             while (event := ray.get(driver.next_event.remote())) is not None:
                 if event["cycle"] > reported:  # a replaced driver tells the committed cycles again
                     reported = event["cycle"]

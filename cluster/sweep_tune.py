@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import uuid
@@ -15,11 +16,12 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from cluster.config import Config, parse
 from cluster.launchers import _cause, make_mailbox
 from cluster.progress import Reporter
+from cluster.summary import SUMMARY
 from cluster.sweep import trial_config
 from cluster.sweep_plan import Plan, room
 from cluster.sweep_results import Outcome
 from cluster.sweep_space import Choice, Dimension, trial_id
-from cluster.sweep_trial import drive
+from cluster.sweep_trial import drive, trial_folder
 from imitation import storage
 from imitation.report.sweep import settings_text
 from imitation.report.table import points
@@ -27,6 +29,7 @@ from imitation.report.table import points
 TUNE = "tune"
 METRIC = "best_stop"
 SHARE = 0.001  # of the head's own resource that a trial's messenger takes: a thousand of them fit
+MESSENGER_BYTES = 300 << 20  # memory of such a process
 
 
 def tune_trials(
@@ -38,6 +41,9 @@ def tune_trials(
     """
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends this driver, as that of any run
     os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "86400")  # a trial asks for nothing
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # whose tables go to standard output, unasked
+    if plan.config.ray.quiet:
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # reasons stand in the results
     name = f"imitate-sweep-{uuid.uuid4().hex[:8]}"
     mailbox = make_mailbox(name)
     plain = plan.config.plain()
@@ -48,10 +54,10 @@ def tune_trials(
 
     at_once = min(plan.count, room(plan.config, ray.cluster_resources()))
     reporter.say(f"at most {at_once} at a time")
-    place = tune.PlacementGroupFactory([{"node:__internal_head__": SHARE}])
-    Watcher.live = _Live(reporter, mailbox)
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    Watcher.live = _Live(reporter, mailbox, folder)
     try:
-        grid = _tuner(plan, folder, tune.with_resources(trial, place), at_once).fit()
+        grid = _tuner(plan, folder, tune.with_resources(trial, place(nodes)), at_once).fit()
         Watcher.live.show(at_once=True)
     finally:
         Watcher.live = None
@@ -97,6 +103,14 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
         run_config=tune.RunConfig(
             name=TUNE, storage_path=path, storage_filesystem=own_fs, verbose=0, callbacks=[Watcher()]
         ),
+    )
+
+
+def place(nodes: int) -> tune.PlacementGroupFactory:
+    """Where a trial's messenger goes; it needs no CPU, and a placement group must ask for something. On one
+    node that is a crumb of what every head has; among several any with memory will do."""
+    return tune.PlacementGroupFactory(
+        [{"memory": MESSENGER_BYTES} if nodes > 1 else {"node:__internal_head__": SHARE}]
     )
 
 
@@ -166,8 +180,9 @@ def reason(error: BaseException) -> str:
 class _Live:
     """Where the driver's words go, and where its trials' come from."""
 
-    def __init__(self, reporter: Reporter, mailbox: Any) -> None:
+    def __init__(self, reporter: Reporter, mailbox: Any, folder: str) -> None:
         self.reporter = reporter
+        self.folder = folder
         self._mailbox = mailbox
         self._looked = 0.0
 
@@ -201,8 +216,10 @@ class Watcher(tune.Callback):
         )
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        early = not (trial.last_result or {}).get("last", True)
-        self._say(trial, "ended early by asha" if early else "done")
+        if self.live is not None:
+            own = trial_folder(self.live.folder, trial_id(trial.config["settings"]))
+            finished = storage.exists(storage.join(own, SUMMARY))
+            self._say(trial, "done" if finished else "ended early by asha")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._say(trial, "failed")

@@ -20,7 +20,7 @@ from cluster.sweep import open_folder
 from cluster.sweep_plan import make_plan
 from cluster.sweep_space import trial_id
 from imitation.settings import UserError
-from tests.cluster.toy_sweep import KEY, SECRET, work
+from tests.cluster.toy_sweep import KEY, SECRET, cannot, dies_once, work
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,6 +91,14 @@ def test_dimensions_as_tune_has_them():
     assert (log.lower, log.upper) == (0.1, 1.0)
 
 
+def test_a_trials_messenger_asks_for_no_cpu_wherever_it_goes():
+    from cluster.sweep_tune import place
+
+    assert place(1).head_cpus == place(8).head_cpus == 0
+    assert list(place(1).required_resources) == ["node:__internal_head__"]
+    assert list(place(8).required_resources) == ["memory"], "a head node need not hold them all"
+
+
 # --- folders -------------------------------------------------------------------------------------
 
 
@@ -144,7 +152,7 @@ OPTIONS = [
     "loop.cycles=6",
     "stopping.patience=9",
     "aggregation.max_synthetic_ratio=1.0",
-    "aggregation.synthetic_per_cycle=0.125",
+    "aggregation.synthetic_per_cycle=0.12",
     "sweep.reduction_factor=2",
     "sweep.max_concurrent=1",
 ]
@@ -165,24 +173,26 @@ def test_good_trials_finish_bad_ones_end_early_and_a_failed_one_costs_the_others
     from cluster.sweep_results import write_results
     from cluster.sweep_tune import tune_trials
 
-    config = load_defaults([*OPTIONS, f"sweep.space={{{KEY}: {{grid: [0.9, 0.1, 0.5, 0.8]}}}}"])
+    config = load_defaults([*OPTIONS, f"sweep.space={{{KEY}: {{grid: [0.8, 0.1, 0.5, 0.9]}}}}"])
     plan, folder = make_plan(config), tmp_path / "sweep"
     outcomes = tune_trials(plan, str(folder), Reporter(), work)
-    assert [outcome.settings[KEY] for outcome in outcomes] == [0.9, 0.1, 0.5, 0.8]
+    said = capsys.readouterr()
+    assert said.out == "", "Tune's own tables would stand among the results"
+    assert [outcome.settings[KEY] for outcome in outcomes] == [0.8, 0.1, 0.5, 0.9]
     assert [outcome.failed for outcome in outcomes] == [None, None, "0.5 cannot be run", None]
     results = write_results(plan, str(folder), outcomes)
     assert [t.status for t in results.trials] == ["finished", "ended early", "failed", "finished"]
     assert [len(t.cycles) - 1 for t in results.trials] == [6, 2, 0, 6], "0.1 ended after its grace of two"
-    good, bad, failed, second = results.trials
+    second, bad, failed, good = results.trials
     assert results.best == good.id
-    assert (good.best_cycle, good.best_stop) == (6, pytest.approx(0.4 + 0.9 * 6 / 20))
+    assert (good.best_cycle, good.best_stop) == (6, pytest.approx(0.4 + 0.9 * 6 / 10))
     assert (bad.best_cycle, bad.best_stop) == (0, 0.5), "its baseline was its best"
-    assert good.cycles[-1].synthetic_ratio == 0.75
+    assert good.cycles[-1].synthetic_ratio == 0.72
     assert "0.5 cannot be run" in (folder / "results.csv").read_text()
     # nothing that a person or Tune sees of a sweep has a number of test
     assert f"{SECRET}" in (folder / "trials" / good.id / "cycle-001" / "stage-evaluate.json").read_text()
     shown = [folder / name for name in ("results.json", "results.csv", "best.yaml", "report.html")]
-    for text in (told_to_tune(folder), *(file.read_text() for file in shown), capsys.readouterr().err):
+    for text in (told_to_tune(folder), *(file.read_text() for file in shown), said.err):
         assert "0.1234567" not in text
     trained = sorted(folder.rglob("trained-*"))
     assert len(trained) == 7 + 3 + 1 + 7
@@ -190,9 +200,9 @@ def test_good_trials_finish_bad_ones_end_early_and_a_failed_one_costs_the_others
     again = tune_trials(plan, str(folder), Reporter(), work)
     assert [outcome.failed for outcome in again] == [None, None, "0.5 cannot be run", None]
     assert sorted(folder.rglob("trained-*")) == trained, "its baseline was committed"
-    said = capsys.readouterr().err
-    assert f"[{failed.id}] starts" in said
-    assert not any(f"[{t.id}] starts" in said for t in (good, bad, second))
+    said = capsys.readouterr()
+    assert f"[{failed.id}] starts" in said.err
+    assert not any(f"[{t.id}] starts" in said.err for t in (good, bad, second))
     assert write_results(plan, str(folder), again) == results
 
 
@@ -282,6 +292,23 @@ def object_store() -> Iterator[ObjectStore]:
         yield store
     finally:
         server.stop()
+
+
+def test_a_trials_driver_that_dies_is_replaced_and_no_cycle_is_told_twice(ray_session, tmp_path):
+    from cluster.sweep_trial import drive
+
+    told = []
+    plain = load_defaults().plain()
+    drive(plain, str(tmp_path), None, "x", told.append, run=dies_once)
+    assert [event["cycle"] for event in told] == [0, 1, 2, 3]
+    assert len(list(tmp_path.glob("driver-*"))) == 2, "two processes, one after the other"
+
+
+def test_what_a_trials_driver_raises_comes_out_as_it_was(ray_session, tmp_path):
+    from cluster.sweep_trial import drive
+
+    with pytest.raises(UserError, match=r"^it cannot be run$"):
+        drive(load_defaults().plain(), str(tmp_path), None, "x", lambda event: None, run=cannot)
 
 
 S3 = """

@@ -1,8 +1,12 @@
 """Toy trials for sweeps: the real loop, in milliseconds, on stages that know their scores."""
 
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 from cluster.config import Config, parse
+from cluster.progress import Reporter
 from cluster.run import check
 from cluster.stages import cycle_folder
 from cluster.sweep_trial import Tell, cycle_event, trial_folder
@@ -44,7 +48,7 @@ class _Toy:
         return cycle
 
     def evaluate(self, detector: int, dataset: Dataset, cycle: int) -> _Evaluation:
-        stop = {"map50": 0.5 if cycle == 0 else 0.4 + self.quality * cycle / 20}
+        stop = {"map50": 0.5 if cycle == 0 else 0.4 + self.quality * cycle / 10}
         told = {"metrics": {"stop": stop, "test": {"map50": SECRET}}}
         told = self.workspace.stage(f"{cycle_folder(cycle)}/evaluate", lambda: told)
         return _Evaluation(told["metrics"]["stop"]["map50"])
@@ -70,3 +74,17 @@ def work(plain: dict[str, Any], folder: str, mailbox: str | None, label: str, re
     dataset = Dataset(Part("real", 100), config.aggregation)
     imitate(_Toy(config, workspace), dataset, lambda scores, data: check(config, scores, data), on_cycle)  # type: ignore[arg-type]
     storage.write_json(workspace.path("summary.json"), {"test": SECRET})
+
+
+def dies_once(config: Config, folder: str, reporter: Reporter, tell: Tell) -> None:
+    """A trial of four cycles whose first process is killed after the second."""
+    first = not list(Path(folder).glob("driver-*"))
+    (Path(folder) / f"driver-{os.getpid()}").touch()
+    for cycle in range(4):
+        tell({"cycle": cycle})
+        if first and cycle == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def cannot(config: Config, folder: str, reporter: Reporter, tell: Tell) -> None:
+    raise UserError("it cannot be run")
