@@ -48,6 +48,7 @@ ACTS_LATER = (
     "free",
     "acceptance",
     "sweep",
+    "compare",
 )
 """Settings, or whole sections, that change nothing in the data and in cycle 0. The embedded stand-in world
 has ranges of its own: `randomize` and `free` do not reach it. `simulate.simulator` is not among them: what

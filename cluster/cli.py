@@ -186,13 +186,29 @@ def _measures(commands: Commands) -> None:
     for protocol in (kitti, coco, waymo):
         protocol.add_argument("--json", action="store_true", help="as JSON, on standard output")
 
-    compare = commands.add_parser("compare", help="two evaluations of the same frames, paired")
-    compare.add_argument("a", metavar="EVAL_A", help="an evaluation: what `evaluate --out` wrote")
-    compare.add_argument("b", metavar="EVAL_B", help="another one of the same frames")
-    compare.add_argument("--split", help="the split to compare on (default test, or the one that both have)")
-    compare.add_argument("--resamples", type=_positive, default=1000, help="of the bootstrap (default 1000)")
-    compare.add_argument("--seed", type=int, default=0, help="of the bootstrap's draws")
+    compare = commands.add_parser(
+        "compare",
+        help="did it help? arms over seeds and folds (CONFIG), or two evaluations of the same frames (A B)",
+    )
+    compare.add_argument(
+        "a", nargs="?", metavar="CONFIG|EVAL_A", help="a configuration file; or an evaluation"
+    )
+    compare.add_argument("b", nargs="?", metavar="EVAL_B", help="another evaluation of the same frames")
+    compare.add_argument(
+        "--dry-run", action="store_true", help="arms: print what it would cost, start nothing"
+    )
+    compare.add_argument(
+        "--record",
+        nargs="+",
+        metavar="FOLDER",
+        help="write finished comparisons of arms as Markdown to --out",
+    )
+    compare.add_argument("--out", metavar="FILE.md", help="of --record (default: standard output)")
+    compare.add_argument("--split", help="A B: the split to compare on (default test, or the one both have)")
+    compare.add_argument("--resamples", type=_positive, help="A B: of the bootstrap (default 1000)")
+    compare.add_argument("--seed", type=int, help="A B: of the bootstrap's draws (default 0)")
     compare.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    compare.set_defaults(config=None)  # it may take settings
 
     merge = commands.add_parser("merge", help="evaluations of different frames as one")
     merge.add_argument("evaluations", nargs="+", metavar="EVAL", help="what `evaluate --out` or `mine` wrote")
@@ -302,7 +318,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        goes_on = {"run": "the run", "sweep": "the sweep"}.get(args.command)
+        names = {"run": "the run", "sweep": "the sweep", "compare": "the comparison"}
+        goes_on = None if args.command == "compare" and args.b else names.get(args.command)
         hint = f"; the same command continues {goes_on}" if goes_on else ""
         print(f"imitate: stopped{hint}", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from cluster.compare_settings import CompareSettings
 from cluster.evaluate import EvaluateSettings
 from cluster.secrets import check_no_secrets, masked
 from cluster.simulate_settings import SimulateSettings
@@ -207,6 +208,7 @@ class Config(Settings):
     acceptance: AcceptanceSettings = AcceptanceSettings()
     report: ReportSettings = ReportSettings()
     sweep: SweepSettings = SweepSettings()
+    compare: CompareSettings = CompareSettings()
     tracking: TrackingSettings = TrackingSettings()
     ray: RaySettings = RaySettings()
 
@@ -222,6 +224,11 @@ class Config(Settings):
             raise ValueError(
                 f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "
                 "set data.kind to kitti, waymo, coco, yolo or parquet"
+            )
+        if self.data.kind == "world" and self.data.splits.folds is not None:
+            raise ValueError(
+                "data.splits.folds is for data that is scarce; the embedded world renders as many frames for "
+                "train, stop and test as world.train, world.stop and world.test say"
             )
         if self.data.kind != "world" and not self.data.root:
             raise ValueError(f"data.kind is {self.data.kind!r}, which needs data.root, the dataset's folder")

@@ -421,6 +421,10 @@ class ClusterStages:
         uri = self.workspace.path(cycle_folder(cycle), "stage-repeat.json")
         return Part(uri, result["frames"], cycle, repeated=True)
 
+    def simulate_free(self, requests: list[Request], cycle: int) -> Part:
+        """Frames of any requests, whatever the policy; committed as those of a cycle are."""
+        return self._render(requests, cycle)
+
     def _render(self, requests: list[Request], cycle: int) -> Part:
         """The requests' scenes, rendered by the pool; every frame carries its lineage."""
         uri = self.workspace.path(cycle_folder(cycle), "synthetic")

@@ -31,6 +31,7 @@ FREE_KEYS = (
     "ray",
     "report",
     "sweep",
+    "compare",
     "tracking",
     "simulate.actors",
     "simulate.cpus_per_actor",

@@ -240,7 +240,7 @@ def _without_counterpart(here: np.ndarray, there: np.ndarray) -> int | None:
 # -- the table
 
 
-class _Level:
+class Level:
     """AP of each category at one IoU, of one evaluation."""
 
     def __init__(self, outcomes: Outcomes, level: int) -> None:
@@ -257,7 +257,7 @@ class _Level:
         return result
 
 
-class _Operating:
+class Operating:
     """The measures of `OPERATING`, of one evaluation; 0 where there is nothing to divide by, as in
     `imitation.metrics.summary`."""
 
@@ -284,10 +284,10 @@ def _overall(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> list[Ro
     levels = range(
         len(pair[0].thresholds)
     )  # one at a time: the curves of all would weigh 200 bytes a detection
-    precisions = [_paired((_Level(pair[0], t), _Level(pair[1], t)), resampling) for t in levels]
+    precisions = [_paired((Level(pair[0], t), Level(pair[1], t)), resampling) for t in levels]
     at50, everywhere = precisions[0], [np.mean(values, axis=0) for values in zip(*precisions)]
     held = ~np.isnan(at50[0][0])  # categories with objects: the same ones in both, and in every resample
-    operating = _paired((_Operating(pair[0]), _Operating(pair[1])), resampling)
+    operating = _paired((Operating(pair[0]), Operating(pair[1])), resampling)
     a, b, drawn_a, drawn_b = (
         np.concatenate(
             [mean_of(at50[i], held)[:, None], mean_of(everywhere[i], held)[:, None], operating[i], at50[i]],

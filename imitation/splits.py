@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from imitation import storage
 from imitation.images import read_image_bytes
@@ -30,6 +30,22 @@ class SplitSettings(Settings):
     train: float = Field(default=0.6, gt=0, le=1, description="Share of frames to train on.")
     stop: float = Field(default=0.2, gt=0, le=1, description="Share that decides when to stop.")
     test: float = Field(default=0.2, gt=0, le=1, description="Share that is reported and decides nothing.")
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        description="Small data: pool all labelled frames, whatever lists there are, and cut them into "
+        "so many "
+        "parts; one is test, the rest is cut into train and stop.",
+    )
+    fold: int = Field(default=0, ge=0, description="Which of the parts is test, from 0.")
+
+    @model_validator(mode="after")
+    def _there(self) -> SplitSettings:
+        if self.fold >= (self.folds or 1):
+            raise ValueError(
+                f"there is no fold {self.fold}: splits.folds is {self.folds}, and folds count from 0"
+            )
+        return self
 
 
 def _groups(frame_ids: Sequence[str], sequences: Sequence[str | None] | None) -> list[list[str]]:

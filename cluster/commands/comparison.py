@@ -1,11 +1,15 @@
-"""`imitate compare`: two evaluations of the same frames, paired. `imitate merge`: those of others, as one."""
+"""`imitate compare`: arms over seeds, or two evaluations, paired. `imitate merge`: evaluations as one."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from imitation.settings import UserError
 
 if TYPE_CHECKING:
     from imitation.comparison import Comparison, Row
@@ -17,20 +21,88 @@ GROUPS = {"overall": "", "category": "by category", "slice": "by slice"}
 
 
 def compare(args: argparse.Namespace) -> None:
+    """Arms over seeds and folds where a configuration is named, or two evaluations; or finished comparisons
+    as Markdown."""
+    if args.record:
+        _record(args)
+    elif args.b is not None:
+        _two(args)
+    else:
+        _arms(args)
+
+
+def _arms(args: argparse.Namespace) -> None:
+    if args.a is None:
+        raise UserError(
+            "name a configuration to compare arms (imitate compare ray_config.yaml), or two evaluations"
+        )
+    for name in ("split", "resamples", "seed"):
+        if getattr(args, name) is not None:
+            raise UserError(f"--{name} is for two evaluations; a comparison of arms has compare.{name}=...")
+    from cluster.config import load
+
+    config = load(args.a, args.options)
+    if args.dry_run:
+        from cluster.compare.run import dry_run
+
+        print("\n".join(dry_run(config)))
+        return
+    from cluster.compare.run import compare as compare_arms
+    from cluster.progress import Reporter
+
+    told = compare_arms(config, Reporter(), command(args.a, args.options), args.json)
+    if args.json:
+        print(told.model_dump_json(by_alias=True, indent=2))
+
+
+def command(config: str, options: Sequence[str]) -> str:
+    """What was typed, as others can type it: without where things lie on this machine."""
+    kept = []
+    for option in options:
+        key, _, value = option.partition("=")
+        if key == "data.root":
+            kept.append(f"data.root={value.rstrip('/').rpartition('/')[2].upper()}")
+        elif key != "run.storage":
+            kept.append(option)
+    return shlex.join(["imitate", "compare", Path(config).name, *kept])
+
+
+def _record(args: argparse.Namespace) -> None:
+    from cluster.compare.run import read_record
+    from imitation import storage
+    from imitation.report.comparison_record import as_markdown
+
+    if args.a is not None:
+        raise UserError(f"--record takes folders of comparisons alone; {args.a} is one too many")
+    text = as_markdown([read_record(folder) for folder in args.record])
+    if args.out is None:
+        print(text, end="")
+    else:
+        storage.write_bytes_atomic(args.out, text.encode())
+        print(args.out)
+
+
+def _two(args: argparse.Namespace) -> None:
     """Prints the paired table, or with --json `Comparison.to_dict` and the seed."""
+    if args.options or args.dry_run:
+        given = args.options[0] if args.options else "--dry-run"
+        raise UserError(
+            f"{given}: two evaluations take no settings; to compare arms name a configuration alone"
+        )
     import numpy as np
 
     from imitation.comparison import compare as compare_evaluations
     from imitation.sources import split_of
 
+    seed = args.seed or 0
     split = args.split or split_of(args.a, args.b)
     result = compare_evaluations(
-        args.a, args.b, split, np.random.default_rng(args.seed), resamples=args.resamples
+        args.a, args.b, split, np.random.default_rng(seed), resamples=args.resamples or 1000
     )
     if args.json:
-        print(json.dumps(result.to_dict() | {"seed": args.seed}, indent=2, allow_nan=False))
+        print(json.dumps(result.to_dict() | {"seed": seed}, indent=2, allow_nan=False))
     else:
-        print("\n".join(table(result, args.seed)))
+        print("\n".join(table(result, seed)))
 
 
 def merge(args: argparse.Namespace) -> None:

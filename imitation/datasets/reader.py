@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 from typing import NamedTuple, Protocol
 
 from imitation import storage
 from imitation.datasets.validate import Problems
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
-from imitation.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, sequence_note
+from imitation.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
 from imitation.texts import shown
 
 NO_LISTS = "The dataset has no lists of its own"
@@ -73,6 +73,7 @@ class SplitReader(ABC):
         self.root = storage.absolute(root)
         self._settings = settings
         self._divide = True
+        self._homes: dict[str, str] = {}  # of pooled lists: frame_id -> the split that its own list would be
 
     @abstractmethod
     def _cut(self) -> Splits:
@@ -96,9 +97,22 @@ class SplitReader(ABC):
         return {split: {name: i for i, name in enumerate(names)} for split, names in self.splits().items()}
 
     def _by_lists(self, lists: Mapping[str, list[str]], sequences: Sequences, where: str) -> Splits:
+        if self._settings.folds is not None:
+            used = [name for name in (*SPLITS, "val") if name in lists]
+            for name in used:
+                home = first_split_of(name, used)
+                other = next((self._homes[i] for i in lists[name] if i in self._homes), None)
+                if other is not None and {home, other} != {"train", "mine"}:
+                    twice = next(i for i in lists[name] if i in self._homes)
+                    raise UserError(f"{where}: frame {shown(twice)} is in two lists; to pool them, keep one")
+                self._homes |= {i: home for i in lists[name] if i not in self._homes}
+            pooled = {i: sequences.get(i) for i in self._homes}
+            return cut_folds(pooled, self._settings, where, self._divide, used)
         return assign_roles(lists, sequences, self._settings, where, self._divide)
 
     def _by_seed(self, sequences: Sequences, where: str) -> Splits:
+        if self._settings.folds is not None:
+            return cut_folds(sequences, self._settings, where, self._divide)
         return cut_all(sequences, self._settings, where, self._divide)
 
     def undivide(self) -> None:
@@ -135,8 +149,17 @@ class SplitReader(ABC):
         # a reader of a part of the split that is not its first has nothing to tell but of its own frames
         if names is None or wanted[:1] == members[:1]:
             strays = self._strays(None if problems is None else split)
-            return chain(_told(strays, problems), self._read(split, wanted, problems))
-        return self._read(split, wanted, problems)
+            return chain(_told(strays, problems), self._read_lists(split, wanted, problems))
+        return self._read_lists(split, wanted, problems)
+
+    def _home(self, split: str, frame_id: str) -> str:
+        """The split that says which list a frame comes from: its own, unless lists were pooled for folds."""
+        return self._homes.get(frame_id, split)
+
+    def _read_lists(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
+        """`_read`, list by list where lists were pooled: frames stand in the order of the lists."""
+        for home, names in groupby(wanted, key=lambda name: self._home(split, name)):
+            yield from self._read(home, list(names), problems)
 
 
 def _told(strays: Iterable[DataError], problems: Problems | None) -> Iterator[Frame]:
@@ -215,6 +238,34 @@ def cut_all(sequences: Sequences, settings: SplitSettings, where: str, divide: b
     said = f"{NO_LISTS}: {len(sequences)} frames were "
     said += f"taken as train ({why})." if why else f"cut by seed {settings.seed}."
     return _finished(splits, sequences, said, where, divide)
+
+
+def cut_folds(
+    sequences: Sequences,
+    settings: SplitSettings,
+    where: str,
+    divide: bool = True,
+    lists: Sequence[str] = (),
+) -> Splits:
+    """The four splits of one fold: all frames (of the pooled `lists`, if there are any) are cut into
+    `settings.folds` parts, of which `settings.fold` is test; the rest is cut into train and stop. Every frame
+    is test in exactly one fold. Raises `UserError` naming `where` for fewer sequences than folds."""
+    assert settings.folds is not None
+    names = list(sequences)
+    splits: dict[str, list[str]] = {"train": names}
+    try:
+        test = folds(names, list(sequences.values()), settings.folds, settings.seed)[settings.fold]
+        held = set(test)
+        rest = {i: sequence for i, sequence in sequences.items() if i not in held}
+        shares = {"train": settings.train, "stop": settings.stop}
+        splits = cut(list(rest), list(rest.values()), shares, settings.seed) | {"test": test}
+        said = f"fold {settings.fold} of {settings.folds} (seed {settings.seed}) is test, the rest was cut"
+    except UserError as error:
+        if divide:
+            raise UserError(f"{where}: {error}") from None
+        said = f"taken as train ({error})"
+    pooled = f"pooled from the lists {', '.join(lists)}" if lists else "without lists of their own"
+    return _finished(splits, sequences, f"{len(names)} frames {pooled}: {said}.", where, divide)
 
 
 def _cut_or_whole(

@@ -122,15 +122,15 @@ class ParquetReader(SplitReader):
                 yield from listed.strays
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
-        parts = self._of(split).parts
         for chunk in super().chunks(split, size):
             by_part: dict[str, list[str]] = {}
             for name in chunk:
-                by_part.setdefault(parts[name], []).append(name)
+                by_part.setdefault(self._of(self._home(split, name)).parts[name], []).append(name)
             yield from by_part.values()
 
     def place_of(self, split: str, frame: Frame) -> str:
-        if frame.image_uri or (part := self._of(split).parts.get(frame.frame_id)) is None:
+        parts = self._of(self._home(split, frame.frame_id)).parts
+        if frame.image_uri or (part := parts.get(frame.frame_id)) is None:
             return super().place_of(split, frame)
         if self._rows is None or self._rows[0] != part:  # looked up where something is wrong, not kept of all
             self._rows = part, read_rows(part)

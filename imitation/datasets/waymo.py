@@ -148,12 +148,13 @@ class WaymoReader(SplitReader):
                 yield from listed.strays
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
-        frames = self._of(split).frames
         for chunk in super().chunks(split, size):
+            frames = {name: self._of(self._home(split, name)).frames[name] for name in chunk}
             yield from _by_file(chunk, frames).values()
 
     def place_of(self, split: str, frame: Frame) -> str:
-        uri, (time, camera) = self._of(split).frames[frame.frame_id], _parts(frame.frame_id)[1]
+        listed = self._of(self._home(split, frame.frame_id))
+        uri, (time, camera) = listed.frames[frame.frame_id], _parts(frame.frame_id)[1]
         keys = read_columns(uri, KEYS)
         for row, values in enumerate(zip(keys[SEGMENT], keys[TIME], keys[CAMERA])):
             if _key(values, set()) == (frame.sequence, (time, camera)):

@@ -77,6 +77,9 @@ OWN_VALUES: dict[str, list[Any]] = {
     "train.use_gpu": [True],
     "detector.width": [],  # goes together with detector.height
     "detector.height": [],
+    "data.splits.fold": [],  # needs folds, and these other data than the world
+    "data.splits.folds": [3],
+    "compare.use_folds": [],  # needs folds
     "data.kind": [],  # each has a root, or none
     "data.root": ["/elsewhere"],
     "aggregation.budgets": [[4, 2]],
@@ -133,9 +136,8 @@ def test_the_key_changes_with_what_counts_and_with_nothing_else(options):
             untried.append(key)
         else:
             assert (baseline_key(config) == baseline_key(base)) == listed(key, free), key
-    world = ["data.root"] if not options else []
-    strength = ["policy.strength.first", "policy.strength.last"]
-    rest = ["detector.width", "detector.height", *strength, "loop.sim_only"]
+    world = ["data.root", "data.splits.folds"] if not options else []
+    rest = ["data.splits.fold", "detector.width", "detector.height", "loop.sim_only", "compare.use_folds"]
     assert untried == ["data.kind", *world, *rest]
     assert baseline_key(load_defaults(["data.kind=coco", "data.root=/data/kitti"])) != baseline_key(base)
 

@@ -82,7 +82,7 @@ def test_parts_are_merged(tmp_path: Path, capsys) -> None:
 
 def test_settings_are_not_passed_over(places: tuple[str, str], capsys) -> None:
     assert main(["compare", *places, "data.kind=kitti"]) == 1
-    assert "compare takes no settings, and was given data.kind=kitti" in capsys.readouterr().err
+    assert "data.kind=kitti: two evaluations take no settings" in capsys.readouterr().err
 
 
 def test_a_mistake_is_a_sentence(places: tuple[str, str], tmp_path: Path, capsys) -> None:

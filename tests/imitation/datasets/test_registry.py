@@ -1,5 +1,6 @@
 """Datasets by kind: splits, their frames, and what is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +215,63 @@ def test_a_validation_folder_is_val(tmp_path):
     splits = open_dataset("parquet", str(tmp_path)).splits()
     assert len(splits["train"]) == 3
     assert len(splits["stop"]) + len(splits["test"]) == 4
+
+
+def _coco(folder: Path, names: list[str]) -> None:
+    """A Roboflow folder of one car an image."""
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / f"{name}.png").write_bytes(png(int(name)))
+    images = [{"id": int(n), "file_name": f"{n}.png", "width": 200, "height": 80} for n in names]
+    boxes = [{"id": int(n), "image_id": int(n), "category_id": 1, "bbox": [1, 1, 9, 9]} for n in names]
+    told = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "Car"}]}
+    (folder / "_annotations.coco.json").write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize("kind", ["kitti", "parquet", "coco"])
+def test_folds_pool_all_lists_and_every_frame_is_test_once(tmp_path: Path, kind: str) -> None:
+    names = _names(12)
+    frames = [
+        Frame(i, 200, 80, (Object("Car", Box(10, 10, 60, 50)),), sequence=f"drive-{n // 2}", image=png())
+        for n, i in enumerate(names)
+    ]
+    root = tmp_path / kind
+    if kind == "kitti":
+        make_kitti(root, dict.fromkeys(names, CAR))
+        make_lists(root, train=names[:7], val=names[7:])
+    elif kind == "parquet":
+        write_frames(frames[:7], str(root / "train.parquet"))
+        write_frames(frames[7:], str(root / "val.parquet"))
+    else:
+        _coco(root / "train", names[:7])
+        _coco(root / "valid", names[7:])
+    tested: list[str] = []
+    for fold in range(3):
+        dataset = open_dataset(kind, str(root), SplitSettings(folds=3, fold=fold, seed=4))
+        splits = dataset.splits()
+        assert splits["train"] == splits["mine"]
+        parts = [set(splits[name]) for name in ("train", "stop", "test")]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 12
+        for split, ids in splits.items():
+            assert sorted(_ids(dataset, split)) == sorted(ids)
+            assert sorted(i for chunk in dataset.chunks(split, 2) for i in chunk) == sorted(ids)
+        if kind == "parquet":  # its sequences are known: none may lie in two splits
+            drives = [{int(i) // 2 for i in part} for part in parts]
+            assert sum(map(len, drives)) == 6
+        assert "pooled from the lists train, val" in dataset.note()
+        assert f"fold {fold} of 3" in dataset.note()
+        tested += splits["test"]
+    assert len(tested) == len(set(tested)) == 12
+
+
+def test_folds_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    write_frames(_frames(*"abcd"), str(tmp_path / "one/train.parquet"))
+    with pytest.raises(UserError, match=r"4 frames in 4 independent groups .* cannot make 5 folds"):
+        open_dataset("parquet", str(tmp_path / "one/train.parquet"), SplitSettings(folds=5)).splits()
+    write_frames(_frames(*"dx"), str(tmp_path / "one/val.parquet"))
+    with pytest.raises(UserError, match="frame 'd' is in two lists"):
+        open_dataset("parquet", str(tmp_path / "one"), SplitSettings(folds=2)).splits()
+    with pytest.raises(ValueError, match=r"there is no fold 3: splits\.folds is 3"):
+        SplitSettings(folds=3, fold=3)
+    with pytest.raises(ValueError, match=r"there is no fold 1: splits\.folds is None"):
+        SplitSettings(fold=1)
