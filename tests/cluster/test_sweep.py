@@ -151,6 +151,9 @@ def test_results_tell_of_stop_alone_and_the_best_settings_can_be_run(swept):
         text = file.read_bytes().decode("latin-1")
         assert not [number for number in hidden if number in text], file
     assert not [number for number in hidden if number in table + said]
+    curves = list((folder / "trials").rglob("events.out.tfevents*"))  # a run's own, by their tags
+    assert any(b"stop/" in file.read_bytes() for file in curves)
+    assert not [file for file in curves if b"test/" in file.read_bytes()]
 
 
 def _numbers(value: Any) -> list[float]:
