@@ -167,15 +167,15 @@ def test_a_run_whose_storage_vanishes_again_and_again_is_the_same_run(
         assert driver.poll() is None
         time.sleep(0.01)
     vanished = 0
-    while driver.poll() is None:
+    while driver.poll() is None and vanished < 6:
         share.rename(tmp_path / "unmounted")
         vanished += 1
         time.sleep(0.4)
         (tmp_path / "unmounted").rename(share)
-        time.sleep(0.15)
+        time.sleep(1.0)
     _, said = driver.communicate()
     assert driver.returncode == 0, said
-    assert vanished >= 3
+    assert vanished >= 2
     assert said.count("No such file or directory; trying again") >= 1
     assert said.count("; trying again") == said.count("is back after"), "each outage is said once"
     assert contents(share / "away") == contents(undisturbed)

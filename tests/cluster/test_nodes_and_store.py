@@ -22,6 +22,8 @@ from imitation.detectors.build import build_detector
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluations import read_detections
 from imitation.product import save_product
+from imitation.images import encode_png
+from imitation.records import Frame
 from imitation.settings import UserError
 from tests.cluster.killing import processes
 from tests.cluster.toy_detector import SLOW
@@ -115,7 +117,9 @@ ray.init(
     object_store_memory=80 << 20,
     _system_config={"local_fs_capacity_threshold": 0.0001},  # to Ray, every disk is full
 )
-held = junk(80)  # of 84 MB
+noise = [np.random.default_rng(i).integers(0, 255, (200, 200, 3), dtype=np.uint8) for i in range(100)]
+write_frames([Frame(f"n{i}", 200, 200, image=encode_png(pixels)) for i, pixels in enumerate(noise)], data)
+held = junk(80)  # of 84 MB; a block of frames takes 8
 try:
     judge()
     print(json.dumps({"error": None}))
