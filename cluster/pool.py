@@ -97,6 +97,11 @@ class SimulatorPool:
         """What happened in the last `render`, or so far in the present one."""
         return self._verdicts.counts
 
+    @property
+    def totals(self) -> PoolCounts:
+        """What has happened since the pool was made."""
+        return self._verdicts.before.plus(self._verdicts.counts)
+
     def pids(self) -> list[int]:
         """Process ids of the actors that run a simulator now, in slot order."""
         return [slot.info.pid for slot in self._slots if slot.info is not None]

@@ -78,8 +78,8 @@ class Telemetry:
 
     @contextmanager
     def pool(self, pool: SimulatorPool, stage: str) -> Iterator[None]:
-        """Counts what the pool does while it renders once, from a look at its counts every two seconds:
-        a scene that hangs shows before it ends, and the pool knows nothing of it."""
+        """Counts what the pool does meanwhile, from a look at its counts every two seconds: a scene that
+        hangs shows before its stage ends, and the pool knows nothing of it."""
         watcher = _PoolWatcher(self, pool, stage)
         ended = threading.Event()
 
@@ -103,21 +103,15 @@ class _PoolWatcher:
 
     def __init__(self, telemetry: Telemetry, pool: SimulatorPool, stage: str) -> None:
         self.telemetry, self.pool, self.stage = telemetry, pool, stage
-        self.counts = pool.counts  # of an earlier rendering: the pool begins new ones for each
-        self.known: dict[tuple[str, str], int] = pool_figures(self.counts)
+        self.known = pool_figures(pool.totals)
 
     def look(self) -> None:
-        self._hand_on()
-        if self.pool.counts is not self.counts:
-            self.counts, self.known = self.pool.counts, {}
-            self._hand_on()
+        for (name, kind), value in pool_figures(self.pool.totals).items():
+            grown = value - self.known[(name, kind)]
+            if grown > 0:
+                self.known[(name, kind)] = value
+                self.telemetry.add(name, grown, self.stage, **({"kind": kind} if kind else {}))
         self.telemetry.set("simulators", len(self.pool.pids()), self.stage)
-
-    def _hand_on(self) -> None:
-        for (name, kind), value in pool_figures(self.counts).items():
-            grown = value - self.known.get((name, kind), 0)
-            self.known[(name, kind)] = value
-            self.telemetry.add(name, grown, self.stage, **({"kind": kind} if kind else {}))
 
 
 def pool_figures(counts: PoolCounts) -> dict[tuple[str, str], int]:

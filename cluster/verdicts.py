@@ -28,12 +28,15 @@ class Verdicts:
         self.settings = settings
         self.backlog = Backlog([])
         self.counts = PoolCounts()
+        self.before = PoolCounts()  # of all stages that are over
         self._ever_finished = False
         self._failures_in_a_row = 0
 
     def begin(self, jobs: Iterable[SceneJob]) -> None:
         self.backlog = Backlog(jobs)
-        self.counts = PoolCounts()
+        # in this order: who adds the two up meanwhile (a thread that watches) never sees a stage twice
+        ended, self.counts = self.counts, PoolCounts()
+        self.before = self.before.plus(ended)
 
     def answered(self, task: Task, answer: Answer) -> list[Outcome]:
         if answer.unsupported:

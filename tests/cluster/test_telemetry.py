@@ -5,12 +5,16 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from cluster.backlog import PoolCounts
-from cluster.telemetry import COUNTERS, GAUGES, TAGS, Telemetry, pool_figures
+from cluster.pool import SimulatorPool
+from cluster.simulate_settings import SimulateSettings
+from cluster.telemetry import COUNTERS, GAUGES, TAGS, Telemetry, _PoolWatcher, pool_figures
+from cluster.verdicts import Verdicts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,6 +128,49 @@ def test_prometheus_and_sockets_of_a_real_ray(tmp_path):
     everywhere = [what for what in told["sockets"] if not what["loopback"]]
     assert everywhere == [], "a Ray started here listens on the loopback interface alone"
     assert len(told["sockets"]) >= 5, "the head, the raylet, the workers and the agents were seen"
+
+
+class Counting(Telemetry):
+    """Adds up what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__("x")
+        self.told: Counter[tuple[str, str]] = Counter()
+
+    def add(self, name: str, value: float = 1, stage: str = "", **tags: str) -> None:
+        self.told[(name, tags.get("kind", ""))] += int(value)
+
+
+class Pool:
+    """What the watcher sees of a pool, without actors."""
+
+    totals = SimulatorPool.totals
+
+    def __init__(self, verdicts: Verdicts) -> None:
+        self._verdicts = verdicts
+
+    def pids(self) -> list[int]:
+        return []
+
+
+def test_a_stage_that_renders_several_times_is_counted_once():
+    """Each rendering begins new counts; the watcher may look before, between and after, or not at all."""
+    verdicts = Verdicts("toy", SimulateSettings())
+    pool = Pool(verdicts)
+    verdicts.counts.rendered = 7  # of an earlier stage
+    telemetry = Counting()
+    watcher = _PoolWatcher(telemetry, pool, "simulate")
+    verdicts.begin([])
+    watcher.look()
+    for rendered in (5, 3, 2):
+        verdicts.counts.rendered = rendered
+        verdicts.counts.failed("hung")
+        if rendered != 3:
+            watcher.look()
+        verdicts.begin([])
+    watcher.look()
+    assert telemetry.told[("frames_rendered", "")] == 10
+    assert telemetry.told[("scene_failures", "hung")] == 3
 
 
 def test_without_ray_nothing_happens():
