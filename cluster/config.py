@@ -27,7 +27,6 @@ from imitation.reach import ReachSettings
 from imitation.settings import Settings, UserError
 from imitation.splits import SplitSettings
 from imitation.stopping import StoppingSettings
-from imitation.storage import has_password
 from imitation.subgroups import ModeSettings
 from imitation.texts import parse_yaml, shown, text_of
 from imitation.training.settings import TrainSettings
@@ -214,12 +213,7 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Config:
-        for key, place in (("run.storage", self.run.storage), ("data.root", self.data.root)):
-            if place is not None and has_password(place):  # it would be written to config.yaml and to logs
-                raise ValueError(
-                    f"{key} has a password in it; credentials belong in the environment of every node "
-                    "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an instance role, ...)"
-                )
+        check_no_secrets(self.plain())
         if self.data.kind == "world" and self.data.root is not None:
             raise ValueError(
                 f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "
@@ -237,7 +231,6 @@ class Config(Settings):
                 raise ValueError("data.categories is empty; name at least one category or leave it null")
             if len(set(self.data.categories)) != len(self.data.categories):
                 raise ValueError(f"data.categories names a category twice: {self.data.categories}")
-        check_no_secrets(self.plain())
         if self.loop.sim_only and self.policy.name != "none":
             raise ValueError(
                 f"loop.sim_only trains on free scenes alone, but policy.name is {self.policy.name!r}, "

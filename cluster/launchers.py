@@ -259,7 +259,9 @@ def _collect(call: Callable[[], object], errors: list[BaseException]) -> None:
 
 def _cause(error: BaseException) -> BaseException:
     """The person's mistake that is wrapped in Ray's errors, else the error itself."""
-    return next((inner for inner in _wrapped(error) if isinstance(inner, UserError)), error)
+    # Ray raises a mistake from elsewhere as one of its own class and its own at once, its text a traceback
+    mistakes = (inner for inner in _wrapped(error) if isinstance(inner, UserError))
+    return next((inner for inner in mistakes if not isinstance(inner, ray.exceptions.RayError)), error)
 
 
 def _died(error: BaseException) -> bool:

@@ -77,11 +77,6 @@ def without_secrets(uri: str) -> str:
     return _USER.sub("://", uri)
 
 
-def has_password(uri: str) -> bool:
-    """Whether a password stands before a URI's host (s3://KEY:SECRET@bucket/...)."""
-    return re.search(r"://[^/@:]*:[^/@]*@", uri) is not None
-
-
 @contextmanager
 def _explained(action: str, uri: str) -> Iterator[None]:
     """Turns what the file system raises into a `StorageError`."""

@@ -15,7 +15,16 @@ WALL_CLOCK = {
 }
 STAMPS = {"st_mtime", "st_mtime_ns", "st_ctime", "st_ctime_ns", "st_atime", "mtime", "mtime_ns"}
 # What is written down for people to read, and read by nothing.
-FOR_PEOPLE = {("cluster/workspace.py", "time.gmtime"), ("cluster/workspace.py", "time.strftime")}
+FOR_PEOPLE = {
+    ("cluster/workspace.py", "time.gmtime"),
+    ("cluster/workspace.py", "time.strftime"),
+    # when a point of a curve was measured
+    ("cluster/tracking/tensorboard.py", "time.time"),
+    ("cluster/tracking/tensorboard.py", "time.time_ns"),
+    ("cluster/tracking/mlflow_tracker.py", "time.time"),
+}
+# Compared with itself alone: this process asks whether a file of its own has changed since it last looked.
+OWN_FILES = {("cluster/tracking/folder.py", "st_mtime_ns")}
 
 
 def dotted(node: ast.AST) -> str:
@@ -48,7 +57,7 @@ def test_no_logic_reads_the_wall_clock_or_a_files_time() -> None:
         for path in sorted((ROOT / floor).rglob("*.py"))
         for name in uses(path.read_text())
     }
-    assert found - FOR_PEOPLE == set()
+    assert found - FOR_PEOPLE - OWN_FILES == set()
 
 
 def test_the_search_finds_what_it_is_for() -> None:

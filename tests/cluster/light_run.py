@@ -87,6 +87,13 @@ class Pool:
             assert answer.payload is not None, answer.error
             yield Rendered(answer.scene_id, answer.payload, 1, answer.seconds, answer.cpu_seconds)
 
+    @property
+    def totals(self) -> PoolCounts:
+        return self.counts
+
+    def pids(self) -> list[int]:
+        return []
+
     def kill(self) -> None:
         pass
 
@@ -150,7 +157,8 @@ def judge(parts: Any, products: Any, categories: Any, out: str, *rest: Any) -> d
                 for name in part.judges(frame.frame_id):
                     yield _judged(frame, name, part.split, read_info(products[name]).trained_on, categories)
 
-    return {"rows": write_detections(rows(), out, categories.categories), "errors": []}
+    rows_written = write_detections(rows(), out, categories.categories)
+    return {"rows": rows_written, "errors": [], "busy_seconds": 0.0}
 
 
 def _judged(frame: Frame, name: str, split: str, told: dict[str, Any], categories: Any) -> FrameDetections:

@@ -174,7 +174,7 @@ def test_a_driver_whose_run_was_taken_stops(place):
 def test_nothing_is_committed_once_a_run_was_taken(place, monkeypatch):
     monkeypatch.setattr(RunLock, "_beat", lambda self: None)  # its thread has not looked yet
     with pytest.raises(UserError, match="was taken by process 7 on far-away"), lock(place) as held:  # noqa: PT012
-        workspace = Workspace(place, held.check)
+        workspace = Workspace(place, check=held.check)
         workspace.stage("before", lambda: {})
         from_elsewhere(place)
         workspace.stage("after", lambda: {})
