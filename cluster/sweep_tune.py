@@ -62,7 +62,9 @@ def tune_trials(
     finally:
         Watcher.live = None
         ray.kill(mailbox)
-    return [_outcome(grid[i]) for i in range(len(grid))]
+    order = {trial_id(settings): place for place, settings in enumerate(plan.trials)}
+    outcomes = [_outcome(grid[i]) for i in range(len(grid))]  # Tune puts what it tries again first
+    return sorted(outcomes, key=lambda outcome: order.get(trial_id(outcome.settings), len(order)))
 
 
 def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:

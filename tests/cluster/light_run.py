@@ -114,6 +114,7 @@ class Launcher:
             "images_seen": spec.train.steps * spec.train.batch_size,
             "real_frames": counts[0],
             "synthetic_frames": counts[1],
+            "repeated_frames": 0,
             "seconds": 0.0,
             "losses": {"loss": 1.0},
             "skipped": {},

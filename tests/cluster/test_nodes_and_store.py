@@ -46,14 +46,10 @@ def junk(megabytes):
 
 NODES = """
 from ray.cluster_utils import Cluster
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from ray._private.internal_api import memory_summary
-import cluster.launchers as launchers
 from cluster.pool import SimulatorPool
 from cluster.simulate import committed_ids, simulate
 from cluster.simulate_settings import SimulateSettings
-from cluster.train import TrainSpec, train_detector
-from imitation.training.settings import TrainSettings
 from sim_actors.factory import SimulatorSpec
 from tests.sim_actors.toy_simulators import PATH, make_jobs
 
@@ -74,30 +70,10 @@ def kill_second(rows):
         hit.extend(processes("DetectorActor", raylet(second)))
         nodes.remove_node(second, allow_graceful=False)
 
-told["evaluated"] = judge(kill_second, actors=2)
+done = judge(kill_second, actors=2)
+told["evaluated"] = [done["rows"], done["errors"]]
 told["actors_on_the_killed_node"] = len(hit)
 told["in_order"] = [row.frame_id for row in read_detections(out)] == [f.frame_id for f in frames(400)]
-
-third = nodes.add_node(num_cpus=1, object_store_memory=80 << 20)
-near = NodeAffinitySchedulingStrategy(third.node_id, soft=True)
-launchers.LocalTrainer = ray.remote(num_cpus=0, scheduling_strategy=near)(launchers._LocalTrainer)
-settings = TrainSettings(steps=60, batch_size=4, threads=1, report_every=1, checkpoint_every=10)
-spec = TrainSpec(
-    str(tmp / "trained"), CATEGORIES, DetectorSettings(backbone="resnet10", weights=None, features=16),
-    settings, real=(data,),
-)
-seen, trainers = [], []
-def kill_third(event):
-    seen.append(event["step"])
-    if event["step"] >= 14 and not trainers:
-        trainers.extend(processes("_LocalTrainer", raylet(third)))
-        nodes.remove_node(third, allow_graceful=False)
-
-launcher = launchers.LocalLauncher()
-result = train_detector(spec, launcher, kill_third)
-launcher.close()
-told["trainers_on_the_killed_node"] = len(trainers)
-told["trained"] = [result.steps, seen[-1], len(seen) - len(set(seen))]
 
 options = {"log": str(tmp / "log")}
 with SimulatorPool(SimulatorSpec(PATH, options), SimulateSettings(actors=2, frames_per_file=8)) as pool:
@@ -119,7 +95,12 @@ ray.init(
 )
 noise = [np.random.default_rng(i).integers(0, 255, (200, 200, 3), dtype=np.uint8) for i in range(100)]
 write_frames([Frame(f"n{i}", 200, 200, image=encode_png(pixels)) for i, pixels in enumerate(noise)], data)
-held = junk(80)  # of 84 MB; a block of frames takes 8
+held = junk(80)  # of 84 MB
+try:
+    for _ in range(10):  # the rest, a MB each
+        held.append(ray.put(np.zeros(125_000)))
+except ray.exceptions.RayError:
+    pass
 try:
     judge()
     print(json.dumps({"error": None}))
@@ -138,21 +119,17 @@ def run(code: str, tmp_path: Path) -> dict:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_nodes_killed_with_their_actors_while_the_object_store_is_full(tmp_path: Path) -> None:
+def test_a_node_killed_with_its_actors_while_the_object_store_is_full(tmp_path: Path) -> None:
     told = run(NODES, tmp_path)
     assert told["spilled"], "the object store was never full"
     assert told["actors_on_the_killed_node"] == 1
-    assert told["evaluated"] == {"rows": 400, "errors": []}
+    assert told["evaluated"] == [400, []]
     assert told["in_order"]
-    assert told["trainers_on_the_killed_node"] == 1
-    steps, last, done_again = told["trained"]
-    assert (steps, last) == (60, 60)
-    assert done_again <= 10
     assert told["rendered"] == [40, 40]
     assert told["junk"], "what was spilled is what comes back"
 

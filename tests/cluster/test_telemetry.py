@@ -97,7 +97,7 @@ def test_prometheus_and_sockets_of_a_real_ray(tmp_path):
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=380, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
     found = samples(told["text"])
     reports = told["reports"]
 
