@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 PREFIX = "imitation_"
 TAGS = ("run", "stage")
 SAMPLE_S = 2.0  # between looks at the pool
+REFRESH_S = 1.0  # between repetitions of gauges: Ray forgets one that is not set again before each export
 
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "frames_rendered": ("Frames that simulators finished", ()),
@@ -53,6 +55,8 @@ class Telemetry:
     def __init__(self, run: str) -> None:
         self.run = run
         self._metrics: dict[str, Any] = {}
+        self._gauges: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+        self._refresher: threading.Thread | None = None
 
     def add(self, name: str, value: float = 1, stage: str = "", **tags: str) -> None:
         """Counts; a value of 0 does nothing."""
@@ -60,9 +64,23 @@ class Telemetry:
             metric.inc(value, tags={"run": self.run, "stage": stage, **tags})
 
     def set(self, name: str, value: float, stage: str = "", **tags: str) -> None:
-        """Sets a gauge."""
-        if (metric := self._metric(name)) is not None:
-            metric.set(value, tags={"run": self.run, "stage": stage, **tags})
+        """Sets a gauge, which keeps its value for as long as this object lives."""
+        if (metric := self._metric(name)) is None:
+            return
+        labels = {"run": self.run, "stage": stage, **tags}
+        metric.set(value, tags=labels)
+        self._gauges[(name, tuple(labels.items()))] = value
+        if self._refresher is None:
+            self._refresher = threading.Thread(
+                target=_refresh, args=(weakref.ref(self),), name="telemetry", daemon=True
+            )
+            self._refresher.start()
+
+    def refresh(self) -> None:
+        """Sets every gauge to its value again."""
+        for (name, labels), value in list(self._gauges.items()):
+            if (metric := self._metric(name)) is not None:
+                metric.set(value, tags=dict(labels))
 
     def _metric(self, name: str) -> Any:
         ray = sys.modules.get("ray")
@@ -96,6 +114,16 @@ class Telemetry:
             thread.join()
             watcher.look()
             self.set("simulators", 0, stage)
+
+
+def _refresh(telemetry: weakref.ref[Telemetry]) -> None:
+    ended = threading.Event()
+    while not ended.wait(REFRESH_S):
+        alive = telemetry()
+        if alive is None:
+            return
+        alive.refresh()
+        del alive
 
 
 class _PoolWatcher:

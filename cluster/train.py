@@ -87,7 +87,9 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
     """
     if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
         launcher.run({"spec": spec}, progress or (lambda event: None))
-    storage.delete(spec.output + ".partial")  # a worker killed right after the product was finished left it
+    storage.delete(
+        storage.suffixed(spec.output, ".partial")
+    )  # a worker killed right after the product was finished left it
     return _result(spec.output)
 
 

@@ -32,7 +32,14 @@ def committed(folder: Path) -> dict[Path, float]:
     """What must never be written again: stages, frames, weights, evaluations."""
     files = [*folder.glob("baselines/**/*"), *folder.glob("trials/**/*")]
     whole = ("stage-", "part-", "weights.pt", "detections.parquet", "baseline.json", "base.json")
-    return {file: file.stat().st_mtime for file in files if file.name.startswith(whole)}
+    best = (
+        "best"  # a copy of the best cycle's product, made at a run's end, and again where that was cut short
+    )
+    return {
+        file: file.stat().st_mtime
+        for file in files
+        if file.name.startswith(whole) and file.parent.name != best
+    }
 
 
 def kill_when(driver: subprocess.Popen[str], folder: Path, appears: str, how: int) -> None:
