@@ -46,19 +46,12 @@ def junk(megabytes):
 
 NODES = """
 from ray.cluster_utils import Cluster
-from ray._private.internal_api import memory_summary
-from cluster.pool import SimulatorPool
-from cluster.simulate import committed_ids, simulate
-from cluster.simulate_settings import SimulateSettings
-from sim_actors.factory import SimulatorSpec
-from tests.sim_actors.toy_simulators import PATH, make_jobs
 
 nodes = Cluster()
-head = nodes.add_node(num_cpus=3, object_store_memory=80 << 20)
-second = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
+nodes.add_node(num_cpus=3, object_store_memory=80 << 20)
 ray.init(address=nodes.address, logging_level="ERROR", log_to_driver=False)
-held = junk(150)  # both stores together hold 160 MB, this node's 80
-told = {}
+second = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
+nodes.wait_for_nodes()
 
 def raylet(node):
     (process,) = node.all_processes["raylet"]
@@ -71,41 +64,38 @@ def kill_second(rows):
         nodes.remove_node(second, allow_graceful=False)
 
 done = judge(kill_second, actors=2)
-told["evaluated"] = [done["rows"], done["errors"]]
-told["actors_on_the_killed_node"] = len(hit)
+told = {"evaluated": [done["rows"], done["errors"]], "actors_on_the_killed_node": len(hit)}
 told["in_order"] = [row.frame_id for row in read_detections(out)] == [f.frame_id for f in frames(400)]
+print(json.dumps(told), flush=True)
+os._exit(0)  # to take leave of Ray orderly is not what a cluster with a dead node lets one do
+"""
 
+STORE = """
+from ray._private.internal_api import memory_summary
+from cluster.pool import SimulatorPool
+from cluster.simulate import committed_ids, simulate
+from cluster.simulate_settings import SimulateSettings
+from sim_actors.factory import SimulatorSpec
+from tests.sim_actors.toy_simulators import PATH, make_jobs
+
+ray.init(
+    address="local", num_cpus=3, include_dashboard=False, logging_level="ERROR", log_to_driver=False,
+    object_store_memory=80 << 20,
+)
+held = junk(150)
+done = judge(actors=1)
+told = {"evaluated": [done["rows"], done["errors"]]}
+told["in_order"] = [row.frame_id for row in read_detections(out)] == [f.frame_id for f in frames(400)]
 options = {"log": str(tmp / "log")}
 with SimulatorPool(SimulatorSpec(PATH, options), SimulateSettings(actors=2, frames_per_file=8)) as pool:
     report = simulate(make_jobs(40), str(tmp / "synthetic"), pool)
 told["rendered"] = [report.frames, len(committed_ids(str(tmp / "synthetic")))]
-summary = memory_summary(nodes.address, stats_only=True)
+summary = memory_summary(ray.get_runtime_context().gcs_address, stats_only=True)
 told["spilled"] = [line for line in summary.splitlines() if "Spilled" in line]
 told["junk"] = all(
     np.array_equal(ray.get(ref), np.random.default_rng(i).random(1_250_000)) for i, ref in enumerate(held)
 )
-print(json.dumps(told))
-"""
-
-FULL = """
-ray.init(
-    address="local", num_cpus=3, include_dashboard=False, logging_level="ERROR", log_to_driver=False,
-    object_store_memory=80 << 20,
-    _system_config={"local_fs_capacity_threshold": 0.0001},  # to Ray, every disk is full
-)
-noise = [np.random.default_rng(i).integers(0, 255, (200, 200, 3), dtype=np.uint8) for i in range(100)]
-write_frames([Frame(f"n{i}", 200, 200, image=encode_png(pixels)) for i, pixels in enumerate(noise)], data)
-held = junk(80)  # of 84 MB
-try:
-    for _ in range(10):  # the rest, a MB each
-        held.append(ray.put(np.zeros(125_000)))
-except ray.exceptions.RayError:
-    pass
-try:
-    judge()
-    print(json.dumps({"error": None}))
-except UserError as error:
-    print(json.dumps({"error": str(error), "left": sorted(p.name for p in tmp.glob("*out*"))}))
+print(json.dumps(told), flush=True)
 """
 
 
@@ -124,20 +114,17 @@ def run(code: str, tmp_path: Path) -> dict:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_node_killed_with_its_actors_while_the_object_store_is_full(tmp_path: Path) -> None:
+def test_a_node_killed_with_its_actor_costs_an_evaluation_nothing(tmp_path: Path) -> None:
     told = run(NODES, tmp_path)
-    assert told["spilled"], "the object store was never full"
-    assert told["actors_on_the_killed_node"] == 1
-    assert told["evaluated"] == [400, []]
-    assert told["in_order"]
-    assert told["rendered"] == [40, 40]
-    assert told["junk"], "what was spilled is what comes back"
+    assert told == {"evaluated": [400, []], "actors_on_the_killed_node": 1, "in_order": True}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_full_store_on_a_full_disk_ends_the_evaluation_with_a_sentence(tmp_path: Path) -> None:
-    told = run(FULL, tmp_path)
-    assert "Ray's object store is full" in told["error"]
-    assert "object_spilling_directory" in told["error"] or "disk" in told["error"]
-    assert told["left"] == []
+def test_with_a_full_object_store_evaluation_and_rendering_go_on(tmp_path: Path) -> None:
+    told = run(STORE, tmp_path)
+    assert told["spilled"], "the object store was never full"
+    assert told["evaluated"] == [400, []]
+    assert told["in_order"]
+    assert told["rendered"] == [40, 40]
+    assert told["junk"], "what was spilled is what comes back"
