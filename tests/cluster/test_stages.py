@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import cluster.stages
+from cluster.backlog import PoolCounts
 from cluster.config import load_defaults
 from cluster.prepare import RealData
 from cluster.run import check
@@ -54,6 +55,10 @@ class Quiet:
 
 
 class Pool(LocalPool):
+    @property
+    def totals(self) -> PoolCounts:
+        return self.counts
+
     def pids(self) -> list[int]:
         return []
 
