@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: run test test-slow lint types setup check lock clean
+.PHONY: run test test-slow test-long lint types setup check lock clean
 
 run: setup
 	$(BIN)/imitate run ray_config.yaml $(ARGS)
@@ -13,7 +13,10 @@ test: setup
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not long" $(ARGS)
+
+test-long: setup
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

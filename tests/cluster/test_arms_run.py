@@ -15,6 +15,7 @@ def finished(storage: Path, name: str, *options: str) -> Summary:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_oversample_trains_on_failing_frames_once_more(tmp_path: Path) -> None:
     summary = finished(tmp_path, "oversample", "policy.name=oversample", "loop.twin=false")
@@ -26,6 +27,7 @@ def test_oversample_trains_on_failing_frames_once_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_sim_sees_no_real_frame_and_trains_on_from_a_warm_start(tmp_path: Path) -> None:
     summary = finished(

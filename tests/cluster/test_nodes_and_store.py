@@ -113,6 +113,7 @@ def run(code: str, tmp_path: Path) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_node_killed_with_its_actor_costs_an_evaluation_nothing(tmp_path: Path) -> None:
     told = run(NODES, tmp_path)
@@ -120,6 +121,7 @@ def test_a_node_killed_with_its_actor_costs_an_evaluation_nothing(tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_with_a_full_object_store_evaluation_and_rendering_go_on(tmp_path: Path) -> None:
     told = run(STORE, tmp_path)

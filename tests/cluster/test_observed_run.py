@@ -53,6 +53,7 @@ def observed(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(700)
 def test_every_line_of_the_log_is_ours(observed):
     _, done = observed
@@ -64,6 +65,7 @@ def test_every_line_of_the_log_is_ours(observed):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(700)
 def test_no_secret_is_written_anywhere(observed):
     storage, done = observed
@@ -81,6 +83,7 @@ def test_no_secret_is_written_anywhere(observed):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(700)
 def test_trackers_say_what_the_summary_says(observed):
     storage, _ = observed
@@ -111,6 +114,7 @@ def test_trackers_say_what_the_summary_says(observed):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(700)
 def test_the_time_of_a_cycle_adds_up(observed):
     storage, done = observed

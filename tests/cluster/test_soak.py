@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_short_soak_loses_doubles_and_changes_nothing() -> None:
     words = ["--minutes", "1", "--scenes", "120"]

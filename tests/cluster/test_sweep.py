@@ -88,6 +88,7 @@ def trainings(folder: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_killed_twice_nothing_that_was_committed_is_done_again(swept):
     folder, before, _, said = swept
@@ -99,6 +100,7 @@ def test_killed_twice_nothing_that_was_committed_is_done_again(swept):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_trials_share_one_baseline(swept):
     folder, *_ = swept
@@ -123,6 +125,7 @@ def test_the_trials_share_one_baseline(swept):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_results_tell_of_stop_alone_and_the_best_settings_can_be_run(swept):
     folder, _, table, said = swept
@@ -170,6 +173,7 @@ def _numbers(value: Any) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_commands_work_on_a_trial_as_on_any_run(swept, tmp_path):
     folder, *_ = swept

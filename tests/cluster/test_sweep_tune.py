@@ -207,6 +207,7 @@ def test_good_trials_finish_bad_ones_end_early_and_a_failed_one_costs_the_others
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_optuna_picks_settings_from_the_space(ray_session, tmp_path):
     pytest.importorskip("optuna")
@@ -335,6 +336,7 @@ S3 = """
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_sweep_on_an_object_store_leaves_nothing_elsewhere_and_goes_on_from_there(object_store):
     space = f"{{{KEY}: {{grid: [0.9, 0.1]}}}}"

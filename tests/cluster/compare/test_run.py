@@ -33,6 +33,7 @@ def stages(folder: Path) -> dict[Path, float]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_killed_half_way_the_same_command_ends_with_one_baseline_and_the_whole_table(tmp_path):
     folder = tmp_path / "comparison"
