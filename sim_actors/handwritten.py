@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
@@ -233,6 +233,14 @@ class _SceneFile(Settings):
     family: str = "simulator"
     convention: Convention = "amodal_clipped"
     seed: int = Field(0, ge=0)
+    focus: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+    @model_validator(mode="after")
+    def _focused(self) -> _SceneFile:
+        for index in self.focus:
+            if index >= len(self.actors):
+                raise ValueError(f"focus names actor {index} (from 0), but there are {len(self.actors)} actors")
+        return self
 
     def build(self, name: str) -> Scene:
         rng = np.random.default_rng(self.seed)
@@ -256,6 +264,7 @@ class _SceneFile(Settings):
             family=self.family,
             convention=self.convention,
             seed=self.seed,
+            focus=self.focus,
         )
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -59,6 +60,9 @@ def test_a_runs_own_scene_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "scene.json"
     path.write_text(scene.to_json())
     assert load_scene(path) == scene == Scene.from_json(path.read_text())
+    asked = dataclasses.replace(scene, focus=(0,))
+    path.write_text(asked.to_json())
+    assert load_scene(path) == asked
 
 
 @pytest.mark.parametrize(
@@ -75,6 +79,7 @@ def test_a_runs_own_scene_comes_back(tmp_path: Path) -> None:
         ({"environment": {"hour": 25}}, r"environment\.hour: .*less than 24, found 25"),
         ({"camera": {"fov_deg": 80, "fx": 700}}, r"camera: give fov_deg or fx"),
         ({"props": [{"kind": "tree", "x": 1}]}, r"props\[0\]\.z: this field is required"),
+        ({"focus": [0]}, r"focus names actor 0 .*0 actors"),
         (["a", "list"], "a scene is a mapping"),
     ],
 )
