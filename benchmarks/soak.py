@@ -48,7 +48,9 @@ DETECTOR = "benchmarks.soak:one_by_one"
 VICTIMS = {"simulator": "SimulatorHost.render", "evaluation": "DetectorActor).submit"}
 WEIGHTS = {"simulator": 3, "evaluation": 2}
 AT_WORK_S = 1.0
+SEEN = 3  # times the frames' size: the detector's input, large enough that evaluation is there to be hit
 TRIES = 100  # the same scene or frames may be hit again and again
+THOROUGH_MIN = 5.0  # minutes from which each kind of process must have been hit
 CLIMB = 0.15  # of a driver's memory, in its longest life, that is called a climb
 
 
@@ -336,7 +338,12 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         detector = DetectorSettings(
-            name=DETECTOR, backbone="resnet10", weights=None, features=16, width=WIDTH, height=HEIGHT
+            name=DETECTOR,
+            backbone="resnet10",
+            weights=None,
+            features=16,
+            width=SEEN * WIDTH,
+            height=SEEN * HEIGHT,
         )
         torch.manual_seed(0)
         model = build_detector(detector, len(CATEGORIES.categories))
@@ -350,6 +357,10 @@ def main() -> int:
     memory = soak.memory()
     if memory["climb"] is not None and memory["climb"] > CLIMB:
         soak.faults.append(f"the driver's memory climbs: {memory}")
+    if options.minutes >= THOROUGH_MIN:
+        soak.faults += [
+            f"no {kind} was killed: nothing is shown of it" for kind in WEIGHTS if not soak.kills[kind]
+        ]
     if not soak.rounds:
         soak.faults.append("no round was finished")
     print(f"{'minutes':24}{seconds / 60:10.1f}")

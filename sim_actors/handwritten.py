@@ -239,7 +239,9 @@ class _SceneFile(Settings):
     def _focused(self) -> _SceneFile:
         for index in self.focus:
             if index >= len(self.actors):
-                raise ValueError(f"focus names actor {index} (from 0), but there are {len(self.actors)} actors")
+                raise ValueError(
+                    f"focus names actor {index} (from 0), but there are {len(self.actors)} actors"
+                )
         return self
 
     def build(self, name: str) -> Scene:
