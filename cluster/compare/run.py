@@ -73,8 +73,7 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     if failed := [name for name, state in states.items() if state.status == "failed"]:
         raise UserError(
             f"{len(failed)} of {len(states)} runs failed ({failed[0]}: {states[failed[0]].reason}); the "
-            "table "
-            "is of the rest, and the same command tries them again"
+            "table is of the rest, and the same command tries them again"
         )
     return told
 
@@ -94,8 +93,7 @@ def open_folder(plan: Plan) -> bool:
     if changes := differences(yaml.safe_load(storage.read_text(known)), plain, free):
         raise UserError(
             f"{folder} holds a comparison of another configuration ({'; '.join(changes[:8])}). Give the "
-            "new one "
-            "another compare.name, or the old settings to continue the old one."
+            "new one another compare.name, or the old settings to continue the old one."
         )
     return True
 
