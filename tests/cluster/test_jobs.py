@@ -106,7 +106,8 @@ def descendants(pid: int) -> list[int]:
 @contextmanager
 def head(auth: dict[str, str], nodes: int = 1) -> Iterator[Head]:
     """`ray start --head` on ports and with a folder of its own, on loopback; with more nodes than one, others
-    join it (of no CPU: they answer questions)."""
+    join it (of no CPU: they answer questions). Each node has a folder of its own: in a shared one the second
+    would unpack a job's working folder over the first's, from under the running job."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | auth
     env["PATH"] = f"{RAY.parent}{os.pathsep}{env['PATH']}"
     env["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -137,7 +138,8 @@ def head(auth: dict[str, str], nodes: int = 1) -> Iterator[Head]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        others += [start([*common, f"--address=127.0.0.1:{port}", "--num-cpus=0"]) for _ in range(1, nodes)]
+        join = [*common, f"--address=127.0.0.1:{port}", "--num-cpus=0"]
+        others += [start([*join, f"--temp-dir={folder}/{node}"]) for node in range(1, nodes)]
         while there.alive() < nodes:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
