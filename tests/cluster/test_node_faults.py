@@ -16,7 +16,7 @@ from sim_actors.factory import SimulatorSpec
 from tests.sim_actors.toy_simulators import PATH, make_jobs, renders
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 NODES = """
 import json, logging, sys, threading, time

@@ -104,6 +104,7 @@ def test_a_run_leaves_what_the_documentation_promises(undisturbed):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_killed_anywhere_the_same_command_ends_with_the_same_run(undisturbed, tmp_path):
     name = "killed"

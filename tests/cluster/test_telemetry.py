@@ -87,6 +87,7 @@ def samples(text: str) -> dict[tuple[str, str, str], float]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="reads Linux's /proc")
 def test_prometheus_and_sockets_of_a_real_ray(tmp_path):

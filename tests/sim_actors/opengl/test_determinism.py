@@ -102,6 +102,7 @@ GROWTH = 12.0
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 def test_memory_stays_flat_over_many_scenes() -> None:
     simulator = OpenGLSimulator()
