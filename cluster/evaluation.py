@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
@@ -21,7 +20,7 @@ from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import read_ids, write_frames
 from imitation.evaluations import read_detections
-from imitation.failures import FAILURES_SCHEMA, failure_batches, find_failures
+from imitation.failures import find_failures, write_failures
 from imitation.metrics.analysis import analyse, by_protocol
 from imitation.metrics.summary import summarize
 from imitation.modes import find_modes
@@ -80,12 +79,7 @@ def evaluate_checkpoint(
         result |= by_protocol(config.data.kind, rows(), categories.categories)
         if out:
             found = find_failures(rows(), metrics.threshold, categories.categories)
-            with (
-                storage.open_atomic(storage.join(out, "failures.parquet")) as sink,
-                pq.ParquetWriter(sink, FAILURES_SCHEMA) as writer,
-            ):
-                for batch in failure_batches(found):
-                    writer.write_batch(batch)
+            write_failures(found, storage.join(out, "failures.parquet"))
             storage.write_json(storage.join(out, "metrics.json"), result)
     return result
 

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from cluster.backdrops import check_backdrops
 from cluster.category_map import categories_of
@@ -18,7 +17,6 @@ from cluster.config import Config, DataSettings
 from cluster.prepare import common_camera
 from cluster.progress import Reporter
 from cluster.run import catalog
-from cluster.stages import reservoir
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.coco import CocoReader
@@ -26,12 +24,13 @@ from imitation.datasets.reader import DatasetReader, SplitReader
 from imitation.datasets.validate import Problems
 from imitation.detections import FrameDetections
 from imitation.evaluations import FILE, read_detections, write_detections
-from imitation.failures import FAILURES_SCHEMA, Failure, failure_batches, find_failures
+from imitation.failures import Failure, find_failures, write_failures
 from imitation.metrics.summary import Metrics, summarize
 from imitation.modes import find_modes
 from imitation.policies import Mined, build_policy, out_of_reach, what_it_adds
 from imitation.records import Camera, Frame
 from imitation.requests import Request, annealed, check_requests
+from imitation.reservoir import reservoir
 from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results
 from imitation.settings import DataError, UserError
 from imitation.splits import SPLITS
@@ -97,7 +96,7 @@ def mine(
     modes = find_modes(evaluated, categories.categories, metrics.threshold, config.mining.modes)
     unreachable: Counter[str] = Counter()
     failures = _counting(_failures(uri, metrics, categories), reach, unreachable)
-    _write_failures(failures, storage.join(out, "failures.parquet"))
+    write_failures(failures, storage.join(out, "failures.parquet"))
     rng = np.random.default_rng([config.run.seed, 0])
     sample = reservoir(_failures(uri, metrics, categories), config.mining.max_failures, rng)
     wanted = budget or max(1, round(config.aggregation.synthetic_per_cycle * facts.frames))
@@ -227,12 +226,6 @@ def _rows(
 
 def _failures(uri: str, metrics: Metrics, categories: CategoryMap) -> Iterator[Failure]:
     return find_failures(read_detections(uri), metrics.threshold, categories.categories)
-
-
-def _write_failures(failures: Iterable[Failure], uri: str) -> None:
-    with storage.open_atomic(uri) as sink, pq.ParquetWriter(sink, FAILURES_SCHEMA) as writer:
-        for batch in failure_batches(failures):
-            writer.write_batch(batch)
 
 
 def _open_results(

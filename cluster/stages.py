@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cluster.analysis import MAIN, MINE, TWIN, Judged, analyse_cycle, modes_of
 from cluster.backdrops import check_backdrops, with_photo
@@ -31,13 +29,7 @@ from imitation.aggregation import Dataset, Part
 from imitation.datasets.parquet import read_frames
 from imitation.detections import FrameDetections
 from imitation.evaluations import read_detections
-from imitation.failures import (
-    FAILURES_SCHEMA,
-    Failure,
-    failure_batches,
-    failures_from_table,
-    find_failures,
-)
+from imitation.failures import Failure, find_failures, read_failures, write_failures
 from imitation.metrics.summary import Metrics, summarize
 from imitation.policies import (
     Learning,
@@ -53,12 +45,11 @@ from imitation.policies.feedback import Feedback, tallies_from_rows
 from imitation.policies.oversample import repeats_of
 from imitation.product import set_operating_threshold
 from imitation.requests import Request, annealed, check_requests
+from imitation.reservoir import reservoir
 from sim_actors.acceptance import rejection
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
 from sim_actors.staging import StagingSettings, Target, asset_names, stageable_names
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -90,11 +81,7 @@ class Evaluation:
     @property
     def failures(self) -> Iterator[Failure]:
         """The mined failures, streamed; none if nothing was mined."""
-        if self.failures_uri is None:
-            return
-        with storage.open_input(self.failures_uri) as source:
-            for batch in pq.ParquetFile(source).iter_batches():
-                yield from failures_from_table(pa.Table.from_batches([batch]))
+        return iter(()) if self.failures_uri is None else read_failures(self.failures_uri)
 
 
 def twin_seed(seed: int) -> int:
@@ -343,12 +330,7 @@ class ClusterStages:
                         unreachable[why] += 1
                     yield failure
 
-        with (
-            storage.open_atomic(self.workspace.path(folder, "failures.parquet")) as sink,
-            pq.ParquetWriter(sink, FAILURES_SCHEMA) as writer,
-        ):
-            for batch in failure_batches(found()):
-                writer.write_batch(batch)
+        write_failures(found(), self.workspace.path(folder, "failures.parquet"))
         return {
             "split": "train, out of fold",
             "failures": dict(kinds),
@@ -501,15 +483,3 @@ class ClusterStages:
     def rng(self, what: str, cycle: int) -> np.random.Generator:
         """A generator of its own for every random decision, from the run's seed."""
         return np.random.default_rng([self.config.run.seed, zlib.crc32(what.encode()), cycle])
-
-
-def reservoir(items: Iterable[T], limit: int, rng: np.random.Generator) -> list[T]:
-    """All items if there are at most `limit`, else that many drawn uniformly while they stream by
-    (Vitter's algorithm R, ACM TOMS 1985)."""
-    kept: list[T] = []
-    for count, item in enumerate(items):
-        if count < limit:
-            kept.append(item)
-        elif (place := int(rng.integers(count + 1))) < limit:
-            kept[place] = item
-    return kept

@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from imitation import storage
 from imitation.detections import UNKNOWN_LEVEL, FrameDetections
 from imitation.matching import BACKGROUND_IOU, FOREGROUND_IOU, Matching, by_score, match
 from imitation.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row
+from imitation.settings import DataError
 
+BATCH = 4096  # failures in memory at once, of a file that is read
 KINDS = ("missed", "localization", "classification", "both", "duplicate", "background")
 
 
@@ -123,6 +127,23 @@ def failures_to_table(failures: Iterable[Failure]) -> pa.Table:
 def failures_from_table(table: pa.Table) -> list[Failure]:
     """Every row of a table as a `Failure`."""
     return [Failure.from_row(row) for row in table.to_pylist()]
+
+
+def write_failures(failures: Iterable[Failure], uri: str) -> None:
+    """Streams failures into one Parquet file, atomically."""
+    with storage.open_atomic(uri) as sink, pq.ParquetWriter(sink, FAILURES_SCHEMA) as writer:
+        for batch in failure_batches(failures):
+            writer.write_batch(batch)
+
+
+def read_failures(uri: str) -> Iterator[Failure]:
+    """Streams failures from a Parquet file. Raises StorageError, DataError if it is no such file."""
+    with storage.open_input(uri) as source:
+        try:
+            for batch in pq.ParquetFile(source).iter_batches(batch_size=BATCH):
+                yield from failures_from_table(pa.Table.from_batches([batch]))
+        except (pa.ArrowException, KeyError) as error:
+            raise DataError(uri, f"not a Parquet file of failures: {error}") from error
 
 
 def find_failures(

@@ -14,9 +14,10 @@ import numpy as np
 
 from imitation.detections import FrameDetections
 from imitation.evaluations import read_detections
+from imitation.failures import read_failures
 from imitation.matching import FOREGROUND_IOU, pairwise_iou
 from imitation.records import Box
-from imitation.report.gallery import GalleryItem, _candidates, _rendered, _with_images, read_failures, verdict
+from imitation.report.gallery import GalleryItem, _candidates, _rendered, _with_images, verdict
 from imitation.report.pictures import (
     DETECTION,
     OTHERS,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from imitation import storage
 from imitation.datasets.parquet import FrameStore, read_frames
-from imitation.failures import Failure, failures_from_table
+from imitation.failures import Failure, read_failures
 from imitation.matching import FOREGROUND_IOU, pairwise_iou
 from imitation.records import SCHEMA, Box, Frame
 from imitation.report.findings import SuspectedLabelError
@@ -20,7 +17,6 @@ from imitation.settings import DataError
 
 MAX_SYNTHETIC = 3
 LABELS = tuple(name for name in SCHEMA.names if name != "image")
-BATCH = 4096  # failures in memory at once
 
 
 @dataclass(frozen=True)
@@ -132,16 +128,6 @@ def _rendered(uris: Iterable[str]) -> dict[str, list[str]]:
                 for failure_id in frame.origin.failures:
                     found[failure_id] = sorted([*found[failure_id], frame.frame_id])[:MAX_SYNTHETIC]
     return found
-
-
-def read_failures(uri: str) -> Iterator[Failure]:
-    """Streams failures from a Parquet file. Raises StorageError, DataError if it is no such file."""
-    with storage.open_input(uri) as source:
-        try:
-            for batch in pq.ParquetFile(source).iter_batches(batch_size=BATCH):
-                yield from failures_from_table(pa.Table.from_batches([batch]))
-        except (pa.ArrowException, KeyError) as error:
-            raise DataError(uri, f"not a Parquet file of failures: {error}") from error
 
 
 def _candidates(uri: str, rendered: Mapping[str, object]) -> list[Failure]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cluster.cli import main
 from imitation.datasets.parquet import read_frames
-from imitation.report.gallery import read_failures
+from imitation.failures import read_failures
 from imitation.requests import Request
 
 CALIB = "P2: 700 0 320 0 0 700 96 0 0 0 1 0\n"

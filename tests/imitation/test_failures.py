@@ -1,5 +1,7 @@
 """Failures as records, their identity, and the 0-1 loss."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,12 @@ from imitation.failures import (
     failures_from_table,
     failures_to_table,
     find_failures,
+    read_failures,
+    write_failures,
     zero_one_loss,
 )
 from imitation.records import Box
+from imitation.settings import DataError
 
 CATEGORIES = ("car", "van")
 THRESHOLD = 0.5
@@ -113,6 +118,18 @@ def test_table_round_trip() -> None:
     assert table.schema.equals(FAILURES_SCHEMA)
     assert failures_from_table(table) == failures
     assert failures_from_table(failures_to_table([])) == []
+
+
+def test_a_file_of_failures_there_and_back(tmp_path: Path) -> None:
+    failures = list(find_failures([a_frame(), a_frame("g")], THRESHOLD, CATEGORIES))
+    uri = str(tmp_path / "failures.parquet")
+    write_failures(iter(failures), uri)
+    assert list(read_failures(uri)) == failures
+    write_failures([], uri)
+    assert list(read_failures(uri)) == []
+    Path(uri).write_bytes(b"no Parquet")
+    with pytest.raises(DataError, match=r"failures\.parquet.*not a Parquet file of failures"):
+        list(read_failures(uri))
 
 
 def test_batches_are_filled_as_failures_come() -> None:
