@@ -7,16 +7,19 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from cluster.backdrops import check_backdrops
+from cluster.backlog import SetAside
 from cluster.category_map import categories_of
 from cluster.config import Config, DataSettings
 from cluster.prepare import common_camera
 from cluster.progress import Reporter
 from cluster.run import catalog
+from cluster.scene_jobs import scene_jobs, staging_settings
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.coco import CocoReader
@@ -32,11 +35,11 @@ from imitation.records import Camera, Frame
 from imitation.requests import Request, annealed, check_requests
 from imitation.reservoir import reservoir
 from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results
-from imitation.settings import DataError, UserError
+from imitation.settings import UserError
 from imitation.splits import SPLITS
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
-from sim_actors.staging import StagingSettings, Target, asset_names, stage, stageable_names
+from sim_actors.staging import StagingSettings, Target, asset_names, stageable_names
 
 DETECTOR = "results"
 ALL = "all"
@@ -273,7 +276,7 @@ def requested_jobs(
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
     dataset = _whole(data)
     splits = dataset.splits()
-    staging = StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
+    staging = staging_settings(config)
     check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)
     wanted = {request.parent for request in requests if request.parent is not None}
     parents = {frame.frame_id: frame for frame in _frames(dataset, told["split"], None, wanted)}
@@ -291,7 +294,8 @@ def requested_jobs(
         assets=asset_names(told["objects"], categories.mapping, known),
     )
     total = sum(request.variations for request in requests)
-    return min(total, limit or total), _staged(requests, parents, target, staging, limit, reporter)
+    scenes = _staged(requests, parents, target, staging, reporter)
+    return min(total, limit or total), islice(scenes, limit)
 
 
 def _staged(
@@ -299,29 +303,10 @@ def _staged(
     parents: dict[str, Frame],
     target: Target,
     settings: StagingSettings,
-    limit: int | None,
     reporter: Reporter,
 ) -> Iterator[tuple[Frame | None, SceneJob]]:
-    done = 0
-    for request in requests:
-        parent = None if request.parent is None else parents[request.parent]
-        for variation in range(request.variations):
-            if done == limit:
-                return
-            try:
-                scene = stage(request, variation, parent, target=target, settings=settings)
-            except DataError as error:
-                reporter.say(f"left out: {error}")
-                continue
-            done += 1
-            yield (
-                parent,
-                SceneJob(
-                    scene,
-                    cycle=1,
-                    parent=request.parent,
-                    failures=request.failures,
-                    policy=request.policy,
-                    seed=request.seed,
-                ),
-            )
+    for job in scene_jobs(requests, parents, 1, target, settings):
+        if isinstance(job, SetAside):
+            reporter.say(f"left out: {job.reason}")
+        else:
+            yield None if job.parent is None else parents[job.parent], job

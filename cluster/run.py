@@ -9,6 +9,7 @@ from functools import partial
 
 from cluster.baseline import check_base
 from cluster.config import Config
+from cluster.cycles import Evaluation, cycle_folder
 from cluster.lock import RunLock
 from cluster.memory import PeakMemory
 from cluster.overhead import CycleClock
@@ -16,7 +17,7 @@ from cluster.places import check_lasting, check_reached, in_job
 from cluster.prepare import RealData, prepare
 from cluster.progress import Reporter
 from cluster.services import Services, cluster_address
-from cluster.stages import ClusterStages, Evaluation, cycle_folder
+from cluster.stages import ClusterStages
 from cluster.summary import REPORT, SUMMARY, build_summary, write_report
 from cluster.telemetry import Telemetry
 from cluster.tracking.base import check_tracking, make_trackers

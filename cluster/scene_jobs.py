@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from cluster.backlog import SetAside
+from cluster.config import Config
 from imitation.records import Frame
 from imitation.requests import Request
 from imitation.settings import DataError
@@ -13,6 +14,11 @@ from sim_actors.actor import SceneJob
 from sim_actors.staging import StagingSettings, Target, on_backdrop, scene_id, stage
 
 Variations = Callable[[Request], Iterable[int]]
+
+
+def staging_settings(config: Config) -> StagingSettings:
+    """What a configuration says of staging."""
+    return StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
 
 
 def all_variations(request: Request) -> range:

@@ -5,96 +5,40 @@ from __future__ import annotations
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from cluster.analysis import MAIN, MINE, TWIN, Judged, analyse_cycle, modes_of
-from cluster.backdrops import check_backdrops, with_photo
-from cluster.backlog import SetAside
+from cluster.analysis import MAIN, MINE, TWIN, analyse_cycle, modes_of
 from cluster.config import Config
+from cluster.cycles import Detectors, Evaluation, commit, cycle_folder, fold_name, twin_seed
 from cluster.evaluate import EvaluationPart, evaluate
-from cluster.prepare import LABELS_ONLY, RealData
-from cluster.scene_jobs import Variations, all_variations, redraws, scene_jobs
+from cluster.judging import judge, read_judged
+from cluster.prepare import RealData
+from cluster.rendering import Rendering
 from cluster.services import Services
-from cluster.simulate import part_files, simulate
+from cluster.simulate import part_files
 from cluster.train import TrainSpec, train_detector
 from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import Dataset, Part
 from imitation.datasets.parquet import read_frames
-from imitation.detections import FrameDetections
-from imitation.evaluations import read_detections
-from imitation.failures import Failure, find_failures, read_failures, write_failures
-from imitation.metrics.summary import Metrics, summarize
+from imitation.metrics.summary import Metrics
 from imitation.policies import (
     Learning,
     Mined,
     Policy,
     looks_at_failures,
-    mode_name,
-    out_of_reach,
     what_it_adds,
 )
 from imitation.policies.control import free_requests
 from imitation.policies.feedback import Feedback, tallies_from_rows
 from imitation.policies.oversample import repeats_of
-from imitation.product import set_operating_threshold
 from imitation.requests import Request, annealed, check_requests
 from imitation.reservoir import reservoir
-from sim_actors.acceptance import rejection
-from sim_actors.actor import SceneJob
-from sim_actors.restage import default_camera
-from sim_actors.staging import StagingSettings, Target, asset_names, stageable_names
-
-
-@dataclass(frozen=True)
-class Detectors:
-    """Product folders of one cycle: the detector itself, those of the folds, if mining follows, and of
-    the baseline its twin of another seed, if there is one."""
-
-    main: str
-    folds: tuple[str, ...] = ()
-    twin: str | None = None
-
-    def named(self) -> dict[str, str]:
-        """All of them by their names in an evaluation."""
-        return self.reported() | {fold_name(k): uri for k, uri in enumerate(self.folds)}
-
-    def reported(self) -> dict[str, str]:
-        """Those that are judged on test as well."""
-        return {MAIN: self.main} | ({} if self.twin is None else {TWIN: self.twin})
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One cycle's evaluation: metrics by split, and where the mined failures lie (None: not mined)."""
-
-    metrics: dict[str, Metrics]
-    failures_uri: str | None
-    score: float
-
-    @property
-    def failures(self) -> Iterator[Failure]:
-        """The mined failures, streamed; none if nothing was mined."""
-        return iter(()) if self.failures_uri is None else read_failures(self.failures_uri)
-
-
-def twin_seed(seed: int) -> int:
-    """The seed of the baseline's twin."""
-    return int(np.random.default_rng([seed, zlib.crc32(TWIN.encode())]).integers(2**31))
-
-
-def fold_name(k: int) -> str:
-    return f"fold-{k}"
-
-
-def cycle_folder(cycle: int) -> str:
-    return f"cycle-{cycle:03d}"
 
 
 class ClusterStages:
@@ -115,15 +59,12 @@ class ClusterStages:
         self.data = data
         self.services = services
         self.policy = policy
-        self.catalog = catalog
         self.watch = watch
+        self.rendering = Rendering(config, workspace, data, services, catalog, watch)
         watch.begin()
 
     def _stage(self, cycle: int, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The stage's committed result; whoever watches hears of it."""
-        result = self.workspace.stage(f"{cycle_folder(cycle)}/{name}", work)
-        self.watch.stage(name, result)
-        return result
+        return commit(self.workspace, self.watch, cycle, name, work)
 
     # -- train
 
@@ -203,7 +144,7 @@ class ClusterStages:
 
     def _sim_part(self, frames: int) -> Part:
         """Free scenes in place of the real frames, as many (the paper's "sim")."""
-        return self._render(free_requests(frames, 0, "random", self.rng("sim", 0)), 0)
+        return self.rendering.render(free_requests(frames, 0, "random", self.rng("sim", 0)), 0)
 
     @staticmethod
     def _repeats(dataset: Dataset) -> dict[str, int]:
@@ -225,9 +166,10 @@ class ClusterStages:
             EvaluationPart(self.data.parts["test"].uri, "test", tuple(detector.reported())),
         ]
         if detector.folds:
-            judge = {i: fold_name(k) for k, ids in enumerate(self.data.folds) for i in ids}
-            parts.append(EvaluationPart(self.data.parts["train"].uri, MINE, only=judge))
+            fold_of = {i: fold_name(k) for k, ids in enumerate(self.data.folds) for i in ids}
+            parts.append(EvaluationPart(self.data.parts["train"].uri, MINE, only=fold_of))
         detections = self.workspace.path(folder, "detections.parquet")
+        failures = self.workspace.path(folder, "failures.parquet")
 
         def work() -> dict[str, Any]:
             self.services.make_room_for_evaluation()
@@ -246,20 +188,21 @@ class ClusterStages:
                     self.config.ray.placement_timeout_s,
                 )
             start = time.monotonic()
-            judged = self._judge(detections, folder, detector)
+            categories = self.data.categories.categories
+            judged = judge(detections, failures, detector, categories, self.rendering.reach())
             done["busy_seconds"] = round(done["busy_seconds"] + time.monotonic() - start, 3)
             return done | judged
 
         result = self._stage(cycle, "evaluate", work)
         self._analyse(cycle)
         metrics = {split: Metrics.from_dict(value) for split, value in result["metrics"].items()}
-        failures = self.workspace.path(folder, "failures.parquet") if detector.folds else None
-        return Evaluation(metrics, failures, getattr(metrics["stop"], self.config.loop.metric) or 0.0)
+        mined = failures if detector.folds else None
+        return Evaluation(metrics, mined, getattr(metrics["stop"], self.config.loop.metric) or 0.0)
 
     def _analyse(self, cycle: int) -> None:
         """What is said of the cycle beyond its metrics; committed as a stage of its own."""
         baseline = self.workspace.path(cycle_folder(0), "stage-analyse.json")
-        judged = [self._judged(earlier) for earlier in range(cycle + 1)]
+        judged = [read_judged(self.workspace, earlier) for earlier in range(cycle + 1)]
         synthetic = self.workspace.path(cycle_folder(cycle), "synthetic")
 
         def work() -> dict[str, Any]:
@@ -269,74 +212,13 @@ class ClusterStages:
                 judged[-1],
                 judged[:-1],
                 modes_of(baseline) if cycle else None,
-                self.reach(),
+                self.rendering.reach(),
                 synthetic if part_files(synthetic) else None,
                 self.rng("analyse", cycle),
                 self._suspected(cycle - 1) if cycle else frozenset(),
             )
 
         self._stage(cycle, "analyse", work)
-
-    def _judged(self, cycle: int) -> Judged:
-        told = storage.read_json(self.workspace.path(cycle_folder(cycle), "stage-evaluate.json"))
-        thresholds = {MAIN: told["metrics"]["stop"]["threshold"]} | told.get("fold_thresholds", {})
-        if TWIN in told:
-            thresholds[TWIN] = told[TWIN]["stop"]["threshold"]
-        detections = self.workspace.path(cycle_folder(cycle), "evaluation", "detections.parquet")
-        return Judged(cycle, detections, thresholds, mined="mined" in told)
-
-    def _judge(self, detections: str, folder: str, detector: Detectors) -> dict[str, Any]:
-        categories = self.data.categories.categories
-
-        def rows(name: str) -> Iterator[FrameDetections]:
-            return (row for row in read_detections(detections) if row.detector == name)
-
-        metrics: dict[str, dict[str, Metrics]] = {}
-        for name, product in detector.reported().items():
-            stop = summarize(partial(rows, name), categories, "stop")
-            test = summarize(partial(rows, name), categories, "test", stop.threshold)
-            set_operating_threshold(product, stop.threshold)
-            metrics[name] = {"stop": stop, "test": test}
-        judged: dict[str, Any] = {
-            "metrics" if name == MAIN else name: {split: value.to_dict() for split, value in by_split.items()}
-            for name, by_split in metrics.items()
-        }
-        if detector.folds:
-            thresholds = {
-                name: summarize(partial(rows, name), categories, "stop").threshold
-                for name in map(fold_name, range(len(detector.folds)))
-            }
-            judged |= {"fold_thresholds": thresholds, "mined": self._mine(rows, thresholds, folder)}
-        return judged
-
-    def _mine(
-        self,
-        rows: Callable[[str], Iterator[FrameDetections]],
-        thresholds: dict[str, float],
-        folder: str,
-    ) -> dict[str, Any]:
-        """Writes the failures of every fold's detector in the part that it did not see; counts them."""
-        categories = self.data.categories.categories
-        reach = self.reach()
-        kinds, modes, unreachable = Counter[str](), Counter[str](), Counter[str]()
-
-        def found() -> Iterator[Failure]:
-            for name, threshold in thresholds.items():
-                unseen = (row for row in rows(name) if row.split == MINE)
-                for failure in find_failures(unseen, threshold, categories):
-                    kinds[failure.kind] += 1
-                    modes[mode_name(failure)] += 1
-                    if why := out_of_reach(failure, reach):
-                        unreachable[why] += 1
-                    yield failure
-
-        write_failures(found(), self.workspace.path(folder, "failures.parquet"))
-        return {
-            "split": "train, out of fold",
-            "failures": dict(kinds),
-            "modes": dict(modes.most_common()),
-            "out_of_reach": dict(unreachable),
-        }
 
     # -- request
 
@@ -353,7 +235,7 @@ class ClusterStages:
                 self.config.mining.max_failures,
                 rng,
             )
-            mined = Mined(failures, self.data.category_counts, self.reach(), *self._learnt(cycle))
+            mined = Mined(failures, self.data.category_counts, self.rendering.reach(), *self._learnt(cycle))
             requests = self.policy.request(mined, cycle=cycle, budget=budget, rng=rng)
             parents = {i for fold in self.data.folds for i in fold}
             asked = check_requests(requests, budget, parents, self.policy.name)
@@ -393,7 +275,7 @@ class ClusterStages:
             return None
         if adds == "repeated":
             return self._repeat(requests, cycle)
-        return self._render(requests, cycle)
+        return self.rendering.render(requests, cycle)
 
     def _repeat(self, requests: list[Request], cycle: int) -> Part:
         """The requests' parents once more for each variation."""
@@ -402,83 +284,6 @@ class ClusterStages:
         result = self._stage(cycle, "repeat", lambda: told)
         uri = self.workspace.path(cycle_folder(cycle), "stage-repeat.json")
         return Part(uri, result["frames"], cycle, repeated=True)
-
-    def simulate_free(self, requests: list[Request], cycle: int) -> Part:
-        """Frames of any requests, whatever the policy; committed as those of a cycle are."""
-        return self._render(requests, cycle)
-
-    def _render(self, requests: list[Request], cycle: int) -> Part:
-        """The requests' scenes, rendered by the pool; every frame carries its lineage."""
-        uri = self.workspace.path(cycle_folder(cycle), "synthetic")
-        acceptance = self.config.acceptance
-
-        def again(rejected: Collection[str]) -> Iterator[SceneJob | SetAside]:
-            return self._jobs(*redraws(requests, rejected, acceptance.tries), cycle=cycle)
-
-        def work() -> dict[str, Any]:
-            total = sum(request.variations for request in requests)
-            title = f"cycle {cycle}: simulating"
-            with (
-                self.services.pool() as pool,
-                self.watch.rendering(title, total, pool, cycle) as progress,
-            ):
-                report = simulate(
-                    self._jobs(requests, cycle=cycle),
-                    uri,
-                    pool,
-                    progress=progress,
-                    accept=partial(rejection, settings=acceptance),
-                    again=again,
-                )
-                side_by_side = max(1, len(pool.pids()))
-            for item in report.set_aside[:10]:
-                self.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
-            busy = round(report.render_seconds / side_by_side, 3)
-            return report.to_json() | {"asked": total, "busy_seconds": busy}
-
-        result = self._stage(cycle, "simulate", work)
-        return Part(uri, result["frames"], cycle)
-
-    def _jobs(
-        self, requests: list[Request], variations: Variations = all_variations, *, cycle: int
-    ) -> Iterator[SceneJob | SetAside]:
-        check_backdrops(requests, {i for fold in self.data.folds for i in fold}, self.staging())
-        wanted = {request.parent for request in requests} - {None}
-        train = self.data.parts["train"].uri
-        parents = {
-            frame.frame_id: frame
-            for frame in (read_frames(train, (*LABELS_ONLY, "image_uri")) if wanted else ())
-            if frame.frame_id in wanted
-        }
-        photo = partial(with_photo, uri=train)
-        return scene_jobs(requests, parents, cycle, self.target(), self.staging(), photo, variations)
-
-    def target(self) -> Target:
-        """What synthetic frames must match."""
-        data = self.data
-        return Target(
-            convention=self.config.world.convention
-            if self.config.data.kind == "world"
-            else self.config.data.label_convention(),
-            categories=tuple(data.category_counts),
-            camera=data.camera or default_camera(data.width, data.height, self.config.restage.hfov_deg),
-            width=data.width,
-            height=data.height,
-            catalog=self.catalog,
-            assets=self.assets(),
-        )
-
-    def assets(self) -> dict[str, str]:
-        """The simulator's name for each category of the real data that it can stage."""
-        return asset_names(self.data.category_counts, self.data.categories.mapping, self.catalog)
-
-    def reach(self) -> frozenset[str] | None:
-        """The real data's categories that the simulator can stage, lower case; None: it does not say."""
-        return stageable_names(self.data.category_counts, self.data.categories.mapping, self.catalog)
-
-    def staging(self) -> StagingSettings:
-        config = self.config
-        return StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
 
     def rng(self, what: str, cycle: int) -> np.random.Generator:
         """A generator of its own for every random decision, from the run's seed."""

@@ -11,10 +11,10 @@ import yaml
 from cluster.analysis import MAIN, TWIN
 from cluster.arms import arm_label
 from cluster.config import Config
+from cluster.cycles import Evaluation, cycle_folder, twin_seed
 from cluster.overhead import FILE as TIME
 from cluster.prepare import RealData
 from cluster.simulate import REJECTED
-from cluster.stages import Evaluation, cycle_folder, twin_seed
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.loop import Cycle as LoopCycle

@@ -14,7 +14,7 @@ import yaml
 from cluster.analysis import MAIN, TWIN
 from cluster.baseline import FOLDER, baseline_key
 from cluster.config import Config, parse
-from cluster.stages import cycle_folder
+from cluster.cycles import cycle_folder
 from cluster.summary import SUMMARY
 from cluster.sweep_plan import Plan
 from cluster.sweep_space import beyond_defaults, trial_id, with_settings

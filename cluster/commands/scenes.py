@@ -157,10 +157,11 @@ def _has_lights(category: str) -> bool:
 def _free(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[None, SceneJob]]:
     """Free scenes as KITTI's camera would see them, scaled to the picture's width."""
     from cluster.run import catalog
+    from cluster.scene_jobs import staging_settings
     from imitation.records import Camera
     from sim_actors.actor import SceneJob
     from sim_actors.ground import DEFAULT_CAMERA_HEIGHT
-    from sim_actors.staging import StagingSettings, Target, stage
+    from sim_actors.staging import Target, stage
 
     width, height = size
     focal = KITTI_FOCAL * width
@@ -172,7 +173,7 @@ def _free(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[N
         height=height,
         catalog=catalog(config),
     )
-    settings = StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
+    settings = staging_settings(config)
     for index in range(count):
         request = _request(f"free-{index:04d}", None, 1, config)
         yield None, SceneJob(stage(request, 0, None, target=target, settings=settings), policy="render")
@@ -180,13 +181,14 @@ def _free(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[N
 
 def _like(root: str, count: int, variations: int, config: Config) -> Iterator[tuple[Frame, SceneJob]]:
     from cluster.run import catalog
+    from cluster.scene_jobs import staging_settings
     from imitation.datasets.kitti import kitti_splits, read_kitti
     from sim_actors.actor import SceneJob
     from sim_actors.restage import default_camera
-    from sim_actors.staging import StagingSettings, Target, stage
+    from sim_actors.staging import Target, stage
 
     names = (kitti_splits(root) or {}).get("train")
-    settings = StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
+    settings = staging_settings(config)
     for index, frame in enumerate(read_kitti(root, names[:count] if names else None)):
         if index == count:
             return

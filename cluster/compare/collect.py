@@ -15,7 +15,7 @@ from cluster.arms import Arm
 from cluster.compare.execute import State
 from cluster.compare.plan import Cell, Plan, Trial, rivals
 from cluster.compare.synthetic import SPLIT as SYNTHETIC
-from cluster.stages import cycle_folder
+from cluster.cycles import cycle_folder
 from cluster.summary import SUMMARY
 from cluster.workspace import Workspace
 from imitation import storage

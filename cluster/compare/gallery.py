@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster.compare.collect import Finished
 from cluster.compare.plan import LEADER
-from cluster.stages import cycle_folder
+from cluster.cycles import cycle_folder
 from imitation import storage
 from imitation.report.fixed import Fixed, FixedCounts, collect_fixed
 

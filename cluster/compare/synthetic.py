@@ -14,14 +14,13 @@ from cluster.compare.plan import Cell, Plan
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.prepare import RealData
 from cluster.progress import Reporter
+from cluster.rendering import Rendering
 from cluster.run import catalog
 from cluster.services import Services, start_ray
-from cluster.stages import ClusterStages
 from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.evaluations import read_detectors
-from imitation.policies import build_policy
 from imitation.policies.control import free_requests
 
 FOLDER = "synthetic-test"
@@ -43,10 +42,8 @@ def render_test_set(plan: Plan, cell: Cell, base: str, reporter: Reporter) -> st
     rng = np.random.default_rng([plan.config.compare.seed, zlib.crc32(FOLDER.encode())])
     requests = free_requests(frames, 1, FOLDER, rng)
     with Services(config) as services:
-        stages = ClusterStages(
-            config, workspace, data, services, build_policy(config.policy), catalog(config), Watch(reporter)
-        )
-        part = stages.simulate_free(requests, 1)
+        rendering = Rendering(config, workspace, data, services, catalog(config), Watch(reporter))
+        part = rendering.render(requests, 1)
     return part.uri if part.frames else None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from cluster.backdrops import check_backdrops, with_photo
 from cluster.backlog import SetAside
-from cluster.stages import scene_jobs
+from cluster.scene_jobs import scene_jobs
 from imitation.datasets.parquet import read_frames, write_frames
 from imitation.requests import Request
 from imitation.settings import UserError

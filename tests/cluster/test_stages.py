@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import cluster.rendering
 import cluster.stages
 from cluster.backlog import PoolCounts
 from cluster.config import load_defaults
+from cluster.cycles import Detectors, Evaluation, cycle_folder
 from cluster.prepare import RealData
 from cluster.run import check
-from cluster.stages import ClusterStages, Detectors, Evaluation, cycle_folder
+from cluster.stages import ClusterStages
 from cluster.train import TrainResult, TrainSpec
 from cluster.watch import Watch
 from cluster.workspace import Workspace
@@ -223,7 +225,7 @@ def test_rejected_frames_are_drawn_again_and_listed(make, monkeypatch: pytest.Mo
     def picky(frame: Any, settings: Any) -> str | None:
         return "no" if int(frame.frame_id[-2:]) < 2 else None
 
-    monkeypatch.setattr(cluster.stages, "rejection", picky)
+    monkeypatch.setattr(cluster.rendering, "rejection", picky)
     stages, _ = make("loop.cycles=1", "policy.variations=2")
     history = go(stages)
     assert history.cycles[-1].dataset.synthetic_frames == 2

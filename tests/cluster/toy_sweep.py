@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cluster.config import Config, parse
+from cluster.cycles import cycle_folder
 from cluster.progress import Reporter
 from cluster.run import check
-from cluster.stages import cycle_folder
 from cluster.sweep_trial import Tell, cycle_event, trial_folder
 from cluster.workspace import Workspace
 from imitation import storage

@@ -1,0 +1,104 @@
+"""From the requests of a cycle to its synthetic frames, which look as if they were of the run's real data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cluster.backdrops import check_backdrops, with_photo
+from cluster.backlog import SetAside
+from cluster.config import Config
+from cluster.cycles import commit, cycle_folder
+from cluster.prepare import LABELS_ONLY, RealData
+from cluster.scene_jobs import Variations, all_variations, redraws, scene_jobs, staging_settings
+from cluster.services import Services
+from cluster.simulate import simulate
+from cluster.watch import Watch
+from cluster.workspace import Workspace
+from imitation.aggregation import Part
+from imitation.datasets.parquet import read_frames
+from imitation.requests import Request
+from sim_actors.acceptance import rejection
+from sim_actors.actor import SceneJob
+from sim_actors.restage import default_camera
+from sim_actors.staging import Target, asset_names, stageable_names
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Renders for one run; `catalog`: what its simulator can stage (`cluster.run.catalog`)."""
+
+    config: Config
+    workspace: Workspace
+    data: RealData
+    services: Services
+    catalog: frozenset[str] | None
+    watch: Watch
+
+    def render(self, requests: list[Request], cycle: int) -> Part:
+        """The requests' scenes, rendered by the pool and committed; every frame carries its lineage."""
+        uri = self.workspace.path(cycle_folder(cycle), "synthetic")
+        acceptance = self.config.acceptance
+
+        def again(rejected: Collection[str]) -> Iterator[SceneJob | SetAside]:
+            return self._jobs(*redraws(requests, rejected, acceptance.tries), cycle=cycle)
+
+        def work() -> dict[str, Any]:
+            total = sum(request.variations for request in requests)
+            title = f"cycle {cycle}: simulating"
+            with (
+                self.services.pool() as pool,
+                self.watch.rendering(title, total, pool, cycle) as progress,
+            ):
+                report = simulate(
+                    self._jobs(requests, cycle=cycle),
+                    uri,
+                    pool,
+                    progress=progress,
+                    accept=partial(rejection, settings=acceptance),
+                    again=again,
+                )
+                side_by_side = max(1, len(pool.pids()))
+            for item in report.set_aside[:10]:
+                self.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
+            busy = round(report.render_seconds / side_by_side, 3)
+            return report.to_json() | {"asked": total, "busy_seconds": busy}
+
+        result = commit(self.workspace, self.watch, cycle, "simulate", work)
+        return Part(uri, result["frames"], cycle)
+
+    def _jobs(
+        self, requests: list[Request], variations: Variations = all_variations, *, cycle: int
+    ) -> Iterator[SceneJob | SetAside]:
+        settings = staging_settings(self.config)
+        check_backdrops(requests, {i for fold in self.data.folds for i in fold}, settings)
+        wanted = {request.parent for request in requests} - {None}
+        train = self.data.parts["train"].uri
+        parents = {
+            frame.frame_id: frame
+            for frame in (read_frames(train, (*LABELS_ONLY, "image_uri")) if wanted else ())
+            if frame.frame_id in wanted
+        }
+        photo = partial(with_photo, uri=train)
+        return scene_jobs(requests, parents, cycle, self.target(), settings, photo, variations)
+
+    def target(self) -> Target:
+        """What synthetic frames must match."""
+        data = self.data
+        return Target(
+            convention=self.config.world.convention
+            if self.config.data.kind == "world"
+            else self.config.data.label_convention(),
+            categories=tuple(data.category_counts),
+            camera=data.camera or default_camera(data.width, data.height, self.config.restage.hfov_deg),
+            width=data.width,
+            height=data.height,
+            catalog=self.catalog,
+            assets=asset_names(data.category_counts, data.categories.mapping, self.catalog),
+        )
+
+    def reach(self) -> frozenset[str] | None:
+        """The real data's categories that the simulator can stage, lower case; None: it does not say."""
+        return stageable_names(self.data.category_counts, self.data.categories.mapping, self.catalog)
