@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.compare.collect import Finished
+from cluster.compare.finished import Finished
 from cluster.compare.plan import LEADER
 from cluster.cycles import cycle_folder
 from imitation import storage

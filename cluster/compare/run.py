@@ -19,9 +19,10 @@ from contextlib import ExitStack
 import yaml
 
 from cluster.baseline import DONE, FOLDER, baseline_key
-from cluster.compare.collect import Finished, Picked, collect, detector_name
+from cluster.compare.collect import collect
 from cluster.compare.cost import estimate, lines
 from cluster.compare.execute import Clock, InProcess, Runner, State, execute, read_state
+from cluster.compare.finished import Finished, Picked, detector_name
 from cluster.compare.gallery import fixed_failures
 from cluster.compare.plan import Cell, Plan, make_plan
 from cluster.compare.synthetic import judge, render_test_set

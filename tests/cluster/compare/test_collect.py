@@ -8,36 +8,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cluster.compare.collect import Finished, collect, detector_name, specs
 from cluster.compare.execute import State
-from cluster.compare.plan import Cell, Plan, make_plan
+from cluster.compare.finished import Finished, detector_name
+from cluster.compare.plan import Plan, make_plan
+from cluster.compare.rows import specs
 from cluster.config import load_defaults
 from imitation.datasets.parquet import write_frames
 from imitation.evaluations import read_detections, write_detections
 from imitation.images import encode_png
-from imitation.metrics.bootstrap import BETTER, NEITHER, WORSE
+from imitation.metrics.bootstrap import NEITHER
 from imitation.metrics.coco import average_precisions
 from imitation.records import Box, Frame, Object
-from imitation.report.comparison import Comparison, answer, flat_rows, read_comparison, write_comparison
+from imitation.report.comparison import flat_rows, read_comparison, write_comparison
 from imitation.report.comparison_html import render_comparison
 from imitation.report.comparison_record import as_markdown
 from imitation.report.comparison_text import as_text
 from imitation.settings import UserError
 
 from ...imitation.metrics.driving import evaluated
-from .toy import CATEGORIES, QUALITY, TOLD, finished, plan_of
-
-RESAMPLES = "compare.resamples=150"
-
-
-def collected(plan: Plan, states: dict[str, State], synthetic: dict[str, str] | None = None) -> Comparison:
-    return collect(plan, states, TOLD, synthetic, 120.0, "imitate compare my.yaml")
-
-
-@pytest.fixture(scope="module")
-def told(tmp_path_factory) -> Comparison:
-    plan = plan_of(tmp_path_factory.mktemp("runs"), "compare.seeds=3", RESAMPLES)
-    return collected(plan, finished(plan))
+from .toy import CATEGORIES, QUALITY, RESAMPLES, collected, finished, plan_of
 
 
 def test_the_papers_rows_in_the_papers_order(told):
@@ -89,35 +78,6 @@ def test_the_values_are_those_of_the_rows_themselves(tmp_path):
     assert gain.difference == pytest.approx(values[1] - values[0])
 
 
-def test_the_primary_endpoint_is_against_random_and_the_better_on_stop(told):
-    assert [against.arms for against in told.primary.against] == [["random"], ["real", "oversample"]]
-    assert set(told.primary.against[1].chosen.values()) == {"oversample"}
-    assert [against.gain.verdict for against in told.primary.against] == [BETTER, BETTER]
-    assert told.primary.answer.startswith(
-        "Yes: imitation is better than random and than the better on stop of"
-    )
-    assert all(against.gain.seeds == 3 for against in told.primary.against)
-    oversample = told.row("oversample, chosen")
-    assert oversample is not None
-    assert told.primary.against[1].value == oversample.test["mAP50"].value
-
-
-def test_of_equals_on_stop_real_counts(tmp_path):
-    plan = plan_of(tmp_path, RESAMPLES)
-    quality = QUALITY | {"oversample": ([0.5, 0.9, 0.9], [0.5, 0.4, 0.4])}
-    found = collected(plan, finished(plan, quality))
-    assert set(found.primary.against[1].chosen.values()) == {"real"}
-
-
-def test_the_answers():
-    assert answer("imitation", []).startswith("No answer")
-    assert answer("imitation", [("random", BETTER), ("real", BETTER)]).startswith("Yes")
-    assert answer("imitation", [("random", BETTER), ("real", NEITHER)]) == (
-        "Not shown: imitation cannot be distinguished from real, though it is better than random."
-    )
-    assert answer("imitation", [("random", BETTER), ("real", WORSE)]) == "No: imitation is worse than real."
-
-
 def test_no_difference_is_called_none(tmp_path):
     plan = plan_of(tmp_path, RESAMPLES, "compare.seeds=2")
     same = {arm: ([0.6] * len(hits), stops) for arm, (hits, stops) in QUALITY.items()}
@@ -157,14 +117,6 @@ def test_nothing_finished_is_said(tmp_path):
     assert (found.rows, found.frames) == ([], 0)
     assert "No answer" in "\n".join(as_text(found))
     assert render_comparison(found)
-
-
-def test_one_seed_is_warned_of(tmp_path, told):
-    plan = plan_of(tmp_path, RESAMPLES)
-    found = collected(plan, finished(plan))
-    assert any(w.startswith("One seed:") for w in found.warnings)
-    assert not any(w.startswith("One seed:") for w in told.warnings)
-    assert "stand-in" in found.warnings[0]
 
 
 # -- folds
@@ -249,10 +201,6 @@ def test_the_synthetic_test_set_has_columns_of_its_own(tmp_path, folds):
         assert second.synthetic["mAP50"].gain.difference == pytest.approx(
             second.test["mAP50"].gain.difference if second.test["mAP50"].gain else None
         )
-
-
-def test_cells_of_a_plan_are_ordered():
-    assert sorted([Cell(1, 0), Cell(0, 1), Cell(0, 0)]) == [Cell(0, 0), Cell(0, 1), Cell(1, 0)]
 
 
 # -- written

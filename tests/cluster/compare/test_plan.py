@@ -197,3 +197,7 @@ def test_a_dataset_that_is_not_there_is_told(tmp_path):
     config = load_defaults([f"run.storage={tmp_path}", "data.kind=kitti", "data.root=/nowhere/at/all"])
     with pytest.raises(UserError, match="/nowhere/at/all: there is nothing there"):
         make_plan(config)
+
+
+def test_cells_of_a_plan_are_ordered():
+    assert sorted([Cell(1, 0), Cell(0, 1), Cell(0, 0)]) == [Cell(0, 0), Cell(0, 1), Cell(1, 0)]

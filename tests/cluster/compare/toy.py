@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from cluster.compare.collect import collect
 from cluster.compare.execute import DONE, OUT_OF_TIME, Ended, Job, State
 from cluster.compare.plan import Plan, Trial, make_plan
 from cluster.config import load_defaults
 from imitation import storage
 from imitation.evaluations import write_detections
+from imitation.report.comparison import Comparison
 from imitation.report.summary import Cycle, Run, Summary, write_summary
 from tests.imitation.metrics.driving import evaluated
 
 __all__ = ["OUT_OF_TIME"]
 
 ARMS = "compare.arms=[real,random,imitation,oversample]"
+RESAMPLES = "compare.resamples=150"
 WORLD = [
     "world.train=20",
     "world.stop=6",
@@ -187,3 +190,7 @@ def finished(plan: Plan, quality: Quality = QUALITY, without: Sequence[str] = ()
         finish(plan, trial, *quality[trial.arm.name], frames=frames)
         states[trial.name] = State("finished")
     return states
+
+
+def collected(plan: Plan, states: dict[str, State], synthetic: dict[str, str] | None = None) -> Comparison:
+    return collect(plan, states, TOLD, synthetic, 120.0, "imitate compare my.yaml")

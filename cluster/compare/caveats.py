@@ -1,0 +1,64 @@
+"""What a reader of the table must know before believing it."""
+
+from __future__ import annotations
+
+from cluster.compare.finished import Finished
+from cluster.compare.measuring import PooledFolds
+
+
+def caveats(done: Finished, test: PooledFolds) -> list[str]:
+    plan, summaries = done.plan, list(done.summaries.values())
+    warnings = []
+    if plan.config.data.kind == "world":
+        warnings.append(
+            "The data is an embedded stand-in world, rendered, not real: nothing here holds for reality."
+        )
+    if len(plan.seeds) == 1:
+        said = (
+            "One seed: the intervals hold the choice of test frames alone. Trained again from another "
+            "seed every "
+            "detector would differ, and that is in none of them."
+        )
+        churn = [
+            abs(other - first)
+            for s in summaries
+            if s.churn is not None
+            and (other := s.churn.mAP.get("test")) is not None
+            and (first := s.cycles[0].metrics.test.map50) is not None
+        ]
+        if churn:
+            said += (
+                f" Another seed of the baseline moved its mAP50 on test by {100 * min(churn):.1f}"
+                + (f" to {100 * max(churn):.1f}" if max(churn) - min(churn) > 5e-4 else "")
+                + " points here."
+            )
+        warnings.append(said)
+    missing = [name for name, state in done.states.items() if state.status != "finished"]
+    if missing:
+        warnings.append(
+            f"{len(missing)} of {len(done.states)} runs are not finished ({', '.join(missing[:6])}"
+            f"{', ...' if len(missing) > 6 else ''}): the table is of the rest."
+        )
+    if len(done.folds) < len(plan.folds):
+        used = ", ".join(str(fold) for fold in done.folds) or "none"
+        warnings.append(f"Of the folds {', '.join(map(str, plan.folds))} the figures are of {used}.")
+    if plan.config.compare.use_folds is not None:
+        warnings.append(
+            f"Test frames are those of folds {', '.join(map(str, plan.folds))} of "
+            f"{plan.config.compare.folds} "
+            "alone. Settings that were chosen on a fold must be reported on others."
+        )
+    if len(plan.folds) > 1:
+        warnings.append(
+            "Detectors of different folds share most of their training frames: intervals do not know "
+            "that, and "
+            "are rather too narrow."
+        )
+    if test.bench is not None and test.bench.resampling.unit == "frames" and plan.config.data.kind != "world":
+        warnings.append(
+            "The sequences of the frames are not known: frames of one drive count as independent, and the "
+            "intervals are rather too narrow."
+        )
+    if 0 < len(test.frames) < 100:
+        warnings.append(f"{len(test.frames)} test frames are few: only large differences can be seen.")
+    return warnings

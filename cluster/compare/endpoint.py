@@ -1,0 +1,48 @@
+"""The primary endpoint of a comparison: one arm, one measure, against each of its rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cluster.compare.measuring import PooledFolds, value_of
+from cluster.compare.plan import rivals
+from cluster.compare.rows import Spec, chosen_key
+from cluster.config import Config
+from imitation.report.comparison import Against, Gain, Primary, answer, rival_name
+
+MEASURE_NAMES = {"map50": "mAP50", "map": "mAP"}
+
+
+def primary_endpoint(config: Config, test: PooledFolds, opponents: Sequence[Spec]) -> Primary:
+    """What the comparison was made to find out; `opponents` stand for its rivals (`rival_specs`)."""
+    wanted = config.compare.primary
+    measure = MEASURE_NAMES.get(wanted.measure, wanted.measure)
+    key = chosen_key(wanted.arm)
+    if key not in test.measured:  # an arm of one detector has nothing to choose from
+        key = next((k for k in test.measured if k.startswith(f"{wanted.arm}, ")), key)
+    bench = test.bench
+    if bench is None or key not in test.measured or measure not in bench.measures:
+        return Primary(arm=wanted.arm, measure=measure, value=None, against=[], answer=answer(wanted.arm, []))
+    groups = rivals(config)
+    against = []
+    for group, rival in zip(groups, opponents, strict=True):
+        if rival.key not in test.measured:
+            continue
+        interval = bench.difference(test.measured[rival.key], test.measured[key], measure)
+        against.append(
+            Against(
+                arms=group,
+                chosen={cell.name: picked.trial.arm.name for cell, picked in rival.picks.items()},
+                value=value_of(bench, test.measured[rival.key], measure),
+                gain=Gain.of(interval, interval.verdict()),
+            )
+        )
+    verdicts: list[tuple[str, str]] = [(rival_name(a.arms), a.gain.verdict) for a in against]
+    said = answer(wanted.arm, verdicts if len(against) == len(groups) else [])
+    return Primary(
+        arm=wanted.arm,
+        measure=measure,
+        value=value_of(bench, test.measured[key], measure),
+        against=against,
+        answer=said,
+    )

@@ -1,0 +1,96 @@
+"""The finished trials of a comparison: what their folders say, and which detector each cell offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from cluster.analysis import MAIN
+from cluster.compare.execute import State
+from cluster.compare.plan import Cell, Plan, Trial
+from cluster.compare.synthetic import SPLIT as SYNTHETIC
+from cluster.cycles import cycle_folder
+from cluster.summary import SUMMARY
+from cluster.workspace import Workspace
+from imitation.report.summary import Summary, read_summary
+from imitation.seeds import Judged
+
+REAL = "real"
+
+
+@dataclass(frozen=True)
+class Picked:
+    """A detector: a trial's cycle."""
+
+    trial: Trial
+    cycle: int
+
+
+@dataclass
+class Finished:
+    """The finished trials of a plan, and what their folders say."""
+
+    plan: Plan
+    states: Mapping[str, State]
+    summaries: dict[str, Summary] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for trial in self.plan.trials:
+            if self.states[trial.name].status == "finished":
+                self.summaries[trial.name] = read_summary(self.workspace(trial).path(SUMMARY))
+
+    def workspace(self, trial: Trial) -> Workspace:
+        return self.plan.workspace(trial)
+
+    def trial(self, arm: str, cell: Cell) -> Trial | None:
+        """An arm's trial in a cell, if it is finished."""
+        for trial in self.plan.trials:
+            if trial.arm.name == arm and trial.cell == cell and trial.name in self.summaries:
+                return trial
+        return None
+
+    def cells(self, arm: str) -> list[Cell]:
+        return [cell for cell in self.plan.cells if self.trial(arm, cell)]
+
+    @cached_property
+    def folds(self) -> tuple[int | None, ...]:
+        """The folds that the table is of: those in which every arm that has finished anywhere has finished
+        some seed, else those in which `real` has."""
+        arms = [arm.name for arm in self.plan.arms if self.cells(arm.name)]
+        by_arm = {arm: {cell.fold for cell in self.cells(arm)} for arm in arms}
+        common = set.intersection(*by_arm.values()) if by_arm else set()
+        chosen = common or by_arm.get(REAL, set())
+        return tuple(fold for fold in self.plan.folds if fold in chosen)
+
+    def stop(self, picked: Picked) -> float:
+        stop = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop
+        return getattr(stop, self.plan.config.loop.metric) or 0.0
+
+    def chosen(self, trial: Trial) -> Picked:
+        """The detector that stop chose."""
+        return Picked(trial, self.summaries[trial.name].best_cycle)
+
+    def product(self, picked: Picked) -> str:
+        return self.workspace(picked.trial).path(cycle_folder(picked.cycle), "detector", MAIN)
+
+    def judged(self, picked: Picked) -> Judged:
+        """Its detections on real test."""
+        uri = self.workspace(picked.trial).path(
+            cycle_folder(picked.cycle), "evaluation", "detections.parquet"
+        )
+        return Judged(uri, "test", MAIN, self._threshold(picked))
+
+    def _threshold(self, picked: Picked) -> float:
+        return self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop.threshold
+
+    def judged_synthetic(self, picked: Picked, uri: str) -> Judged:
+        """Its detections on the synthetic test set."""
+        return Judged(uri, SYNTHETIC, detector_name(picked), self._threshold(picked))
+
+
+def detector_name(picked: Picked) -> str:
+    """A detector's name in the evaluation of the synthetic test set; that of a shared baseline is one."""
+    if picked.cycle == 0 and picked.trial.arm.shares_baseline:
+        return f"baseline-{picked.trial.cell.name}"
+    return f"{picked.trial.name}-{cycle_folder(picked.cycle)}"

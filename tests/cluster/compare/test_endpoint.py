@@ -1,0 +1,35 @@
+"""The primary endpoint: which rival stands for a group, and how the question is answered."""
+
+from imitation.metrics.bootstrap import BETTER, NEITHER, WORSE
+from imitation.report.comparison import answer
+
+from .toy import QUALITY, RESAMPLES, collected, finished, plan_of
+
+
+def test_the_primary_endpoint_is_against_random_and_the_better_on_stop(told):
+    assert [against.arms for against in told.primary.against] == [["random"], ["real", "oversample"]]
+    assert set(told.primary.against[1].chosen.values()) == {"oversample"}
+    assert [against.gain.verdict for against in told.primary.against] == [BETTER, BETTER]
+    assert told.primary.answer.startswith(
+        "Yes: imitation is better than random and than the better on stop of"
+    )
+    assert all(against.gain.seeds == 3 for against in told.primary.against)
+    oversample = told.row("oversample, chosen")
+    assert oversample is not None
+    assert told.primary.against[1].value == oversample.test["mAP50"].value
+
+
+def test_of_equals_on_stop_real_counts(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES)
+    quality = QUALITY | {"oversample": ([0.5, 0.9, 0.9], [0.5, 0.4, 0.4])}
+    found = collected(plan, finished(plan, quality))
+    assert set(found.primary.against[1].chosen.values()) == {"real"}
+
+
+def test_the_answers():
+    assert answer("imitation", []).startswith("No answer")
+    assert answer("imitation", [("random", BETTER), ("real", BETTER)]).startswith("Yes")
+    assert answer("imitation", [("random", BETTER), ("real", NEITHER)]) == (
+        "Not shown: imitation cannot be distinguished from real, though it is better than random."
+    )
+    assert answer("imitation", [("random", BETTER), ("real", WORSE)]) == "No: imitation is worse than real."
