@@ -1,4 +1,4 @@
-"""Whether the places that a configuration names last, and reach every node of the cluster."""
+"""The places that a configuration names: absolute, and whether they last and reach every node."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from cluster.config import Config
+from cluster.config import Config, parse
 from cluster.progress import Reporter
 from cluster.services import cluster_address, start_ray
 from imitation import storage
@@ -19,6 +19,15 @@ ANSWER_S = 60.0  # a node that says nothing for so long is not waited for
 def in_job() -> bool:
     """Whether this process is the entry point of a submitted Ray job."""
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def absolute_places(config: Config) -> Config:
+    """With local paths made absolute: a trial's processes may have another working folder."""
+    plain = config.plain()
+    for section, key in (("run", "storage"), ("data", "root"), ("renderer", "bodies")):
+        if plain[section][key] is not None:
+            plain[section][key] = storage.absolute(plain[section][key])
+    return parse(plain)
 
 
 def check_lasting(config: Config) -> None:

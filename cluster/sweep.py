@@ -19,7 +19,7 @@ import yaml
 
 from cluster.config import Config, parse
 from cluster.lock import RunLock
-from cluster.places import check_lasting, check_reached, in_job
+from cluster.places import absolute_places, check_lasting, check_reached, in_job
 from cluster.progress import Reporter
 from cluster.services import start_ray
 from cluster.sweep_plan import make_plan
@@ -80,7 +80,7 @@ def open_folder(config: Config, folder: str) -> bool:
     """
     storage.check_writable(folder)
     known = storage.join(folder, CONFIG_FILE)
-    plain = _absolute(config).plain()
+    plain = absolute_places(config).plain()
     if not storage.exists(known):
         storage.write_bytes_atomic(known, yaml.safe_dump(plain, sort_keys=False).encode())
         return False
@@ -105,18 +105,9 @@ def check_search(config: Config) -> None:
             ) from None
 
 
-def _absolute(config: Config) -> Config:
-    """With local paths made absolute: a trial's processes may have another working folder."""
-    plain = config.plain()
-    for section, key in (("run", "storage"), ("data", "root"), ("renderer", "bodies")):
-        if plain[section][key] is not None:
-            plain[section][key] = storage.absolute(plain[section][key])
-    return parse(plain, "configuration")
-
-
 def trial_config(config: Config, folder: str, settings: dict[str, Any]) -> Config:
     """The run of one trial; nothing in it speaks of the sweep."""
-    plain = with_settings(_absolute(config), settings).plain()
+    plain = with_settings(absolute_places(config), settings).plain()
     plain["run"] |= {"storage": storage.join(folder, TRIALS), "name": trial_id(settings)}
     del plain["sweep"]
     return parse(plain, "trial")

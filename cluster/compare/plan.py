@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cluster.arms import Arm, arm_config, check_arms
 from cluster.config import Config, parse
+from cluster.places import absolute_places
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import check_budgets
@@ -132,21 +133,12 @@ def make_plan(config: Config) -> Plan:
     sizes = {fold: _sizes(cell_config(config, Cell(0, fold))) for fold in folds}
     for size in sizes.values():
         check_budgets(config.aggregation.budgets or (), config.aggregation, size.train)
-    config = _absolute(config)
+    config = absolute_places(config)
     folder = storage.join(config.run.storage, config.compare.name)
     plan = Plan(config, folder, tuple(arms), cells, sizes)
     for trial in plan.trials[: len(arms)]:
         plan.trial_config(trial, None)  # what an arm's own configuration refuses is told now
     return plan
-
-
-def _absolute(config: Config) -> Config:
-    """With local paths made absolute: a trial's process may have another working folder."""
-    plain = config.plain()
-    for section, key in (("run", "storage"), ("data", "root"), ("renderer", "bodies")):
-        if plain[section][key] is not None:
-            plain[section][key] = storage.absolute(plain[section][key])
-    return parse(plain, "comparison")
 
 
 def _seeds(config: Config) -> list[int]:
