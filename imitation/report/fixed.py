@@ -18,18 +18,7 @@ from imitation.failures import read_failures
 from imitation.matching import FOREGROUND_IOU, pairwise_iou
 from imitation.records import Box
 from imitation.report.gallery import GalleryItem, _candidates, _rendered, _with_images, verdict
-from imitation.report.pictures import (
-    DETECTION,
-    OTHERS,
-    TRUTH,
-    Entry,
-    Picture,
-    _size,
-    _Tile,
-    build_entry,
-    crop_region,
-    failure_box,
-)
+from imitation.report.pictures import Entry, Picture, build_entry, crop_region, failure_box, outlined
 
 GONE = ("now found", "no longer detected", "no longer found twice")
 
@@ -137,14 +126,12 @@ def _after(fixed: Fixed, headline: str) -> Picture:
     region = crop_region(failure_box(failure), parent.width, parent.height)
     caption = "afterwards" if fixed.score is None else f"afterwards: found, score {fixed.score:.2f}"
     alt = f"the same place after the cycle ({headline} before): {fixed.item.verdict}"
-    tile = _Tile.cut(parent, region)
-    if isinstance(tile, str):
-        return Picture(None, *_size(region), alt, tile)
-    for index, obj in enumerate(parent.objects):
-        if index != failure.object_index and not obj.ignore:
-            tile.outline(obj.box, OTHERS, 1)
-    if failure.object_box is not None:
-        tile.outline(failure.object_box, TRUTH, 3)
-    if fixed.detection is not None:
-        tile.outline(fixed.detection, DETECTION, 3, dashed=True)
-    return tile.picture(alt, caption)
+    return outlined(
+        parent,
+        region,
+        alt,
+        caption,
+        subject=failure.object_index,
+        truth=failure.object_box,
+        detection=fixed.detection,
+    )

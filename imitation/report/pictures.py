@@ -125,38 +125,53 @@ def crop_region(focus: Box, width: int, height: int) -> Box:
     return Box(x, y, x + size[0], y + size[1])
 
 
-def _real(item: GalleryItem, region: Box, headline: str, caption: str) -> Picture:
-    failure, parent = item.failure, item.parent
-    alt = f"{caption} {parent.frame_id}: {headline}"
-    tile = _Tile.cut(parent, region)
+def outlined(
+    frame: Frame,
+    region: Box,
+    alt: str,
+    caption: str,
+    *,
+    subject: int | None,
+    truth: Box | None,
+    detection: Box | None = None,
+) -> Picture:
+    """A region of a frame with what is labelled in it: the truth about one object (`subject`, its index) and
+    a detection stand out."""
+    tile = _Tile.cut(frame, region)
     if isinstance(tile, str):
         return Picture(None, *_size(region), alt, tile)
-    for index, obj in enumerate(parent.objects):
-        if index != failure.object_index and not obj.ignore:
+    for index, obj in enumerate(frame.objects):
+        if index != subject and not obj.ignore:
             tile.outline(obj.box, OTHERS, 1)
-    if failure.object_box is not None:
-        tile.outline(failure.object_box, TRUTH, 3)
-    if failure.detection_box is not None:
-        tile.outline(failure.detection_box, DETECTION, 3, dashed=True)
+    if truth is not None:
+        tile.outline(truth, TRUTH, 3)
+    if detection is not None:
+        tile.outline(detection, DETECTION, 3, dashed=True)
     return tile.picture(alt, caption)
+
+
+def _real(item: GalleryItem, region: Box, headline: str, caption: str) -> Picture:
+    failure, parent = item.failure, item.parent
+    return outlined(
+        parent,
+        region,
+        f"{caption} {parent.frame_id}: {headline}",
+        caption,
+        subject=failure.object_index,
+        truth=failure.object_box,
+        detection=failure.detection_box,
+    )
 
 
 def _synthetic(item: GalleryItem, frame: Frame, region: Box) -> Picture:
     """The same place in a frame that was rendered for the failure."""
     same = counterpart(item.parent, item.failure, frame)
-    window = _same_place(region, item.parent, frame, None if same is None else frame.objects[same].box)
+    focus = None if same is None else frame.objects[same].box
+    window = _same_place(region, item.parent, frame, focus)
     cycle = "" if frame.origin is None else f", cycle {frame.origin.cycle}"
     caption = f"synthetic{cycle}"
     alt = f"{caption}: frame {frame.frame_id}, rendered for this failure"
-    tile = _Tile.cut(frame, window)
-    if isinstance(tile, str):
-        return Picture(None, *_size(window), alt, tile)
-    for index, obj in enumerate(frame.objects):
-        if index != same and not obj.ignore:
-            tile.outline(obj.box, OTHERS, 1)
-    if same is not None:
-        tile.outline(frame.objects[same].box, TRUTH, 3)
-    return tile.picture(alt, caption)
+    return outlined(frame, window, alt, caption, subject=same, truth=focus)
 
 
 def counterpart(parent: Frame, failure: Failure, frame: Frame) -> int | None:
