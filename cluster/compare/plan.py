@@ -10,18 +10,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cluster.arms import Arm, arm_config, check_arms
+from cluster.arms import Arm, arm_config, check_arms, find_arm
+from cluster.category_map import categories_of
 from cluster.config import Config, parse
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import check_budgets
-from imitation.categories import OWN_MAPS, default_map
+from imitation.categories import OWN_MAPS
+from imitation.policies import build_policy
+from imitation.seeds import SUMMARY as MEASURES
 from imitation.settings import UserError
 
 TRIALS = "trials"
 LEADER = "imitation"
 """The arm whose frames and cycles the others match."""
 SUMMARIES = ("map50", "map")
+TABLE_NAMES = frozenset(MEASURES)
+"""What the table calls its measures of all categories: no category is meant by these."""
 
 
 @dataclass(frozen=True, order=True)
@@ -130,13 +135,19 @@ def make_plan(config: Config) -> Plan:
     folds = _folds(config)
     cells = tuple(Cell(seed, fold) for seed in _seeds(config) for fold in folds)
     sizes = {fold: _sizes(cell_config(config, Cell(0, fold))) for fold in folds}
-    for size in sizes.values():
+    for fold, size in sizes.items():
         check_budgets(config.aggregation.budgets or (), config.aggregation, size.train)
+        if config.loop.cycles and size.train < config.mining.folds:
+            raise UserError(
+                f"mining.folds is {config.mining.folds}, but there are {size.train} frames to train on"
+                f"{'' if fold is None else f' in fold {fold}'}: each part needs one; set fewer mining.folds"
+            )
     config = _absolute(config)
     folder = storage.join(config.run.storage, config.compare.name)
     plan = Plan(config, folder, tuple(arms), cells, sizes)
     for trial in plan.trials[: len(arms)]:
-        plan.trial_config(trial, None)  # what an arm's own configuration refuses is told now
+        own = plan.trial_config(trial, None)  # what an arm's own configuration refuses is told now
+        build_policy(own.policy)  # and a policy that cannot be imported, or is none
     return plan
 
 
@@ -197,6 +208,10 @@ def _check_roles(config: Config, names: list[str], arms: Sequence[Arm]) -> None:
 
 def _check_primary(config: Config, names: list[str]) -> None:
     primary = config.compare.primary
+    if primary.arm == "real":
+        raise UserError(
+            "compare.primary.arm is 'real', the baseline that every difference is to; name another arm"
+        )
     if primary.arm not in names:
         raise UserError(
             f"compare.primary.arm is {primary.arm!r}, which is not among compare.arms {names}: add it, "
@@ -206,19 +221,23 @@ def _check_primary(config: Config, names: list[str]) -> None:
     for group in primary.against:
         if primary.arm in group:
             raise UserError(f"compare.primary.against {group} holds {primary.arm!r}, the arm in question")
+        for name in group:
+            try:
+                find_arm(name)
+            except UserError as error:
+                raise UserError(f"compare.primary.against: {error}") from None
     if not rivals(config):
         raise UserError(
             f"compare.primary.against {primary.against} names none of the arms that run ({', '.join(names)})"
         )
-    own = default_map(config.data.kind) if config.data.kind in OWN_MAPS else None
-    known = config.data.categories or (own.categories if own else None)
-    if primary.measure not in SUMMARIES and known is not None:
-        renamed = (*known, *config.data.mapping.values())
-        if primary.measure not in renamed:
-            raise UserError(
-                f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category: "
-                f"{', '.join(dict.fromkeys(renamed))}"
-            )
+    data = config.data
+    known = categories_of(data, ()).categories if data.kind in OWN_MAPS else data.categories
+    unknown = primary.measure in TABLE_NAMES if known is None else primary.measure not in known
+    if primary.measure not in SUMMARIES and unknown:
+        told = "" if known is None else f": {', '.join(known)}"
+        raise UserError(
+            f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category{told}"
+        )
 
 
 def rivals(config: Config) -> list[list[str]]:

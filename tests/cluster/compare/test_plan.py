@@ -82,8 +82,16 @@ def test_seeds_are_counted_from_the_runs(tmp_path):
         (["compare.arms=[real,sim]"], "compare.primary.arm is 'imitation', which is not among"),
         (["compare.primary.against=[[imitation]]"], "the arm in question"),
         (["compare.primary.against=[[longer]]"], "names none of the arms that run"),
+        (["compare.primary.against=[[randm],[real]]"], "no arm 'randm'; the nearest is 'random'"),
+        (["compare.primary.arm=real"], "compare.primary.arm is 'real', the baseline"),
         (["compare.primary.measure=lorry"], "must be map50, map, or a category: car, truck"),
+        (
+            ["compare.primary.measure=car", "data.mapping={car: auto}"],
+            "must be map50, map, or a category: auto, truck",
+        ),
         (["aggregation.budgets=[9,9]"], "over the cap of 10 for 20 real ones"),
+        (["compare.arms=[real,imitation,'no_such_module:policy']"], "cannot be imported"),
+        (["mining.folds=21"], "mining.folds is 21, but there are 20 frames to train on"),
         (["loop.cycles=0"], "needs imitation cycles, but loop.cycles is 0"),
     ],
 )
@@ -126,6 +134,8 @@ def test_folds_of_a_dataset(tmp_path):
         (["compare.folds=16"], "cannot make 16 folds"),
         (["compare.folds=3", "data.categories=null"], "compare.folds needs data.categories"),
         (["compare.folds=3", "data.splits.folds=3"], "both set"),
+        (["compare.folds=3", "compare.primary.measure=mAP50"], "must be map50, map, or a category: car"),
+        (["data.categories=null", "compare.primary.measure=0-1 loss"], "must be map50, map, or a category"),
     ]:
         with pytest.raises(UserError, match=said):
             plan_of(tmp_path / "runs", *data, *options)
