@@ -121,6 +121,7 @@ def cell_config(config: Config, cell: Cell) -> Config:
     """See `Plan.cell_config`."""
     plain = config.plain()
     plain["run"]["seed"] = cell.seed
+    plain["loop"]["sim_only"] = False  # that is what makes arm `sim`; the baseline is of real frames
     if cell.fold is not None:
         plain["data"]["splits"] |= {"folds": config.compare.folds, "fold": cell.fold}
     return parse(plain, "comparison")
@@ -129,7 +130,8 @@ def cell_config(config: Config, cell: Cell) -> Config:
 def make_plan(config: Config) -> Plan:
     """The plan of `config.compare`. Raises UserError, in a sentence, for whatever could not work or could
     not be compared: nothing has been computed by then."""
-    arms = check_arms(config, config.compare.arms)
+    # a leader before all that wait for it, so that what became of it is known by then
+    arms = sorted(check_arms(config, config.compare.arms), key=lambda arm: follows_leader(config, arm))
     _check_roles(config, [arm.name for arm in arms], arms)
     _check_primary(config, [arm.name for arm in arms])
     folds = _folds(config)

@@ -37,6 +37,18 @@ def test_a_warm_start_gives_every_arm_the_leaders_cycles(tmp_path):
     assert after == {"real": None, "imitation": None, "longer": "imitation-seed0", "sim": "imitation-seed0"}
     longer = next(trial for trial in plan.trials if trial.arm.name == "longer")
     assert plan.trial_config(longer, [5]).loop.cycles == 1
+    names = [trial.arm.name for trial in plan.trials]
+    assert names.index("imitation") < names.index("longer"), "what became of the leader is known by then"
+
+
+def test_what_is_asked_of_all_arms_does_not_make_the_baseline_one_of_sim(tmp_path):
+    options = ("policy.name=none", "loop.sim_only=true", "train.warm_start=true")
+    plan = plan_of(tmp_path, *options, "compare.arms=[real,sim,imitation]")
+    assert not plan.cell_config(plan.cells[0]).loop.sim_only
+    assert {t.arm.name: plan.trial_config(t, None).loop.sim_only for t in plan.trials} == {
+        "real": False, "sim": True, "imitation": False,
+    }  # fmt: skip
+    baseline_key(plan.cell_config(plan.cells[0]))
 
 
 def test_one_baseline_serves_all_arms_of_a_seed(tmp_path):
