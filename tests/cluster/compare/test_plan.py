@@ -211,6 +211,10 @@ def test_hours_are_of_measured_stages_where_there_are_any(tmp_path):
 def test_the_plan_in_words_names_what_a_budget_may_cut(tmp_path):
     text = "\n".join(lines(estimate(plan_of(tmp_path, "compare.max_frames=3", "compare.max_hours=0.001"))))
     assert "compare.max_frames is 3, and all of it may take 20" in text
+    many = plan_of(tmp_path, "world.train=40000", "compare.max_frames=1234567", "compare.seeds=60")
+    assert "compare.max_frames is 1,234,567, and all of it may take 2,400,000:" in "\n".join(
+        lines(estimate(many))
+    )
     assert "compare.max_hours is 0.001" in text
     assert "20 frames to train on, 6 stop, 8 test" in text
 
