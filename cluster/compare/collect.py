@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from cluster.analysis import MAIN
+from cluster.analysis import MAIN, TWIN
 from cluster.arms import Arm
 from cluster.compare.execute import State
 from cluster.compare.plan import Cell, Plan, Trial, rivals
 from cluster.compare.synthetic import SPLIT as SYNTHETIC
+from cluster.config import Config
 from cluster.stages import cycle_folder
 from cluster.summary import SUMMARY
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.metrics.bootstrap import NEITHER, Interval
 from imitation.metrics.outcomes import Outcomes
+from imitation.policies import build_policy, looks_at_failures
 from imitation.report.comparison import (
     Against,
     ArmCost,
@@ -37,7 +39,7 @@ from imitation.report.comparison import (
 from imitation.report.comparison import (
     Cell as TableCell,
 )
-from imitation.report.summary import Cycle, Summary, read_summary
+from imitation.report.summary import Summary, read_summary
 from imitation.seeds import (
     LOSS,
     Bench,
@@ -465,7 +467,13 @@ def _seconds(done: Finished, picked: Picked, whole: bool) -> float:
     if picked.trial.arm.name == REAL:
         own = ("train-main", "evaluate", "analyse")
         return sum(value for name, value in cycles[0].seconds.items() if name in own)
-    return sum(sum(c.seconds.values()) for c in (cycles if whole else cycles[: picked.cycle + 1]))
+    arm, config = picked.trial.arm, done.plan.config
+    return sum(
+        value
+        for c in (cycles if whole else cycles[: picked.cycle + 1])
+        for name, value in c.seconds.items()
+        if name != f"train-{TWIN}" and (not name.startswith("train-fold-") or looks(arm, config))
+    )
 
 
 # -- the primary endpoint
@@ -545,7 +553,12 @@ def _costs(done: Finished, table: Sequence[Row], measure: str) -> list[ArmCost]:
         row = row or next((r for r in table if r.arm == arm.name), None)
         if arm.name == REAL or not cells or row is None:
             continue
-        spent = [_spent(done.summaries[trial.name], arm) for c in cells if (trial := done.trial(arm.name, c))]
+        mines = looks(arm, done.plan.config)
+        spent = [
+            _spent(done.summaries[trial.name], arm, mines)
+            for c in cells
+            if (trial := done.trial(arm.name, c))
+        ]
         gain = row.test[measure].gain if measure in row.test else None
         costs.append(
             ArmCost(
@@ -562,22 +575,23 @@ def _costs(done: Finished, table: Sequence[Row], measure: str) -> list[ArmCost]:
     return costs
 
 
-def _spent(summary: Summary, arm: Arm) -> dict[str, float]:
+def looks(arm: Arm, config: Config) -> bool:
+    """Whether an arm needs the failures of the baseline, which every arm's folder has."""
+    return looks_at_failures(build_policy(config.policy.model_copy(update={"name": arm.policy})))
+
+
+def _spent(summary: Summary, arm: Arm, mines: bool) -> dict[str, float]:
     """Beyond `real`: later cycles, and for arms that mine the folds of the baseline."""
     spent = dict.fromkeys(("training", "rendering", "evaluating", "rest", "rendered"), 0.0)
     for cycle in summary.cycles:
         for name, seconds in cycle.seconds.items():
             shared = cycle.cycle == 0 and arm.shares_baseline
-            if shared and not (name.startswith("train-fold-") and _mines(cycle, summary)):
+            if shared and not (mines and name.startswith("train-fold-") and len(summary.cycles) > 1):
                 continue
             spent[_kind(name)] += seconds
         if cycle.simulated is not None:
             spent["rendered"] += cycle.simulated.rendered
     return spent
-
-
-def _mines(cycle: Cycle, summary: Summary) -> bool:
-    return cycle.mined is not None and len(summary.cycles) > 1
 
 
 def _kind(stage: str) -> str:

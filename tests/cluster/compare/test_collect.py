@@ -2,8 +2,10 @@
 
 import csv
 import io
+import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +102,23 @@ def test_the_primary_endpoint_is_against_random_and_the_better_on_stop(told):
     oversample = told.row("oversample, chosen")
     assert oversample is not None
     assert told.primary.against[1].value == oversample.test["mAP50"].value
+
+
+def test_only_arms_that_mine_pay_for_the_baselines_folds_and_none_for_its_twin(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES)
+    states = finished(plan)
+    for trial in plan.trials:
+        path = Path(plan.workspace(trial).path("summary.json"))
+        summary = json.loads(path.read_text())
+        summary["cycles"][0] |= {"mined": {"split": "train", "failures": {}, "modes": {}, "out_of_reach": {}}}
+        summary["cycles"][0]["seconds"]["train-twin"] = 100.0
+        path.write_text(json.dumps(summary))
+    found = collected(plan, states)
+    seconds = {row.key: row.seconds for row in found.rows}
+    assert seconds["imitation, cycle 1"] == seconds["oversample, cycle 1"] == 12 + 6 + 15
+    assert seconds["random, cycle 1"] == 12 + 15
+    training = {cost.arm: cost.seconds["training"] for cost in found.costs}
+    assert training == {"imitation": 26, "oversample": 26, "random": 20}
 
 
 def test_of_equals_on_stop_real_counts(tmp_path):
