@@ -481,12 +481,16 @@ def _seconds(done: Finished, picked: Picked, whole: bool) -> float:
 # -- the primary endpoint
 
 RIVAL = "rival "
+ASKED = f"{RIVAL}of all"
 
 
 def _rival_specs(done: Finished) -> list[Spec]:
-    """For each comparison of the primary endpoint the rival in each cell: the best on stop of the group, by
-    its detector chosen on stop; where not all of the group are finished there is none."""
-    found = []
+    """The primary arm's detector chosen on stop, be it the baseline; and for each comparison of the primary
+    endpoint the rival in each cell: the best on stop of the group, by its detector chosen on stop; where not
+    all of the group are finished there is none."""
+    asked = done.plan.config.compare.primary.arm
+    own = {c: done.chosen(trial) for c in done.cells(asked) if (trial := done.trial(asked, c))}
+    found = [Spec(ASKED, "", asked, None, own)] if own else []
     for number, group in enumerate(rivals(done.plan.config)):
         picks = {}
         for cell in done.plan.cells:
@@ -503,9 +507,7 @@ def _rival_specs(done: Finished) -> list[Spec]:
 def _primary(done: Finished, test: _Bench) -> Primary:
     wanted = done.plan.config.compare.primary
     measure = MEASURE_NAMES.get(wanted.measure, wanted.measure)
-    key = chosen_key(wanted.arm)
-    if key not in test.measured:  # an arm of one detector has nothing to choose from
-        key = next((k for k in test.measured if k.startswith(f"{wanted.arm}, ")), key)
+    key = ASKED
     bench = test.bench
     if bench is None or key not in test.measured or measure not in bench.measures:
         return Primary(arm=wanted.arm, measure=measure, value=None, against=[], answer=answer(wanted.arm, []))

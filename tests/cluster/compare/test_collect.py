@@ -121,6 +121,14 @@ def test_only_arms_that_mine_pay_for_the_baselines_folds_and_none_for_its_twin(t
     assert training == {"imitation": 26, "oversample": 26, "random": 20}
 
 
+def test_an_arm_that_found_nothing_to_add_has_an_answer_all_the_same(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES)
+    alone = ([0.5], [0.5])
+    found = collected(plan, finished(plan, dict.fromkeys(QUALITY, alone)))
+    assert found.primary.answer.startswith("Not shown: imitation cannot be distinguished from random")
+    assert [against.gain.difference for against in found.primary.against] == [0, 0]
+
+
 def test_of_equals_on_stop_real_counts(tmp_path):
     plan = plan_of(tmp_path, RESAMPLES)
     quality = QUALITY | {"oversample": ([0.5, 0.9, 0.9], [0.5, 0.4, 0.4])}
