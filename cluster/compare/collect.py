@@ -529,7 +529,8 @@ def _primary(done: Finished, test: _Bench) -> Primary:
         )
     verdicts = [(rival_name(a.arms), a.gain.verdict) for a in against]
     whole = len(against) == len(rivals(done.plan.config))
-    said = answer(wanted.arm, list(verdicts) if whole else [])
+    seeds = min((a.gain.seeds for a in against), default=0)
+    said = answer(wanted.arm, list(verdicts) if whole else [], seeds)
     return Primary(
         arm=wanted.arm,
         measure=measure,
@@ -623,7 +624,8 @@ def _warnings(done: Finished, test: _Bench) -> list[str]:
         warnings.append(
             "The data is an embedded stand-in world, rendered, not real: nothing here holds for reality."
         )
-    if len(plan.seeds) == 1:
+    compared = [len(m.seeds) for key, m in test.measured.items() if key != REAL and not key.startswith(RIVAL)]
+    if max(compared, default=len(plan.seeds)) == 1:  # of those planned, or of those that are finished
         said = (
             "One seed: the intervals hold the choice of test frames alone. Trained again from another "
             "seed every "

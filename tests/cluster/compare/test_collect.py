@@ -139,6 +139,12 @@ def test_of_equals_on_stop_real_counts(tmp_path):
 def test_the_answers():
     assert answer("imitation", []).startswith("No answer")
     assert answer("imitation", [("random", BETTER), ("real", BETTER)]).startswith("Yes")
+    assert answer("imitation", [("random", BETTER), ("real", BETTER)], 3) == (
+        "Yes: imitation is better than random and than real."
+    )
+    assert answer("imitation", [("random", BETTER)], 1) == (
+        "Yes: imitation is better than random. Of one seed: trained again it may come out otherwise."
+    )
     assert answer("imitation", [("random", BETTER), ("real", NEITHER)]) == (
         "Not shown: imitation cannot be distinguished from real, though it is better than random."
     )
@@ -191,6 +197,12 @@ def test_one_seed_is_warned_of(tmp_path, told):
     found = collected(plan, finished(plan))
     assert any(w.startswith("One seed:") for w in found.warnings)
     assert not any(w.startswith("One seed:") for w in told.warnings)
+    assert "bootstrap over 40 frames and 3 seeds" in "\n".join(as_text(told)).replace("\n  ", " ")
+    more = plan_of(tmp_path / "more", RESAMPLES, "compare.seeds=2")
+    without = [trial.name for trial in more.trials if trial.cell.seed and trial.arm.name != "real"]
+    partly = collected(more, finished(more, without=without))
+    assert any(w.startswith("One seed:") for w in partly.warnings), "of two planned one is there to compare"
+    assert "bootstrap over 40 frames," in "\n".join(as_text(partly)).replace("\n  ", " ")
     assert "stand-in" in found.warnings[0]
 
 
