@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cluster.compare.finished import Finished
+from cluster.compare.finished import REAL, Finished
 from cluster.compare.measuring import PooledFolds
+from cluster.compare.rows import RIVAL
 
 
 def caveats(done: Finished, test: PooledFolds) -> list[str]:
@@ -13,7 +14,8 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
         warnings.append(
             "The data is an embedded stand-in world, rendered, not real: nothing here holds for reality."
         )
-    if len(plan.seeds) == 1:
+    compared = [len(m.seeds) for key, m in test.measured.items() if key != REAL and not key.startswith(RIVAL)]
+    if max(compared, default=len(plan.seeds)) == 1:  # of those planned, or of those that are finished
         said = (
             "One seed: the intervals hold the choice of test frames alone. Trained again from another "
             "seed every "

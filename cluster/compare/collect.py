@@ -14,7 +14,7 @@ from cluster.compare.execute import State
 from cluster.compare.finished import REAL, Finished, Picked, detector_name
 from cluster.compare.measuring import Gains, MeanOfFolds, PooledFolds, Terms, value_of
 from cluster.compare.plan import Plan
-from cluster.compare.rows import Spec, chosen_key, rival_specs, specs
+from cluster.compare.rows import Spec, asked_spec, chosen_key, rival_specs, specs
 from cluster.compare.spent import arm_costs, seconds_to
 from imitation import storage
 from imitation.metrics.bootstrap import NEITHER
@@ -39,7 +39,7 @@ def collect(
     rng = np.random.default_rng([compare.seed, 1])
     categories = next((s.categories for s in done.summaries.values()), [])
     terms = Terms(done.folds, plan.seeds, categories, compare.resamples, rng)
-    test = PooledFolds([*rows, *rivals], done.judged, terms)
+    test = PooledFolds([*rows, *asked_spec(done), *rivals], done.judged, terms)
     free = None
     if synthetic:
         names = synthetic

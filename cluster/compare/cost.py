@@ -260,8 +260,9 @@ def lines(told: Estimate) -> Iterator[str]:
         ("frames", compare.max_frames, sum(cost.synthetic for _, cost in told.parts)),
     ):
         if limit is not None and needed > limit:
+            shown = f"{needed:,}" if name == "frames" else f"{needed:.2f}"
             yield (
-                f"compare.max_{name} is {limit:g}, and all of it may take {needed:.3g}: what is finished by "
+                f"compare.max_{name} is {limit:,}, and all of it may take {shown}: what is finished by "
                 "then is reported, what is missing is said"
             )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cluster.compare.measuring import PooledFolds, value_of
 from cluster.compare.plan import rivals
-from cluster.compare.rows import Spec, chosen_key
+from cluster.compare.rows import ASKED, Spec
 from cluster.config import Config
 from imitation.report.comparison import Against, Gain, Primary, answer, rival_name
 
@@ -17,9 +17,7 @@ def primary_endpoint(config: Config, test: PooledFolds, opponents: Sequence[Spec
     """What the comparison was made to find out; `opponents` stand for its rivals (`rival_specs`)."""
     wanted = config.compare.primary
     measure = MEASURE_NAMES.get(wanted.measure, wanted.measure)
-    key = chosen_key(wanted.arm)
-    if key not in test.measured:  # an arm of one detector has nothing to choose from
-        key = next((k for k in test.measured if k.startswith(f"{wanted.arm}, ")), key)
+    key = ASKED
     bench = test.bench
     if bench is None or key not in test.measured or measure not in bench.measures:
         return Primary(arm=wanted.arm, measure=measure, value=None, against=[], answer=answer(wanted.arm, []))
@@ -38,7 +36,8 @@ def primary_endpoint(config: Config, test: PooledFolds, opponents: Sequence[Spec
             )
         )
     verdicts: list[tuple[str, str]] = [(rival_name(a.arms), a.gain.verdict) for a in against]
-    said = answer(wanted.arm, verdicts if len(against) == len(groups) else [])
+    seeds = min((a.gain.seeds for a in against), default=0)
+    said = answer(wanted.arm, verdicts if len(against) == len(groups) else [], seeds)
     return Primary(
         arm=wanted.arm,
         measure=measure,

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from cluster.analysis import MAIN
 from cluster.compare.execute import State
-from cluster.compare.plan import Cell, Plan, Trial
+from cluster.compare.plan import Cell, Plan, Trial, rivals
 from cluster.compare.synthetic import SPLIT as SYNTHETIC
 from cluster.cycles import cycle_folder
 from cluster.summary import SUMMARY
@@ -55,9 +55,11 @@ class Finished:
 
     @cached_property
     def folds(self) -> tuple[int | None, ...]:
-        """The folds that the table is of: those in which every arm that has finished anywhere has finished
-        some seed, else those in which `real` has."""
-        arms = [arm.name for arm in self.plan.arms if self.cells(arm.name)]
+        """The folds that the table is of: those in which `real` and every arm of the primary endpoint that
+        has finished anywhere has finished some seed, else those in which `real` has."""
+        against = {arm for group in rivals(self.plan.config) for arm in group}
+        asked = {REAL, self.plan.config.compare.primary.arm} | against
+        arms = [arm.name for arm in self.plan.arms if arm.name in asked and self.cells(arm.name)]
         by_arm = {arm: {cell.fold for cell in self.cells(arm)} for arm in arms}
         common = set.intersection(*by_arm.values()) if by_arm else set()
         chosen = common or by_arm.get(REAL, set())

@@ -10,19 +10,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cluster.arms import Arm, arm_config, check_arms
+from cluster.arms import Arm, arm_config, check_arms, find_arm
+from cluster.category_map import categories_of
 from cluster.config import Config, parse
 from cluster.places import absolute_places
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import check_budgets
-from imitation.categories import OWN_MAPS, default_map
+from imitation.categories import OWN_MAPS
+from imitation.policies import build_policy
+from imitation.seeds import SUMMARY as MEASURES
 from imitation.settings import UserError
 
 TRIALS = "trials"
 LEADER = "imitation"
 """The arm whose frames and cycles the others match."""
 SUMMARIES = ("map50", "map")
+TABLE_NAMES = frozenset(MEASURES)
+"""What the table calls its measures of all categories: no category is meant by these."""
 
 
 @dataclass(frozen=True, order=True)
@@ -117,6 +122,7 @@ def cell_config(config: Config, cell: Cell) -> Config:
     """See `Plan.cell_config`."""
     plain = config.plain()
     plain["run"]["seed"] = cell.seed
+    plain["loop"]["sim_only"] = False  # that is what makes arm `sim`; the baseline is of real frames
     if cell.fold is not None:
         plain["data"]["splits"] |= {"folds": config.compare.folds, "fold": cell.fold}
     return parse(plain, "comparison")
@@ -125,19 +131,26 @@ def cell_config(config: Config, cell: Cell) -> Config:
 def make_plan(config: Config) -> Plan:
     """The plan of `config.compare`. Raises UserError, in a sentence, for whatever could not work or could
     not be compared: nothing has been computed by then."""
-    arms = check_arms(config, config.compare.arms)
+    # a leader before all that wait for it, so that what became of it is known by then
+    arms = sorted(check_arms(config, config.compare.arms), key=lambda arm: follows_leader(config, arm))
     _check_roles(config, [arm.name for arm in arms], arms)
     _check_primary(config, [arm.name for arm in arms])
     folds = _folds(config)
     cells = tuple(Cell(seed, fold) for seed in _seeds(config) for fold in folds)
     sizes = {fold: _sizes(cell_config(config, Cell(0, fold))) for fold in folds}
-    for size in sizes.values():
+    for fold, size in sizes.items():
         check_budgets(config.aggregation.budgets or (), config.aggregation, size.train)
+        if config.loop.cycles and size.train < config.mining.folds:
+            raise UserError(
+                f"mining.folds is {config.mining.folds}, but there are {size.train} frames to train on"
+                f"{'' if fold is None else f' in fold {fold}'}: each part needs one; set fewer mining.folds"
+            )
     config = absolute_places(config)
     folder = storage.join(config.run.storage, config.compare.name)
     plan = Plan(config, folder, tuple(arms), cells, sizes)
     for trial in plan.trials[: len(arms)]:
-        plan.trial_config(trial, None)  # what an arm's own configuration refuses is told now
+        own = plan.trial_config(trial, None)  # what an arm's own configuration refuses is told now
+        build_policy(own.policy)  # and a policy that cannot be imported, or is none
     return plan
 
 
@@ -189,6 +202,10 @@ def _check_roles(config: Config, names: list[str], arms: Sequence[Arm]) -> None:
 
 def _check_primary(config: Config, names: list[str]) -> None:
     primary = config.compare.primary
+    if primary.arm == "real":
+        raise UserError(
+            "compare.primary.arm is 'real', the baseline that every difference is to; name another arm"
+        )
     if primary.arm not in names:
         raise UserError(
             f"compare.primary.arm is {primary.arm!r}, which is not among compare.arms {names}: add it, "
@@ -198,19 +215,23 @@ def _check_primary(config: Config, names: list[str]) -> None:
     for group in primary.against:
         if primary.arm in group:
             raise UserError(f"compare.primary.against {group} holds {primary.arm!r}, the arm in question")
+        for name in group:
+            try:
+                find_arm(name)
+            except UserError as error:
+                raise UserError(f"compare.primary.against: {error}") from None
     if not rivals(config):
         raise UserError(
             f"compare.primary.against {primary.against} names none of the arms that run ({', '.join(names)})"
         )
-    own = default_map(config.data.kind) if config.data.kind in OWN_MAPS else None
-    known = config.data.categories or (own.categories if own else None)
-    if primary.measure not in SUMMARIES and known is not None:
-        renamed = (*known, *config.data.mapping.values())
-        if primary.measure not in renamed:
-            raise UserError(
-                f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category: "
-                f"{', '.join(dict.fromkeys(renamed))}"
-            )
+    data = config.data
+    known = categories_of(data, ()).categories if data.kind in OWN_MAPS else data.categories
+    unknown = primary.measure in TABLE_NAMES if known is None else primary.measure not in known
+    if primary.measure not in SUMMARIES and unknown:
+        told = "" if known is None else f": {', '.join(known)}"
+        raise UserError(
+            f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category{told}"
+        )
 
 
 def rivals(config: Config) -> list[list[str]]:

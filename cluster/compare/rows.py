@@ -10,7 +10,9 @@ from imitation.report.comparison import rival_name
 
 CHOSEN = "chosen"
 RIVAL = "rival "
-"""Begins the key of what a comparison of the primary endpoint is against; no row of the table has it."""
+"""Begins the keys of what the primary endpoint compares; no row of the table has it."""
+ASKED = f"{RIVAL}of all"
+"""The key of the arm in question."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,13 @@ def specs(done: Finished) -> list[Spec]:
 
 def chosen_key(arm: str) -> str:
     return f"{arm}, {CHOSEN}"
+
+
+def asked_spec(done: Finished) -> list[Spec]:
+    """The primary arm's detector chosen on stop, be it the baseline; none where it has finished nowhere."""
+    asked = done.plan.config.compare.primary.arm
+    own = {c: done.chosen(trial) for c in done.cells(asked) if (trial := done.trial(asked, c))}
+    return [Spec(ASKED, "", asked, None, own)] if own else []
 
 
 def rival_specs(done: Finished) -> list[Spec]:

@@ -56,7 +56,8 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     if in_job():
         check_lasting(config)
     plan = make_plan(config)
-    check_renderer(plan.config)
+    for trial in plan.trials[: len(plan.arms)]:  # each arm once: whether any has to render
+        check_renderer(plan.trial_config(trial, None))
     check_tracking(plan.config.tracking)
     patience.allow(plan.config.run.storage_patience_s)
     with RunLock(plan.folder):

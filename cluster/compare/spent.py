@@ -5,11 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from cluster.analysis import TWIN
 from cluster.arms import Arm
 from cluster.compare.finished import REAL, Finished, Picked
 from cluster.compare.rows import chosen_key
+from cluster.config import Config
+from imitation.policies import build_policy, looks_at_failures
 from imitation.report.comparison import ArmCost, Row
-from imitation.report.summary import Cycle, Summary
+from imitation.report.summary import Summary
 
 
 def seconds_to(done: Finished, picked: Picked, whole: bool) -> float:
@@ -18,7 +21,18 @@ def seconds_to(done: Finished, picked: Picked, whole: bool) -> float:
     if picked.trial.arm.name == REAL:
         own = ("train-main", "evaluate", "analyse")
         return sum(value for name, value in cycles[0].seconds.items() if name in own)
-    return sum(sum(c.seconds.values()) for c in (cycles if whole else cycles[: picked.cycle + 1]))
+    mines = looks(picked.trial.arm, done.plan.config)
+    return sum(
+        value
+        for c in (cycles if whole else cycles[: picked.cycle + 1])
+        for name, value in c.seconds.items()
+        if name != f"train-{TWIN}" and (mines or not name.startswith("train-fold-"))
+    )
+
+
+def looks(arm: Arm, config: Config) -> bool:
+    """Whether an arm needs the failures of the baseline, which every arm's folder has."""
+    return looks_at_failures(build_policy(config.policy.model_copy(update={"name": arm.policy})))
 
 
 def arm_costs(done: Finished, table: Sequence[Row], measure: str) -> list[ArmCost]:
@@ -30,7 +44,12 @@ def arm_costs(done: Finished, table: Sequence[Row], measure: str) -> list[ArmCos
         row = row or next((r for r in table if r.arm == arm.name), None)
         if arm.name == REAL or not cells or row is None:
             continue
-        spent = [_spent(done.summaries[trial.name], arm) for c in cells if (trial := done.trial(arm.name, c))]
+        mines = looks(arm, done.plan.config)
+        spent = [
+            _spent(done.summaries[trial.name], arm, mines)
+            for c in cells
+            if (trial := done.trial(arm.name, c))
+        ]
         gain = row.test[measure].gain if measure in row.test else None
         costs.append(
             ArmCost(
@@ -47,22 +66,18 @@ def arm_costs(done: Finished, table: Sequence[Row], measure: str) -> list[ArmCos
     return costs
 
 
-def _spent(summary: Summary, arm: Arm) -> dict[str, float]:
+def _spent(summary: Summary, arm: Arm, mines: bool) -> dict[str, float]:
     """Beyond `real`: later cycles, and for arms that mine the folds of the baseline."""
     spent = dict.fromkeys(("training", "rendering", "evaluating", "rest", "rendered"), 0.0)
     for cycle in summary.cycles:
         for name, seconds in cycle.seconds.items():
             shared = cycle.cycle == 0 and arm.shares_baseline
-            if shared and not (name.startswith("train-fold-") and _mines(cycle, summary)):
+            if shared and not (mines and name.startswith("train-fold-") and len(summary.cycles) > 1):
                 continue
             spent[_kind(name)] += seconds
         if cycle.simulated is not None:
             spent["rendered"] += cycle.simulated.rendered
     return spent
-
-
-def _mines(cycle: Cycle, summary: Summary) -> bool:
-    return cycle.mined is not None and len(summary.cycles) > 1
 
 
 def _kind(stage: str) -> str:

@@ -232,17 +232,18 @@ def rival_name(arms: list[str]) -> str:
     return arms[0] if len(arms) == 1 else f"the better on stop of {', '.join(arms)}"
 
 
-def answer(arm: str, verdicts: list[tuple[str, str]]) -> str:
-    """The conclusion from the verdict against each rival. Both must be beaten, so no correction is due
-    (an intersection-union test: Berger, Technometrics 24, 1982)."""
+def answer(arm: str, verdicts: list[tuple[str, str]], seeds: int = 0) -> str:
+    """The conclusion from the verdict against each rival, and a caveat where it is of one seed. Both must be
+    beaten, so no correction is due (an intersection-union test: Berger, Technometrics 24, 1982)."""
     if not verdicts:
         return f"No answer: what {arm} is to be compared with is not finished."
     beaten = [who for who, verdict in verdicts if verdict == BETTER]
     lost = [who for who, verdict in verdicts if verdict == WORSE]
+    once = " Of one seed: trained again it may come out otherwise." if seeds == 1 else ""
     if len(beaten) == len(verdicts):
-        return f"Yes: {arm} is better than {' and than '.join(beaten)}."
+        return f"Yes: {arm} is better than {' and than '.join(beaten)}.{once}"
     if lost:
-        return f"No: {arm} is worse than {' and than '.join(lost)}."
+        return f"No: {arm} is worse than {' and than '.join(lost)}.{once}"
     open_ones = " or from ".join(who for who, verdict in verdicts if verdict == NEITHER)
     said = f"Not shown: {arm} cannot be distinguished from {open_ones}"
     return said + (f", though it is better than {' and than '.join(beaten)}." if beaten else ".")

@@ -111,8 +111,9 @@ def _names(told: Comparison, split: str) -> list[str]:
 
 def notes(told: Comparison) -> Sequence[str]:
     """What the columns mean, for below a table."""
-    seeds = f"{len(told.seeds)} seeds" if len(told.seeds) > 1 else "one seed"
-    drawn = f"{told.clusters} {told.unit}" + (f" and {seeds}" if len(told.seeds) > 1 else "")
+    most = max((len(row.seeds) for row in told.rows if row.arm != "real"), default=len(told.seeds))
+    seeds = f"{most} seeds" if most > 1 else "one seed"
+    drawn = f"{told.clusters} {told.unit}" + (f" and {seeds}" if most > 1 else "")
     compute = (
         "Each detector has taken its cycle's number of steps more than the baseline, whatever the arm "
         "(warm start)."

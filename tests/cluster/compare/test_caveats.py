@@ -1,5 +1,7 @@
 """What the table says against itself."""
 
+from imitation.report.comparison_text import as_text
+
 from .toy import RESAMPLES, collected, finished, plan_of
 
 
@@ -8,4 +10,10 @@ def test_one_seed_is_warned_of(tmp_path, told):
     found = collected(plan, finished(plan))
     assert any(w.startswith("One seed:") for w in found.warnings)
     assert not any(w.startswith("One seed:") for w in told.warnings)
+    assert "bootstrap over 40 frames and 3 seeds" in "\n".join(as_text(told)).replace("\n  ", " ")
+    more = plan_of(tmp_path / "more", RESAMPLES, "compare.seeds=2")
+    without = [trial.name for trial in more.trials if trial.cell.seed and trial.arm.name != "real"]
+    partly = collected(more, finished(more, without=without))
+    assert any(w.startswith("One seed:") for w in partly.warnings), "of two planned one is there to compare"
+    assert "bootstrap over 40 frames," in "\n".join(as_text(partly)).replace("\n  ", " ")
     assert "stand-in" in found.warnings[0]

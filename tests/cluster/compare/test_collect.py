@@ -163,6 +163,18 @@ def test_a_fold_that_is_not_finished_is_left_out_for_all(tmp_path):
     assert any("Of the folds 0, 1 the figures are of 0." in w for w in found.warnings)
 
 
+def test_an_arm_beside_the_primary_endpoint_does_not_take_a_fold_from_it(tmp_path):
+    arms = "compare.arms=[real,sim,random,imitation,oversample]"
+    plan = fold_plan(tmp_path, "compare.seeds=1", arms)
+    found = collected(plan, finished(plan, QUALITY | {"sim": ([0.3], [0.3])}, without=["sim-seed0-fold1"]))
+    assert (found.frames, found.used_folds) == (60, [0, 1])
+    rows = {row.key: row for row in found.rows}
+    assert rows["imitation, chosen"].seeds == [0]
+    assert (rows["sim, cycle 0"].seeds, rows["sim, cycle 0"].test) == ([], {})
+    assert "not measured" in "\n".join(as_text(found))
+    assert render_comparison(found)
+
+
 def test_a_seed_counts_where_all_of_its_folds_are_there(tmp_path):
     plan = fold_plan(tmp_path, "compare.seeds=2")
     found = collected(plan, finished(plan, without=["imitation-seed1-fold1"]))

@@ -6,8 +6,7 @@ from cluster.cli import main
 from cluster.commands.comparison import command
 from imitation.report.comparison import write_comparison
 
-from .test_collect import RESAMPLES, collected
-from .toy import finished, plan_of
+from .toy import RESAMPLES, collected, finished, plan_of
 
 
 def test_a_dry_run_prints_what_it_would_cost_and_starts_nothing(tmp_path, capsys):
@@ -15,7 +14,7 @@ def test_a_dry_run_prints_what_it_would_cost_and_starts_nothing(tmp_path, capsys
     arms = "compare.arms=[real,longer,oversample,sim,random,imitation]"
     assert main([*words, arms, "train.warm_start=true"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("30 runs: real, longer, sim, imitation, oversample, random; seeds 0, 1, 2, 3, 4")
+    assert out.startswith("30 runs: real, imitation, longer, sim, oversample, random; seeds 0, 1, 2, 3, 4")
     assert "trainings" in out
     assert "rates assumed, not measured" in out
     assert not list(tmp_path.iterdir())

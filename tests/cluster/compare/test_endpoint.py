@@ -26,9 +26,23 @@ def test_of_equals_on_stop_real_counts(tmp_path):
     assert set(found.primary.against[1].chosen.values()) == {"real"}
 
 
+def test_an_arm_that_found_nothing_to_add_has_an_answer_all_the_same(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES)
+    alone = ([0.5], [0.5])
+    found = collected(plan, finished(plan, dict.fromkeys(QUALITY, alone)))
+    assert found.primary.answer.startswith("Not shown: imitation cannot be distinguished from random")
+    assert [against.gain.difference for against in found.primary.against] == [0, 0]
+
+
 def test_the_answers():
     assert answer("imitation", []).startswith("No answer")
     assert answer("imitation", [("random", BETTER), ("real", BETTER)]).startswith("Yes")
+    assert answer("imitation", [("random", BETTER), ("real", BETTER)], 3) == (
+        "Yes: imitation is better than random and than real."
+    )
+    assert answer("imitation", [("random", BETTER)], 1) == (
+        "Yes: imitation is better than random. Of one seed: trained again it may come out otherwise."
+    )
     assert answer("imitation", [("random", BETTER), ("real", NEITHER)]) == (
         "Not shown: imitation cannot be distinguished from real, though it is better than random."
     )

@@ -37,6 +37,18 @@ def test_a_warm_start_gives_every_arm_the_leaders_cycles(tmp_path):
     assert after == {"real": None, "imitation": None, "longer": "imitation-seed0", "sim": "imitation-seed0"}
     longer = next(trial for trial in plan.trials if trial.arm.name == "longer")
     assert plan.trial_config(longer, [5]).loop.cycles == 1
+    names = [trial.arm.name for trial in plan.trials]
+    assert names.index("imitation") < names.index("longer"), "what became of the leader is known by then"
+
+
+def test_what_is_asked_of_all_arms_does_not_make_the_baseline_one_of_sim(tmp_path):
+    options = ("policy.name=none", "loop.sim_only=true", "train.warm_start=true")
+    plan = plan_of(tmp_path, *options, "compare.arms=[real,sim,imitation]")
+    assert not plan.cell_config(plan.cells[0]).loop.sim_only
+    assert {t.arm.name: plan.trial_config(t, None).loop.sim_only for t in plan.trials} == {
+        "real": False, "sim": True, "imitation": False,
+    }  # fmt: skip
+    baseline_key(plan.cell_config(plan.cells[0]))
 
 
 def test_one_baseline_serves_all_arms_of_a_seed(tmp_path):
@@ -82,8 +94,16 @@ def test_seeds_are_counted_from_the_runs(tmp_path):
         (["compare.arms=[real,sim]"], "compare.primary.arm is 'imitation', which is not among"),
         (["compare.primary.against=[[imitation]]"], "the arm in question"),
         (["compare.primary.against=[[longer]]"], "names none of the arms that run"),
+        (["compare.primary.against=[[randm],[real]]"], "no arm 'randm'; the nearest is 'random'"),
+        (["compare.primary.arm=real"], "compare.primary.arm is 'real', the baseline"),
         (["compare.primary.measure=lorry"], "must be map50, map, or a category: car, truck"),
+        (
+            ["compare.primary.measure=car", "data.mapping={car: auto}"],
+            "must be map50, map, or a category: auto, truck",
+        ),
         (["aggregation.budgets=[9,9]"], "over the cap of 10 for 20 real ones"),
+        (["compare.arms=[real,imitation,'no_such_module:policy']"], "cannot be imported"),
+        (["mining.folds=21"], "mining.folds is 21, but there are 20 frames to train on"),
         (["loop.cycles=0"], "needs imitation cycles, but loop.cycles is 0"),
     ],
 )
@@ -126,6 +146,8 @@ def test_folds_of_a_dataset(tmp_path):
         (["compare.folds=16"], "cannot make 16 folds"),
         (["compare.folds=3", "data.categories=null"], "compare.folds needs data.categories"),
         (["compare.folds=3", "data.splits.folds=3"], "both set"),
+        (["compare.folds=3", "compare.primary.measure=mAP50"], "must be map50, map, or a category: car"),
+        (["data.categories=null", "compare.primary.measure=0-1 loss"], "must be map50, map, or a category"),
     ]:
         with pytest.raises(UserError, match=said):
             plan_of(tmp_path / "runs", *data, *options)
@@ -189,6 +211,10 @@ def test_hours_are_of_measured_stages_where_there_are_any(tmp_path):
 def test_the_plan_in_words_names_what_a_budget_may_cut(tmp_path):
     text = "\n".join(lines(estimate(plan_of(tmp_path, "compare.max_frames=3", "compare.max_hours=0.001"))))
     assert "compare.max_frames is 3, and all of it may take 20" in text
+    many = plan_of(tmp_path, "world.train=40000", "compare.max_frames=1234567", "compare.seeds=60")
+    assert "compare.max_frames is 1,234,567, and all of it may take 2,400,000:" in "\n".join(
+        lines(estimate(many))
+    )
     assert "compare.max_hours is 0.001" in text
     assert "20 frames to train on, 6 stop, 8 test" in text
 

@@ -1,12 +1,14 @@
 """A whole comparison by its command: killed for real half-way, continued, and counted."""
 
 import csv
+import io
 import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from imitation.report.comparison import read_comparison
@@ -105,3 +107,29 @@ def test_another_configuration_in_the_folder_is_refused(tmp_path):
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("imitate: ")
     assert "holds a comparison of another configuration" in line
+
+
+def test_what_an_arm_has_to_render_is_known_before_anything_runs(tmp_path, monkeypatch):
+    """The configuration itself renders nothing; its arm `sim` does."""
+    import sim_actors.opengl.preflight
+    from cluster.compare.run import compare
+    from cluster.config import load_defaults
+    from cluster.progress import Reporter
+    from imitation.datasets.parquet import write_frames
+    from imitation.images import encode_png
+    from imitation.records import Box, Frame, Object
+    from imitation.settings import UserError
+
+    monkeypatch.setattr(sim_actors.opengl.preflight, "problem", lambda: "no OpenGL here; install libegl1")
+    image = encode_png(np.zeros((40, 80, 3), dtype=np.uint8))
+    objects = (Object("car", Box(5, 5, 30, 30)),)
+    data = tmp_path / "all.parquet"
+    write_frames((Frame(f"{i:03d}", 80, 40, objects, image=image) for i in range(9)), str(data))
+    config = load_defaults([
+        f"run.storage={tmp_path / 'runs'}", "data.kind=parquet", f"data.root={data}", "loop.cycles=0",
+        "policy.name=none", "compare.arms=[real,sim]", "compare.primary.arm=sim",
+        "compare.primary.against=[[real]]",
+    ])  # fmt: skip
+    with pytest.raises(UserError, match="no OpenGL here"):
+        compare(config, Reporter(io.StringIO()), "imitate compare")
+    assert not (tmp_path / "runs").exists()
