@@ -7,9 +7,11 @@ this process or in actors of a cluster.
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
@@ -129,6 +131,24 @@ class Clock:
     @property
     def seconds(self) -> float:
         return float(self._before + self._now() - self._start)
+
+    @contextmanager
+    def kept(self, every_s: float = 30.0) -> Iterator[None]:
+        """Saves it every so often and at the end: what is killed has used its hours up to then."""
+        ended = threading.Event()
+
+        def keep() -> None:
+            while not ended.wait(every_s):
+                self.save()
+
+        keeper = threading.Thread(target=keep, name="comparison-clock", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+            self.save()
 
     def save(self) -> None:
         storage.write_json(self._uri, {"seconds": round(self.seconds, 3)})
@@ -264,7 +284,8 @@ class _Execution:
         """Synthetic frames that a trial has rendered, or, before it has ended, may render."""
         if self.states[trial.name].status == "finished":
             return sum(rendered(self.plan.workspace(trial)))
-        if self.states[trial.name].status == "not started" and trial.name not in self.running:
+        begun = storage.exists(self.plan.workspace(trial).path("config.yaml"))
+        if not begun and trial.name not in self.running:
             return 0
         return self._planned(trial)
 

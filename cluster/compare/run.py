@@ -21,7 +21,7 @@ import yaml
 from cluster.baseline import DONE, FOLDER, baseline_key
 from cluster.compare.collect import collect
 from cluster.compare.cost import estimate, lines
-from cluster.compare.execute import Clock, InProcess, Runner, State, execute, read_state
+from cluster.compare.execute import Clock, InProcess, Runner, State, execute, read_state, reason
 from cluster.compare.finished import Finished, Picked, detector_name
 from cluster.compare.gallery import fixed_failures
 from cluster.compare.plan import Cell, Plan, make_plan
@@ -112,10 +112,8 @@ def _run(plan: Plan, reporter: Reporter, clock: Clock) -> dict[str, State]:
 
                 reporter.say(f"{at_once} runs at a time")
                 runner = held.enter_context(Actors(at_once, reporter))
-        try:
-            return execute(plan, runner, reporter, clock)
-        finally:
-            clock.save()
+        held.enter_context(clock.kept())
+        return execute(plan, runner, reporter, clock)
 
 
 def _room(config: Config) -> int:
@@ -139,8 +137,8 @@ def write_all(
     if done.summaries:
         try:
             synthetic = _synthetic(plan, done, reporter)
-        except UserError as error:
-            reporter.say(f"no synthetic test set: {error}")
+        except Exception as error:  # hours of finished runs are not lost for it; the next call tries again
+            reporter.say(f"no synthetic test set: {reason(error)}")
     reporter.say("computing the table")
     told = collect(
         plan,

@@ -39,7 +39,13 @@ def build_policy(settings: PolicySettings) -> Policy:
         factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(f"policy.name is {settings.name!r}, which cannot be imported: {error}") from error
-    policy: Policy = factory(settings)
+    try:
+        policy: Policy = factory(settings)
+    except TypeError as error:
+        raise UserError(
+            f"policy.name is {settings.name!r}, which makes no policy of its settings: {error}. It must be "
+            "a class or function that takes one argument, the section `policy`"
+        ) from error
     if not isinstance(getattr(policy, "name", None), str) or not callable(getattr(policy, "request", None)):
         raise UserError(
             f"policy.name is {settings.name!r}, which gave {type(policy).__name__}: a policy has a `name` "

@@ -41,23 +41,27 @@ def main_table(told: Comparison) -> Table:
         heading=(),
         groups=(("", 1), ("trained on, mean", 4), (f"real test, {measure}", 2), ("minus real", 3)),
         columns=("", "real", "added", "steps", "of", measure, "95 %", "points", "95 %", "verdict"),
-        rows=tuple(_main(row, measure) for row in told.rows),
+        rows=tuple(_main(told, row, measure) for row in told.rows),
         best=-1,
         notes=(),
     )
 
 
-def _main(row: Row, measure: str) -> tuple[str, ...]:
+def _main(told: Comparison, row: Row, measure: str) -> tuple[str, ...]:
     cell = row.test.get(measure)
     added = row.synthetic_frames + row.repeated_frames
     return (
-        row.label,
+        row.label if len(row.seeds) in (0, len(told.seeds)) else f"{row.label} ({_seeds(len(row.seeds))})",
         f"{row.real_frames:.0f}",
         f"{added:.0f}",
         f"{row.steps:.0f}",
         f"{row.candidates:.0f}",
         *(("", "", "", "", "not measured") if cell is None else _value_and_gain(cell)),
     )
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seeds" if count > 1 else "one seed"
 
 
 def _value_and_gain(cell: Cell) -> tuple[str, ...]:
@@ -112,7 +116,7 @@ def _names(told: Comparison, split: str) -> list[str]:
 def notes(told: Comparison) -> Sequence[str]:
     """What the columns mean, for below a table."""
     most = max((len(row.seeds) for row in told.rows if row.arm != "real"), default=len(told.seeds))
-    seeds = f"{most} seeds" if most > 1 else "one seed"
+    seeds = _seeds(most)
     drawn = f"{told.clusters} {told.unit}" + (f" and {seeds}" if most > 1 else "")
     compute = (
         "Each detector has taken its cycle's number of steps more than the baseline, whatever the arm "
@@ -125,7 +129,7 @@ def notes(told: Comparison) -> Sequence[str]:
         f"paired by seed and frame. 95 % intervals: bootstrap over {drawn}, {told.resamples} resamples.",
         f"{compute} 'of': the detectors among which stop ({told.metric}) chose; 1 is no choice. Frames, "
         "steps and "
-        "seconds are means over runs; added are synthetic or repeated frames.",
+        "seconds are means over finished runs; added are synthetic or repeated frames.",
         "All but the primary endpoint is exploratory: a verdict there stands only where Holm's "
         "correction over "
         f"all {told.explored} differences leaves p < 0.05; intervals are not corrected.",

@@ -17,3 +17,11 @@ def test_one_seed_is_warned_of(tmp_path, told):
     assert any(w.startswith("One seed:") for w in partly.warnings), "of two planned one is there to compare"
     assert "bootstrap over 40 frames," in "\n".join(as_text(partly)).replace("\n  ", " ")
     assert "stand-in" in found.warnings[0]
+
+
+def test_a_row_of_fewer_seeds_says_so(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES, "compare.seeds=3")
+    partly = collected(plan, finished(plan, without=["oversample-seed2"]))
+    lines = "\n".join(as_text(partly)).splitlines()
+    assert any("(2 seeds)" in line for line in lines), lines
+    assert not any("(3 seeds)" in line for line in lines)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import time
+from pathlib import Path
 
 import pytest
 
@@ -158,6 +160,28 @@ def test_a_budget_of_hours_stops_and_a_larger_one_goes_on(tmp_path):
     assert nothing.jobs == []
     states, _ = carried_out(plan_of(tmp_path, "compare.max_hours=9"), Toy(), Clock(plan.folder, Ticks()))
     assert set(statuses(states).values()) == {"finished"}
+
+
+def test_hours_count_up_to_a_kill(tmp_path):
+    plan, ticks = plan_of(tmp_path), Ticks()
+    told = Path(plan.folder, "clock.json")
+    with Clock(plan.folder, ticks).kept(every_s=0.01):
+        ticks.now += 3600
+        while not told.exists() or json.loads(told.read_text())["seconds"] < 3600:
+            time.sleep(0.01)
+        assert Clock(plan.folder, Ticks()).seconds == 3600, "what another driver finds, were this one killed"
+
+
+def test_an_arm_that_failed_before_it_began_has_used_no_frames(tmp_path):
+    def broken(job):
+        if job.uri is None and "seed0" in job.name:
+            return UserError("broken data")
+        return None
+
+    plan = plan_of(tmp_path, "compare.seeds=2", "compare.max_frames=25")
+    states, _ = carried_out(plan, Toy(behave=broken))
+    assert states["imitation-seed0"].status == "failed"
+    assert states["imitation-seed1"].status == states["random-seed1"].status == "finished"
 
 
 def test_in_this_process_an_error_is_kept_and_ctrl_c_passes(tmp_path):

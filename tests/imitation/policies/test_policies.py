@@ -117,6 +117,8 @@ def test_unknown_policies_are_refused_by_name():
         build_policy(PolicySettings(name="imitaton"))
     with pytest.raises(UserError, match="cannot be imported"):
         build_policy(PolicySettings(name="no.such:Thing"))
+    with pytest.raises(UserError, match=r"makes no policy of its settings: .*takes one argument"):
+        build_policy(PolicySettings(name="os:getcwd"))
 
 
 def test_a_users_own_policy_is_taken_by_import_path():
