@@ -64,7 +64,9 @@ def command(config: str, options: Sequence[str]) -> str:
             kept.append(f"data.root={value.rstrip('/').rpartition('/')[2].upper()}")
         elif key != "run.storage":
             kept.append(option)
-    return shlex.join(["imitate", "compare", Path(config).name, *kept])
+    path = Path(config)
+    named = path.name if path.is_absolute() or ".." in path.parts else config
+    return shlex.join(["imitate", "compare", named, *kept])
 
 
 def _record(args: argparse.Namespace) -> None:

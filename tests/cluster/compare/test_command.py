@@ -46,6 +46,8 @@ def test_the_command_in_a_record_names_no_place_of_this_machine():
     assert command("/home/me/ray_config.yaml", options) == (
         "imitate compare ray_config.yaml data.root=KITTI101 'compare.arms=[real,sim]'"
     )
+    assert command("../mine/my.yaml", []) == "imitate compare my.yaml"
+    assert command("docs/records/world.yaml", []) == "imitate compare docs/records/world.yaml"
 
 
 def test_a_record_is_written_from_folders(tmp_path, capsys):
