@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cluster.meanwhile import meanwhile
+
 if TYPE_CHECKING:
     from cluster.backlog import PoolCounts
     from cluster.pool import SimulatorPool
@@ -99,20 +101,10 @@ class Telemetry:
         """Counts what the pool does meanwhile, from a look at its counts every two seconds: a scene that
         hangs shows before its stage ends, and the pool knows nothing of it."""
         watcher = _PoolWatcher(self, pool, stage)
-        ended = threading.Event()
-
-        def watch() -> None:
-            while not ended.wait(SAMPLE_S):
-                watcher.look()
-
-        thread = threading.Thread(target=watch, name="pool-telemetry", daemon=True)
-        thread.start()
         try:
-            yield
+            with meanwhile(watcher.look, SAMPLE_S, "pool-telemetry"):
+                yield
         finally:
-            ended.set()
-            thread.join()
-            watcher.look()
             self.set("simulators", 0, stage)
 
 

@@ -7,7 +7,6 @@ this process or in actors of a cluster.
 
 from __future__ import annotations
 
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from cluster.arms import spent
 from cluster.compare.cost import planned_frames
 from cluster.compare.plan import LEADER, Cell, Plan, Trial
 from cluster.config import parse
+from cluster.meanwhile import meanwhile
 from cluster.progress import Reporter
 from cluster.workspace import Workspace
 from imitation import storage
@@ -135,20 +135,8 @@ class Clock:
     @contextmanager
     def kept(self, every_s: float = 30.0) -> Iterator[None]:
         """Saves it every so often and at the end: what is killed has used its hours up to then."""
-        ended = threading.Event()
-
-        def keep() -> None:
-            while not ended.wait(every_s):
-                self.save()
-
-        keeper = threading.Thread(target=keep, name="comparison-clock", daemon=True)
-        keeper.start()
-        try:
+        with meanwhile(self.save, every_s, "comparison-clock"):
             yield
-        finally:
-            ended.set()
-            keeper.join()
-            self.save()
 
     def save(self) -> None:
         storage.write_json(self._uri, {"seconds": round(self.seconds, 3)})
