@@ -70,6 +70,14 @@ def work_seconds(stage: str, result: Mapping[str, Any]) -> float:
     return min(float(known or 0.0), float(result["seconds"]))
 
 
+def time_uri(workspace: Workspace, folder: str) -> str:
+    """Where the time of the cycle in `folder` is kept: beside it where it is of the base, which others read
+    too and which may have trained more than this run needs."""
+    if workspace.borrows(folder):
+        return storage.join(workspace.uri, f"{folder}-{FILE}")
+    return workspace.path(folder, FILE)
+
+
 class CycleClock:
     """Adds up a run's cycles. A stage that an earlier driver committed counts with the time it took then;
     what a killed driver did not commit counts nowhere."""
@@ -95,7 +103,7 @@ class CycleClock:
         now = self._clock()
         told = CycleTime(wall=self._earlier + now - self._since, **self._work)
         self._since, self._earlier, self._work = now, 0.0, dict.fromkeys(PARTS, 0.0)
-        uri = self._workspace.path(folder, FILE)
+        uri = time_uri(self._workspace, folder)
         if storage.exists(uri):
             known = storage.read_json(uri)
             return CycleTime(**{name: known[name] for name in ("wall", *PARTS)})

@@ -12,7 +12,7 @@ from cluster.analysis import MAIN, TWIN
 from cluster.arms import arm_label
 from cluster.config import Config
 from cluster.cycles import Evaluation, cycle_folder, twin_seed
-from cluster.overhead import FILE as TIME
+from cluster.overhead import time_uri
 from cluster.prepare import RealData
 from cluster.simulate import REJECTED
 from cluster.workspace import Workspace
@@ -119,7 +119,7 @@ def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -
         steps=trained["steps"],
         images_seen=trained["images_seen"],
         seconds={name: stage["seconds"] for name, stage in stages.items()},
-        time=_time(workspace.path(folder, TIME)),
+        time=_time(time_uri(workspace, folder)),
         mined=stages["evaluate"].get("mined"),
         simulated=simulated,
         **{name: stages["analyse"][name] for name in ANALYSED},

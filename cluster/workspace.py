@@ -94,6 +94,10 @@ class Workspace:
         home = self.base if self._shared("/".join(parts)) else None
         return storage.join(home or self.uri, *parts)
 
+    def borrows(self, path: str) -> bool:
+        """Whether it lies in the base, which others read too."""
+        return self.base is not None and self._shared(path)
+
     @staticmethod
     def _shared(path: str) -> bool:
         return path.split("/", 1)[0] in SHARED
@@ -156,7 +160,7 @@ class Workspace:
         path = self.path(folder, f"stage-{leaf}.json") if folder else self.path(f"stage-{leaf}.json")
         if storage.exists(path):
             return storage.read_json(path) | {"reused": True}
-        if self.base is not None and self._shared(name):
+        if self.borrows(name):
             raise UserError(f"{self.base}: its stage {name!r} is not finished; finish that baseline first")
         start = time.monotonic()
         result = work()

@@ -64,6 +64,21 @@ def test_a_finished_cycle_keeps_its_time(tmp_path):
     assert again == first
 
 
+def test_a_cycle_of_a_base_is_what_this_run_needs_of_it_and_leaves_nothing_there(tmp_path):
+    base = tmp_path / "base"
+    for needed in (("train-main", "evaluate"), ("train-main", "train-fold-0", "evaluate")):
+        workspace = Workspace(str(tmp_path / f"run-{len(needed)}"), str(base))
+        expected = CycleTime(1.0 + 10.0 * len(needed), 8.0 * (len(needed) - 1), 0.0, 8.0, 0.0)
+        for pause in (1.0, 2.0):  # the second driver finds what the first has committed
+            time = Clock()
+            clock = CycleClock(workspace, time)
+            for name in needed:
+                clock.stage(name, {"seconds": 10.0, "work_seconds": 8.0, "busy_seconds": 8.0, "reused": True})
+            time.now += pause
+            assert clock.cycle("cycle-000") == expected
+    assert not base.exists()
+
+
 def test_the_second_cycle_starts_where_the_first_ends(tmp_path):
     time = Clock()
     clock = CycleClock(Workspace(str(tmp_path)), time)
