@@ -92,7 +92,7 @@ class RunLock:
         if self._leased:
             try:
                 self._take()
-            except BaseException:
+            except BaseException:  # Ctrl-C too must leave no lock behind
                 self._release()
                 self._unlock_file()
                 raise

@@ -228,7 +228,7 @@ def export(
         splits = [split for split, frames in survey.frames.items() if frames]
         report.frames = dict.fromkeys(splits, 0)
         _WRITERS[layout](work, splits)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no half of an export
         _empty(out)
         raise
     return report

@@ -239,7 +239,7 @@ class PatientReader(io.RawIOBase):
                 self._file = self._opener()
             try:
                 return act(self._file)
-            except Exception:
+            except Exception:  # whatever it was, the next try opens anew
                 self._drop()
                 raise
 
@@ -299,7 +299,7 @@ class PatientWriter(io.RawIOBase):
                 file.write(self._pending)
             file.flush()
             os.fsync(file.fileno())
-        except BaseException:
+        except BaseException:  # after any error, and Ctrl-C, the file is not to be trusted
             self._drop()
             raise
         self.kept += len(self._pending)

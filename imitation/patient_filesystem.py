@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pyarrow as pa
@@ -66,7 +67,7 @@ class _PatientHandler(pafs.FileSystemHandler):
     open_input_stream = open_input_file
 
     def _read_only(self, *args: Any, **options: Any) -> Any:
-        raise NotImplementedError("a patient file system is for reading")
+        raise io.UnsupportedOperation("a patient file system is for reading")
 
     create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = delete_file = _read_only
     move = copy_file = open_output_stream = open_append_stream = _read_only

@@ -450,7 +450,7 @@ def _local_atomic(uri: str, path: str) -> Iterator[IO[bytes]]:
             yield cast(IO[bytes], sink)
             sink.settle()
         _patiently("write", uri, _Rename(temporary, path, sink.kept))
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no temporary file
         with suppress(OSError):
             os.unlink(temporary)
         raise

@@ -116,7 +116,7 @@ class SimulatorHost:
             encode_frame(Frame("warm-up", 1, 1, image=b"-"))
         except UserError as error:
             return replace(self.ping(), error=str(error), user_error=True)
-        except Exception:
+        except Exception:  # a user's simulator may raise anything; the pool is told
             return replace(self.ping(), error=traceback.format_exc())
         return self.ping()
 
@@ -133,7 +133,7 @@ class SimulatorHost:
                 payload = encode_frame(_finished(simulator.render(job.scene), job, simulator))
         except UserError as problem:
             error = str(problem)
-        except Exception:
+        except Exception:  # a user's simulator may raise anything; the pool is told
             error = traceback.format_exc()
         return Answer(
             job.scene.scene_id,

@@ -17,9 +17,8 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
     compared = [len(m.seeds) for key, m in test.measured.items() if key != REAL and not key.startswith(RIVAL)]
     if max(compared, default=len(plan.seeds)) == 1:  # of those planned, or of those that are finished
         said = (
-            "One seed: the intervals hold the choice of test frames alone. Trained again from another "
-            "seed every "
-            "detector would differ, and that is in none of them."
+            "One seed: the intervals hold the choice of test frames alone. Trained again from another seed "
+            "every detector would differ, and that is in none of them."
         )
         churn = [
             abs(other - first)
@@ -47,14 +46,13 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
     if plan.config.compare.use_folds is not None:
         warnings.append(
             f"Test frames are those of folds {', '.join(map(str, plan.folds))} of "
-            f"{plan.config.compare.folds} "
-            "alone. Settings that were chosen on a fold must be reported on others."
+            f"{plan.config.compare.folds} alone. Settings that were chosen on a fold must be reported on "
+            "others."
         )
     if len(plan.folds) > 1:
         warnings.append(
-            "Detectors of different folds share most of their training frames: intervals do not know "
-            "that, and "
-            "are rather too narrow."
+            "Detectors of different folds share most of their training frames: intervals do not know that, "
+            "and are rather too narrow."
         )
     if test.bench is not None and test.bench.resampling.unit == "frames" and plan.config.data.kind != "world":
         warnings.append(

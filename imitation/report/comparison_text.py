@@ -128,11 +128,9 @@ def notes(told: Comparison) -> Sequence[str]:
         f"AP in points; {told.frames} real test frames with {told.objects} objects, {seeds}; differences are "
         f"paired by seed and frame. 95 % intervals: bootstrap over {drawn}, {told.resamples} resamples.",
         f"{compute} 'of': the detectors among which stop ({told.metric}) chose; 1 is no choice. Frames, "
-        "steps and "
-        "seconds are means over finished runs; added are synthetic or repeated frames.",
-        "All but the primary endpoint is exploratory: a verdict there stands only where Holm's "
-        "correction over "
-        f"all {told.explored} differences leaves p < 0.05; intervals are not corrected.",
+        "steps and seconds are means over finished runs; added are synthetic or repeated frames.",
+        "All but the primary endpoint is exploratory: a verdict there stands only where Holm's correction "
+        f"over all {told.explored} differences leaves p < 0.05; intervals are not corrected.",
     ]
     if told.synthetic_frames:
         found.append(
