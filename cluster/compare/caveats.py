@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cluster.compare.finished import REAL, Finished
 from cluster.compare.measuring import PooledFolds
 from cluster.compare.rows import RIVAL
@@ -62,3 +65,12 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
     if 0 < len(test.frames) < 100:
         warnings.append(f"{len(test.frames)} test frames are few: only large differences can be seen.")
     return warnings
+
+
+def versions(told: Mapping[str, Any]) -> list[str]:
+    """What is to be said of a comparison (its `run.json`) that more than one version of the code computed."""
+    later = told.get("later_commits", [])
+    if not later:
+        return []
+    names = ", ".join(commit or "unknown" for commit in later)
+    return [f"Begun at commit {told['commit'] or 'unknown'}, continued at {names}: rows may be of either."]

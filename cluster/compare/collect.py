@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cluster.compare.caveats import caveats
+from cluster.compare.caveats import caveats, versions
 from cluster.compare.endpoint import primary_endpoint
 from cluster.compare.execute import State
 from cluster.compare.finished import REAL, Finished, Picked, detector_name
@@ -54,7 +54,7 @@ def collect(
         f"slice|{s.attribute}|{s.value}": s.difference for s in slices if s.difference.p is not None
     }
     verdicts = explored(family, [name for name in family if name.endswith(f"|{LOSS}")])
-    primary = primary_endpoint(config, test, rivals)
+    primary = primary_endpoint(plan, len(done.folds), test, rivals)
     table = [_row(done, row, test, gains, verdicts, free) for row in rows]
     objects = 0 if test.bench is None else test.bench.objects(LOSS)
     return Comparison(
@@ -118,7 +118,7 @@ def collect(
             )
             for t in plan.trials
         ],
-        warnings=caveats(done, test),
+        warnings=[*caveats(done, test), *versions(told)],
     )
 
 
@@ -145,9 +145,12 @@ def _row(
     verdicts: Mapping[str, str],
     free: MeanOfFolds | None,
 ) -> Row:
-    cycles = [done.summaries[p.trial.name].cycles[p.cycle] for p in row.picks.values()]
     measured = test.measured.get(row.key)
     seeds = [] if measured is None else list(measured.seeds)
+    # its counts are those of the detectors that were scored, where any were
+    scored = [p for cell, p in row.picks.items() if cell.seed in seeds and cell.fold in done.folds]
+    picks = scored or list(row.picks.values())
+    cycles = [done.summaries[p.trial.name].cycles[p.cycle] for p in picks]
     synthetic = _cells(row, "synthetic", free, gains, verdicts)
     if synthetic and free is not None and list(free.measured[row.key].seeds) != seeds:
         synthetic = {}
@@ -167,9 +170,9 @@ def _row(
         steps=mean([c.steps for c in cycles]),
         images_seen=mean([c.images_seen for c in cycles]),
         candidates=mean([
-            len(done.summaries[p.trial.name].cycles) if row.cycle is None else 1 for p in row.picks.values()
+            len(done.summaries[p.trial.name].cycles) if row.cycle is None else 1 for p in picks
         ]),
-        seconds=mean([seconds_to(done, p, whole=row.cycle is None) for p in row.picks.values()]),
+        seconds=mean([seconds_to(done, p, whole=row.cycle is None) for p in picks]),
         test=_cells(row, "test", test, gains, verdicts),
         synthetic=synthetic,
     )  # fmt: skip

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cluster.compare.measuring import PooledFolds, value_of
-from cluster.compare.plan import rivals
+from cluster.compare.plan import Plan, rivals
 from cluster.compare.rows import ASKED, Spec
-from cluster.config import Config
 from imitation.report.comparison import Against, Gain, Primary, answer, rival_name
 
 MEASURE_NAMES = {"map50": "mAP50", "map": "mAP"}
 
 
-def primary_endpoint(config: Config, test: PooledFolds, opponents: Sequence[Spec]) -> Primary:
-    """What the comparison was made to find out; `opponents` stand for its rivals (`rival_specs`)."""
+def primary_endpoint(plan: Plan, folds: int, test: PooledFolds, opponents: Sequence[Spec]) -> Primary:
+    """What the comparison was made to find out; `opponents` stand for its rivals (`rival_specs`), and
+    `folds` is how many of the planned ones `test` is of."""
+    config = plan.config
     wanted = config.compare.primary
     measure = MEASURE_NAMES.get(wanted.measure, wanted.measure)
     key = ASKED
@@ -37,7 +38,8 @@ def primary_endpoint(config: Config, test: PooledFolds, opponents: Sequence[Spec
         )
     verdicts: list[tuple[str, str]] = [(rival_name(a.arms), a.gain.verdict) for a in against]
     seeds = min((a.gain.seeds for a in against), default=0)
-    said = answer(wanted.arm, verdicts if len(against) == len(groups) else [], seeds)
+    cells = (seeds * folds, len(plan.cells))
+    said = answer(wanted.arm, verdicts if len(against) == len(groups) else [], seeds, cells)
     return Primary(
         arm=wanted.arm,
         measure=measure,

@@ -12,22 +12,19 @@ from dataclasses import dataclass
 
 from cluster.arms import Arm, arm_config, check_arms, find_arm
 from cluster.category_map import categories_of
-from cluster.config import Config, parse
+from cluster.config import Config, DataSettings, parse
 from cluster.places import absolute_places
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import check_budgets
 from imitation.categories import OWN_MAPS
 from imitation.policies import build_policy
-from imitation.seeds import SUMMARY as MEASURES
 from imitation.settings import UserError
 
 TRIALS = "trials"
 LEADER = "imitation"
 """The arm whose frames and cycles the others match."""
 SUMMARIES = ("map50", "map")
-TABLE_NAMES = frozenset(MEASURES)
-"""What the table calls its measures of all categories: no category is meant by these."""
 
 
 @dataclass(frozen=True, order=True)
@@ -224,14 +221,20 @@ def _check_primary(config: Config, names: list[str]) -> None:
         raise UserError(
             f"compare.primary.against {primary.against} names none of the arms that run ({', '.join(names)})"
         )
-    data = config.data
-    known = categories_of(data, ()).categories if data.kind in OWN_MAPS else data.categories
-    unknown = primary.measure in TABLE_NAMES if known is None else primary.measure not in known
-    if primary.measure not in SUMMARIES and unknown:
-        told = "" if known is None else f": {', '.join(known)}"
+    if primary.measure not in SUMMARIES and primary.measure not in (known := _categories(config.data)):
         raise UserError(
-            f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category{told}"
+            f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category: "
+            f"{', '.join(known)}"
         )
+
+
+def _categories(data: DataSettings) -> tuple[str, ...]:
+    """The detector's categories; of data without a map of its own they are read off the training frames."""
+    if data.kind in OWN_MAPS:
+        return categories_of(data, ()).categories
+    if data.categories is not None:
+        return tuple(data.categories)
+    return categories_of(data, data.open().frames("train", lambda problem: None)).categories
 
 
 def rivals(config: Config) -> list[list[str]]:

@@ -97,7 +97,16 @@ def open_folder(plan: Plan) -> bool:
             f"{folder} holds a comparison of another configuration ({'; '.join(changes[:8])}). Give the "
             "new one another compare.name, or the old settings to continue the old one."
         )
+    _note_version(storage.join(folder, "run.json"))
     return True
+
+
+def _note_version(uri: str) -> None:
+    """Adds the commit of the code that goes on, where it is not the one that began."""
+    told, now = storage.read_json(uri), environment()["commit"]
+    later = told.get("later_commits", [])
+    if now not in (told["commit"], *later):
+        storage.write_json(uri, told | {"later_commits": [*later, now]})
 
 
 def _run(plan: Plan, reporter: Reporter, clock: Clock) -> dict[str, State]:

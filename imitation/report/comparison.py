@@ -232,11 +232,19 @@ def rival_name(arms: list[str]) -> str:
     return arms[0] if len(arms) == 1 else f"the better on stop of {', '.join(arms)}"
 
 
-def answer(arm: str, verdicts: list[tuple[str, str]], seeds: int = 0) -> str:
+def answer(arm: str, verdicts: list[tuple[str, str]], seeds: int = 0, cells: tuple[int, int] = (1, 1)) -> str:
     """The conclusion from the verdict against each rival, and a caveat where it is of one seed. Both must be
-    beaten, so no correction is due (an intersection-union test: Berger, Technometrics 24, 1982)."""
+    beaten, so no correction is due (an intersection-union test: Berger, Technometrics 24, 1982). `cells`: of
+    how many of the planned seeds and folds it is; of fewer it is provisional, as who looks early and stops
+    when the verdict pleases finds gains where there are none."""
     if not verdicts:
         return f"No answer: what {arm} is to be compared with is not finished."
+    done, planned = cells
+    early = f"Provisional ({done} of {planned} seeds and folds). " if done < planned else ""
+    return early + _conclusion(arm, verdicts, seeds)
+
+
+def _conclusion(arm: str, verdicts: list[tuple[str, str]], seeds: int) -> str:
     beaten = [who for who, verdict in verdicts if verdict == BETTER]
     lost = [who for who, verdict in verdicts if verdict == WORSE]
     once = " Of one seed: trained again it may come out otherwise." if seeds == 1 else ""

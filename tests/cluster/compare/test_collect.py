@@ -13,6 +13,7 @@ from cluster.compare.finished import Finished, detector_name
 from cluster.compare.plan import Plan, make_plan
 from cluster.compare.rows import specs
 from cluster.config import load_defaults
+from cluster.summary import SUMMARY
 from imitation.datasets.parquet import write_frames
 from imitation.evaluations import read_detections, write_detections
 from imitation.images import encode_png
@@ -23,6 +24,7 @@ from imitation.report.comparison import flat_rows, read_comparison, write_compar
 from imitation.report.comparison_html import render_comparison
 from imitation.report.comparison_record import as_markdown
 from imitation.report.comparison_text import as_text
+from imitation.report.summary import read_summary, write_summary
 from imitation.settings import UserError
 
 from ...imitation.metrics.driving import evaluated
@@ -181,6 +183,24 @@ def test_a_seed_counts_where_all_of_its_folds_are_there(tmp_path):
     rows = {row.key: row.seeds for row in found.rows}
     assert (rows["real"], rows["imitation, chosen"]) == ([0, 1], [0])
     assert found.used_folds == [0, 1]
+
+
+def test_a_rows_counts_are_of_the_detectors_that_were_scored(tmp_path):
+    plan = fold_plan(tmp_path, "compare.seeds=2")
+    states = finished(plan, without=["imitation-seed1-fold1"])
+    whole = collected(plan, finished(plan)).row("imitation, cycle 1")
+    unscored = next(t for t in plan.trials if t.name == "imitation-seed1-fold0")
+    uri = plan.workspace(unscored).path(SUMMARY)
+    summary = read_summary(uri)
+    longer = [
+        c.model_copy(update={"steps": 10 * c.steps, "images_seen": 10 * c.images_seen})
+        for c in summary.cycles
+    ]
+    write_summary(summary.model_copy(update={"cycles": longer}), uri)
+    row = collected(plan, states).row("imitation, cycle 1")
+    assert row is not None
+    assert whole is not None
+    assert (row.seeds, row.steps, row.images_seen) == ([0], whole.steps, whole.images_seen)
 
 
 # -- the synthetic test set

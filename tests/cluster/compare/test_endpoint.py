@@ -47,3 +47,12 @@ def test_the_answers():
         "Not shown: imitation cannot be distinguished from real, though it is better than random."
     )
     assert answer("imitation", [("random", BETTER), ("real", WORSE)]) == "No: imitation is worse than real."
+    assert answer("imitation", [("random", BETTER)], 2, (4, 6)) == (
+        "Provisional (4 of 6 seeds and folds). Yes: imitation is better than random."
+    )
+
+
+def test_an_answer_of_part_of_the_seeds_is_provisional(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES, "compare.seeds=2")
+    states = finished(plan, without=["imitation-seed1"])
+    assert collected(plan, states).primary.answer.startswith("Provisional (1 of 2 seeds and folds). Yes")

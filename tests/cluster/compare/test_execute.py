@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cluster.compare.caveats import versions
 from cluster.compare.execute import Clock, InProcess, State, execute, read_state
 from cluster.compare.plan import Plan
 from cluster.compare.run import open_folder
 from cluster.progress import Reporter
+from imitation import storage
 from imitation.settings import UserError
 
 from .toy import OUT_OF_TIME, Ticks, Toy, plan_of
@@ -214,3 +216,18 @@ def test_a_folder_belongs_to_one_comparison_but_budgets_may_grow(tmp_path):
         with pytest.raises(UserError, match="another configuration") as told:
             open_folder(plan_of(tmp_path, option))
         assert said in str(told.value)
+
+
+def test_other_versions_of_the_code_that_went_on_are_named(tmp_path, monkeypatch):
+    plan = plan_of(tmp_path)
+
+    def opened_by(commit: str | None) -> dict[str, object]:
+        monkeypatch.setattr("cluster.compare.run.environment", lambda: {"commit": commit})
+        open_folder(plan)
+        return storage.read_json(storage.join(plan.folder, "run.json"))
+
+    assert versions(opened_by("a1")) == versions(opened_by("a1")) == []
+    opened_by("b2")
+    opened_by("a1")
+    assert versions(opened_by("b2")) == ["Begun at commit a1, continued at b2: rows may be of either."]
+    assert "continued at b2, unknown:" in versions(opened_by(None))[0]
