@@ -172,7 +172,7 @@ def patient_lock(uri: str, reporter: Reporter) -> Iterator[RunLock]:
 
 
 def _compute(config: Config, base: Workspace, reporter: Reporter) -> None:
-    from cluster.run import loop
+    from cluster.looping import loop
     from cluster.watch import Watch
 
     reporter.say(f"computing the baseline {base.uri}")

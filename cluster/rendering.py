@@ -28,7 +28,7 @@ from sim_actors.staging import Target, asset_names, stageable_names
 
 @dataclass(frozen=True)
 class Rendering:
-    """Renders for one run; `catalog`: what its simulator can stage (`cluster.run.catalog`)."""
+    """Renders for one run; `catalog`: what its simulator can stage (`cluster.looping.catalog`)."""
 
     config: Config
     workspace: Workspace

@@ -11,29 +11,25 @@ from cluster.baseline import check_base
 from cluster.config import Config
 from cluster.cycles import Evaluation, cycle_folder
 from cluster.lock import RunLock
+from cluster.looping import OnCycle, loop
 from cluster.memory import PeakMemory
 from cluster.overhead import CycleClock
 from cluster.places import check_lasting, check_reached, in_job
-from cluster.prepare import RealData, prepare
 from cluster.progress import Reporter
-from cluster.services import Services, cluster_address
-from cluster.stages import ClusterStages
+from cluster.services import cluster_address
 from cluster.summary import REPORT, SUMMARY, build_summary, write_report
 from cluster.telemetry import Telemetry
-from cluster.tracking.base import check_tracking, make_trackers
+from cluster.tracking.build import check_tracking, make_trackers
 from cluster.watch import Watch
 from cluster.workspace import Workspace, flatten
 from imitation import patience, stopping, storage
-from imitation.aggregation import Dataset, check_budgets
-from imitation.loop import Check, Cycle, History, imitate
+from imitation.aggregation import Dataset
+from imitation.loop import Cycle, History
 from imitation.policies import build_policy, what_it_adds
 from imitation.product import copy_product
 from imitation.report.summary import Summary
 from imitation.report.table import build_table, format_table
 from imitation.settings import UserError
-
-OnCycle = Callable[[Cycle[Evaluation]], None]
-"""Called after each evaluation; what it raises ends the run, which can be continued."""
 
 SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result
 
@@ -95,18 +91,6 @@ def carry_out(
     return summary
 
 
-def loop(
-    config: Config, workspace: Workspace, watch: Watch, stop: Check, on_cycle: OnCycle
-) -> tuple[RealData, History[Evaluation]]:
-    """The imitation loop on the real stages, in a workspace that is open and locked."""
-    policy = build_policy(config.policy)
-    with Services(config) as services:
-        data = prepare(config, workspace, services, watch)
-        check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
-        stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
-        return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
-
-
 def check_renderer(config: Config) -> None:
     """Whether the embedded simulator can draw here, before any work is done; Debian's packages are
     named if not. Other simulators and clusters check themselves when their actors start."""
@@ -118,20 +102,6 @@ def check_renderer(config: Config) -> None:
     wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and simulates)
     if wanted and not cluster_address(config) and (reason := problem()):
         raise UserError(reason)
-
-
-def catalog(config: Config) -> frozenset[str] | None:
-    """The categories that the simulator can stage, lower case; None where it does not say."""
-    if config.simulate.simulator != "opengl":
-        return None
-    from sim_actors.opengl.meshes import CATALOG
-
-    own: frozenset[str] = frozenset()
-    if config.renderer.bodies is not None:
-        from sim_actors.opengl.user_bodies import install
-
-        own = frozenset(install(config.renderer.bodies).bodies)
-    return frozenset(CATALOG) | own
 
 
 def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:

@@ -13,20 +13,16 @@ when to give up; what is computed lies in run folders, and results are read from
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
-from cluster.config import Config, parse
+from cluster.config import Config
 from cluster.lock import RunLock
 from cluster.places import absolute_places, check_lasting, check_reached, in_job
 from cluster.progress import Reporter
 from cluster.services import start_ray
 from cluster.sweep_plan import make_plan
 from cluster.sweep_results import BEST, REPORT, write_results
-from cluster.sweep_space import trial_id, with_settings
-from cluster.sweep_trial import TRIALS
-from cluster.tracking.base import check_tracking
+from cluster.tracking.build import check_tracking
 from cluster.workspace import FREE_KEYS, differences
 from imitation import patience, storage
 from imitation.report.sweep import SweepResults, build_table
@@ -103,11 +99,3 @@ def check_search(config: Config) -> None:
                 "sweep.search is 'optuna', which is not installed: pip install 'imitation-training[sweep]', "
                 "or set sweep.search to random"
             ) from None
-
-
-def trial_config(config: Config, folder: str, settings: dict[str, Any]) -> Config:
-    """The run of one trial; nothing in it speaks of the sweep."""
-    plain = with_settings(absolute_places(config), settings).plain()
-    plain["run"] |= {"storage": storage.join(folder, TRIALS), "name": trial_id(settings)}
-    del plain["sweep"]
-    return parse(plain, "trial")

@@ -21,7 +21,8 @@ from cluster.sweep_space import beyond_defaults, trial_id, with_settings
 from cluster.sweep_trial import trial_folder
 from cluster.workspace import Workspace
 from imitation import storage
-from imitation.report.sweep import Baseline, SweepResults, Trial, TrialCycle, render_sweep
+from imitation.report.sweep import Baseline, SweepResults, Trial, TrialCycle
+from imitation.report.sweep_html import render_sweep
 
 RESULTS = "results.json"
 TABLE = "results.csv"

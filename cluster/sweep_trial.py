@@ -18,7 +18,9 @@ import ray
 
 from cluster.baseline import ensure_baseline, patient_lock
 from cluster.config import Config, parse
+from cluster.places import absolute_places
 from cluster.progress import Reporter
+from cluster.sweep_space import trial_id, with_settings
 from cluster.workspace import Workspace
 from imitation import patience, storage
 
@@ -33,6 +35,14 @@ Run = Callable[[Config, str, Reporter, Tell], None]
 def trial_folder(folder: str, name: str) -> str:
     """Where a trial of the sweep in `folder` lies."""
     return storage.join(folder, TRIALS, name)
+
+
+def trial_config(config: Config, folder: str, settings: dict[str, Any]) -> Config:
+    """The run of one trial; nothing in it speaks of the sweep."""
+    plain = with_settings(absolute_places(config), settings).plain()
+    plain["run"] |= {"storage": storage.join(folder, TRIALS), "name": trial_id(settings)}
+    del plain["sweep"]
+    return parse(plain, "trial")
 
 
 def run_trial(config: Config, folder: str, reporter: Reporter, tell: Tell) -> None:

@@ -17,11 +17,10 @@ from cluster.config import Config, parse
 from cluster.launchers import _cause, make_mailbox
 from cluster.progress import Reporter
 from cluster.summary import SUMMARY
-from cluster.sweep import trial_config
 from cluster.sweep_plan import Plan, room
 from cluster.sweep_results import Outcome
 from cluster.sweep_space import Choice, Dimension, trial_id
-from cluster.sweep_trial import drive, trial_folder
+from cluster.sweep_trial import drive, trial_config, trial_folder
 from imitation import storage
 from imitation.report.sweep import settings_text
 from imitation.report.table import points

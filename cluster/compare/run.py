@@ -32,7 +32,7 @@ from cluster.places import check_lasting, in_job
 from cluster.prepare import RealData
 from cluster.progress import Reporter
 from cluster.services import start_ray
-from cluster.tracking.base import check_tracking
+from cluster.tracking.build import check_tracking
 from cluster.workspace import FREE_KEYS, Workspace, differences, environment
 from imitation import patience, storage
 from imitation.report.comparison import Comparison, flat_rows, read_comparison, write_comparison

@@ -12,10 +12,10 @@ import numpy as np
 
 from cluster.compare.plan import Cell, Plan
 from cluster.evaluate import EvaluationPart, evaluate
+from cluster.looping import catalog
 from cluster.prepare import RealData
 from cluster.progress import Reporter
 from cluster.rendering import Rendering
-from cluster.run import catalog
 from cluster.services import Services, start_ray
 from cluster.watch import Watch
 from cluster.workspace import Workspace

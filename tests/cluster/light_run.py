@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+import cluster.looping
 import cluster.run
 import cluster.stages
 from cluster.backlog import PoolCounts, Rendered
@@ -187,7 +188,7 @@ def _judged(frame: Frame, name: str, split: str, told: dict[str, Any], categorie
 
 def run(storage_folder: str, name: str) -> None:
     """`cluster.run.run` on the toys."""
-    cluster.run.Services = Services  # type: ignore[misc]
+    cluster.looping.Services = Services  # type: ignore[misc]
     cluster.run.check_renderer = lambda config: None  # type: ignore[assignment]
     cluster.stages.evaluate = judge  # type: ignore[assignment]
     config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}"])

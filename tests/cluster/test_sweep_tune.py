@@ -117,7 +117,7 @@ def test_another_sweep_in_the_same_folder_is_refused(tmp_path):
 
 
 def test_local_paths_are_the_same_from_any_working_folder(tmp_path, monkeypatch):
-    from cluster.sweep import trial_config
+    from cluster.sweep_trial import trial_config
 
     monkeypatch.chdir(tmp_path)
     config = load_defaults(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cluster.tracking.base import Trackers, check_tracking, make_trackers
+from cluster.tracking.base import Trackers
+from cluster.tracking.build import check_tracking, make_trackers
 from cluster.tracking.folder import MirroredFolder
 from cluster.tracking.settings import TrackingSettings
 from cluster.tracking.tensorboard import TensorBoard

@@ -14,10 +14,10 @@ from imitation.report.sweep import (
     TrialCycle,
     build_table,
     read_sweep,
-    render_sweep,
     settings_text,
     short_names,
 )
+from imitation.report.sweep_html import render_sweep
 from imitation.report.sweep_plots import build_sweep_plots
 from imitation.report.table import format_table
 
