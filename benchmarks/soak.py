@@ -45,7 +45,8 @@ from sim_actors.randomize import RandomizeSettings
 WIDTH, HEIGHT = 160, 64
 CATEGORIES = CategoryMap.identity(("car", "truck", "pedestrian", "cyclist"))
 DETECTOR = "benchmarks.soak:one_by_one"
-VICTIMS = {"simulator": "SimulatorHost.render", "evaluation": "DetectorActor).submit"}
+VICTIMS = {"simulator": ("SimulatorHost", ".render"), "evaluation": ("DetectorActor", ".submit")}
+"""What the titles of processes at work hold, by kind."""
 WEIGHTS = {"simulator": 3, "evaluation": 2}
 AT_WORK_S = 1.0
 SEEN = 3  # times the frames' size: the detector's input, large enough that evaluation is there to be hit
@@ -213,8 +214,8 @@ class Soak:
         found: dict[str, list[int]] = {}
         now = time.monotonic()
         for pid, title in sorted(descendants(os.getpid()).items()):
-            for kind, part in VICTIMS.items():
-                known = title.startswith("ray::") and part in title
+            for kind, parts in VICTIMS.items():
+                known = title.startswith("ray::") and all(part in title for part in parts)
                 if known and now - self.at_work.setdefault(pid, now) >= AT_WORK_S:
                     found.setdefault(kind, []).append(pid)
         return found
