@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from array import array
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def kitti_from_rows(rows: Iterable[FrameDetections], categories: Sequence[str]) 
     of_label = np.array([DONT_CARE, *(_type_of(name) for name in categories)], dtype=np.int8)
     columns = [bytearray() for _ in range(7)]
     left_out = []
-    object_starts, detection_starts = [0], [0]
+    object_starts, detection_starts = array("q", [0]), array("q", [0])
     for row in rows:
         if row.error is not None:
             left_out.append(row.frame_id)
@@ -135,19 +136,20 @@ def kitti_from_rows(rows: Iterable[FrameDetections], categories: Sequence[str]) 
         types[named] = [_type_of(objects.category[i]) for i in named]
         levels = objects.occlusion_level.astype(np.int8)
         values = (types, objects.boxes, objects.truncation, levels, of_label[found.labels], found.boxes)
-        for column, array in zip(columns, (*values, found.scores)):
-            column.extend(array.tobytes())
+        for place, part in enumerate((*values, found.scores)):
+            columns[place].extend(part.tobytes())
         object_starts.append(object_starts[-1] + len(objects))
         detection_starts.append(detection_starts[-1] + len(found))
+    columns.reverse()  # each is let go as it is taken
     return KittiFrames(
-        object_types=np.frombuffer(columns[0], np.int8),
-        object_boxes=_as_written(np.frombuffer(columns[1], np.float32)).reshape(-1, 4),
-        truncation=_as_written(np.frombuffer(columns[2], np.float32)),
-        occlusion=np.frombuffer(columns[3], np.int8).astype(np.float64),
+        object_types=np.frombuffer(columns.pop(), np.int8),
+        object_boxes=_as_written(columns.pop()).reshape(-1, 4),
+        truncation=_as_written(columns.pop()),
+        occlusion=np.frombuffer(columns.pop(), np.int8).astype(np.float64),
+        detection_types=np.frombuffer(columns.pop(), np.int8),
+        detection_boxes=_as_written(columns.pop()).reshape(-1, 4),
+        scores=np.frombuffer(columns.pop(), np.float32).astype(np.float64),
         object_starts=np.array(object_starts),
-        detection_types=np.frombuffer(columns[4], np.int8),
-        detection_boxes=_as_written(np.frombuffer(columns[5], np.float32)).reshape(-1, 4),
-        scores=np.frombuffer(columns[6], np.float32).astype(np.float64),
         detection_starts=np.array(detection_starts),
         left_out=tuple(left_out),
     )
@@ -157,11 +159,15 @@ def _type_of(name: str) -> int:
     return _TYPES.get(name.lower(), OTHER)
 
 
-def _as_written(values: np.ndarray) -> np.ndarray:
+def _as_written(column: bytearray) -> np.ndarray:
     """float32 -> float64, by way of two decimals where that is what the float32 stands for."""
+    values = np.frombuffer(column, np.float32)
     exact = values.astype(np.float64)
-    short = np.round(exact, 2)
-    return np.where(short.astype(np.float32) == values, short, exact)
+    for low in range(0, len(values), _CHUNK):  # little by little: what comes between takes no memory
+        part = exact[low : low + _CHUNK]
+        short = np.round(part, 2)
+        part[:] = np.where(short.astype(np.float32) == values[low : low + _CHUNK], short, part)
+    return exact
 
 
 def _text_files(folder: str) -> dict[str, str]:
