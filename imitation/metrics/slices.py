@@ -74,10 +74,15 @@ def slices(
     that no object has. Intervals are the bootstrap's over frames, or sequences where they are known.
     Raises UserError for an attribute that does not exist.
     """
+    return slices_of(_outcomes(rows, categories, threshold), rng, resamples, attributes)
+
+
+def _outcomes(rows: Iterable[FrameDetections], categories: Sequence[str], threshold: float) -> Outcomes:
+    # in a function of its own: the builder holds as much as what it builds, and goes before that is cut
     builder = OutcomeBuilder(categories)
     for row in rows:
         builder.add(row, threshold)
-    return slices_of(builder.result(), rng, resamples, attributes)
+    return builder.result()
 
 
 def slices_of(
