@@ -71,10 +71,10 @@ def work_seconds(stage: str, result: Mapping[str, Any]) -> float:
 
 
 def time_uri(workspace: Workspace, folder: str) -> str:
-    """Where the time of the cycle in `folder` is kept: beside it where it is of the base, which others read
-    too and which may have trained more than this run needs."""
+    """Where the time of the cycle in `folder` is kept: in the cycle, or, if that is of the base (which others
+    read too, and which may have trained more than this run needs), in the run's own folder."""
     if workspace.borrows(folder):
-        return storage.join(workspace.uri, f"{folder}-{FILE}")
+        return storage.join(workspace.uri, f"time-{folder}.json")  # no name that begins like a cycle
     return workspace.path(folder, FILE)
 
 
