@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -213,10 +214,12 @@ def test_a_simulator_that_waits_beside_others_is_not_charged_their_time():
 
     other = threading.Thread(target=work)
     other.start()
+    before = time.process_time()
     answer = hosts.render(SceneJob(make_scene("a")))
+    spent = time.process_time() - before
     spin.set()
     other.join()
-    assert answer.cpu_seconds < answer.seconds / 2
+    assert answer.cpu_seconds < spent / 2  # of the process's CPU time the other thread took the most
 
 
 def test_a_process_of_simulators_does_not_load_pandas_but_may():
