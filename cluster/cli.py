@@ -138,8 +138,15 @@ def _data(commands: Commands) -> None:
     inspect.add_argument("--sheet", metavar="FILE", help="draw the first frames on a sheet (PNG)")
     inspect.add_argument("--count", type=_positive, default=12, help="frames on the sheet (default 12)")
 
-    export = commands.add_parser("export", help="frames of a run, or of Parquet, in another layout")
-    export.add_argument("source", metavar="RUN|PARQUET", help="a run's folder, or Parquet frames")
+    export = commands.add_parser("export", help="frames of a run, or of any dataset, in another layout")
+    export.add_argument(
+        "source",
+        nargs="?",
+        metavar="RUN|PARQUET|CONFIG",
+        help="a run's folder, Parquet frames, or a configuration file whose dataset is meant; without it "
+        "data.kind=... data.root=... name the dataset",
+    )
+    export.set_defaults(config=None)  # it may take settings
     export.add_argument("--to", required=True, choices=("coco", "kitti", "yolo", "parquet"))
     export.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     export.add_argument(

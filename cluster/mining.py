@@ -23,6 +23,7 @@ from cluster.scene_jobs import scene_jobs, staging_settings
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.coco import CocoReader
+from imitation.datasets.numbering import Numbering
 from imitation.datasets.reader import DatasetReader, SplitReader
 from imitation.datasets.validate import Problems
 from imitation.detections import FrameDetections
@@ -115,6 +116,7 @@ def mine(
             "budget": wanted,
             "frames": asked,
             "categories": categories.to_json(),
+            "numbering": numbering.to_json() if (numbering := _numbering(dataset, categories)) else None,
             "objects": dict(facts.objects),
             "width": facts.size[0],
             "height": facts.size[1],
@@ -145,6 +147,12 @@ def _whole(data: DataSettings) -> DatasetReader:
     if isinstance(dataset, SplitReader):
         dataset.undivide()
     return dataset
+
+
+def _numbering(dataset: DatasetReader, categories: CategoryMap) -> Numbering | None:
+    """How frames that are rendered for the requests are to be numbered: as the dataset is."""
+    renamed = any(a != b and a not in categories.ignore for a, b in categories.mapping.items())
+    return dataset.numbering() or (None if renamed else Numbering.in_order(categories.categories))
 
 
 def _splits(split: str) -> tuple[str, ...]:

@@ -152,6 +152,7 @@ def _import(
         (lambda error: problems.append(str(error))) if settings.on_error == "skip" else None
     )
     names = dataset.splits()
+    numbering = dataset.numbering()
     mined = set(names["mine"])
     mine: set[str] = set()
     for split in SPLITS:
@@ -172,7 +173,9 @@ def _import(
         total = sum(min(len(names[source]), settings.limit or len(names[source])) for source in sources)
         with reporter.stage(f"reading {split}", total) as bar:
             written = write_frames(
-                _counted(frames(), bar.update), workspace.path("data", split, "frames.parquet")
+                _counted(frames(), bar.update),
+                workspace.path("data", split, "frames.parquet"),
+                numbering=numbering,
             )
         if not written:
             raise UserError(

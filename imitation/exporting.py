@@ -4,63 +4,69 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from imitation import storage
-from imitation.datasets.kitti import write_kitti
-from imitation.datasets.parquet import read_frames, write_frames
-from imitation.datasets.paths import list_name
+from imitation.datasets.kitti import make_folders, put_frame, texts_of
+from imitation.datasets.kitti_original import original_texts
+from imitation.datasets.numbering import Classes, Numbering
+from imitation.datasets.parquet import write_frames
 from imitation.datasets.tally import Tally, counted, listed
 from imitation.datasets.to_kitti import as_kitti
-from imitation.datasets.validate import FrameChecker
 from imitation.datasets.write_coco import CocoWriter
 from imitation.datasets.write_yolo import write_data_yaml, write_yolo
+from imitation.export_sources import Source, classes_of, dataset_sources, left_out, parquet_sources
 from imitation.images import image_size, read_image_bytes
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
 from imitation.splits import SPLITS
+
+__all__ = [
+    "ExportReport",
+    "Source",
+    "Survey",
+    "classes_of",
+    "dataset_sources",
+    "export",
+    "left_out",
+    "parquet_sources",
+    "refuse_used",
+    "survey_frames",
+]
 
 Layout = Literal["coco", "kitti", "yolo", "parquet"]
 Which = Literal["all", "real", "synthetic"]
 SYNTHETIC = "syn-"  # before the names of a run's rendered frames
 LONGEST_NAME = 120  # bytes, of the 255 that file systems have
 SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Source:
-    """Parquet frames of one split ("" where there are no splits): a file, or a folder of files.
-
-    `synthetic` says whether they were rendered for a run; None: each frame's `origin` says it.
-    """
-
-    split: str
-    uri: str
-    synthetic: bool | None = None
-
-    def has(self, frame: Frame, which: Which) -> bool:
-        return which == "all" or self.is_synthetic(frame) == (which == "synthetic")
-
-    def is_synthetic(self, frame: Frame) -> bool:
-        return frame.origin is not None if self.synthetic is None else self.synthetic
+SKIPPED_SHOWN = 20
+CLASSES_SHOWN = 12
+ONE_SET = "train"
+"""What COCO's files are called of a set without splits."""
 
 
 @dataclass
 class Survey:
     """What there is to export: `frames` by split, and objects by category, where those that are ignored
-    count nothing (a category of theirs alone stands there with 0). `shared` are the frame ids of `mine`
+    count nothing (a category of theirs alone stands there with 0). `seen` are the same of all frames, also of
+    those that are not asked for: numbers must not depend on that. `shared` are the frame ids of `mine`
     that `train` has too: such a frame is one, and is written among those of train. `left_out` are the
-    places beside the sources whose frames are not exported."""
+    places beside the sources whose frames are not exported, `problems` are the frames that were skipped."""
 
     sources: Sequence[Source]
     which: Which
     left_out: Sequence[str] = ()
+    classes: Classes = field(default_factory=Classes)
+    notes: Sequence[str] = ()
+    skip: bool = False
     frames: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
     shared: set[str] = field(default_factory=set)
+    problems: list[DataError] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -72,18 +78,33 @@ class Survey:
         return source.has(frame, self.which) and not twice
 
 
-def survey_frames(sources: Sequence[Source], which: Which = "all", left_out: Sequence[str] = ()) -> Survey:
-    """Reads the labels of the sources through. Raises UserError and DataError as `read_frames` does."""
-    survey = Survey(sources, which, left_out)
+def survey_frames(
+    sources: Sequence[Source],
+    which: Which = "all",
+    left_out: Sequence[str] = (),
+    classes: Classes | None = None,
+    notes: Sequence[str] = (),
+    skip: bool = False,
+) -> Survey:
+    """Reads the labels of the sources through. `stop` is called `val`, as others call what decides when to stop,
+    unless there is a `val` besides. `classes`: None asks the sources. `notes` are lines for the report;
+    with `skip` a dataset's bad frames are left out and listed. Raises UserError and DataError as the reading
+    does."""
+    names = {source.split for source in sources}
+    if "val" not in names:
+        sources = [replace(s, split="val") if s.split == "stop" else s for s in sources]
+    survey = Survey(sources, which, left_out, classes or classes_of(sources), notes, skip)
     columns = ("frame_id", "objects") if which == "all" else ("frame_id", "objects", "origin")
-    if any(source.split == "mine" for source in sources):
+    if any(source.split == "mine" and source.reader is None for source in sources):
         survey.shared = _ids(survey, "train") & _ids(survey, "mine")
     for source in sources:
         survey.frames[source.split] += 0
-        for frame in read_frames(source.uri, columns):
-            if survey.has(source, frame):
-                survey.frames[source.split] += 1
-                for obj in frame.objects:
+        for frame in source.read(columns, survey.problems.append if skip else None):
+            wanted = survey.has(source, frame)
+            survey.frames[source.split] += wanted
+            for obj in frame.objects:
+                survey.seen[obj.category] += not obj.ignore
+                if wanted:
                     survey.categories[obj.category] += not obj.ignore
     return survey
 
@@ -94,7 +115,7 @@ def _ids(survey: Survey, split: str) -> set[str]:
         frame.frame_id
         for source in survey.sources
         if source.split == split
-        for frame in read_frames(source.uri, ("frame_id", "origin"))
+        for frame in source.read(("frame_id", "origin"))
         if source.has(frame, survey.which)
     }
 
@@ -103,8 +124,10 @@ def _ids(survey: Survey, split: str) -> set[str]:
 class ExportReport:
     """What was written: `frames` by split, `synthetic` ones among them, `objects`; what was lost or
     written in another way (`tally`); how many frame ids were no file names, with the first few of them as
-    (frame_id, name); how many frames of `mine` are written once, in train (`shared`); and the places that
-    were not exported (`left_out`)."""
+    (frame_id, name); how many frames of `mine` are written once, in train (`shared`); the places that
+    were not exported (`left_out`); the numbers of `classes`, and where they come from (`numbered`); KITTI's
+    own files that were copied (`as_they_were`) and calibrations that are P2 alone (`bare`); frames that were
+    skipped (`problems`)."""
 
     layout: Layout
     out: str
@@ -116,6 +139,12 @@ class ExportReport:
     renamed_first: list[tuple[str, str]] = field(default_factory=list)
     shared: int = 0
     left_out: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    classes: Mapping[str, int] = field(default_factory=dict)
+    numbered: str = ""
+    as_they_were: int = 0
+    bare: int = 0
+    problems: Sequence[DataError] = ()
 
     def lines(self) -> list[str]:
         """The report for people, a line a matter."""
@@ -124,6 +153,13 @@ class ExportReport:
             f"{self.out}: {counted(sum(self.frames.values()), 'frame')}" + (f" ({parts})" if parts else "")
             + f", {counted(self.objects, 'object')}, as {self.layout}"
         ]  # fmt: skip
+        told += self.notes
+        if self.problems:
+            told += [f"skipped: {problem}" for problem in self.problems[:SKIPPED_SHOWN]]
+            if (more := len(self.problems) - SKIPPED_SHOWN) > 0:
+                told.append(f"skipped: {more:,} more problems (imitate inspect lists all)")
+        if self.classes:
+            told.append(f"classes: {_classes_told(self.classes)} ({self.numbered})")
         if self.synthetic:
             marked = "" if self.layout == "parquet" else f"; their names begin with {SYNTHETIC}"
             told.append(f"synthetic: {counted(self.synthetic, 'frame')}{marked}")
@@ -137,10 +173,23 @@ class ExportReport:
         if self.left_out:
             known = ", ".join((*SPLITS, "val"))
             told.append(f"not exported: {', '.join(self.left_out)} (not called as a split: {known})")
+        if self.as_they_were:
+            frames = counted(self.as_they_were, "frame")
+            told.append(f"byte for byte: labels and calibrations of {frames} that came from KITTI")
+        if self.bare:
+            told.append(
+                f"calibrations of {counted(self.bare, 'frame')}: P2 alone, without a fourth column, and cuboids "
+                "in that camera's own coordinates (KITTI's labels count from its camera 0, some cm beside)"
+            )
         if self.tally.changed:
             told.append(f"changed: {listed(self.tally.changed)}")
         told.append(f"dropped: {listed(self.tally.dropped) or 'nothing'}")
         return told
+
+
+def _classes_told(classes: Mapping[str, int]) -> str:
+    first = [f"{number} {name}" for name, number in list(classes.items())[:CLASSES_SHOWN]]
+    return ", ".join(first) + (f", ... ({len(classes)} in all)" if len(classes) > CLASSES_SHOWN else "")
 
 
 class Names:
@@ -161,42 +210,6 @@ class Names:
         return wanted
 
 
-def parquet_sources(uri: str) -> list[Source]:
-    """The sources of a Parquet file or folder: a folder with one file or folder a split (`train.parquet`
-    or `train/`, ...; "valid" and "validation" are `val`) has splits, anything else is one set. Raises
-    UserError if there is nothing."""
-    uri = storage.absolute(uri)
-    if not storage.exists(uri):
-        raise UserError(f"{uri}: there is nothing there; give a run's folder, or Parquet frames")
-    if not storage.is_folder(uri):
-        return [Source("", uri)]
-    places = _places(uri)
-    splits = [Source(name, place) for name in (*SPLITS, "val") for place in places.get(name, [])]
-    return splits or [Source("", uri)]
-
-
-def left_out(uri: str, sources: Sequence[Source]) -> list[str]:
-    """The names of what lies in a folder of splits and holds Parquet frames, but is none of its `sources`."""
-    uri = storage.absolute(uri)
-    used = {source.uri for source in sources}
-    if uri in used:
-        return []
-    others = sorted(place for places in _places(uri).values() for place in places if place not in used)
-    return [
-        storage.name_of(place)
-        for place in others
-        if not storage.is_folder(place) or storage.list_files(place, ".parquet")
-    ]
-
-
-def _places(folder: str) -> dict[str, list[str]]:
-    """The Parquet files and the folders in a folder, by the list that they are called as."""
-    found: dict[str, list[str]] = {}
-    for place in (*storage.list_files(folder, ".parquet"), *storage.list_folders(folder)):
-        found.setdefault(list_name(storage.name_of(place).removesuffix(".parquet")), []).append(place)
-    return found
-
-
 def export(
     survey: Survey, layout: Layout, out: str, progress: Callable[[int], None] = lambda done: None
 ) -> ExportReport:
@@ -206,7 +219,8 @@ def export(
     at all, what makes the folder complete (labels.json, data.yaml, ImageSets) last; after an error or
     Ctrl-C `out` is empty again.
 
-    - coco: `<split>/data/` and `<split>/labels.json`, nothing lost (`imitation.datasets.write_coco`);
+    - coco: `annotations/instances_<split>.json` and the images in `<split>/`, nothing lost
+      (`imitation.datasets.write_coco`); a set without splits is called train;
     - kitti: `training/{image_2,label_2,calib}`, splits in `ImageSets/`;
     - yolo: `images/<split>/`, `labels/<split>/`, `data.yaml`;
     - parquet: `<split>/frames.parquet`, and `<split>/synthetic.parquet` for what was rendered for a run.
@@ -216,13 +230,28 @@ def export(
     out = storage.absolute(out)
     refuse_used(out)
     for source in survey.sources:
+        if source.reader is not None:
+            if f"{out}/".startswith(f"{source.uri.rstrip('/')}/"):
+                raise UserError(f"{out}: lies in the dataset's folder; give one outside {source.uri}")
+            continue
         alike = storage.is_local(out) == storage.is_local(source.uri)
         if alike and not storage.relative(out, source.uri).startswith(".."):
             raise UserError(f"{out}: lies among the frames to export; give a folder outside {source.uri}")
     if not survey.total:
-        raise UserError(f"there are no frames to export (asked for: {survey.which})")
+        raise UserError(
+            f"there are no frames to export (asked for: {survey.which}; {len(survey.problems)} were skipped)"
+            if survey.problems
+            else f"there are no frames to export (asked for: {survey.which})"
+        )
     storage.check_writable(out)
-    report = ExportReport(layout, out, shared=len(survey.shared), left_out=survey.left_out)
+    report = ExportReport(
+        layout,
+        out,
+        shared=len(survey.shared),
+        left_out=survey.left_out,
+        notes=survey.notes,
+        problems=survey.problems,
+    )
     work = _Export(survey, report, progress)
     try:
         splits = [split for split, frames in survey.frames.items() if frames]
@@ -261,6 +290,14 @@ def _with_image(frame: Frame) -> Frame:
     return replace(frame, image=data, image_uri=None)
 
 
+class _Taken(NamedTuple):
+    """A frame with its image's bytes, the name that its files take, and where the image lay."""
+
+    name: str
+    frame: Frame
+    image_uri: str | None
+
+
 class _Export:
     """The frames of the sources on their way into a layout."""
 
@@ -269,26 +306,45 @@ class _Export:
         self.out, self.tally = report.out, report.tally
         self._names = Names()
 
-    def frames(self, source: Source) -> Iterator[Frame]:
-        """A source's frames with their image's bytes, counted."""
-        for frame in read_frames(source.uri, check=FrameChecker()):
+    def frames(self, source: Source) -> Iterator[tuple[Frame, str | None]]:
+        """A source's frames with their image's bytes, counted, and where each image lay."""
+        for frame in source.read(problems=_passed_over if self.survey.skip else None):
             if not self.survey.has(source, frame):
                 continue
-            yield _with_image(frame)
+            yield _with_image(frame), frame.image_uri
             self.report.frames[source.split] += 1
             self.report.objects += len(frame.objects)
             self.report.synthetic += source.is_synthetic(frame)
             self._progress(sum(self.report.frames.values()))
 
-    def named(self, split: str) -> Iterator[tuple[str, Frame]]:
+    def taken(self, split: str) -> Iterator[_Taken]:
         """A split's frames, each with the name that its files take."""
         for source in self.of(split):
-            for frame in self.frames(source):
+            for frame, uri in self.frames(source):
                 prefix = SYNTHETIC if source.is_synthetic(frame) else ""
-                yield self._name(frame.frame_id, prefix), frame
+                yield _Taken(self._name(frame.frame_id, prefix), frame, uri)
+
+    def classed(self, split: str) -> Iterator[tuple[str, Frame]]:
+        """A split's named frames, their objects called as their classes are numbered."""
+        classes = self.survey.classes
+        for name, frame, _ in self.taken(split):
+            if not classes.renamed or classes.own:
+                yield name, frame
+                continue
+            objects = tuple(replace(obj, category=classes.called(obj.category)) for obj in frame.objects)
+            for old, new in zip(frame.objects, objects):
+                if old.category != new.category:
+                    self.tally.change(f"{old.category} as {new.category} of", "object")
+            yield name, replace(frame, objects=objects)
 
     def of(self, split: str) -> list[Source]:
         return [source for source in self.survey.sources if source.split == split]
+
+    def numbered(self, kind: str, seen: Iterable[str]) -> dict[str, int]:
+        """The numbers of the classes, which the report tells."""
+        classes = self.survey.classes.numbers(kind, seen)
+        self.report.classes, self.report.numbered = classes, self.survey.classes.told(kind)
+        return classes
 
     def _name(self, frame_id: str, prefix: str) -> str:
         name = self._names.name(frame_id, prefix)
@@ -299,22 +355,30 @@ class _Export:
         return name
 
 
+def _passed_over(problem: DataError) -> None:
+    """The survey has listed it."""
+
+
 def _coco(work: _Export, splits: Sequence[str]) -> None:
-    writer = CocoWriter(sorted(work.survey.categories))
+    writer = CocoWriter(work.numbered("coco", work.survey.seen))
     for split in splits:
-        writer.write(work.named(split), storage.join(work.out, split), split or "frames")
+        writer.write(work.classed(split), work.out, split or ONE_SET, split or "frames")
 
 
 def _kitti(work: _Export, splits: Sequence[str]) -> None:
     lists: dict[str, list[str]] = {split: [] for split in splits}
+    folder = make_folders(work.out)
     for split in splits:
-
-        def frames(split: str = split) -> Iterator[Frame]:
-            for name, frame in work.named(split):
-                lists[split].append(name)
-                yield replace(as_kitti(frame, work.tally), frame_id=name)
-
-        write_kitti(frames(), work.out)
+        for name, frame, uri in work.taken(split):
+            lists[split].append(name)
+            texts = original_texts(frame, uri)
+            if texts is None:
+                texts = texts_of(replace(as_kitti(frame, work.tally), frame_id=name))
+                work.report.bare += 1
+            else:
+                work.tally.drop_fields(frame, ("sequence", "conditions", "origin"))
+                work.report.as_they_were += 1
+            put_frame(folder, name, texts, frame.image)
     if len(splits) > 1:  # a single list would have no validation frames beside it
         for split, names in lists.items():
             text = "".join(f"{name}\n" for name in names)
@@ -322,21 +386,26 @@ def _kitti(work: _Export, splits: Sequence[str]) -> None:
 
 
 def _yolo(work: _Export, splits: Sequence[str]) -> None:
-    names = sorted(name for name, objects in work.survey.categories.items() if objects)
+    labelled = [name for name, objects in work.survey.seen.items() if objects]
+    classes = work.numbered("yolo", labelled)
     for split in splits:
-        write_yolo(work.named(split), work.out, split, names, work.tally)
-    write_data_yaml(work.out, names, work.report.frames)
+        write_yolo(work.classed(split), work.out, split, classes, work.tally)
+    write_data_yaml(work.out, classes, work.report.frames)
 
 
 def _parquet(work: _Export, splits: Sequence[str]) -> None:
+    classes = work.survey.classes
+    numbering = classes.own
+    if numbering is None and classes.named and not classes.renamed:
+        numbering = Numbering.in_order(classes.named)
     for split in splits:
         for file, synthetic in (("frames.parquet", False), ("synthetic.parquet", True)):
             sources = [source for source in work.of(split) if bool(source.synthetic) == synthetic]
-            frames: Iterable[Frame] = chain.from_iterable(work.frames(source) for source in sources)
-            first = next(iter(frames), None)
+            frames = (frame for source in sources for frame, _ in work.frames(source))
+            first = next(frames, None)
             if first is not None:
                 uri = storage.join(work.out, split, file)
-                write_frames(chain([first], frames), uri)
+                write_frames(chain([first], frames), uri, numbering=numbering)
 
 
 _WRITERS: dict[Layout, Callable[[_Export, Sequence[str]], None]] = {

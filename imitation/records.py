@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
-CONDITIONS_TYPE = pa.map_(pa.string(), pa.string())
+CONDITIONS_TYPE = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
 """Conditions are open: `time_of_day` and `weather` mean something to the simulator, and any other name
-that a source gives (`location`, `camera`, ...) is kept, sliced by and reported."""
+that a source gives (`location`, `camera`, ...) is kept, sliced by and reported. Pairs rather than an Arrow
+map, which Hugging Face's `datasets` cannot open; files of version 2, which had the map, are read."""
 
 
 class Box(NamedTuple):
@@ -210,17 +211,24 @@ def _plain(value: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(value, name) for name in names}
 
 
-def conditions_to_row(conditions: Mapping[str, str] | None) -> list[tuple[str, str]] | None:
+def conditions_to_row(conditions: Mapping[str, str] | None) -> list[dict[str, str]] | None:
     """Conditions as `CONDITIONS_TYPE` takes them, by name."""
-    return None if conditions is None else sorted(conditions.items())
+    if conditions is None:
+        return None
+    return [{"name": name, "value": value} for name, value in sorted(conditions.items())]
 
 
 def conditions_from_row(value: Any) -> dict[str, str] | None:
-    """The inverse of `conditions_to_row`; a struct's dict serves too, its nulls left out."""
+    """The inverse of `conditions_to_row`; a struct's dict and a map's tuples serve too, nulls left out."""
     if value is None:
         return None
-    pairs = value.items() if isinstance(value, Mapping) else value
+    pairs = value.items() if isinstance(value, Mapping) else map(_pair, value)
     return {name: text for name, text in pairs if text is not None}
+
+
+def _pair(item: Any) -> tuple[str, Any]:
+    name, text = (item["name"], item["value"]) if isinstance(item, Mapping) else item
+    return name, text
 
 
 def object_to_row(obj: Object) -> dict[str, Any]:

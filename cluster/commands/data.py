@@ -14,7 +14,9 @@ from imitation import storage
 from imitation.settings import DataError, UserError
 
 if TYPE_CHECKING:
-    from imitation.exporting import Source
+    from cluster.workspace import Workspace
+    from imitation.datasets.numbering import Classes
+    from imitation.exporting import Source, Survey, Which
 
 WORLD = (
     "data.kind is 'world', an embedded world that is rendered for each run and has no folder to inspect; "
@@ -68,29 +70,54 @@ def inspect(args: argparse.Namespace) -> int:
 
 
 def export(args: argparse.Namespace) -> None:
-    """Writes the frames of a run or of Parquet in another layout, and says what that could not hold."""
+    """Writes the frames of a run, of Parquet or of any dataset in another layout, and says what that could
+    not hold."""
     from imitation.exporting import export as export_frames
-    from imitation.exporting import refuse_used, survey_frames
+    from imitation.exporting import refuse_used
 
     refuse_used(args.out)
-    sources, left_out = _sources(args.source)
-    survey = survey_frames(sources, args.frames, left_out)
-    with Reporter().stage(f"exporting {args.source}", survey.total) as bar:
+    is_settings = args.source is None or args.source.endswith((".yaml", ".yml"))
+    if args.options and not is_settings:
+        raise UserError(
+            f"{args.options[0]}: a run and Parquet frames take no settings; leave {args.source} out to export "
+            "the dataset that they name"
+        )
+    survey = _survey_dataset(args) if is_settings else _survey(args.source, args.frames)
+    with Reporter().stage(f"exporting {survey.sources[0].uri}", survey.total) as bar:
         report = export_frames(survey, args.to, args.out, bar.update)
     print("\n".join(report.lines()))
 
 
-def _sources(place: str) -> tuple[list[Source], list[str]]:
-    """A run's frames, synthetic ones among those of train, or the splits of a Parquet dataset, and the names
-    of what lies beside these."""
+def _survey_dataset(args: argparse.Namespace) -> Survey:
+    """The dataset that the settings name, in its own lists and categories."""
+    from imitation.exporting import classes_of, dataset_sources, survey_frames
+
+    args.config = args.source
+    config = config_of(args)
+    data = config.data
+    if data.kind == "world":
+        raise UserError(WORLD.replace("inspect", "export"))
+    dataset = data.open()
+    sources = dataset_sources(dataset, data.limit)
+    if not sources:
+        raise UserError(f"{dataset.root}: there are no frames to export")
+    notes = [dataset.note()]
+    if data.categories or data.mapping or data.ignore is not None:
+        notes.append("categories: the dataset's own (data.categories, mapping and ignore are a detector's)")
+    skip = data.on_error == "skip"
+    return survey_frames(sources, args.frames, classes=classes_of(sources), notes=notes, skip=skip)
+
+
+def _survey(place: str, which: Which) -> Survey:
+    """A run's frames, synthetic ones among those of train, or the splits of a Parquet dataset."""
     from cluster.prepare import SPLITS
     from cluster.workspace import CONFIG_FILE, Workspace
-    from imitation.exporting import Source, left_out, parquet_sources
+    from imitation.exporting import Source, left_out, parquet_sources, survey_frames
 
     workspace = Workspace(place)
     if not storage.exists(workspace.path(CONFIG_FILE)):
         found = parquet_sources(place)
-        return found, left_out(place, found)
+        return survey_frames(found, which, left_out(place, found))
     if not storage.exists(workspace.path("data", "stage-prepare.json")):
         raise UserError(f"{place}: the run ended before its data was prepared; there are no frames yet")
     sources = [Source(split, workspace.path("data", split), synthetic=False) for split in SPLITS]
@@ -101,4 +128,24 @@ def _sources(place: str) -> tuple[list[Source], list[str]]:
         and storage.exists(uri := storage.join(folder, "synthetic"))
         and storage.list_files(uri, ".parquet")
     ]
-    return [sources[0], *rendered, *sources[1:]], []
+    every = [sources[0], *rendered, *sources[1:]]
+    return survey_frames(every, which, classes=_classes(every, workspace))
+
+
+def _classes(sources: list[Source], workspace: Workspace) -> Classes:
+    """How a run numbers its categories: as its dataset does, else in the order of its own list."""
+    from dataclasses import replace
+
+    from imitation.categories import CategoryMap
+    from imitation.exporting import classes_of
+
+    prepared = storage.read_json(workspace.path("data", "stage-prepare.json"))
+    if "categories" not in prepared:
+        return classes_of(sources)
+    known = CategoryMap.from_json(prepared["categories"])
+    renamed = {
+        source: target
+        for source, target in known.mapping.items()
+        if source != target and source not in known.ignore  # a neighbour class keeps its name
+    }
+    return replace(classes_of(sources), named=known.categories, renamed=renamed)

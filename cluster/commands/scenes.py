@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cluster.commands.common import config_of
 from cluster.progress import Reporter
 from imitation import storage
+from imitation.datasets.numbering import Numbering
 from imitation.settings import UserError
 
 if TYPE_CHECKING:
@@ -65,13 +66,20 @@ def render(args: argparse.Namespace) -> None:
                     bar.update(done)
                     yield frame
 
-            count = write_frames(frames(), str(out / "frames.parquet"))
+            numbering = _numbering(args.requests)
+            count = write_frames(frames(), str(out / "frames.parquet"), numbering=numbering)
     finally:
         host.close()
     if not count:
         raise UserError("nothing was rendered: there was no frame to re-stage")
     print(_sheet(shown, sheet))
     reporter.say(f"{count} labelled frames: {out / 'frames.parquet'}")
+
+
+def _numbering(requests: str | None) -> Numbering | None:
+    """How the dataset behind a requests file numbers its categories: an export of the frames follows it."""
+    told = storage.read_json(requests) if requests else None
+    return Numbering.from_json(told.get("numbering")) if isinstance(told, dict) else None
 
 
 def _jobs(

@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from imitation import storage
 from imitation.datasets.coco_index import EXTRA, CocoIndex, read_coco, unpacked
+from imitation.datasets.numbering import Numbering
 from imitation.datasets.paths import image_places, inside, list_name
 from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of, same_list
 from imitation.datasets.validate import FrameChecker, Problems, handled
@@ -119,6 +120,15 @@ class CocoReader(SplitReader):
     def category_ids(self, split: str) -> dict[int, str]:
         """category_id -> name, in the annotation file of a split."""
         return self._indices[list_of(split, [name for name in self._indices if name])].category_ids
+
+    def numbering(self) -> Numbering | None:
+        """The categories' ids; where files disagree, those of the first."""
+        numbers: dict[str, int] = {}
+        for index in self._indices.values():
+            for number, name in index.category_ids.items():
+                if number >= 0 and number not in numbers.values():
+                    numbers.setdefault(name, number)
+        return Numbering(self.kind, numbers)
 
     def _cut(self) -> Splits:
         sequences = {i: self._sequence(*place) for i, place in self._rows.items()}

@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -366,29 +367,48 @@ def write_kitti(
     column of zeros. Only `P2` is written. Returns the number of frames. Raises `UserError` for a frame
     that KITTI's layout cannot hold.
     """
-    base = storage.join(storage.absolute(root), "training")
-    for folder in ("label_2", "calib", "image_2"):
-        storage.make_folder(storage.join(base, folder))
+    base = make_folders(root)
     count = 0
     for count, frame in enumerate(frames, start=1):  # noqa: B007 (the last count is the result)
         if not re.fullmatch(r"[\w-][\w.-]*", frame.frame_id):
             raise UserError(f"frame {frame.frame_id!r}: its id cannot be a file name; rename the frame")
-        projection = (projections or {}).get(frame.frame_id)
-        if projection is None:
-            projection = _projection(frame)
-        _, shift = camera_of(projection, f"frame {frame.frame_id}")
-        labels = "".join(format_label(obj, shift) + "\n" for obj in frame.objects)
-        calib = "P2: " + " ".join(repr(float(v)) for v in projection.ravel()) + "\n"
-        put = partial(_put, base, frame.frame_id)
-        put("label_2", ".txt", labels.encode())
-        put("calib", ".txt", calib.encode())
-        if frame.image is not None:
-            put("image_2", ".png" if frame.image.startswith(b"\x89PNG") else ".jpg", frame.image)
+        texts = texts_of(frame, (projections or {}).get(frame.frame_id))
+        put_frame(base, frame.frame_id, texts, frame.image)
     return count
 
 
-def _put(base: str, name: str, folder: str, suffix: str, data: bytes) -> None:
-    storage.write_bytes_atomic(storage.join(base, folder, name + suffix), data)
+class KittiTexts(NamedTuple):
+    """A frame's label file and its calibration file."""
+
+    labels: bytes
+    calib: bytes
+
+
+def texts_of(frame: Frame, projection: np.ndarray | None = None) -> KittiTexts:
+    """A frame's labels and calibration as `write_kitti` writes them. Raises `UserError` as it does."""
+    if projection is None:
+        projection = _projection(frame)
+    _, shift = camera_of(projection, f"frame {frame.frame_id}")
+    labels = "".join(format_label(obj, shift) + "\n" for obj in frame.objects)
+    calib = "P2: " + " ".join(repr(float(v)) for v in projection.ravel()) + "\n"
+    return KittiTexts(labels.encode(), calib.encode())
+
+
+def make_folders(root: str) -> str:
+    """Makes the folders of a KITTI object folder; returns its `training`."""
+    base = storage.join(storage.absolute(root), "training")
+    for folder in ("label_2", "calib", "image_2"):
+        storage.make_folder(storage.join(base, folder))
+    return base
+
+
+def put_frame(base: str, name: str, texts: KittiTexts, image: bytes | None) -> None:
+    """Writes a frame's files below `training`, the image if there is one (JPEG or PNG)."""
+    files = {("label_2", ".txt"): texts.labels, ("calib", ".txt"): texts.calib}
+    if image is not None:
+        files[("image_2", ".png" if image.startswith(b"\x89PNG") else ".jpg")] = image
+    for (folder, suffix), data in files.items():
+        storage.write_bytes_atomic(storage.join(base, folder, name + suffix), data)
 
 
 def _projection(frame: Frame) -> np.ndarray:

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imitation import storage
+from imitation.datasets.numbering import Numbering, with_numbering
 from imitation.datasets.parquet_columns import (
     COLUMNS,
     REQUIRED,
@@ -44,22 +45,27 @@ CAMERA_MUST = ("fx", "fy", "cx", "cy")
 _LISTED = ("frame_id", "sequence")
 
 
-def write_frames(frames: Iterable[Frame], uri: str, rows_per_group: int = 16) -> int:
+def write_frames(
+    frames: Iterable[Frame], uri: str, rows_per_group: int = 16, numbering: Numbering | None = None
+) -> int:
     """Streams frames into one Parquet file, atomically, and returns their number.
 
+    `numbering` are the dataset's own numbers of its categories, which then go with the frames.
     Memory holds one row group at a time. Raises `DataError` for a frame without an image or with two,
     `StorageError` if the place cannot be written; in both cases, and when `frames` itself raises,
     nothing is left behind.
     """
     count = 0
-    with storage.open_atomic(uri) as sink, pq.ParquetWriter(sink, SCHEMA, **_layout()) as writer:
+    schema = with_numbering(SCHEMA, numbering)
+    with storage.open_atomic(uri) as sink, pq.ParquetWriter(sink, schema, **_layout()) as writer:
         for group in _grouped(frames, rows_per_group):
             for frame in group:
                 if (frame.image is None) == (frame.image_uri is None):
                     raise DataError(
                         f"frame {frame.frame_id}", "needs one of image and image_uri, and only one"
                     )
-            writer.write_table(frames_to_table(group), row_group_size=rows_per_group)
+            table = frames_to_table(group).replace_schema_metadata(schema.metadata)
+            writer.write_table(table, row_group_size=rows_per_group)
             count += len(group)
     return count
 
@@ -84,8 +90,6 @@ def _leaves(field: pa.Field, prefix: str) -> list[str]:
     path = prefix + field.name
     if pa.types.is_struct(field.type):
         return [leaf for child in field.type for leaf in _leaves(child, f"{path}.")]
-    if pa.types.is_map(field.type):
-        return [f"{path}.key_value.key", f"{path}.key_value.value"]
     if pa.types.is_list(field.type):
         return _leaves(field.type.value_field.with_name("element"), f"{path}.list.")
     return [path]
@@ -228,7 +232,7 @@ def _check_nulls(values: dict[str, Any], where: str) -> None:
             raise DataError(where, f"object {index} has no category or no box")
         for name in ("box", "visible_box", "amodal_box", "cuboid"):
             _check_struct(obj[name] or {}, f"object {index}: {name}", where)
-    if any(pair[0] is None for pair in values.get("conditions") or ()):
+    if any(pair is None or pair["name"] is None for pair in values.get("conditions") or ()):
         raise DataError(where, "a condition has no name")
 
 

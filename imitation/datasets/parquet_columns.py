@@ -86,7 +86,7 @@ def conform(table: pa.Table, names: Sequence[str], file: str) -> pa.Table:
 
 def _cast(column: pa.ChunkedArray, expected: pa.Field) -> pa.ChunkedArray:
     if expected.name == "conditions" and (pa.types.is_struct(column.type) or _is_pairs(column.type)):
-        column = pa.chunked_array([_as_map(column)])
+        column = pa.chunked_array([_as_conditions(column)])
     elif pa.types.is_integer(expected.type) and is_text(column.type):
         raise TypeError("text is no number")
     column = column.cast(expected.type)
@@ -139,8 +139,9 @@ def _is_pairs(kind: pa.DataType) -> bool:
     return pa.types.is_struct(kind.value_type) and [f.name for f in kind.value_type] == ["key", "value"]
 
 
-def _as_map(column: pa.ChunkedArray) -> pa.Array:
-    """Conditions as a struct or as pairs, as other tools write them, in the contract's open type."""
+def _as_conditions(column: pa.ChunkedArray) -> pa.Array:
+    """Conditions as a struct or as (key, value) pairs, as other tools write them, in the contract's type. A
+    map, which older versions wrote, needs none of this: Arrow casts it."""
     plain = column.to_pylist()
     if _is_pairs(column.type):
         plain = [None if row is None else {pair["key"]: pair["value"] for pair in row} for row in plain]

@@ -9,6 +9,7 @@ from itertools import chain, groupby
 from typing import NamedTuple, Protocol
 
 from imitation import storage
+from imitation.datasets.numbering import Numbering
 from imitation.datasets.validate import Problems
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
@@ -51,6 +52,10 @@ class DatasetReader(Protocol):
         """A sentence on how the splits were made, for the report."""
         ...
 
+    def numbering(self) -> Numbering | None:
+        """The dataset's own numbers of its categories; None where it knows them by name alone."""
+        ...
+
 
 class Splits(NamedTuple):
     """The four splits, and a sentence that says how they were made."""
@@ -73,6 +78,7 @@ class SplitReader(ABC):
         self.root = storage.absolute(root)
         self._settings = settings
         self._divide = True
+        self._whole = False
         self._homes: dict[str, str] = {}  # of pooled lists: frame_id -> the split that its own list would be
 
     @abstractmethod
@@ -108,11 +114,14 @@ class SplitReader(ABC):
                 self._homes |= {i: home for i in lists[name] if i not in self._homes}
             pooled = {i: sequences.get(i) for i in self._homes}
             return cut_folds(pooled, self._settings, where, self._divide, used)
-        return assign_roles(lists, sequences, self._settings, where, self._divide)
+        return assign_roles(lists, sequences, self._settings, where, self._divide, self._whole)
 
     def _by_seed(self, sequences: Sequences, where: str) -> Splits:
         if self._settings.folds is not None:
             return cut_folds(sequences, self._settings, where, self._divide)
+        if self._whole:
+            note = f"{NO_LISTS}: all {len(sequences)} frames are train."
+            return _finished({"train": list(sequences)}, sequences, note, where, divide=False)
         return cut_all(sequences, self._settings, where, self._divide)
 
     def undivide(self) -> None:
@@ -121,6 +130,15 @@ class SplitReader(ABC):
         self._divide = False
         for name in ("_made", "_places"):
             self.__dict__.pop(name, None)
+
+    def keep_lists(self) -> None:
+        """From now on nothing is cut by seed: a dataset without lists is all `train`, a validation list is
+        `stop` as a whole, and splits may be empty. To hand a dataset on as it is."""
+        self._whole = True
+        self.undivide()
+
+    def numbering(self) -> Numbering | None:
+        return None
 
     def splits(self) -> dict[str, list[str]]:
         return self._made.members
@@ -201,13 +219,14 @@ def assign_roles(
     settings: SplitSettings,
     where: str,
     divide: bool = True,
+    whole: bool = False,
 ) -> Splits:
     """The four splits from a dataset's own lists, and a sentence that says how.
 
     `train` has to be there; `mine` is `train` where it is not. `val` stands in for whichever of `stop`
     and `test` is missing; where both are, it is cut in two by seed. Raises `UserError` naming `where`
     for a list that is missing or empty, and for splits that overlap. Without `divide` lists may be missing,
-    and a `val` too small to be cut is `stop`.
+    and a `val` too small to be cut is `stop`; with `whole` any `val` is.
     """
     given = {name: list(lists[name]) for name in SPLITS if name in lists}
     said = f"Splits are the dataset's own lists ({', '.join(sorted(lists))})"
@@ -215,7 +234,10 @@ def assign_roles(
     for name in ("train", *(["val"] if missing else [])):
         if divide and not lists.get(name):
             raise UserError(f"{where}: the list {name!r} is missing or empty; found {sorted(lists)}")
-    if len(missing) == 1 and "val" in lists:
+    if whole and "stop" in missing and "val" in lists:
+        given["stop"] = list(lists["val"])
+        said += ", with val as stop"
+    elif len(missing) == 1 and "val" in lists:
         given[missing[0]] = list(lists["val"])
         said += f", with val as {missing[0]}"
     elif missing and "val" in lists:

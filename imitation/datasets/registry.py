@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from imitation import storage
 from imitation.datasets.coco import CocoReader
 from imitation.datasets.kitti import KittiFolder, kitti_sequences, kitti_splits, open_kitti, read_kitti
+from imitation.datasets.numbering import Numbering, parquet_numbering
 from imitation.datasets.parquet import part_files, read_frames, read_ids, read_rows
 from imitation.datasets.paths import list_name
 from imitation.datasets.reader import (
@@ -111,6 +112,10 @@ class ParquetReader(SplitReader):
         sequences = {i: seq for listed in self._listed.values() for i, seq in listed.sequences.items()}
         lists = {name: list(listed.sequences) for name, listed in self._listed.items() if name}
         return self._by_lists(lists, sequences, self.root)
+
+    def numbering(self) -> Numbering | None:
+        found = (parquet_numbering(place) for place in self._sources.values())
+        return next((numbering for numbering in found if numbering), None)
 
     def _of(self, split: str) -> _Listed:
         return self._listed[list_of(split, [name for name in self._listed if name])]

@@ -1,7 +1,7 @@
 """COCO detection annotations, losslessly.
 
 Format: Lin et al., "Microsoft COCO: common objects in context", ECCV 2014, and its data format page; the
-layout, `data/` beside `labels.json`, is the one that FiftyOne calls COCODetectionDataset. What COCO has
+layout is COCO's own, `annotations/instances_train.json` and the images in `train/`. What COCO has
 no field for stands under the key `imitation` of each image (frame_id, sequence, camera, conditions,
 origin) and annotation (the fields of `Object`); `imitation.datasets.coco` reads it back, other tools
 pass over it.
@@ -13,37 +13,37 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from imitation import storage
 from imitation.datasets.coco_index import EXTRA
 from imitation.records import Box, Frame, Object, frame_to_row, object_to_row
 
-IMAGES, LABELS = "data", "labels.json"
+ANNOTATIONS = "annotations"
 # What COCO's own fields say.
 _IMAGE_FIELDS = ("image", "image_uri", "width", "height", "objects")
 _OBJECT_FIELDS = ("category", "box", "ignore")
 
 
 class CocoWriter:
-    """Writes sets of frames, one folder each, that share their categories and their ids: `categories`
-    get the ids 1, 2, ... in their order; images and annotations are numbered on from set to set."""
+    """Writes sets of frames that share their `categories` (name -> id) and their ids: images and annotations
+    are numbered on from set to set."""
 
-    def __init__(self, categories: Sequence[str]) -> None:
-        self.categories = {name: number for number, name in enumerate(categories, start=1)}
+    def __init__(self, categories: Mapping[str, int]) -> None:
+        self.categories = dict(categories)
         self._images = self._annotations = 0
 
-    def write(self, frames: Iterable[tuple[str, Frame]], folder: str, description: str) -> int:
-        """Writes named frames, which hold their image's bytes, as `folder/data/<name>.jpg` (or .png) and
-        `folder/labels.json`, which appears when all are written. Returns their number.
+    def write(self, frames: Iterable[tuple[str, Frame]], root: str, split: str, description: str) -> int:
+        """Writes named frames, which hold their image's bytes, as `root/<split>/<name>.jpg` (or .png) and
+        `root/annotations/instances_<split>.json`, which appears when all are written. Returns their number.
 
         Memory holds one frame at a time. Raises StorageError, and KeyError for an object of a category
         that was not named.
         """
         first = self._images
         with (
-            storage.open_atomic(storage.join(folder, LABELS)) as sink,
+            storage.open_atomic(storage.join(root, ANNOTATIONS, f"instances_{split}.json")) as sink,
             tempfile.TemporaryFile() as annotations,
         ):
             head = {
@@ -53,7 +53,7 @@ class CocoWriter:
             }
             sink.write(_json(head)[:-1] + b',\n"images": [')
             for name, frame in frames:
-                file_name = put_image(storage.join(folder, IMAGES), name, frame)
+                file_name = put_image(storage.join(root, split), name, frame)
                 self._images += 1
                 _append(sink, image_entry(frame, self._images, file_name), self._images == first + 1)
                 for obj in frame.objects:

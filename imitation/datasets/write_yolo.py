@@ -7,7 +7,7 @@ which YOLO cannot say, are left out and counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import yaml
 
@@ -29,13 +29,17 @@ _ONE_SET = "# One set: name the folders (or lists of images) train and val here 
 
 
 def write_yolo(
-    frames: Iterable[tuple[str, Frame]], root: str, split: str, categories: Sequence[str], tally: Tally
+    frames: Iterable[tuple[str, Frame]],
+    root: str,
+    split: str,
+    categories: Mapping[str, int],
+    tally: Tally,
 ) -> int:
     """Writes named frames, which hold their image's bytes, as `root/images/<split>/` and
     `root/labels/<split>/` (no folder for a split of ""). Returns their number.
 
-    What is left out or cut is counted in `tally`. Raises StorageError, ValueError for an object of a
-    category that was not named.
+    `categories` go from name to number. What is left out or cut is counted in `tally`. Raises StorageError,
+    KeyError for an object of a category that was not named.
     """
     count = 0
     for count, (name, frame) in enumerate(frames, start=1):  # noqa: B007 (the last count is the result)
@@ -49,7 +53,7 @@ def write_yolo(
     return count
 
 
-def yolo_labels(frame: Frame, categories: Sequence[str], tally: Tally) -> str:
+def yolo_labels(frame: Frame, categories: Mapping[str, int], tally: Tally) -> str:
     """The rows of a frame's label file; shares to nine decimals (a millionth of a pixel)."""
     tally.drop_fields(frame, _FRAME_FIELDS)
     rows = []
@@ -64,7 +68,7 @@ def yolo_labels(frame: Frame, categories: Sequence[str], tally: Tally) -> str:
         if box != obj.box:
             tally.change("cut at the image's edge:", "box")
         tally.drop_fields(obj, _OBJECT_FIELDS)
-        rows.append(f"{categories.index(obj.category)} {_shares(box, frame.width, frame.height)}\n")
+        rows.append(f"{categories[obj.category]} {_shares(box, frame.width, frame.height)}\n")
     return "".join(rows)
 
 
@@ -73,10 +77,10 @@ def _shares(box: Box, width: int, height: int) -> str:
     return " ".join(f"{v:.9f}" for v in (x, y, box.width / width, box.height / height))
 
 
-def write_data_yaml(root: str, categories: Sequence[str], splits: Mapping[str, int]) -> None:
+def write_data_yaml(root: str, categories: Mapping[str, int], splits: Mapping[str, int]) -> None:
     """Writes `root/data.yaml`: the classes by number, and the folder of each split that has frames
     (`stop` is YOLO's `val`). A single set without a name ("") has no lists."""
     data = {_LISTS[split]: f"images/{split}" for split, frames in splits.items() if split and frames}
-    names = dict(enumerate(categories))
+    names = {number: name for name, number in sorted(categories.items(), key=lambda item: item[1])}
     text = yaml.safe_dump({**data, "names": names}, sort_keys=False, allow_unicode=True)
     storage.write_bytes_atomic(storage.join(root, DATA), ((_ONE_SET if not data else "") + text).encode())

@@ -27,6 +27,7 @@ from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from imitation import storage
+from imitation.datasets.numbering import Numbering
 from imitation.datasets.paths import files_below, inside, refuse_link
 from imitation.datasets.reader import SplitReader, Splits, first_split_of, list_of
 from imitation.datasets.validate import FrameChecker, Problems, handled
@@ -237,6 +238,14 @@ class YoloReader(SplitReader):
         if "images" in parts[:-1]:
             parts.remove("images")
         return "_".join([*parts[:-1], parts[-1].rpartition(".")[0]])
+
+    def numbering(self) -> Numbering | None:
+        if self._classes.names is None:
+            return None
+        numbers: dict[str, int] = {}
+        for number, name in self._classes.names.items():
+            numbers.setdefault(name, number)
+        return Numbering(self.kind, numbers)
 
     def _cut(self) -> Splits:
         for name, listed in self._listed.items():

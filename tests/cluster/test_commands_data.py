@@ -248,7 +248,7 @@ def test_an_exported_run_is_a_dataset(run, tmp_path, capsys, layout):
     out = tmp_path / "out"
     assert export(run, layout, out) == 0
     said = capsys.readouterr().out
-    assert "12 frames (train 6, stop 3, test 3), 24 objects" in said
+    assert "12 frames (train 6, val 3, test 3), 24 objects" in said
     assert "synthetic: 3 frames" in said
     assert inspect(f"data.kind={layout}", f"data.root={out}", "--json") == 0
     splits = json.loads(capsys.readouterr().out)["splits"]
@@ -266,7 +266,9 @@ def test_export_says_what_is_lost_and_what_changed(run, tmp_path, capsys):
 def test_export_of_real_or_synthetic_frames_alone(run, tmp_path, which, count):
     out = tmp_path / "out"
     assert export(run, "coco", out, "--frames", which) == 0
-    images = [image for file in out.rglob("labels.json") for image in json.loads(file.read_text())["images"]]
+    images = [
+        image for file in out.rglob("instances_*.json") for image in json.loads(file.read_text())["images"]
+    ]
     assert len(images) == count
     marked = [image["file_name"].startswith("syn-") for image in images]
     assert all(marked) == any(marked) == (which == "synthetic")

@@ -187,25 +187,25 @@ def test_yolo_comes_back_to_a_ten_thousandth_of_a_pixel(
 @pytest.mark.parametrize("layout", ["coco", "kitti", "yolo", "parquet"])
 def test_a_run_keeps_its_splits_and_synthetic_frames_are_of_train(tmp_path: Path, layout: Layout) -> None:
     report = export(survey_frames(in_splits(tmp_path, synthetic=2)), layout, str(tmp_path / "out"))
-    assert report.frames == {"train": 5, "stop": 3, "test": 3}
+    assert report.frames == {"train": 5, "val": 3, "test": 3}
     assert report.synthetic == 2
     dataset = open_dataset(layout, str(tmp_path / "out"))
     sizes = {split: len(list(dataset.frames(split))) for split in SPLIT_NAMES}
-    assert sizes == report.frames
+    assert sizes == {"train": 5, "stop": 3, "test": 3}
     marked = [name for name in dataset.splits()["train"] if "syn-" in name or name.startswith("c01-")]
     assert len(marked) == 2
 
 
-def test_a_coco_run_is_a_folder_a_split_with_ids_that_are_never_used_twice(tmp_path: Path) -> None:
+def test_a_coco_run_has_a_file_a_split_with_ids_that_are_never_used_twice(tmp_path: Path) -> None:
     report = export(survey_frames(in_splits(tmp_path, synthetic=2)), "coco", str(tmp_path / "out"))
     seen: dict[str, list[int]] = {"images": [], "annotations": []}
     for split, frames in report.frames.items():
-        data = json.loads((tmp_path / "out" / split / "labels.json").read_text())
+        data = json.loads((tmp_path / f"out/annotations/instances_{split}.json").read_text())
         assert data["categories"] == [{"id": 1, "name": "Car"}, {"id": 2, "name": "Person"}]
         assert len(data["images"]) == frames
         for kind, ids in seen.items():
             ids += [entry["id"] for entry in data[kind]]
-        files = {path.name for path in (tmp_path / "out" / split / "data").iterdir()}
+        files = {path.name for path in (tmp_path / "out" / split).iterdir()}
         assert files == {image["file_name"] for image in data["images"]}
         lineage = [image["imitation"]["origin"] for image in data["images"] if "syn-" in image["file_name"]]
         assert [origin["failures"] for origin in lineage] == [["a/0"]] * (2 if split == "train" else 0)
@@ -249,11 +249,12 @@ def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: Layou
         write_frames(frames, str(tmp_path / "in" / f"{split}.parquet"))
     sources = parquet_sources(str(tmp_path / "in"))
     report = export(survey_frames(sources), layout, str(tmp_path / "out"))
-    assert report.frames == {"train": 3, "mine": 1, "stop": 2, "test": 1}
+    assert report.frames == {"train": 3, "mine": 1, "val": 2, "test": 1}
     assert (report.shared, report.renamed, report.objects) == (2, 0, 14)
     assert "once: 2 frames of mine that train has too, in train alone" in report.lines()
     dataset = open_dataset(layout, str(tmp_path / "out"))
-    assert {split: len(names) for split, names in dataset.splits().items()} == report.frames
+    read = {split: len(names) for split, names in dataset.splits().items()}
+    assert read == {"train": 3, "mine": 1, "stop": 2, "test": 1}
 
 
 def test_a_list_called_validation_is_exported_and_what_is_no_list_is_told(tmp_path: Path) -> None:
@@ -293,7 +294,7 @@ def test_images_that_lie_elsewhere_are_copied_byte_for_byte(tmp_path: Path) -> N
     place.write_bytes(picture(5, jpeg=True))
     frames = made(1, image=None, image_uri=str(place))
     exported(frames, tmp_path, "coco")
-    assert (tmp_path / "out" / "data" / "f0.jpg").read_bytes() == place.read_bytes()
+    assert (tmp_path / "out" / "train" / "f0.jpg").read_bytes() == place.read_bytes()
 
 
 def test_an_image_of_another_size_is_refused_and_nothing_is_left(tmp_path: Path) -> None:

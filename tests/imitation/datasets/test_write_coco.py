@@ -16,20 +16,22 @@ from imitation.records import Box, Frame, Object
 
 from ..some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, picture
 
-CATEGORIES = ("Car", "Person")
+CATEGORIES = {"Car": 1, "Person": 2}
+
+LABELS = "annotations/instances_train.json"
 
 
 def written(folder: Path, objects: tuple[Object, ...] = (CAR, CROWD), count: int = 3) -> list[Frame]:
     frames = [Frame(f"f{i}", WIDTH, HEIGHT, objects, image=picture(i, jpeg=i == 0)) for i in range(count)]
     named = ((frame.frame_id, frame) for frame in frames)
-    assert CocoWriter(CATEGORIES).write(named, str(folder), "test") == count
+    assert CocoWriter(CATEGORIES).write(named, str(folder), "train", "test") == count
     return frames
 
 
 def test_pycocotools_opens_it_and_finds_perfect_detections_perfect(tmp_path: Path) -> None:
     frames = written(tmp_path)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(tmp_path / "labels.json"))
+        truth = COCO(str(tmp_path / LABELS))
         results = [
             {
                 "image_id": number,
@@ -51,14 +53,14 @@ def test_pycocotools_opens_it_and_finds_perfect_detections_perfect(tmp_path: Pat
 
 
 def test_fiftyone_finds_its_layout(tmp_path: Path) -> None:
-    """What its COCODetectionDataset importer asks for: `data/` and `labels.json`, file names that count from
-    the former, info, images with sizes and annotations with four numbers, a category and iscrowd."""
+    """What its COCODetectionDataset importer asks for: file names that count from the folder of images,
+    info, images with sizes and annotations with four numbers, a category and iscrowd."""
     written(tmp_path)
-    data = json.loads((tmp_path / "labels.json").read_text())
+    data = json.loads((tmp_path / LABELS).read_text())
     assert {"info", "licenses", "categories", "images", "annotations"} == set(data)
     assert isinstance(data["info"], dict)
     for image in data["images"]:
-        assert (tmp_path / "data" / image["file_name"]).is_file()
+        assert (tmp_path / "train" / image["file_name"]).is_file()
         assert (image["width"], image["height"]) == (WIDTH, HEIGHT)
     assert [image["file_name"] for image in data["images"]] == ["f0.jpg", "f1.png", "f2.png"]
     for entry in data["annotations"]:
@@ -72,7 +74,7 @@ def test_sets_without_objects_or_frames_are_valid(tmp_path: Path) -> None:
     written(tmp_path / "a", objects=())
     written(tmp_path / "b", count=0)
     for name, images in (("a", 3), ("b", 0)):
-        data = json.loads((tmp_path / name / "labels.json").read_text())
+        data = json.loads((tmp_path / name / LABELS).read_text())
         assert (len(data["images"]), data["annotations"]) == (images, [])
 
 
@@ -80,8 +82,8 @@ def test_one_writer_numbers_on_from_set_to_set(tmp_path: Path) -> None:
     writer = CocoWriter(CATEGORIES)
     frame = Frame("a", WIDTH, HEIGHT, (CAR, CAR), image=picture())
     for name in ("a", "b"):
-        writer.write([("x", frame)], str(tmp_path / name), name)
-    second = json.loads((tmp_path / "b" / "labels.json").read_text())
+        writer.write([("x", frame)], str(tmp_path), name, name)
+    second = json.loads((tmp_path / "annotations" / "instances_b.json").read_text())
     assert [image["id"] for image in second["images"]] == [2]
     assert [(entry["id"], entry["image_id"]) for entry in second["annotations"]] == [(3, 2), (4, 2)]
 
@@ -89,8 +91,8 @@ def test_one_writer_numbers_on_from_set_to_set(tmp_path: Path) -> None:
 def test_what_coco_cannot_say_stands_under_a_key_of_its_own(tmp_path: Path) -> None:
     frame = replace(Frame("a/b", WIDTH, HEIGHT, (CAR,), image=picture()), origin=ORIGIN, sequence="s")
     frame = replace(frame, conditions={"weather": "fog"})
-    CocoWriter(CATEGORIES).write([("a_b", frame)], str(tmp_path), "test")
-    data = json.loads((tmp_path / "labels.json").read_text())
+    CocoWriter(CATEGORIES).write([("a_b", frame)], str(tmp_path), "train", "test")
+    data = json.loads((tmp_path / LABELS).read_text())
     (image,), (entry,) = data["images"], data["annotations"]
     assert image["imitation"]["conditions"] == {"weather": "fog"}
     assert image["imitation"]["origin"]["failures"] == ["a/0"]
@@ -110,8 +112,8 @@ def test_a_box_whose_last_bit_the_subtraction_loses_is_kept_beside(x2: float, ke
 def test_an_error_on_the_way_leaves_no_labels(tmp_path: Path) -> None:
     frame = Frame("a", WIDTH, HEIGHT, (replace(CAR, category="Tractor"),), image=picture())
     with pytest.raises(KeyError):
-        CocoWriter(CATEGORIES).write([("a", frame)], str(tmp_path), "test")
-    assert not (tmp_path / "labels.json").exists()
+        CocoWriter(CATEGORIES).write([("a", frame)], str(tmp_path), "train", "test")
+    assert not (tmp_path / LABELS).exists()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_an_error_on_the_way_leaves_no_labels(tmp_path: Path) -> None:
 def test_pycocotools_makes_masks_of_the_boxes(tmp_path: Path, box: Box, ignore: bool) -> None:
     written(tmp_path, (Object("Car", box, ignore=ignore),), count=1)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(tmp_path / "labels.json"))
+        truth = COCO(str(tmp_path / LABELS))
     (entry,) = truth.anns.values()
     mask = truth.annToMask(entry)
     assert mask.shape == (HEIGHT, WIDTH)
