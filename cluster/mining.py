@@ -35,6 +35,7 @@ from imitation.policies import Mined, build_policy, out_of_reach, what_it_adds
 from imitation.records import Camera, Frame
 from imitation.requests import Request, annealed, check_requests
 from imitation.reservoir import reservoir
+from imitation.result_remarks import ResultRemarks
 from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results
 from imitation.settings import UserError
 from imitation.splits import SPLITS
@@ -82,7 +83,8 @@ def mine(
     uri = storage.join(out, FILE)
     left_out: list[str] = []
     with reporter.stage(f"reading {split}", facts.frames) as bar:
-        rows = _rows(_frames(dataset, split, skip), results, categories, split, left_out, bar.update)
+        looked = ResultRemarks(results.layout, _ids_told(results, categories), "frame")
+        rows = _rows(_frames(dataset, split, skip), results, categories, split, left_out, bar.update, looked)
         judged = write_detections(rows, uri, categories.categories)
     if not judged:
         raise UserError(
@@ -128,6 +130,7 @@ def mine(
         "frames": judged,
         "left_out": len(left_out),
         "problems": problems,
+        "remarks": [*([results.remark] if results.remark else []), *looked.lines()],
         "threshold": metrics.threshold,
         "threshold_chosen_on": "given" if threshold is not None else split,
         "map50": metrics.map50,
@@ -218,6 +221,7 @@ def _rows(
     split: str,
     left_out: list[str],
     progress: Any,
+    looked: ResultRemarks,
 ) -> Iterator[FrameDetections]:
     for count, frame in enumerate(frames, start=1):
         progress(count)
@@ -225,7 +229,7 @@ def _rows(
         if found is None:
             left_out.append(frame.frame_id)
             continue
-        yield FrameDetections.of(
+        row = FrameDetections.of(
             categories.mapped(frame),
             found,
             categories=categories.categories,
@@ -233,6 +237,32 @@ def _rows(
             detector=DETECTOR,
             source=[obj.category for obj in frame.objects],
         )
+        _look(looked, row, results)
+        yield row
+
+
+def _ids_told(results: Results, categories: CategoryMap) -> dict[int, str] | None:
+    """The category numbers that the results have, with their names; None where they have names."""
+    return {n: categories.categories[label - 1] for label, n in results.said.items() if label} or None
+
+
+def _look(looked: ResultRemarks, row: FrameDetections, results: Results) -> None:
+    """Shows a judged frame to the remarks, its boxes and categories as the results have them."""
+    found, true = row.detections, row.objects
+    boxes = found.boxes.astype(np.float64)
+    if results.layout == "xywh":
+        boxes[:, 2:] -= boxes[:, :2]
+    said = np.vectorize(lambda label: results.said.get(label, label), otypes=[np.int64])
+    kept = ~true.ignore
+    looked.add(
+        row.frame_id,
+        (row.width, row.height),
+        true.boxes[kept],
+        said(true.labels[kept]),
+        boxes,
+        said(found.labels),
+        found.scores,
+    )
 
 
 def _failures(uri: str, metrics: Metrics, categories: CategoryMap) -> Iterator[Failure]:
@@ -258,7 +288,9 @@ def _open_results(
         asked = {frame: image for part in _splits(split) for frame, image in ids.get(part, {}).items()}
         names = {key: name for part in ids for key, name in dataset.category_ids(part).items()}
         known = {image for images in ids.values() for image in images.values()}
-        return CocoResults(place, asked, names, categories, known)
+        files = {image: name for part in ids for image, name in dataset.image_names(part).items()}
+        files |= {image: name for part in _splits(split) for image, name in dataset.image_names(part).items()}
+        return CocoResults(place, asked, names, categories, known, files)
     raise UserError(f"{place}: COCO results are for a COCO dataset; this one is {dataset.kind!r}")
 
 

@@ -86,8 +86,8 @@ def survey_frames(
     notes: Sequence[str] = (),
     skip: bool = False,
 ) -> Survey:
-    """Reads the labels of the sources through. `stop` is called `val`, as others call what decides when to stop,
-    unless there is a `val` besides. `classes`: None asks the sources. `notes` are lines for the report;
+    """Reads the labels of the sources through. `stop` is called `val`, as others call what decides when to
+    stop, unless there is a `val` besides. `classes`: None asks the sources. `notes` are lines for the report;
     with `skip` a dataset's bad frames are left out and listed. Raises UserError and DataError as the reading
     does."""
     names = {source.split for source in sources}
@@ -178,8 +178,8 @@ class ExportReport:
             told.append(f"byte for byte: labels and calibrations of {frames} that came from KITTI")
         if self.bare:
             told.append(
-                f"calibrations of {counted(self.bare, 'frame')}: P2 alone, without a fourth column, and cuboids "
-                "in that camera's own coordinates (KITTI's labels count from its camera 0, some cm beside)"
+                f"calibrations of {counted(self.bare, 'frame')}: P2 alone, without a fourth column, cuboids in "
+                "that camera's own coordinates (KITTI's labels count from its camera 0, some cm beside)"
             )
         if self.tally.changed:
             told.append(f"changed: {listed(self.tally.changed)}")

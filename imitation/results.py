@@ -20,17 +20,24 @@ from imitation.categories import CategoryMap
 from imitation.detections import Detections
 from imitation.evaluations import MAIN, read_categories, read_detections, read_detectors
 from imitation.records import Frame
+from imitation.result_images import MOST, ImageKeys, OtherKeys, Way
 from imitation.settings import DataError, UserError
 from imitation.texts import ShallowJson, lines_of, shown
 
 KITTI_COLUMNS = 16
 LONGEST = 120  # characters of a value in a message
+LONGEST_NAME = 1000  # characters of an image's name
 
 
 class Results(Protocol):
-    """Detections by frame. `unmapped` counts those of names that are no class of the detector's."""
+    """Detections by frame. `unmapped` counts those of names that are no class of the detector's; `layout` is
+    how the source writes boxes, `said` the number that it calls a label by (empty: by name), `remark` what
+    is odd about how it names its images."""
 
     unmapped: Counter[str]
+    layout: str
+    said: Mapping[int, int]
+    remark: str | None
 
     def of(self, frame: Frame) -> Detections | None:
         """What was detected in the frame; None where the results do not speak of it."""
@@ -43,6 +50,9 @@ class KittiResults:
 
     Raises UserError if the folder has no result file.
     """
+
+    layout, remark = "xyxy", None
+    said: Mapping[int, int] = {}
 
     def __init__(self, folder: str, categories: CategoryMap) -> None:
         self.unmapped: Counter[str] = Counter()
@@ -96,12 +106,16 @@ def _checked(box: list[float], score: float, where: str) -> tuple[list[float], f
 class CocoResults:
     """COCO's results format: a JSON list of {image_id, category_id, bbox [x, y, w, h], score}.
 
-    `image_ids` goes from frame_id to the dataset's image id, `names` from category id to category. The
-    file is streamed; 40 bytes a detection stay. Segmentations and further keys are passed over, and so is
+    `image_ids` goes from frame_id to the dataset's image id, `names` from category id to category, `files` from
+    image id to file name: results may name their images by these, or by the text of an id
+    (`result_images`; `remark` says so). The file is streamed; 40 bytes a detection stay. Segmentations and
+    further keys are passed over, and so is
     what is said of images that are not asked for, which `known` has besides (None: those alone exist).
     Raises DataError naming file and entry (from 0) for an entry that is no result or that speaks of an
     image or a category that the dataset does not have, and for a file that is no list.
     """
+
+    layout = "xywh"
 
     def __init__(
         self,
@@ -110,15 +124,31 @@ class CocoResults:
         names: Mapping[int, str],
         categories: CategoryMap,
         known: Collection[int] | None = None,
+        files: Mapping[int, str] | None = None,
     ) -> None:
         self.unmapped: Counter[str] = Counter()
+        self.said: dict[int, int] = {}  # of each label: the category id that the file gives
         self._image_ids = image_ids
         asked = set(image_ids.values())
+        keys = ImageKeys({key: (files or {}).get(key) for key in asked.union(known or ())})
+        try:
+            self._take(uri, keys.plainly, asked, names, categories)
+            self.remark = None
+        except OtherKeys:
+            told = keys.tell(_pairs(uri, keys.size + MOST))
+            self._take(uri, told.of, asked, names, categories)
+            self.remark = told.remark
+
+    def _take(
+        self, uri: str, image_of: Way, asked: set[int], names: Mapping[int, str], categories: CategoryMap
+    ) -> None:
         labels = {number: categories.label(name) for number, name in names.items()}
+        self.said = {label: number for number, label in labels.items()}
+        self.unmapped.clear()
         rows: list[tuple[int, int]] = []
         numbers: list[tuple[float, ...]] = []
         chunks: list[tuple[np.ndarray, np.ndarray]] = []
-        for image, category, box, score in self._entries(uri, asked.union(known or ()), names):
+        for image, category, box, score in self._entries(uri, image_of, names):
             if image not in asked:
                 continue
             if not labels[category]:
@@ -138,24 +168,31 @@ class CocoResults:
 
     @staticmethod
     def _entries(
-        uri: str, known: set[int], names: Mapping[int, str]
+        uri: str, image_of: Way, names: Mapping[int, str]
     ) -> Iterator[tuple[int, int, list[float], float]]:
         with storage.open_input(uri) as source:
             for place, entry in enumerate(_items(source, uri)):
                 where = f"{uri}: entry {place}"
                 try:
-                    image, category = int(entry["image_id"]), int(entry["category_id"])
+                    told, category = entry["image_id"], int(entry["category_id"])
+                    if not isinstance(told, int | float | str) or (
+                        isinstance(told, str) and len(told) > LONGEST_NAME
+                    ):
+                        raise TypeError(f"image_id {shown(told)}")
                     x, y, w, h = (float(v) for v in entry["bbox"])
                     score = float(entry["score"])
+                    image = image_of(told, entry.get("file_name"))
                 except (KeyError, TypeError, ValueError) as error:
                     what = "is no detection (image_id, category_id, bbox of 4, score)"
                     raise DataError(where, f"{what}: {repr(error)[:LONGEST]}") from None
-                if image not in known:
-                    raise DataError(where, f"image_id {shown(image)} is not in the dataset")
+                if image is None:
+                    raise DataError(where, f"image_id {shown(told)} is not in the dataset")
                 if category not in names:
-                    raise DataError(where, f"category_id {shown(category)} is not in the dataset")
+                    hint = "" if category or not names else "; are they counted from 0?"
+                    have = f" (its ids are {min(names)} to {max(names)}{hint})" if names else ""
+                    raise DataError(where, f"category_id {shown(category)} is not in the dataset{have}")
                 box, score = _checked([x, y, x + w, y + h], score, where)
-                yield image, category, box, score
+                yield int(image), category, box, score
 
     def of(self, frame: Frame) -> Detections | None:
         image = self._image_ids.get(frame.frame_id)
@@ -164,6 +201,22 @@ class CocoResults:
         low, high = np.searchsorted(self._images, [image, image + 1])
         values = self._values[low:high]
         return Detections(values[:, :4], values[:, 4], self._labels[low:high])
+
+
+def _pairs(uri: str, most: int) -> Iterator[tuple[Any, Any]]:
+    """The different (image_id, file_name) of a results file, so many at most: more name no dataset."""
+    seen: set[tuple[Any, Any]] = set()
+    with storage.open_input(uri) as source:
+        for entry in _items(source, uri):
+            if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), int | float | str):
+                continue  # told when it is read
+            name = entry.get("file_name")
+            pair = (entry["image_id"], name if isinstance(name, str) else None)
+            if pair not in seen:
+                seen.add(pair)
+                yield pair
+            if len(seen) > most:
+                return
 
 
 def _items(source: BinaryIO, uri: str) -> Iterator[Any]:
@@ -187,6 +240,9 @@ class EvaluatedResults:
     Raises DataError for a file that is no evaluation, UserError for several detectors or one that is not
     there.
     """
+
+    layout, remark = "xyxy", None
+    said: Mapping[int, int] = {}
 
     def __init__(self, uri: str, categories: CategoryMap, detector: str | None = None) -> None:
         self.unmapped: Counter[str] = Counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from imitation import storage
 from imitation.settings import DataError, UserError
 
 if TYPE_CHECKING:
-    from cluster.workspace import Workspace
+    from imitation.categories import CategoryMap
     from imitation.datasets.numbering import Classes
     from imitation.exporting import Source, Survey, Which
 
@@ -90,7 +91,8 @@ def export(args: argparse.Namespace) -> None:
 
 def _survey_dataset(args: argparse.Namespace) -> Survey:
     """The dataset that the settings name, in its own lists and categories."""
-    from imitation.exporting import classes_of, dataset_sources, survey_frames
+    from imitation.categories import OWN_MAPS
+    from imitation.exporting import dataset_sources, survey_frames
 
     args.config = args.source
     config = config_of(args)
@@ -101,17 +103,20 @@ def _survey_dataset(args: argparse.Namespace) -> Survey:
     sources = dataset_sources(dataset, data.limit)
     if not sources:
         raise UserError(f"{dataset.root}: there are no frames to export")
-    notes = [dataset.note()]
+    # its first sentence: whether a run's splits would mix drives is no matter of an export
+    notes = [dataset.note().partition(". ")[0] + "."]
     if data.categories or data.mapping or data.ignore is not None:
-        notes.append("categories: the dataset's own (data.categories, mapping and ignore are a detector's)")
+        notes.append("categories: the dataset's own; data.categories, mapping and ignore are a detector's")
     skip = data.on_error == "skip"
-    return survey_frames(sources, args.frames, classes=classes_of(sources), notes=notes, skip=skip)
+    classes = _classes(sources, OWN_MAPS.get(data.kind))
+    return survey_frames(sources, args.frames, classes=classes, notes=notes, skip=skip)
 
 
 def _survey(place: str, which: Which) -> Survey:
     """A run's frames, synthetic ones among those of train, or the splits of a Parquet dataset."""
     from cluster.prepare import SPLITS
     from cluster.workspace import CONFIG_FILE, Workspace
+    from imitation.categories import CategoryMap
     from imitation.exporting import Source, left_out, parquet_sources, survey_frames
 
     workspace = Workspace(place)
@@ -129,23 +134,21 @@ def _survey(place: str, which: Which) -> Survey:
         and storage.list_files(uri, ".parquet")
     ]
     every = [sources[0], *rendered, *sources[1:]]
-    return survey_frames(every, which, classes=_classes(every, workspace))
+    told = storage.read_json(workspace.path("data", "stage-prepare.json")).get("categories")
+    classes = _classes(every, CategoryMap.from_json(told) if told else None)
+    return survey_frames(every, which, classes=classes)
 
 
-def _classes(sources: list[Source], workspace: Workspace) -> Classes:
-    """How a run numbers its categories: as its dataset does, else in the order of its own list."""
-    from dataclasses import replace
-
-    from imitation.categories import CategoryMap
+def _classes(sources: list[Source], known: CategoryMap | None) -> Classes:
+    """How the categories are numbered: as the dataset does, else in the order of the detector's list."""
     from imitation.exporting import classes_of
 
-    prepared = storage.read_json(workspace.path("data", "stage-prepare.json"))
-    if "categories" not in prepared:
-        return classes_of(sources)
-    known = CategoryMap.from_json(prepared["categories"])
+    classes = classes_of(sources)
+    if known is None:
+        return classes
     renamed = {
         source: target
         for source, target in known.mapping.items()
         if source != target and source not in known.ignore  # a neighbour class keeps its name
     }
-    return replace(classes_of(sources), named=known.categories, renamed=renamed)
+    return replace(classes, named=known.categories, renamed=renamed)

@@ -6,6 +6,8 @@ import argparse
 import json
 import sys
 
+from cluster.commands.common import remark_lines
+
 _MEANING = {
     "AP": ("0.50:0.95", "all", 100),
     "AP50": ("0.50", "all", 100),
@@ -23,13 +25,17 @@ _MEANING = {
 
 
 def score(args: argparse.Namespace) -> None:
-    """Prints the numbers: as one JSON object with `--json`, else as a table. Notes go to standard error."""
+    """Prints the numbers, and what looks wrong with the results: as one JSON object with `--json` (`remarks`
+    is a list of sentences), else as a table and lines. Notes go to standard error too."""
     from imitation.metrics.coco_numbers import score_files
 
     scored = score_files(args.annotations, args.results)
     for note in scored.notes:
         print(f"imitate: {note}", file=sys.stderr)
-    print(json.dumps(scored.numbers) if args.json else _table(scored.numbers))
+    if args.json:
+        print(json.dumps({**scored.numbers, "remarks": [*scored.remarks, *scored.notes]}))
+    else:
+        print("\n".join([_table(scored.numbers), *remark_lines(scored.remarks)]))
 
 
 def _table(numbers: dict[str, float]) -> str:

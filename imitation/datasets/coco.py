@@ -117,6 +117,11 @@ class CocoReader(SplitReader):
         places = ((name, self._rows[name]) for name in self.splits()[split])
         return {frame_id: int(self._indices[name].ids[row]) for frame_id, (name, row) in places}
 
+    def image_names(self, split: str) -> dict[int, str]:
+        """image_id -> file name, of a split's images."""
+        places = (self._rows[name] for name in self.splits()[split])
+        return {int(self._indices[name].ids[row]): self._indices[name].names[row] for name, row in places}
+
     def category_ids(self, split: str) -> dict[int, str]:
         """category_id -> name, in the annotation file of a split."""
         return self._indices[list_of(split, [name for name in self._indices if name])].category_ids

@@ -89,7 +89,7 @@ class Classes:
             same = self.own.kind == kind
             return f"the dataset's own {'numbers' if same else f'order ({self.own.kind})'}"
         if self.own or self.named:
-            return "the run's categories, in their order"
+            return "the detector's categories first, in their order"
         return "by name: nothing says their order"
 
 

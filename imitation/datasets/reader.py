@@ -236,7 +236,6 @@ def assign_roles(
             raise UserError(f"{where}: the list {name!r} is missing or empty; found {sorted(lists)}")
     if whole and "stop" in missing and "val" in lists:
         given["stop"] = list(lists["val"])
-        said += ", with val as stop"
     elif len(missing) == 1 and "val" in lists:
         given[missing[0]] = list(lists["val"])
         said += f", with val as {missing[0]}"

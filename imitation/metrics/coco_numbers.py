@@ -3,7 +3,9 @@
 They are pycocotools' to rounding (Lin et al., *Microsoft COCO*, ECCV 2014): boxes only, whatever masks
 either side has. What pycocotools passes over in silence (annotations of images or categories that the
 file does not name, results of unknown categories) is passed over here too, and told in `notes`; what makes
-it stop, or count wrongly, is an error that names the file, the item and its id.
+it stop, or count wrongly, is an error that names the file, the item and its id. Two things are read that
+pycocotools is not: images that the results name by their file or by the text of an id
+(`imitation.result_images`), and category ids that are text. `remarks` say what looks wrong.
 """
 
 from __future__ import annotations
@@ -11,12 +13,16 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from imitation.result_images import ImageKeys, Told, Way
+from imitation.result_remarks import ResultRemarks
 from imitation.settings import DataError, UserError
 
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
@@ -28,10 +34,11 @@ the best 1, 10 or 100 detections of a category in an image (100 unless said)."""
 @dataclass(frozen=True)
 class CocoNumbers:
     """`numbers` by `NAMES`, in [0, 1], -1 where there is no object to find (pycocotools' convention);
-    `notes` are sentences about what counted for nothing."""
+    `notes` are sentences about what counted for nothing, `remarks` about what looks wrong with the results."""
 
     numbers: dict[str, float]
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def score_files(annotations: str, results: str) -> CocoNumbers:
@@ -64,8 +71,18 @@ def coco_numbers(
     images = _numbered(truth, "images", truth_name)
     categories = _numbered(truth, "categories", truth_name)
     annotations, notes = _annotations(truth, images, categories, truth_name)
-    detections, dropped = _detections(results, images, categories, results_name, truth_name)
-    return CocoNumbers(_evaluate(images, categories, annotations, detections), (*notes, *dropped))
+    told = _images_told(truth, results)
+    detections, strays = _detections(results, images, categories, told.of, results_name, truth_name)
+    dropped = []
+    if strays:
+        what = f"results of categories that {truth_name} does not name count for nothing"
+        dropped.append(f"{results_name}: {len(strays)} {what} (first: category_id {strays[0]['said']!r})")
+    remarks = _remarks(truth, images, categories, annotations, [*detections, *strays])
+    return CocoNumbers(
+        _evaluate(images, categories, annotations, detections),
+        (*notes, *dropped),
+        (*([told.remark] if told.remark else []), *remarks),
+    )
 
 
 def _load(path: str) -> Any:
@@ -211,35 +228,107 @@ def _detections(
     results: Sequence[Any],
     images: Mapping[int | str, int],
     categories: Mapping[int | str, int],
+    image_of: Way,
     name: str,
     truth_name: str,
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The results, and those of unknown categories: `said` is the id that the file gives."""
     kept: list[dict[str, Any]] = []
-    strays: list[int | str] = []
+    strays: list[dict[str, Any]] = []
     for i, item in enumerate(results):
         try:
-            image, category = _id(item, "image_id"), _id(item, "category_id")
-            if image not in images:
-                raise _Wrong(f"image_id {image!r} is not among the images of {truth_name}")
+            said, category = _id(item, "image_id"), _known(_id(item, "category_id"), categories)
+            image = image_of(said, item.get("file_name"))
+            if image is None:
+                raise _Wrong(f"image_id {said!r} is not among the images of {truth_name}")
             box, score = _box(item), _number(item, "score")
         except _Wrong as wrong:
             raise DataError(f"{name}: results[{i}]", str(wrong)) from None
+        found = {"image_id": images[image], "bbox": box, "score": score, "said": category}
         if category not in categories:
-            strays.append(category)
+            strays.append(found)
             continue
         kept.append(
-            {
+            found
+            | {
                 "id": len(kept) + 1,
-                "image_id": images[image],
                 "category_id": categories[category],
-                "bbox": box,
                 "area": box[2] * box[3],
-                "score": score,
                 "iscrowd": 0,
             }
         )
-    told = f"results of categories that {truth_name} does not name count for nothing"
-    return kept, [f"{name}: {len(strays)} {told} (first: category_id {strays[0]!r})"] if strays else []
+    return kept, strays
+
+
+def _known(category: int | str, categories: Mapping[int | str, int]) -> int | str:
+    """The category that an id means: "3" is 3 where the ids are numbers."""
+    if category not in categories and isinstance(category, str):
+        if category.isascii() and category.isdecimal() and len(category) < 20 and int(category) in categories:
+            return int(category)
+    return category
+
+
+def _images_told(truth: Mapping[str, Any], results: Sequence[Any]) -> Told:
+    """How the results name their images."""
+    names = {_id(item, "id"): _text(item.get("file_name")) for item in truth["images"]}
+    pairs = (
+        (item.get("image_id"), _text(item.get("file_name")))
+        for item in results
+        if isinstance(item, dict) and isinstance(item.get("image_id"), int | float | str)
+    )
+    return ImageKeys(names).tell(pairs)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _remarks(
+    truth: Mapping[str, Any],
+    images: Mapping[int | str, int],
+    categories: Mapping[int | str, int],
+    annotations: list[dict[str, Any]],
+    results: list[dict[str, Any]],
+) -> list[str]:
+    """What looks wrong with the results, in frames of arrays."""
+    numbered = all(isinstance(category, int) for category in categories)
+    own = {number: category for category, number in categories.items()}
+    names = {_id(item, "id"): str(item.get("name")) for item in truth["categories"]}
+    looked = ResultRemarks("xywh", names if numbered else None)  # type: ignore[arg-type]
+    objects: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for item in annotations:
+        if not item["iscrowd"]:
+            objects[item["image_id"]].append(item)
+    for item in results:
+        found[item["image_id"]].append(item)
+
+    def kinds(values: list[Any]) -> np.ndarray:
+        told = [value if type(value) is int and abs(value) < 2**31 else -1 for value in values]
+        return np.array(told, dtype=np.int64)
+
+    for image in truth["images"]:
+        key = _id(image, "id")
+        true, said = objects[images[key]], found[images[key]]
+        boxes = np.array([item["bbox"] for item in true], dtype=np.float64).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        looked.add(
+            str(image.get("file_name") or key),
+            _size_of(image),
+            boxes,
+            kinds([own[item["category_id"]] for item in true]),
+            np.array([item["bbox"] for item in said], dtype=np.float64).reshape(-1, 4),
+            kinds([item["said"] for item in said]),
+            np.array([item["score"] for item in said], dtype=np.float64),
+        )
+    return looked.lines()
+
+
+def _size_of(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    width, height = image.get("width"), image.get("height")
+    if type(width) is int and type(height) is int and 0 < width < 2**31 and 0 < height < 2**31:
+        return width, height
+    return None
 
 
 def _evaluate(
