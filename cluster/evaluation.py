@@ -19,6 +19,7 @@ from cluster.workspace import Workspace
 from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import read_ids, write_frames
+from imitation.datasets.reader import ALL, frames_of, whole
 from imitation.evaluations import read_detections
 from imitation.failures import find_failures, write_failures
 from imitation.metrics.analysis import analyse, by_protocol
@@ -103,10 +104,10 @@ def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
 def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> str:
     if config.data.kind == "world":
         return _of_its_run(checkpoint, split)
-    dataset = config.data.open()
+    dataset = whole(config.data.open()) if split == ALL else config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     uri = storage.join(scratch, f"{split}.parquet")
-    if not write_frames(dataset.frames(split, skip), uri):
+    if not write_frames(frames_of(dataset, split, skip), uri):
         raise UserError(
             f"{dataset.root}: split {split!r} has no usable frame ({len(problems)} with problems)"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
@@ -24,8 +24,7 @@ from imitation import storage
 from imitation.categories import CategoryMap
 from imitation.datasets.coco import CocoReader
 from imitation.datasets.numbering import Numbering
-from imitation.datasets.reader import DatasetReader, SplitReader
-from imitation.datasets.validate import Problems
+from imitation.datasets.reader import ALL, DatasetReader, frames_of, whole
 from imitation.detections import FrameDetections
 from imitation.evaluations import FILE, read_detections, write_detections
 from imitation.failures import Failure, find_failures, write_failures
@@ -44,7 +43,6 @@ from sim_actors.restage import default_camera
 from sim_actors.staging import StagingSettings, Target, asset_names, stageable_names
 
 DETECTOR = "results"
-ALL = "all"
 REQUESTS = "requests.json"
 
 
@@ -70,11 +68,11 @@ def mine(
     if what_it_adds(policy) != "synthetic":
         raise UserError(f"policy.name is {config.policy.name!r}, which stages nothing; name one that does")
     storage.check_writable(out)
-    dataset = _whole(config.data)
+    dataset = whole(config.data)
     problems: list[str] = []
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     facts = _Facts()
-    frames = facts.seeing(_frames(dataset, split, skip))
+    frames = facts.seeing(frames_of(dataset, split, skip))
     categories = categories_of(config.data, frames)
     deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
     if not facts.frames:
@@ -83,8 +81,12 @@ def mine(
     uri = storage.join(out, FILE)
     left_out: list[str] = []
     with reporter.stage(f"reading {split}", facts.frames) as bar:
-        looked = ResultRemarks(results.layout, _ids_told(results, categories), "frame")
-        rows = _rows(_frames(dataset, split, skip), results, categories, split, left_out, bar.update, looked)
+        looked = ResultRemarks(
+            results.layout, _ids_told(results, categories), "frame", silent=results.layout == "xywh"
+        )
+        rows = _rows(
+            frames_of(dataset, split, skip), results, categories, split, left_out, bar.update, looked
+        )
         judged = write_detections(rows, uri, categories.categories)
     if not judged:
         raise UserError(
@@ -130,7 +132,7 @@ def mine(
         "frames": judged,
         "left_out": len(left_out),
         "problems": problems,
-        "remarks": [*([results.remark] if results.remark else []), *looked.lines()],
+        "remarks": [*_left_out(left_out, facts.frames), *filter(None, [results.remark]), *looked.lines()],
         "threshold": metrics.threshold,
         "threshold_chosen_on": "given" if threshold is not None else split,
         "map50": metrics.map50,
@@ -144,14 +146,6 @@ def mine(
     }
 
 
-def _whole(data: DataSettings) -> DatasetReader:
-    """The dataset, however little it is: nothing is trained here, so there need not be enough to cut."""
-    dataset = data.open()
-    if isinstance(dataset, SplitReader):
-        dataset.undivide()
-    return dataset
-
-
 def _numbering(dataset: DatasetReader, categories: CategoryMap) -> Numbering | None:
     """How frames that are rendered for the requests are to be numbered: as the dataset is."""
     renamed = any(a != b and a not in categories.ignore for a, b in categories.mapping.items())
@@ -160,18 +154,6 @@ def _numbering(dataset: DatasetReader, categories: CategoryMap) -> Numbering | N
 
 def _splits(split: str) -> tuple[str, ...]:
     return SPLITS if split == ALL else (split,)
-
-
-def _frames(
-    dataset: DatasetReader, split: str, skip: Problems | None, names: Collection[str] | None = None
-) -> Iterator[Frame]:
-    """A split's frames, or those of all, each once."""
-    seen: set[str] = set()
-    for part in _splits(split):
-        for frame in dataset.frames(part, skip, names):
-            if frame.frame_id not in seen:
-                seen.add(frame.frame_id)
-                yield frame
 
 
 class _Facts:
@@ -239,6 +221,11 @@ def _rows(
         )
         _look(looked, row, results)
         yield row
+
+
+def _left_out(names: list[str], frames: int) -> list[str]:
+    """The remark on frames that the results do not speak of."""
+    return [f"no result for {len(names)} of the {frames} frames, such as {names[0]}"] if names else []
 
 
 def _ids_told(results: Results, categories: CategoryMap) -> dict[int, str] | None:
@@ -314,12 +301,12 @@ def requested_jobs(
         categories = CategoryMap.from_json(told["categories"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
-    dataset = _whole(data)
+    dataset = whole(data)
     splits = dataset.splits()
     staging = staging_settings(config)
     check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)
     wanted = {request.parent for request in requests if request.parent is not None}
-    parents = {frame.frame_id: frame for frame in _frames(dataset, told["split"], None, wanted)}
+    parents = {frame.frame_id: frame for frame in frames_of(dataset, told["split"], None, wanted)}
     if missing := sorted(wanted - parents.keys()):
         raise UserError(f"{uri}: frame {missing[0]!r} is not in split {told['split']!r} of {dataset.root}")
     size = (told["width"], told["height"])

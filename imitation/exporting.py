@@ -174,12 +174,12 @@ class ExportReport:
             known = ", ".join((*SPLITS, "val"))
             told.append(f"not exported: {', '.join(self.left_out)} (not called as a split: {known})")
         if self.as_they_were:
-            frames = counted(self.as_they_were, "frame")
-            told.append(f"byte for byte: labels and calibrations of {frames} that came from KITTI")
+            kept = counted(self.as_they_were, "frame")
+            told.append(f"byte for byte: labels and calibrations of {kept} that came from KITTI")
         if self.bare:
             told.append(
-                f"calibrations of {counted(self.bare, 'frame')}: P2 alone, without a fourth column, cuboids in "
-                "that camera's own coordinates (KITTI's labels count from its camera 0, some cm beside)"
+                f"calibrations of {counted(self.bare, 'frame')}: P2 alone, without a fourth column, cuboids "
+                "in that camera's own coordinates (KITTI's labels count from its camera 0, some cm beside)"
             )
         if self.tally.changed:
             told.append(f"changed: {listed(self.tally.changed)}")

@@ -70,7 +70,7 @@ class ImageKeys:
         return found if found is not None else self._files.get(plain.rpartition("/")[2])
 
     def plainly(self, image_id: Any, file_name: Any = None) -> Id:
-        """As `by_id`. Raises OtherKeys where that is not sure: the results have to be looked at as a whole."""
+        """As `by_id`. Raises OtherKeys where that is not sure: the results must be looked at as a whole."""
         if not self.plain(image_id, file_name):
             raise OtherKeys
         found = self.by_id(image_id)
@@ -92,8 +92,8 @@ class ImageKeys:
             return Told(self.by_id)
         text = isinstance(odd[0], str)
         ways: tuple[tuple[Way, str], ...] = (
-            (self.by_name, "is not the id of the file_name beside it: the results were matched by file_name"),
-            (self.by_id, "is not the id of the file_name beside it: the results were matched by image_id"),
+            (self.by_name, "is not the id of its file_name: the results were matched by file_name"),
+            (self.by_id, "is not the id of its file_name: the results were matched by image_id"),
             (
                 self.by_text,
                 f"is {'text and the ids are numbers' if text else 'a number and the ids are text'}: the "
@@ -119,7 +119,7 @@ def _whole(value: Any) -> int | None:
         text = value.strip()
         text = text.removesuffix(".0")
         return _digits(text)
-    return int(value) if value == value and abs(value) < 2**63 and int(value) == value else None
+    return int(value) if abs(value) < 2**63 and int(value) == value else None  # NaN is below nothing
 
 
 def _digits(text: str) -> int | None:

@@ -17,6 +17,7 @@ import numpy as np
 
 FRAMES = 500
 """Frames whose boxes are compared with the labels; more tell nothing new."""
+MOST = 1000  # boxes of a frame that are compared
 MET = 0.5  # IoU from which a detection meets an object
 LEAST_MET = 5  # objects met, from which a reading or an order of categories is believed
 LOWEST = 0.1  # of the scores: what lies above was cut off, and costs AP (0.05 is what many evaluate with)
@@ -87,7 +88,6 @@ class ResultRemarks:
         self._without: list[str] = []
         self._missing = 0
         self._met: Counter[str] = Counter()
-        self._tried: set[str] = set()
         self._objects = self._small = self._over = self._like_corners = self._sized = 0
         self._pairs: dict[str, Counter[tuple[int, int]]] = {}
 
@@ -111,7 +111,18 @@ class ResultRemarks:
                 self._without.append(name)
         if not len(boxes):
             return
-        boxes = boxes.astype(np.float64)
+        with np.errstate(all="ignore"):  # numbers may be as large as they like
+            self._add(size, objects, kinds, boxes.astype(np.float64), categories, scores)
+
+    def _add(
+        self,
+        size: tuple[int, int] | None,
+        objects: np.ndarray,
+        kinds: np.ndarray,
+        boxes: np.ndarray,
+        categories: np.ndarray,
+        scores: np.ndarray,
+    ) -> None:
         self._count += len(boxes)
         self._lowest = min(self._lowest, float(scores.min()))
         self._highest = max(self._highest, float(scores.max()))
@@ -143,16 +154,16 @@ class ResultRemarks:
         scores: np.ndarray,
         size: tuple[int, int] | None,
     ) -> None:
+        objects, kinds = objects[:MOST].astype(np.float64), kinds[:MOST]
         self._objects += len(objects)
-        order = np.argsort(-scores, kind="stable")
+        order = np.argsort(-scores, kind="stable")[:MOST]
         for name, (reading, _) in _READINGS.items():
             if name.startswith("shares") and size is None:
                 continue
             read = reading(boxes, np.array(size or (1, 1), dtype=np.float64))[order]
-            met = _ious(read, objects.astype(np.float64)) >= MET
+            met = _ious(read, objects) >= MET
             found = met.any(axis=0)
             self._met[name] += int(found.sum())
-            self._tried.add(name)
             if self._ids is not None:  # the best result that meets an object, and what it calls it
                 best = categories[order][met[:, found].argmax(axis=0)]
                 pairs = self._pairs.setdefault(name, Counter())
@@ -181,11 +192,8 @@ class ResultRemarks:
         reading = self._reading()
         asked = _PLAIN[self._layout][1]
         if reading != self._layout:
-            found.append(
-                f"the boxes look like {_READINGS[reading][1]}; the format asks for {asked}, in px"
-                if not reading.startswith("shares")
-                else f"the boxes look {_READINGS[reading][1]}; the format asks for {asked}, in px"
-            )
+            like = "" if reading.startswith("shares") else "like "
+            found.append(f"the boxes look {like}{_READINGS[reading][1]}; the format asks for {asked}, in px")
         if self._ids is not None and (line := self._shift(self._pairs.get(reading, Counter()))):
             found.append(line)
         return found
@@ -193,9 +201,7 @@ class ResultRemarks:
     def _reading(self) -> str:
         """How the numbers of the boxes are meant."""
         plain = self._met[self._layout]
-        best = max(
-            self._tried, key=lambda name: (self._met[name], name == self._layout), default=self._layout
-        )
+        best = max(_READINGS, key=lambda name: (self._met[name], name == self._layout))
         if self._met[best] >= max(LEAST_MET, 2 * plain + 1) and 10 * self._met[best] >= self._objects:
             return best
         if self._count >= LEAST_MET and self._small >= 0.99 * self._count:
@@ -229,10 +235,10 @@ class ResultRemarks:
     def _of_scores(self) -> list[str]:
         if self._count >= LEAST_MET and self._lowest == self._highest:
             return [
-                f"all scores are equal ({round(self._lowest, 4)}): average precision ranks by score, and here it "
-                "cannot; write the detector's own"
+                f"all scores are equal ({round(self._lowest, 4)}): average precision ranks by score, and "
+                "here it cannot; write those of the detector"
             ]
-        if self._count >= FEW and LOWEST <= self._lowest and self._highest <= 1:
+        if self._count >= FEW and self._lowest >= LOWEST and self._highest <= 1:
             return [
                 f"the lowest score is {self._lowest:.3g}: a confidence threshold seems to have cut off what "
                 "lies below, which costs average precision; write results from 0.001 or 0.01 on"

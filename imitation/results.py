@@ -51,8 +51,9 @@ class KittiResults:
     Raises UserError if the folder has no result file.
     """
 
-    layout, remark = "xyxy", None
+    layout = "xyxy"
     said: Mapping[int, int] = {}
+    remark: str | None = None
 
     def __init__(self, folder: str, categories: CategoryMap) -> None:
         self.unmapped: Counter[str] = Counter()
@@ -106,11 +107,11 @@ def _checked(box: list[float], score: float, where: str) -> tuple[list[float], f
 class CocoResults:
     """COCO's results format: a JSON list of {image_id, category_id, bbox [x, y, w, h], score}.
 
-    `image_ids` goes from frame_id to the dataset's image id, `names` from category id to category, `files` from
-    image id to file name: results may name their images by these, or by the text of an id
+    `image_ids` goes from frame_id to the dataset's image id, `names` from category id to category, `files`
+    from image id to file name: results may name their images by these, or by the text of an id
     (`result_images`; `remark` says so). The file is streamed; 40 bytes a detection stay. Segmentations and
-    further keys are passed over, and so is
-    what is said of images that are not asked for, which `known` has besides (None: those alone exist).
+    further keys are passed over, and so is what is said of images that are not asked for, which `known` has
+    besides (None: those alone exist).
     Raises DataError naming file and entry (from 0) for an entry that is no result or that speaks of an
     image or a category that the dataset does not have, and for a file that is no list.
     """
@@ -127,13 +128,13 @@ class CocoResults:
         files: Mapping[int, str] | None = None,
     ) -> None:
         self.unmapped: Counter[str] = Counter()
-        self.said: dict[int, int] = {}  # of each label: the category id that the file gives
+        self.said: Mapping[int, int] = {}  # of each label: the category id that the file gives
         self._image_ids = image_ids
         asked = set(image_ids.values())
         keys = ImageKeys({key: (files or {}).get(key) for key in asked.union(known or ())})
         try:
             self._take(uri, keys.plainly, asked, names, categories)
-            self.remark = None
+            self.remark: str | None = None
         except OtherKeys:
             told = keys.tell(_pairs(uri, keys.size + MOST))
             self._take(uri, told.of, asked, names, categories)
@@ -241,8 +242,9 @@ class EvaluatedResults:
     there.
     """
 
-    layout, remark = "xyxy", None
+    layout = "xyxy"
     said: Mapping[int, int] = {}
+    remark: str | None = None
 
     def __init__(self, uri: str, categories: CategoryMap, detector: str | None = None) -> None:
         self.unmapped: Counter[str] = Counter()

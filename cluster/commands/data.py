@@ -80,8 +80,8 @@ def export(args: argparse.Namespace) -> None:
     is_settings = args.source is None or args.source.endswith((".yaml", ".yml"))
     if args.options and not is_settings:
         raise UserError(
-            f"{args.options[0]}: a run and Parquet frames take no settings; leave {args.source} out to export "
-            "the dataset that they name"
+            f"{args.options[0]}: a run and Parquet frames take no settings; leave {args.source} out to "
+            "export the dataset that they name"
         )
     survey = _survey_dataset(args) if is_settings else _survey(args.source, args.frames)
     with Reporter().stage(f"exporting {survey.sources[0].uri}", survey.total) as bar:
@@ -106,7 +106,7 @@ def _survey_dataset(args: argparse.Namespace) -> Survey:
     # its first sentence: whether a run's splits would mix drives is no matter of an export
     notes = [dataset.note().partition(". ")[0] + "."]
     if data.categories or data.mapping or data.ignore is not None:
-        notes.append("categories: the dataset's own; data.categories, mapping and ignore are a detector's")
+        notes.append("categories: the dataset's own (data.categories, mapping, ignore: a detector's)")
     skip = data.on_error == "skip"
     classes = _classes(sources, OWN_MAPS.get(data.kind))
     return survey_frames(sources, args.frames, classes=classes, notes=notes, skip=skip)

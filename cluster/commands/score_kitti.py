@@ -1,8 +1,8 @@
 """`imitate score kitti`: KITTI's 2D average precision of anyone's result files.
 
-The JSON is {category: {easy|moderate|hard: {ap_r40, ap_r11, precision}}}, in fractions of 1; a category
-that was never detected is null, as the official program does not evaluate it. The table is in points
-of 100.
+The JSON is {category: {easy|moderate|hard: {ap_r40, ap_r11, precision}}, "remarks": [sentence, ...]}, in
+fractions of 1; a category that was never detected is null, as the official program does not evaluate it. The
+table is in points of 100. The remarks say what looks wrong with the results.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
+from cluster.commands.common import remark_lines
 from imitation.metrics.kitti import DIFFICULTIES, KittiAP, kitti_average_precision, read_label_dir
+from imitation.metrics.kitti_frames import DONT_CARE, OTHER, KittiFrames
+from imitation.result_remarks import ResultRemarks
 
 NAMED = 5
 """Frames without a result that are named; the others are counted."""
@@ -25,14 +29,36 @@ def score(args: argparse.Namespace) -> None:
     if frames.left_out:
         print(f"imitate: {_left_out(frames.left_out)}", file=sys.stderr)
     result = kitti_average_precision(frames)
+    remarks = _remarks(frames)
     if args.json:
-        told = {
+        told: dict[str, Any] = {
             name: None if levels is None else {level: asdict(ap) for level, ap in levels.items()}
             for name, levels in result.items()
         }
-        print(json.dumps(told, indent=2, allow_nan=False))
+        missing = [_left_out(frames.left_out)] if frames.left_out else []
+        print(json.dumps({**told, "remarks": [*missing, *remarks]}, indent=2, allow_nan=False))
     else:
-        print(_table(result, len(frames)))
+        print("\n".join([_table(result, len(frames)), *remark_lines(remarks)]))
+
+
+def _remarks(frames: KittiFrames) -> list[str]:
+    """What looks wrong with the results."""
+    looked = ResultRemarks("xyxy", frame="frame", silent=False)
+    for number in range(len(frames)):
+        true = slice(*frames.object_starts[number : number + 2])
+        found = slice(*frames.detection_starts[number : number + 2])
+        types = frames.object_types[true]
+        kept = (types != DONT_CARE) & (types != OTHER)
+        looked.add(
+            str(number),
+            None,
+            frames.object_boxes[true][kept],
+            types[kept],
+            frames.detection_boxes[found],
+            frames.detection_types[found],
+            frames.scores[found],
+        )
+    return looked.lines()
 
 
 def _left_out(names: tuple[str, ...]) -> str:

@@ -189,6 +189,29 @@ def _told(strays: Iterable[DataError], problems: Problems | None) -> Iterator[Fr
     yield from ()
 
 
+ALL = "all"
+"""In place of a split: the frames of all of them."""
+
+
+def whole(dataset: DatasetReader) -> DatasetReader:
+    """The dataset, however little it is: where nothing is trained there need not be enough to cut."""
+    if isinstance(dataset, SplitReader):
+        dataset.undivide()
+    return dataset
+
+
+def frames_of(
+    dataset: DatasetReader, split: str, problems: Problems | None = None, names: Collection[str] | None = None
+) -> Iterator[Frame]:
+    """A split's frames (see `DatasetReader.frames`), or those of `ALL`, each once."""
+    seen: set[str] = set()
+    for part in SPLITS if split == ALL else (split,):
+        for frame in dataset.frames(part, problems, names):
+            if frame.frame_id not in seen:
+                seen.add(frame.frame_id)
+                yield frame
+
+
 def check_split(split: str) -> None:
     """Raises `UserError` for a split that there is not."""
     if split not in SPLITS:
@@ -255,7 +278,11 @@ def cut_all(sequences: Sequences, settings: SplitSettings, where: str, divide: b
     `sequences` goes from every frame_id to its sequence or None. Raises `UserError` naming `where` for too
     few frames or sequences; without `divide` they are all `train` then."""
     shares = {"train": settings.train, "stop": settings.stop, "test": settings.test}
-    splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where)
+    try:
+        splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where)
+    except UserError as error:
+        hint = "to look at all of it as one: inspect, or evaluate and mine with --split all"
+        raise UserError(f"{error} ({hint})") from None
     said = f"{NO_LISTS}: {len(sequences)} frames were "
     said += f"taken as train ({why})." if why else f"cut by seed {settings.seed}."
     return _finished(splits, sequences, said, where, divide)

@@ -10,7 +10,8 @@ from the 3D boxes, and Waymo says which belong together for pedestrians only: th
 here, see `waymo_cuboids.associate`.
 
 The root holds the component folders, or `training/` and `validation/` that do (as the bucket). These
-folders may be symbolic links; a link of a single file is followed inside its folder or list alone.
+folders may be symbolic links; a link of a single file is followed inside its folder or list alone. The root
+may also be one segment's file, `camera_image/SEGMENT.parquet`, beside the other components' folders.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ class WaymoReader(SplitReader):
 
     @cached_property
     def _folders(self) -> dict[str | None, str]:
-        """List name -> folder of components; None alone where the root itself is one."""
+        """List name -> folder of components; None alone where the root itself is one, or a file of one."""
+        if self._file is not None:
+            return {None: storage.parent(storage.parent(self._file))}
         if storage.is_folder(storage.join(self.root, "camera_image")):
             return {None: self.root}
         found: dict[str | None, str] = {}
@@ -103,14 +106,29 @@ class WaymoReader(SplitReader):
         return found
 
     @cached_property
+    def _file(self) -> str | None:
+        """The images of one segment, where the root is a file: `camera_image/SEGMENT.parquet`, or the file of
+        that name of another component."""
+        if storage.is_folder(self.root):
+            return None
+        folder = storage.parent(storage.parent(self.root))
+        uri = storage.join(folder, "camera_image", storage.name_of(self.root))
+        if not (self.root.endswith(".parquet") and storage.exists(uri)):
+            raise UserError(
+                f"{self.root}: is no file of a Waymo segment's images (camera_image/SEGMENT.parquet beside "
+                "the other components' folders)"
+            )
+        return uri
+
+    @cached_property
     def _listed(self) -> dict[str | None, _List]:
         return {name: self._list(folder) for name, folder in self._folders.items()}
 
     def _list(self, folder: str) -> _List:
         listed, place = _List(folder), storage.join(folder, "camera_image")
-        for uri in storage.list_no_files(place, ".parquet"):
+        for uri in storage.list_no_files(place, ".parquet") if self._file is None else []:
             listed.strays.append(DataError(uri, "is called like a Parquet file, but is no file"))
-        for uri in storage.list_files(place, ".parquet"):
+        for uri in storage.list_files(place, ".parquet") if self._file is None else [self._file]:
             try:
                 refuse_link(uri, place, folder)
                 keys = read_columns(uri, KEYS)

@@ -34,7 +34,7 @@ the best 1, 10 or 100 detections of a category in an image (100 unless said)."""
 @dataclass(frozen=True)
 class CocoNumbers:
     """`numbers` by `NAMES`, in [0, 1], -1 where there is no object to find (pycocotools' convention);
-    `notes` are sentences about what counted for nothing, `remarks` about what looks wrong with the results."""
+    `notes` are sentences about what counted for nothing, `remarks` about what looks wrong."""
 
     numbers: dict[str, float]
     notes: tuple[str, ...] = ()
@@ -262,10 +262,10 @@ def _detections(
 
 def _known(category: int | str, categories: Mapping[int | str, int]) -> int | str:
     """The category that an id means: "3" is 3 where the ids are numbers."""
-    if category not in categories and isinstance(category, str):
-        if category.isascii() and category.isdecimal() and len(category) < 20 and int(category) in categories:
-            return int(category)
-    return category
+    if category in categories or not isinstance(category, str) or len(category) > 19:
+        return category
+    number = int(category) if category.isascii() and category.isdecimal() else None
+    return category if number not in categories or number is None else number
 
 
 def _images_told(truth: Mapping[str, Any], results: Sequence[Any]) -> Told:

@@ -34,7 +34,11 @@ def files(tmp_path: Path) -> Files:
 def test_json_is_the_twelve_numbers(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", "coco", *map(str, files), "--json"]) == 0
     told = capsys.readouterr()
-    assert json.loads(told.out) == pytest.approx(
+    numbers = json.loads(told.out)
+    assert numbers.pop("remarks") == [
+        "no result for 1 of the 2 images that have objects (such as b.jpg): is the file whole?"
+    ]
+    assert numbers == pytest.approx(
         {
             **{"AP": HALF, "AP50": HALF, "AP75": HALF, "APs": 0.0, "APm": 1.0, "APl": -1.0},
             **{"AR1": 0.5, "AR10": 0.5, "AR100": 0.5, "ARs": 0.0, "ARm": 1.0, "ARl": -1.0},
@@ -45,7 +49,7 @@ def test_json_is_the_twelve_numbers(files: Files, capsys: pytest.CaptureFixture[
 
 def test_table_names_every_number(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", "coco", *map(str, files)]) == 0
-    rows = {words[0]: words for words in map(str.split, capsys.readouterr().out.splitlines()[1:-1])}
+    rows = {words[0]: words for words in map(str.split, capsys.readouterr().out.splitlines()[1:-2])}
     assert tuple(rows) == NAMES
     assert rows["AP"] == ["AP", "0.50:0.95", "all", "100", "0.5050"]
     assert rows["AR1"] == ["AR1", "0.50:0.95", "all", "1", "0.5000"]
@@ -57,6 +61,7 @@ def test_notes_go_to_standard_error(files: Files, capsys: pytest.CaptureFixture[
     assert main(["score", "coco", *map(str, files), "--json"]) == 0
     told = capsys.readouterr()
     assert json.loads(told.out)["AR100"] == 0.5
+    assert any("results of categories" in remark for remark in json.loads(told.out)["remarks"])
     assert f"imitate: {files[1]}: 1 results of categories that {files[0]} does not name" in told.err
 
 

@@ -26,7 +26,7 @@ def test_json_is_the_official_verdict(case: str, capsys: pytest.CaptureFixture[s
     assert score(case, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     official = json.loads((MICRO / case / "official.json").read_text())["classes"]
-    assert list(told) == ["Car", "Pedestrian", "Cyclist"]
+    assert list(told) == ["Car", "Pedestrian", "Cyclist", "remarks"]
     for name, levels in official.items():
         if levels is None:
             assert told[name] is None
@@ -55,7 +55,9 @@ def test_frames_without_a_result_are_told(capsys: pytest.CaptureFixture[str]) ->
     told = capsys.readouterr()
     assert "1 frame has labels but no result file" in told.err
     assert "000003.txt" in told.err
-    assert json.loads(told.out)["Car"]["easy"]["ap_r40"] == 1.0
+    said = json.loads(told.out)
+    assert said["Car"]["easy"]["ap_r40"] == 1.0
+    assert said["remarks"][0].startswith("1 frame has labels but no result file")
 
 
 def test_a_bad_line_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,7 +79,7 @@ BAD_ROWS: dict[str, tuple[str, Any, str]] = {
     "a condition without a name": (
         "conditions",
         pa.array([None, None, None, [{"key": None, "value": "x"}], None]),
-        "'conditions'",
+        "a condition has no name",
     ),
 }  # fmt: skip
 

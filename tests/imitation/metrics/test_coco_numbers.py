@@ -190,7 +190,7 @@ RESULT = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "score": 0.5}
     ("truth", "results", "message"),
     [
         ({}, [RESULT | {"image_id": 139}], r"results: results\[0\]: image_id 139 is not among the images of"),
-        ({}, [RESULT, RESULT | {"image_id": "1"}], r"results\[1\]: image_id '1' is not among"),
+        ({}, [RESULT, RESULT | {"image_id": "one"}], r"results\[1\]: image_id 'one' is not among"),
         ({}, [{"image_id": 1, "category_id": 1, "score": 0.5}], r"results\[0\]: has no 'bbox'"),
         ({}, [RESULT | {"score": 10**400}], r"score must be a finite number, is 1000"),
         ({}, [RESULT | {"score": float("nan")}], r"results\[0\]: score must be a finite number, is nan"),
