@@ -68,7 +68,7 @@ def mine(
     if what_it_adds(policy) != "synthetic":
         raise UserError(f"policy.name is {config.policy.name!r}, which stages nothing; name one that does")
     storage.check_writable(out)
-    dataset = whole(config.data)
+    dataset = whole(config.data.open())
     problems: list[str] = []
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     facts = _Facts()
@@ -301,7 +301,7 @@ def requested_jobs(
         categories = CategoryMap.from_json(told["categories"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
-    dataset = whole(data)
+    dataset = whole(data.open())
     splits = dataset.splits()
     staging = staging_settings(config)
     check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)

@@ -156,8 +156,8 @@ class ExportReport:
         told += self.notes
         if self.problems:
             told += [f"skipped: {problem}" for problem in self.problems[:SKIPPED_SHOWN]]
-            if (more := len(self.problems) - SKIPPED_SHOWN) > 0:
-                told.append(f"skipped: {more:,} more problems (imitate inspect lists all)")
+            if (others := len(self.problems) - SKIPPED_SHOWN) > 0:
+                told.append(f"skipped: {others:,} more problems (imitate inspect lists all)")
         if self.classes:
             told.append(f"classes: {_classes_told(self.classes)} ({self.numbered})")
         if self.synthetic:

@@ -292,3 +292,64 @@ def test_export_refuses_a_used_folder_and_a_run_without_data(run, tmp_path, caps
     assert "before its data was prepared" in capsys.readouterr().err
     assert export(tmp_path / "none", "coco", tmp_path / "other") == 1
     assert "there is nothing there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layout", ["coco", "yolo"])
+def test_export_numbers_the_runs_categories_in_their_order(run, tmp_path, layout, capsys):
+    told = {
+        "categories": ["truck", "car", "bus"],
+        "mapping": {n: n for n in ("truck", "car", "bus")},
+        "ignore": [],
+    }
+    (run / "data" / "stage-prepare.json").write_text(json.dumps({"categories": told}))
+    numbers = []
+    for which in ("all", "synthetic"):
+        out = tmp_path / which
+        assert export(run, layout, out, "--frames", which) == 0
+        first = 0 if layout == "yolo" else 1
+        assert f"classes: {first} truck, {first + 1} car, {first + 2} bus" in capsys.readouterr().out
+        if layout == "yolo":
+            rows = [row for file in out.rglob("labels/**/*.txt") for row in file.read_text().splitlines()]
+            numbers.append({int(row.split()[0]) for row in rows})
+        else:
+            data = json.loads((out / "annotations/instances_train.json").read_text())
+            numbers.append({e["category_id"] for e in data["annotations"] if not e["iscrowd"]})
+    assert numbers == [{1}, {1}] if layout == "yolo" else [{2}, {2}]
+
+
+def test_export_calls_objects_as_the_runs_classes_are_called(run, tmp_path, capsys):
+    told = {"categories": ["vehicle"], "mapping": {"car": "vehicle"}, "ignore": []}
+    (run / "data" / "stage-prepare.json").write_text(json.dumps({"categories": told}))
+    assert export(run, "yolo", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "classes: 0 vehicle (" in said
+    assert "car as vehicle of 12 objects" in said
+
+
+@pytest.mark.parametrize("how", ["settings", "file"])
+def test_any_dataset_exports(kitti, tmp_path, capsys, how):
+    words = ["data.kind=kitti", f"data.root={kitti}"]
+    if how == "file":
+        config = tmp_path / "mine.yaml"
+        config.write_text(f"data: {{kind: kitti, root: {kitti}}}\n")
+        words = [str(config)]
+    out = tmp_path / "out"
+    assert main(["export", *words, "--to", "coco", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "9 frames (train 5, val 4), 27 objects, as coco" in said
+    assert "classes: 1 Car, 2 Pedestrian, 3 Cyclist, 4 Misc, 5 Van" in said
+    data = json.loads((out / "annotations" / "instances_val.json").read_text())
+    assert len(data["images"]) == 4
+    assert inspect("data.kind=coco", f"data.root={out}", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["objects"] == 27
+
+
+def test_export_says_what_it_cannot_do(run, kitti, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert export(run, "coco", out, "data.kind=kitti") == 1
+    assert "data.kind=kitti: a run and Parquet frames take no settings" in capsys.readouterr().err
+    assert main(["export", "--to", "coco", "--out", str(out)]) == 1
+    assert "imitate export data.kind=kitti" in capsys.readouterr().err
+    assert main(["export", "data.kind=kitti", f"data.root={kitti}", "--to", "coco", "--out", str(out),
+                 "data.mapping={Van: Car}"]) == 0  # fmt: skip
+    assert "categories: the dataset's own" in capsys.readouterr().out

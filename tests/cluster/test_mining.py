@@ -216,3 +216,52 @@ def test_requests_are_set_into_photos_of_train_alone(data, results, tmp_path, ca
 
 def _about(parent: str, request: dict) -> dict:
     return request | {"parent": parent, "request_id": f"c01-{parent}", "focus": [], "clutter": []}
+
+
+ODD = Path(__file__).parents[1] / "imitation" / "odd_results"
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """A COCO folder of the odd results' annotations; its images are grey."""
+    root = tmp_path / "shots"
+    (root / "images").mkdir(parents=True)
+    truth = json.loads((ODD / "annotations.json").read_text())
+    picture = io.BytesIO()
+    Image.fromarray(np.full((360, 640, 3), 90, np.uint8)).save(picture, "JPEG")
+    for image in truth["images"]:
+        (root / "images" / image["file_name"]).write_bytes(picture.getvalue())
+    (root / "annotations.json").write_text(json.dumps(truth))
+    return root
+
+
+def mined(root: Path, results: list[dict], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict:
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    words = ["data.kind=coco", f"data.root={root}", "--split", "all", "--out", str(tmp_path / "m")]
+    assert main(["mine", *words, "--detections", str(tmp_path / "results.json")]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_results_by_file_name_are_the_same_and_odd_ones_are_remarked(shots, tmp_path, capsys):
+    good = json.loads((ODD / "good.json").read_text())
+    plain = mined(shots, good, tmp_path, capsys)
+    assert plain["remarks"] == []
+    requests = json.loads((tmp_path / "m" / "requests.json").read_text())
+    assert requests["numbering"] == {"kind": "coco", "numbers": {"car": 1, "person": 2, "bicycle": 3}}
+    named = [item | {"image_id": f"shot_{item['image_id']:04}"} for item in good]
+    by_stem = mined(shots, named, tmp_path, capsys)
+    assert "the results were matched by file name" in by_stem["remarks"][0]
+    text = [item | {"image_id": str(item["image_id"])} for item in good]
+    assert mined(shots, text, tmp_path, capsys)["ap50"] == by_stem["ap50"] == plain["ap50"]
+    for spoilt, said in (
+        ([i | {"category_id": i["category_id"] % 3 + 1} for i in good], "the category ids look shifted"),
+        ([i | {"score": 0.5} for i in good] * 2, "stand twice"),
+        ([i | {"bbox": [v / 640 for v in i["bbox"]]} for i in good], "normalised"),
+    ):
+        assert any(said in remark for remark in mined(shots, spoilt, tmp_path, capsys)["remarks"])
+
+
+def test_frames_without_results_and_a_cut_are_remarked_of_a_kitti_folder(data, results, tmp_path, capsys):
+    assert main([*words_of(data, results, tmp_path / "m"), "--threshold", "0.5"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["remarks"] == ["no result for 1 of the 4 frames, such as 000003"]

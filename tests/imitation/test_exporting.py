@@ -1,14 +1,20 @@
 """Frames out in every layout and back in: equal, up to what the export says it dropped."""
 
+import contextlib
+import io
 import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools.coco import COCO
 
+from imitation.datasets.kitti import read_kitti
+from imitation.datasets.numbering import Classes
 from imitation.datasets.parquet import read_frames, write_frames
 from imitation.datasets.registry import open_dataset
 from imitation.datasets.tally import PHRASES, Tally, counted
@@ -20,6 +26,7 @@ from imitation.exporting import (
     Names,
     Source,
     Which,
+    dataset_sources,
     export,
     left_out,
     parquet_sources,
@@ -29,6 +36,8 @@ from imitation.images import read_image_bytes
 from imitation.records import Camera, Cuboid, Frame, Object
 from imitation.settings import DataError, UserError
 
+from .datasets.kitti_folder import CALIB, DONT_CARE, make_kitti, make_lists
+from .datasets.kitti_folder import CAR as KITTI_CAR
 from .some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, frame_lists, picture
 
 SPLIT_NAMES = ("train", "stop", "test")
@@ -354,3 +363,230 @@ def test_names_are_told_where_they_changed(tmp_path: Path) -> None:
         "ok",
         "_.._etc",
     }
+
+
+# Numbers that do not move
+
+
+def labels_of(out: Path) -> set[str]:
+    return {path.read_text().split()[0] for path in out.rglob("labels/**/*.txt") if path.read_text().strip()}
+
+
+@pytest.mark.parametrize("layout", ["yolo", "coco"])
+def test_classes_do_not_depend_on_which_frames_are_exported(tmp_path: Path, layout: Layout) -> None:
+    """Only the rendered frames have trucks, and only the real ones cars: each keeps its number."""
+    sources = in_splits(tmp_path)
+    truck = replace(CAR, category="truck")
+    place = tmp_path / "cycle-001" / "synthetic"
+    write_frames(made(2, "c01-", origin=ORIGIN, objects=(truck,)), str(place / "part-00000.parquet"))
+    sources.append(Source("train", str(place), synthetic=True))
+    told = {}
+    whiches: tuple[Which, ...] = ("all", "real", "synthetic")
+    for which in whiches:
+        survey = survey_frames(sources, which, classes=Classes(None, ("pedestrian", "truck", "Car")))
+        report = export(survey, layout, str(tmp_path / which))
+        told[which] = dict(report.classes)
+        assert any(line.startswith("classes: ") and "in their order" in line for line in report.lines())
+    assert told["all"] == told["real"] == told["synthetic"]
+    first = 0 if layout == "yolo" else 1
+    assert [told["all"][n] for n in ("pedestrian", "truck", "Car")] == [first, first + 1, first + 2]
+    if layout == "yolo":
+        assert labels_of(tmp_path / "synthetic") == {"1"}
+        assert labels_of(tmp_path / "real") == {"2"}
+
+
+def yolo_of(root: Path, names: dict[int, str]) -> Path:
+    """A YOLO dataset of one's own, a class an image."""
+    for split in ("train", "val"):
+        for number in names:
+            for folder, suffix, data in (
+                ("images", ".png", picture(number + len(split))),
+                ("labels", ".txt", f"{number} 0.5 0.5 0.25 0.25\n".encode()),
+            ):
+                path = root / folder / split / f"{split}{number}{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+    text = "".join(f"  {number}: {name}\n" for number, name in names.items())
+    (root / "data.yaml").write_text(f"train: images/train\nval: images/val\nnames:\n{text}")
+    return root
+
+
+def through(kind: str, root: Path, layout: Layout, out: Path) -> ExportReport:
+    survey = survey_frames(dataset_sources(open_dataset(kind, str(root))))
+    return export(survey, layout, str(out))
+
+
+def test_a_users_own_numbers_go_through_every_layout_and_back(tmp_path: Path) -> None:
+    names = {0: "zebra", 1: "ant", 2: "unused", 3: "cat"}
+    root = yolo_of(tmp_path / "own", names)
+    for number, name in names.items():  # a class without objects keeps its number all the same
+        if name == "unused":
+            for path in root.rglob(f"labels/*/*{number}.txt"):
+                path.write_text("")
+    places: list[tuple[str, Layout]] = [("yolo", "coco"), ("coco", "parquet"), ("parquet", "yolo")]
+    here = root
+    for kind, layout in places:
+        there = tmp_path / layout
+        report = through(kind, here, layout, there)
+        assert report.frames == {"train": 4, "val": 4}
+        here = there
+    data = json.loads((tmp_path / "coco/annotations/instances_val.json").read_text())
+    assert [(c["id"], c["name"]) for c in data["categories"]] == [
+        (1, "zebra"), (2, "ant"), (3, "unused"), (4, "cat"),
+    ]  # fmt: skip
+    assert yaml.safe_load((here / "data.yaml").read_text())["names"] == names
+    for split in ("train", "val"):
+        for path in sorted((root / "labels" / split).iterdir()):
+            (copy,) = here.rglob(f"*{path.stem}.txt")
+            assert copy.read_text().split()[:1] == path.read_text().split()[:1]
+
+
+def test_coco_ids_with_gaps_stay_and_are_the_order_of_yolo(tmp_path: Path) -> None:
+    images = tmp_path / "own" / "images"
+    images.mkdir(parents=True)
+    (images / "a.png").write_bytes(picture())
+    box = {"id": 1, "image_id": 5, "category_id": 18, "bbox": [1, 2, 10, 10], "iscrowd": 0}
+    told = {
+        "images": [{"id": 5, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}],
+        "categories": [{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}, {"id": 44, "name": "bottle"}],
+        "annotations": [box],
+    }
+    (tmp_path / "own" / "labels.json").write_text(json.dumps(told))
+    assert through("coco", tmp_path / "own", "coco", tmp_path / "c").classes == {
+        "dog": 18,
+        "car": 3,
+        "bottle": 44,
+    }
+    data = json.loads((tmp_path / "c/annotations/instances_train.json").read_text())
+    assert [entry["category_id"] for entry in data["annotations"]] == [18]
+    report = through("coco", tmp_path / "own", "yolo", tmp_path / "y")
+    assert report.classes == {"car": 0, "dog": 1, "bottle": 2}
+    assert labels_of(tmp_path / "y") == {"1"}
+
+
+# KITTI's own files
+
+
+def spaced(text: str) -> str:
+    """As KITTI's files are not written by us, and are read all the same."""
+    return text.replace(" 0.00 ", " 0.0 ").replace("\n", " \r\n")
+
+
+@pytest.mark.parametrize("by", ["dataset", "run"])
+def test_kitti_frames_go_out_byte_for_byte(tmp_path: Path, by: str) -> None:
+    label = f"{KITTI_CAR}\n{DONT_CARE}\n"
+    root = make_kitti(tmp_path / "in", {"000001": label, "000002": spaced(label), "000003": ""})
+    for i, path in enumerate(sorted((root / "training/calib").iterdir())):
+        path.write_text(f"P0: 7 0 6 0 0 7 1 0 0 0 1 0\n{CALIB}P3: {i}\nR0_rect: 1 0 0\nTr_velo_to_cam: 2\n\n")
+    make_lists(root, train=["000001", "000002"], val=["000003"])
+    sources = dataset_sources(open_dataset("kitti", str(root)))
+    if by == "run":  # its Parquet says where the images lie
+        for source in list(sources):
+            write_frames(source.read(), str(tmp_path / "run" / source.split / "frames.parquet"))
+        sources = [Source(s.split, str(tmp_path / "run" / s.split), synthetic=False) for s in sources]
+    report = export(survey_frames(sources), "kitti", str(tmp_path / "out"))
+    assert (report.as_they_were, report.bare, report.tally) == (3, 0, Tally())
+    assert "byte for byte: labels and calibrations of 3 frames that came from KITTI" in report.lines()
+    assert report.lines()[-1] == "dropped: nothing"
+    files = sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file())
+    assert files == sorted(
+        p.relative_to(tmp_path / "out") for p in (tmp_path / "out").rglob("*") if p.is_file()
+    )
+    for file in files:
+        assert (tmp_path / "out" / file).read_bytes() == (root / file).read_bytes()
+
+
+@pytest.mark.parametrize("change", ["label", "calibration", "gone", "elsewhere"])
+def test_a_kitti_frame_that_says_something_else_now_is_written_as_it_is_known(
+    tmp_path: Path, change: str
+) -> None:
+    root = make_kitti(tmp_path / "in", {"000001": f"{KITTI_CAR}\n"})
+    write_frames(read_kitti(str(root)), str(tmp_path / "frames.parquet"))
+    label, calib = root / "training/label_2/000001.txt", root / "training/calib/000001.txt"
+    if change == "label":
+        label.write_text(KITTI_CAR.replace("15.00", "15.01"))
+    elif change == "calibration":
+        calib.write_text(CALIB.replace("700.0 ", "701.0 "))
+    elif change == "gone":
+        label.unlink()
+    else:
+        (root / "training/image_2").rename(root / "training/pictures")
+        frames = [
+            replace(f, image_uri=f.image_uri.replace("image_2", "pictures"))
+            for f in read_frames(str(tmp_path / "frames.parquet"))
+        ]
+        write_frames(frames, str(tmp_path / "frames.parquet"))
+    report = export(
+        survey_frames(parquet_sources(str(tmp_path / "frames.parquet"))), "kitti", str(tmp_path / "o")
+    )
+    assert (report.as_they_were, report.bare) == (0, 1)
+    assert any(line.startswith("calibrations of 1 frame: P2 alone") for line in report.lines())
+    (before,) = read_frames(str(tmp_path / "frames.parquet"))
+    (after,) = read_kitti(str(tmp_path / "o"))
+    assert after.objects[0].box == before.objects[0].box
+
+
+KITTI101 = Path(__file__).parents[3] / "shared" / "data" / "kitti101"
+
+
+@pytest.mark.skipif(not KITTI101.exists(), reason="the real KITTI frames are not at hand")
+def test_real_kitti_goes_out_byte_for_byte(tmp_path: Path) -> None:
+    report = through("kitti", KITTI101, "kitti", tmp_path / "out")
+    assert report.frames == {"train": 58, "val": 43}
+    assert report.as_they_were == 101
+    for folder in ("label_2", "calib", "image_2"):
+        for path in (KITTI101 / "training" / folder).iterdir():
+            assert (tmp_path / "out/training" / folder / path.name).read_bytes() == path.read_bytes()
+
+
+# Any dataset, in its own lists
+
+
+def test_a_validation_list_stays_whole_and_a_dataset_without_lists_is_train(tmp_path: Path) -> None:
+    labels = {f"{i:06d}": f"{KITTI_CAR}\n" for i in range(8)}
+    root = make_kitti(tmp_path / "in", labels)
+    assert through("kitti", root, "coco", tmp_path / "a").frames == {"train": 8}
+    names = list(labels)
+    make_lists(root, train=names[:3], val=names[3:6], mine=names[6:])
+    assert through("kitti", root, "parquet", tmp_path / "b").frames == {"train": 3, "mine": 2, "val": 3}
+    assert through("parquet", tmp_path / "b", "yolo", tmp_path / "c").frames == {
+        "train": 3,
+        "mine": 2,
+        "val": 3,
+    }
+    (root / "ImageSets/mine.txt").unlink()
+    make_lists(root, test=names[6:])
+    assert through("kitti", root, "coco", tmp_path / "d").frames == {"train": 3, "val": 3, "test": 2}
+
+
+def test_bad_frames_of_a_dataset_are_left_out_and_listed(tmp_path: Path) -> None:
+    root = make_kitti(tmp_path / "in", {"000001": "Car\n", "000002": f"{KITTI_CAR}\n"})
+    sources = dataset_sources(open_dataset("kitti", str(root)))
+    with pytest.raises(DataError, match=r"000001\.txt:1"):
+        survey_frames(sources)
+    report = export(survey_frames(sources, skip=True), "coco", str(tmp_path / "out"))
+    assert report.frames == {"train": 1}
+    assert [line for line in report.lines() if line.startswith("skipped: ") and "000001.txt:1" in line]
+
+
+def test_an_export_into_the_dataset_is_refused(tmp_path: Path) -> None:
+    root = make_kitti(tmp_path / "in", {"000001": f"{KITTI_CAR}\n"})
+    with pytest.raises(UserError, match="lies in the dataset's folder"):
+        through("kitti", root, "coco", root / "coco")
+
+
+@pytest.mark.parametrize("splits", [True, False])
+def test_pycocotools_opens_what_is_where_coco_has_it(tmp_path: Path, splits: bool) -> None:
+    if splits:
+        export(survey_frames(in_splits(tmp_path)), "coco", str(tmp_path / "out"))
+    else:
+        exported(made(3), tmp_path, "coco")
+    for split in ("train", "val", "test") if splits else ("train",):
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth = COCO(str(tmp_path / f"out/annotations/instances_{split}.json"))
+        assert len(truth.imgs) == 3
+        for image in truth.imgs.values():
+            assert (tmp_path / "out" / split / image["file_name"]).is_file()
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
+        ["annotations", *(("train", "val", "test") if splits else ("train",))]
+    )

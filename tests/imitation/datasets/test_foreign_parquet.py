@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from imitation.datasets.parquet import FrameStore, read_frames, read_ids, write_frames
 from imitation.datasets.registry import open_dataset
 from imitation.datasets.validate import FrameChecker
-from imitation.records import SCHEMA, Box, Camera, Cuboid, Frame, Object, frame_to_row
+from imitation.detections import DETECTIONS_SCHEMA, Detections, FrameDetections
+from imitation.evaluations import read_detections, write_detections
+from imitation.failures import FAILURES_SCHEMA, find_failures, read_failures, write_failures
+from imitation.records import SCHEMA, Box, Camera, Cuboid, Frame, Object, frame_from_row, frame_to_row
 from imitation.settings import DataError, UserError
 
 from .kitti_folder import HEIGHT, WIDTH, png
@@ -215,3 +218,59 @@ def test_what_is_too_little_to_be_cut_can_be_looked_at(tmp_path: Path) -> None:
     reader.undivide()  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"share 1 frames \(e\)"):
         reader.splits()
+
+
+# Conditions are pairs, not an Arrow map
+
+
+def _maps(kind: pa.DataType) -> list[pa.DataType]:
+    if pa.types.is_map(kind):
+        return [kind]
+    return [found for i in range(kind.num_fields) for found in _maps(kind.field(i).type)]
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, DETECTIONS_SCHEMA, FAILURES_SCHEMA])
+def test_no_file_of_ours_has_a_map(schema: pa.Schema) -> None:
+    """Hugging Face's `datasets` (5.2 at the time) cannot open a Parquet file with one."""
+    assert [field.name for field in schema if _maps(field.type)] == []
+
+
+OLD = pa.map_(pa.string(), pa.string())
+
+
+def with_old_map(uri: str) -> str:
+    """The file as versions before wrote it: conditions as a map."""
+    table = pq.read_table(uri)
+    rows = [None if row is None else [(p["name"], p["value"]) for p in row]
+            for row in table.column("conditions").to_pylist()]  # fmt: skip
+    place = table.schema.get_field_index("conditions")
+    pq.write_table(table.set_column(place, "conditions", pa.array(rows, OLD)), uri)
+    assert pa.types.is_map(pq.read_schema(uri).field("conditions").type)
+    return uri
+
+
+def test_files_of_before_are_read(tmp_path: Path) -> None:
+    said = {"weather": "rain", "time_of_day": "night"}
+    frames = [frame("a", conditions=said), frame("b"), frame("c", conditions={})]
+    write_frames(frames, str(tmp_path / "frames.parquet"))
+    uri = with_old_map(str(tmp_path / "frames.parquet"))
+    assert list(read_frames(uri, check=FrameChecker())) == frames
+    assert [frame_from_row(row).conditions for row in pq.read_table(uri).to_pylist()] == [said, None, {}]
+    assert [dict(f.conditions or {}) for f in (FrameStore(uri).frame(i) for i in range(3))] == [said, {}, {}]
+
+    found = Detections([[1, 2, 30, 40]], [0.9], [1])
+    rows = [FrameDetections("a", "test", "main", WIDTH, HEIGHT, found, conditions=said)]
+    write_detections(rows, str(tmp_path / "detections.parquet"), ["car"])
+    (row,) = read_detections(with_old_map(str(tmp_path / "detections.parquet")))
+    assert row.conditions == said
+    failures = list(find_failures(rows, 0.5, ["car"]))
+    write_failures(failures, str(tmp_path / "failures.parquet"))
+    assert list(read_failures(with_old_map(str(tmp_path / "failures.parquet")))) == failures
+    assert failures[0].conditions == said
+
+
+def test_pandas_reads_conditions_by_name(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    write_frames([frame("a", conditions={"weather": "rain"})], str(tmp_path / "x.parquet"))
+    (row,) = pandas.read_parquet(tmp_path / "x.parquet").conditions
+    assert {pair["name"]: pair["value"] for pair in row} == {"weather": "rain"}

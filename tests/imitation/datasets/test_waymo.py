@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from imitation.categories import default_map
+from imitation.datasets.reader import ALL, whole
+from imitation.datasets.reader import frames_of as frames_of_split
 from imitation.datasets.registry import open_dataset
 from imitation.datasets.waymo import CAMERAS, WaymoReader
 from imitation.images import load_frame_image
@@ -304,3 +306,28 @@ def test_the_real_sample(shared_data: Path) -> None:
     assert sum(obj.difficulty == 2 for frame in frames.values() for obj in frame.objects) == 11
     for frame in frames.values():
         assert load_frame_image(frame).shape == (frame.height, frame.width, 3)
+
+
+# One segment
+
+
+@pytest.mark.parametrize("place", [".", "camera_image/s1.parquet", "camera_box/s1.parquet"])
+def test_a_single_segment_is_read_whole(root: Path, place: str) -> None:
+    if place == ".":
+        for path in root.glob("*/s[023].parquet"):
+            path.unlink()
+    dataset = reader_of(root / place)
+    with pytest.raises(UserError, match=r"cannot make 3 splits.*--split all"):
+        dataset.splits()
+    frames = list(frames_of_split(whole(dataset), ALL))
+    assert [(f.sequence, len(f.objects)) for f in frames] == [("s1", 1), ("s1", 0), ("s1", 1), ("s1", 0)]
+    assert "taken as train" in dataset.note()
+
+
+def test_a_file_that_is_no_segment_is_refused(root: Path) -> None:
+    other = root / "elsewhere.parquet"
+    other.write_bytes((root / "camera_image" / "s1.parquet").read_bytes())
+    for place in (other, root / "camera_box" / "s1.parquet"):
+        (root / "camera_image" / "s1.parquet").unlink(missing_ok=True)
+        with pytest.raises(UserError, match="is no file of a Waymo segment's images"):
+            reader_of(place).splits()
