@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 MOST = 10_000
 """Different images that are looked at to tell how a file names them, beyond those of the dataset."""
 
+SUFFIXES = ("jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp")
+
 Id = int | str
 Way = Callable[[Any, Any], Id | None]
 
@@ -66,8 +68,11 @@ class ImageKeys:
         if not isinstance(name, str) or not name:
             return None
         plain = name.replace("\\", "/")
-        found = self._files.get(plain)
-        return found if found is not None else self._files.get(plain.rpartition("/")[2])
+        stem, dot, suffix = plain.rpartition(".")
+        ways = [plain, plain.rpartition("/")[2]]
+        if dot and suffix.lower() in SUFFIXES:  # the image may have been converted
+            ways += [stem, stem.rpartition("/")[2]]
+        return next((self._files[way] for way in ways if way in self._files), None)
 
     def plainly(self, image_id: Any, file_name: Any = None) -> Id:
         """As `by_id`. Raises OtherKeys where that is not sure: the results must be looked at as a whole."""

@@ -303,8 +303,13 @@ def _remarks(
     for item in results:
         found[item["image_id"]].append(item)
 
+    codes: dict[int | str, int] = {}
+
     def kinds(values: list[Any]) -> np.ndarray:
-        told = [value if type(value) is int and abs(value) < 2**31 else -1 for value in values]
+        if numbered:
+            told = [value if type(value) is int and abs(value) < 2**31 else -1 for value in values]
+        else:  # to tell them apart is enough
+            told = [codes.setdefault(value, len(codes)) for value in values]
         return np.array(told, dtype=np.int64)
 
     for image in truth["images"]:

@@ -189,7 +189,8 @@ def test_a_run_on_an_object_store_is_whole(done):
     assert len(done.objects["runs/remote/report.html"]) > 10_000
     assert {row["split"] for row in rows(done, "evaluated/detections")} == {"stop"}
     labels = [
-        json.loads(done.objects[f"exported/{split}/labels.json"]) for split in ("train", "stop", "test")
+        json.loads(done.objects[f"exported/annotations/instances_{split}.json"])
+        for split in ("train", "val", "test")
     ]
     assert [len(listed["images"]) for listed in labels] == [8 + 4, 4, 4]
     leftovers = [key for key in done.objects if ".partial" in key or ".ray/" in key or ".lock" in key]

@@ -127,3 +127,33 @@ def test_waymo_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     write_detections([], str(tmp_path / FILE), ("car",))
     assert main(["score", "waymo", str(tmp_path)]) == 1
     assert "holds no frames" in capsys.readouterr().err
+
+
+LABEL = "Car 0.00 0 0 {0}.00 90.00 {1}.00 140.00 1.50 1.60 3.90 1.0 1.65 20.00 0.00\n"
+FOUND = "Car -1 -1 -10 {0} {1} {2} {3} -1 -1 -1 -1000 -1000 -1000 -10 {4}\n"
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (lambda i, box: (*box, 0.05 + i / 20), []),
+        (lambda i, box: (*box, 0.9), ["all scores are equal (0.9)"]),
+        (lambda i, box: (*box, 0.3 + i / 20), ["the lowest score is 0.3"]),
+        (lambda i, box: (*box[:2], 130, 50, 0.05 + i / 20), ["look like x, y, width, height (xywh)"]),
+        (lambda i, box: (*(v / 1242 for v in box), 0.05 + i / 20), ["look normalised"]),
+    ],
+)
+def test_odd_results_are_remarked(tmp_path, capsys, odd, said) -> None:
+    for folder in ("label_2", "results"):
+        (tmp_path / folder).mkdir()
+    for i in range(12):
+        box = (100 + i, 90, 230 + i, 140)
+        (tmp_path / f"label_2/{i:06}.txt").write_text(LABEL.format(100 + i, 230 + i))
+        (tmp_path / f"results/{i:06}.txt").write_text(FOUND.format(*odd(i, box)))
+    words = ["score", "kitti", str(tmp_path / "label_2"), str(tmp_path / "results")]
+    assert main([*words, "--json"]) == 0
+    remarks = json.loads(capsys.readouterr().out)["remarks"]
+    assert len(remarks) == len(said)
+    assert all(part in remark for part, remark in zip(said, remarks))
+    assert main(words) == 0
+    assert [line.removeprefix("remark: ") for line in capsys.readouterr().out.splitlines()[6:]] == remarks

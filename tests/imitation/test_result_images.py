@@ -19,6 +19,7 @@ FILES = {7: "a/shot_1.jpg", 9: "a/shot_2.png", 12: "b/0042.jpg"}
         ([("shot_1", "shot_1.jpg"), (42, "0042.jpg")], [7, 12]),  # Ultralytics, stems that are digits
         ([("shot_1", None), (42, None), ("0042", None)], [7, 12, 12]),
         ([("shot_1.jpg", None), ("/data/a/shot_2.png", None), ("a\\shot_2", None)], [7, 9, 9]),
+        ([("shot_1.webp", None), ("x/0042.PNG", None)], [7, 12]),  # images that were converted
         ([(9, "shot_1.jpg")], [7]),  # the file's name says more than a number
         ([(9, "elsewhere.jpg"), (7, None)], [9, 7]),  # a name that we do not know says nothing
     ],

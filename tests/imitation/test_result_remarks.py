@@ -178,3 +178,14 @@ def test_the_files_at_hand() -> None:
             assert math.isclose(found.numbers["AP"], told(like).numbers["AP"])
         if words := case["expect"].get("remark"):
             assert any(word in remark for remark in found.remarks for word in words), case
+
+
+def test_a_box_of_two_categories_is_not_repeated_whatever_the_ids_are() -> None:
+    truth, results = copy.deepcopy((TRUTH, GOOD))
+    for category in truth["categories"]:
+        category["id"] = category["name"]
+    for item in (*truth["annotations"], *results):
+        item["category_id"] = TRUTH["categories"][item["category_id"] - 1]["name"]
+    others = [item | {"category_id": "person"} for item in results if item["category_id"] != "person"]
+    scored = coco_numbers(truth, [*results, *others])
+    assert scored.remarks == ()
