@@ -51,10 +51,10 @@ ONE_SET = "train"
 @dataclass
 class Survey:
     """What there is to export: `frames` by split, and objects by category, where those that are ignored
-    count nothing (a category of theirs alone stands there with 0). `seen` are the same of all frames, also of
-    those that are not asked for: numbers must not depend on that. `shared` are the frame ids of `mine`
-    that `train` has too: such a frame is one, and is written among those of train. `left_out` are the
-    places beside the sources whose frames are not exported, `problems` are the frames that were skipped."""
+    count nothing (a category of theirs alone stands there with 0); of all frames, also of those that are not
+    asked for, since no number of a class may depend on that. `shared` are the frame ids of `mine` that
+    `train` has too: such a frame is one, and is written among those of train. `left_out` are the places
+    beside the sources whose frames are not exported, `problems` are the frames that were skipped."""
 
     sources: Sequence[Source]
     which: Which
@@ -64,7 +64,6 @@ class Survey:
     skip: bool = False
     frames: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
-    seen: Counter[str] = field(default_factory=Counter)
     shared: set[str] = field(default_factory=set)
     problems: list[DataError] = field(default_factory=list)
 
@@ -100,12 +99,9 @@ def survey_frames(
     for source in sources:
         survey.frames[source.split] += 0
         for frame in source.read(columns, survey.problems.append if skip else None):
-            wanted = survey.has(source, frame)
-            survey.frames[source.split] += wanted
+            survey.frames[source.split] += survey.has(source, frame)
             for obj in frame.objects:
-                survey.seen[obj.category] += not obj.ignore
-                if wanted:
-                    survey.categories[obj.category] += not obj.ignore
+                survey.categories[obj.category] += not obj.ignore
     return survey
 
 
@@ -183,7 +179,8 @@ class ExportReport:
             )
         if self.tally.changed:
             told.append(f"changed: {listed(self.tally.changed)}")
-        told.append(f"dropped: {listed(self.tally.dropped) or 'nothing'}")
+        nothing = "nothing else" if self.bare else "nothing"
+        told.append(f"dropped: {listed(self.tally.dropped) or nothing}")
         return told
 
 
@@ -216,7 +213,7 @@ def export(
     """Writes the surveyed frames in a layout into the folder `out`, their images copied byte for byte.
 
     Memory holds a few frames. `progress` gets the number of frames done. Each file appears whole or not
-    at all, what makes the folder complete (labels.json, data.yaml, ImageSets) last; after an error or
+    at all, what makes the folder complete (instances_*.json, data.yaml, ImageSets) last; after an error or
     Ctrl-C `out` is empty again.
 
     - coco: `annotations/instances_<split>.json` and the images in `<split>/`, nothing lost
@@ -360,7 +357,7 @@ def _passed_over(problem: DataError) -> None:
 
 
 def _coco(work: _Export, splits: Sequence[str]) -> None:
-    writer = CocoWriter(work.numbered("coco", work.survey.seen))
+    writer = CocoWriter(work.numbered("coco", work.survey.categories))
     for split in splits:
         writer.write(work.classed(split), work.out, split or ONE_SET, split or "frames")
 
@@ -386,7 +383,7 @@ def _kitti(work: _Export, splits: Sequence[str]) -> None:
 
 
 def _yolo(work: _Export, splits: Sequence[str]) -> None:
-    labelled = [name for name, objects in work.survey.seen.items() if objects]
+    labelled = [name for name, objects in work.survey.categories.items() if objects]
     classes = work.numbered("yolo", labelled)
     for split in splits:
         write_yolo(work.classed(split), work.out, split, classes, work.tally)
