@@ -25,6 +25,7 @@ from imitation.categories import CategoryMap
 from imitation.datasets.coco import CocoReader
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.reader import ALL, DatasetReader, frames_of, whole
+from imitation.datasets.yolo import YoloReader
 from imitation.detections import FrameDetections
 from imitation.evaluations import FILE, read_detections, write_detections
 from imitation.failures import Failure, find_failures, write_failures
@@ -35,7 +36,7 @@ from imitation.records import Camera, Frame
 from imitation.requests import Request, annealed, check_requests
 from imitation.reservoir import reservoir
 from imitation.result_remarks import ResultRemarks
-from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results
+from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results, yolo_results
 from imitation.settings import UserError
 from imitation.splits import SPLITS
 from sim_actors.actor import SceneJob
@@ -278,7 +279,11 @@ def _open_results(
         files = {image: name for part in ids for image, name in dataset.image_names(part).items()}
         files |= {image: name for part in _splits(split) for image, name in dataset.image_names(part).items()}
         return CocoResults(place, asked, names, categories, known, files)
-    raise UserError(f"{place}: COCO results are for a COCO dataset; this one is {dataset.kind!r}")
+    if isinstance(dataset, YoloReader):
+        asked_ids = [i for part in _splits(split) for i in dataset.splits()[part]]
+        numbering = dataset.numbering() or Numbering.of_digits(categories.mapping)
+        return yolo_results(place, asked_ids, dataset.image_files(), numbering, categories)
+    raise UserError(f"{place}: COCO results are for a COCO or YOLO dataset; this one is {dataset.kind!r}")
 
 
 def _counts(counts: Counter[str]) -> str:

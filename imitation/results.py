@@ -17,6 +17,7 @@ import numpy as np
 
 from imitation import storage
 from imitation.categories import CategoryMap
+from imitation.datasets.numbering import Numbering
 from imitation.detections import Detections
 from imitation.evaluations import MAIN, read_categories, read_detections, read_detectors
 from imitation.records import Frame
@@ -202,6 +203,42 @@ class CocoResults:
         low, high = np.searchsorted(self._images, [image, image + 1])
         values = self._values[low:high]
         return Detections(values[:, :4], values[:, 4], self._labels[low:high])
+
+
+def yolo_results(
+    uri: str, asked: Collection[str], images: Mapping[str, str], numbering: Numbering, categories: CategoryMap
+) -> CocoResults:
+    """COCO's results of a YOLO dataset, as YOLO's tools write them: images by file name (`images`: frame_id
+    -> file, of which the `asked` are meant), categories by the class's number, or by that and one.
+
+    Ultralytics counts from 1, older versions from 0: the file tells which by a 0, or by the number of
+    classes; where it has neither, 1 is taken, and `remark` says so. Raises DataError as `CocoResults` does.
+    """
+    # Ids below 0 are those of no file, so that only names are matched.
+    ids = {frame_id: -number for number, frame_id in enumerate(images, start=1)}
+    said = _category_ids(uri)
+    first = 0 if 0 in said else 1
+    names = {number + first: name for name, number in numbering.numbers.items()}
+    known = {ids[frame_id]: file for frame_id, file in images.items()}
+    results = CocoResults(uri, {i: ids[i] for i in asked}, names, categories, known, known)
+    results.remark = None  # names are what is expected here
+    if first and max(names) not in said:
+        results.remark = (
+            "category_id is taken to count from 1, as Ultralytics writes it: nothing in the file says "
+            "whether it counts from 0"
+        )
+    return results
+
+
+def _category_ids(uri: str) -> set[int]:
+    """The different category ids of a results file, as far as they are small whole numbers."""
+    found: set[int] = set()
+    with storage.open_input(uri) as source:
+        for entry in _items(source, uri):
+            number = entry.get("category_id") if isinstance(entry, dict) else None
+            if isinstance(number, int) and 0 <= number < 1 << 16:
+                found.add(number)
+    return found
 
 
 def _pairs(uri: str, most: int) -> Iterator[tuple[Any, Any]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,8 +14,12 @@ if TYPE_CHECKING:
 
 
 def remark_lines(remarks: Iterable[str]) -> list[str]:
-    """What looks wrong with somebody's results, as lines below a table."""
-    return [f"remark: {remark}" for remark in remarks]
+    """What looks wrong with somebody's results, as lines below a table; on a terminal no word is broken."""
+    lines = [f"remark: {remark}" for remark in remarks]
+    if not sys.stdout.isatty():
+        return lines
+    width = max(40, shutil.get_terminal_size().columns)
+    return [textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False) for line in lines]
 
 
 def config_of(args: argparse.Namespace) -> Config:

@@ -38,6 +38,11 @@ class Numbering:
         """A run's categories."""
         return cls(RUN, {name: number for number, name in enumerate(names)})
 
+    @classmethod
+    def of_digits(cls, names: Iterable[str]) -> Numbering:
+        """Of a YOLO dataset without names: a class is called by its number."""
+        return cls("yolo", {name: int(name) for name in names if _is_number(name)})
+
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "numbers": dict(self.numbers)}
 

@@ -247,6 +247,10 @@ class YoloReader(SplitReader):
             numbers.setdefault(name, number)
         return Numbering(self.kind, numbers)
 
+    def image_files(self) -> dict[str, str]:
+        """frame_id -> image file, of all lists."""
+        return {name: image for listed in self._listed.values() for name, image in listed.images.items()}
+
     def _cut(self) -> Splits:
         for name, listed in self._listed.items():
             if not listed.images:

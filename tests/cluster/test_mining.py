@@ -265,3 +265,35 @@ def test_frames_without_results_and_a_cut_are_remarked_of_a_kitti_folder(data, r
     assert main([*words_of(data, results, tmp_path / "m"), "--threshold", "0.5"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["remarks"] == ["no result for 1 of the 4 frames, such as 000003"]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_results_as_ultralytics_writes_them_are_of_its_own_dataset(shots, tmp_path, capsys, first):
+    good = json.loads((ODD / "good.json").read_text())
+    coco = mined(shots, good, tmp_path, capsys)
+    out = tmp_path / "yolo"
+    assert main(["export", "data.kind=coco", f"data.root={shots}", "--to", "yolo", "--out", str(out)]) == 0
+    # a file of one's own, whose names are not those of the ids
+    for path in [*out.rglob("*.jpg"), *out.rglob("labels/**/*.txt")]:
+        path.rename(
+            path.with_stem(f"{int(path.stem) + 700:06}" if int(path.stem) % 2 else f"shot_{path.stem}")
+        )
+    capsys.readouterr()
+
+    def stem(image: int) -> int | str:
+        return image + 700 if image % 2 else f"shot_{image}"
+
+    def name(image: int) -> str:
+        return f"{stem(image):06}.jpg" if image % 2 else f"{stem(image)}.jpg"
+
+    told = [
+        item | {"image_id": stem(item["image_id"]), "file_name": name(item["image_id"]),
+                "category_id": item["category_id"] - 1 + first}
+        for item in good
+    ]  # fmt: skip
+    (tmp_path / "predictions.json").write_text(json.dumps(told))
+    words = ["data.kind=yolo", f"data.root={out}", "--split", "all", "--out", str(tmp_path / "y")]
+    assert main(["mine", *words, "--detections", str(tmp_path / "predictions.json")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ap50"] == pytest.approx(coco["ap50"], abs=1e-6)
+    assert found["remarks"] == []
