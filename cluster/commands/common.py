@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 
 def remark_lines(remarks: Iterable[str]) -> list[str]:
-    """What looks wrong with somebody's results, as lines below a table; on a terminal no word is broken."""
-    lines = [f"remark: {remark}" for remark in remarks]
+    """What looks wrong with somebody's results, as lines below a table."""
+    return wrapped(f"remark: {remark}" for remark in remarks)
+
+
+def wrapped(lines: Iterable[str]) -> list[str]:
+    """Lines for standard output: on a terminal none is wider than it, and no word is broken."""
+    lines = list(lines)
     if not sys.stdout.isatty():
         return lines
     width = max(40, shutil.get_terminal_size().columns)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cluster.commands.common import config_of
+from cluster.commands.common import config_of, wrapped
 from cluster.progress import Reporter
 from imitation import storage
 from imitation.settings import DataError, UserError
@@ -86,7 +86,7 @@ def export(args: argparse.Namespace) -> None:
     survey = _survey_dataset(args) if is_settings else _survey(args.source, args.frames)
     with Reporter().stage(f"exporting {survey.sources[0].uri}", survey.total) as bar:
         report = export_frames(survey, args.to, args.out, bar.update)
-    print("\n".join(report.lines()))
+    print("\n".join(wrapped(report.lines())))
 
 
 def _survey_dataset(args: argparse.Namespace) -> Survey:

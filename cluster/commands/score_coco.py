@@ -43,5 +43,5 @@ def _table(numbers: dict[str, float]) -> str:
     for name, (iou, area, most) in _MEANING.items():
         value = f"{numbers[name]:.4f}" if numbers[name] >= 0 else "none"
         lines.append(f"{name:<6} {iou:<10} {area:<8} {most:>10}  {value:>6}")
-    lines.append("detections: the best so many of a category in an image; none: no such object to find")
+    lines.append("detections: the best of a category in an image; none: no such object to find")
     return "\n".join(lines)
