@@ -212,9 +212,11 @@ def _plain(value: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def conditions_to_row(conditions: Mapping[str, str] | None) -> list[dict[str, str]] | None:
-    """Conditions as `CONDITIONS_TYPE` takes them, by name."""
+    """Conditions as `CONDITIONS_TYPE` takes them, by name. Raises TypeError for a name that is no text."""
     if conditions is None:
         return None
+    if odd := [name for name in conditions if not isinstance(name, str)]:
+        raise TypeError(f"the name of a condition is {odd[0]!r}, not text")
     return [{"name": name, "value": value} for name, value in sorted(conditions.items())]
 
 

@@ -79,6 +79,16 @@ BAD_ROWS: dict[str, tuple[str, Any, str]] = {
     "a condition without a name": (
         "conditions",
         pa.array([None, None, None, [{"key": None, "value": "x"}], None]),
+        "'conditions'",
+    ),
+    "a condition without a name, as we write them": (
+        "conditions",
+        pa.array([None, None, None, [{"name": None, "value": "x"}], None]),
+        "a condition has no name",
+    ),
+    "a condition that is null": (
+        "conditions",
+        pa.array([None, None, [{"name": "a", "value": "b"}], [None], None]),
         "a condition has no name",
     ),
 }  # fmt: skip
