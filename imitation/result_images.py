@@ -49,8 +49,17 @@ class ImageKeys:
         return value if type(value) in (int, str) and value in self._ids else None
 
     def by_text(self, image_id: Any, file_name: Any = None) -> Id | None:
-        """As `by_id`, and "7", "007" or "7.0" for 7, or 7 for "007" where that is the only one."""
+        """As `by_id`, and "7" or "7.0" for 7, or 7 for "7"."""
         if (found := self.by_id(image_id)) is not None:
+            return found
+        number = _whole(image_id)
+        if isinstance(image_id, str):
+            return number if number in self._ids and image_id in (f"{number}", f"{number}.0") else None
+        return str(number) if str(number) in self._ids else None
+
+    def by_value(self, image_id: Any, file_name: Any = None) -> Id | None:
+        """As `by_text`, and "007" for 7, or 7 for "007" where that is the only one."""
+        if (found := self.by_text(image_id)) is not None:
             return found
         number = _whole(image_id)
         return number if number in self._ids else self._numbers.get(number)
@@ -95,21 +104,30 @@ class ImageKeys:
         odd = next((pair for pair in told if not self.plain(*pair)), None)
         if odd is None:
             return Told(self.by_id)
-        text = isinstance(odd[0], str)
+        value = (
+            "is text and the ids are numbers"
+            if isinstance(odd[0], str)
+            else "is a number and the ids are text"
+        )
+        value += ": the results were matched by its value"
+        # The text of an id is its digits; "0007" is rather the stem of 0007.jpg, where there is such a file.
         ways: tuple[tuple[Way, str], ...] = (
             (self.by_name, "is not the id of its file_name: the results were matched by file_name"),
             (self.by_id, "is not the id of its file_name: the results were matched by image_id"),
-            (
-                self.by_text,
-                f"is {'text and the ids are numbers' if text else 'a number and the ids are text'}: the "
-                "results were matched by its value",
-            ),
+            (self.by_text, value),
             (self.by_stem, "is no id of an image: the results were matched by file name"),
+            (self.by_value, value),
         )
         for way, remark in ways:
             if all(way(*pair) is not None for pair in told):
-                return Told(way, f"image_id {_short(odd[0])!r} {remark}")
+                also = way == self.by_text and self._is_name_of_another(told)
+                more = "; as file names they would be other images" if also else ""
+                return Told(way, f"image_id {_short(odd[0])!r} {remark}{more}")
         return Told(self.by_id)
+
+    def _is_name_of_another(self, pairs: Iterable[tuple[Any, Any]]) -> bool:
+        found = [(self.by_stem(*pair), self.by_text(*pair)) for pair in pairs]
+        return all(stem is not None for stem, _ in found) and any(stem != text for stem, text in found)
 
 
 def _short(value: Any) -> Any:

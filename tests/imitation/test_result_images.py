@@ -48,7 +48,10 @@ def test_a_name_of_two_images_is_none() -> None:
     for pair in (("a", None), ("a.jpg", None), ("x", "a.jpg")):
         assert keys.tell([pair]).of(*pair) is None
     assert keys.tell([("left/a.jpg", None)]).of("left/a.jpg", None) == 1
-    assert keys.tell([("01", None)]).of("01", None) == 1, "the text of an id is meant before a stem"
+    assert keys.tell([("01", None)]).of("01", None) == 3, "id 1 is not written so, and a file is"
+    told = keys.tell([("1", None)])
+    assert told.of("1", None) == 1, "the text of an id is meant before a stem"
+    assert "as file names they would be other images" in told.remark
 
 
 def test_ids_that_are_text_are_found_by_numbers() -> None:
@@ -56,7 +59,8 @@ def test_ids_that_are_text_are_found_by_numbers() -> None:
     told = keys.tell([(7, None), (9, None)])
     assert told.of(7, None) == "0007"
     assert "is a number and the ids are text" in told.remark
-    assert ImageKeys({"07": None, "7": None}).tell([(7, None)]).of(7, None) is None
+    assert ImageKeys({"07": None, "007": None}).tell([(7, None)]).of(7, None) is None
+    assert ImageKeys({"07": None, "7": None}).tell([(7, None)]).of(7, None) == "7"
 
 
 @given(st.dictionaries(st.integers(0, 999), st.text(min_size=1, max_size=6), min_size=1, max_size=6))
