@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from imitation import storage
-from imitation.datasets.parquet_columns import readable
+from imitation.datasets.parquet_columns import open_parquet
+from imitation.datasets.paths import files_below
+from imitation.settings import DataError
 
 METADATA = b"imitation.numbering"
 RUN = "run"
+LOOKED_AT = 8  # files of a folder: a set of many shards says it in each or in none
 FIRST = {"yolo": 0, "coco": 1}
 """The number of the first category, where a layout numbers them anew."""
 
@@ -103,14 +105,20 @@ def _is_number(name: str) -> bool:
 
 
 def parquet_numbering(uri: str) -> Numbering | None:
-    """The numbering that a Parquet file carries, or the first in a folder that does. Raises DataError for a
-    file that cannot be read."""
+    """The numbering that a Parquet file carries, or one of the first in a folder. Files that cannot be read
+    say none: who reads the frames tells of them."""
     if not storage.exists(uri):
         return None
-    files = storage.list_files(uri, ".parquet", recursive=True) if storage.is_folder(uri) else [uri]
-    for file in files:
-        with readable(file), storage.open_input(file) as source:
-            metadata = pq.read_schema(source).metadata or {}
+    files = [uri]
+    if storage.is_folder(uri):
+        below = files_below(uri, hidden="._")[0]
+        files = [file for file in below if storage.name_of(file).endswith(".parquet")]
+    for file in files[:LOOKED_AT]:
+        try:
+            with open_parquet(file) as opened:
+                metadata = opened.schema_arrow.metadata or {}
+        except DataError:
+            continue
         if METADATA in metadata and (found := _parsed(metadata[METADATA])):
             return found
     return None

@@ -70,6 +70,8 @@ def test_numbers_go_with_parquet_and_a_file_without_them_says_none(tmp_path: Pat
     frames = [Frame("a", WIDTH, HEIGHT, (CAR,), image=picture())]
     write_frames(frames, str(tmp_path / "x" / "with.parquet"), numbering=COCO)
     write_frames(frames, str(tmp_path / "x" / "a.parquet"))
+    (tmp_path / "x" / "_broken.parquet").write_bytes(b"PAR1")
+    (tmp_path / "x" / "0.parquet").write_bytes(b"PAR1")
     assert parquet_numbering(str(tmp_path / "x")) == COCO
     assert parquet_numbering(str(tmp_path / "x" / "a.parquet")) is None
     assert parquet_numbering(str(tmp_path / "none")) is None
