@@ -39,6 +39,7 @@ from imitation.result_remarks import ResultRemarks
 from imitation.results import CocoResults, EvaluatedResults, KittiResults, Results, yolo_results
 from imitation.settings import UserError
 from imitation.splits import SPLITS
+from imitation.texts import shown
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
 from sim_actors.staging import StagingSettings, Target, asset_names, stageable_names
@@ -226,7 +227,9 @@ def _rows(
 
 def _left_out(names: list[str], frames: int) -> list[str]:
     """The remark on frames that the results do not speak of."""
-    return [f"no result for {len(names)} of the {frames} frames, such as {names[0]}"] if names else []
+    if not names:
+        return []
+    return [f"no result for {len(names)} of the {frames} frames, such as {shown(names[0])[1:-1]}"]
 
 
 def _ids_told(results: Results, categories: CategoryMap) -> dict[int, str] | None:

@@ -23,6 +23,7 @@ from imitation.images import image_size, read_image_bytes
 from imitation.records import Frame
 from imitation.settings import DataError, UserError
 from imitation.splits import SPLITS
+from imitation.texts import shown
 
 __all__ = [
     "ExportReport",
@@ -185,7 +186,8 @@ class ExportReport:
 
 
 def _classes_told(classes: Mapping[str, int]) -> str:
-    first = [f"{number} {name}" for name, number in list(classes.items())[:CLASSES_SHOWN]]
+    shown_first = list(classes.items())[:CLASSES_SHOWN]
+    first = [f"{number} {shown(name)[1:-1]}" for name, number in shown_first]
     return ", ".join(first) + (f", ... ({len(classes)} in all)" if len(classes) > CLASSES_SHOWN else "")
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from imitation.texts import shown
+
 FRAMES = 500
 """Frames whose boxes are compared with the labels; more tell nothing new."""
 MOST = 1000  # boxes of a frame that are compared
@@ -178,7 +180,7 @@ class ResultRemarks:
         if self._silent and self._missing > MISSING * self._labelled:
             found.append(
                 f"no result for {self._missing:,} of the {self._labelled:,} {self._frame}s that have objects "
-                f"(such as {self._without[0][:80]}): is the file whole?"
+                f"(such as {shown(self._without[0])[1:-1]}): is the file whole?"
             )
         if self._repeated >= max(2, REPEATED * self._count):
             found.append(
@@ -227,7 +229,8 @@ class ResultRemarks:
         by = f" by {abs(steps.pop())}" if len(steps) == 1 else ", or are in another order"
         names = self._ids or {}
         first = ", ".join(
-            f"{said} stands on what the labels call {true}" + (f" ({names[true]})" if true in names else "")
+            f"{said} stands on what the labels call {true}"
+            + (f" ({shown(names[true])[1:-1]})" if true in names else "")
             for said, true in sorted(others.items())[:3]
         )
         return f"the category ids look shifted{by}: {first}"
