@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -88,10 +89,14 @@ def _places(folder: str) -> dict[str, list[str]]:
 
 def dataset_sources(dataset: DatasetReader, limit: int | None = None) -> list[Source]:
     """The sources of a dataset in its own lists: nothing is cut by seed, a validation list stays whole, and a
-    dataset without lists is all train. `limit`: so many frames of each, at most."""
+    dataset without lists is all train. `limit`: so many frames of each, at most. Raises UserError where there
+    is no frame, or why nothing could be listed."""
     if isinstance(dataset, SplitReader):
         dataset.keep_lists()
     splits = dataset.splits()
+    if not any(splits.values()):
+        deque(dataset.frames("train"), maxlen=0)  # tells what belongs to no frame
+        raise UserError(f"{dataset.root}: there are no frames to export")
     train = set(splits["train"])
     own = {**splits, "mine": [name for name in splits["mine"] if name not in train]}
     return [

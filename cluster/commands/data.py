@@ -101,8 +101,6 @@ def _survey_dataset(args: argparse.Namespace) -> Survey:
         raise UserError(WORLD.replace("inspect", "export"))
     dataset = data.open()
     sources = dataset_sources(dataset, data.limit)
-    if not sources:
-        raise UserError(f"{dataset.root}: there are no frames to export")
     # its first sentence: whether a run's splits would mix drives is no matter of an export
     notes = [dataset.note().partition(". ")[0] + "."]
     if data.categories or data.mapping or data.ignore is not None:

@@ -569,6 +569,13 @@ def test_bad_frames_of_a_dataset_are_left_out_and_listed(tmp_path: Path) -> None
     assert [line for line in report.lines() if line.startswith("skipped: ") and "000001.txt:1" in line]
 
 
+def test_why_there_is_nothing_to_export_is_said(tmp_path: Path) -> None:
+    told = {"images": [{"id": "a", "file_name": "a.png"}], "categories": [{"id": 1, "name": "x"}]}
+    (tmp_path / "labels.json").write_text(json.dumps(told | {"annotations": []}))
+    with pytest.raises(DataError, match="image number 0 has no whole-number id: "):
+        dataset_sources(open_dataset("coco", str(tmp_path)))
+
+
 def test_an_export_into_the_dataset_is_refused(tmp_path: Path) -> None:
     root = make_kitti(tmp_path / "in", {"000001": f"{KITTI_CAR}\n"})
     with pytest.raises(UserError, match="lies in the dataset's folder"):
