@@ -15,6 +15,7 @@ from typing import Any
 
 from imitation.records import Camera
 from imitation.settings import UserError
+from sim_actors.opengl import torch_first
 from sim_actors.scene import Scene
 from sim_actors.simulator import Simulator
 
@@ -61,6 +62,7 @@ def build_simulator(spec: SimulatorSpec) -> Simulator:
     whatever the simulator itself raises while it starts.
     """
     name = check_simulator_name(spec.simulator)
+    torch_first.load()  # a simulator of one's own may open EGL by itself, and use torch beside it
     factory = SIMULATORS[name] if name in SIMULATORS else _imported(name)
     simulator = factory(**{key: from_environment(key, value) for key, value in spec.options.items()})
     if not isinstance(simulator, Simulator):
