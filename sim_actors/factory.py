@@ -30,6 +30,8 @@ def _opengl(**options: Any) -> Simulator:
     return simulator
 
 
+_PARTS = ("name", "version", "render", "supports", "close")
+
 SIMULATORS: dict[str, Callable[..., Simulator]] = {"opengl": _opengl}
 
 
@@ -65,11 +67,16 @@ def build_simulator(spec: SimulatorSpec) -> Simulator:
     torch_first.load()  # a simulator of one's own may open EGL by itself, and use torch beside it
     factory = SIMULATORS[name] if name in SIMULATORS else _imported(name)
     simulator = factory(**{key: from_environment(key, value) for key, value in spec.options.items()})
-    if not isinstance(simulator, Simulator):
+    if missing := [part for part in _PARTS if not hasattr(simulator, part)]:
         raise UserError(
-            f"simulator {name!r}: its factory gave a value of type {type(simulator).__name__!r}, which "
-            "lacks a part of sim_actors.simulator.Simulator (name, version, render, supports, close)"
+            f"simulator {name!r}: its factory gave a value of type {type(simulator).__name__!r}, which lacks "
+            f"{', '.join(missing)} of sim_actors.simulator.Simulator ({', '.join(_PARTS)})"
         )
+    for part in ("name", "version"):
+        if not isinstance(value := getattr(simulator, part), str):
+            raise UserError(
+                f"simulator {name!r}: its {part} is {value!r}; a frame's lineage needs a text there"
+            )
     return simulator
 
 

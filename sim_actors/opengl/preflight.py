@@ -29,7 +29,7 @@ def problem(libegl: str = LIBEGL) -> str | None:
     """
     command = [sys.executable, "-I", "-S", __file__, libegl]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_LIMIT_S)
     except subprocess.TimeoutExpired:
         return f"{libegl} did not open a display within {_LIMIT_S:g} s: its driver hangs. Mend the driver"
     said = done.stdout.strip()

@@ -54,7 +54,8 @@ class Simulator:
 
     def __init__(self):
         import moderngl
-        self.ctx = moderngl.create_context(standalone=True, backend="egl", libgl="libEGL.so.1", libegl="libEGL.so.1")
+        egl = "libEGL.so.1"
+        self.ctx = moderngl.create_context(standalone=True, backend="egl", libgl=egl, libegl=egl)
 
     def supports(self, scene): return []
     def close(self): pass

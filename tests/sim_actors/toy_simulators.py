@@ -10,16 +10,20 @@ from typing import Any
 
 from PIL import Image
 
-from imitation.records import Box, Camera, Frame, Object
+from imitation.records import Box, Camera, Cuboid, Frame, Object
 from imitation.settings import UserError
 from sim_actors.actor import SceneJob
-from sim_actors.scene import Scene
+from sim_actors.scene import Actor, Scene
 
 PATH = "tests.sim_actors.toy_simulators:ToySimulator"
 
 
+CAR = Actor("Car", Cuboid(-4.9, -1.0, 14.0, 4.0, 1.8, 1.5, 0.0))
+"""Seen where `ToySimulator` labels it."""
+
+
 def make_scene(scene_id: str, seed: int = 0) -> Scene:
-    return Scene(scene_id, 24, 16, Camera(20.0, 20.0, 12.0, 8.0), seed=seed)
+    return Scene(scene_id, 24, 16, Camera(20.0, 20.0, 12.0, 8.0), (CAR,), seed=seed)
 
 
 def make_jobs(count: int, **changes: Any) -> list[SceneJob]:
