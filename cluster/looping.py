@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from cluster.config import Config
@@ -36,6 +37,8 @@ def loop(config: Config, workspace: Workspace, watch: Watch, stop: Check, on_cyc
         check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
         stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
         history = imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
+        if stages.lost is not None:
+            history = replace(history, reason=stages.lost)
         return Looped(data, history, stages.lost)
 
 
