@@ -52,18 +52,16 @@ def rejection(frame: Frame, settings: AcceptanceSettings) -> str | None:
     scene = Scene.from_json(frame.origin.scene)
     judged = [obj for obj in frame.objects if not obj.ignore]
     ignored = [obj.box for obj in frame.objects if obj.ignore]
+    focus = [scene.actors[i] for i in scene.focus if scene.actors[i].labelled]
+    names = ", ".join(sorted({actor.category for actor in focus}))
+    about = [obj for obj in frame.objects if any(_same(obj, actor) for actor in focus)]
+    there = any(not obj.ignore and _is_there(obj, ignored, settings) for obj in about)
+    if not there and any(_is_dim(obj, settings) for obj in about):
+        return f"what was asked for ({names}) does not stand out from what is around it"
     if not judged and any(actor.labelled for actor in scene.actors):
         return "nothing that was staged is labelled: hidden, out of the picture, too small or too dark"
-    focus = [scene.actors[i] for i in scene.focus if scene.actors[i].labelled]
-    if focus and any(obj.cuboid is not None for obj in frame.objects):
-        about = [obj for obj in judged if any(_same(obj, actor) for actor in focus)]
-        if not any(_is_there(obj, ignored, settings) for obj in about):
-            names = ", ".join(sorted({actor.category for actor in focus}))
-            if any(
-                _is_dim(obj, settings) and any(_same(obj, actor) for actor in focus) for obj in frame.objects
-            ):
-                return f"what was asked for ({names}) does not stand out from what is around it"
-            return f"nothing is left to see of what was asked for ({names})"
+    if focus and not there and any(obj.cuboid is not None for obj in frame.objects):
+        return f"nothing is left to see of what was asked for ({names})"
     share = _covered(Box(0.0, 0.0, frame.width, frame.height), ignored)
     if share > settings.max_ignored:
         return f"ignored regions cover {share:.0%} of the image, more than {settings.max_ignored:.0%}"
