@@ -20,6 +20,7 @@ from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation.aggregation import Part
 from imitation.datasets.parquet import read_frames
+from imitation.records import Frame
 from imitation.requests import Request
 from imitation.settings import UserError
 from sim_actors.acceptance import rejection
@@ -67,6 +68,13 @@ class Rendering:
         """
         uri = self.workspace.path(cycle_folder(cycle), "synthetic")
         acceptance = self.config.acceptance
+        unmapped = Counter[str]()
+
+        def accept(frame: Frame) -> str | None:
+            reason = rejection(frame, acceptance)
+            if reason is None:
+                unmapped.update(self.data.categories.unmapped([frame]))
+            return reason
 
         def again(rejected: Collection[str]) -> Iterator[SceneJob | SetAside]:
             return self._jobs(*redraws(requests, rejected, acceptance.tries), cycle=cycle)
@@ -83,7 +91,7 @@ class Rendering:
                     uri,
                     pool,
                     progress=progress,
-                    accept=partial(rejection, settings=acceptance),
+                    accept=accept,
                     again=again,
                     refuse=partial(_refuse_nothing, cycle=cycle),
                 )
@@ -93,8 +101,15 @@ class Rendering:
                 self.watch.reporter.say(f"cycle {cycle}: {len(lost)} scenes were lost: {_kinds(lost)}")
             for item in report.set_aside[:10]:
                 self.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
+            if unmapped:
+                listed = ", ".join(f"{name} ({count})" for name, count in sorted(unmapped.items()))
+                self.watch.reporter.say(
+                    f"cycle {cycle}: labels of synthetic frames that are background to the detector, by "
+                    f"data.mapping: {listed}"
+                )
             busy = round(report.render_seconds / side_by_side, 3)
-            return report.to_json() | {"asked": total, "busy_seconds": busy}
+            told = {"asked": total, "busy_seconds": busy, "unmapped": dict(sorted(unmapped.items()))}
+            return report.to_json() | told
 
         result = commit(self.workspace, self.watch, cycle, "simulate", work)
         return Part(uri, result["frames"], cycle)
