@@ -96,8 +96,10 @@ class ToySimulator:
         image = io.BytesIO()
         Image.new("RGB", (scene.width, scene.height), (scene.seed % 256, 10, 20)).save(image, "PNG")
         frame_id = "other" if scene.scene_id in self.wrong else scene.scene_id
-        car = Object("Car", Box(1.0, 2.0, 9.0, 8.0))
-        return Frame(frame_id, scene.width, scene.height, (car,), image=image.getvalue(), camera=scene.camera)
+        objects = tuple(label for actor in scene.actors if (label := _label(actor, scene)) is not None)
+        return Frame(
+            frame_id, scene.width, scene.height, objects, image=image.getvalue(), camera=scene.camera
+        )
 
     def close(self) -> None:
         self.closed += 1
@@ -121,6 +123,16 @@ class ToySimulator:
             os.kill(os.getpid(), signal.SIGSTOP)
         if scene_id in self.raises:
             raise ValueError(f"cannot stage {scene_id}: the wheel fell off")
+
+
+def _label(actor: Actor, scene: Scene) -> Object | None:
+    """The actor's cuboid as it is seen, without a cuboid; None out of the picture."""
+    corners = actor.cuboid.corners()
+    if not actor.labelled or corners[:, 2].min() < 0.5:
+        return None
+    points = scene.camera.project(corners)
+    box = Box(*map(float, (*points.min(axis=0), *points.max(axis=0)))).clipped(scene.width, scene.height)
+    return Object(actor.category, box) if box.area > 0 else None
 
 
 def not_a_simulator() -> object:
