@@ -87,7 +87,9 @@ class Slot:
 
     def _set_deadlines(self, now: float) -> None:
         settings = self.settings
-        limit = scene_limit(settings.scene_timeout_s, settings.startup_timeout_s, not self.finished)
+        times = settings.scene_timeout_s, settings.startup_timeout_s
         for call in self.watched:
             if call.deadline == math.inf:
+                twice = call.task is not None and call.task.job.twice
+                limit = scene_limit(*times, first=not self.finished, twice=twice)
                 call.limit, call.deadline = limit, now + limit.seconds

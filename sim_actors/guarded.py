@@ -83,7 +83,7 @@ class GuardedHost:
             if started.error is not None:
                 return self._failed(job, started.error, began)
         assert self._pipe is not None
-        limit = scene_limit(self._scene_s, self._startup_s, self._first)
+        limit = scene_limit(self._scene_s, self._startup_s, self._first, job.twice)
         with contextlib.suppress(OSError):  # it died between two scenes; the answer below says how
             self._pipe.send(job)
         answer = self._answer(limit.seconds)

@@ -139,7 +139,7 @@ class Half:
 @pytest.mark.parametrize(
     ("deed", "said"),
     [
-        ("hang", "no answer within 0.5 s (simulate.scene_timeout_s); its process was killed"),
+        ("hang", "no answer within 1 s (simulate.scene_timeout_s; and a scene's once more"),
         ("exit", "its process ended with exit status 3 (os._exit or sys.exit"),
         ("none", "render() gave None and not a Frame"),
         ("raise", "was not rendered: ValueError: the wheel fell off"),

@@ -54,6 +54,7 @@ def imitate(tmp_path, monkeypatch):
         str(config),
         *light_run.OPTIONS,
         "data.categories=[car,truck]",
+        "simulate.simulator=tests.cluster.light_run:Painter",
         f"run.storage={tmp_path / 'runs'}",
     ]
     return lambda: cluster.cli.main(words)
@@ -68,6 +69,7 @@ def test_a_run_whose_scenes_are_all_lost_fails_and_goes_on_from_there(imitate, t
     assert HUNG in err
     assert "The run is not complete" in err
     assert str(folder / "report.html") in err
+    assert "note: The embedded renderer drew the embedded world; tests.cluster.light_run:Painter" in err
     assert out == ""  # no table as if all were well
     assert HUNG in storage.read_json(str(folder / "summary.json"))["stop_reason"]
     assert (folder / "best" / "detector.json").exists()

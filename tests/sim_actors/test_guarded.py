@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sim_actors.actor import SimulatorHost
+from sim_actors.deadlines import scene_limit
 from sim_actors.factory import SimulatorSpec
 from sim_actors.guarded import GuardedHost
 from tests.sim_actors.toy_simulators import PATH, make_jobs, renders
@@ -62,6 +63,18 @@ def test_of_a_first_scene_that_hangs_the_limit_that_holds_is_named():
         error = host.render(make_jobs(1)[0]).error
     assert "no answer within 8 s (simulate.startup_timeout_s; a process's first scene has these" in error
     assert "others simulate.scene_timeout_s = 0.5" in error
+
+
+def test_a_scene_that_is_rendered_twice_has_the_time_for_it():
+    """And what is said is the time that it had."""
+    assert scene_limit(5.0, 10.0, first=False).overdue() == "no answer within 5 s (simulate.scene_timeout_s)"
+    assert scene_limit(5.0, 10.0, first=True).seconds == 10
+    assert scene_limit(20.0, 10.0, first=True).overdue() == "no answer within 20 s (simulate.scene_timeout_s)"
+    twice = scene_limit(20.0, 10.0, first=True, twice=True)
+    assert twice.overdue().startswith(
+        "no answer within 40 s (simulate.scene_timeout_s; and a scene's once more"
+    )
+    assert scene_limit(5.0, 10.0, first=True, twice=True).seconds == 15
 
 
 @pytest.mark.parametrize(
