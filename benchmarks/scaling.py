@@ -39,19 +39,20 @@ from cluster.backlog import Rendered  # noqa: E402
 from cluster.pool import SimulatorPool  # noqa: E402
 from cluster.simulate import simulate  # noqa: E402
 from cluster.simulate_settings import SimulateSettings  # noqa: E402
-from imitation.records import Camera  # noqa: E402
+from imitation.records import Camera, Cuboid  # noqa: E402
 from sim_actors.actor import Answer, SceneJob, Started, private_memory_mb  # noqa: E402
 from sim_actors.factory import SimulatorSpec  # noqa: E402
-from sim_actors.scene import Scene  # noqa: E402
+from sim_actors.scene import Actor, Scene  # noqa: E402
 
 POOLS = [(1, 1), (8, 1), (64, 1), (32, 8)]  # actors, scenes at once in each
 IN_FLIGHT = [256, 2048, 10_000]
 TICKS = os.sysconf("SC_CLK_TCK")
 CAMERA = Camera(20.0, 20.0, 12.0, 8.0)
+CAR = Actor("Car", Cuboid(-4.9, -1.0, 14.0, 4.0, 1.8, 1.5, 0.0))  # where the simulator labels one
 
 
 def job(scene_id: str) -> SceneJob:
-    return SceneJob(Scene(scene_id, 24, 16, CAMERA))
+    return SceneJob(Scene(scene_id, 24, 16, CAMERA, (CAR,)))
 
 
 def system_cpu_s() -> float:

@@ -61,6 +61,7 @@ ACTS_LATER_ON_REAL_DATA = (
     "renderer.shadow_map",
     "renderer.ignore_below_px",
     "renderer.ignore_occlusion_above",
+    "renderer.ignore_below_contrast",
     "renderer.device",
     "renderer.threads",
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 from cluster.config import Config
 from cluster.cycles import Evaluation
@@ -19,16 +21,25 @@ OnCycle = Callable[[Cycle[Evaluation]], None]
 """Called after each evaluation; what it raises ends the run, which can be continued."""
 
 
-def loop(
-    config: Config, workspace: Workspace, watch: Watch, stop: Check, on_cycle: OnCycle
-) -> tuple[RealData, History[Evaluation]]:
+class Looped(NamedTuple):
+    """How the loop ended. `lost`: why it could not go on, though it should have; None: it came to an end."""
+
+    data: RealData
+    history: History[Evaluation]
+    lost: str | None
+
+
+def loop(config: Config, workspace: Workspace, watch: Watch, stop: Check, on_cycle: OnCycle) -> Looped:
     """The imitation loop on the real stages, in a workspace that is open and locked."""
     policy = build_policy(config.policy)
     with Services(config) as services:
         data = prepare(config, workspace, services, watch)
         check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
         stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
-        return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
+        history = imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
+        if stages.lost is not None:
+            history = replace(history, reason=stages.lost)
+        return Looped(data, history, stages.lost)
 
 
 def catalog(config: Config) -> frozenset[str] | None:

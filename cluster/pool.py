@@ -10,7 +10,8 @@ import heapq
 import logging
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +19,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from cluster.backlog import Failure, Outcome, PoolCounts
+from cluster.backlog import Failure, Outcome, PoolCounts, Rendered
 from cluster.pool_size import PoolSize, node_is_gone
 from cluster.simulate_settings import SimulateSettings
 from cluster.slots import Call, Slot
@@ -42,8 +43,11 @@ class SimulatorPool:
     `actors: auto` their number follows the cluster while it renders.
     """
 
-    def __init__(self, spec: SimulatorSpec, settings: SimulateSettings) -> None:
+    def __init__(self, spec: SimulatorSpec, settings: SimulateSettings, proved: bool = False) -> None:
+        """`proved`: the simulator is known to be deterministic; else one scene is rendered twice."""
         self.spec = spec
+        self.proved = proved
+        self._proof: str | None = None  # the scene that is out to be rendered twice
         self.settings = settings
         self._verdicts = Verdicts(spec.simulator, settings)
         self._size = PoolSize(settings)
@@ -74,7 +78,8 @@ class SimulatorPool:
         if self._busy:
             raise RuntimeError("the pool renders already; one render() at a time")
         self._busy = True
-        self._verdicts.begin(jobs)
+        self._proof = None
+        self._verdicts.begin(self._proving(jobs))
         try:
             self._assign()
             while any(slot.scenes for slot in self._slots) or self._verdicts.backlog.waiting():
@@ -85,12 +90,24 @@ class SimulatorPool:
                 except UserError:
                     yield from outcomes  # nothing finished is lost
                     raise
+                for outcome in outcomes:
+                    if outcome.scene_id == self._proof:
+                        self.proved, self._proof = isinstance(outcome, Rendered), None
                 yield from outcomes
         finally:
             for slot in self._slots:
                 if slot.scenes:
                     slot.discard()
             self._busy = False
+
+    def _proving(self, jobs: Iterable[SceneJob]) -> Iterator[SceneJob]:
+        """The jobs, one of which is to be rendered twice, and another where that one is set aside."""
+        for job in jobs:
+            if self.proved or self._proof is not None:
+                yield job
+            else:
+                self._proof = job.scene.scene_id
+                yield replace(job, twice=True)
 
     @property
     def counts(self) -> PoolCounts:
@@ -227,7 +244,8 @@ class SimulatorPool:
         if call.task is not None:
             if self._node_lost(slot):
                 return self._give_up_node(slot.node_id)
-            reason = f"no answer within {call.limit:g} s (simulate.scene_timeout_s), the actor was killed"
+            assert call.limit is not None  # it has a deadline
+            reason = f"{call.limit.overdue()}, the actor was killed"
             # Beside others it may only have waited for one that holds the whole process up.
             return self._replaced(slot, call, "hung", reason, certain=len(slot.watched) == 1)
         if slot.state == "closing":

@@ -18,8 +18,8 @@ from cluster.config import Config
 from cluster.ingest import read_parallel
 from cluster.pool import SimulatorPool
 from cluster.progress import Reporter
-from cluster.services import Services, start_ray
-from cluster.simulate import simulate
+from cluster.services import EMBEDDED, Services, start_ray
+from cluster.simulate import SimulationReport, simulate
 from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation.aggregation import Part
@@ -102,6 +102,11 @@ def prepare(config: Config, workspace: Workspace, services: Services, watch: Wat
         if config.data.kind == "world":
             mine = _render_world(config, workspace, services, watch)
             notes.append(STAND_IN)
+            if config.simulate.simulator != EMBEDDED:
+                notes.append(
+                    f"The embedded renderer drew the embedded world; {config.simulate.simulator} renders "
+                    "synthetic frames alone."
+                )
         else:
             dataset = config.data.open()
             notes.append(dataset.note())
@@ -120,8 +125,9 @@ def prepare(config: Config, workspace: Workspace, services: Services, watch: Wat
 
 
 def _render_world(config: Config, workspace: Workspace, services: Services, watch: Watch) -> set[str]:
-    """Renders every split of the stand-in; its failures are mined in train."""
-    with services.pool() as pool:
+    """Renders every split of the stand-in; its failures are mined in train. Always by the embedded renderer:
+    were it the simulator under trial, that would be tried on its own pictures."""
+    with services.pool(embedded=True) as pool:
         for split in SPLITS:
             _render_split(config, workspace, pool, watch, split)
     return {frame.frame_id for frame in read_frames(workspace.path("data", "train"), ("frame_id",))}
@@ -134,7 +140,10 @@ def _render_split(
     scenes = (standin_scene(config.world, split, index) for index in range(count))
     jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
     with watch.rendering(f"rendering the stand-in world: {split}", count, pool) as progress:
-        report = simulate(jobs, workspace.path("data", split), pool, progress=progress)
+        simulate(jobs, workspace.path("data", split), pool, progress=progress, refuse=_whole)
+
+
+def _whole(report: SimulationReport) -> None:
     if report.set_aside:
         raise UserError(f"the embedded world could not be rendered: {report.set_aside[0].reason}")
 

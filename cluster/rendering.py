@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,16 +15,38 @@ from cluster.cycles import commit, cycle_folder
 from cluster.prepare import LABELS_ONLY, RealData
 from cluster.scene_jobs import Variations, all_variations, redraws, scene_jobs, staging_settings
 from cluster.services import Services
-from cluster.simulate import simulate
+from cluster.simulate import REJECTED, SimulationReport, simulate
 from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation.aggregation import Part
 from imitation.datasets.parquet import read_frames
+from imitation.records import Frame
 from imitation.requests import Request
+from imitation.settings import UserError
 from sim_actors.acceptance import rejection
 from sim_actors.actor import SceneJob
 from sim_actors.restage import default_camera
 from sim_actors.staging import Target, asset_names, stageable_names
+
+
+class AllLost(UserError):
+    """Scenes were asked for, and no frame came of any."""
+
+
+def _refuse_nothing(report: SimulationReport, cycle: int) -> None:
+    """Raises AllLost where every scene was set aside: there is nothing to train on, and often one cause."""
+    if report.frames or not report.set_aside:
+        return
+    last = report.set_aside[-1]
+    raise AllLost(
+        f"cycle {cycle}: of the {len(report.set_aside)} scenes that were begun not one gave a frame "
+        f"({_kinds(report.set_aside)}). The last, {last.scene_id}: {last.kind}: {last.reason}"
+    )
+
+
+def _kinds(items: Collection[SetAside]) -> str:
+    """How many ended how."""
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(i.kind for i in items).most_common())
 
 
 @dataclass(frozen=True)
@@ -38,9 +61,20 @@ class Rendering:
     watch: Watch
 
     def render(self, requests: list[Request], cycle: int) -> Part:
-        """The requests' scenes, rendered by the pool and committed; every frame carries its lineage."""
+        """The requests' scenes, rendered by the pool and committed; every frame carries its lineage.
+
+        Raises AllLost where scenes were asked for and none gave a frame; nothing is committed then, and
+        the same command tries them again.
+        """
         uri = self.workspace.path(cycle_folder(cycle), "synthetic")
         acceptance = self.config.acceptance
+        unmapped = Counter[str]()
+
+        def accept(frame: Frame) -> str | None:
+            reason = rejection(frame, acceptance)
+            if reason is None:
+                unmapped.update(self.data.categories.unmapped([frame]))
+            return reason
 
         def again(rejected: Collection[str]) -> Iterator[SceneJob | SetAside]:
             return self._jobs(*redraws(requests, rejected, acceptance.tries), cycle=cycle)
@@ -57,14 +91,25 @@ class Rendering:
                     uri,
                     pool,
                     progress=progress,
-                    accept=partial(rejection, settings=acceptance),
+                    accept=accept,
                     again=again,
+                    refuse=partial(_refuse_nothing, cycle=cycle),
                 )
                 side_by_side = max(1, len(pool.pids()))
+            lost = [item for item in report.set_aside if item.kind != REJECTED]
+            if lost:
+                self.watch.reporter.say(f"cycle {cycle}: {len(lost)} scenes were lost: {_kinds(lost)}")
             for item in report.set_aside[:10]:
                 self.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
+            if unmapped:
+                listed = ", ".join(f"{name} ({count})" for name, count in sorted(unmapped.items()))
+                self.watch.reporter.say(
+                    f"cycle {cycle}: labels of synthetic frames that are background to the detector, by "
+                    f"data.mapping: {listed}"
+                )
             busy = round(report.render_seconds / side_by_side, 3)
-            return report.to_json() | {"asked": total, "busy_seconds": busy}
+            told = {"asked": total, "busy_seconds": busy, "unmapped": dict(sorted(unmapped.items()))}
+            return report.to_json() | told
 
         result = commit(self.workspace, self.watch, cycle, "simulate", work)
         return Part(uri, result["frames"], cycle)

@@ -61,7 +61,8 @@ def carry_out(
     """A run in `workspace`, from its lock to its report: alone, or as one of several that share a base.
 
     `hide_test`: trackers do not hear of the test split (a sweep's trials must not be chosen by it).
-    Raises UserError as `run` does, and for a base that was made with other settings.
+    Raises UserError as `run` does, for a base that was made with other settings, and, once all that was
+    finished is reported, for a cycle whose every scene was lost.
     """
     if in_job():
         check_lasting(config)
@@ -82,11 +83,16 @@ def carry_out(
                 _end_cycle(config, workspace, watch, entry)
                 on_cycle(entry)
 
-            data, history = loop(config, workspace, watch, partial(check, config), after)
+            data, history, lost = loop(config, workspace, watch, partial(check, config), after)
             reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
             _keep_best(workspace, history)
             summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
             write_report(config, workspace, data, summary)
+            if lost is not None:
+                raise UserError(
+                    f"{lost}\nThe run is not complete. What was finished is kept, and reported in "
+                    f"{workspace.path(REPORT)}. Mend the cause and give the same command to go on from there"
+                )
             watch.finish({name: workspace.path(name) for name in (SUMMARY, REPORT)})
     return summary
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cluster.pool import SimulatorPool
     from cluster.train import Launcher
 
+EMBEDDED = "opengl"
 MIN_CPUS = 4  # logical: stages take turns, so a two-core machine may promise more than it has
 
 
@@ -116,6 +117,7 @@ class Services:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._launcher: Launcher | None = None
+        self._proved: set[str] = set()  # simulators that gave one scene twice alike
 
     def __enter__(self) -> Services:
         return self
@@ -129,22 +131,34 @@ class Services:
     def simulator(self) -> SimulatorSpec:
         """The simulator that the configuration names, with its options."""
         settings = self.config.simulate
-        if settings.simulator == "opengl":
-            return SimulatorSpec("opengl", self.config.renderer.model_dump())
+        if settings.simulator == EMBEDDED:
+            return self.embedded()
         return SimulatorSpec(settings.simulator, settings.options)
 
+    def embedded(self) -> SimulatorSpec:
+        """The embedded renderer: the stand-in world is always its own, whatever simulator is tried on it."""
+        return SimulatorSpec(EMBEDDED, self.config.renderer.model_dump())
+
     @contextmanager
-    def pool(self) -> Iterator[SimulatorPool]:
-        """The simulator pool, for one stage: its CPUs are free again for the next."""
+    def pool(self, embedded: bool = False) -> Iterator[SimulatorPool]:
+        """The simulator pool, for one stage: its CPUs are free again for the next. `embedded`: of the
+        embedded renderer, whatever the configuration names."""
         from cluster.pool import SimulatorPool
 
         start_ray(self.config)
         settings = self.config.simulate
+        if embedded and settings.simulator != EMBEDDED:
+            # What was set for a simulator that waits does not suit one that computes.
+            of_its_own = {"scenes_per_actor": 1, "cpus_per_actor": max(1.0, settings.cpus_per_actor)}
+            settings = settings.model_copy(update={"simulator": EMBEDDED, "options": {}} | of_its_own)
         if settings.actors == "auto" and not cluster_address(self.config):
             # A Ray started here promises more CPUs than there are; renderers keep theirs busy.
             settings = settings.model_copy(update={"actors": os.cpu_count() or 1})
-        with SimulatorPool(self.simulator(), settings) as pool:
+        spec = self.embedded() if embedded else self.simulator()
+        with SimulatorPool(spec, settings, proved=spec.simulator in self._proved) as pool:
             yield pool
+            if pool.proved:
+                self._proved.add(spec.simulator)
 
     def make_room_for_evaluation(self) -> None:
         """Starts Ray; the living trainer, which keeps half a GPU, goes where detectors need that half."""

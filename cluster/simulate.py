@@ -22,6 +22,7 @@ from cluster.backlog import PoolCounts, Rendered, SetAside
 from cluster.pool import SimulatorPool
 from imitation import storage
 from imitation.records import Frame
+from imitation.settings import UserError
 from sim_actors.actor import SceneJob, decode_table
 
 DONE = "_DONE.json"
@@ -34,6 +35,8 @@ Accept = Callable[[Frame], str | None]
 """Why a rendered frame is rejected; None if it is accepted."""
 Again = Callable[[Collection[str]], Iterable[SceneJob | SetAside]]
 """Jobs, with ids of their own, in place of the rejected scenes of these ids; fewer where it gives up."""
+Refuse = Callable[["SimulationReport"], None]
+"""Raises UserError for a stage that is not to be completed as it is."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def simulate(
     progress: Progress | None = None,
     accept: Accept | None = None,
     again: Again | None = None,
+    refuse: Refuse | None = None,
 ) -> SimulationReport:
     """Renders the jobs into the folder and completes the stage; continues where an earlier run was cut.
 
@@ -87,6 +91,7 @@ def simulate(
     even pulled from `jobs`. A frame that `accept` has something against is set aside, finally, as "rejected";
     `again` may give other jobs in its place, and so on until it gives none. `progress` is called with the
     number of scenes done so far, earlier ones included, without those that others took the place of.
+    What `refuse` raises leaves the stage open, and no scene set aside: another call tries them all again.
     At most `frames_per_file` frames are held in memory. On Ctrl-C the actors are killed and what
     is finished is committed before KeyboardInterrupt goes on.
     Raises UserError as `SimulatorPool.render` does, and when the folder cannot be written.
@@ -125,6 +130,12 @@ def simulate(
     folder.commit()
     report = _report(folder, reused, counts, time.monotonic() - start)
     report = replace(report, render_seconds=round(rendering, 3))
+    if refuse is not None:
+        try:
+            refuse(report)
+        except UserError:
+            folder.forget_set_aside()
+            raise
     folder.close(report)
     return report
 
@@ -247,6 +258,12 @@ class _Folder:
         if self.unsaved:
             self._write_set_aside()
         storage.write_json(storage.join(self.uri, DONE), replace(report, set_aside=()).to_json())
+
+    def forget_set_aside(self) -> None:
+        """Every scene may be tried again."""
+        self.set_aside, self.unsaved = {}, False
+        if storage.exists(storage.join(self.uri, SET_ASIDE)):
+            self._write_set_aside()
 
     def _write_set_aside(self) -> None:
         rows = [asdict(item) for item in self.set_aside.values()]

@@ -11,6 +11,7 @@ import ray
 from cluster.backlog import Task
 from cluster.simulate_settings import SimulateSettings
 from sim_actors.actor import Started
+from sim_actors.deadlines import Limit, scene_limit
 
 
 @dataclass(eq=False, slots=True)
@@ -20,7 +21,7 @@ class Call:
 
     ref: Any
     task: Task | None = None
-    limit: float = math.inf  # s
+    limit: Limit | None = None
     deadline: float = math.inf
 
 
@@ -85,9 +86,10 @@ class Slot:
         self.node_id = ""
 
     def _set_deadlines(self, now: float) -> None:
-        limit = self.settings.scene_timeout_s
-        if not self.finished:
-            limit = max(limit, self.settings.startup_timeout_s)
+        settings = self.settings
+        times = settings.scene_timeout_s, settings.startup_timeout_s
         for call in self.watched:
             if call.deadline == math.inf:
-                call.limit, call.deadline = limit, now + limit
+                twice = call.task is not None and call.task.job.twice
+                limit = scene_limit(*times, first=not self.finished, twice=twice)
+                call.limit, call.deadline = limit, now + limit.seconds

@@ -17,7 +17,7 @@ from cluster.cycles import Detectors, Evaluation, commit, cycle_folder, fold_nam
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.judging import judge, read_judged
 from cluster.prepare import RealData
-from cluster.rendering import Rendering
+from cluster.rendering import AllLost, Rendering
 from cluster.services import Services
 from cluster.simulate import part_files
 from cluster.train import TrainSpec, train_detector
@@ -61,6 +61,7 @@ class ClusterStages:
         self.policy = policy
         self.watch = watch
         self.rendering = Rendering(config, workspace, data, services, catalog, watch)
+        self.lost: str | None = None  # why a cycle's every scene was lost
         watch.begin()
 
     def _stage(self, cycle: int, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -275,7 +276,11 @@ class ClusterStages:
             return None
         if adds == "repeated":
             return self._repeat(requests, cycle)
-        return self.rendering.render(requests, cycle)
+        try:
+            return self.rendering.render(requests, cycle)
+        except AllLost as error:  # what was finished is reported before this ends the run
+            self.lost = str(error)
+            return Part(self.workspace.path(cycle_folder(cycle), "synthetic"), 0, cycle)
 
     def _repeat(self, requests: list[Request], cycle: int) -> Part:
         """The requests' parents once more for each variation."""

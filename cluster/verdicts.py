@@ -39,9 +39,14 @@ class Verdicts:
         self.before = self.before.plus(ended)
 
     def answered(self, task: Task, answer: Answer) -> list[Outcome]:
+        """What an answer makes of a scene. Raises UserError where it says that no other will fare better."""
         if answer.unsupported:
             self.counts.unsupported += 1
             return [self._set_aside(task, "unsupported", "; ".join(answer.unsupported))]
+        if answer.hopeless:
+            raise UserError(answer.error or "")
+        if answer.remark:
+            log.warning("%s", answer.remark)
         if answer.payload is None:
             return self.failed(task, "raised", answer.error or "", certain=True)
         self._ever_finished = True

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from imitation.records import Box, Frame, Object
 from imitation.settings import Settings
+from sim_actors.contract import SAME_PLACE_M
 from sim_actors.scene import Actor, Scene
 
-_SAME_PLACE = 0.5  # m, between a staged actor and the label that a simulator gives it back
+_SURELY_SEEN_PX, _SURELY_SEEN = 100.0, 0.5  # area of its visible box, hidden share: it is not for these
 
 
 class AcceptanceSettings(Settings):
@@ -51,14 +52,16 @@ def rejection(frame: Frame, settings: AcceptanceSettings) -> str | None:
     scene = Scene.from_json(frame.origin.scene)
     judged = [obj for obj in frame.objects if not obj.ignore]
     ignored = [obj.box for obj in frame.objects if obj.ignore]
-    if not judged and any(actor.labelled for actor in scene.actors):
-        return "nothing that was staged is labelled: hidden, out of the picture, or too small"
     focus = [scene.actors[i] for i in scene.focus if scene.actors[i].labelled]
-    if focus and any(obj.cuboid is not None for obj in frame.objects):
-        about = [obj for obj in judged if any(_same(obj, actor) for actor in focus)]
-        if not any(_is_there(obj, ignored, settings) for obj in about):
-            names = ", ".join(sorted({actor.category for actor in focus}))
-            return f"nothing is left to see of what was asked for ({names})"
+    names = ", ".join(sorted({actor.category for actor in focus}))
+    about = [obj for obj in frame.objects if any(_same(obj, actor) for actor in focus)]
+    there = any(not obj.ignore and _is_there(obj, ignored, settings) for obj in about)
+    if not there and any(_is_dim(obj, settings) for obj in about):
+        return f"what was asked for ({names}) does not stand out from what is around it"
+    if not judged and any(actor.labelled for actor in scene.actors):
+        return "nothing that was staged is labelled: hidden, out of the picture, too small or too dark"
+    if focus and not there and any(obj.cuboid is not None for obj in frame.objects):
+        return f"nothing is left to see of what was asked for ({names})"
     share = _covered(Box(0.0, 0.0, frame.width, frame.height), ignored)
     if share > settings.max_ignored:
         return f"ignored regions cover {share:.0%} of the image, more than {settings.max_ignored:.0%}"
@@ -69,12 +72,20 @@ def _same(obj: Object, actor: Actor) -> bool:
     ours, theirs = actor.cuboid, obj.cuboid
     if theirs is None or obj.category != actor.category:
         return False
-    return math.dist((ours.x, ours.y, ours.z), (theirs.x, theirs.y, theirs.z)) <= _SAME_PLACE
+    return math.dist((ours.x, ours.y, ours.z), (theirs.x, theirs.y, theirs.z)) <= SAME_PLACE_M
 
 
 def _is_there(obj: Object, ignored: Sequence[Box], settings: AcceptanceSettings) -> bool:
     seen = obj.visible_box or obj.box
     return seen.area >= settings.min_visible_px and _covered(obj.box, ignored) <= settings.max_covered
+
+
+def _is_dim(obj: Object, settings: AcceptanceSettings) -> bool:
+    """Whether an ignored object is neither too small nor too hidden: what is left is that it does not stand
+    out (`renderer.ignore_below_contrast`)."""
+    seen = obj.visible_box or obj.box
+    large = seen.area >= max(_SURELY_SEEN_PX, settings.min_visible_px)
+    return obj.ignore and large and (obj.occlusion or 0.0) < _SURELY_SEEN
 
 
 def _covered(box: Box, others: Sequence[Box]) -> float:

@@ -25,10 +25,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from imitation.datasets.validate import check_frame
-from imitation.images import load_frame_image
 from imitation.records import Frame, Origin, frames_from_table, frames_to_table
 from imitation.settings import UserError
+from sim_actors.contract import (
+    ContractError,
+    checked_frame,
+    checked_reasons,
+    pixels_changed,
+    truth_changed,
+)
 from sim_actors.factory import SimulatorSpec, build_simulator
 from sim_actors.scene import Scene
 from sim_actors.simulator import Simulator
@@ -41,6 +46,7 @@ class SceneJob:
 
     `seed` is the request's; `parent` the re-staged frame's id, `failures` those that asked for it. The
     photo of a scene with a backdrop travels in the job, as bytes; the frame's lineage only names it.
+    `twice`: rendered two times and compared, once for a simulator, which has to be deterministic.
     """
 
     scene: Scene
@@ -49,6 +55,7 @@ class SceneJob:
     failures: tuple[str, ...] = ()
     policy: str = ""
     seed: int = 0
+    twice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,9 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of a job: `payload` is a one-row Arrow IPC stream of `imitation.records.SCHEMA`,
-    or None with `error` (traceback text) or `unsupported` (sentences) saying why.
+    or None with `error` (traceback text, or a sentence) or `unsupported` (sentences) saying why.
+    `hopeless`: the error is the whole simulator's, and no other scene will fare better. `remark`: what a
+    person should hear of the simulator, though the frame is good.
 
     `seconds` of wall time and `cpu_seconds` of this process (of its thread, where others render beside
     it) went into it; `rss_mb` is the process's private memory (MiB) afterwards.
@@ -81,6 +90,8 @@ class Answer:
     rss_mb: float
     error: str | None = None
     unsupported: tuple[str, ...] = ()
+    hopeless: bool = False
+    remark: str | None = None
 
 
 class SimulatorHost:
@@ -125,14 +136,18 @@ class SimulatorHost:
         wall, cpu = time.perf_counter(), self._cpu_clock()
         payload: bytes | None = None
         error: str | None = None
+        remark: str | None = None
         unsupported: tuple[str, ...] = ()
+        hopeless = False
         try:
             simulator = self._running()
-            unsupported = tuple(reasons_against(simulator, job.scene))
+            unsupported = checked_reasons(reasons_against(simulator, job.scene), simulator.name)
             if not unsupported:
-                payload = encode_frame(_finished(simulator.render(job.scene), job, simulator))
+                frame = checked_frame(simulator.render(job.scene), job.scene, simulator.name)
+                remark = _compared(frame, job, simulator) if job.twice else None
+                payload = encode_frame(_with_lineage(frame, job, simulator))
         except UserError as problem:
-            error = str(problem)
+            error, hopeless = str(problem), isinstance(problem, Undetermined)
         except Exception:  # a user's simulator may raise anything; the pool is told
             error = traceback.format_exc()
         return Answer(
@@ -143,6 +158,8 @@ class SimulatorHost:
             private_memory_mb(),
             error,
             unsupported,
+            hopeless,
+            remark,
         )
 
     def close(self) -> None:
@@ -268,27 +285,38 @@ def private_memory_mb() -> float:
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
-def _finished(frame: Frame, job: SceneJob, simulator: Simulator) -> Frame:
-    """The frame with its lineage. Raises ValueError or DataError where the simulator broke its contract."""
-    scene = job.scene
-    if frame.frame_id != scene.scene_id:
-        raise ValueError(f"the simulator returned frame {frame.frame_id!r} for scene {scene.scene_id!r}")
-    if not frame.image:
-        raise ValueError(f"the simulator returned frame {frame.frame_id!r} without an image")
-    if (frame.width, frame.height) != (scene.width, scene.height):
-        raise ValueError(
-            f"the simulator returned {frame.width}x{frame.height} px for scene {scene.scene_id!r}, which is "
-            f"{scene.width}x{scene.height}"
+class Undetermined(ContractError):
+    """A simulator whose labels change from render to render: none of them can be trusted."""
+
+
+def _compared(frame: Frame, job: SceneJob, simulator: Simulator) -> str | None:
+    """Renders the job's scene once more: what is to be said of other pixels, None for the same bytes.
+
+    Raises Undetermined where the labels change.
+    """
+    again = checked_frame(simulator.render(job.scene), job.scene, simulator.name)
+    who = f"simulator {simulator.name!r} rendered scene {job.scene.scene_id!r} twice"
+    if changed := truth_changed(frame, again):
+        raise Undetermined(
+            f"{who} and labelled it differently: {changed}. The same scene must give the same labels, or no "
+            "frame can be trusted: draw what is left to chance from scene.seed"
         )
-    # What is committed is trained on: a bad picture or box has to be known here, where it is one scene.
-    check_frame(frame, f"the simulator's frame {frame.frame_id}")
-    load_frame_image(frame)
+    if changed := pixels_changed(frame, again):
+        return (
+            f"{who}: {changed}, the labels do not. Frames are used as they are, but cannot be rendered again "
+            "to the same bytes from their lineage: draw noise from scene.seed"
+        )
+    return None
+
+
+def _with_lineage(frame: Frame, job: SceneJob, simulator: Simulator) -> Frame:
+    """The frame with where it comes from."""
     origin = Origin(
         cycle=job.cycle,
         parent=job.parent,
         failures=tuple(job.failures),
         policy=job.policy,
-        scene=scene.to_json(),
+        scene=job.scene.to_json(),
         simulator=simulator.name,
         simulator_version=simulator.version,
         seed=job.seed,

@@ -15,6 +15,7 @@ from typing import Any
 
 from imitation.records import Camera
 from imitation.settings import UserError
+from sim_actors.opengl import torch_first
 from sim_actors.scene import Scene
 from sim_actors.simulator import Simulator
 
@@ -28,6 +29,8 @@ def _opengl(**options: Any) -> Simulator:
     simulator.render(Scene("warm-up", 32, 16, Camera(32.0, 32.0, 16.0, 8.0)))
     return simulator
 
+
+_PARTS = ("name", "version", "render", "supports", "close")
 
 SIMULATORS: dict[str, Callable[..., Simulator]] = {"opengl": _opengl}
 
@@ -61,13 +64,19 @@ def build_simulator(spec: SimulatorSpec) -> Simulator:
     whatever the simulator itself raises while it starts.
     """
     name = check_simulator_name(spec.simulator)
+    torch_first.load()  # a simulator of one's own may open EGL by itself, and use torch beside it
     factory = SIMULATORS[name] if name in SIMULATORS else _imported(name)
     simulator = factory(**{key: from_environment(key, value) for key, value in spec.options.items()})
-    if not isinstance(simulator, Simulator):
+    if missing := [part for part in _PARTS if not hasattr(simulator, part)]:
         raise UserError(
-            f"simulator {name!r}: its factory gave a value of type {type(simulator).__name__!r}, which "
-            "lacks a part of sim_actors.simulator.Simulator (name, version, render, supports, close)"
+            f"simulator {name!r}: its factory gave a value of type {type(simulator).__name__!r}, which lacks "
+            f"{', '.join(missing)} of sim_actors.simulator.Simulator ({', '.join(_PARTS)})"
         )
+    for part in ("name", "version"):
+        if not isinstance(value := getattr(simulator, part), str):
+            raise UserError(
+                f"simulator {name!r}: its {part} is {value!r}; a frame's lineage needs a text there"
+            )
     return simulator
 
 

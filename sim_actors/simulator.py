@@ -43,7 +43,8 @@ class Simulator(Protocol):
 
         Every labelled actor with at least one visible pixel becomes an `Object` in actor order,
         with visible and amodal box, occlusion, truncation and cuboid; `origin` is left None
-        for the caller, who knows the lineage.
+        for the caller, who knows the lineage. What cannot be true of the scene is refused
+        (`sim_actors.contract`).
         Raises any exception for a scene that cannot be staged.
         """
         ...

@@ -1,4 +1,4 @@
-"""`imitate render`: frames without Ray, one simulator in this process."""
+"""`imitate render`: frames without Ray, one simulator in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cluster.config import Config
     from imitation.records import Frame
     from imitation.requests import Request
-    from sim_actors.actor import SceneJob, SimulatorHost
+    from sim_actors.actor import SceneJob
+    from sim_actors.guarded import GuardedHost
     from sim_actors.scene import Weather
 
 SHOWN = 60  # frames on a contact sheet
@@ -32,7 +33,7 @@ def render(args: argparse.Namespace) -> None:
     """Re-staged frames with a contact sheet, or a scene written by hand; without Ray."""
     from cluster.services import Services
     from imitation.datasets.parquet import write_frames
-    from sim_actors.actor import SimulatorHost
+    from sim_actors.guarded import GuardedHost
     from sim_actors.opengl.preflight import problem
 
     config = _config(args)
@@ -49,17 +50,17 @@ def render(args: argparse.Namespace) -> None:
     sheet = Path(args.sheet) if args.sheet else out / "contact-sheet.png"
     hour = _hour(args.time)
     total, jobs = _jobs(args, config, reporter)
-    host = SimulatorHost(Services(config).simulator())
-    if error := host.start().error:
-        raise UserError(error)
+    limits = config.simulate.scene_timeout_s, config.simulate.startup_timeout_s
     shown: list[tuple[Frame | None, Frame]] = []
-    try:
+    with GuardedHost(Services(config).simulator(), *limits) as host:
+        if error := host.start().error:
+            raise UserError(error)
         with reporter.stage("rendering", total) as bar:
 
             def frames() -> Iterator[Frame]:
                 for done, (parent, staged) in enumerate(jobs, start=1):
-                    job = _lit(staged, args.weather, hour)
-                    frame = _rendered(host, job)
+                    job = replace(_lit(staged, args.weather, hour), twice=done == 1)
+                    frame = _rendered(host, job, reporter)
                     _write(frame, job, out)
                     if len(shown) < SHOWN:
                         shown.append((parent, frame))
@@ -68,8 +69,6 @@ def render(args: argparse.Namespace) -> None:
 
             numbering = _numbering(args.requests)
             count = write_frames(frames(), str(out / "frames.parquet"), numbering=numbering)
-    finally:
-        host.close()
     if not count:
         raise UserError("nothing was rendered: there was no frame to re-stage")
     print(_sheet(shown, sheet))
@@ -221,13 +220,20 @@ def _request(name: str, parent: str | None, variations: int, config: Config) -> 
     return Request(name, parent, (), (), (), variations, seed, "render")
 
 
-def _rendered(host: SimulatorHost, job: SceneJob) -> Frame:
+def _rendered(host: GuardedHost, job: SceneJob, reporter: Reporter) -> Frame:
     from sim_actors.actor import decode_frame
 
     answer = host.render(job)
+    if answer.unsupported:
+        raise UserError(f"scene {job.scene.scene_id} cannot be staged: {'; '.join(answer.unsupported)}")
     if answer.payload is None:
-        reason = answer.error or "; ".join(answer.unsupported)
-        raise UserError(f"scene {job.scene.scene_id} cannot be staged: {reason}")
+        error = (answer.error or "").strip()
+        *before, last = error.splitlines()
+        if before:  # a traceback: what it comes to is said first
+            error = f"{last}\n{error}"
+        raise UserError(f"scene {job.scene.scene_id} was not rendered: {error}")
+    if answer.remark:
+        reporter.say(answer.remark)
     return decode_frame(answer.payload)
 
 

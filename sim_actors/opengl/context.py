@@ -15,7 +15,7 @@ import moderngl
 import numpy as np
 
 from imitation.settings import UserError
-from sim_actors.opengl import preflight
+from sim_actors.opengl import preflight, torch_first
 from sim_actors.opengl.family import Family
 from sim_actors.opengl.light import CASCADES
 from sim_actors.opengl.meshes import BLOCK, block_mesh, body_mesh, prop_mesh
@@ -161,7 +161,8 @@ class Device:
     def __init__(self, shadow_texels: int, device_index: int, threads: int | None) -> None:
         if threads is not None:  # read once, when Mesa's software rasterizer starts
             os.environ["LP_NUM_THREADS"] = str(threads)
-        reason = preflight.problem()
+        torch_first.load()
+        reason = preflight.problem_here()
         if reason:
             raise UserError(reason)
         # Function addresses come from EGL itself, so libGL.so.1 is not needed.

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Sequence
 
+from sim_actors.opengl import torch_first
 from sim_actors.opengl.preflight import LIBEGL
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def choose(given: Sequence[str], ordinals: Sequence[int | None]) -> int:
 def cuda_ordinals(libegl: str = LIBEGL) -> list[int | None]:
     """Of each EGL device, in EGL's order, which CUDA device it is; None where the driver does not say.
     Empty where EGL cannot list devices."""
+    torch_first.load()
     try:
         egl = ctypes.CDLL(libegl)
     except OSError:

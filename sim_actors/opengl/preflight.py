@@ -9,6 +9,7 @@ Debian package. EGL's device platform (EGL_EXT_platform_device) is what the rend
 from __future__ import annotations
 
 import ctypes
+import subprocess
 import sys
 
 LIBEGL = "libEGL.so.1"
@@ -16,11 +17,30 @@ INSTALL = "sudo apt-get install libegl1 libgl1-mesa-dri"
 
 _PLATFORM_DEVICE = 0x313F
 _OPENGL_API = 0x30A2
+_LIMIT_S = 60.0  # a driver that does not answer by then is broken
 
 
 def problem(libegl: str = LIBEGL) -> str | None:
-    """Why no EGL display can be opened here, as one sentence that names the package to install, or
-    None if one can. `libegl` is the file name of the EGL library."""
+    """Why no EGL display can be opened on this machine, as one sentence that names the package to install,
+    or None if one can. `libegl` is the file name of the EGL library.
+
+    Another process tries it: a driver that is opened stays in its process for good, and Mesa's must not
+    get into one that may load torch later (torch_first.py). A driver that crashes or hangs is a sentence.
+    """
+    command = [sys.executable, "-I", "-S", __file__, libegl]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return f"{libegl} did not open a display within {_LIMIT_S:g} s: its driver hangs. Mend the driver"
+    said = done.stdout.strip()
+    if done.returncode == 0 or (done.returncode == 1 and said):
+        return said if done.returncode else None
+    why = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+    return f"Opening an EGL display with {libegl} ended its process ({why[0]}): its driver is broken. Mend it"
+
+
+def problem_here(libegl: str = LIBEGL) -> str | None:
+    """As `problem`, tried in this very process, which renders anyway."""
     try:
         egl = ctypes.CDLL(libegl)
     except OSError:
@@ -64,7 +84,7 @@ def _display_opens(egl: ctypes.CDLL) -> bool:
 
 
 def main() -> int:
-    reason = problem(*sys.argv[1:2])
+    reason = problem_here(*sys.argv[1:2])
     print(reason or "EGL opens a display: the simulator can render here.")
     return 1 if reason else 0
 

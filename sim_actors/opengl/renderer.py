@@ -9,6 +9,7 @@ import numpy as np
 from imitation.images import encode_like
 from imitation.records import Box, Cuboid, Frame, Object
 from imitation.settings import UserError
+from sim_actors.contrast import contrast
 from sim_actors.estimate import NEAR, projected_box
 from sim_actors.opengl.composite import compose
 from sim_actors.opengl.context import Device
@@ -68,11 +69,12 @@ class OpenGLSimulator(Simulator):
             targets = paint(device, scene, family, bodies, scale)
             seen = measure(device, targets, scene, bodies, scale)
             pixels = develop(device, targets, scene, family, scale)
+            ids = identities(targets, scale)
         return Frame(
             frame_id=scene.scene_id,
             width=scene.width,
             height=scene.height,
-            objects=tuple(self._label(item, scene) for item in seen),
+            objects=self._labels(seen, scene, pixels, ids),
             image=encode(pixels, scene.sensor.jpeg_quality),
             camera=scene.camera,
             conditions={
@@ -111,7 +113,7 @@ class OpenGLSimulator(Simulator):
             frame_id=scene.scene_id,
             width=scene.width,
             height=scene.height,
-            objects=(*real, *(self._label(item, scene) for item in drawn.seen)),
+            objects=(*real, *self._labels(drawn.seen, scene, drawn.pixels, drawn.ids)),
             image=encode_like(drawn.pixels, photo.image),
             camera=photo.camera or scene.camera,
             conditions=photo.conditions,
@@ -138,7 +140,17 @@ class OpenGLSimulator(Simulator):
             self._device = Device(s.shadow_map, device_index(s.device), s.threads)
         return self._device
 
-    def _label(self, seen: Seen, scene: Scene) -> Object:
+    def _labels(
+        self, seen: list[Seen], scene: Scene, pixels: np.ndarray, ids: np.ndarray
+    ) -> tuple[Object, ...]:
+        return tuple(self._label(item, scene, self._dim(item, pixels, ids)) for item in seen)
+
+    def _dim(self, seen: Seen, pixels: np.ndarray, ids: np.ndarray) -> bool:
+        """Whether it cannot be told from what is around it."""
+        least = self.settings.ignore_below_contrast
+        return least > 0 and contrast(pixels, ids == seen.actor + 1, seen.visible_box) < least
+
+    def _label(self, seen: Seen, scene: Scene, dim: bool) -> Object:
         actor = scene.actors[seen.actor]
         cuboid = actor.cuboid
         return Object(
@@ -148,7 +160,8 @@ class OpenGLSimulator(Simulator):
             amodal_box=seen.amodal_box,
             truncation=seen.truncation,
             occlusion=seen.occlusion,
-            ignore=seen.visible_pixels < self.settings.ignore_below_px
+            ignore=dim
+            or seen.visible_pixels < self.settings.ignore_below_px
             or seen.occlusion > self.settings.ignore_occlusion_above,
             cuboid=cuboid,
             alpha=_wrapped(cuboid.yaw - math.atan2(cuboid.x, cuboid.z)),

@@ -22,6 +22,14 @@ class RendererSettings(Settings):
     ignore_occlusion_above: float = Field(
         0.9, ge=0.0, le=1.0, description="A labelled object that others hide more than this is ignored."
     )
+    ignore_below_contrast: float = Field(
+        2.0,
+        ge=0.0,
+        le=100.0,
+        description="A labelled object that stands out less than this from what is around it is ignored: by "
+        "night there are people whom no eye can see. The root mean square difference of its pixels in CIE "
+        "lightness (0 to 100); 0: none is.",
+    )
     device: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto", description="EGL device to render on; auto: the GPU that Ray gave, else the first device."
     )

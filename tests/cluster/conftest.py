@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-import torchvision  # noqa: F401 (before any OpenGL context: loaded after one, it ends the process)
 
 
 @pytest.fixture(scope="session")

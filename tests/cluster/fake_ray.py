@@ -42,8 +42,8 @@ class Method:
 class FakeActor:
     """Handles `lanes` calls at a time, in order. `scripts` of the world give what each attempt at a scene
     does: "ok", "raise", "hang", "freeze" (its whole process hangs), "crash", "crash!" (at once, so that
-    an answer before it dies with the process), "oom" (Ray kills it, short of memory), or "lost" (its node
-    goes away)."""
+    an answer before it dies with the process), "oom" (Ray kills it, short of memory), "lost" (its node
+    goes away), or "changes" (rendered twice, it is labelled differently)."""
 
     def __init__(self, world, lanes):
         self.world, self.lanes, self.calls, self.last = world, lanes, [], None
@@ -78,6 +78,8 @@ class FakeActor:
             return
         self.rendered += 1
         self.world.begun += 1
+        if call.args[0].twice:
+            self.world.twice.append(call.args[0].scene.scene_id)
         call.deed = self.world.attempt(call.args[0].scene.scene_id)
         call.end = {"hang": math.inf, "freeze": math.inf, "crash!": now}.get(call.deed, now + SCENE_S)
         if any(other.deed == "freeze" for other in self.calls[: self.lanes]):
@@ -104,7 +106,8 @@ class FakeActor:
             payload = b"frame" if call.deed == "ok" else None
             error = None if payload else "raised"
             scene_id = call.args[0].scene.scene_id
-            call.ref.value = Answer(scene_id, payload, SCENE_S, SCENE_S, 10.0, error)
+            hopeless = call.deed == "changes"
+            call.ref.value = Answer(scene_id, payload, SCENE_S, SCENE_S, 10.0, error, (), hopeless)
         else:
             call.ref.value = Started("host", 1, self.node, "toy", "1")
 
@@ -124,6 +127,7 @@ class FakeRay:
         self.cpus, self.per_node, self.events = cpus, per_node, sorted(events, key=lambda item: item[0])
         self.now, self.actors, self.attempts, self.gone, self.begun = 0.0, [], Counter(), set(), 0
         self.looks = 0
+        self.twice = []  # scenes whose rendering began with the order to render them twice
 
     def attempt(self, scene_id):
         self.attempts[scene_id] += 1

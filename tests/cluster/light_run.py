@@ -140,7 +140,7 @@ class Services:
         pass
 
     @contextmanager
-    def pool(self) -> Iterator[Pool]:
+    def pool(self, embedded: bool = False) -> Iterator[Pool]:
         yield Pool(self.config.simulate)
 
     def launcher(self) -> Launcher:

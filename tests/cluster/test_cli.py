@@ -111,6 +111,80 @@ def test_render_a_scene_by_hand(tmp_path, capsys):
     assert list(out.glob("*.json"))
 
 
+MINE = """
+import os, time
+from imitation.images import encode_png
+from imitation.records import Frame
+import numpy as np
+
+class Simulator:
+    name, version = "mine", "1"
+    def __init__(self, deed): self.deed = deed
+    def supports(self, scene): return []
+    def close(self): pass
+    def render(self, scene):
+        if self.deed == "hang": time.sleep(3600)
+        if self.deed == "exit": os._exit(3)
+        if self.deed == "none": return None
+        if self.deed == "raise": raise ValueError("the wheel fell off")
+        noise = np.random.default_rng().integers(0, 255, (scene.height, scene.width, 3), dtype=np.uint8)
+        return Frame(scene.scene_id, scene.width, scene.height, image=encode_png(noise))
+
+class Half:
+    name = "half"
+    def render(self, scene): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("hang", "no answer within 1 s (simulate.scene_timeout_s; and a scene's once more"),
+        ("exit", "its process ended with exit status 3 (os._exit or sys.exit"),
+        ("none", "render() gave None and not a Frame"),
+        ("raise", "was not rendered: ValueError: the wheel fell off"),
+    ],
+)
+def test_render_survives_what_a_simulator_does(deed, said, tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine_cli.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    words = ["render", "--random", "--count", "2", "--size", "160x64", "--out", str(tmp_path / "out")]
+    words += ["simulate.simulator=mine_cli:Simulator", f"simulate.options={{deed: {deed}}}"]
+    if deed == "hang":
+        # the time to start is no longer than a scene's, so that it is not the first scene's either
+        monkeypatch.setattr("sim_actors.guarded.GuardedHost.start", _patient(monkeypatch))
+        words += ["simulate.scene_timeout_s=0.5", "simulate.startup_timeout_s=0.5"]
+    assert main(words) == 1
+    said_first = capsys.readouterr().err.split("imitate: ")[1].splitlines()[0]
+    assert said_first.startswith("scene free-0000-v00 was not rendered: ")
+    assert said in said_first
+
+
+def _patient(monkeypatch):
+    """Starting may take longer than the setting says: a busy machine is slow to import."""
+    from sim_actors.guarded import GuardedHost
+
+    start = GuardedHost.start
+
+    def patient(host):
+        short, host._startup_s = host._startup_s, 120.0
+        started = start(host)
+        host._startup_s = short
+        return started
+
+    return patient
+
+
+def test_render_says_once_that_pixels_change_and_names_what_a_simulator_lacks(tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine_cli.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    words = ["render", "--random", "--count", "3", "--size", "160x64", "--out", str(tmp_path / "out")]
+    assert main([*words, "simulate.simulator=mine_cli:Simulator", "simulate.options={deed: noise}"]) == 0
+    assert capsys.readouterr().err.count("of its pixels change") == 1
+    assert main([*words, "simulate.simulator=mine_cli:Half"]) == 1
+    assert "lacks version, supports, close of sim_actors.simulator.Simulator" in capsys.readouterr().err
+
+
 def test_render_like_a_kitti_folder(shared_data, tmp_path, capsys):
     out = tmp_path / "like"
     words = ["render", str(ROOT / "ray_config.yaml"), "--like", str(shared_data / "kitti3_png")]

@@ -60,7 +60,7 @@ def more(scenes):
 
 seen = {}
 settings = SimulateSettings(actors="auto", frames_per_file=50, placement_timeout_s=120)
-with SimulatorPool(SimulatorSpec(PATH, {"log": log, "delay_s": 0.1}), settings) as pool:
+with SimulatorPool(SimulatorSpec(PATH, {"log": log, "delay_s": 0.1}), settings, proved=True) as pool:
     thread = threading.Thread(target=stage)
     thread.start()
     until(lambda: len(pool.pids()) == 3)  # of four CPUs one is kept free

@@ -30,6 +30,31 @@ def run(scripts, count, actors, per_node=1, **options):
     return outcomes, fake, pool
 
 
+def test_one_scene_is_rendered_twice_and_another_where_that_one_is_set_aside():
+    scripts = {"s000": ["crash"], "s001": ["ok"], "s004": ["raise", "ok"]}
+    outcomes, fake, pool = run(scripts, 12, 1, max_in_flight=1)
+    assert len(outcomes) == 12
+    assert pool.proved
+    proof = [scene for scene in fake.twice if scene != "s000"]
+    assert fake.twice.count("s000") == 2  # twice the order, twice the crash
+    assert len(proof) == 1
+    with fake.in_place():
+        again = list(pool.render(make_jobs(4)))
+    assert len(again) == 4
+    assert [scene for scene in fake.twice if scene != "s000"] == proof  # it is known now
+
+
+def test_a_simulator_whose_labels_change_ends_the_stage_and_loses_nothing_finished():
+    fake = FakeRay({"s000": ["changes"]}, per_node=1)
+    seen = []
+    with fake.in_place():
+        pool = make_pool(actors=1)
+        with pytest.raises(UserError, match="raised"):
+            seen.extend(pool.render(make_jobs(9)))
+    assert fake.attempts["s000"] == 1  # not tried again
+    assert not pool.proved
+
+
 deeds = st.lists(st.sampled_from(["ok", "raise", "crash", "crash!", "hang"]), min_size=1, max_size=4)
 deeds_side_by_side = st.lists(
     st.sampled_from(["ok", "raise", "crash", "crash!", "hang", "freeze", "lost"]), min_size=1, max_size=4

@@ -36,17 +36,22 @@ def test_a_frame_that_shows_what_was_asked_for_is_taken() -> None:
     "gone",
     [
         [],
-        [replace(IN_FOCUS, ignore=True)],
+        [replace(IN_FOCUS, ignore=True, occlusion=0.95)],
         [replace(IN_FOCUS, visible_box=Box(600, 180, 604, 184))],
         [IN_FOCUS, Object("Car", IN_FOCUS.box, ignore=True)],
         [replace(IN_FOCUS, category="Van")],
     ],
-    ids=["not seen", "ignored", "16 pixels of it", "under an ignored region", "another thing"],
+    ids=["not seen", "hidden", "16 pixels of it", "under an ignored region", "another thing"],
 )
 def test_a_frame_without_anything_in_focus_is_rejected(gone: list[Object]) -> None:
     reason = rejection(rendered(BESIDE, *gone), MILD)
     assert reason == "nothing is left to see of what was asked for (Car)"
     assert rejection(rendered(BESIDE, *gone), AcceptanceSettings(enabled=False)) is None
+
+
+def test_what_is_large_and_not_hidden_and_yet_ignored_does_not_stand_out() -> None:
+    reason = rejection(rendered(BESIDE, replace(IN_FOCUS, ignore=True)), MILD)
+    assert reason == "what was asked for (Car) does not stand out from what is around it"
 
 
 def test_one_of_several_in_focus_is_enough() -> None:

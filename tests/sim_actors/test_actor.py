@@ -95,10 +95,10 @@ def test_a_frame_without_image_is_refused(monkeypatch):
 
 
 def test_a_value_that_the_schema_refuses_is_an_error_of_its_scene(monkeypatch):
-    bad = Object(category=3, box=Box(0.0, 0.0, 1.0, 1.0))  # type: ignore[arg-type]
+    bad = {"weather": 3}
     image = small_png(24, 16)
     monkeypatch.setattr(
-        ToySimulator, "render", lambda self, scene: Frame(scene.scene_id, 24, 16, (bad,), image=image)
+        ToySimulator, "render", lambda self, scene: Frame(scene.scene_id, 24, 16, image=image, conditions=bad)
     )
     host = SimulatorHost(SimulatorSpec("test:x"))
     host._simulator, host._thread = ToySimulator(), threading.get_ident()

@@ -10,16 +10,20 @@ from typing import Any
 
 from PIL import Image
 
-from imitation.records import Box, Camera, Frame, Object
+from imitation.records import Box, Camera, Cuboid, Frame, Object
 from imitation.settings import UserError
 from sim_actors.actor import SceneJob
-from sim_actors.scene import Scene
+from sim_actors.scene import Actor, Scene
 
 PATH = "tests.sim_actors.toy_simulators:ToySimulator"
 
 
+CAR = Actor("Car", Cuboid(-4.9, -1.0, 14.0, 4.0, 1.8, 1.5, 0.0))
+"""Seen where `ToySimulator` labels it."""
+
+
 def make_scene(scene_id: str, seed: int = 0) -> Scene:
-    return Scene(scene_id, 24, 16, Camera(20.0, 20.0, 12.0, 8.0), seed=seed)
+    return Scene(scene_id, 24, 16, Camera(20.0, 20.0, 12.0, 8.0), (CAR,), seed=seed)
 
 
 def make_jobs(count: int, **changes: Any) -> list[SceneJob]:
@@ -92,8 +96,10 @@ class ToySimulator:
         image = io.BytesIO()
         Image.new("RGB", (scene.width, scene.height), (scene.seed % 256, 10, 20)).save(image, "PNG")
         frame_id = "other" if scene.scene_id in self.wrong else scene.scene_id
-        car = Object("Car", Box(1.0, 2.0, 9.0, 8.0))
-        return Frame(frame_id, scene.width, scene.height, (car,), image=image.getvalue(), camera=scene.camera)
+        objects = tuple(label for actor in scene.actors if (label := _label(actor, scene)) is not None)
+        return Frame(
+            frame_id, scene.width, scene.height, objects, image=image.getvalue(), camera=scene.camera
+        )
 
     def close(self) -> None:
         self.closed += 1
@@ -117,6 +123,16 @@ class ToySimulator:
             os.kill(os.getpid(), signal.SIGSTOP)
         if scene_id in self.raises:
             raise ValueError(f"cannot stage {scene_id}: the wheel fell off")
+
+
+def _label(actor: Actor, scene: Scene) -> Object | None:
+    """The actor's cuboid as it is seen, without a cuboid; None out of the picture."""
+    corners = actor.cuboid.corners()
+    if not actor.labelled or corners[:, 2].min() < 0.5:
+        return None
+    points = scene.camera.project(corners)
+    box = Box(*map(float, (*points.min(axis=0), *points.max(axis=0)))).clipped(scene.width, scene.height)
+    return Object(actor.category, box) if box.area > 0 else None
 
 
 def not_a_simulator() -> object:

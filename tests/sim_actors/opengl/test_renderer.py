@@ -244,7 +244,7 @@ def test_the_families_differ(simulator: OpenGLSimulator) -> None:
 def test_a_missing_library_is_named_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     reason = preflight.problem("libNoSuchEGL.so.1")
     assert reason is not None
-    monkeypatch.setattr(preflight, "problem", lambda: reason)
+    monkeypatch.setattr(preflight, "problem_here", lambda: reason)
     with pytest.raises(UserError, match="libegl1"):
         OpenGLSimulator().render(rich())
 
