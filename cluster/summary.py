@@ -169,6 +169,7 @@ def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summ
     answered = [after.cycle for before, after in pairwise(summary.cycles) if before.mined and after.simulated]
     rng = np.random.default_rng(config.report.seed)
     items: list[GalleryItem] = []
+    shown: set[str] = set()
     for turn, cycle in enumerate(answered):
         share = (config.report.gallery + turn) // len(answered)  # of unequal shares the later are larger
         later = workspace.path(cycle_folder(cycle), "evaluation", "failures.parquet")
@@ -179,5 +180,6 @@ def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summ
             share,
             rng,
             later_failures_uri=later if storage.exists(later) else None,
+            shown=shown,
         )
     return items

@@ -19,7 +19,7 @@ from imitation.report.sweep import (
 )
 from imitation.report.sweep_html import render_sweep
 from imitation.report.sweep_plots import build_sweep_plots
-from imitation.report.table import format_table
+from imitation.report.text_table import format_table
 
 KEYS = ["aggregation.max_synthetic_ratio", "policy.name"]
 

@@ -1,7 +1,8 @@
 from collections.abc import Callable
 
 from imitation.report.summary import Summary
-from imitation.report.table import DASH, MARK, STAND_IN, build_table, format_table, points, text_width
+from imitation.report.table import DASH, STAND_IN, build_table, points
+from imitation.report.text_table import MARK, format_table, text_width
 
 
 def test_points() -> None:
