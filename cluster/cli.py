@@ -37,7 +37,7 @@ COMMANDS = {
     "score": "scores",
     "compare": "comparison",
     "merge": "comparison",
-    "predict": "runs",
+    "predict": "prediction",
     "export-model": "runs",
     "report": "runs",
     "defaults": "runs",
@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    main.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     main.add_argument("--traceback", action="store_true", help="show the traceback of an error")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _run_and_render(commands)
@@ -162,13 +163,15 @@ def _data(commands: Commands) -> None:
     mine.add_argument("--threshold", type=float, help="score threshold (default: of greatest F1 on them)")
     mine.add_argument("--budget", type=_positive, help="frames to ask for (default: the cap's share)")
     mine.add_argument("--out", required=True, metavar="DIR", help="where failures and requests go")
+    mine.add_argument("--json", action="store_true", help="as JSON, on standard output")
 
 
 def _measures(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="metrics and failures of a checkpoint on a split")
     evaluate.add_argument("checkpoint", help="a product folder, such as runs/default/best")
     _config(evaluate, required=False)
-    evaluate.add_argument("--split", default="test", choices=("train", "stop", "test"))
+    evaluate.add_argument("--split", default="test", choices=("train", "stop", "test", "all"))
+    evaluate.add_argument("--json", action="store_true", help="everything as JSON, on standard output")
     evaluate.add_argument(
         "--out", metavar="DIR", help="also write detections.parquet, failures.parquet and metrics.json here"
     )
@@ -218,9 +221,16 @@ def _measures(commands: Commands) -> None:
 def _products(commands: Commands) -> None:
     predict = commands.add_parser("predict", help="detections in pictures, as JSON and drawn")
     predict.add_argument("checkpoint", help="a product folder, such as runs/default/best")
-    predict.add_argument("images", nargs="+", help="picture files")
+    predict.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE|DIR",
+        help="pictures, or folders of them (JPEG, PNG; searched through)",
+    )
     predict.add_argument("--threshold", type=float, help="score threshold (default: the operating threshold)")
-    predict.add_argument("--out", metavar="DIR", help="write the drawn pictures here")
+    predict.add_argument(
+        "--out", metavar="DIR", help="write the drawn pictures here; those of a folder as they lie in it"
+    )
 
     export = commands.add_parser("export-model", help="a checkpoint's network as ONNX")
     export.add_argument("checkpoint", help="a product folder, such as runs/default/best")
@@ -230,6 +240,20 @@ def _products(commands: Commands) -> None:
     report.add_argument("run", help="a run's folder, such as runs/default")
 
     commands.add_parser("defaults", help="every setting with its default, as a configuration file")
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: --help stays instant."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            told = version("imitation-training")
+        except PackageNotFoundError:  # a checkout that is run without being installed
+            told = "(not installed)"
+        print(f"imitate {told}")
+        parser.exit()
 
 
 def _config(command: argparse.ArgumentParser, required: bool = True) -> None:

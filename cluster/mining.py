@@ -68,11 +68,11 @@ def mine(
     if what_it_adds(policy) != "synthetic":
         raise UserError(f"policy.name is {config.policy.name!r}, which stages nothing; name one that does")
     storage.check_writable(out)
-    dataset = _whole(config.data)
+    dataset = whole_dataset(config.data)
     problems: list[str] = []
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     facts = _Facts()
-    frames = facts.seeing(_frames(dataset, split, skip))
+    frames = facts.seeing(frames_of(dataset, split, skip))
     categories = categories_of(config.data, frames)
     deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
     if not facts.frames:
@@ -81,7 +81,7 @@ def mine(
     uri = storage.join(out, FILE)
     left_out: list[str] = []
     with reporter.stage(f"reading {split}", facts.frames) as bar:
-        rows = _rows(_frames(dataset, split, skip), results, categories, split, left_out, bar.update)
+        rows = _rows(frames_of(dataset, split, skip), results, categories, split, left_out, bar.update)
         judged = write_detections(rows, uri, categories.categories)
     if not judged:
         raise UserError(
@@ -139,7 +139,7 @@ def mine(
     }
 
 
-def _whole(data: DataSettings) -> DatasetReader:
+def whole_dataset(data: DataSettings) -> DatasetReader:
     """The dataset, however little it is: nothing is trained here, so there need not be enough to cut."""
     dataset = data.open()
     if isinstance(dataset, SplitReader):
@@ -151,7 +151,7 @@ def _splits(split: str) -> tuple[str, ...]:
     return SPLITS if split == ALL else (split,)
 
 
-def _frames(
+def frames_of(
     dataset: DatasetReader, split: str, skip: Problems | None, names: Collection[str] | None = None
 ) -> Iterator[Frame]:
     """A split's frames, or those of all, each once."""
@@ -274,12 +274,12 @@ def requested_jobs(
         categories = CategoryMap.from_json(told["categories"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
-    dataset = _whole(data)
+    dataset = whole_dataset(data)
     splits = dataset.splits()
     staging = staging_settings(config)
     check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)
     wanted = {request.parent for request in requests if request.parent is not None}
-    parents = {frame.frame_id: frame for frame in _frames(dataset, told["split"], None, wanted)}
+    parents = {frame.frame_id: frame for frame in frames_of(dataset, told["split"], None, wanted)}
     if missing := sorted(wanted - parents.keys()):
         raise UserError(f"{uri}: frame {missing[0]!r} is not in split {told['split']!r} of {dataset.root}")
     size = (told["width"], told["height"])

@@ -17,6 +17,7 @@ from cluster.prepare import RealData
 from cluster.simulate import REJECTED
 from cluster.workspace import Workspace
 from imitation import storage
+from imitation.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
 from imitation.report.gallery import GalleryItem, collect_gallery, collect_suspects
@@ -75,7 +76,13 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
         config.report.gallery // 2,
         np.random.default_rng([config.report.seed, 1]),
     )
-    text = render_report(summary, items, yaml.safe_dump(config.plain(), sort_keys=False), suspects=suspects)
+    text = render_report(
+        summary,
+        items,
+        yaml.safe_dump(config.plain(), sort_keys=False),
+        suspects=suspects,
+        fates=RUN_FILE if storage.exists(workspace.path(RUN_FILE)) else None,
+    )
     storage.write_bytes_atomic(uri, text.encode("utf-8"))
     return uri
 

@@ -81,7 +81,8 @@ def collect_suspects(
     suspects: Sequence[SuspectedLabelError], real_uri: str, count: int, rng: np.random.Generator
 ) -> list[GalleryItem]:
     """`count` suspected label errors (fewer where there are not as many), drawn by `rng`, of different frames
-    as far as there are any; the most confident first, each with its frame. The verdict says who made the detection.
+    as far as there are any; the most confident first, each with its frame. The verdict says who made the
+    detection.
 
     Raises DataError if a chosen one's frame is not in `real_uri`, and as `read_frames` does.
     """
@@ -110,9 +111,9 @@ T = TypeVar("T", bound=_InFrame)
 
 
 def drawn_apart(things: Sequence[T], count: int, rng: np.random.Generator, shown: set[str]) -> list[T]:
-    """`count` of the things (fewer where there are not as many), in their own order, drawn by `rng` so that no
-    frame comes twice while there are others: of each frame one at random, then of the rest. Frames in `shown`
-    count as drawn already; it grows by those drawn."""
+    """`count` of the things (fewer where there are not as many), in their own order, drawn by `rng` so that
+    no frame comes twice while there are others: of each frame one at random, then of the rest. Frames in
+    `shown` count as drawn already; it grows by those drawn."""
     order = rng.permutation(len(things)).tolist()
     first, rest = [], []
     for i in order:

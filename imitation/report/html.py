@@ -45,9 +45,11 @@ def render_report(
     gallery: Sequence[GalleryItem],
     config: str = "",
     suspects: Sequence[GalleryItem] = (),
+    fates: str | None = None,
 ) -> str:
     """The report of a run as HTML; `config` is the run's configuration as YAML text, `suspects` are
-    suspected label errors to show (`collect_suspects`).
+    suspected label errors to show (`collect_suspects`), `fates` the name of the file beside the page that has
+    the fate of every failure (`imitation.fates`), to be linked.
 
     Whatever comes from data is escaped, and the page forbids itself to load anything.
     """
@@ -82,6 +84,7 @@ def render_report(
         ],
         problems_shown=PROBLEMS_SHOWN,
         config=config,
+        fates=fates,
     )
 
 
