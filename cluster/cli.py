@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster.help_text import Parser
+
 ROOT = Path(__file__).resolve().parent.parent
 Commands = argparse._SubParsersAction
 """What `add_subparsers` gives."""
@@ -19,7 +21,8 @@ OPTION = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+=")
 
 EPILOG = """\
 Settings are given after the configuration file as section.key=value, for example
-  imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti train.steps=2000
+  imitate run ray_config.yaml data.kind=kitti \\
+    data.root=/data/kitti train.steps=2000
 ray_config.yaml holds every setting with its default and what it means.
 """
 
@@ -45,11 +48,10 @@ COMMANDS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    main = argparse.ArgumentParser(
+    main = Parser(
         prog="imitate",
         description="Imitation training: mine a detector's failures, re-stage them in a simulator, retrain.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     main.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     main.add_argument("--traceback", action="store_true", help="show the traceback of an error")
@@ -191,12 +193,13 @@ def _measures(commands: Commands) -> None:
 
     compare = commands.add_parser(
         "compare",
-        help="did it help? arms over seeds and folds (CONFIG), or two evaluations of the same frames (A B)",
+        help="did it help? arms over seeds and folds (CONFIG), or two runs or evaluations of the same frames "
+        "(A B)",
     )
     compare.add_argument(
-        "a", nargs="?", metavar="CONFIG|EVAL_A", help="a configuration file; or an evaluation"
+        "a", nargs="?", metavar="CONFIG|A", help="a configuration file; or a run's folder, or an evaluation"
     )
-    compare.add_argument("b", nargs="?", metavar="EVAL_B", help="another evaluation of the same frames")
+    compare.add_argument("b", nargs="?", metavar="B", help="another run or evaluation of the same frames")
     compare.add_argument(
         "--dry-run", action="store_true", help="arms: print what it would cost, start nothing"
     )
@@ -336,7 +339,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         from imitation.storage import without_secrets
 
-        print(f"imitate: {without_secrets(str(error))}", file=sys.stderr)
+        _complain(f"imitate: {without_secrets(str(error))}")
         return 1
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -352,6 +355,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
         print(f"imitate: failed: {what}", file=sys.stderr)
         return 1
+
+
+def _complain(text: str) -> None:
+    """An error on standard error: one line in a file, fitted to a terminal."""
+    if sys.stderr.isatty():
+        from imitation.report.text_table import fitted
+
+        text = fitted(text)
+    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -
     """That the detector has seen such frames, where it has: of the run it lies in."""
     if config.data.kind == "world" and split in ("train", ALL):
         reporter.say(
-            f"note: {checkpoint} was trained on frames of this split: its score there is no measure of new ones"
+            f"note: {checkpoint} was trained on frames of this split: its score says nothing of new ones"
         )
 
 

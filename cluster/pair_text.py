@@ -20,10 +20,10 @@ def lines(result: Comparison, seed: int, taken_a: str = "", taken_b: str = "") -
     yield from _source("B", result.b, taken_b)
     yield from _about_frames(result, seed)
     for group, title in GROUPS.items():
-        rows = tuple(_row(row) for row in result.rows if row.group == group)
+        rows: tuple[tuple[str, ...], ...] = tuple(_row(row) for row in result.rows if row.group == group)
         if rows:
             yield ""
-            columns = (title, "A", "B", "B - A", "95 %", "B is", "objects")
+            columns: tuple[str, ...] = (title, "A", "B", "B - A", "95 %", "B is", "objects")
             if group == "overall":  # all of them are of the same objects
                 columns, rows = columns[:-1], tuple(row[:-1] for row in rows)
             yield from table_lines(Table((), (), columns, rows, -1, (), (0, 5)))
@@ -88,8 +88,8 @@ def _percent(value: float | None, sign: str = "") -> str:
 
 def _notes(result: Comparison) -> Iterator[str]:
     yield (
-        f"{MAP50}, {MAP}: mean average precision over categories at IoU 0.5, and over IoU 0.5 to 0.95; {AP50}: "
-        "of one category or slice at IoU 0.5."
+        f"{MAP50}, {MAP}: mean average precision over categories at IoU 0.5, and over IoU 0.5 to 0.95; "
+        f"{AP50}: of one category or slice at IoU 0.5."
     )
     yield (
         f"Recall, precision, F1, {WRONG}: at each one's own operating threshold, IoU 0.5, all categories. "

@@ -1,10 +1,10 @@
 """The fate of every single failure: a row each, of a cycle as Parquet and of a whole run as CSV.
 
 A row is a failing thing (`imitation.following`: an object, or a false detection) as one cycle left it:
-`fixed` (it failed in the cycle before, and no longer), `persistent` (it failed before and fails still), `new`
-(a false detection that was not there before; of the baseline everything), `regressed` (an object that had been
-found), `unjudged` (its frame could not be evaluated). The run's file has what is left of these at its end: what
-was fixed in any cycle, and what fails in the last one.
+`fixed` (it failed in the cycle before, and no longer), `persistent` (it failed before and fails still),
+`new` (a false detection that was not there before; of the baseline everything), `regressed` (an object
+that had been found), `unjudged` (its frame could not be evaluated). The run's file has what is left of these
+at its end: what was fixed in any cycle, and what fails in the last one.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ SCHEMA = pa.schema(
     ],
     metadata={"imitation.fates": "1"},
 )
-"""`cycle`: the one that left it so; `since`: the one since which it fails without a break (or had failed, if it is
-fixed). `kind`: of failure now, null if it is gone; `kind_before`: in the cycle before. `score` of the
+"""`cycle`: the one that left it so; `since`: the one since which it fails without a break (or did, if it
+is fixed). `kind`: of failure now, null if it is gone; `kind_before`: in the cycle before. `score` of the
 detection and the box (px; the object's, else the detection's) are as now, or as they were last.
 `frames_rendered` for it in this cycle, null where nothing was mined; `reason`: why it may persist. The ids
 are those of the cycles' failures.parquet."""

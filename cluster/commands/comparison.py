@@ -1,4 +1,4 @@
-"""`imitate compare`: arms over seeds, or two runs or evaluations, paired. `imitate merge`: evaluations as one."""
+"""`imitate compare`: arms over seeds, or two runs or evaluations, paired. `imitate merge`: several as one."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def _arms(args: argparse.Namespace) -> None:
     config = load(args.a, args.options)
     if args.dry_run:
         from cluster.compare.run import dry_run
+        from imitation.report.text_table import fitted
 
-        print("\n".join(dry_run(config)))
+        print(fitted("\n".join(dry_run(config))))
         return
     from cluster.compare.run import compare as compare_arms
     from cluster.progress import Reporter
@@ -76,8 +77,8 @@ def _record(args: argparse.Namespace) -> None:
 
 
 def _two(args: argparse.Namespace) -> None:
-    """Prints the paired table, or with --json `Comparison.to_dict` and the seed; of a run's folder the detector
-    that it chose counts."""
+    """Prints the paired table, or with --json `Comparison.to_dict` and the seed; of a run's folder the
+    detector that it chose counts."""
     if args.options or args.dry_run:
         given = args.options[0] if args.options else "--dry-run"
         raise UserError(

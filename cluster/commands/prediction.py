@@ -71,12 +71,12 @@ def found_pictures(places: Sequence[str]) -> Iterator[tuple[str, str]]:
         if not found:
             raise UserError(f"{place}: holds no picture ({', '.join(PICTURES)})")
         for uri, name in found:
-            name = str(PurePosixPath(name).with_suffix(".png"))
-            if drawn.setdefault(name, uri) != uri:
+            target = str(PurePosixPath(name).with_suffix(".png"))
+            if drawn.setdefault(target, uri) != uri:
                 raise UserError(
-                    f"{drawn[name]} and {uri} would both be drawn as {name}; name them one at a time"
+                    f"{drawn[target]} and {uri} would both be drawn as {target}; name them one at a time"
                 )
-            yield uri, name
+            yield uri, target
 
 
 def _in_folder(folder: str) -> list[tuple[str, str]]:

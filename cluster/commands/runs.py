@@ -20,8 +20,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Metrics and failures of a checkpoint on a split: of the run it lies in, or of named data; as tables, or as
-    JSON with --json."""
+    """Metrics and failures of a checkpoint on a split: of the run it lies in, or of named data; as tables, or
+    as JSON with --json."""
     from cluster.evaluation import evaluate_checkpoint
 
     result = evaluate_checkpoint(args.checkpoint, config_of(args), args.split, args.out, Reporter())

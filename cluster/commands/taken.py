@@ -11,8 +11,8 @@ from imitation.settings import UserError
 
 
 def taken(place: str) -> tuple[str, str]:
-    """(evaluation, which it is and why), of a run's folder: that of the detector that a finished run chose, else
-    of the last cycle that was evaluated. Any other place stands for itself, with "".
+    """(evaluation, which it is and why), of a run's folder: that of the detector that a finished run chose,
+    else of the last cycle that was evaluated. Any other place stands for itself, with "".
 
     Raises UserError for a run in which nothing was evaluated.
     """

@@ -127,8 +127,9 @@ def _curves(told: Comparison) -> Plot | None:
         axes.errorbar(x, y, yerr=bars, fmt="-o", color=colour, linewidth=1.8, markersize=4.5,
                       elinewidth=1, capsize=2, label=short(name))  # fmt: skip
         spoken.append(f"{name}: {', '.join(f'cycle {c} {v:.1f}' for (c, _), v in zip(rows, y))}")
-    highest = max((v for line in axes.lines for v in line.get_ydata() if not math.isnan(v)), default=0.0)
-    score_limits(axes, 0.0, max(1.0, 1.08 * highest))
+    tops = [_percent(row.test[measure].value.high, _percent(row.test[measure].value.mean))
+            for rows in series.values() for _, row in [(0, real), *rows]]  # fmt: skip
+    score_limits(axes, 0.0, max([1.0, *(1.08 * top for top in tops if not math.isnan(top))]))
     last = max(cycle for rows in series.values() for cycle, _ in rows)
     axes.set_xticks(range(last + 1), ["baseline", *(f"cycle {k}" for k in range(1, last + 1))])
     axes.set_ylabel(f"{measure_name(measure)}, points")

@@ -115,7 +115,8 @@ def drawn_apart(things: Sequence[T], count: int, rng: np.random.Generator, shown
     no frame comes twice while there are others: of each frame one at random, then of the rest. Frames in
     `shown` count as drawn already; it grows by those drawn."""
     order = rng.permutation(len(things)).tolist()
-    first, rest = [], []
+    first: list[int] = []
+    rest: list[int] = []
     for i in order:
         new = things[i].frame_id not in shown
         shown.add(things[i].frame_id)

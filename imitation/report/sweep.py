@@ -191,9 +191,11 @@ def _row(trial: Trial, results: SweepResults) -> tuple[str, ...]:
 def notes(results: SweepResults) -> list[str]:
     """What a reader of the table must know."""
     found = [
-        f"{MARK} {CHOSEN}: the trial that does best on stop, at its best cycle. Scores are points (0 to 100)."
-        f" {STOP_MEANS}. test took no part and is not shown."
+        f"Scores are points (0 to 100) at each trial's best cycle. {STOP_MEANS}. test took no part and is "
+        "not shown."
     ]
+    if results.best is not None:
+        found.insert(0, f"{MARK} {CHOSEN}: the trial that does best on stop.")
     if len(results.trials) > 1:
         found.append(
             f"The best of {len(results.trials)} is lucky as well as good: on other frames, or from another "

@@ -52,13 +52,15 @@ def wrapped(text: str, width: int | None = None, indent: str = "") -> list[str]:
     return lines or [""]
 
 
-def paragraph(text: str, width: int | None = None, indent: str = "") -> str:
-    """`wrapped` as one text; lines of the text stay lines, with their own indents."""
+def fitted(text: str, width: int | None = None, indent: str = INDENT) -> str:
+    """A text whose lines stay as they are where they fit, and else are broken between words, behind their own
+    indent and `indent`."""
+    width = width or terminal_width()
     told = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         own = line[: len(line) - len(line.lstrip())]
-        inner = wrapped(line.strip(), (width or terminal_width()) - len(own), indent)
-        told += [own + part for part in inner]
+        fits = text_width(line) <= width
+        told += [line] if fits else [own + part for part in wrapped(line, width - len(own), indent)]
     return "\n".join(told)
 
 
@@ -76,7 +78,9 @@ def table_lines(table: Table, width: int | None = None) -> list[str]:
     columns = [[printable(cell) for cell in column] for column in zip(table.columns, *table.rows)]
     room = [max(8, int(width * NAMES))] * len(columns)
     room[1:] = [width - text_width(GAP) - _needed(columns[0], room[0])] * (len(columns) - 1)
-    cells = [[_folded(cell, _limit(column, most)) for cell in column] for column, most in zip(columns, room)]
+    limits = [_limit(column, most) for column, most in zip(columns, room)]
+    limits[0] = _needed(columns[0], room[0])
+    cells = [[_folded(cell, limit) for cell in column] for column, limit in zip(columns, limits)]
     widths = [max(text_width(line) for cell in column for line in cell) for column in cells]
     lines: list[str] = []
     for part in _parts(table.groups, widths, width):

@@ -103,9 +103,3 @@ def mode_name(mode: str) -> str:
     if parts and parts[0] == "background":
         head, parts = f"{head} {KINDS['background']}", parts[1:]
     return ", ".join([head, *(KINDS.get(part, TRAITS.get(part, part)) for part in parts)])
-
-
-def changed_name(change: str) -> str:
-    """ "missed to localization" in plain words."""
-    before, _, after = change.partition(" to ")
-    return f"{kind_name(before)} to {kind_name(after)}" if after else change

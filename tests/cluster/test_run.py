@@ -77,7 +77,7 @@ def undisturbed(tmp_path_factory) -> Path:
     storage = tmp_path_factory.mktemp("runs")
     done = run(storage, "undisturbed")
     assert done.returncode == 0, done.stderr
-    assert "stand-in + sim, cycle 1" in done.stdout
+    assert "imitation, cycle 1" in done.stdout
     assert "demonstration" in done.stdout.lower()
     return storage / "undisturbed"
 

@@ -50,7 +50,9 @@ def files(tmp_path: Path) -> list[str]:
 
 def fates(rows: list[dict]) -> list[tuple]:
     """(frame, object, left edge, status, cycle, since), sorted."""
-    return sorted((r["frame_id"], r["object_index"], r["x1"], r["status"], r["cycle"], r["since"]) for r in rows)
+    return sorted(
+        (r["frame_id"], r["object_index"], r["x1"], r["status"], r["cycle"], r["since"]) for r in rows
+    )
 
 
 def test_every_failure_has_one_row_in_every_cycle_that_concerns_it(files):
@@ -59,7 +61,12 @@ def test_every_failure_has_one_row_in_every_cycle_that_concerns_it(files):
     first, second, third = (table.to_pylist() for table in tables)
     key = lambda r: (r["frame_id"], r["x1"])  # noqa: E731
     told = [{key(r): (r["status"], r["since"]) for r in rows} for rows in (first, second, third)]
-    assert told[0] == {("f", 100): ("new", 0), ("f", 200): ("new", 0), ("g", 10): ("new", 0), ("g", 100): ("new", 0)}
+    assert told[0] == {
+        ("f", 100): ("new", 0),
+        ("f", 200): ("new", 0),
+        ("g", 10): ("new", 0),
+        ("g", 100): ("new", 0),
+    }
     assert told[1] == {
         ("f", 100): ("fixed", 0),
         ("f", 200): ("persistent", 0),

@@ -83,8 +83,8 @@ def test_the_table_ranks_trials_by_their_best_stop_score(found):
     table = build_table(found)
     assert [row[0] for row in table.rows] == ["bbbb", "dddd", "aaaa", "cccc", "eeee"]
     assert table.best == 0, "a failed trial is not chosen, whatever its score"
-    assert table.rows[0] == ("bbbb", "1", "imitation", "47.0", "3 of 4", "60", "36", "finished")
-    assert table.rows[-1] == ("eeee", "0.25", "random", "–", "–", "–", "0", "failed")
+    assert table.rows[0] == ("bbbb", "47.0", "3 of 4", "60", "1", "imitation", "36", "finished")
+    assert table.rows[-1] == ("eeee", "–", "–", "–", "0.25", "random", "0", "failed")
     text = format_table(table)
     assert "▸ bbbb" in text
     assert "dddd failed: no engine <at> 10.0.0.3" in text
