@@ -14,6 +14,7 @@ from imitation.failures import Failure, read_failures
 from imitation.matching import FOREGROUND_IOU, pairwise_iou
 from imitation.records import SCHEMA, Box, Frame
 from imitation.report.findings import SuspectedLabelError
+from imitation.report.words import kind_name
 from imitation.settings import DataError
 
 MAX_SYNTHETIC = 3
@@ -201,7 +202,7 @@ def verdict(failure: Failure, later: Sequence[Failure]) -> str:
     if failure.kind == "duplicate":
         return "still found twice" if any(f.kind == "duplicate" for f in again) else "no longer found twice"
     wrong = sorted({f.kind for f in again if f.kind != "duplicate"})
-    return f"still wrong: {', '.join(wrong)}" if wrong else "now found"
+    return f"still wrong: {', '.join(map(kind_name, wrong))}" if wrong else "now found"
 
 
 def _overlap(one: Failure, other: Failure) -> float:

@@ -108,6 +108,7 @@ def environment() -> jinja2.Environment:
         "duration": duration,
         "thousands": "{:,}".format,
         "breakable": breakable,
+        "interval": interval,
         "kind": kind_name,
         "mode": mode_name,
         "detector": detector_name,
@@ -126,6 +127,16 @@ def environment() -> jinja2.Environment:
         "STOP_MEANS": STOP_MEANS,
     }
     return environment
+
+
+def interval(text: str) -> Markup:
+    """A value with its interval, "38.0 (22.4 to 54.1)", which stays in one piece behind it or below it."""
+    value, space, between = text.partition(" ")
+    return (
+        Markup('{}{}<span class="ci">{}</span>').format(value, space, between)
+        if between
+        else Markup.escape(value)
+    )
 
 
 def breakable(text: str) -> Markup:

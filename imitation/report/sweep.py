@@ -173,6 +173,7 @@ def build_table(results: SweepResults) -> Table:
         rows=tuple(_row(trial, results) for trial in (*scored, *rest)),
         best=0 if results.best is not None else -1,
         notes=tuple(notes(results)),
+        left=(0, 5 + len(names)),
     )
 
 
