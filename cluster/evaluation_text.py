@@ -94,7 +94,7 @@ def mined_lines(place: str, told: Mapping[str, Any]) -> Iterator[str]:
         f"{told['requests_file']}",
         indent="  ",
     )
-    yield from wrapped(f"next: imitate render --requests {told['requests_file']} --out frames", indent="  ")
+    yield f"next: imitate render --requests {told['requests_file']} --out frames"
 
 
 def _chosen_on(where: str) -> str:

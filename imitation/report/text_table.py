@@ -78,8 +78,9 @@ def table_lines(table: Table, width: int | None = None) -> list[str]:
     columns = [[printable(cell) for cell in column] for column in zip(table.columns, *table.rows)]
     room = [max(8, int(width * NAMES))] * len(columns)
     room[1:] = [width - text_width(GAP) - _needed(columns[0], room[0])] * (len(columns) - 1)
-    limits = [_limit(column, most) for column, most in zip(columns, room)]
-    limits[0] = _needed(columns[0], room[0])
+    limits = [_needed(column, most) for column, most in zip(columns, room)]
+    if sum(limits) + len(GAP) * (len(limits) - 1) > width:  # too wide: long names above columns are folded
+        limits[1:] = [_limit(column, most) for column, most in zip(columns[1:], room[1:])]
     cells = [[_folded(cell, limit) for cell in column] for column, limit in zip(columns, limits)]
     widths = [max(text_width(line) for cell in column for line in cell) for column in cells]
     lines: list[str] = []

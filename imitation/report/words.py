@@ -25,16 +25,16 @@ KINDS = {
     "missed": "missed",
     "localization": "badly placed",
     "classification": "wrong category",
-    "both": "badly placed, wrong category",
+    "both": "place and category wrong",
     "duplicate": "found twice",
     "background": "on nothing",
 }
 KINDS_MEAN = {
     "missed": "an object that nothing finds",
-    "localization": "an object found, but its box fits badly",
-    "classification": "an object taken for another category",
+    "localization": "found, but its box fits badly",
+    "classification": "taken for another category",
     "both": "both at once",
-    "duplicate": "a second detection of an object that was found",
+    "duplicate": "a second detection of a found object",
     "background": "a detection where no object is",
 }
 TRAITS = {"plain": "nothing special"}
