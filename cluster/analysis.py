@@ -7,7 +7,9 @@ what became of the failures that they answered.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +21,7 @@ from imitation import storage
 from imitation.datasets.parquet import read_frames
 from imitation.detections import FrameDetections
 from imitation.evaluations import MAIN, read_detections
+from imitation.fates import FateWriter
 from imitation.following import Followed, Judge, count_followed, follow
 from imitation.metrics.analysis import analyse, by_protocol
 from imitation.modes import Modes, Rows, Threshold, count_modes, find_modes
@@ -71,12 +74,14 @@ def analyse_cycle(
     synthetic: str | None,
     rng: np.random.Generator,
     suspected: frozenset[str] = frozenset(),
+    fates: tuple[str, str | None] | None = None,
 ) -> dict[str, Any]:
     """Plain data for the cycle's `stage-analyse.json`; the keys are those of `docs/summary.md`.
 
     `before` are the earlier cycles, in order; `modes` those of the baseline (None: this is it, and they
     are found here); `synthetic` the frames rendered for the failures of the cycle before; `suspected` ids of
-    those among them that may be label errors. `feedback` and `chance` are for policies alone.
+    those among them that may be label errors. `feedback` and `chance` are for policies alone. `fates`: where
+    the fate of every failure is written, and where that of the cycle before lies (`imitation.fates`).
     """
     found = find_modes(
         now.main_rows(MINE if now.mined else "stop"),
@@ -105,8 +110,8 @@ def analyse_cycle(
         "feedback": [],
         "chance": {},
     }
+    rendered = frames_rendered(read_frames(synthetic, ("frame_id", "origin"))) if synthetic else {}
     if before:
-        rendered = frames_rendered(read_frames(synthetic, ("frame_id", "origin"))) if synthetic else {}
         feedback = FeedbackCounter(
             now.cycle,
             rendered,
@@ -114,18 +119,24 @@ def analyse_cycle(
             lambda failure: failure.failure_id in suspected or out_of_reach(failure, reach) is not None,
         )
         result["followed"] = {}
-        for split in now.splits():
-            if split in before[-1].splits():
-                things = _follow(before[-1], now, split, categories)
-                seen = feedback.seeing(things) if split == MINE else things
-                reasons = _reasons(config, reach, rendered, split)
-                result["followed"][split] = count_followed(seen, found.of, reasons)
+        with _written_down(fates, now.cycle, found, rendered) as written:
+            for split in now.splits():
+                if split in before[-1].splits():
+                    reasons = _reasons(config, reach, rendered, split)
+                    things = written(split, _follow(before[-1], now, split, categories), reasons)
+                    seen = feedback.seeing(things) if split == MINE else things
+                    result["followed"][split] = count_followed(seen, found.of, reasons)
         result["feedback"] = [row.to_row() for row in feedback.rows()]
         if now.mined:
             named = [Evaluated(_name(j), j.rows(MINE), Judge(categories, j.thresholds))
                      for j in (now, *reversed(before)) if j.mined]  # fmt: skip
             result["suspects"] = [suspect.to_dict() for suspect in suspected_label_errors(named)]
-    elif TWIN in now.thresholds:
+        return result
+    with _written_down(fates, now.cycle, found, {}) as written:
+        for split in now.splits():
+            judge = Judge(categories, now.threshold(split))
+            deque(written(split, follow((), now.main_rows(split)(), judge), None), maxlen=0)
+    if TWIN in now.thresholds:
         chance = ChanceCounter(mode_name)
         result["churn"] = {}
         for split in ("stop", "test"):
@@ -134,6 +145,22 @@ def analyse_cycle(
             result["churn"][split] = count_followed(seen, found.of)
         result["chance"] = chance.tallies()
     return result
+
+
+Written = Callable[[str, Iterator[Followed], Callable[[Followed], str] | None], Iterator[Followed]]
+
+
+@contextmanager
+def _written_down(
+    fates: tuple[str, str | None] | None, cycle: int, modes: Modes, rendered: dict[str, int]
+) -> Iterator[Written]:
+    """Gives what passes things on, and writes each one's fate down as it passes; or just passes them on."""
+    if fates is None:
+        yield lambda split, things, reasons: things
+        return
+    uri, earlier = fates
+    with FateWriter(uri, cycle, modes.of, earlier, rendered, MINE) as writer:
+        yield writer.seeing
 
 
 def _name(judged: Judged) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from cluster.config import Config, parse
 from cluster.workspace import Workspace
 from imitation import storage
+from imitation.report.words import BASELINE
 from imitation.settings import UserError
 
 
@@ -119,16 +120,11 @@ def steps_of(config: Config, cycle: int) -> int:
 
 
 def arm_label(config: Config, cycle: int) -> str:
-    """What a cycle of a run was trained on, in a few words: the row of a table."""
-    real = "stand-in" if config.data.kind == "world" else "real"
-    name = config.policy.name
+    """The name of a cycle's detector, the same in a run's table and in a comparison's: "baseline",
+    "imitation, cycle 1"."""
     if config.loop.sim_only:
-        return "sim" if cycle == 0 else f"sim, longer, cycle {cycle}"
+        return f"sim, cycle {cycle}" if cycle else "sim"
     if cycle == 0:
-        return real
-    added = {
-        "none": ", longer",
-        "oversample": " + repeated",
-        "random": " + random sim",
-    }.get(name, " + sim")
-    return f"{real}{added}, cycle {cycle}"
+        return BASELINE
+    arm = "longer" if config.policy.name == "none" else config.policy.name
+    return f"{arm}, cycle {cycle}"

@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster.help_text import Parser
+
 ROOT = Path(__file__).resolve().parent.parent
 Commands = argparse._SubParsersAction
 """What `add_subparsers` gives."""
@@ -19,7 +21,8 @@ OPTION = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+=")
 
 EPILOG = """\
 Settings are given after the configuration file as section.key=value, for example
-  imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti train.steps=2000
+  imitate run ray_config.yaml data.kind=kitti \\
+    data.root=/data/kitti train.steps=2000
 ray_config.yaml holds every setting with its default and what it means.
 """
 
@@ -37,7 +40,7 @@ COMMANDS = {
     "score": "scores",
     "compare": "comparison",
     "merge": "comparison",
-    "predict": "runs",
+    "predict": "prediction",
     "export-model": "runs",
     "report": "runs",
     "defaults": "runs",
@@ -45,12 +48,12 @@ COMMANDS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    main = argparse.ArgumentParser(
+    main = Parser(
         prog="imitate",
         description="Imitation training: mine a detector's failures, re-stage them in a simulator, retrain.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    main.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     main.add_argument("--traceback", action="store_true", help="show the traceback of an error")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _run_and_render(commands)
@@ -169,13 +172,15 @@ def _data(commands: Commands) -> None:
     mine.add_argument("--threshold", type=float, help="score threshold (default: of greatest F1 on them)")
     mine.add_argument("--budget", type=_positive, help="frames to ask for (default: the cap's share)")
     mine.add_argument("--out", required=True, metavar="DIR", help="where failures and requests go")
+    mine.add_argument("--json", action="store_true", help="as JSON, on standard output")
 
 
 def _measures(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="metrics and failures of a checkpoint on a split")
     evaluate.add_argument("checkpoint", help="a product folder, such as runs/default/best")
     _config(evaluate, required=False)
-    evaluate.add_argument("--split", default="test", choices=("train", "stop", "test"))
+    evaluate.add_argument("--split", default="test", choices=("train", "stop", "test", "all"))
+    evaluate.add_argument("--json", action="store_true", help="everything as JSON, on standard output")
     evaluate.add_argument(
         "--out", metavar="DIR", help="also write detections.parquet, failures.parquet and metrics.json here"
     )
@@ -195,12 +200,13 @@ def _measures(commands: Commands) -> None:
 
     compare = commands.add_parser(
         "compare",
-        help="did it help? arms over seeds and folds (CONFIG), or two evaluations of the same frames (A B)",
+        help="did it help? arms over seeds and folds (CONFIG), or two runs or evaluations of the same frames "
+        "(A B)",
     )
     compare.add_argument(
-        "a", nargs="?", metavar="CONFIG|EVAL_A", help="a configuration file; or an evaluation"
+        "a", nargs="?", metavar="CONFIG|A", help="a configuration file; or a run's folder, or an evaluation"
     )
-    compare.add_argument("b", nargs="?", metavar="EVAL_B", help="another evaluation of the same frames")
+    compare.add_argument("b", nargs="?", metavar="B", help="another run or evaluation of the same frames")
     compare.add_argument(
         "--dry-run", action="store_true", help="arms: print what it would cost, start nothing"
     )
@@ -225,9 +231,16 @@ def _measures(commands: Commands) -> None:
 def _products(commands: Commands) -> None:
     predict = commands.add_parser("predict", help="detections in pictures, as JSON and drawn")
     predict.add_argument("checkpoint", help="a product folder, such as runs/default/best")
-    predict.add_argument("images", nargs="+", help="picture files")
+    predict.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE|DIR",
+        help="pictures, or folders of them (JPEG, PNG; searched through)",
+    )
     predict.add_argument("--threshold", type=float, help="score threshold (default: the operating threshold)")
-    predict.add_argument("--out", metavar="DIR", help="write the drawn pictures here")
+    predict.add_argument(
+        "--out", metavar="DIR", help="write the drawn pictures here; those of a folder as they lie in it"
+    )
 
     export = commands.add_parser("export-model", help="a checkpoint's network as ONNX")
     export.add_argument("checkpoint", help="a product folder, such as runs/default/best")
@@ -237,6 +250,20 @@ def _products(commands: Commands) -> None:
     report.add_argument("run", help="a run's folder, such as runs/default")
 
     commands.add_parser("defaults", help="every setting with its default, as a configuration file")
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: --help stays instant."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            told = version("imitation-training")
+        except PackageNotFoundError:  # a checkout that is run without being installed
+            told = "(not installed)"
+        print(f"imitate {told}")
+        parser.exit()
 
 
 def _config(command: argparse.ArgumentParser, required: bool = True) -> None:
@@ -319,7 +346,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         from imitation.storage import without_secrets
 
-        print(f"imitate: {without_secrets(str(error))}", file=sys.stderr)
+        _complain(f"imitate: {without_secrets(str(error))}")
         return 1
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -335,6 +362,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
         print(f"imitate: failed: {what}", file=sys.stderr)
         return 1
+
+
+def _complain(text: str) -> None:
+    """An error on standard error: one line in a file, fitted to a terminal."""
+    if sys.stderr.isatty():
+        from imitation.report.text_table import fitted
+
+        text = fitted(text)
+    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

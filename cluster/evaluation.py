@@ -13,6 +13,7 @@ import numpy as np
 
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
+from cluster.prepare import SPLITS
 from cluster.progress import Reporter
 from cluster.services import cluster_address, start_ray
 from cluster.workspace import Workspace
@@ -35,7 +36,8 @@ def evaluate_checkpoint(
     checkpoint: str, config: Config, split: str, out: str | None, reporter: Reporter
 ) -> dict[str, Any]:
     """Metrics of a product folder on `split`: of the dataset that the configuration names, or, for the
-    embedded world (`data.kind: world`), of the run that the checkpoint lies in.
+    embedded world (`data.kind: world`), of the run that the checkpoint lies in. `split` may be "all": every
+    frame once, whatever its split.
 
     The operating threshold is the product's own; a product without one gets it from these very
     frames, and the result says so. With `out`, writes detections.parquet, failures.parquet and
@@ -48,12 +50,13 @@ def evaluate_checkpoint(
         folder = out or scratch
         storage.check_writable(folder)
         problems: list[str] = []
-        uri = _frames(checkpoint, config, split, scratch, problems)
+        uris = _frames(checkpoint, config, split, scratch, problems)
+        _say_seen(checkpoint, config, split, reporter)
         detections = storage.join(folder, "detections.parquet")
         start_ray(config)
-        with reporter.stage(f"evaluating {split}", len(read_ids(uri))) as bar:
+        with reporter.stage(f"evaluating {split}", sum(len(read_ids(uri)) for uri in uris)) as bar:
             done = evaluate(
-                [EvaluationPart(uri, split, (NAME,))],
+                [EvaluationPart(uri, split, (NAME,)) for uri in uris],
                 {NAME: storage.absolute(checkpoint)},
                 categories,
                 detections,
@@ -101,9 +104,17 @@ def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
         storage.delete(folder)
 
 
-def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> str:
+def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -> None:
+    """That the detector has seen such frames, where it has: of the run it lies in."""
+    if config.data.kind == "world" and split in ("train", ALL):
+        reporter.say(
+            f"note: {checkpoint} was trained on frames of this split: its score says nothing of new ones"
+        )
+
+
+def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> list[str]:
     if config.data.kind == "world":
-        return _of_its_run(checkpoint, split)
+        return _of_its_run(checkpoint, SPLITS if split == ALL else (split,))
     dataset = whole(config.data.open()) if split == ALL else config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     uri = storage.join(scratch, f"{split}.parquet")
@@ -111,16 +122,16 @@ def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems:
         raise UserError(
             f"{dataset.root}: split {split!r} has no usable frame ({len(problems)} with problems)"
         )
-    return uri
+    return [uri]
 
 
-def _of_its_run(checkpoint: str, split: str) -> str:
+def _of_its_run(checkpoint: str, splits: tuple[str, ...]) -> list[str]:
     folder = storage.absolute(storage.suffixed(checkpoint, ""))
     for _ in range(4):
         folder = storage.parent(folder)
-        uri = Workspace(folder).path("data", split)
-        if storage.exists(uri):
-            return uri
+        uris = [Workspace(folder).path("data", split) for split in splits]
+        if all(map(storage.exists, uris)):
+            return uris
     raise UserError(
         f"{checkpoint} lies in no run's folder, so there is no data to evaluate it on; "
         "name some: data.kind=kitti data.root=FOLDER"

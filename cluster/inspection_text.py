@@ -1,18 +1,17 @@
-"""What an inspection found, as tables for people, at most 100 columns wide."""
+"""What an inspection found, as tables for people."""
 
 from __future__ import annotations
 
 from typing import TextIO
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from imitation.categories import CategoryMap
 from imitation.datasets.tally import counted
 from imitation.inspection import KNOWN, OTHERS, Inspection
+from imitation.report.text_table import Table, fitted, table_lines, terminal_width, wrapped
 
-WIDTH = 100
 SIZES = 6  # image sizes told one by one
 VALUES = 12  # values of a condition told one by one
 KNOWN_NAMES = {
@@ -29,10 +28,10 @@ KNOWN_NAMES = {
 
 def print_inspection(found: Inspection, mapping: CategoryMap | None, out: TextIO) -> None:
     """Writes the inspection to `out`; `mapping` is what a run would make of its categories."""
-    console = Console(file=out, width=WIDTH, highlight=False, markup=False, emoji=False)
+    console = Console(file=out, width=terminal_width(), highlight=False, markup=False, emoji=False)
 
     def say(text: str = "") -> None:
-        console.print(text, soft_wrap=True)
+        console.print(fitted(text) if out.isatty() else text, soft_wrap=True)  # a file has a line for a line
 
     ignored = sum(split.ignored for split in found.splits.values())
     say(f"{found.kind}  {found.root}")
@@ -40,16 +39,16 @@ def print_inspection(found: Inspection, mapping: CategoryMap | None, out: TextIO
         f"{counted(found.frames, 'frame')}, {counted(found.objects, 'object')}"
         + (f", {ignored:,} ignored" if ignored else "")
     )
-    console.print(_splits(found))
+    console.print(_splits(found), soft_wrap=True)
     if found.note:
-        console.print(found.note)
+        console.print(fitted(found.note, indent=""), soft_wrap=True)
     if found.categories:
-        console.print(_categories(found, mapping))
+        console.print(_categories(found, mapping), soft_wrap=True)
         _say_background(console, found, mapping)
     for name, text in _facts(found):
-        console.print(_fact(name, text))
+        console.print(_fact(name, text), soft_wrap=True)
     for name in sorted(found.conditions):
-        console.print(_condition(found, name))
+        console.print(_condition(found, name), soft_wrap=True)
     say()
     if not found.problems:
         say("No problems.")
@@ -59,22 +58,32 @@ def print_inspection(found: Inspection, mapping: CategoryMap | None, out: TextIO
         say(f"  {problem}")
 
 
-def _table(*columns: str) -> Table:
-    """The first column holds names, the others numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, column in enumerate(columns):
-        if place:
-            table.add_column(column, justify="right", no_wrap=True)
-        else:
-            table.add_column(column, overflow="fold")
-    return table
+class _Rows:
+    """A table that rich prints and that fits the terminal. The first column holds names, others numbers."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        self.left = [0]
+        self.groups: tuple[tuple[str, int], ...] = ()
+        self.rows: list[tuple[str, ...]] = []
+
+    def add_row(self, *cells: str) -> None:
+        self.rows.append(cells)
+
+    def __rich__(self) -> Text:
+        table = Table((), self.groups, self.columns, tuple(self.rows), -1, (), tuple(self.left))
+        return Text("\n".join(["", *table_lines(table)]), no_wrap=True, overflow="ignore")
+
+
+def _table(*columns: str) -> _Rows:
+    return _Rows(columns)
 
 
 def _number(count: int) -> str:
     return f"{count:,}" if count else "-"
 
 
-def _splits(found: Inspection) -> Table:
+def _splits(found: Inspection) -> _Rows:
     table = _table("split", "frames", "not usable", "objects", "ignored", "sequences")
     for name, counts in found.splits.items():
         table.add_row(
@@ -88,10 +97,11 @@ def _splits(found: Inspection) -> Table:
     return table
 
 
-def _categories(found: Inspection, mapping: CategoryMap | None) -> Table:
+def _categories(found: Inspection, mapping: CategoryMap | None) -> _Rows:
     splits = list(found.splits)
-    table = _table("category", "to the detector", *splits, "ignored", "height px 5%", "50%", "95%")
-    table.columns[1].justify = "left"
+    table = _table("category", "to the detector", *splits, "ignored", "5 %", "50 %", "95 %")
+    table.left.append(1)
+    table.groups = (("", 2), ("objects", len(splits) + 1), ("heights, px", 3))
     for name in found.by_frequency():
         counts = found.categories[name]
         heights = counts.heights.quantiles()
@@ -117,8 +127,11 @@ def _say_background(console: Console, found: Inspection, mapping: CategoryMap | 
     if unmapped:
         listed = ", ".join(f"{name} ({count:,})" for name, count in unmapped.items())
         console.print(
-            f"Background to the detector: {listed}. Map them with data.mapping, or ignore them with "
-            "data.ignore."
+            fitted(
+                f"Background to the detector: {listed}. Map them with data.mapping, or ignore them with "
+                "data.ignore."
+            ),
+            soft_wrap=True,
         )
 
 
@@ -168,15 +181,12 @@ def _of(part: int, total: int) -> str:
     return f"all {total:,}" if part == total else f"{part:,} of {total:,}"
 
 
-def _fact(name: str, text: str) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(width=14)
-    table.add_column()
-    table.add_row(name, text)
-    return table
+def _fact(name: str, text: str) -> Text:
+    first, *rest = wrapped(text, terminal_width() - 16)
+    return Text("\n".join([f"{name:14}  {first}", *(" " * 16 + line for line in rest)]), overflow="ignore")
 
 
-def _condition(found: Inspection, name: str) -> Table:
+def _condition(found: Inspection, name: str) -> _Rows:
     splits = list(found.splits)
     by_split = found.conditions[name]
     totals = {

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
+from imitation.report.text_table import fitted
+
 WINDOW_S = 120.0  # the rate is that of the last two minutes
 LINE_S = 30.0  # between a log's lines at first; later a tenth of the time that the stage has taken
 QUARTER_S = 5.0  # a quarter more is worth a line, but not more often than this
@@ -206,7 +208,8 @@ class Reporter:
         self._open = 0
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        shown = fitted(text, self.console.width) if self.live else text  # a log has a line for a line
+        self.console.print(shown, markup=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, title: str, total: float | None) -> Iterator[Bar]:

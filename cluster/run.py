@@ -28,7 +28,9 @@ from imitation.loop import Cycle, History
 from imitation.policies import build_policy, what_it_adds
 from imitation.product import copy_product
 from imitation.report.summary import Summary
-from imitation.report.table import build_table, format_table
+from imitation.report.table import build_table
+from imitation.report.text_table import format_table
+from imitation.report.words import WRONG, measure_name
 from imitation.settings import UserError
 
 SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result
@@ -162,7 +164,8 @@ def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> 
     score = entry.evaluation.score
     reporter.say(
         f"cycle {entry.cycle}: {_frames(config, entry.dataset)} frames, "
-        f"stop {config.loop.metric} {100 * score:.1f}, 0-1 loss {stop.zero_one_loss:.3f}"
+        f"{measure_name(config.loop.metric)} on stop {100 * score:.1f}, "
+        f"{100 * stop.zero_one_loss:.1f} % {WRONG}"
     )
 
 

@@ -26,6 +26,7 @@ from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import Dataset, Part
 from imitation.datasets.parquet import read_frames
+from imitation.fates import CYCLE_FILE, RUN_FILE, write_run_fates
 from imitation.metrics.summary import Metrics
 from imitation.policies import (
     Learning,
@@ -206,8 +207,10 @@ class ClusterStages:
         judged = [read_judged(self.workspace, earlier) for earlier in range(cycle + 1)]
         synthetic = self.workspace.path(cycle_folder(cycle), "synthetic")
 
+        files = [self.workspace.path(cycle_folder(k), CYCLE_FILE) for k in range(cycle + 1)]
+
         def work() -> dict[str, Any]:
-            return analyse_cycle(
+            told = analyse_cycle(
                 self.config,
                 self.data.categories.categories,
                 judged[-1],
@@ -217,7 +220,10 @@ class ClusterStages:
                 synthetic if part_files(synthetic) else None,
                 self.rng("analyse", cycle),
                 self._suspected(cycle - 1) if cycle else frozenset(),
+                (files[-1], files[-2] if cycle else None),
             )
+            write_run_fates(files, self.workspace.path(RUN_FILE))
+            return told
 
         self._stage(cycle, "analyse", work)
 

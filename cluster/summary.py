@@ -17,6 +17,7 @@ from cluster.prepare import RealData
 from cluster.simulate import REJECTED
 from cluster.workspace import Workspace
 from imitation import storage
+from imitation.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
 from imitation.report.gallery import GalleryItem, collect_gallery, collect_suspects
@@ -75,7 +76,13 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
         config.report.gallery // 2,
         np.random.default_rng([config.report.seed, 1]),
     )
-    text = render_report(summary, items, yaml.safe_dump(config.plain(), sort_keys=False), suspects=suspects)
+    text = render_report(
+        summary,
+        items,
+        yaml.safe_dump(config.plain(), sort_keys=False),
+        suspects=suspects,
+        fates=RUN_FILE if storage.exists(workspace.path(RUN_FILE)) else None,
+    )
     storage.write_bytes_atomic(uri, text.encode("utf-8"))
     return uri
 
@@ -169,6 +176,7 @@ def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summ
     answered = [after.cycle for before, after in pairwise(summary.cycles) if before.mined and after.simulated]
     rng = np.random.default_rng(config.report.seed)
     items: list[GalleryItem] = []
+    shown: set[str] = set()
     for turn, cycle in enumerate(answered):
         share = (config.report.gallery + turn) // len(answered)  # of unequal shares the later are larger
         later = workspace.path(cycle_folder(cycle), "evaluation", "failures.parquet")
@@ -179,5 +187,6 @@ def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summ
             share,
             rng,
             later_failures_uri=later if storage.exists(later) else None,
+            shown=shown,
         )
     return items

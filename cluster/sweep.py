@@ -26,7 +26,7 @@ from cluster.tracking.build import check_tracking
 from cluster.workspace import FREE_KEYS, differences
 from imitation import patience, storage
 from imitation.report.sweep import SweepResults, build_table
-from imitation.report.table import format_table
+from imitation.report.text_table import format_table
 from imitation.settings import UserError
 
 CONFIG_FILE = "sweep.yaml"

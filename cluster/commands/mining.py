@@ -10,7 +10,7 @@ from cluster.progress import Reporter
 
 
 def mine(args: argparse.Namespace) -> None:
-    """Prints what was found as JSON; failures and requests go to --out."""
+    """Prints what was found, as tables or with --json as JSON; failures and requests go to --out."""
     from cluster.mining import mine as mine_results
 
     found = mine_results(
@@ -23,4 +23,9 @@ def mine(args: argparse.Namespace) -> None:
         args.out,
         Reporter(),
     )
-    print(json.dumps(found, indent=2, allow_nan=False))
+    if args.json:
+        print(json.dumps(found, indent=2, allow_nan=False))
+        return
+    from cluster.evaluation_text import mined_lines
+
+    print("\n".join(mined_lines(args.detections, found)))

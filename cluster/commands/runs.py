@@ -1,13 +1,9 @@
-"""`imitate run`, `evaluate`, `predict`, `export-model`, `report` and `defaults`."""
+"""`imitate run`, `evaluate`, `export-model`, `report` and `defaults`."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import sys
-from pathlib import Path
-from typing import Any
 
 from cluster.commands.common import config_of
 from cluster.progress import Reporter
@@ -24,58 +20,19 @@ def run(args: argparse.Namespace) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Metrics and failures of a checkpoint on a split: of the run it lies in, or of named data."""
+    """Metrics and failures of a checkpoint on a split: of the run it lies in, or of named data; as tables, or
+    as JSON with --json."""
     from cluster.evaluation import evaluate_checkpoint
 
     result = evaluate_checkpoint(args.checkpoint, config_of(args), args.split, args.out, Reporter())
-    print(json.dumps(result, indent=2, allow_nan=False))
+    if args.json:
+        print(json.dumps(result, indent=2, allow_nan=False))
+        return
+    from cluster.evaluation_text import evaluation_lines
 
-
-def predict(args: argparse.Namespace) -> None:
-    """Detections in pictures, as JSON on standard output; drawn where --out says."""
-    from PIL import Image
-
-    from imitation.drawing import draw_detections
-    from imitation.images import decode_image
-    from imitation.product import load_product
-    from imitation.records import Box
-
-    predictor, info = load_product(args.checkpoint)
-    threshold = args.threshold if args.threshold is not None else info.operating_threshold or 0.0
-    results: list[dict[str, Any]] = []
-    for path in args.images:
-        image = decode_image(storage.read_bytes(path), path)
-        (found,) = predictor.predict([image])
-        kept = found.above(threshold)
-        assert kept.occlusion is not None
-        boxes = [Box(*map(float, box)) for box in kept.boxes]
-        names = [info.categories[label - 1] for label in kept.labels]
-        results.append(
-            {
-                "image": path,
-                "width": image.shape[1],
-                "height": image.shape[0],
-                "threshold": threshold,
-                "detections": [
-                    {
-                        "category": name,
-                        "score": round(float(score), 4),
-                        "box": [round(v, 2) for v in box],
-                        "occlusion": None if math.isnan(occlusion) else round(float(occlusion), 3),
-                    }
-                    for name, score, box, occlusion in zip(
-                        names, kept.scores, boxes, kept.occlusion, strict=True
-                    )
-                ],
-            }
-        )
-        if args.out:
-            drawn = draw_detections(Image.fromarray(image), boxes, names, [float(s) for s in kept.scores])
-            Path(args.out).mkdir(parents=True, exist_ok=True)
-            target = Path(args.out) / f"{Path(path).stem}.png"
-            drawn.save(target)
-            print(f"drawn: {target}", file=sys.stderr)
-    print(json.dumps(results, indent=2, allow_nan=False))
+    print("\n".join(evaluation_lines(args.checkpoint, result)))
+    if args.out:
+        print(f"written: {args.out}")
 
 
 def export_model(args: argparse.Namespace) -> None:

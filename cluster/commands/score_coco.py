@@ -7,6 +7,7 @@ import json
 import sys
 
 from cluster.commands.common import remark_lines
+from imitation.report.text_table import Table, format_table
 
 _MEANING = {
     "AP": ("0.50:0.95", "all", 100),
@@ -39,9 +40,10 @@ def score(args: argparse.Namespace) -> None:
 
 
 def _table(numbers: dict[str, float]) -> str:
-    lines = [f"{'':<6} {'IoU':<10} {'objects':<8} {'detections':>10}  {'value':>6}"]
-    for name, (iou, area, most) in _MEANING.items():
-        value = f"{numbers[name]:.4f}" if numbers[name] >= 0 else "none"
-        lines.append(f"{name:<6} {iou:<10} {area:<8} {most:>10}  {value:>6}")
-    lines.append("detections: the best of a category in an image; none: no such object to find")
-    return "\n".join(lines)
+    rows = tuple(
+        (name, f"{numbers[name]:.4f}" if numbers[name] >= 0 else "none", iou, area, str(most))
+        for name, (iou, area, most) in _MEANING.items()
+    )
+    note = "detections: the best so many of a category in an image; none: no such object to find"
+    columns = ("", "value", "IoU", "objects", "detections")
+    return format_table(Table((), (), columns, rows, -1, (note,), (0, 2, 3)))

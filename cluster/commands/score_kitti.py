@@ -17,6 +17,7 @@ from typing import Any
 from cluster.commands.common import remark_lines
 from imitation.metrics.kitti import DIFFICULTIES, KittiAP, kitti_average_precision, read_label_dir
 from imitation.metrics.kitti_frames import DONT_CARE, OTHER, KittiFrames
+from imitation.report.text_table import Table, format_table
 from imitation.result_remarks import ResultRemarks
 
 NAMED = 5
@@ -71,17 +72,25 @@ def _left_out(names: tuple[str, ...]) -> str:
 
 
 def _table(result: Mapping[str, Mapping[str, KittiAP] | None], frames: int) -> str:
-    lines = [
-        f"KITTI 2D average precision, {frames} frames, points of 100",
-        f"{'':12}{'AP_R40':>10}{'':24}{'AP_R11':>10}",
-        f"{'':12}" + "    ".join("".join(f"{level:>10}" for level in DIFFICULTIES) for _ in range(2)),
-    ]
+    rows = []
     for name, levels in result.items():
-        if levels is None:
-            lines.append(f"{name:12}  not evaluated: never detected")
-            continue
-        aps = [levels[level] for level in DIFFICULTIES]
-        r40 = "".join(f"{100 * ap.ap_r40:10.2f}" for ap in aps)
-        r11 = "".join(f"{100 * ap.ap_r11:10.2f}" for ap in aps)
-        lines.append(f"{name:12}{r40}    {r11}")
-    return "\n".join(lines)
+        aps = [] if levels is None else [levels[level] for level in DIFFICULTIES]
+        rows.append(
+            (
+                name,
+                *(f"{100 * ap.ap_r40:.2f}" for ap in aps),
+                *(f"{100 * ap.ap_r11:.2f}" for ap in aps),
+                *(["-"] * (0 if aps else 2 * len(DIFFICULTIES))),
+            )
+        )
+    table = Table(
+        heading=(f"KITTI 2D average precision, {frames} frames, points of 100",),
+        groups=(("", 1), ("AP_R40", len(DIFFICULTIES)), ("AP_R11", len(DIFFICULTIES))),
+        columns=("", *DIFFICULTIES, *DIFFICULTIES),
+        rows=tuple(rows),
+        best=-1,
+        notes=tuple(
+            f"{name}: not evaluated: never detected" for name, levels in result.items() if levels is None
+        ),
+    )
+    return format_table(table)

@@ -15,6 +15,7 @@ from dataclasses import asdict
 
 from imitation.evaluations import evaluation_uri, read_categories, read_detections
 from imitation.metrics.waymo import WaymoAP, WaymoAveragePrecision
+from imitation.report.text_table import Table, format_table
 from imitation.sources import counted_detectors
 
 PROTOCOL = "an emulation of Waymo's 2D detection metrics; not a Waymo benchmark result"
@@ -40,14 +41,19 @@ def score(args: argparse.Namespace) -> None:
 
 
 def _table(split: str, result: Mapping[str, WaymoAP]) -> str:
-    width = max(12, *(len(name) + 2 for name in result))
-    lines = [
-        f"Waymo-style 2D average precision of {split}, points of 100",
-        f"({PROTOCOL})",
-        f"{'':{width}}{'IoU':>5}{'level 1':>10}{'level 2':>10}{'objects':>16}",
-    ]
-    for name, ap in result.items():
-        levels = "".join("         -" if v is None else f"{100 * v:10.2f}" for v in (ap.level_1, ap.level_2))
-        objects = f"{ap.objects_level_1} / {ap.objects_level_2}"
-        lines.append(f"{name:{width}}{ap.iou:5.1f}{levels}{objects:>16}")
-    return "\n".join(lines)
+    def points(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.2f}"
+
+    rows = tuple(
+        (
+            name,
+            points(ap.level_1),
+            points(ap.level_2),
+            f"{ap.iou:.1f}",
+            f"{ap.objects_level_1} / {ap.objects_level_2}",
+        )
+        for name, ap in result.items()
+    )
+    title = f"Waymo-style 2D average precision of {split}, points of 100"
+    columns = ("", "level 1", "level 2", "IoU", "objects")
+    return format_table(Table((title, f"({PROTOCOL})"), (), columns, rows, -1, ()))

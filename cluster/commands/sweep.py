@@ -13,8 +13,9 @@ def sweep(args: argparse.Namespace) -> None:
     config = load(args.config, args.options)
     if args.dry_run:
         from cluster.sweep_plan import make_plan
+        from imitation.report.text_table import fitted
 
-        print("\n".join(make_plan(config).lines()))
+        print(fitted("\n".join(make_plan(config).lines())))
         return
     from cluster.sweep import sweep as run_sweep
 

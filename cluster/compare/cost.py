@@ -22,6 +22,8 @@ from cluster.sweep_plan import fold_steps
 from imitation import storage
 from imitation.aggregation import planned_budgets
 from imitation.policies import build_policy, looks_at_failures, what_it_adds
+from imitation.report.text_table import Table, table_lines
+from imitation.report.words import arm_name
 from imitation.settings import UserError
 
 ASSUMED_TRAIN = 0.35e6
@@ -243,17 +245,13 @@ def lines(told: Estimate) -> Iterator[str]:
     folds = "the dataset's own splits"
     if compare.folds is not None:
         folds = f"folds {', '.join(map(str, plan.folds))} of {compare.folds}"
-    yield f"{len(plan.trials)} runs: {', '.join(a.name for a in plan.arms)}; {_seeds(plan)}; {folds}"
+    arms = ", ".join(arm_name(arm.name) for arm in plan.arms)
+    yield f"{len(plan.trials)} runs: {arms}; {_seeds(plan)}; {folds}"
     for fold, size in plan.sizes.items():
         where = "" if fold is None else f"fold {fold}: "
         yield f"  {where}{size.train} frames to train on, {size.stop} stop, {size.test} test"
     yield "At most, if nothing ends early:"
-    yield f"  {'':16} {'trainings':>9} {'steps':>9} {'rendered':>9} {'evaluated':>9} {'hours':>7}"
-    for name, cost in [*told.parts, ("in all", told.total)]:
-        yield (
-            f"  {name[:16]:16} {cost.trainings:>9,} {cost.steps:>9,} {cost.rendered:>9,} {cost.judged:>9,} "
-            f"{told.rates.hours(cost):>7.2f}"
-        )
+    yield from table_lines(_table(told))
     yield f"Hours are of runs one after the other; {told.rates.source}."
     for name, limit, needed in (
         ("hours", compare.max_hours, told.hours),
@@ -265,6 +263,22 @@ def lines(told: Estimate) -> Iterator[str]:
                 f"compare.max_{name} is {limit:,}, and all of it may take {shown}: what is finished by "
                 "then is reported, what is missing is said"
             )
+
+
+def _table(told: Estimate) -> Table:
+    columns = ("", "hours", "trainings", "steps", "frames rendered", "frames evaluated")
+    rows = tuple(
+        (
+            {"baselines": "shared by arms"}.get(name, arm_name(name)),
+            f"{told.rates.hours(cost):.2f}",
+            f"{cost.trainings:,}",
+            f"{cost.steps:,}",
+            f"{cost.rendered:,}",
+            f"{cost.judged:,}",
+        )
+        for name, cost in [*told.parts, ("in all", told.total)]
+    )
+    return Table((), (), columns, rows, -1, ())
 
 
 def _seeds(plan: Plan) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from imitation import storage
 from imitation.metrics.bootstrap import BETTER, NEITHER, WORSE, Interval
 from imitation.report.record import Count, Fraction, Record, Seconds
+from imitation.report.words import arm_name, detector_name, measure_name
 from imitation.settings import UserError
 
 SCHEMA: Literal[1] = 1
@@ -217,19 +218,20 @@ def against_sentence(primary: Primary, against: Against) -> str:
     gain = against.gain
     who = rival_name(against.arms)
     if primary.value is None or gain.difference is None:
-        return (
-            f"{primary.arm} against {who}: nothing to compare ({gain.reason or 'no seed of both is whole'})."
-        )
+        why = gain.reason or "no seed of both is whole"
+        return f"{arm_name(primary.arm)} against {who}: nothing to compare ({why})."
     interval = span(gain.low, gain.high, sign=True)
     told = f"95 % interval {interval}" if interval else f"no interval: {gain.reason}"
     return (
-        f"{primary.arm} against {who}, {primary.measure}: {points(primary.value.mean)} against "
-        f"{points(against.value.mean)}, {points(gain.difference, True)} points ({told}): {gain.verdict}."
+        f"{arm_name(primary.arm)} against {who}, {measure_name(primary.measure)}: "
+        f"{points(primary.value.mean)} against {points(against.value.mean)}, "
+        f"{points(gain.difference, True)} points ({told}): {gain.verdict}."
     )
 
 
 def rival_name(arms: list[str]) -> str:
-    return arms[0] if len(arms) == 1 else f"the better on stop of {', '.join(arms)}"
+    names = [arm_name(arm) for arm in arms]
+    return names[0] if len(names) == 1 else f"the better on stop of {', '.join(names)}"
 
 
 def answer(arm: str, verdicts: list[tuple[str, str]], seeds: int = 0, cells: tuple[int, int] = (1, 1)) -> str:
@@ -271,7 +273,7 @@ def flat_rows(told: Comparison) -> tuple[list[str], list[list[Any]]]:
     lines = []
     for row in told.rows:
         line: list[Any] = [
-            row.label, row.arm, "chosen on stop" if row.cycle is None else row.cycle,
+            detector_name(row.key), row.arm, "chosen on stop" if row.cycle is None else row.cycle,
             " ".join(map(str, row.seeds)), row.real_frames, row.synthetic_frames, row.repeated_frames,
             row.steps, row.images_seen, row.candidates, row.seconds,
         ]  # fmt: skip

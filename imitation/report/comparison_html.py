@@ -18,10 +18,11 @@ from imitation.report.comparison import (
     points,
     span,
 )
-from imitation.report.comparison_text import main_table, measure_table, notes
+from imitation.report.comparison_text import main_table, measure_table, notes, real_word
 from imitation.report.fixed import Fixed, FixedCounts, build_fixed
 from imitation.report.html import DATA_KINDS, duration, environment
-from imitation.report.svg import INK, SERIES, STYLE, Plot, figure, finished, legend, short
+from imitation.report.svg import INK, SERIES, STYLE, Plot, figure, finished, legend, score_limits, short
+from imitation.report.words import BASELINE, arm_name, detector_name, measure_name
 
 MAX_SLICES = 40
 
@@ -43,6 +44,7 @@ def render_comparison(
         measures=measure_table(told),
         notes=notes(told),
         plots=plots,
+        real_word=real_word(told),
         slices=_slices(told),
         slices_shown=MAX_SLICES,
         entries=[build_fixed(item, told.stand_in) for item in fixed],
@@ -76,7 +78,7 @@ class _Cost:
         parts = ", ".join(f"{name} {duration(value)}" for name, value in cost.seconds.items() if value >= 0.5)
         known = cost.verdict == "better"
         return cls(
-            arm=cost.arm,
+            arm=arm_name(cost.arm),
             rendered=f"{cost.rendered:,.0f}",
             seconds=duration(total),
             parts=parts or "nothing",
@@ -111,7 +113,7 @@ def _curves(told: Comparison) -> Plot | None:
     page, axes = figure(3.2)
     names = list(series)
     spread = 0.06
-    spoken = [f"real: {points(real.test[measure].value.mean)}"]
+    spoken = [f"{BASELINE}: {points(real.test[measure].value.mean)}"]
     for i, name in enumerate(names):
         rows = series[name] if name == "sim" and series[name][0][0] == 0 else [(0, real), *series[name]]
         shift = spread * (i - (len(names) - 1) / 2)
@@ -125,15 +127,17 @@ def _curves(told: Comparison) -> Plot | None:
         axes.errorbar(x, y, yerr=bars, fmt="-o", color=colour, linewidth=1.8, markersize=4.5,
                       elinewidth=1, capsize=2, label=short(name))  # fmt: skip
         spoken.append(f"{name}: {', '.join(f'cycle {c} {v:.1f}' for (c, _), v in zip(rows, y))}")
-    axes.set_ylim(bottom=0)
+    tops = [_percent(row.test[measure].value.high, _percent(row.test[measure].value.mean))
+            for rows in series.values() for _, row in [(0, real), *rows]]  # fmt: skip
+    score_limits(axes, 0.0, max([1.0, *(1.08 * top for top in tops if not math.isnan(top))]))
     last = max(cycle for rows in series.values() for cycle, _ in rows)
     axes.set_xticks(range(last + 1), ["baseline", *(f"cycle {k}" for k in range(1, last + 1))])
-    axes.set_ylabel(f"{measure}, points")
+    axes.set_ylabel(f"{measure_name(measure)}, points")
     axes.grid(axis="x", visible=False)
     legend(page, min(4, len(names)))
     return finished(
         "curves",
-        f"{measure} on real test, cycle by cycle",
+        f"{measure_name(measure)} on {real_word(told)} test, cycle by cycle",
         page,
         "; ".join(spoken),
         note="Means over seeds; bars are 95 % intervals of each value. Two bars that overlap may still "
@@ -150,7 +154,7 @@ def _forest(told: Comparison) -> Plot | None:
     """Each row's difference to real with its interval."""
     measure = told.primary.measure
     rows = [
-        (row.key, gain)
+        (detector_name(row.key), gain)
         for row in told.rows
         if measure in row.test
         and (gain := row.test[measure].gain) is not None
@@ -168,14 +172,14 @@ def _forest(told: Comparison) -> Plot | None:
         axes.plot(middle, y, "o", color=SERIES[0], markersize=5)
     axes.set_yticks(range(len(rows)), [short(label, 38) for label, _ in rows])
     axes.invert_yaxis()
-    axes.set_xlabel(f"{measure} minus real's, points")
+    axes.set_xlabel(f"{measure_name(measure)} minus the {BASELINE}'s, points")
     axes.grid(axis="y", visible=False)
     return finished(
         "forest",
-        "Differences to real, paired",
+        f"Differences to the {BASELINE}, paired",
         page,
         "; ".join(f"{label}: {_gain_words(gain)}" for label, gain in rows),
-        note="Right of the line: better than real. 95 % intervals, each for itself.",
+        note=f"Right of the line: better than the {BASELINE}. 95 % intervals, each for itself.",
     )
 
 

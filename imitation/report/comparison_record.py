@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from imitation.report.comparison import Comparison, against_sentence
 from imitation.report.comparison_text import main_table, measure_table, notes
 from imitation.report.html import duration
-from imitation.report.table import Table
+from imitation.report.text_table import Table
+from imitation.report.words import BASELINE, arm_name
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
@@ -48,9 +49,10 @@ def _section(told: Comparison) -> Iterator[str]:
     if told.costs:
         yield ""
         yield (
-            "Beyond `real`, a mean over seeds and folds: "
+            f"Beyond the {BASELINE}, a mean over seeds and folds: "
             + "; ".join(
-                f"{_escaped(c.arm)} {c.rendered:,.0f} frames rendered, {duration(sum(c.seconds.values()))}"
+                f"{_escaped(arm_name(c.arm))} {c.rendered:,.0f} frames rendered, "
+                f"{duration(sum(c.seconds.values()))}"
                 for c in told.costs
             )
             + "."
@@ -63,7 +65,9 @@ def _section(told: Comparison) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     """Groups are put before the names of their columns, since Markdown has one line of heads."""
     groups = [group for group, span in table.groups for _ in range(span)]
-    pairs = [(group.removeprefix("trained on, mean"), name) for group, name in zip(groups, table.columns)]
+    pairs = [
+        (group.removeprefix("frames and steps, mean"), name) for group, name in zip(groups, table.columns)
+    ]
     names = [f"{group}: {name}" if group and name not in group else group or name for group, name in pairs]
     yield "| " + " | ".join(_escaped(name) for name in names) + " |"
     yield "|" + "---|" * len(names)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from imitation.report.comparison import Cell, Comparison, Row, against_sentence, points, span
-from imitation.report.table import DASH, MAX_CATEGORIES, Table, format_table
-
-WRAP = 110
+from imitation.report.table import DASH, MAX_CATEGORIES
+from imitation.report.text_table import Table, format_table, wrapped
+from imitation.report.words import (
+    AP50,
+    BASELINE,
+    CHOSEN,
+    MAP,
+    MAP50,
+    STOP_MEANS,
+    WRONG,
+    WRONG_MEANS,
+    arms_mean,
+    detector_name,
+    measure_name,
+)
 
 
 def as_text(told: Comparison) -> Iterator[str]:
@@ -19,7 +30,7 @@ def as_text(told: Comparison) -> Iterator[str]:
     yield ""
     yield from _wrapped(f"Primary endpoint: {told.primary.answer}")
     for against in told.primary.against:
-        yield from _wrapped(f"  {against_sentence(told.primary, against)}")
+        yield from _wrapped(f"- {against_sentence(told.primary, against)}")
     if told.rows:
         yield ""
         yield from format_table(main_table(told)).strip("\n").splitlines()
@@ -31,7 +42,7 @@ def as_text(told: Comparison) -> Iterator[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WRAP, subsequent_indent="  ") or [""]
+    return wrapped(text, indent="  ")
 
 
 def main_table(told: Comparison) -> Table:
@@ -39,24 +50,47 @@ def main_table(told: Comparison) -> Table:
     measure = told.primary.measure
     return Table(
         heading=(),
-        groups=(("", 1), ("trained on, mean", 4), (f"real test, {measure}", 2), ("minus real", 3)),
-        columns=("", "real", "added", "steps", "of", measure, "95 %", "points", "95 %", "verdict"),
+        groups=(
+            ("", 1),
+            (f"{real_word(told)} test", 2),
+            (f"minus {BASELINE}", 3),
+            ("frames and steps, mean", 4),
+        ),
+        columns=(
+            "",
+            measure_name(measure),
+            "95 %",
+            "points",
+            "95 %",
+            "verdict",
+            real_word(told),
+            "added",
+            "steps",
+            "of",
+        ),
         rows=tuple(_main(told, row, measure) for row in told.rows),
         best=-1,
         notes=(),
+        left=(0, 5),
     )
+
+
+def real_word(told: Comparison) -> str:
+    """What frames that are not synthetic are called: a stand-in is never called real."""
+    return "stand-in" if told.stand_in else "real"
 
 
 def _main(told: Comparison, row: Row, measure: str) -> tuple[str, ...]:
     cell = row.test.get(measure)
     added = row.synthetic_frames + row.repeated_frames
+    name = detector_name(row.key)
     return (
-        row.label if len(row.seeds) in (0, len(told.seeds)) else f"{row.label} ({_seeds(len(row.seeds))})",
+        name if len(row.seeds) in (0, len(told.seeds)) else f"{name} ({_seeds(len(row.seeds))})",
+        *(("", "", "", "", "not measured") if cell is None else _value_and_gain(cell)),
         f"{row.real_frames:.0f}",
         f"{added:.0f}",
         f"{row.steps:.0f}",
         f"{row.candidates:.0f}",
-        *(("", "", "", "", "not measured") if cell is None else _value_and_gain(cell)),
     )
 
 
@@ -82,14 +116,14 @@ def measure_table(told: Comparison) -> Table:
         heading=(),
         groups=(
             ("", 1),
-            ("real test", len(test)),
+            (f"{real_word(told)} test", len(test)),
             *((("synthetic test", len(synthetic)),) if synthetic else ()),
             ("", 2),
         ),
-        columns=("", *test, *synthetic, "images seen", "seconds"),
+        columns=("", *map(measure_name, test), *map(measure_name, synthetic), "images seen", "seconds"),
         rows=tuple(
             (
-                row.key,
+                detector_name(row.key),
                 *(_mean(row, "test", name) for name in test),
                 *(_mean(row, "synthetic", name) for name in synthetic),
                 f"{row.images_seen:,.0f}",
@@ -125,10 +159,15 @@ def notes(told: Comparison) -> Sequence[str]:
         else f"Equal compute: every detector took {told.steps:,} steps from scratch."
     )
     found = [
-        f"AP in points; {told.frames} real test frames with {told.objects} objects, {seeds}; differences are "
+        f"{MAP50}, {MAP}: mean average precision over categories at IoU 0.5, and over IoU 0.5 to 0.95; "
+        f"{AP50}: of one category at IoU 0.5; in points (0 to 100). "
+        f"{WRONG}: {WRONG_MEANS} (the method's 0-1 loss).",
+        arms_mean([row.key for row in told.rows], real_word(told)),
+        f"{CHOSEN}: the best on stop of an arm's detectors and the {BASELINE}. {STOP_MEANS}.",
+        f"{told.frames} {real_word(told)} test frames with {told.objects} objects, {seeds}; differences are "
         f"paired by seed and frame. 95 % intervals: bootstrap over {drawn}, {told.resamples} resamples.",
-        f"{compute} 'of': the detectors among which stop ({told.metric}) chose; 1 is no choice. Frames, "
-        "steps and seconds are means over finished runs; added are synthetic or repeated frames.",
+        f"{compute} 'of': the detectors among which stop ({measure_name(told.metric)}) chose; 1: no choice. "
+        "Frames, steps and seconds are means over finished runs; added are synthetic or repeated frames.",
         "All but the primary endpoint is exploratory: a verdict there stands only where Holm's correction "
         f"over all {told.explored} differences leaves p < 0.05; intervals are not corrected.",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import matplotlib
@@ -11,8 +12,9 @@ from imitation.failures import KINDS
 from imitation.report.plots import cycle_axis, scaled, spoken
 from imitation.report.sections import FollowedRow, compared, cycle_name, followed_rows, shown_split
 from imitation.report.summary import Cycle, Summary
-from imitation.report.svg import FAINT, INK, SERIES, STYLE, Plot, figure, finished, legend
+from imitation.report.svg import FAINT, INK, SERIES, STYLE, Plot, figure, finished, legend, score_limits
 from imitation.report.table import points
+from imitation.report.words import MAP50, kind_name
 
 FIXED, NEW, REGRESSED = SERIES[2], SERIES[1], SERIES[7]
 MAX_NAMED = 10  # categories named below a plot
@@ -31,21 +33,24 @@ def _errors(summary: Summary) -> Plot | None:
     split = next((shown[0] for shown in told if shown), None)
     if split is None:
         return None
-    series = {kind: [scaled(shown[1].lost.get(kind) if shown else None) for shown in told] for kind in KINDS}
+    series = {
+        kind_name(kind): [scaled(shown[1].lost.get(kind) if shown else None) for shown in told]
+        for kind in KINDS
+    }
     page, axes = figure(3.2)
     for i, (kind, values) in enumerate(series.items()):
         axes.plot(range(len(values)), values, "-o", color=SERIES[i], linewidth=2, markersize=4.5, label=kind)
-    axes.set_ylim(bottom=0)
-    axes.margins(y=0.12)
-    axes.set_ylabel("AP lost, points")
+    highest = max((v for values in series.values() for v in values if not math.isnan(v)), default=0.0)
+    score_limits(axes, 0.0, max(1.0, 1.12 * highest))
+    axes.set_ylabel(f"{MAP50} lost, points")
     cycle_axis(axes, summary)
-    legend(page, 3)
+    legend(page, 2)
     return finished(
         "errors",
-        f"AP lost by kind of error, on {split}",
+        f"{MAP50} lost by kind of failure, on {split}",
         page,
         spoken(summary, series),
-        note="What AP at IoU 0.5 would gain if errors of this kind alone were mended (TIDE). All detections "
+        note=f"What {MAP50} would gain if failures of this kind alone were mended (TIDE). All detections "
         "count, also those under the operating threshold; the kinds do not add up." + _behind(summary, split),
     )
 
@@ -69,7 +74,7 @@ def _behind(summary: Summary, split: str) -> str:
     if undetected:
         where = "; ".join(f"{name} ({', '.join(cycles)})" for name, cycles in undetected.items())
         said += (
-            f" Not detected even once: {where}. Such a category has an AP of 0, from which TIDE's mending "
+            f" Not detected even once: {where}. Such a category has an AP50 of 0, from which TIDE's mending "
             "lifts it at once, or, where all its objects were simply missed, takes it out of the mean: that "
             "a line jumps between such a cycle and another need not say more than this."
         )
@@ -153,7 +158,7 @@ def _followed(summary: Summary) -> Plot | None:
     axes.set_yticks(range(len(rows)), [row.label for row in rows])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("failures: broken to the left, mended to the right")
+    axes.set_xlabel("failures: broken | mended")
     axes.spines["bottom"].set_color(FAINT)
     legend(page, 3)
     return finished(

@@ -17,7 +17,7 @@ from imitation.evaluations import read_detections
 from imitation.failures import read_failures
 from imitation.matching import FOREGROUND_IOU, pairwise_iou
 from imitation.records import Box
-from imitation.report.gallery import GalleryItem, _candidates, _rendered, _with_images, verdict
+from imitation.report.gallery import GalleryItem, _candidates, _rendered, _with_images, drawn_apart, verdict
 from imitation.report.pictures import Entry, Picture, build_entry, crop_region, failure_box, outlined
 
 GONE = ("now found", "no longer detected", "no longer found twice")
@@ -53,7 +53,8 @@ def collect_fixed(
     count: int,
     rng: np.random.Generator,
 ) -> tuple[list[Fixed], FixedCounts]:
-    """A uniform draw by `rng` among the failures that were answered and are gone; and the counts of all.
+    """A draw by `rng` among the failures that were answered and are gone, of different frames first; and the
+    counts of all.
 
     `before_uri`, `after_uri`: failures of two evaluations of the same frames; `detections_uri`: the later
     one, whose folds' operating thresholds are `thresholds`. Raises as `collect_gallery` does.
@@ -74,8 +75,7 @@ def collect_fixed(
     )
     known = _candidates(before_uri, rendered)
     gone_ones = [f for f in known if verdict(f, later.get(f.frame_id, ())) in GONE]
-    drawn = sorted(rng.choice(len(gone_ones), min(count, len(gone_ones)), replace=False).tolist())
-    chosen = [gone_ones[i] for i in drawn]
+    chosen = drawn_apart(gone_ones, count, rng, set())
     parents = _with_images([real_uri], {failure.frame_id for failure in chosen})
     wanted = {frame_id for failure in chosen for frame_id in rendered[failure.failure_id]}
     synthetic = _with_images(synthetic_uris, wanted)

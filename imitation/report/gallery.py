@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from imitation.failures import Failure, read_failures
 from imitation.matching import FOREGROUND_IOU, pairwise_iou
 from imitation.records import SCHEMA, Box, Frame
 from imitation.report.findings import SuspectedLabelError
+from imitation.report.words import kind_name
 from imitation.settings import DataError
 
 MAX_SYNTHETIC = 3
@@ -42,9 +44,11 @@ def collect_gallery(
     rng: np.random.Generator,
     *,
     later_failures_uri: str | None = None,
+    shown: set[str] | None = None,
 ) -> list[GalleryItem]:
-    """`count` failures (fewer where there are not as many), a uniform draw by `rng` among all that had
-    frames rendered for them; the same draw whatever the order of rows in the files.
+    """`count` failures (fewer where there are not as many), drawn by `rng` among all that had frames rendered
+    for them, of different frames as far as there are any (`drawn_apart`); the same draw whatever the order
+    of rows in the files. `shown`: frames that the page has already, which come last; grows by those drawn.
 
     `failures_uri` is the Parquet file of one evaluation (`FAILURES_SCHEMA`), `synthetic_uris` the
     frames that were rendered for that same evaluation: failure ids are unique in it alone.
@@ -55,8 +59,7 @@ def collect_gallery(
     """
     rendered = _rendered(synthetic_uris)
     candidates = _candidates(failures_uri, rendered)
-    chosen = sorted(rng.choice(len(candidates), min(count, len(candidates)), replace=False).tolist())
-    failures = [candidates[i] for i in chosen]
+    failures = drawn_apart(candidates, count, rng, set() if shown is None else shown)
     parents = _with_images([real_uri], {failure.frame_id for failure in failures})
     if missing := sorted({failure.frame_id for failure in failures} - parents.keys()):
         raise DataError(real_uri, f"has no frame {missing[0]!r}, in which {failures_uri} has a failure")
@@ -78,13 +81,13 @@ def collect_gallery(
 def collect_suspects(
     suspects: Sequence[SuspectedLabelError], real_uri: str, count: int, rng: np.random.Generator
 ) -> list[GalleryItem]:
-    """`count` suspected label errors (fewer where there are not as many), a uniform draw by `rng`, most
-    confident first, each with its frame. The verdict says who made the detection.
+    """`count` suspected label errors (fewer where there are not as many), drawn by `rng`, of different frames
+    as far as there are any; the most confident first, each with its frame. The verdict says who made the
+    detection.
 
     Raises DataError if a chosen one's frame is not in `real_uri`, and as `read_frames` does.
     """
-    drawn = rng.choice(len(suspects), min(count, len(suspects)), replace=False)
-    chosen = [suspects[i] for i in sorted(drawn.tolist())]
+    chosen = drawn_apart(suspects, count, rng, set())
     parents = _with_images([real_uri], {suspect.frame_id for suspect in chosen})
     if missing := sorted({suspect.frame_id for suspect in chosen} - parents.keys()):
         raise DataError(real_uri, f"has no frame {missing[0]!r}, in which a label error is suspected")
@@ -98,6 +101,30 @@ def collect_suspects(
         )
         for suspect in chosen
     ]
+
+
+class _InFrame(Protocol):
+    @property
+    def frame_id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_InFrame)
+
+
+def drawn_apart(things: Sequence[T], count: int, rng: np.random.Generator, shown: set[str]) -> list[T]:
+    """`count` of the things (fewer where there are not as many), in their own order, drawn by `rng` so that
+    no frame comes twice while there are others: of each frame one at random, then of the rest. Frames in
+    `shown` count as drawn already; it grows by those drawn."""
+    order = rng.permutation(len(things)).tolist()
+    first: list[int] = []
+    rest: list[int] = []
+    for i in order:
+        new = things[i].frame_id not in shown
+        shown.add(things[i].frame_id)
+        (first if new else rest).append(i)
+    chosen = sorted([*first, *rest][:count])
+    shown -= {things[i].frame_id for i in first} - {things[i].frame_id for i in chosen}
+    return [things[i] for i in chosen]
 
 
 def _as_failure(suspect: SuspectedLabelError) -> Failure:
@@ -175,7 +202,7 @@ def verdict(failure: Failure, later: Sequence[Failure]) -> str:
     if failure.kind == "duplicate":
         return "still found twice" if any(f.kind == "duplicate" for f in again) else "no longer found twice"
     wrong = sorted({f.kind for f in again if f.kind != "duplicate"})
-    return f"still wrong: {', '.join(wrong)}" if wrong else "now found"
+    return f"still wrong: {', '.join(map(kind_name, wrong))}" if wrong else "now found"
 
 
 def _overlap(one: Failure, other: Failure) -> float:

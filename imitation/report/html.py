@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,22 @@ from imitation.report.plots import build_plots
 from imitation.report.sections import build_findings
 from imitation.report.summary import ModeFeedback, Summary
 from imitation.report.table import STAND_IN, build_table, noise_note, points, real_word
+from imitation.report.words import (
+    AP,
+    AP50,
+    CHOSEN,
+    MAP,
+    MAP50,
+    STOP_MEANS,
+    WRONG,
+    WRONG_MEANS,
+    WRONG_TITLE,
+    arm_name,
+    detector_name,
+    kind_name,
+    measure_name,
+    mode_name,
+)
 
 PROBLEMS_SHOWN = 200
 DATA_KINDS = {"world": "Embedded stand-in world", "kitti": "KITTI object folder", "parquet": "Parquet frames"}
@@ -28,9 +45,11 @@ def render_report(
     gallery: Sequence[GalleryItem],
     config: str = "",
     suspects: Sequence[GalleryItem] = (),
+    fates: str | None = None,
 ) -> str:
     """The report of a run as HTML; `config` is the run's configuration as YAML text, `suspects` are
-    suspected label errors to show (`collect_suspects`).
+    suspected label errors to show (`collect_suspects`), `fates` the name of the file beside the page that has
+    the fate of every failure (`imitation.fates`), to be linked.
 
     Whatever comes from data is escaped, and the page forbids itself to load anything.
     """
@@ -65,6 +84,7 @@ def render_report(
         ],
         problems_shown=PROBLEMS_SHOWN,
         config=config,
+        fates=fates,
     )
 
 
@@ -82,8 +102,46 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["style"] = Markup((folder / "report.css").read_text(encoding="utf-8"))
-    environment.filters |= {"points": points, "svg": Markup, "duration": duration, "thousands": "{:,}".format}
+    environment.filters |= {
+        "points": points,
+        "svg": Markup,
+        "duration": duration,
+        "thousands": "{:,}".format,
+        "breakable": breakable,
+        "interval": interval,
+        "kind": kind_name,
+        "mode": mode_name,
+        "detector": detector_name,
+        "arm": arm_name,
+        "measure": measure_name,
+    }
+    environment.globals |= {
+        "MAP50": MAP50,
+        "MAP": MAP,
+        "AP50": AP50,
+        "AP": AP,
+        "CHOSEN": CHOSEN,
+        "WRONG": WRONG,
+        "WRONG_TITLE": WRONG_TITLE,
+        "WRONG_MEANS": WRONG_MEANS,
+        "STOP_MEANS": STOP_MEANS,
+    }
     return environment
+
+
+def interval(text: str) -> Markup:
+    """A value with its interval, "38.0 (22.4 to 54.1)", which stays in one piece behind it or below it."""
+    value, space, between = text.partition(" ")
+    return (
+        Markup('{}{}<span class="ci">{}</span>').format(value, space, between)
+        if between
+        else Markup.escape(value)
+    )
+
+
+def breakable(text: str) -> Markup:
+    """A long name that may go on in a new line behind its dots and underscores."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", text))
 
 
 def duration(seconds: float) -> str:

@@ -10,9 +10,22 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from imitation.failures import KINDS
-from imitation.report.summary import Summary
-from imitation.report.svg import FAINT, INK, SERIES, STYLE, SURFACE, Plot, figure, finished, legend, short
+from imitation.report.summary import Cycle, Summary
+from imitation.report.svg import (
+    FAINT,
+    INK,
+    SERIES,
+    STYLE,
+    SURFACE,
+    Plot,
+    figure,
+    finished,
+    legend,
+    score_limits,
+    short,
+)
 from imitation.report.table import points, real_word
+from imitation.report.words import MAP50, WRONG_MEANS, WRONG_TITLE, kind_name, mode_name
 
 MAX_MODES = 12
 MAX_LABELS = 8  # more cycles than that are numbered, not named
@@ -41,13 +54,13 @@ def _curves(summary: Summary) -> Plot:
     seed = scaled(None if summary.churn is None else summary.churn.mAP.get("test"))
     if not math.isnan(seed):
         axes.plot(0, seed, "x", color=SERIES[0], markersize=7, markeredgewidth=2, label="test, another seed")
-    _lines(axes, summary, series, "mAP, points")
+    _lines(axes, summary, series, f"{MAP50}, points")
     return finished(
         "map",
-        f"mAP at IoU {summary.best.iou:g}",
+        f"{MAP50} over the cycles",
         page,
         spoken(summary, series) + ("" if math.isnan(seed) else f"; test, another seed: baseline {seed:.1f}"),
-        note="The ring marks the best cycle, chosen on stop."
+        note="The ring marks the chosen detector: the best on stop."
         + ("" if math.isnan(seed) else " The cross is the baseline trained again, from another seed."),
     )
 
@@ -58,19 +71,19 @@ def _losses(summary: Summary) -> Plot:
         "test": [scaled(c.metrics.test.zero_one_loss) for c in summary.cycles],
         "stop": [scaled(c.metrics.stop.zero_one_loss) for c in summary.cycles],
     }
-    _lines(axes, summary, series, "0-1 loss, points")
+    _lines(axes, summary, series, "wrong, %")
     return finished(
         "loss",
-        "0-1 loss, lower is better",
+        WRONG_TITLE,
         page,
         spoken(summary, series),
-        note="Of what there is to judge, the share that is wrong at the operating threshold.",
+        note=f"The {WRONG_MEANS} (the method's 0-1 loss).",
     )
 
 
 def _failures(summary: Summary) -> Plot:
     page, axes = figure()
-    series = {kind: [c.failures.get(kind, 0) for c in summary.cycles] for kind in KINDS}
+    series = {kind_name(kind): [c.failures.get(kind, 0) for c in summary.cycles] for kind in KINDS}
     _columns(axes, summary, series, "failures")
     return finished("failures", "Failures by kind, on test", page, spoken(summary, series))
 
@@ -89,7 +102,7 @@ def _frames(summary: Summary) -> Plot:
 
 def _modes(summary: Summary) -> Plot | None:
     """The most frequent failure modes where they were first mined, and where last."""
-    mined = [(c.cycle, c.mined.modes) for c in summary.cycles if c.mined is not None and c.mined.modes]
+    mined = [(c.cycle, modes) for c in summary.cycles if c.mined is not None and (modes := mined_modes(c))]
     if not mined:
         return None
     shown = [mined[0]] if len(mined) == 1 else [mined[0], mined[-1]]
@@ -106,8 +119,10 @@ def _modes(summary: Summary) -> Plot | None:
     for i, ((cycle, _), values) in enumerate(zip(shown, counts)):
         label = "after the baseline" if cycle == 0 else f"after cycle {cycle}"
         face = SURFACE if i == 0 and len(shown) > 1 else SERIES[i]
-        axes.plot(values, rows, "o", color=SERIES[i], markerfacecolor=face, markersize=6, label=label)
-    axes.set_yticks(rows, [short(mode) for mode in chosen])
+        axes.plot(
+            values, rows, "o", color=SERIES[i], markerfacecolor=face, markersize=6, label=label, clip_on=False
+        )
+    axes.set_yticks(rows, [short(mode_name(mode)) for mode in chosen])
     axes.invert_yaxis()
     axes.set_xlim(left=0, right=max(max(c) for c in counts) * 1.06 + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -115,7 +130,8 @@ def _modes(summary: Summary) -> Plot | None:
     axes.set_xlabel("failures mined")
     legend(page, len(shown))
     spoken = "; ".join(
-        f"{mode}: {', then '.join(str(c) for c in values)}" for mode, values in zip(chosen, zip(*counts))
+        f"{mode_name(mode)}: {', then '.join(str(c) for c in values)}"
+        for mode, values in zip(chosen, zip(*counts))
     )
     left = len(totals) - len(chosen)
     return finished(
@@ -125,6 +141,13 @@ def _modes(summary: Summary) -> Plot | None:
         spoken,
         note=f"The {len(chosen)} most frequent; {left} more are in summary.json." if left else "",
     )
+
+
+def mined_modes(cycle: Cycle) -> dict[str, int]:
+    """Failures mined, by the modes that the tables name; older summaries have the policy's groups alone."""
+    if cycle.modes and "mine" in cycle.modes:
+        return {mode.mode: mode.failures for mode in cycle.modes["mine"] if mode.failures}
+    return cycle.mined.modes if cycle.mined is not None else {}
 
 
 def _seconds(summary: Summary) -> Plot | None:
@@ -175,7 +198,7 @@ def _lines(axes: Axes, summary: Summary, series: Mapping[str, Sequence[float]], 
     axes.plot(summary.best_cycle, best, "o", markersize=11, color=INK, fillstyle="none", markeredgewidth=1.2)
     highest = max((v for values in series.values() for v in values if not math.isnan(v)), default=0.0)
     # From 0: noise is not to look like a trend.
-    axes.set_ylim(0, min(100.0, max(10.0, 1.25 * highest)) * 1.02)
+    score_limits(axes, 0.0, max(10.0, 1.25 * highest))
     axes.set_ylabel(label)
     cycle_axis(axes, summary)
     legend(axes.figure, len(axes.get_legend_handles_labels()[0]))
@@ -194,7 +217,7 @@ def _columns(axes: Axes, summary: Summary, series: Mapping[str, Sequence[float]]
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.set_ylabel(label)
     cycle_axis(axes, summary)
-    legend(axes.figure, len(series) if len(series) <= 4 else 3)
+    legend(axes.figure, 4 if sum(map(len, series)) <= 36 and len(series) <= 4 else 2)
 
 
 def spoken(summary: Summary, series: Mapping[str, Sequence[float]], unit: str = "") -> str:

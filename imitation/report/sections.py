@@ -11,6 +11,7 @@ from imitation.failures import KINDS
 from imitation.report.findings import FailureMode, Followed, Protocols, SliceMetrics, Statuses
 from imitation.report.summary import Cycle, Summary
 from imitation.report.table import DASH, points
+from imitation.report.words import kind_name, mode_name
 
 T = TypeVar("T")
 SPLITS = ("test", "stop", "mine")  # which is shown where there are several
@@ -155,8 +156,10 @@ def _mode_row(name: str, modes: Sequence[FailureMode | None], most: float) -> Mo
     known = [mode for mode in modes if mode is not None]
     latest = known[-1]
     return ModeRow(
-        name=name,
-        kinds=", ".join(f"{latest.kinds[kind]} {kind}" for kind in KINDS if latest.kinds.get(kind)),
+        name=mode_name(name),
+        kinds=", ".join(
+            f"{latest.kinds[kind]} {kind_name(kind)}" for kind in KINDS if latest.kinds.get(kind)
+        ),
         objects=latest.objects,
         cells=tuple(None if mode is None else (mode.failures, points(mode.lost_ap)) for mode in modes),
         width=round(100 * modes[-1].lost_ap / most, 1) if modes[-1] is not None and most else 0.0,
@@ -246,7 +249,7 @@ def _followed_modes(summary: Summary) -> dict[str, Any] | None:
         "split": split,
         "chance": chances is not None,
         "rows": [
-            (name, followed.by_mode[name], chances.by_mode.get(name) if chances else None)
+            (mode_name(name), followed.by_mode[name], chances.by_mode.get(name) if chances else None)
             for name in names[:MAX_ROWS]
         ],
         "left": max(0, len(names) - MAX_ROWS),

@@ -153,7 +153,9 @@ class Cycle(Record):
     """One cycle: trained on `real_frames` + `synthetic_frames`, then evaluated. The baseline is cycle 0."""
 
     cycle: int = Field(ge=0, description="0 for the baseline, then 1, 2, ...")
-    label: str = Field(description='what it was trained on: "real", "real + sim, cycle 1", ...')
+    label: str = Field(
+        description='its name: "baseline", "imitation, cycle 1", ... (older: "real", "real + sim, cycle 1")'
+    )
     split: Literal["test"] = Field(description="the split of iou, mAP, AP, failures and zero_one_loss")
     iou: float = Field(gt=0, le=1, description="IoU of mAP, AP and failures")
     mAP: Fraction | None = Field(description="mean AP over categories; null if none has objects")

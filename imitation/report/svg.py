@@ -25,7 +25,7 @@ _VARIABLES = {INK: "var(--ink)", FAINT: "var(--line)", SURFACE: "var(--card)"} |
 STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",  # shipped with matplotlib; the page sets the font that is shown
-    "font.size": 9.0,
+    "font.size": 10.0,
     "text.parse_math": False,
     "text.color": INK,
     "axes.edgecolor": FAINT,
@@ -35,7 +35,7 @@ STYLE: Any = {
     "axes.spines.left": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.titlesize": 9.0,
+    "axes.titlesize": 10.0,
     "grid.color": FAINT,
     "grid.linewidth": 0.7,
     "xtick.color": FAINT,
@@ -45,7 +45,7 @@ STYLE: Any = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "legend.frameon": False,
-    "legend.fontsize": 9.0,
+    "legend.fontsize": 10.0,
     "legend.handlelength": 1.3,
     "legend.columnspacing": 1.2,
     "legend.borderpad": 0.0,
@@ -75,6 +75,15 @@ def figure(height: float = HEIGHT) -> tuple[Figure, Axes]:
     axes = page.add_subplot()
     axes.patch.set_visible(False)
     return page, axes
+
+
+def score_limits(axes: Axes, low: float, high: float) -> None:
+    """The vertical axis of a score in points: inside 0 to 100, as no score lies outside; what is drawn at
+    either end is not cut."""
+    low, high = max(0.0, low), min(100.0, high)
+    axes.set_ylim(low, high if high > low else low + 1.0)
+    for artist in (*axes.lines, *axes.collections):
+        artist.set_clip_on(False)
 
 
 def legend(page: Any, columns: int) -> None:

@@ -15,10 +15,12 @@ from pydantic import Field, model_validator
 
 from imitation import storage
 from imitation.report.record import Count, Fraction, Record, Seconds
-from imitation.report.table import DASH, STAND_IN, Table, points
+from imitation.report.table import DASH, STAND_IN, points
+from imitation.report.text_table import MARK, Table
+from imitation.report.words import CHOSEN, MAP, MAP50, STOP_MEANS
 
 Status = Literal["finished", "ended early", "failed"]
-METRICS = {"map50": "mAP at IoU 0.5", "map": "mAP at IoU 0.50:0.95"}
+METRICS = {"map50": MAP50, "map": MAP}
 
 
 class TrialCycle(Record):
@@ -158,21 +160,30 @@ def build_table(results: SweepResults) -> Table:
             f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {METRICS[results.metric]}",
             *([STAND_IN] if results.stand_in else []),
         ),
-        groups=(("", 1), ("settings", len(names)), ("best on stop", 3), ("", 2)),
-        columns=("trial", *names.values(), "mAP", "cycle", "synthetic", "seconds", "status"),
+        groups=(("", 1), ("best cycle, on stop", 3), ("settings", len(names)), ("", 2)),
+        columns=(
+            "trial",
+            METRICS[results.metric],
+            "cycle",
+            "synthetic",
+            *names.values(),
+            "seconds",
+            "status",
+        ),
         rows=tuple(_row(trial, results) for trial in (*scored, *rest)),
         best=0 if results.best is not None else -1,
         notes=tuple(notes(results)),
+        left=(0, 5 + len(names)),
     )
 
 
 def _row(trial: Trial, results: SweepResults) -> tuple[str, ...]:
     return (
         trial.id,
-        *(value_text(trial.settings[key]) for key in results.settings),
         points(trial.best_stop),
         DASH if trial.best_cycle is None else f"{trial.best_cycle} of {len(trial.cycles) - 1}",
         DASH if trial.synthetic_frames is None else str(trial.synthetic_frames),
+        *(value_text(trial.settings[key]) for key in results.settings),
         f"{trial.seconds:.0f}",
         trial.status,
     )
@@ -181,9 +192,11 @@ def _row(trial: Trial, results: SweepResults) -> tuple[str, ...]:
 def notes(results: SweepResults) -> list[str]:
     """What a reader of the table must know."""
     found = [
-        "Points (0 to 100) on stop, which chose the best trial and its cycle. test took no part and is not "
-        "shown."
+        f"Scores are points (0 to 100) at each trial's best cycle. {STOP_MEANS}. test took no part and is "
+        "not shown."
     ]
+    if results.best is not None:
+        found.insert(0, f"{MARK} {CHOSEN}: the trial that does best on stop.")
     if len(results.trials) > 1:
         found.append(
             f"The best of {len(results.trials)} is lucky as well as good: on other frames, or from another "

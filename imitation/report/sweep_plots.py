@@ -10,8 +10,28 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from imitation.report.svg import FAINT, INK, SERIES, STYLE, SURFACE, Plot, figure, finished, legend, short
-from imitation.report.sweep import SweepResults, Trial, TrialCycle, settings_text, short_names, value_text
+from imitation.report.svg import (
+    FAINT,
+    INK,
+    SERIES,
+    STYLE,
+    SURFACE,
+    Plot,
+    figure,
+    finished,
+    legend,
+    score_limits,
+    short,
+)
+from imitation.report.sweep import (
+    METRICS,
+    SweepResults,
+    Trial,
+    TrialCycle,
+    settings_text,
+    short_names,
+    value_text,
+)
 
 NAMED = 3  # the best trials have a colour and a name, the others are grey
 OTHERS = SERIES[6]
@@ -47,7 +67,7 @@ def _over_cycles(results: SweepResults) -> Plot:
     legend(page, 1)
     return finished(
         "over-cycles",
-        "Stop score over the cycles",
+        f"{METRICS[results.metric]} on stop over the cycles",
         page,
         _spoken(results, lambda cycle: f"cycle {cycle.cycle}"),
         note="One line a trial. A cross at a line's end: it was ended early, or failed."
@@ -65,7 +85,7 @@ def _over_ratio(results: SweepResults) -> Plot:
     legend(page, 1)
     return finished(
         "over-ratio",
-        "Stop score over synthetic data",
+        f"{METRICS[results.metric]} on stop over synthetic data",
         page,
         _spoken(results, lambda cycle: f"ratio {cycle.synthetic_ratio:.2f}"),
         note="The same trials over the share of synthetic frames that each cycle trained on.",
@@ -105,8 +125,8 @@ def _score_axis(axes: Axes, results: SweepResults) -> None:
     scores += [100 * b.twin_stop for b in results.baselines if b.twin_stop is not None]
     low, high = min(scores), max(scores)
     middle, half = (low + high) / 2, max(1.3 * (high - low), MIN_SPAN) / 2
-    axes.set_ylim(max(-1.0, middle - half), min(101.0, middle + half))
-    axes.set_ylabel("stop mAP, points")
+    score_limits(axes, max(0.0, middle - half), min(100.0, middle + half))
+    axes.set_ylabel(f"{METRICS[results.metric]} on stop, points")
 
 
 def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
@@ -142,10 +162,11 @@ def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
     )
     return finished(
         f"setting-{number}",
-        f"Best stop score by {name}",
+        f"Best {METRICS[results.metric]} on stop by {name}",
         page,
         told,
-        note="Other settings differ as well. Hollow: ended early or failed. The line: the best baseline.",
+        note="Other settings differ as well. Blue: the chosen trial. Hollow: ended early or failed. The "
+        "line: the best baseline.",
     )
 
 

@@ -83,19 +83,17 @@ def test_a_policy_of_ones_own_is_an_arm() -> None:
     assert arm_config(SCRATCH, arm).policy.name == "mine.policies:greedy"
 
 
-def test_rows_say_what_was_trained_on() -> None:
+def test_a_detector_has_one_name_in_runs_and_comparisons() -> None:
     kitti = load_defaults(["data.kind=kitti", "data.root=x", "train.warm_start=true"])
     labels = {name: arm_label(arm_config(kitti, arm), 1) for name, arm in ARMS.items() if name != "real"}
     assert labels == {
-        "longer": "real, longer, cycle 1",
-        "oversample": "real + repeated, cycle 1",
-        "sim": "sim, longer, cycle 1",
-        "random": "real + random sim, cycle 1",
-        "imitation": "real + sim, cycle 1",
-        "adaptive": "real + sim, cycle 1",
+        name: f"{name}, cycle 1"
+        for name in ("longer", "oversample", "sim", "random", "imitation", "adaptive")
     }
     assert arm_label(arm_config(kitti, ARMS["sim"]), 0) == "sim"
-    assert arm_label(arm_config(SCRATCH, ARMS["real"]), 0) == "stand-in"
+    assert arm_label(arm_config(SCRATCH, ARMS["real"]), 0) == "baseline"
+    own = load_defaults(["policy.name=mine.policies:greedy"])
+    assert arm_label(own, 2) == "mine.policies:greedy, cycle 2"
 
 
 def test_what_a_run_spent_is_read_from_its_folder(tmp_path: Path) -> None:

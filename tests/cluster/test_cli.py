@@ -43,6 +43,26 @@ def test_help_names_every_command_and_loads_nothing_heavy():
     assert done.stdout.strip().endswith("[]")
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_help_is_wider_than_the_terminal_and_no_word_broken(width, monkeypatch, capsys):
+    wide: dict[int, set[str]] = {}
+    for columns in (width, 1000):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        wide[columns] = set()
+        for words in (
+            [],
+            *([name] for name in cli.COMMANDS),
+            *(["score", p] for p in ("kitti", "coco", "waymo")),
+        ):
+            with pytest.raises(SystemExit):
+                main([*words, "--help"])
+            told = capsys.readouterr().out
+            wide[columns] |= set(told.split())
+            if columns == width:
+                assert max(map(len, told.splitlines())) <= width, told
+    assert wide[width] == wide[1000], "a word stands there in pieces"
+
+
 def test_options_may_stand_anywhere():
     words, options = split_options(
         ["render", "a.yaml", "--like", "x", "randomize.strength=0.5", "--out", "o"]

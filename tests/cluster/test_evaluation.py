@@ -59,7 +59,7 @@ def product(tmp_path: Path) -> str:
 def test_an_evaluation_says_everything_and_can_be_compared(ray_session, data, product, tmp_path, capsys):
     out = tmp_path / "evaluation"
     words = ["data.kind=kitti", f"data.root={data}", "data.on_error=skip", "evaluate.threads=1"]
-    assert main(["evaluate", product, *words, "--out", str(out)]) == 0
+    assert main(["evaluate", product, *words, "--out", str(out), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((out / "metrics.json").read_text())
     assert (told["frames"], told["errors"]) == (6, 0)
@@ -84,3 +84,20 @@ def test_an_evaluation_says_everything_and_can_be_compared(ray_session, data, pr
     assert main(["compare", str(out), str(out), "--json", "--resamples", "50"]) == 0
     compared = json.loads(capsys.readouterr().out)
     assert "not distinguishable" in compared["conclusion"]
+
+    # every frame, whatever its split, once; as tables for people
+    everything = tmp_path / "everything"
+    assert main(["evaluate", product, *words, "--split", "all", "--out", str(everything)]) == 0
+    out_text = capsys.readouterr().out
+    rows = list(read_detections(str(everything / "detections.parquet")))
+    assert {row.split for row in rows} == {"all"}
+    ids = [row.frame_id for row in rows]
+    lists = (data / "ImageSets").glob("*.txt")
+    named = {name for path in lists for name in path.read_text().split()}
+    assert sorted(ids) == sorted(named - {"000008"})
+    text = " ".join(out_text.split())
+    metrics = json.loads((everything / "metrics.json").read_text())
+    assert f"on all: {len(ids)} frames, {metrics['objects']} objects" in text
+    assert f"all: mAP50, mAP@[.5:.95] {100 * metrics['map50']:.1f} {100 * metrics['map']:.1f}" in text
+    assert "KITTI's own counting" in text or all(v is None for v in metrics["kitti"].values())
+    assert all(len(line) <= 80 for line in out_text.splitlines() if "/" not in line)

@@ -11,6 +11,7 @@ from PIL import Image
 from cluster.cli import main
 from imitation.datasets.parquet import read_frames
 from imitation.failures import read_failures
+from imitation.report.words import kind_name
 from imitation.requests import Request
 
 CALIB = "P2: 700 0 320 0 0 700 96 0 0 0 1 0\n"
@@ -88,7 +89,8 @@ def test_results_become_failures_requests_and_frames(data, results, tmp_path, ca
 
 
 def words_of(data: Path, results: Path, out: Path) -> list[str]:
-    return ["mine", "data.kind=kitti", f"data.root={data}", "--detections", str(results), "--out", str(out)]
+    found = ["--detections", str(results), "--out", str(out), "--json"]
+    return ["mine", "data.kind=kitti", f"data.root={data}", *found]
 
 
 def test_the_threshold_of_greatest_f1_is_chosen_and_said(data, results, tmp_path, capsys):
@@ -100,10 +102,19 @@ def test_the_threshold_of_greatest_f1_is_chosen_and_said(data, results, tmp_path
         "--out",
         str(tmp_path / "m"),
     ]
-    assert main(["mine", *words]) == 0
+    assert main(["mine", *words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["threshold"] == pytest.approx(0.7)
     assert found["threshold_chosen_on"] == "train"
+    assert main(["mine", *words]) == 0
+    out = capsys.readouterr().out
+    text = " ".join(out.split())
+    assert "operating threshold 0.700 (of greatest F1 on train itself)" in text
+    for kind, count in found["failures"].items():
+        assert f"{kind_name(kind)} {count} " in text
+    assert f"all, mAP50 {100 * found['map50']:.1f}" in text
+    assert found["requests_file"] in out
+    assert all(len(line) <= 80 for line in out.splitlines() if "/" not in line)
 
 
 def test_results_of_another_dataset_are_refused(data, tmp_path, capsys):
@@ -170,7 +181,7 @@ def test_coco_results_and_an_evaluation_give_the_same_failures(tmp_path, capsys)
     for name in ("results.json", "rows.parquet"):
         out = tmp_path / f"mined-{name}"
         words = ["data.kind=coco", f"data.root={root}", "--threshold", "0.5", "--out", str(out)]
-        assert main(["mine", *words, "--detections", str(tmp_path / name)]) == 0
+        assert main(["mine", *words, "--detections", str(tmp_path / name), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["frames"] == 2
         found.append({f.failure_id: f.source_category for f in read_failures(str(out / "failures.parquet"))})
     assert found[0] == found[1] == {"7#missed-o1": "car", "8#missed-o1": "car", "8#background-d1": None}

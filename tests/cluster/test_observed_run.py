@@ -27,7 +27,7 @@ LINES = (
     rf"  {STAGE}: \d+/\d+.*",
     rf"{STAGE}: done in .* \(\d+/\d+.*\)",
     r"note: The data is an embedded world: .*",
-    r"cycle \d: \d+ stand-in \+ \d+ synthetic frames, stop map50 [\d.]+, 0-1 loss [\d.]+",
+    r"cycle \d: \d+ stand-in \+ \d+ synthetic frames, mAP50 on stop [\d.]+, [\d.]+ % wrong",
     r"cycle \d: \d+ s = .*orchestration \d+ \(\d+ %\)",
     r"stopped after cycle \d\. .*",
     r"",

@@ -171,7 +171,8 @@ def on_terminal(columns: int, **environment: str) -> tuple[str, list[str]]:
 @pytest.mark.parametrize("columns", [40, 66, 80, 120])
 def test_a_bar_has_rate_and_time_left_and_takes_one_line(columns):
     _, lines = on_terminal(columns)
-    bars = [line for line in lines if "/150" in line and "done in" not in line]
+    # the line of a stage that is done may be broken between words
+    bars = [line for line in lines if "/150" in line and "done in" not in line and line[:2] != "  "]
     assert all(len(line) <= columns for line in bars)
     assert all(line.startswith("training its") for line in bars), "a bar that is too long wraps"
     assert any(re.search(r"10\d/150.* \d+ s left", line) for line in bars)

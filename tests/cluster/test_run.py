@@ -1,11 +1,13 @@
 """The whole loop by its command, killed for real and continued."""
 
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from imitation.following import STATUSES
 from imitation.report.summary import read_summary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +80,7 @@ def undisturbed(tmp_path_factory) -> Path:
     storage = tmp_path_factory.mktemp("runs")
     done = run(storage, "undisturbed")
     assert done.returncode == 0, done.stderr
-    assert "stand-in + sim, cycle 1" in done.stdout
+    assert "imitation, cycle 1" in done.stdout
     assert "demonstration" in done.stdout.lower()
     return storage / "undisturbed"
 
@@ -101,6 +104,16 @@ def test_a_run_leaves_what_the_documentation_promises(undisturbed):
     )
     assert origin["failures"]
     assert origin["parent"].startswith("standin-train-") or origin["parent"] in parents
+    fates = pq.read_table(undisturbed / "cycle-001" / "fates.parquet").to_pylist()
+    assert summary.cycles[1].followed is not None
+    for split, followed in summary.cycles[1].followed.items():
+        counts = Counter(row["status"] for row in fates if row["split"] == split)
+        assert counts == Counter({status: getattr(followed, status) for status in STATUSES}), split
+    with (undisturbed / "fates.csv").open(newline="") as file:
+        told = [row["fate"] for row in csv.DictReader(file) if row["split"] == "test"]
+    assert told.count("fixed in cycle 1") == summary.cycles[1].followed["test"].fixed
+    assert len(told) - told.count("fixed in cycle 1") == sum(summary.cycles[1].failures.values())
+    assert 'href="fates.csv"' in (undisturbed / "report.html").read_text()
 
 
 @pytest.mark.slow

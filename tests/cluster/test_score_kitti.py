@@ -47,7 +47,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     points = [f"{100 * official[level][ap]:.2f}" for ap in ("AP_R40", "AP_R11") for level in official]
     assert points[:3] == ["96.98"] * 3
     assert ["Car", *points] in lines
-    assert ["Cyclist", "not", "evaluated:", "never", "detected"] in lines
+    assert ["Cyclist:", "not", "evaluated:", "never", "detected"] in lines
 
 
 def test_frames_without_a_result_are_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,8 +100,8 @@ def test_waymo_scores_each_split_of_an_evaluation(tmp_path: Path, capsys: pytest
     out = capsys.readouterr().out
     assert out.count("emulation") == 2
     lines = [line.split() for line in out.splitlines()]
-    assert ["car", "0.7", "100.00", "100.00", "1", "/", "2"] in lines
-    assert ["pedestrian", "0.5", "-", "-", "0", "/", "0"] in lines
+    assert ["car", "100.00", "100.00", "0.7", "1", "/", "2"] in lines
+    assert ["pedestrian", "-", "-", "0.5", "0", "/", "0"] in lines
 
 
 def test_waymo_scores_what_counts_of_a_runs_detectors(

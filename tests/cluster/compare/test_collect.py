@@ -20,6 +20,7 @@ from imitation.images import encode_png
 from imitation.metrics.bootstrap import NEITHER
 from imitation.metrics.coco import average_precisions
 from imitation.records import Box, Frame, Object
+from imitation.report import words
 from imitation.report.comparison import flat_rows, read_comparison, write_comparison
 from imitation.report.comparison_html import render_comparison
 from imitation.report.comparison_record import as_markdown
@@ -253,7 +254,7 @@ def test_csv_has_a_row_a_detector_and_every_interval(told):
     csv.writer(text).writerows([head, *rows])
     back = list(csv.DictReader(io.StringIO(text.getvalue())))
     assert len(back) == len(told.rows)
-    second = next(row for row in back if row["row"] == "stand-in + sim, cycle 2")
+    second = next(row for row in back if row["row"] == "imitation, cycle 2")
     cell = told.row("imitation, cycle 2").test["car"]
     assert float(second["test car"]) == cell.value.mean
     assert float(second["test car - real low"]) == cell.gain.low
@@ -274,7 +275,7 @@ def test_the_text_begins_with_the_primary_endpoint(told):
 def test_the_record_is_markdown_with_command_hardware_and_caveats(told):
     text = as_markdown([told, told])
     assert text.count("    imitate compare my.yaml") == 2
-    assert text.index("**Primary endpoint.**") < text.index("| stand-in |")
+    assert text.index("**Primary endpoint.**") < text.index("| baseline |")
     assert "Linux, 2 CPUs; torch 2; commit abc; 2 min in all" in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in tables[:10]}) == 1
@@ -288,6 +289,7 @@ def test_the_page_stands_alone_and_says_what_the_text_says(told):
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     assert "Yes: imitation is better than random" in page
     for row in told.rows:
-        assert row.label in page
-    assert 'aria-label="mAP50 on real test, cycle by cycle' in page
+        assert words.detector_name(row.key) in page
+    assert "real + " not in page, "a stand-in is not real"
+    assert 'aria-label="mAP50 on stand-in test, cycle by cycle' in page
     assert page.count("<svg") >= 2

@@ -14,9 +14,12 @@ def test_a_dry_run_prints_what_it_would_cost_and_starts_nothing(tmp_path, capsys
     arms = "compare.arms=[real,longer,oversample,sim,random,imitation]"
     assert main([*words, arms, "train.warm_start=true"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("30 runs: real, imitation, longer, sim, oversample, random; seeds 0, 1, 2, 3, 4")
+    assert " ".join(out.split()).startswith(
+        "30 runs: baseline, imitation, longer, sim, oversample, random; seeds 0, 1, 2, 3, 4"
+    )
     assert "trainings" in out
-    assert "rates assumed, not measured" in out
+    assert "rates assumed, not measured" in " ".join(out.split())
+    assert all(len(line) <= 80 for line in out.splitlines())
     assert not list(tmp_path.iterdir())
 
 

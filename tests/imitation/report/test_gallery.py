@@ -12,8 +12,10 @@ from imitation.datasets.parquet import read_frames, write_frames
 from imitation.failures import Failure, failures_from_table, failures_to_table
 from imitation.records import Box
 from imitation.report.findings import SuspectedLabelError
-from imitation.report.gallery import GalleryItem, collect_gallery, collect_suspects, verdict
+from imitation.report.gallery import GalleryItem, collect_gallery, collect_suspects, drawn_apart, verdict
 from imitation.settings import DataError
+
+from .conftest import missed
 
 BOX = Box(30, 30, 70, 50)
 
@@ -116,7 +118,7 @@ def test_verdicts_come_from_the_later_evaluation(rendered_run: Path) -> None:
     assert [item.verdict for item in items] == [
         "still wrong: missed",
         "now found",
-        "still wrong: localization",
+        "still wrong: badly placed",
     ]
 
 
@@ -176,3 +178,24 @@ def test_suspects_come_with_their_frames_most_confident_first(rendered_run: Path
 def test_a_suspect_of_a_frame_that_is_not_there_is_named(rendered_run: Path) -> None:
     with pytest.raises(DataError, match=r"real\.parquet.* no frame 'f9'"):
         collect_suspects([suspect(9)], str(rendered_run / "real.parquet"), 1, np.random.default_rng(0))
+
+
+def test_different_frames_come_first_and_each_seed_draws_its_own() -> None:
+    """Nine failures of one frame and one each of two others: not one frame five times."""
+    many = [missed("crowded", i, Box(i, 0, i + 9, 9)) for i in range(9)]
+    things = [*many, missed("second", 0, Box(0, 0, 9, 9)), missed("third", 0, Box(0, 0, 9, 9))]
+    drawn = [drawn_apart(things, 3, np.random.default_rng(seed), set()) for seed in range(20)]
+    assert all({f.frame_id for f in found} == {"crowded", "second", "third"} for found in drawn)
+    assert len({found[0].failure_id for found in drawn}) > 3, "of the crowded frame any one"
+    assert len(drawn_apart(things, 5, np.random.default_rng(0), set())) == 5, "then the rest"
+    assert drawn_apart(things, 99, np.random.default_rng(0), set()) == things
+
+
+def test_frames_that_are_shown_already_come_last() -> None:
+    things = [missed(name, 0, Box(0, 0, 9, 9)) for name in "abc"]
+    shown = {"a", "b"}
+    assert [f.frame_id for f in drawn_apart(things, 1, np.random.default_rng(0), shown)] == ["c"]
+    assert shown == {"a", "b", "c"}
+    few: set[str] = set()
+    (one,) = drawn_apart(things, 1, np.random.default_rng(0), few)
+    assert few == {one.frame_id}, "what was not drawn is not shown"

@@ -19,7 +19,7 @@ from imitation.report.sweep import (
 )
 from imitation.report.sweep_html import render_sweep
 from imitation.report.sweep_plots import build_sweep_plots
-from imitation.report.table import format_table
+from imitation.report.text_table import format_table
 
 KEYS = ["aggregation.max_synthetic_ratio", "policy.name"]
 
@@ -83,8 +83,8 @@ def test_the_table_ranks_trials_by_their_best_stop_score(found):
     table = build_table(found)
     assert [row[0] for row in table.rows] == ["bbbb", "dddd", "aaaa", "cccc", "eeee"]
     assert table.best == 0, "a failed trial is not chosen, whatever its score"
-    assert table.rows[0] == ("bbbb", "1", "imitation", "47.0", "3 of 4", "60", "36", "finished")
-    assert table.rows[-1] == ("eeee", "0.25", "random", "–", "–", "–", "0", "failed")
+    assert table.rows[0] == ("bbbb", "47.0", "3 of 4", "60", "1", "imitation", "36", "finished")
+    assert table.rows[-1] == ("eeee", "–", "–", "–", "0.25", "random", "0", "failed")
     text = format_table(table)
     assert "▸ bbbb" in text
     assert "dddd failed: no engine <at> 10.0.0.3" in text

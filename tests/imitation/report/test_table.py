@@ -1,7 +1,8 @@
 from collections.abc import Callable
 
 from imitation.report.summary import Summary
-from imitation.report.table import DASH, MARK, STAND_IN, build_table, format_table, points, text_width
+from imitation.report.table import DASH, STAND_IN, build_table, points
+from imitation.report.text_table import MARK, format_table, text_width
 
 
 def test_points() -> None:
@@ -12,8 +13,9 @@ def test_points() -> None:
 
 def test_rows_and_columns(make_summary: Callable[..., Summary]) -> None:
     table = build_table(make_summary())
-    assert table.columns == ("", "real", "synthetic", "steps", "mAP", "car", "truck", "0-1 loss", "mAP")
-    assert table.rows[1] == ("real + sim, cycle 1", "60", "15", "300", "48.1", "61.2", "35.0", "50.0", "60.0")
+    assert table.columns == ("", "mAP50", "car", "truck", "wrong", "mAP50", "real", "synthetic", "steps")
+    assert table.rows[1] == ("imitation, cycle 1", "48.1", "61.2", "35.0", "50.0", "60.0", "60", "15", "300")
+    assert table.rows[0][0] == "baseline"
     assert sum(span for _, span in table.groups) == len(table.columns)
     assert table.best == 1  # chosen on stop: on test the second cycle is better
 
@@ -21,10 +23,10 @@ def test_rows_and_columns(make_summary: Callable[..., Summary]) -> None:
 def test_text_marks_the_best_row_and_aligns(make_summary: Callable[..., Summary]) -> None:
     lines = format_table(build_table(make_summary())).splitlines()
     assert lines[0] == "KITTI folder, one seed"
-    head = next(i for i, line in enumerate(lines) if "0-1 loss" in line)
+    head = next(i for i, line in enumerate(lines) if " wrong " in line)
     rows = lines[head + 2 : head + 5]
     assert [line.startswith(MARK) for line in rows] == [False, True, False]
-    for name in ("synthetic", "car", "0-1 loss"):
+    for name in ("mAP50", "car", "wrong"):
         end = lines[head].index(name) + len(name)
         assert all(line[end - 1].isdigit() and line[end : end + 2].strip() == "" for line in rows)
 
@@ -63,19 +65,20 @@ def test_no_value_is_a_dash(make_summary: Callable[..., Summary]) -> None:
 
 def test_many_categories_leave_the_mean(make_summary: Callable[..., Summary]) -> None:
     table = build_table(make_summary([f"thing {i}" for i in range(80)]))
-    assert table.columns == ("", "real", "synthetic", "steps", "mAP", "0-1 loss", "mAP")
+    assert table.columns == ("", "mAP50", "wrong", "mAP50", "real", "synthetic", "steps")
     assert any("80 categories" in note for note in table.notes)
 
 
 def test_hostile_and_wide_names_keep_the_terminal_straight(make_summary: Callable[..., Summary]) -> None:
     lines = format_table(build_table(make_summary(("\x1b[2Jcar\n", "汽车")))).splitlines()
     assert not any("\x1b" in line for line in lines)
-    head = next(i for i, line in enumerate(lines) if "0-1 loss" in line)
+    head = next(i for i, line in enumerate(lines) if " wrong " in line)
     assert len({text_width(line) for line in lines[head : head + 6]}) == 1
 
 
 def test_another_seed_stands_below(make_found: Callable[..., Summary]) -> None:
     text = " ".join(format_table(build_table(make_found())).split())
     assert (
-        "trained again on the same data, from seed 4, the baseline has a mAP of 39.5 instead of 37.5" in text
+        "trained again on the same data, from seed 4, the baseline has a mAP50 of 39.5 instead of 37.5"
+        in text
     )
