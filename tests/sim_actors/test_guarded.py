@@ -58,10 +58,11 @@ def test_bad_scenes_are_answers_and_the_others_are_rendered(tmp_path):
 
 
 def test_of_a_first_scene_that_hangs_the_limit_that_holds_is_named():
-    with guarded(scene_timeout_s=0.5, startup_timeout_s=8, hang=("s000",)) as host:
+    with guarded(scene_timeout_s=0.5, hang=("s000",)) as host:
         assert host.start().error is None
+        host._startup_s = 1.0  # a busy machine needs more to start, and this test no more to hang
         error = host.render(make_jobs(1)[0]).error
-    assert "no answer within 8 s (simulate.startup_timeout_s; a process's first scene has these" in error
+    assert "no answer within 1 s (simulate.startup_timeout_s; a process's first scene has these" in error
     assert "others simulate.scene_timeout_s = 0.5" in error
 
 
