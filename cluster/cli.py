@@ -31,6 +31,7 @@ COMMANDS = {
     "submit": "jobs",
     "render": "scenes",
     "inspect": "data",
+    "check": "checks",
     "export": "data",
     "mine": "mining",
     "evaluate": "runs",
@@ -137,6 +138,20 @@ def _data(commands: Commands) -> None:
     inspect.add_argument("--json", action="store_true", help="as JSON, on standard output")
     inspect.add_argument("--sheet", metavar="FILE", help="draw the first frames on a sheet (PNG)")
     inspect.add_argument("--count", type=_positive, default=12, help="frames on the sheet (default 12)")
+
+    check = commands.add_parser(
+        "check",
+        help="try what a configuration brings along: detector, policy, simulator, bodies, data",
+        usage="imitate check [detector|policy|simulator|bodies|data|endpoint ...] [CONFIG] [section.key=value ...]",
+        description="Tries the contracts alone, in seconds and without Ray: a step of training and one of "
+        "prediction, a request about toy failures, a few rendered scenes, ... Code of your own runs in a "
+        "process that may hang or die. Exit status 1 if anything is wrong.",
+    )
+    check.add_argument(
+        "words", nargs="*", metavar="PART|CONFIG", help="what to try (default: all), and a configuration file"
+    )
+    check.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    check.set_defaults(config=None)  # it takes settings
 
     export = commands.add_parser("export", help="frames of a run, or of Parquet, in another layout")
     export.add_argument("source", metavar="RUN|PARQUET", help="a run's folder, or Parquet frames")

@@ -255,7 +255,10 @@ def _in_a_sentence(error: Exception) -> Exception:
             f"evaluation: Ray's object store is full, and so is the disk that it spills to: {why}. Free some "
             "space there (Ray's --temp-dir, or its object_spilling_directory), or give the store more memory"
         )
-    return error
+    from cluster.launchers import _cause
+
+    found = _cause(error)
+    return found if isinstance(found, UserError) else error
 
 
 def _stream(

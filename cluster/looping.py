@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from cluster.config import Config
 from cluster.cycles import Evaluation
+from cluster.feasible import Tell, catalog, tell_nobody
 from cluster.prepare import RealData, prepare
 from cluster.services import Services
 from cluster.stages import ClusterStages
@@ -20,26 +21,18 @@ OnCycle = Callable[[Cycle[Evaluation]], None]
 
 
 def loop(
-    config: Config, workspace: Workspace, watch: Watch, stop: Check, on_cycle: OnCycle
+    config: Config,
+    workspace: Workspace,
+    watch: Watch,
+    stop: Check,
+    on_cycle: OnCycle,
+    tell: Tell = tell_nobody,
 ) -> tuple[RealData, History[Evaluation]]:
-    """The imitation loop on the real stages, in a workspace that is open and locked."""
+    """The imitation loop on the real stages, in a workspace that is open and locked; `tell` hears, before
+    anything is trained, what of the data can be staged."""
     policy = build_policy(config.policy)
     with Services(config) as services:
-        data = prepare(config, workspace, services, watch)
+        data = prepare(config, workspace, services, watch, tell)
         check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
         stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
         return data, imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
-
-
-def catalog(config: Config) -> frozenset[str] | None:
-    """The categories that the simulator can stage, lower case; None where it does not say."""
-    if config.simulate.simulator != "opengl":
-        return None
-    from sim_actors.opengl.meshes import CATALOG
-
-    own: frozenset[str] = frozenset()
-    if config.renderer.bodies is not None:
-        from sim_actors.opengl.user_bodies import install
-
-        own = frozenset(install(config.renderer.bodies).bodies)
-    return frozenset(CATALOG) | own

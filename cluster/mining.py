@@ -16,7 +16,7 @@ from cluster.backdrops import check_backdrops
 from cluster.backlog import SetAside
 from cluster.category_map import categories_of
 from cluster.config import Config, DataSettings
-from cluster.looping import catalog
+from cluster.feasible import catalog
 from cluster.prepare import common_camera
 from cluster.progress import Reporter
 from cluster.scene_jobs import scene_jobs, staging_settings

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import yaml
 
+from cluster.checks.early import has_baseline, try_early
 from cluster.config import Config
+from cluster.feasible import outlook
 from cluster.lock import RunLock
 from cluster.places import absolute_places, check_lasting, check_reached, in_job
 from cluster.progress import Reporter
@@ -48,10 +50,13 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
         check_lasting(config)
     patience.allow(config.run.storage_patience_s)
     folder = storage.absolute(storage.join(config.run.storage, config.sweep.name))
+    if not has_baseline(folder):
+        try_early([config], reporter)
+    staging = outlook([config])
     with RunLock(folder, reporter.say):
         continues = open_folder(config, folder)
         reporter.say(f"{'continuing' if continues else 'starting'} sweep {folder}")
-        for line in plan.lines():
+        for line in (*plan.lines(), *staging):
             reporter.say(line)
         start_ray(config)
         check_reached(config, folder, reporter)

@@ -278,6 +278,15 @@ class Cycle(Record):
         return self
 
 
+class Staging(Record):
+    """What of the real training frames' objects the simulator can stage, by source category."""
+
+    staged: dict[str, Count] = Field(description="objects of classes that can be staged")
+    not_staged: dict[str, Count] = Field(
+        description="objects of classes that cannot: nothing is rendered for their failures"
+    )
+
+
 class Summary(Record):
     """A whole run."""
 
@@ -304,6 +313,9 @@ class Summary(Record):
         description="confident false detections that persist, by falling score: look at their labels; null "
         "in older summaries",
     )
+    staging: Staging | None = Field(
+        None, description="what can be staged; null for a run without a simulator and in older summaries"
+    )
 
     @classmethod
     def of(
@@ -321,6 +333,7 @@ class Summary(Record):
         peak_memory_mb: float | None = None,
         churn: Mapping[str, Any] | None = None,
         suspected_label_errors: Sequence[Mapping[str, Any]] | None = None,
+        staging: Mapping[str, Any] | None = None,
     ) -> Summary:
         """A summary of these cycles; marks the best and the last one.
 

@@ -1,0 +1,31 @@
+"""What decides: the score on stop of a run, and the one question of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.config import Config
+from imitation.contracts import Contract, Finding, Found, Step, carried_out
+
+ABOUT = "endpoint"
+
+
+def findings(config: Config) -> Iterator[Finding]:
+    """Looks at `loop.metric` and `compare.primary`."""
+    yield from carried_out(ABOUT, contract(config))
+
+
+def contract(config: Config) -> Contract:
+    """What is tried. A comparison is planned, as `imitate compare --dry-run` does it."""
+    yield Step("loop.metric")
+    yield Found(f"{config.loop.metric} on stop decides in a run")
+    yield Step("compare.arms, compare.primary")
+    from cluster.compare.plan import make_plan
+
+    plan = make_plan(config)
+    primary = config.compare.primary
+    against = " and with ".join(f"the better of {', '.join(group)}" for group in primary.against)
+    yield Found(
+        f"a comparison asks whether {primary.arm} is better on {primary.measure} than {against}; "
+        f"{len(plan.trials)} runs"
+    )
