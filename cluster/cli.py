@@ -142,7 +142,8 @@ def _data(commands: Commands) -> None:
     check = commands.add_parser(
         "check",
         help="try what a configuration brings along: detector, policy, simulator, bodies, data",
-        usage="imitate check [detector|policy|simulator|bodies|data|endpoint ...] [CONFIG] [section.key=value ...]",
+        usage="imitate check [detector|policy|simulator|bodies|data|endpoint ...] [CONFIG] "
+        "[section.key=value ...]",
         description="Tries the contracts alone, in seconds and without Ray: a step of training and one of "
         "prediction, a request about toy failures, a few rendered scenes, ... Code of your own runs in a "
         "process that may hang or die. Exit status 1 if anything is wrong.",
@@ -327,7 +328,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         from imitation.storage import without_secrets
 
-        print(f"imitate: {without_secrets(str(error))}", file=sys.stderr)
+        _last_line(without_secrets(str(error)))
         return 1
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -341,8 +342,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # a defect: all of it, and what it is as the last line
         traceback.print_exc()
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-        print(f"imitate: failed: {what}", file=sys.stderr)
+        _last_line(f"failed: {what}")
         return 1
+
+
+def _last_line(sentence: str) -> None:
+    """Says why a command failed, after everything else that has something to say: what was printed is written
+    out, and a Ray that this process started has ended."""
+    sys.stdout.flush()
+    if (ray := sys.modules.get("ray")) is not None and ray.is_initialized():
+        ray.shutdown()
+    sys.stderr.flush()
+    print(f"imitate: {sentence}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from imitation.records import Frame
 from imitation.settings import UserError
 from sim_actors.sizes import size_prior
 from sim_actors.staging import asset_names
-from sim_actors.words import meant_by
+from sim_actors.words import SECOND_NAMES, meaning, meant_by
 
 if TYPE_CHECKING:
     from imitation.datasets.reader import DatasetReader
@@ -25,19 +25,6 @@ HOW = (
     "Give the simulator bodies of your own (renderer.bodies, docs/simulator.md), or map them to a category "
     "that it has (data.mapping)"
 )
-ALIASES = (
-    "vehicle",
-    "people",
-    "lorry",
-    "minivan",
-    "train",
-    "bike",
-    "motorbike",
-    "motorcyclist",
-    "person",
-    "rider",
-)
-"""Second names in the catalog: understood, but not worth listing."""
 
 
 def catalog(config: Config) -> frozenset[str] | None:
@@ -121,8 +108,8 @@ class Feasible:
             )
         if self.unsized:
             said.append(
-                f"cannot be staged, having neither 3D labels nor a usual size: {listed(self.unsized)}. Give them "
-                "cuboids (data.kind=parquet), or a body with a size (renderer.bodies)"
+                f"cannot be staged, having neither 3D labels nor a usual size: {listed(self.unsized)}. Give "
+                "them cuboids (data.kind=parquet), or a body with a size (renderer.bodies)"
             )
         if self.others and (self.staged or self.known is None):
             said.append(f"left out of staged scenes, and no class of the detector: {listed(self.others)}")
@@ -146,7 +133,8 @@ class Feasible:
                 f"{labels.cameras:,} of {labels.frames:,} frames have" if labels.cameras else "no frame has"
             )
             parts.append(
-                f"{which} a camera: a field of view of {self.hfov_deg:g} degrees is assumed (restage.hfov_deg)"
+                f"{which} a camera: a field of view of {self.hfov_deg:g} degrees is assumed "
+                f"(restage.hfov_deg)"
             )
         if not parts:
             return [
@@ -164,7 +152,7 @@ class Feasible:
     def _has(self) -> str:
         if not self.known:
             return ""
-        return f": {', '.join(name for name in self.known if name not in ALIASES)}"
+        return f": {', '.join(name for name in self.known if name not in SECOND_NAMES)}"
 
 
 def feasible(config: Config, categories: CategoryMap, labels: Labels) -> Feasible:
@@ -195,6 +183,13 @@ def feasible(config: Config, categories: CategoryMap, labels: Labels) -> Feasibl
         None if known is None else tuple(sorted(known)),
         {name: meant for name in lacking if (meant := meant_by(name, known or ())) is not None},
     )
+
+
+def other_words(background: Iterable[str], classes: Iterable[str]) -> dict[str, str]:
+    """Categories that no class is learnt from although one means the same thing: category -> class, such as
+    "person" -> "pedestrian"."""
+    by_meaning = {meaning(name): name for name in classes}
+    return {name: by_meaning[meaning(name)] for name in background if meaning(name) in by_meaning}
 
 
 def listed(counts: Mapping[str, int]) -> str:
@@ -241,7 +236,7 @@ class Teller:
         self._said = key
         if exact and told.hopeless is not None:
             raise UserError(
-                f"a simulator is asked for (policy.name, loop.cycles), but {told.hopeless}. Without a simulator: "
+                f"a simulator is asked for (policy.name, loop.cycles), but {told.hopeless}. Without one: "
                 "policy.name=oversample, or policy.name=none loop.cycles=0"
             )
 

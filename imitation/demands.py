@@ -14,8 +14,8 @@ USED = {"train": ("train", "mine"), "stop": ("stop",), "test": ("test",)}
 def no_frame(root: str, split: str, listed: int, problems: int) -> UserError:
     """A split in which no frame can be used."""
     return UserError(
-        f"{root}: no frame of split {split!r} can be used ({listed:,} listed, {problems:,} problems so far); a "
-        f"run needs at least one in each of {', '.join(USED)}"
+        f"{root}: no frame of split {split!r} can be used ({listed:,} listed, {problems:,} problems so far); "
+        f"a run needs at least one in each of {', '.join(USED)}"
     )
 
 

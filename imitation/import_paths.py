@@ -62,12 +62,13 @@ def load_factory(path: str, setting: str) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise UserError(
-                f"{where} cannot be imported: {module_name} itself imports {error.name}, which is not installed"
+                f"{where} cannot be imported: {module_name} itself imports {error.name}, which is not "
+                "installed"
             ) from error
         raise MissingModule(
             f"{where} cannot be imported: No module named {error.name!r}; looked in {here}"
-            f"{_near_file(error.name, here)} and the installed packages. Start from the folder that holds it, "
-            "or install it"
+            f"{_near_file(error.name, here)} and the installed packages. Start from the folder that holds "
+            "it, or install it"
         ) from error
     except Exception as error:  # a module of somebody's own may raise anything while it is imported
         raise UserError(f"{where} cannot be imported: {told(error)}") from error

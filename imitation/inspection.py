@@ -99,7 +99,8 @@ class Limited(Counter[Any]):
 class Inspection:
     """Everything counted. `first` are the first good frames, for a sheet; `problems` name what is wrong
     and where, `notes` say what is no fault but worth knowing. `cuboids` (objects) and `with_camera` (frames)
-    are by split; `learnt` has the frames of train and mine, each with its sequence. Frames of `mine` that are also in `train` are counted there alone."""
+    are by split; `learnt` has the frames of train and mine, each with its sequence.
+    Frames of `mine` that are also in `train` are counted there alone."""
 
     kind: str
     root: str

@@ -110,7 +110,7 @@ def _objects(found: Inspection, mapping: CategoryMap, parts: Collection[str]) ->
 
 
 def class_notes(found: Inspection, mapping: CategoryMap) -> Iterator[str]:
-    """Classes that are learnt but have no object in a split that judges: a run goes on without that figure."""
+    """Classes that are learnt but have no object in a split that judges: a run goes on without the figure."""
     for split in ("stop", "test"):
         if split not in found.splits:
             continue

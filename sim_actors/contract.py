@@ -24,11 +24,13 @@ def simulator_contract(
     yield Step(f"starting {spec.simulator}", startup_s)
     started = host.start()
     if started.error is not None:
-        raise UserError(_of(spec, f"does not start: {_last_line(started.error)}"))
+        known = started.user_error
+        raise UserError(started.error if known else _of(spec, f"does not start: {_last_line(started.error)}"))
     yield Found(f"{started.simulator} {started.version}, with render, supports and close")
     try:
         first: tuple[Scene, Frame] | None = None
         refused: list[str] = []
+        wanted = labelled = 0
         for number, scene in enumerate(scenes, start=1):
             yield Step(
                 f"scene {number} of {len(scenes)}: {_told(scene)}", startup_s if number == 1 else scene_s
@@ -40,10 +42,19 @@ def simulator_contract(
                 continue
             frame = _frame(answer, spec)
             first = first or (scene, frame)
+            wanted += sum(actor.labelled for actor in scene.actors)
+            labelled += len(frame.objects)
             yield Found(f"rendered and labelled: {_labels(frame)}, in {answer.seconds:.2f} s")
         if first is None:
             why = "; ".join(dict.fromkeys(refused))
             raise UserError(_of(spec, f"supports none of the {len(scenes)} scenes that were tried: {why}"))
+        if wanted and not labelled:
+            yield Found(
+                f"not one of the {_count(wanted, 'actor')} to be labelled came back as an object: what "
+                f"has no "
+                "label is background to the detector",
+                note=True,
+            )
         yield Step("the first scene again", scene_s)
         again = _frame(host.render(SceneJob(first[0], policy="check")), spec)
         if (again.image, again.objects) == (first[1].image, first[1].objects):
@@ -65,7 +76,7 @@ def _frame(answer: Answer, spec: SimulatorSpec) -> Frame:
 
 
 def _of(spec: SimulatorSpec, what: str) -> str:
-    return what if what.startswith("simulate.") else f"simulate.simulator: {spec.simulator!r} {what}"
+    return f"simulate.simulator: {spec.simulator!r} {what}"
 
 
 def _last_line(error: str) -> str:
@@ -77,9 +88,13 @@ def _last_line(error: str) -> str:
 
 def _told(scene: Scene) -> str:
     names = ", ".join(sorted({actor.category for actor in scene.actors})) or "no actor"
-    return f"{scene.width}x{scene.height} px, {len(scene.actors)} actors ({names})"
+    return f"{scene.width}x{scene.height} px, {_count(len(scene.actors), 'actor')} ({names})"
 
 
 def _labels(frame: Frame) -> str:
     names = ", ".join(sorted({obj.category for obj in frame.objects}))
-    return f"{len(frame.objects)} objects" + (f" ({names})" if names else "")
+    return _count(len(frame.objects), "object") + (f" ({names})" if names else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

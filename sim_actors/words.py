@@ -30,6 +30,19 @@ MEANT: dict[str, tuple[str, ...]] = {
     "bicycle": ("cycle", "pushbike"),
     "motorcycle": ("motor", "moped", "scooter", "motor_scooter", "motor_bike", "motorcycle_rider"),
 }
+SECOND_NAMES = {
+    "vehicle": "car",
+    "person": "pedestrian",
+    "people": "pedestrian",
+    "rider": "cyclist",
+    "lorry": "truck",
+    "minivan": "van",
+    "train": "tram",
+    "bike": "bicycle",
+    "motorbike": "motorcycle",
+    "motorcyclist": "motorcycle",
+}
+"""Other names of the simulator's own categories, which it understands without any mapping."""
 _BY_WORD = {word: name for name, words in MEANT.items() for word in words}
 _GENERAL = ("vehicle", "human", "movable_object", "object")  # first parts of nuScenes' names
 
@@ -37,6 +50,13 @@ _GENERAL = ("vehicle", "human", "movable_object", "object")  # first parts of nu
 def spelled(category: str) -> str:
     """A category as the simulator spells its own: lower case, "_" for spaces and hyphens."""
     return category.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def meaning(category: str) -> str:
+    """The simulator's word for a thing that others call so, or the word itself: "Person" and "adult" are both
+    "pedestrian"."""
+    name = spelled(category).removeprefix("type_")
+    return SECOND_NAMES.get(name) or _BY_WORD.get(name) or name
 
 
 def meant_by(category: str, known: Collection[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What a run relies on, tried before it begins: `imitate check`, and the start of `run`, `sweep` and `compare`.
+"""What a run relies on, tried before it begins: by `imitate check`, and by `run`, `sweep` and `compare`.
 
 One file for each thing that people bring along; each gives findings (`imitation.contracts.Finding`). Code of
 somebody's own runs in a child process (`cluster.checks.child`): it may hang, crash, draw from global

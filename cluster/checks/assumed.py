@@ -23,7 +23,7 @@ def known_categories(config: Config) -> tuple[tuple[str, ...], bool]:
 
 
 def known_size(config: Config) -> tuple[int, int]:
-    """The width and height of the images, px, where the settings tell them; else a size that stands for it."""
+    """The width and height of the images, px, where the settings tell them; else a small size."""
     if config.data.kind == "world":
         return config.world.width, config.world.height
     return ASSUMED_SIZE

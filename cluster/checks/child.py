@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from typing import IO, Any
@@ -34,8 +34,8 @@ _PROGRAM = (
 
 
 def in_child(about: str, config: Config, **options: Any) -> Iterator[Finding]:
-    """The findings of `cluster.checks.<about>.contract(config, **options)`, as they come; a step that takes too
-    long or kills the process is a problem."""
+    """The findings of `cluster.checks.<about>.contract(config, **options)`, as they come; a step that
+    takes too long or kills the process is a problem."""
     read, write = os.pipe()
     with tempfile.TemporaryFile() as printed:
         child = subprocess.Popen(
@@ -57,6 +57,20 @@ def in_child(about: str, config: Config, **options: Any) -> Iterator[Finding]:
             _end(child)
 
 
+class Deadline:
+    """So many seconds from now, from `start` on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.start(seconds)
+
+    def start(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    @property
+    def left_s(self) -> float:
+        return self._at - time.monotonic()
+
+
 def _followed(
     about: str,
     child: subprocess.Popen[bytes],
@@ -69,17 +83,17 @@ def _followed(
         stdin.write(json.dumps(job).encode() + b"\n")
         stdin.flush()  # and left open: where it ends, so does the child
     tried, seconds = "starting a process for it", START_S
-    deadline, ended = time.monotonic() + seconds, False
-    for line in _lines(read, child, lambda: deadline - time.monotonic()):
+    deadline, ended = Deadline(seconds), False
+    for line in _lines(read, child, deadline):
         if line is None:
-            yield Finding(about, tried, "problem", f"{about}: no answer within {seconds:.0f} s from {tried}")
+            yield Finding(about, tried, "problem", f"{about}: no answer within {seconds:.0f} s: {tried}")
             return
         event = json.loads(line)
         if event["kind"] == "end":
             ended = True
         elif event["kind"] == "step":
             tried, seconds = event["what"], event["seconds"]
-            deadline = time.monotonic() + seconds
+            deadline.start(seconds)
         else:
             finding = Finding(**event["finding"])
             ended = ended or finding.status == "problem"
@@ -90,13 +104,13 @@ def _followed(
         )
 
 
-def _lines(read: int, child: subprocess.Popen[bytes], left_s: Callable[[], float]) -> Iterator[bytes | None]:
+def _lines(read: int, child: subprocess.Popen[bytes], deadline: Deadline) -> Iterator[bytes | None]:
     """Lines of the pipe until it is closed or the child has ended; None, and no more, where none came in
     time."""
     rest = b""
     while True:
         gone = _status(child) is not None  # asked before the pipe, so that nothing it wrote is missed
-        ready, _, _ = select.select([read], [], [], 0.0 if gone else min(POLL_S, max(0.0, left_s())))
+        ready, _, _ = select.select([read], [], [], 0.0 if gone else min(POLL_S, max(0.0, deadline.left_s)))
         if ready:
             data = os.read(read, 1 << 16)
             if not data:
@@ -105,7 +119,7 @@ def _lines(read: int, child: subprocess.Popen[bytes], left_s: Callable[[], float
             yield from lines
         elif gone:  # something that it started may hold the pipe open
             return
-        elif left_s() <= 0:
+        elif deadline.left_s <= 0:
             yield None
             return
 

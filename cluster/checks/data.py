@@ -88,8 +88,8 @@ def refused_staging(config: Config, told: Feasible) -> UserError | None:
 def refusals(
     config: Config, found: Inspection, mined: list[str], categories: CategoryMap | None
 ) -> list[DataError]:
-    """What a run of these settings refuses beyond `run_problems`: too few groups of frames to mine in, budgets
-    beyond the cap, nothing that can be staged. `mined` are the frames of the dataset's split `mine`."""
+    """What a run of these settings refuses beyond `run_problems`: too few groups to mine in, budgets beyond
+    the cap, nothing that can be staged. `mined` are the frames of the dataset's split `mine`."""
     problems: list[UserError] = []
     if config.loop.cycles:
         ids = sorted(set(mined) & found.learnt.keys())

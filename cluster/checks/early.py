@@ -1,4 +1,4 @@
-"""What a run tries before anything else: whatever of it is somebody's own, in seconds instead of hours later."""
+"""What a run tries before anything else: whatever of it is somebody's own, in seconds and not after hours."""
 
 from __future__ import annotations
 

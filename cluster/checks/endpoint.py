@@ -20,12 +20,10 @@ def contract(config: Config) -> Contract:
     yield Step("loop.metric")
     yield Found(f"{config.loop.metric} on stop decides in a run")
     yield Step("compare.arms, compare.primary")
-    from cluster.compare.plan import make_plan
+    from cluster.compare.plan import make_plan, rivals
+    from imitation.report.comparison import rival_name
 
     plan = make_plan(config)
     primary = config.compare.primary
-    against = " and with ".join(f"the better of {', '.join(group)}" for group in primary.against)
-    yield Found(
-        f"a comparison asks whether {primary.arm} is better on {primary.measure} than {against}; "
-        f"{len(plan.trials)} runs"
-    )
+    against = " and than ".join(rival_name(group) for group in rivals(config))
+    yield Found(f"is {primary.arm} better on {primary.measure} than {against}? {len(plan.trials)} runs")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Prints a line for everything that was tried. Raises UserError, for the last line, if anything is wrong."""
+    """Prints what was tried and found. Raises UserError, for the last line, if anything is wrong."""
     from cluster.checks.all import PARTS, findings
 
     words = [word for word in args.words if word is not None]
@@ -24,7 +24,8 @@ def check(args: argparse.Namespace) -> None:
     files = [word for word in words if word not in PARTS]
     if len(files) > 1:
         raise UserError(
-            f"{files[1]!r} is one word too many: imitate check [{'|'.join(PARTS)}] ... [CONFIG] [section.key=value ...]"
+            f"{files[1]!r} is one word too many: imitate check [{'|'.join(PARTS)}] ... [CONFIG] "
+            f"[section.key=value ...]"
         )
     args.config = files[0] if files else None
     config = config_of(args)

@@ -26,6 +26,7 @@ def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
     from cluster.category_map import asked_for, categories_of
     from cluster.checks.data import refusals, staging_of
+    from cluster.feasible import other_words
     from cluster.inspection_text import print_inspection
     from imitation.datasets.tally import counted
     from imitation.inspection import inspect_dataset, listed_frames, mapping_of, problem_of
@@ -65,6 +66,9 @@ def inspect(args: argparse.Namespace) -> int:
             found.problems += refusals(config, found, dataset.splits()["mine"], mapping)
     if mapping is not None:
         found.notes += class_notes(found, mapping)
+        if same := other_words(found.unmapped(mapping), mapping.categories):
+            pairs = ", ".join(f"{name}: {target}" for name, target in same.items())
+            found.notes.append(f'background only for want of the word: "data.mapping={{{pairs}}}" learns it')
         found.notes += [f"staging: {said}" for said in staging_of(config, found, mapping).sentences()]
     if args.json:
         print(json.dumps(found.to_json(mapping), indent=2, ensure_ascii=False, allow_nan=False))

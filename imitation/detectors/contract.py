@@ -48,8 +48,9 @@ def detector_contract(
     if train.synthetic_weight != 1:
         if not getattr(model, "weighs_images", False):
             raise UserError(
-                f"train.synthetic_weight is {train.synthetic_weight:g}, but detector {settings.name!r} gives "
-                "one loss for a whole batch; one that heeds `weight` in its targets says `weighs_images = True`"
+                f"train.synthetic_weight is {train.synthetic_weight:g}, but detector {settings.name!r} "
+                "gives one loss for a whole batch; one that heeds `weight` in its targets says "
+                "`weighs_images = True`"
             )
         for target in targets:
             target["weight"] = torch.ones((), device=device)

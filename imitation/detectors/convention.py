@@ -71,7 +71,8 @@ def check_values(outputs: Any, num_categories: int, name: str) -> None:
             raise UserError(f"{name}: a box or a score that it gave is not finite")
         if len(labels) and not (int(labels.min()) >= 1 and int(labels.max()) <= num_categories):
             raise UserError(
-                f"{name}: its labels go from {int(labels.min())} to {int(labels.max())}; they must lie in 1 to "
+                f"{name}: its labels go from {int(labels.min())} to {int(labels.max())}; they must lie "
+                f"in 1 to "
                 f"{num_categories}, the number of categories (0 would be the background)"
             )
 

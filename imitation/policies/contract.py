@@ -53,7 +53,8 @@ def policy_contract(settings: PolicySettings, categories: Sequence[str], seed: i
         yield Found("the same requests")
     else:
         yield Found(
-            "other requests: it draws from something else than the `rng` that it is given, and a run cannot be "
+            "other requests: it draws from something else than the `rng` that it is given, and a run "
+            "cannot be "
             "repeated",
             note=True,
         )
@@ -100,7 +101,7 @@ def toy_failures(categories: Sequence[str]) -> list[Failure]:
                 distance_m=8.0 + 5 * index,
                 source_category=category,
                 **common,
-            )  # fmt: skip
+            )
         )
         kind = ("localization", "classification", "both", "duplicate", "background")[index % 5]
         real = kind != "background"
@@ -117,6 +118,6 @@ def toy_failures(categories: Sequence[str]) -> list[Failure]:
                 iou=0.3 if real else 0.0,
                 source_category=category if real else None,
                 **common,
-            )  # fmt: skip
+            )
         )
     return found

@@ -362,6 +362,7 @@ class Summary(Record):
             suspected_label_errors=None
             if suspected_label_errors is None
             else [SuspectedLabelError.model_validate(dict(suspect)) for suspect in suspected_label_errors],
+            staging=None if staging is None else Staging.model_validate(dict(staging)),
         )
 
     @property

@@ -102,7 +102,8 @@ def staging_notes(summary: Summary) -> list[str]:
         f"{name} ({_count(count, 'object')} in train)" for name, count in summary.staging.not_staged.items()
     )
     return [
-        f"Not staged, for the simulator cannot: {lacking}. Nothing was rendered for their failures; bodies of "
+        f"Not staged, for the simulator cannot: {lacking}. Nothing was rendered for their failures; "
+        f"bodies of "
         "your own (renderer.bodies) or data.mapping would change that."
     ]
 

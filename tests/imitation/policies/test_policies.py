@@ -158,7 +158,7 @@ def test_a_users_own_policy_mines_and_adds_synthetic_frames_unless_it_says_other
 
 
 def test_what_is_no_policy_is_refused_in_a_sentence():
-    with pytest.raises(UserError, match="gave Nameless, which has no `name`.*a policy has a `name`"):
+    with pytest.raises(UserError, match=r"gave Nameless, which has no `name`.*a policy has a `name`"):
         build_policy(PolicySettings(name=f"{__name__}:Nameless"))
     with pytest.raises(UserError, match="its `adds` is 'snow'"):
         build_policy(PolicySettings(name=f"{__name__}:Odd"))
