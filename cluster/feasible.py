@@ -279,5 +279,5 @@ def outlook(configs: Sequence[Config]) -> list[str]:
     if told is not None and told.hopeless is not None and not exact:
         told, exact = look(config, dataset, None), True
     if told is not None:
-        tell(told, exact=exact)
+        tell(told, exact)
     return said

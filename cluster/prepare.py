@@ -119,7 +119,7 @@ def prepare(
             dataset = config.data.open()
             notes.append(dataset.note())
             if len(dataset.splits()["train"]) > LOOKED_AT and (first := look(config, dataset)):
-                tell(first, exact=False)
+                tell(first, False)
             mine = _import(config, dataset, workspace, reporter, problems)
         return _describe(config, workspace, mine, problems, notes).to_json(workspace)
 
@@ -131,7 +131,7 @@ def prepare(
         reporter.say(f"note: background to the detector, by data.mapping: {listed}")
     for problem in data.problems[:20]:
         reporter.say(f"skipped: {problem}")
-    tell(feasible(config, data.categories, data.labels()), exact=True)
+    tell(feasible(config, data.categories, data.labels()), True)
     return data
 
 

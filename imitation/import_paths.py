@@ -145,8 +145,10 @@ def signature_problem(
 def told(error: BaseException) -> str:
     """An error of somebody's own code in a line: what it is, and the line of theirs that raised it."""
     what = " ".join("".join(traceback.format_exception_only(error)).split())
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, SyntaxError) or not frames:
+    if not frames:
         return what
     # the innermost line that is neither ours nor an installed package's; else the innermost of all
     theirs = [frame for frame in frames if not _installed(frame.filename)]

@@ -23,7 +23,7 @@ MEANT: dict[str, tuple[str, ...]] = {
     "tram": ("on_rails", "streetcar", "trolley", "light_rail", "railed_vehicle"),
     "pedestrian": (
         *("human", "man", "woman", "adult", "child", "boy", "girl", "walker", "worker", "passer_by"),
-        *("police_officer", "construction_worker", "official_signaler", "persons"),
+        *("police_officer", "construction_worker", "official_signaler"),
     ),
     "person_sitting": ("sitting", "sitting_person"),
     "cyclist": ("bicyclist", "bicycle_rider", "wheeled_rider"),

@@ -79,7 +79,7 @@ def staging_of(config: Config, found: Inspection, categories: CategoryMap) -> Fe
 def refused_staging(config: Config, told: Feasible) -> UserError | None:
     """What a run says where nothing can be staged; None where it goes on, or stages nothing anyway."""
     try:
-        Teller(config, lambda sentence: None)(told, exact=True)
+        Teller(config, lambda sentence: None)(told, True)
     except UserError as error:
         return error
     return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.commands.common import config_of
@@ -27,6 +29,10 @@ def check(args: argparse.Namespace) -> None:
             f"{files[1]!r} is one word too many: imitate check [{'|'.join(PARTS)}] ... [CONFIG] "
             f"[section.key=value ...]"
         )
+    if files and not Path(files[0]).exists():
+        near = difflib.get_close_matches(files[0], PARTS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"parts are {', '.join(PARTS)}"
+        raise UserError(f"there is no part or file {files[0]!r}; {hint}")
     args.config = files[0] if files else None
     config = config_of(args)
     reporter = Reporter()

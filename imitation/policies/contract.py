@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def toy_failures(categories: Sequence[str]) -> list[Failure]:
         category = categories[index % len(categories)]
         frame, side = f"toy-{index}", 20.0 + 8 * index
         box = Box(40.0 + 50 * index, 60.0, 40.0 + 50 * index + side, 60.0 + side)
-        common = {
+        common: dict[str, Any] = {
             "frame_id": frame,
             "split": "train",
             "detector": "toy",
