@@ -107,6 +107,13 @@ def test_check_says_line_by_line_what_it_tried(capsys, tmp_path):
     assert said.err.splitlines()[-1] == f"imitate: {told['findings'][0]['text']}"
 
 
+def test_a_comparison_that_nobody_spoke_of_is_no_problem_of_a_run(capsys):
+    assert main(["check", "endpoint", "loop.cycles=0"]) == 0
+    assert "note" in capsys.readouterr().out
+    assert main(["check", "endpoint", "compare.primary.measure=cra"]) == 1
+    assert "compare.primary.measure is 'cra'" in capsys.readouterr().err
+
+
 def test_check_refuses_two_files(capsys):
     assert main(["check", "polcy", "ray_config.yaml"]) == 1
     assert "'ray_config.yaml' is one word too many" in capsys.readouterr().err
