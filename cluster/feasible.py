@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from cluster.category_map import categories_of
 from cluster.config import Config
 from imitation.categories import CategoryMap
+from imitation.import_paths import is_import_path
+from imitation.policies import build_policy, what_it_adds
 from imitation.records import Frame
 from imitation.settings import UserError
 from sim_actors.sizes import size_prior
@@ -129,13 +131,11 @@ class Feasible:
             some = f"{labels.cuboids:,} of {labels.objects:,} objects have a 3D label"
             parts.append(f"{some}: the places of the others are {guessed}")
         if labels.cameras < labels.frames:
-            which = (
+            some = (
                 f"{labels.cameras:,} of {labels.frames:,} frames have" if labels.cameras else "no frame has"
             )
-            parts.append(
-                f"{which} a camera: a field of view of {self.hfov_deg:g} degrees is assumed "
-                f"(restage.hfov_deg)"
-            )
+            view = f"a field of view of {self.hfov_deg:g} degrees is assumed (restage.hfov_deg)"
+            parts.append(f"{some} a camera: {view}")
         if not parts:
             return [
                 "every object has a 3D label and every frame a camera: things are staged where they stood"
@@ -222,11 +222,11 @@ class Teller:
     """
 
     def __init__(self, config: Config, say: Callable[[str], None], quiet: bool = False) -> None:
-        self._simulates, self._say, self._quiet = simulates(config), say, quiet
+        self._config, self._say, self._quiet = config, say, quiet
         self._said: object = None
 
     def __call__(self, told: Feasible, exact: bool) -> None:
-        if not self._simulates:
+        if not simulates(self._config):
             return
         key = (tuple(told.staged), tuple(told.missing), tuple(told.others))
         if not self._quiet and key != self._said:
@@ -234,11 +234,17 @@ class Teller:
             for sentence in told.sentences():
                 self._say(f"staging{which}: {sentence}")
         self._said = key
-        if exact and told.hopeless is not None:
+        if exact and told.hopeless is not None and self._needs_frames():
             raise UserError(
                 f"a simulator is asked for (policy.name, loop.cycles), but {told.hopeless}. Without one: "
                 "policy.name=oversample, or policy.name=none loop.cycles=0"
             )
+
+    def _needs_frames(self) -> bool:
+        """Whether a policy of one's own has frames rendered at all: it may repeat real ones."""
+        if self._config.loop.sim_only or not is_import_path(self._config.policy.name):
+            return True
+        return what_it_adds(build_policy(self._config.policy)) == "synthetic"
 
 
 def look(config: Config, dataset: DatasetReader, frames: int | None = LOOKED_AT) -> Feasible | None:

@@ -22,8 +22,9 @@ from cluster.lock import RunLock
 from cluster.places import absolute_places, check_lasting, check_reached, in_job
 from cluster.progress import Reporter
 from cluster.services import start_ray
-from cluster.sweep_plan import make_plan
+from cluster.sweep_plan import Plan, make_plan
 from cluster.sweep_results import BEST, REPORT, write_results
+from cluster.sweep_space import Choice, with_settings
 from cluster.tracking.build import check_tracking
 from cluster.workspace import FREE_KEYS, differences
 from imitation import patience, storage
@@ -51,7 +52,7 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
     patience.allow(config.run.storage_patience_s)
     folder = storage.absolute(storage.join(config.run.storage, config.sweep.name))
     if not has_baseline(folder):
-        try_early([config], reporter)
+        try_early([config, *_of_other_code(plan)], reporter)
     staging = outlook([config])
     with RunLock(folder, reporter.say):
         continues = open_folder(config, folder)
@@ -72,6 +73,17 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
         raise UserError(f"no trial of {folder} can be chosen; the first: {reason}")
     reporter.say(f"best settings: {storage.join(folder, BEST)}")
     return results
+
+
+def _of_other_code(plan: Plan) -> list[Config]:
+    """The configurations with each detector, policy, simulator and manifest of bodies that trials try."""
+    named = ("detector.name", "policy.name", "simulate.simulator", "renderer.bodies")
+    return [
+        with_settings(plan.config, {each.key: value})
+        for each in plan.dimensions
+        if each.key in named and isinstance(each, Choice)
+        for value in each.values
+    ]
 
 
 def open_folder(config: Config, folder: str) -> bool:

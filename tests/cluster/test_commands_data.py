@@ -152,7 +152,7 @@ def test_inspect_finds_what_a_run_refuses(kitti, capsys):
         assert any(f"split '{split}' has no object of Bus: nothing to learn" in problem for problem in said)
     (kitti / "ImageSets/val.txt").unlink()
     (said,) = problems_of(capsys, *words)
-    assert said == f"{kitti}: the list 'val' is missing or empty; found ['train']"
+    assert said == f"{kitti}/ImageSets: the list 'val' is missing or empty; found ['train']"
 
 
 def overlapping(root: Path, kitti: Path) -> str:

@@ -143,6 +143,27 @@ def test_prepare_tells_it_before_anything_is_trained_and_refuses_what_is_hopeles
                 prepare(config, workspace, Services(config), watch, tell)
 
 
+class Repeats:
+    """A policy of somebody's own that needs no simulator."""
+
+    name, adds = "repeats", "repeated"
+
+    def __init__(self, settings):
+        pass
+
+    def request(self, mined, *, cycle, budget, rng):
+        return []
+
+
+def test_a_policy_that_repeats_real_frames_needs_nothing_staged(pallets):
+    name = f"policy.name={__name__}:Repeats"
+    config = load_defaults(words(pallets, name))
+    told = look(config, config.data.open())
+    assert told is not None
+    assert told.hopeless is not None
+    Teller(config, lambda sentence: None)(told, True)
+
+
 def test_a_comparison_tells_it_in_its_plan(warehouse, pallets):
     said = "\n".join(dry_run(load_defaults(words(warehouse))))
     assert "staging: can be staged: person (6 objects)" in said
