@@ -212,3 +212,21 @@ def test_spaces_and_hyphens_are_no_other_category():
     assert asset_names(["Person sitting", "person-sitting"], {}, frozenset({"person_sitting"})) == {
         "Person sitting": "Person sitting", "person-sitting": "person-sitting",
     }  # fmt: skip
+
+
+def test_a_run_says_it_before_training_and_below_its_table(warehouse, tmp_path, monkeypatch, capfd):
+    import cluster.looping
+    import cluster.run
+    import cluster.stages
+    from tests.cluster import light_run
+
+    monkeypatch.setattr(cluster.looping, "Services", light_run.Services)
+    monkeypatch.setattr(cluster.stages, "evaluate", light_run.judge)
+    monkeypatch.setattr(cluster.run, "check_renderer", lambda config: None)
+    options = [*light_run.OPTIONS, f"run.storage={tmp_path / 'runs'}", "acceptance.enabled=false"]
+    cluster.run.run(load_defaults(words(warehouse, *options)), Reporter())
+    said = capfd.readouterr()
+    lines = said.err.splitlines()
+    first = next(i for i, line in enumerate(lines) if "no body of it: forklift (6 objects)" in line)
+    assert first < next(i for i, line in enumerate(lines) if "training" in line)
+    assert "Not staged, for the simulator cannot: forklift (6 objects in train)" in " ".join(said.out.split())
