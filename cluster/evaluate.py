@@ -223,8 +223,8 @@ def evaluate(
     `products` maps detector names to product folders. Returns counts: rows, errors (a list of
     sentences), `busy_seconds` (what the actors took for their batches, divided by their number). Raises the
     first DataError when `on_error` is "stop", and UserError where the cluster cannot place an actor for
-    `placement_timeout_s`, its storage is full, or a detector fails. A dead actor's frames are judged by another: each gives its
-    row once, in the same place.
+    `placement_timeout_s`, its storage is full, or a detector fails. A dead actor's frames are judged by
+    another: each gives its row once, in the same place.
     """
     errors: list[str] = []
     count = 0
