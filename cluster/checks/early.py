@@ -42,11 +42,12 @@ def try_early(configs: Sequence[Config], reporter: Reporter) -> None:
                 continue
             tried.add(key)
             reporter.say(f"trying {what} (imitate check {key[0]} tells more)")
-            for finding in findings:
-                if finding.status == "problem":
-                    raise UserError(finding.text)
+            found = list(findings)  # to their end: then the process that tried it has ended, too
+            for finding in found:
                 if finding.status == "note":
                     reporter.say(f"note: {finding.about}: {finding.tried}: {finding.text}")
+            if problem := next((finding for finding in found if finding.status == "problem"), None):
+                raise UserError(problem.text)
 
 
 def _checks(config: Config) -> Iterator[tuple[tuple[str, str], str, Iterator[Finding]]]:

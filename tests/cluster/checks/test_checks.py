@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from cluster.checks import policy, simulator
-from cluster.checks.early import try_early
+from cluster.checks.early import has_baseline, has_judged, try_early
 from cluster.cli import main
 from cluster.config import load_defaults
 from cluster.progress import Reporter
+from cluster.workspace import Workspace
+from imitation import storage
 from imitation.settings import UserError
 
 from .own import PATH
@@ -85,6 +87,16 @@ def test_what_comes_with_the_project_is_not_tried_before_a_run():
         reporter = Reporter(nowhere)
         reporter.say = pytest.fail
         try_early([load_defaults()], reporter)
+
+
+def test_what_has_been_through_an_evaluation_is_not_tried_again(tmp_path):
+    workspace = Workspace(str(tmp_path / "run"))
+    assert not has_judged(workspace)
+    storage.write_json(workspace.path("cycle-000", "stage-evaluate.json"), {})
+    assert has_judged(workspace)
+    assert not has_baseline(str(tmp_path))
+    storage.write_json(str(tmp_path / "baselines" / "ab12" / "baseline.json"), {})
+    assert has_baseline(str(tmp_path))
 
 
 def test_bodies_that_are_not_there_are_told_before_a_run(tmp_path):
