@@ -319,6 +319,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from cluster.signals import Terminated, terminable
     from imitation.settings import UserError
 
+    ray_before = _ray_is_there()
     command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
     try:
         with terminable():
@@ -328,7 +329,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         from imitation.storage import without_secrets
 
-        _last_line(without_secrets(str(error)))
+        _last_line(without_secrets(str(error)), ray_before)
         return 1
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -342,16 +343,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # a defect: all of it, and what it is as the last line
         traceback.print_exc()
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-        _last_line(f"failed: {what}")
+        _last_line(f"failed: {what}", ray_before)
         return 1
 
 
-def _last_line(sentence: str) -> None:
+def _ray_is_there() -> bool:
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+def _last_line(sentence: str, keep_ray: bool) -> None:
     """Says why a command failed, after everything else that has something to say: what was printed is written
-    out, and a Ray that this process started has ended."""
+    out, and the Ray that the command started has ended. `keep_ray`: there was one before."""
     sys.stdout.flush()
-    if (ray := sys.modules.get("ray")) is not None and ray.is_initialized():
-        ray.shutdown()
+    if not keep_ray and _ray_is_there():
+        sys.modules["ray"].shutdown()
     sys.stderr.flush()
     print(f"imitate: {sentence}", file=sys.stderr, flush=True)
 
