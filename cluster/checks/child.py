@@ -127,6 +127,8 @@ def _lines(read: int, child: subprocess.Popen[bytes], deadline: Deadline) -> Ite
 def _status(child: subprocess.Popen[bytes]) -> int | None:
     """The child's exit status (below 0: the signal), None while it lives. It stays unreaped: its number, and
     its group's, must not become another's before they are killed."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return child.poll()
     ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     if ended is None:
         return None

@@ -10,7 +10,7 @@ from itertools import islice
 
 from cluster.category_map import categories_of
 from cluster.config import Config
-from cluster.feasible import Feasible, Labels, Teller, feasible, look, simulates
+from cluster.feasible import Feasible, Labels, Teller, feasible, look
 from imitation.aggregation import check_budgets
 from imitation.categories import CategoryMap
 from imitation.contracts import Contract, Finding, Found, Step, carried_out
@@ -102,7 +102,7 @@ def refusals(
         check_budgets(config.aggregation.budgets or (), config.aggregation, train)
     except UserError as error:
         problems.append(error)
-    if categories is not None and simulates(config):
+    if categories is not None:
         try:
             why = refused_staging(config, staging_of(config, found, categories))
         except UserError as error:  # bodies that cannot be read

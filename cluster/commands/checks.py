@@ -27,7 +27,7 @@ def check(args: argparse.Namespace) -> None:
     if len(files) > 1:
         raise UserError(
             f"{files[1]!r} is one word too many: imitate check [{'|'.join(PARTS)}] ... [CONFIG] "
-            f"[section.key=value ...]"
+            "[section.key=value ...]"
         )
     if files and not Path(files[0]).exists():
         near = difflib.get_close_matches(files[0], PARTS, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,8 @@ def inspect(args: argparse.Namespace) -> int:
         if same := other_words(found.unmapped(mapping), mapping.categories):
             pairs = ", ".join(f"{name}: {target}" for name, target in same.items())
             found.notes.append(f'background only for want of the word: "data.mapping={{{pairs}}}" learns it')
-        found.notes += [f"staging: {said}" for said in staging_of(config, found, mapping).sentences()]
+        with suppress(UserError):  # bodies that cannot be read are among the problems
+            found.notes += [f"staging: {said}" for said in staging_of(config, found, mapping).sentences()]
     if args.json:
         print(json.dumps(found.to_json(mapping), indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -89,6 +89,7 @@ def begun(config: Config, folder: Path) -> None:
         (["mining.folds=9"], "mining.folds: 6 frames in 6 independent groups"),
         (["aggregation.budgets=[100]"], "over the cap of 3"),
         (["data.splits.folds=20"], "cannot make 20 "),
+        (["renderer.bodies=no-such-bodies.yaml"], "no-such-bodies.yaml"),
     ],
 )
 def test_inspect_says_what_else_a_run_refuses_in_its_words(warehouse, tmp_path, capsys, options, said):
