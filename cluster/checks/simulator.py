@@ -13,7 +13,7 @@ from cluster.services import Services, cluster_address
 from imitation.contracts import Contract, Finding, Found, Step
 from imitation.import_paths import is_import_path
 from imitation.settings import UserError
-from sim_actors.contract import simulator_contract
+from sim_actors.conformance import simulator_contract
 from sim_actors.free import free_scene
 from sim_actors.restage import default_camera
 from sim_actors.scene import Scene

@@ -8,7 +8,7 @@ import pytest
 from imitation.contracts import carried_out
 from imitation.images import encode_png
 from imitation.records import Box, Camera, Cuboid, Frame, Object
-from sim_actors.contract import simulator_contract
+from sim_actors.conformance import simulator_contract
 from sim_actors.factory import SimulatorSpec
 from sim_actors.scene import Actor, Scene
 
