@@ -34,6 +34,7 @@ COMMANDS = {
     "submit": "jobs",
     "render": "scenes",
     "inspect": "data",
+    "check": "checks",
     "export": "data",
     "mine": "mining",
     "evaluate": "runs",
@@ -140,6 +141,21 @@ def _data(commands: Commands) -> None:
     inspect.add_argument("--json", action="store_true", help="as JSON, on standard output")
     inspect.add_argument("--sheet", metavar="FILE", help="draw the first frames on a sheet (PNG)")
     inspect.add_argument("--count", type=_positive, default=12, help="frames on the sheet (default 12)")
+
+    check = commands.add_parser(
+        "check",
+        help="try what a configuration brings along: detector, policy, simulator, bodies, data",
+        usage="imitate check [detector|policy|simulator|bodies|data|endpoint ...] [CONFIG] "
+        "[section.key=value ...]",
+        description="Tries the contracts alone, in seconds and without Ray: a step of training and one of "
+        "prediction, a request about toy failures, a few rendered scenes, ... Code of your own runs in a "
+        "process that may hang or die. Exit status 1 if anything is wrong.",
+    )
+    check.add_argument(
+        "words", nargs="*", metavar="PART|CONFIG", help="what to try (default: all), and a configuration file"
+    )
+    check.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    check.set_defaults(config=None)  # it takes settings
 
     export = commands.add_parser("export", help="frames of a run, or of any dataset, in another layout")
     export.add_argument(
@@ -337,6 +353,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from cluster.signals import Terminated, terminable
     from imitation.settings import UserError
 
+    ray_before = _ray_is_there()
     command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
     try:
         with terminable():
@@ -346,7 +363,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         from imitation.storage import without_secrets
 
-        _complain(f"imitate: {without_secrets(str(error))}")
+        _last_line(without_secrets(str(error)), ray_before)
         return 1
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -360,8 +377,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # a defect: all of it, and what it is as the last line
         traceback.print_exc()
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-        print(f"imitate: failed: {what}", file=sys.stderr)
+        _last_line(f"failed: {what}", ray_before)
         return 1
+
+
+def _ray_is_there() -> bool:
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+def _last_line(sentence: str, keep_ray: bool) -> None:
+    """Says why a command failed, after everything else that has something to say: what was printed is written
+    out, and the Ray that the command started has ended. `keep_ray`: there was one before. One line in a
+    file, fitted to a terminal."""
+    sys.stdout.flush()
+    if not keep_ray and _ray_is_there():
+        sys.modules["ray"].shutdown()
+    sys.stderr.flush()
+    _complain(f"imitate: {sentence}")
 
 
 def _complain(text: str) -> None:
@@ -370,7 +403,7 @@ def _complain(text: str) -> None:
         from imitation.report.text_table import fitted
 
         text = fitted(text)
-    print(text, file=sys.stderr)
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -316,6 +317,15 @@ def keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
     return found
 
 
+def _meant(problem: Mapping[str, Any]) -> str:
+    """Which of the words that may stand there was meant, if one is near."""
+    if problem["type"] != "literal_error" or not isinstance(problem["input"], str):
+        return ""
+    words = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
+    near = difflib.get_close_matches(problem["input"].casefold(), words, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 def _sentence(problem: Mapping[str, Any], where: str) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
@@ -327,7 +337,7 @@ def _sentence(problem: Mapping[str, Any], where: str) -> str:
         near = difflib.get_close_matches(key, known, 1, 0.5)
         hint = f"the nearest is {near[0]!r}" if near else f"see {key.split('.')[0]!r} in ray_config.yaml"
         return f"{where}: there is no key {key!r}; {hint}"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ") + _meant(problem)
     if not key:
         return f"{where}: {message}"
     return f"{where}: {key} is {masked(key, problem['input'])}: {masked(key, message, plain=True)}"

@@ -29,6 +29,7 @@ from imitation.categories import CategoryMap
 from imitation.detections import Detections, FrameDetections, detections_to_table
 from imitation.evaluations import DetectionsWriter
 from imitation.images import load_frame_image
+from imitation.import_paths import told
 from imitation.patient_filesystem import patient_filesystem
 from imitation.records import Frame, frame_from_row
 from imitation.settings import DataError, Settings, UserError
@@ -41,7 +42,7 @@ COLUMNS = [
 ]  # fmt: skip
 Progress = Callable[[int], None]
 BLOCK_BYTES = 8 << 20
-TOOK = "took"
+TOOK, BROKEN = "took", "broken"
 FORWARD = 8
 """Frames a forward pass; those behind it in the batch are decoded meanwhile."""
 
@@ -82,10 +83,19 @@ class EvaluationPart:
         return () if name is None else (name,)
 
 
+class _Broken(Exception):
+    """A detector failed: why, in a sentence, and a row that can carry it."""
+
+    def __init__(self, row: FrameDetections, why: str) -> None:
+        super().__init__(why)
+        self.row, self.why = row, why
+
+
 class DetectorActor:
     """The callable that Ray Data builds once an actor: loads the detectors, then maps batches of
-    frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA, and a column `TOOK` whose sum is
-    the time that the batch took, s.
+    frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA, a column `TOOK` whose sum is
+    the time that the batch took, s, and a column `BROKEN`: what a detector did that no frame is to blame for,
+    else null. Raised here, Ray would wrap it into its own errors and pages of theirs.
 
     A batch in which the process died is judged frame by frame the next time; a frame that it died of
     `max_attempts` times becomes a row with an `error`."""
@@ -114,10 +124,16 @@ class DetectorActor:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         began = time.perf_counter()
-        table = detections_to_table(self._rows(batch))
+        broken: str | None = None
+        try:
+            rows = self._rows(batch)
+        except _Broken as error:
+            broken, rows = error.why, [error.row]
+        table = detections_to_table(rows)
         took = np.zeros(table.num_rows)
         took[:1] = time.perf_counter() - began
-        return table.append_column(TOOK, pa.array(took))
+        whys = pa.array([broken] * table.num_rows, pa.string())
+        return table.append_column(TOOK, pa.array(took)).append_column(BROKEN, whys)
 
     def _rows(self, batch: pa.Table) -> list[FrameDetections]:
         frames: list[tuple[Frame, int]] = []
@@ -169,7 +185,12 @@ class DetectorActor:
             for name in names:
                 work.setdefault(name, []).append((frame, part.split, image))
         for name, items in work.items():
-            found = self.predictors[name].predict([image for _, _, image in items], FORWARD)
+            try:
+                found = self.predictors[name].predict([image for _, _, image in items], FORWARD)
+            except Exception as error:  # a detector of somebody's own may raise anything
+                frame, split, _ = items[0]
+                why = str(error) if isinstance(error, UserError) else f"the detector failed: {told(error)}"
+                raise _Broken(self._row(frame, split, name, None, why), why) from error
             for (frame, split, _), detections in zip(items, found, strict=True):
                 yield self._row(frame, split, name, detections, None)
 
@@ -202,21 +223,23 @@ def evaluate(
     `products` maps detector names to product folders. Returns counts: rows, errors (a list of
     sentences), `busy_seconds` (what the actors took for their batches, divided by their number). Raises the
     first DataError when `on_error` is "stop", and UserError where the cluster cannot place an actor for
-    `placement_timeout_s` or its storage is full. A dead actor's frames are judged by another: each gives its
-    row once, in the same place.
+    `placement_timeout_s`, its storage is full, or a detector fails. A dead actor's frames are judged by
+    another: each gives its row once, in the same place.
     """
     errors: list[str] = []
     count = 0
     busy = 0.0
     with DetectionsWriter(out, categories.categories) as writer:
         for table in _placed_stream(parts, products, categories, settings, placement_timeout_s):
+            if why := next((why for why in table[BROKEN].to_pylist() if why is not None), None):
+                raise UserError(why)
             for where, message in zip(table["frame_id"].to_pylist(), table["error"].to_pylist(), strict=True):
                 if message is not None:
                     if on_error == "stop":
                         raise DataError(f"frame {where}", message)
                     errors.append(message)
             busy += pc.sum(table[TOOK]).as_py() or 0.0
-            writer.write_table(table.drop_columns([TOOK]))
+            writer.write_table(table.drop_columns([TOOK, BROKEN]))
             count += table.num_rows
             progress(count)
     return {"rows": count, "errors": errors, "busy_seconds": busy / settings.actors}

@@ -50,6 +50,10 @@ def print_inspection(found: Inspection, mapping: CategoryMap | None, out: TextIO
     for name in sorted(found.conditions):
         console.print(_condition(found, name), soft_wrap=True)
     say()
+    for note in found.notes:
+        console.print(note)
+    if found.notes:
+        say()
     if not found.problems:
         say("No problems.")
         return

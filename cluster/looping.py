@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cluster.config import Config
 from cluster.cycles import Evaluation
+from cluster.feasible import Tell, catalog, tell_nobody
 from cluster.prepare import RealData, prepare
 from cluster.services import Services
 from cluster.stages import ClusterStages
@@ -29,28 +30,22 @@ class Looped(NamedTuple):
     lost: str | None
 
 
-def loop(config: Config, workspace: Workspace, watch: Watch, stop: Check, on_cycle: OnCycle) -> Looped:
-    """The imitation loop on the real stages, in a workspace that is open and locked."""
+def loop(
+    config: Config,
+    workspace: Workspace,
+    watch: Watch,
+    stop: Check,
+    on_cycle: OnCycle,
+    tell: Tell = tell_nobody,
+) -> Looped:
+    """The imitation loop on the real stages, in a workspace that is open and locked; `tell` hears, before
+    anything is trained, what of the data can be staged."""
     policy = build_policy(config.policy)
     with Services(config) as services:
-        data = prepare(config, workspace, services, watch)
+        data = prepare(config, workspace, services, watch, tell)
         check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
         stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
         history = imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
         if stages.lost is not None:
             history = replace(history, reason=stages.lost)
         return Looped(data, history, stages.lost)
-
-
-def catalog(config: Config) -> frozenset[str] | None:
-    """The categories that the simulator can stage, lower case; None where it does not say."""
-    if config.simulate.simulator != "opengl":
-        return None
-    from sim_actors.opengl.meshes import CATALOG
-
-    own: frozenset[str] = frozenset()
-    if config.renderer.bodies is not None:
-        from sim_actors.opengl.user_bodies import install
-
-        own = frozenset(install(config.renderer.bodies).bodies)
-    return frozenset(CATALOG) | own

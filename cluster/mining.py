@@ -16,7 +16,7 @@ from cluster.backdrops import check_backdrops
 from cluster.backlog import SetAside
 from cluster.category_map import categories_of
 from cluster.config import Config, DataSettings
-from cluster.looping import catalog
+from cluster.feasible import Labels, catalog, feasible
 from cluster.prepare import common_camera
 from cluster.progress import Reporter
 from cluster.scene_jobs import scene_jobs, staging_settings
@@ -101,6 +101,8 @@ def mine(
         reporter.say(f"left out: {len(left_out)} frames without results, such as {left_out[0]}")
     metrics = summarize(partial(read_detections, uri), categories.categories, split, threshold)
     storage.write_json(storage.join(out, "metrics.json"), metrics.to_dict())
+    for sentence in feasible(config, categories, Labels(facts.objects)).sentences():
+        reporter.say(f"staging: {sentence}")
     reach = stageable_names(facts.objects, categories.mapping, catalog(config))
     evaluated = partial(read_detections, uri)
     modes = find_modes(evaluated, categories.categories, metrics.threshold, config.mining.modes)

@@ -15,6 +15,7 @@ from typing import Any
 
 from cluster.category_map import category_map
 from cluster.config import Config
+from cluster.feasible import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.ingest import read_parallel
 from cluster.pool import SimulatorPool
 from cluster.progress import Reporter
@@ -26,6 +27,7 @@ from imitation.aggregation import Part
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import read_frames, write_frames
 from imitation.datasets.reader import DatasetReader
+from imitation.demands import no_frame, no_object
 from imitation.images import load_frame_image
 from imitation.records import Camera, Frame
 from imitation.settings import DataError, UserError
@@ -58,6 +60,8 @@ class RealData:
     unmapped: dict[str, int]  # objects of categories that are neither detected nor ignored
     problems: list[str]
     notes: list[str]
+    cuboids: int | None = None  # of those objects; None: a run of an older version did not count
+    cameras: int | None = None  # frames of train that have one
 
     def to_json(self, workspace: Workspace) -> dict[str, Any]:
         """Plain data; paths count from the run's folder, which may be moved."""
@@ -84,11 +88,20 @@ class RealData:
             unmapped=data["unmapped"],
             problems=data["problems"],
             notes=data["notes"],
+            cuboids=data.get("cuboids"),
+            cameras=data.get("cameras"),
         )
 
+    def labels(self) -> Labels:
+        """What the training frames' labels hold."""
+        return Labels(self.category_counts, self.cuboids, self.parts["train"].frames, self.cameras)
 
-def prepare(config: Config, workspace: Workspace, services: Services, watch: Watch) -> RealData:
-    """The run's real data; committed, so that a run that continues does not read it again.
+
+def prepare(
+    config: Config, workspace: Workspace, services: Services, watch: Watch, tell: Tell = tell_nobody
+) -> RealData:
+    """The run's real data; committed, so that a run that continues does not read it again. `tell` hears what
+    of it can be staged, of a large dataset first by its first frames.
 
     Raises DataError for the first bad frame (or skips it, under `data.on_error: skip`), UserError for
     splits that are empty or overlap.
@@ -110,6 +123,8 @@ def prepare(config: Config, workspace: Workspace, services: Services, watch: Wat
         else:
             dataset = config.data.open()
             notes.append(dataset.note())
+            if len(dataset.splits()["train"]) > LOOKED_AT and (first := look(config, dataset)):
+                tell(first, False)
             mine = _import(config, dataset, workspace, reporter, problems)
         return _describe(config, workspace, mine, problems, notes).to_json(workspace)
 
@@ -121,6 +136,7 @@ def prepare(config: Config, workspace: Workspace, services: Services, watch: Wat
         reporter.say(f"note: background to the detector, by data.mapping: {listed}")
     for problem in data.problems[:20]:
         reporter.say(f"skipped: {problem}")
+    tell(feasible(config, data.categories, data.labels()), True)
     return data
 
 
@@ -187,10 +203,7 @@ def _import(
                 numbering=numbering,
             )
         if not written:
-            raise UserError(
-                f"{dataset.root}: no frame of split {split!r} can be used ({total} listed, {len(problems)} "
-                "problems so far); a run needs at least one in each of train, stop and test"
-            )
+            raise no_frame(dataset.root, split, total, len(problems))
     return mine
 
 
@@ -253,6 +266,7 @@ def _describe(
     cameras: list[Camera] = []
     sequences: dict[str, str | None] = {}
     judged: Counter[str] = Counter()
+    cuboids = 0
     for split in SPLITS:
         counts[split] = 0
         for frame in read_frames(uris[split], LABELS_ONLY):
@@ -261,16 +275,14 @@ def _describe(
             judged[split] += int((~mapping.apply(frame).ignore).sum())
             if split == "train":
                 objects.update(obj.category for obj in frame.objects if not obj.ignore)
+                cuboids += sum(obj.cuboid is not None for obj in frame.objects if not obj.ignore)
                 sizes[(frame.width, frame.height)] += 1
                 if frame.camera is not None:
                     cameras.append(frame.camera)
                 sequences[frame.frame_id] = frame.sequence
     for split in SPLITS:
         if not judged[split]:
-            raise UserError(
-                f"split {split!r} has no object of {', '.join(mapping.categories)}: nothing to learn or "
-                f"to score (train has {dict(objects)}). Give it more frames, or set data.categories."
-            )
+            raise no_object(split, mapping, objects)
     mining: list[list[str]] = []
     if config.loop.cycles:
         ids = sorted(mine & sequences.keys())  # those whose image could be read
@@ -290,6 +302,8 @@ def _describe(
         unmapped=dict(unmapped),
         problems=problems,
         notes=notes,
+        cuboids=cuboids,
+        cameras=len(cameras),
     )
 
 

@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from cluster.baseline import check_base
+from cluster.checks.early import has_judged, try_early
 from cluster.config import Config
 from cluster.cycles import Evaluation, cycle_folder
+from cluster.feasible import Teller, simulates
 from cluster.lock import RunLock
 from cluster.looping import OnCycle, loop
 from cluster.memory import PeakMemory
@@ -45,6 +47,8 @@ def run(config: Config, reporter: Reporter) -> Summary:
     check_tracking(config.tracking)
     patience.allow(config.run.storage_patience_s)
     workspace = Workspace(storage.join(config.run.storage, config.run.name))
+    if not has_judged(workspace):
+        try_early([config], reporter)
     summary = carry_out(config, workspace, reporter)
     reporter.say("")
     print(format_table(build_table(summary)), flush=True)
@@ -85,7 +89,8 @@ def carry_out(
                 _end_cycle(config, workspace, watch, entry)
                 on_cycle(entry)
 
-            data, history, lost = loop(config, workspace, watch, partial(check, config), after)
+            tell = Teller(config, reporter.say, quiet=workspace.base is not None)
+            data, history, lost = loop(config, workspace, watch, partial(check, config), after, tell)
             reporter.say(f"stopped after cycle {history.cycles[-1].cycle}. {history.reason}")
             _keep_best(workspace, history)
             summary = build_summary(config, workspace, data, history, _peak(workspace, memory.peak_mb))
@@ -104,10 +109,7 @@ def check_renderer(config: Config) -> None:
     named if not. Other simulators and clusters check themselves when their actors start."""
     from sim_actors.opengl.preflight import problem
 
-    simulates = config.loop.sim_only or (
-        config.loop.cycles > 0 and config.policy.name not in ("none", "oversample")
-    )
-    wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and simulates)
+    wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and simulates(config))
     if wanted and not cluster_address(config) and (reason := problem()):
         raise UserError(reason)
 

@@ -12,6 +12,7 @@ from cluster.analysis import MAIN, TWIN
 from cluster.arms import arm_label
 from cluster.config import Config
 from cluster.cycles import Evaluation, cycle_folder, twin_seed
+from cluster.feasible import feasible, simulates
 from cluster.overhead import time_uri
 from cluster.prepare import RealData
 from cluster.simulate import REJECTED
@@ -61,6 +62,7 @@ def build_summary(
         suspected_label_errors=_suspects(workspace, history),
         seconds_total=round(prepared + sum(sum(cycle.seconds.values()) for cycle in cycles), 3),
         peak_memory_mb=peak_memory_mb,
+        staging=_staging(config, data),
     )
     write_summary(summary, workspace.path(SUMMARY))
     return summary
@@ -85,6 +87,13 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
     )
     storage.write_bytes_atomic(uri, text.encode("utf-8"))
     return uri
+
+
+def _staging(config: Config, data: RealData) -> dict[str, Any] | None:
+    if not simulates(config):
+        return None
+    told = feasible(config, data.categories, data.labels())
+    return {"staged": told.staged, "not_staged": told.missing} if told.known is not None else None
 
 
 def _title(config: Config) -> str:

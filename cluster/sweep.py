@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import yaml
 
+from cluster.checks.early import has_baseline, try_early
 from cluster.config import Config
+from cluster.feasible import outlook
 from cluster.lock import RunLock
 from cluster.places import absolute_places, check_lasting, check_reached, in_job
 from cluster.progress import Reporter
 from cluster.services import start_ray
-from cluster.sweep_plan import make_plan
+from cluster.sweep_plan import Plan, make_plan
 from cluster.sweep_results import BEST, REPORT, write_results
+from cluster.sweep_space import Choice, with_settings
 from cluster.tracking.build import check_tracking
 from cluster.workspace import FREE_KEYS, differences
 from imitation import patience, storage
@@ -48,10 +51,13 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
         check_lasting(config)
     patience.allow(config.run.storage_patience_s)
     folder = storage.absolute(storage.join(config.run.storage, config.sweep.name))
+    if not has_baseline(folder):
+        try_early([config, *_of_other_code(plan)], reporter)
+    staging = outlook([config])
     with RunLock(folder, reporter.say):
         continues = open_folder(config, folder)
         reporter.say(f"{'continuing' if continues else 'starting'} sweep {folder}")
-        for line in plan.lines():
+        for line in (*plan.lines(), *staging):
             reporter.say(line)
         start_ray(config)
         check_reached(config, folder, reporter)
@@ -67,6 +73,17 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
         raise UserError(f"no trial of {folder} can be chosen; the first: {reason}")
     reporter.say(f"best settings: {storage.join(folder, BEST)}")
     return results
+
+
+def _of_other_code(plan: Plan) -> list[Config]:
+    """The configurations with each detector, policy, simulator and manifest of bodies that trials try."""
+    named = ("detector.name", "policy.name", "simulate.simulator", "renderer.bodies")
+    return [
+        with_settings(plan.config, {each.key: value})
+        for each in plan.dimensions
+        if each.key in named and isinstance(each, Choice)
+        for value in each.values
+    ]
 
 
 def open_folder(config: Config, folder: str) -> bool:

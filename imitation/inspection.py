@@ -98,7 +98,9 @@ class Limited(Counter[Any]):
 @dataclass
 class Inspection:
     """Everything counted. `first` are the first good frames, for a sheet; `problems` name what is wrong
-    and where. Frames of `mine` that are also in `train` are counted there alone."""
+    and where, `notes` say what is no fault but worth knowing. `cuboids` (objects) and `with_camera` (frames)
+    are by split; `learnt` has the frames of train and mine, each with its sequence.
+    Frames of `mine` that are also in `train` are counted there alone."""
 
     kind: str
     root: str
@@ -111,7 +113,11 @@ class Inspection:
     camera_heights: int = 0
     conditions: dict[str, dict[str, Limited]] = field(default_factory=dict)
     problems: list[DataError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     first: list[Frame] = field(default_factory=list)
+    cuboids: Counter[str] = field(default_factory=Counter)
+    with_camera: Counter[str] = field(default_factory=Counter)
+    learnt: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -129,6 +135,9 @@ class Inspection:
         if frame.sequence is not None:
             counts.sequences[frame.sequence] += 1
         self.sizes[(frame.width, frame.height)] += 1
+        if split in SPLITS[:2]:
+            self.learnt[frame.frame_id] = frame.sequence
+        self.with_camera[split] += frame.camera is not None
         if frame.camera is not None:
             camera = frame.camera
             self.cameras.count(tuple(round(v, 1) for v in (camera.fx, camera.fy, camera.cx, camera.cy)))
@@ -147,6 +156,7 @@ class Inspection:
         counts.objects += 1
         category.objects[split] += 1
         category.heights.add(obj.box.height)
+        self.cuboids[split] += obj.cuboid is not None
         for name in KNOWN:
             self.known[name] += getattr(obj, name) is not None
 
@@ -195,6 +205,7 @@ class Inspection:
         - `cameras`: `frames` that have one, `frames_with_height`, and `distinct`: list of `fx`, `fy`, `cx`,
           `cy` (px, to a tenth), `frames` (beyond 100 cameras one entry of nulls counts the rest);
         - `conditions`: name -> value -> split -> frames (beyond 100 values "(others)");
+        - `notes`: sentences: what can be staged, classes without an object in a split, ...;
         - `problems`: list of `where` (file and line, row or id) and `what`.
         """
         return {
@@ -230,6 +241,7 @@ class Inspection:
                 }
                 for name, splits in sorted(self.conditions.items())
             },
+            "notes": self.notes,
             "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
         }
 
@@ -271,9 +283,13 @@ def problem_of(error: UserError, root: str) -> DataError:
 def listed_frames(dataset: DatasetReader) -> dict[str, list[str]]:
     """The frame ids of each split; those of `mine` that are in `train` stand there alone. A dataset too small
     to be cut is all `train`. Raises UserError where there is nothing to list, or splits overlap."""
-    if isinstance(dataset, SplitReader):
+    try:
+        names = dataset.splits()
+    except UserError:  # a run would refuse it; it is looked at all the same
+        if not isinstance(dataset, SplitReader):
+            raise
         dataset.undivide()
-    names = dataset.splits()
+        names = dataset.splits()
     train = set(names["train"])
     return {split: names[split] for split in SPLITS} | {
         "mine": [name for name in names["mine"] if name not in train]

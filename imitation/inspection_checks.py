@@ -7,12 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from imitation.categories import CategoryMap
-from imitation.datasets.reader import NO_LISTS
-from imitation.inspection import Inspection
+from imitation.demands import USED, no_frame, no_object
+from imitation.inspection import Inspection, problem_of
 from imitation.settings import DataError
 
-USED = {"train": ("train", "mine"), "stop": ("stop",), "test": ("test",)}
-"""The splits of a run, and those of the dataset that each is made of."""
 NAMED = 10  # categories that a message lists
 
 
@@ -27,14 +25,16 @@ class Asked:
     known: Collection[str] = ()
 
 
-def run_problems(found: Inspection, mapping: CategoryMap | None, asked: Asked) -> list[DataError]:
+def run_problems(
+    found: Inspection, mapping: CategoryMap | None, asked: Asked, *, splits: bool = True
+) -> list[DataError]:
     """The problems that are of no frame: splits without frames, splits without objects of the classes,
     names in the settings that no object has, and classes that differ in case alone. `mapping` is what a
-    run would make of the categories, None where none can be made."""
-    cut = found.note.startswith(NO_LISTS)  # its splits are ours: a set too small to be cut is no fault of it
-    problems = [*([] if cut else _empty_splits(found)), *_unknown_names(found, asked)]
+    run would make of the categories, None where none can be made. Not `splits`: a run refuses how the
+    dataset is split, so there are none to look at."""
+    problems = [*(_empty_splits(found) if splits else ()), *_unknown_names(found, asked)]
     if mapping is not None:
-        problems += [*_case_twins(mapping), *_unlearnable(found, mapping, asked)]
+        problems += [*_case_twins(mapping), *_unlearnable(found, mapping, asked, splits)]
     return problems
 
 
@@ -44,11 +44,7 @@ def _empty_splits(found: Inspection) -> Iterator[DataError]:
         if any(count.frames for count in counts):
             continue
         listed = sum(count.listed for count in counts)
-        state = f"none of its {listed:,} frames can be used" if listed else "it has no frames"
-        yield DataError(
-            found.root,
-            f"(split {name!r}) {state}; a run needs at least one in each of {', '.join(USED)}",
-        )
+        yield problem_of(no_frame(found.root, name, listed, len(found.problems)), found.root)
 
 
 def _unknown_names(found: Inspection, asked: Asked) -> Iterator[DataError]:
@@ -83,16 +79,19 @@ def _case_twins(mapping: CategoryMap) -> Iterator[DataError]:
             yield DataError("data.categories", what + "give them one spelling with data.mapping")
 
 
-def _unlearnable(found: Inspection, mapping: CategoryMap, asked: Asked) -> Iterator[DataError]:
+def _unlearnable(found: Inspection, mapping: CategoryMap, asked: Asked, splits: bool) -> Iterator[DataError]:
     """Splits without any object to find, which a run refuses, and classes that were asked for but have
     none in train."""
     per_split = {name: _objects(found, mapping, parts) for name, parts in USED.items()}
-    for name, parts in USED.items():
+    train = {
+        name: count
+        for name, counts in found.categories.items()
+        if (count := sum(counts.objects[part] for part in USED["train"]))
+    }
+    for name, parts in USED.items() if splits else ():
         frames = any(found.splits[p].frames for p in parts if p in found.splits)
-        if not per_split[name] and frames and (asked.categories or not found.note.startswith(NO_LISTS)):
-            what = f"(split {name!r}) no object of {', '.join(mapping.categories)}: nothing to learn or "
-            what += "to score, which a run refuses; give it more frames, or set data.categories"
-            yield DataError(found.root, what)
+        if not per_split[name] and frames:
+            yield problem_of(no_object(name, mapping, train), found.root)
     for name in mapping.categories:
         if name in asked.categories and name not in per_split["train"]:
             what = f"the class {name!r} has no object in train, and cannot be learned"
@@ -108,3 +107,14 @@ def _objects(found: Inspection, mapping: CategoryMap, parts: Collection[str]) ->
         for name, counts in found.categories.items()
         if found.role(name, mapping) == "class" and any(counts.objects[part] for part in parts)
     }
+
+
+def class_notes(found: Inspection, mapping: CategoryMap) -> Iterator[str]:
+    """Classes that are learnt but have no object in a split that judges: a run goes on without the figure."""
+    for split in ("stop", "test"):
+        if split not in found.splits:
+            continue
+        there = _objects(found, mapping, USED[split])
+        learnt = _objects(found, mapping, USED["train"])
+        if there and (absent := [name for name in mapping.categories if name in learnt - there]):
+            yield f"no object in {split}: {', '.join(absent)}; there is no AP of it there"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 import re
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from imitation.import_paths import call_factory, load_factory
 from imitation.records import Camera
 from imitation.settings import UserError
 from sim_actors.opengl import torch_first
@@ -32,6 +30,7 @@ def _opengl(**options: Any) -> Simulator:
 
 _PARTS = ("name", "version", "render", "supports", "close")
 
+SETTING = "simulate.simulator"
 SIMULATORS: dict[str, Callable[..., Simulator]] = {"opengl": _opengl}
 
 
@@ -102,20 +101,11 @@ def from_environment(key: str, value: Any) -> Any:
 
 
 def _imported(path: str) -> Callable[..., Simulator]:
-    module_name, _, attribute = path.partition(":")
-    # A console script does not look in the current folder, where people keep a simulator of their own.
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"simulator {path!r}: {error}; looked in {here} and the installed packages. "
-            "Install it or start from the folder that holds it"
-        ) from error
-    try:
-        factory: Callable[..., Simulator] = getattr(module, attribute)
-    except AttributeError:
-        raise UserError(f"simulator {path!r}: {module_name} has no {attribute!r}") from None
-    return factory
+    """The factory at an import path; as it is called, it says what is wrong with its signature."""
+    factory = load_factory(path, SETTING)
+
+    def called(**options: Any) -> Simulator:
+        made: Simulator = call_factory(factory, SETTING, path, options, by_name=True, catch=False)
+        return made
+
+    return called

@@ -19,6 +19,7 @@ from sim_actors.placing import stage_in_photo
 from sim_actors.randomize import RandomizeSettings, perturb
 from sim_actors.restage import RestageSettings, restage, staged_objects
 from sim_actors.scene import Convention, Prop, Scene
+from sim_actors.words import spelled
 
 _BACKDROP = 83  # of a generator of its own: the share of photos moves no other draw
 _CLUTTER_FAR = 60.0  # m, boxes on or above the horizon are staged this far out
@@ -58,7 +59,7 @@ class Target:
     def stageable(self) -> tuple[str, ...]:
         """The categories that the simulator can stage, by its names, in the dataset's order."""
         names = dict.fromkeys(self.assets.get(c, c) for c in self.categories)
-        return tuple(name for name in names if self.catalog is None or name.lower() in self.catalog)
+        return tuple(name for name in names if _known(name, self.catalog))
 
 
 def asset_names(
@@ -70,10 +71,15 @@ def asset_names(
     found = {}
     for category in categories:
         for name in (category, mapping.get(category)):
-            if name is not None and (catalog is None or name.lower() in catalog):
+            if name is not None and _known(name, catalog):
                 found[category] = name
                 break
     return found
+
+
+def _known(name: str, catalog: Collection[str] | None) -> bool:
+    """Whether the simulator can stage a category, however its dataset writes spaces and hyphens."""
+    return catalog is None or name.lower() in catalog or spelled(name) in catalog
 
 
 def stageable_names(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,10 +29,12 @@ WORLD = (
 def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
     from cluster.category_map import asked_for, categories_of
+    from cluster.checks.data import refusals, staging_of
+    from cluster.feasible import other_words
     from cluster.inspection_text import print_inspection
     from imitation.datasets.tally import counted
     from imitation.inspection import inspect_dataset, listed_frames, mapping_of, problem_of
-    from imitation.inspection_checks import run_problems
+    from imitation.inspection_checks import class_notes, run_problems
     from imitation.label_sheet import write_label_sheet
 
     config = config_of(args)
@@ -40,11 +43,16 @@ def inspect(args: argparse.Namespace) -> int:
     dataset = config.data.open()
     reporter = Reporter()
     listed: dict[str, list[str]] = {}
-    unlisted: list[DataError] = []
+    refused: list[DataError] = []  # told with the result: who reads the JSON finds it where all problems are
+    try:
+        dataset.splits()
+    except UserError as error:
+        refused.append(problem_of(error, dataset.root))
     try:
         listed = listed_frames(dataset)
-    except UserError as error:  # told with the result: who reads the JSON finds it where all problems are
-        unlisted.append(problem_of(error, dataset.root))
+    except UserError as error:
+        if str(error) not in map(str, refused):
+            refused.append(problem_of(error, dataset.root))
     with reporter.stage(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
         found = inspect_dataset(
             dataset,
@@ -54,10 +62,19 @@ def inspect(args: argparse.Namespace) -> int:
             keep=args.count if args.sheet else 0,
             progress=bar.update,
         )
-    found.problems += unlisted
+    found.problems += refused
     mapping = mapping_of(found, partial(categories_of, config.data)) if listed else None
     if listed:
-        found.problems += run_problems(found, mapping, asked_for(config.data))
+        found.problems += run_problems(found, mapping, asked_for(config.data), splits=not refused)
+        if not refused:
+            found.problems += refusals(config, found, dataset.splits()["mine"], mapping)
+    if mapping is not None:
+        found.notes += class_notes(found, mapping)
+        if same := other_words(found.unmapped(mapping), mapping.categories):
+            pairs = ", ".join(f"{name}: {target}" for name, target in same.items())
+            found.notes.append(f'background only for want of the word: "data.mapping={{{pairs}}}" learns it')
+        with suppress(UserError):  # bodies that cannot be read are among the problems
+            found.notes += [f"staging: {said}" for said in staging_of(config, found, mapping).sentences()]
     if args.json:
         print(json.dumps(found.to_json(mapping), indent=2, ensure_ascii=False, allow_nan=False))
     else:

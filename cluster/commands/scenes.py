@@ -163,7 +163,7 @@ def _has_lights(category: str) -> bool:
 
 def _free(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[None, SceneJob]]:
     """Free scenes as KITTI's camera would see them, scaled to the picture's width."""
-    from cluster.looping import catalog
+    from cluster.feasible import catalog
     from cluster.scene_jobs import staging_settings
     from imitation.records import Camera
     from sim_actors.actor import SceneJob
@@ -187,7 +187,7 @@ def _free(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[N
 
 
 def _like(root: str, count: int, variations: int, config: Config) -> Iterator[tuple[Frame, SceneJob]]:
-    from cluster.looping import catalog
+    from cluster.feasible import catalog
     from cluster.scene_jobs import staging_settings
     from imitation.datasets.kitti import kitti_splits, read_kitti
     from sim_actors.actor import SceneJob

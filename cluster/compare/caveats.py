@@ -8,6 +8,7 @@ from typing import Any
 from cluster.compare.finished import REAL, Finished
 from cluster.compare.measuring import PooledFolds
 from cluster.compare.rows import RIVAL
+from cluster.feasible import listed
 
 
 def caveats(done: Finished, test: PooledFolds) -> list[str]:
@@ -42,6 +43,15 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
         warnings.append(
             f"{len(missing)} of {len(done.states)} runs are not finished ({', '.join(missing[:6])}"
             f"{', ...' if len(missing) > 6 else ''}): the table is of the rest."
+        )
+    lacking: dict[str, int] = {}
+    for summary in summaries:
+        lacking |= summary.staging.not_staged if summary.staging is not None else {}
+    if lacking:
+        warnings.append(
+            f"Not staged, for the simulator cannot: {listed(lacking)} in train. Nothing was rendered "
+            f"for their "
+            "failures: the arms with a simulator could help the other classes alone."
         )
     if len(done.folds) < len(plan.folds):
         used = ", ".join(str(fold) for fold in done.folds) or "none"

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 import yaml
 
 from cluster.baseline import DONE, FOLDER, baseline_key
+from cluster.checks.early import has_baseline, try_early
 from cluster.compare.collect import collect
 from cluster.compare.cost import estimate, lines
 from cluster.compare.execute import Clock, InProcess, Runner, State, execute, read_state, reason
@@ -27,6 +28,7 @@ from cluster.compare.gallery import fixed_failures
 from cluster.compare.plan import Cell, Plan, make_plan
 from cluster.compare.synthetic import judge, render_test_set
 from cluster.config import Config
+from cluster.feasible import outlook
 from cluster.lock import RunLock
 from cluster.places import check_lasting, in_job
 from cluster.prepare import RealData
@@ -56,14 +58,18 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     if in_job():
         check_lasting(config)
     plan = make_plan(config)
-    for trial in plan.trials[: len(plan.arms)]:  # each arm once: whether any has to render
-        check_renderer(plan.trial_config(trial, None))
+    own = _each_arm(plan)
+    for each in own:  # whether any has to render
+        check_renderer(each)
     check_tracking(plan.config.tracking)
     patience.allow(plan.config.run.storage_patience_s)
+    if not has_baseline(plan.folder):
+        try_early(own, reporter)
+    staging = outlook(own)
     with RunLock(plan.folder):
         continues = open_folder(plan)
         reporter.say(f"{'continuing' if continues else 'starting'} comparison {plan.folder}")
-        for line in lines(estimate(plan)):
+        for line in (*lines(estimate(plan)), *staging):
             reporter.say(line)
         clock = Clock(plan.folder)
         states = _run(plan, reporter, clock)
@@ -78,6 +84,11 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
             "table is of the rest, and the same command tries them again"
         )
     return told
+
+
+def _each_arm(plan: Plan) -> list[Config]:
+    """The configuration of each arm, once."""
+    return [plan.trial_config(trial, None) for trial in plan.trials[: len(plan.arms)]]
 
 
 def open_folder(plan: Plan) -> bool:
@@ -200,7 +211,8 @@ def _first_base(plan: Plan) -> tuple[Cell, str] | None:
 
 def dry_run(config: Config) -> list[str]:
     """What a comparison would do and cost; nothing is started or written."""
-    return list(lines(estimate(make_plan(config))))
+    plan = make_plan(config)
+    return [*lines(estimate(plan)), *outlook(_each_arm(plan))]
 
 
 def read_record(folder: str) -> Comparison:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cluster.compare.plan import Cell, Plan
 from cluster.evaluate import EvaluationPart, evaluate
-from cluster.looping import catalog
+from cluster.feasible import catalog
 from cluster.prepare import RealData
 from cluster.progress import Reporter
 from cluster.rendering import Rendering

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from imitation.detections import Detections
+from imitation.detectors.convention import check_outputs
 from imitation.settings import DataError
 
 
@@ -64,6 +65,7 @@ class Predictor:
         autocast = torch.autocast("cuda", torch.bfloat16) if cuda else contextlib.nullcontext()
         with torch.inference_mode(), autocast:
             outputs: list[dict[str, Tensor]] = self.model(list(batch.unbind(0)))
+        check_outputs(outputs, len(images), f"the detector ({type(self.model).__name__})")
         return outputs
 
     def _detections(self, output: dict[str, Tensor], image: np.ndarray) -> Detections:

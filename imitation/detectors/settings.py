@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from imitation.import_paths import check_name
 from imitation.settings import Settings
 
 BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50", "efficientnet_lite0")
@@ -74,6 +75,11 @@ class DetectorSettings(Settings):
     max_detections: int = Field(
         100, ge=1, le=10_000, description="so many detections of an image are kept, the best"
     )
+
+    @field_validator("name")
+    @classmethod
+    def _known_name(cls, value: str) -> str:
+        return check_name(value, ("grid", *ZOO), "detector")
 
     @field_validator("strides")
     @classmethod

@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from imitation.detectors.backbones import fetched
 from imitation.detectors.settings import ZOO, DetectorSettings
+from imitation.import_paths import call_factory, load_factory
 from imitation.settings import UserError
+
+SETTING = "detector.name"
 
 
 class TorchvisionDetector(nn.Module):
@@ -84,19 +87,11 @@ def build_custom(settings: DetectorSettings, num_categories: int) -> nn.Module:
 
     `factory(settings: DetectorSettings, num_categories: int) -> torch.nn.Module` gives a module that
     follows the convention of `GridDetector`; `settings.width` and `settings.height` are the size of
-    the images it will see. Raises UserError if the factory cannot be imported.
+    the images it will see. Raises UserError if the factory cannot be imported or called, or gives no module.
     """
-    path, _, attribute = settings.name.partition(":")
-    try:
-        factory = getattr(importlib.import_module(path), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(
-            f"detector.name: {settings.name!r} cannot be imported ({error}); it should read "
-            "'package.module:factory', importable from where the training runs"
-        ) from error
-    model = factory(settings, num_categories)
+    factory = load_factory(settings.name, SETTING)
+    given = {"settings": settings, "num_categories": num_categories}
+    model = call_factory(factory, SETTING, settings.name, given)
     if not isinstance(model, nn.Module):
-        raise UserError(
-            f"detector.name: {settings.name!r} gave {type(model).__name__}, not a torch.nn.Module"
-        )
+        raise UserError(f"{SETTING}: {settings.name!r} gave {type(model).__name__}, not a torch.nn.Module")
     return model

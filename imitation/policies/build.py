@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 
+from imitation.import_paths import call_factory, load_factory, signature_problem
 from imitation.policies.adaptive import AdaptivePolicy
 from imitation.policies.base import Policy, what_it_adds
 from imitation.policies.control import NoPolicy, RandomPolicy
@@ -13,6 +13,8 @@ from imitation.policies.oversample import OversamplePolicy
 from imitation.policies.settings import PolicySettings
 from imitation.settings import UserError
 
+SETTING = "policy.name"
+POLICY_IS = "a policy has a `name` and a method `request(mined, *, cycle, budget, rng)`"
 POLICIES: dict[str, Callable[[PolicySettings], Policy]] = {
     "imitation": ImitationPolicy,
     "adaptive": AdaptivePolicy,
@@ -25,31 +27,20 @@ POLICIES: dict[str, Callable[[PolicySettings], Policy]] = {
 def build_policy(settings: PolicySettings) -> Policy:
     """The policy that the settings name.
 
-    Raises UserError for an unknown name, an import path that does not lead to a factory, and a factory's
-    result that is no policy.
+    Raises UserError for an import path that does not lead to a factory that takes the section `policy`, and
+    for a factory's result that is no policy.
     """
     if settings.name in POLICIES:
         return POLICIES[settings.name](settings)
-    module, _, attribute = settings.name.partition(":")
-    if not attribute:
-        raise UserError(
-            f"policy.name is {settings.name!r}; known are {', '.join(POLICIES)}, or 'package.module:factory'"
-        )
-    try:
-        factory = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"policy.name is {settings.name!r}, which cannot be imported: {error}") from error
-    try:
-        policy: Policy = factory(settings)
-    except TypeError as error:
-        raise UserError(
-            f"policy.name is {settings.name!r}, which makes no policy of its settings: {error}. It must be "
-            "a class or function that takes one argument, the section `policy`"
-        ) from error
-    if not isinstance(getattr(policy, "name", None), str) or not callable(getattr(policy, "request", None)):
-        raise UserError(
-            f"policy.name is {settings.name!r}, which gave {type(policy).__name__}: a policy has a `name` "
-            "and a method `request(mined, *, cycle, budget, rng)`"
-        )
+    factory = load_factory(settings.name, SETTING)
+    policy: Policy = call_factory(factory, SETTING, settings.name, {"settings": settings})
+    about = f"{SETTING}: {settings.name!r} gave {type(policy).__name__}, "
+    if not isinstance(getattr(policy, "name", None), str):
+        raise UserError(f"{about}which has no `name` (a text); {POLICY_IS}")
+    if not callable(getattr(policy, "request", None)):
+        raise UserError(f"{about}which has no method `request`; {POLICY_IS}")
+    asked = {"cycle": 1, "budget": 1, "rng": None}
+    if wrong := signature_problem(policy.request, (None,), asked):
+        raise UserError(f"{about}whose `request` cannot be called as it will be: {wrong}; {POLICY_IS}")
     what_it_adds(policy)
     return policy

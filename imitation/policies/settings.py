@@ -5,7 +5,11 @@ from __future__ import annotations
 from pydantic import Field, field_validator, model_validator
 
 from imitation.failures import KINDS
+from imitation.import_paths import check_name
 from imitation.settings import Settings
+
+NAMES = ("imitation", "adaptive", "random", "oversample", "none")
+"""The policies that come along (`imitation.policies.POLICIES`)."""
 
 
 class StrengthSettings(Settings):
@@ -96,6 +100,11 @@ class PolicySettings(Settings):
     adaptive: AdaptiveSettings = Field(
         AdaptiveSettings(), description="how `adaptive` learns where synthetic frames help"
     )
+
+    @field_validator("name")
+    @classmethod
+    def _known_name(cls, value: str) -> str:
+        return check_name(value, NAMES, "policy")
 
     @field_validator("kind_weights")
     @classmethod

@@ -280,6 +280,15 @@ class Cycle(Record):
         return self
 
 
+class Staging(Record):
+    """What of the real training frames' objects the simulator can stage, by source category."""
+
+    staged: dict[str, Count] = Field(description="objects of classes that can be staged")
+    not_staged: dict[str, Count] = Field(
+        description="objects of classes that cannot: nothing is rendered for their failures"
+    )
+
+
 class Summary(Record):
     """A whole run."""
 
@@ -306,6 +315,9 @@ class Summary(Record):
         description="confident false detections that persist, by falling score: look at their labels; null "
         "in older summaries",
     )
+    staging: Staging | None = Field(
+        None, description="what can be staged; null for a run without a simulator and in older summaries"
+    )
 
     @classmethod
     def of(
@@ -323,6 +335,7 @@ class Summary(Record):
         peak_memory_mb: float | None = None,
         churn: Mapping[str, Any] | None = None,
         suspected_label_errors: Sequence[Mapping[str, Any]] | None = None,
+        staging: Mapping[str, Any] | None = None,
     ) -> Summary:
         """A summary of these cycles; marks the best and the last one.
 
@@ -351,6 +364,7 @@ class Summary(Record):
             suspected_label_errors=None
             if suspected_label_errors is None
             else [SuspectedLabelError.model_validate(dict(suspect)) for suspect in suspected_label_errors],
+            staging=None if staging is None else Staging.model_validate(dict(staging)),
         )
 
     @property

@@ -78,6 +78,7 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         "nothing.",
         f"{WRONG}: {WRONG_MEANS} (the method's 0-1 loss).",
         arms_mean([entry.label for entry in summary.cycles], real_word(summary)),
+        *staging_notes(summary),
         noise_note(summary),
         *seed_notes(summary),
         *time_notes(summary),
@@ -89,6 +90,20 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     if any(value is None for entry in summary.cycles for value in entry.AP.values()):
         notes.append(f"{DASH} no object of this category on test.")
     return tuple(notes)
+
+
+def staging_notes(summary: Summary) -> list[str]:
+    """Which classes the synthetic frames could not help, where there are any."""
+    if summary.staging is None or not summary.staging.not_staged:
+        return []
+    lacking = ", ".join(
+        f"{name} ({_count(count, 'object')} in train)" for name, count in summary.staging.not_staged.items()
+    )
+    return [
+        f"Not staged, for the simulator cannot: {lacking}. Nothing was rendered for their failures; "
+        f"bodies of "
+        "your own (renderer.bodies) or data.mapping would change that."
+    ]
 
 
 def noise_note(summary: Summary) -> str:

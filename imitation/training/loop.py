@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from imitation.detectors.convention import check_losses
 from imitation.settings import UserError
 from imitation.training.batches import Batch
 from imitation.training.distributed import Distributed
@@ -98,6 +99,7 @@ def train(
         targets = [{name: value.to(device) for name, value in target.items()} for target in batch.targets]
         with autocast:
             losses = replica(list(images.unbind(0)), targets)
+        check_losses(losses, f"the detector ({type(model).__name__})")
         total = torch.stack(list(losses.values())).sum()
         state.optimizer.zero_grad(set_to_none=True)
         total.backward()

@@ -14,19 +14,9 @@ from sim_actors.opengl.family import Family
 from sim_actors.opengl.materials import M
 from sim_actors.opengl.shapes import Mesh, assemble, box
 from sim_actors.scene import Actor, Prop
+from sim_actors.words import SECOND_NAMES
 
-ALIASES: dict[str, str] = {
-    "vehicle": "car",
-    "person": "pedestrian",
-    "people": "pedestrian",
-    "rider": "cyclist",
-    "lorry": "truck",
-    "minivan": "van",
-    "train": "tram",
-    "bike": "bicycle",
-    "motorbike": "motorcycle",
-    "motorcyclist": "motorcycle",
-}
+ALIASES: dict[str, str] = dict(SECOND_NAMES)
 """Other datasets' names for the same bodies."""
 
 VARIETY = 0.16

@@ -79,6 +79,33 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(capsys):
     assert len(said.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "last"),
+    [
+        ("UserError('no more of it')", "imitate: no more of it"),
+        ("ValueError('defect, in\\nmany lines')", "imitate: failed: many lines"),
+    ],
+)
+def test_the_last_line_is_the_sentence_also_where_output_and_errors_are_one(error, last):
+    code = (
+        "import cluster.commands.runs as runs\nfrom cluster.cli import main\n"
+        "from imitation.settings import UserError\n"
+        f"def defaults(args):\n    print('a result')\n    raise {error}\n"
+        "runs.defaults = defaults\nraise SystemExit(main(['defaults']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == last
+    assert "a result" in done.stdout
+
+
 def test_a_shadowed_package_is_refused(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(cli, "ROOT", tmp_path)
     assert main(["defaults"]) == 1

@@ -15,7 +15,7 @@ from imitation.evaluations import read_detections
 from imitation.images import decode_image
 from imitation.product import load_product, save_product
 from imitation.records import Box, Frame, Object
-from imitation.settings import DataError
+from imitation.settings import DataError, UserError
 
 CATEGORIES = CategoryMap.identity(("car", "truck"))
 SETTINGS = EvaluateSettings(batch_size=4, threads=1)
@@ -93,3 +93,20 @@ def test_a_truncated_picture_stops_or_is_listed_and_costs_no_other_frame(ray_ses
     assert rows["good"].error is None
     assert len(done["errors"]) == 1
     assert list(Path(tmp_path).glob("*.tmp")) == []
+
+
+def test_a_detector_that_breaks_the_convention_late_is_a_sentence_and_no_page_of_rays(
+    ray_session, tmp_path, capfd
+):
+    from tests.cluster.toy_detector import LateDetector
+
+    late = DetectorSettings(name="tests.cluster.toy_detector:make_late", width=128, height=64)
+    product = str(tmp_path / "late")
+    save_product(product, LateDetector(0.0).state_dict(), late, CATEGORIES.categories, {})
+    data = str(tmp_path / "data.parquet")
+    write_frames([frame(f"s{i}", i) for i in range(4)], data)
+    out = tmp_path / "detections.parquet"
+    with pytest.raises(UserError, match=r"\(LateDetector\) gave a Tensor of shape \(4, 6\) in evaluation"):
+        evaluate([EvaluationPart(data, "test", ("main",))], {"main": product}, CATEGORIES, str(out), SETTINGS)
+    assert not out.exists(), "nothing half written is left"
+    assert "Traceback" not in capfd.readouterr().err

@@ -44,3 +44,14 @@ def make(settings: DetectorSettings, num_categories: int) -> nn.Module:
 
 def make_slow(settings: DetectorSettings, num_categories: int) -> nn.Module:
     return ToyDetector(DELAY_S)
+
+
+class LateDetector(ToyDetector):
+    """Keeps to the convention with two images, and no longer with more."""
+
+    def forward(self, images: list[Tensor], targets: list[dict] | None = None) -> list | dict | Tensor:
+        return torch.zeros(len(images), 6) if len(images) > 2 else super().forward(images, targets)
+
+
+def make_late(settings: DetectorSettings, num_categories: int) -> nn.Module:
+    return LateDetector(0.0)

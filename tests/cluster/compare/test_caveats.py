@@ -1,5 +1,6 @@
 """What the table says against itself."""
 
+from imitation import storage
 from imitation.report.comparison_text import as_text
 
 from .toy import RESAMPLES, collected, finished, plan_of
@@ -17,6 +18,17 @@ def test_one_seed_is_warned_of(tmp_path, told):
     assert any(w.startswith("One seed:") for w in partly.warnings), "of two planned one is there to compare"
     assert "bootstrap over 40 frames," in "\n".join(as_text(partly)).replace("\n  ", " ")
     assert "stand-in" in found.warnings[0]
+
+
+def test_what_could_not_be_staged_is_warned_of(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES)
+    states = finished(plan)
+    assert not any("staged" in warning for warning in collected(plan, states).warnings)
+    place = plan.workspace(plan.trials[-1]).path("summary.json")
+    staging = {"staged": {"car": 9}, "not_staged": {"forklift": 3}}
+    storage.write_json(place, storage.read_json(place) | {"staging": staging})
+    (warning,) = [warning for warning in collected(plan, states).warnings if "staged" in warning]
+    assert "forklift (3 objects) in train" in warning
 
 
 def test_a_row_of_fewer_seeds_says_so(tmp_path):

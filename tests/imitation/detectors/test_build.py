@@ -120,8 +120,10 @@ def test_anybodys_detector_by_import_path(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_unknown_names_and_impossible_settings_are_refused() -> None:
-    with pytest.raises(UserError, match=r"'yolo'.*fcos_resnet50_fpn"):
-        build_detector(DetectorSettings(name="yolo"), 1)
+    with pytest.raises(ValidationError, match=r"no detector 'yolo'; known are grid, fcos_resnet50_fpn"):
+        DetectorSettings(name="yolo")
+    with pytest.raises(ValidationError, match="did you mean 'fcos_resnet50_fpn'"):
+        DetectorSettings(name="fcos_resnet_50_fpn")
     with pytest.raises(UserError, match="no category"):
         build_detector(DetectorSettings(), 0)
     strides = [{"strides": wrong} for wrong in ((16, 8), (7,), ())]

@@ -39,6 +39,16 @@ def test_notes_are_honest(make_summary: Callable[..., Summary]) -> None:
     assert "stand-in" not in text
 
 
+def test_what_could_not_be_staged_stands_below(make_summary: Callable[..., Summary]) -> None:
+    staged = {"person": 20}
+    some = make_summary(staging={"staged": staged, "not_staged": {"forklift": 3, "pallet": 1}})
+    text = " ".join(format_table(build_table(some)).split())
+    assert "cannot: forklift (3 objects in train), pallet (1 object in train)." in text
+    assert "Nothing was rendered for their failures" in text
+    for staging in (None, {"staged": staged, "not_staged": {}}):
+        assert "Not staged" not in format_table(build_table(make_summary(staging=staging)))
+
+
 def test_a_stand_in_is_headed_as_a_demonstration(make_summary: Callable[..., Summary]) -> None:
     real = make_summary()
     stand_in = real.model_copy(update={"run": real.run.model_copy(update={"stand_in": True})})

@@ -1,0 +1,29 @@
+"""What a check takes for granted of data that nobody has read yet."""
+
+from __future__ import annotations
+
+from cluster.category_map import categories_of
+from cluster.config import Config
+from imitation.categories import OWN_MAPS
+
+ASSUMED = ("car", "pedestrian", "cyclist")
+"""Categories of a kind that makes its map of the data."""
+ASSUMED_SIZE = (640, 192)
+"""px; small, so that a check takes seconds."""
+
+
+def known_categories(config: Config) -> tuple[tuple[str, ...], bool]:
+    """The detector's categories, and whether the settings tell them; else some that stand for them."""
+    data = config.data
+    if data.kind in OWN_MAPS or data.categories is not None:
+        return categories_of(data, ()).categories if data.kind in OWN_MAPS else tuple(
+            data.categories or ()
+        ), True
+    return ASSUMED, False
+
+
+def known_size(config: Config) -> tuple[int, int]:
+    """The width and height of the images, px, where the settings tell them; else a small size."""
+    if config.data.kind == "world":
+        return config.world.width, config.world.height
+    return ASSUMED_SIZE

@@ -1,0 +1,38 @@
+"""Bodies of one's own: the manifest and every file that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.config import Config
+from imitation.contracts import Contract, Finding, Found, Step, carried_out
+
+ABOUT = "bodies"
+
+
+def findings(config: Config) -> Iterator[Finding]:
+    """Reads the manifest that `renderer.bodies` names, and its files."""
+    yield from carried_out(ABOUT, contract(config))
+
+
+def contract(config: Config) -> Contract:
+    """What is tried."""
+    uri = config.renderer.bodies
+    if uri is None:
+        yield Step("bodies of your own")
+        yield Found("none: renderer.bodies is null")
+        return
+    from sim_actors.opengl.user_bodies import install, load_manifest
+
+    yield Step(f"reading {uri}")
+    manifest = load_manifest(uri)
+    yield Found(f"{len(manifest.bodies)} bodies")
+    yield Step("reading the files that it names")
+    family = install(uri)
+    for category in dict.fromkeys(entry.category for entry in manifest.bodies):
+        known = category.strip().lower().replace(" ", "_").replace("-", "_")
+        yield Found(f"{category}: {', '.join(family.bodies[known])}")
+    if config.simulate.simulator != "opengl":
+        yield Found(
+            f"simulate.simulator is {config.simulate.simulator!r}, which does not use them", note=True
+        )

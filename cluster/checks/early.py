@@ -1,0 +1,66 @@
+"""What a run tries before anything else: whatever of it is somebody's own, in seconds and not after hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cluster.baseline import DONE, FOLDER
+from cluster.checks import bodies, detector, policy, simulator
+from cluster.config import Config
+from cluster.cycles import cycle_folder
+from cluster.feasible import simulates
+from cluster.progress import Reporter
+from cluster.workspace import Workspace
+from imitation import storage
+from imitation.contracts import Finding
+from imitation.settings import UserError
+
+
+def has_judged(workspace: Workspace) -> bool:
+    """Whether a run has come through its first evaluation: what it relies on has been tried by then."""
+    return storage.exists(workspace.path(cycle_folder(0), "stage-evaluate.json"))
+
+
+def has_baseline(folder: str) -> bool:
+    """Whether a sweep or a comparison in this folder has finished a baseline."""
+    bases = storage.join(folder, FOLDER)
+    return storage.exists(bases) and any(
+        storage.exists(storage.join(base, DONE)) for base in storage.list_folders(bases)
+    )
+
+
+def try_early(configs: Sequence[Config], reporter: Reporter) -> None:
+    """Tries what runs of these configurations bring along: detector, policies, simulator, bodies, each once.
+
+    What comes with this project is not tried: its own tests do that. Raises UserError with the first problem;
+    what is only odd is said.
+    """
+    tried: set[object] = set()
+    for config in configs:
+        for key, what, findings in _checks(config):
+            if key in tried:
+                continue
+            tried.add(key)
+            reporter.say(f"trying {what} (imitate check {key[0]} tells more)")
+            found = list(findings)  # to their end: then the process that tried it has ended, too
+            for finding in found:
+                if finding.status == "note":
+                    reporter.say(f"note: {finding.about}: {finding.tried}: {finding.text}")
+            if problem := next((finding for finding in found if finding.status == "problem"), None):
+                raise UserError(problem.text)
+
+
+def _checks(config: Config) -> Iterator[tuple[tuple[str, str], str, Iterator[Finding]]]:
+    if detector.needs_trying(config):
+        name = config.detector.name
+        key = (detector.ABOUT, repr(config.detector))
+        yield key, f"detector {name}: a step of training and one of prediction", detector.findings(config)
+    if policy.needs_trying(config):
+        name = config.policy.name
+        yield (policy.ABOUT, name), f"policy {name}: a request about toy failures", policy.findings(config)
+    if simulator.needs_trying(config):
+        name = config.simulate.simulator
+        yield (simulator.ABOUT, name), f"simulator {name}: one scene", simulator.findings(config, scenes=1)
+    if config.renderer.bodies is not None and config.simulate.simulator == "opengl" and simulates(config):
+        uri = config.renderer.bodies
+        yield (bodies.ABOUT, uri), f"bodies of {uri}", bodies.findings(config)

@@ -1,0 +1,38 @@
+"""What decides: the score on stop of a run, and the one question of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.compare_settings import CompareSettings
+from cluster.config import Config
+from imitation.contracts import Contract, Finding, Found, Step, carried_out
+from imitation.settings import UserError
+
+ABOUT = "endpoint"
+
+
+def findings(config: Config) -> Iterator[Finding]:
+    """Looks at `loop.metric` and `compare.primary`."""
+    yield from carried_out(ABOUT, contract(config))
+
+
+def contract(config: Config) -> Contract:
+    """What is tried. A comparison is planned, as `imitate compare --dry-run` does it; that it cannot be is a
+    problem where the configuration says anything of comparisons, and no matter to a run."""
+    yield Step("loop.metric")
+    yield Found(f"{config.loop.metric} on stop decides in a run")
+    yield Step("compare.arms, compare.primary")
+    from cluster.compare.plan import make_plan, rivals
+    from imitation.report.comparison import rival_name
+
+    try:
+        plan = make_plan(config)
+    except UserError as error:
+        if config.compare != CompareSettings():
+            raise
+        yield Found(f"no comparison of these settings: {error}", note=True)
+        return
+    primary = config.compare.primary
+    against = " and than ".join(rival_name(group) for group in rivals(config))
+    yield Found(f"is {primary.arm} better on {primary.measure} than {against}? {len(plan.trials)} runs")

@@ -1,0 +1,85 @@
+"""The simulator: started and made to render a few free scenes, in a process that may hang or die of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cluster.checks.assumed import ASSUMED, known_categories, known_size
+from cluster.checks.child import in_child
+from cluster.config import Config
+from cluster.feasible import simulates
+from cluster.services import Services, cluster_address
+from imitation.contracts import Contract, Finding, Found, Step
+from imitation.import_paths import is_import_path
+from imitation.settings import UserError
+from sim_actors.conformance import simulator_contract
+from sim_actors.free import free_scene
+from sim_actors.restage import default_camera
+from sim_actors.scene import Scene
+from sim_actors.sizes import size_prior
+
+ABOUT = "simulator"
+SCENES = 3
+
+
+def findings(config: Config, scenes: int = SCENES) -> Iterator[Finding]:
+    """Tries the simulator that the configuration names on so many free scenes, in a child process."""
+    yield from in_child(ABOUT, config, scenes=scenes)
+
+
+def contract(config: Config, scenes: int) -> Contract:
+    """What the child process tries."""
+    settings = config.simulate
+    if settings.simulator == "opengl":
+        from sim_actors.opengl.preflight import problem
+
+        yield Step("opening a display to render on")
+        if reason := problem():
+            raise UserError(reason)
+        yield Found("EGL opens one")
+        if config.renderer.bodies is not None:
+            from sim_actors.opengl.user_bodies import install
+
+            install(config.renderer.bodies)
+    staged = toy_scenes(config, scenes)
+    spec = Services(config).simulator()
+    yield from simulator_contract(spec, staged, settings.startup_timeout_s, settings.scene_timeout_s)
+
+
+def toy_scenes(config: Config, count: int) -> list[Scene]:
+    """Free scenes with the detector's categories; those of unknown size stand in for others."""
+    categories, _ = known_categories(config)
+    usual = [name for name in categories if size_prior(name) is not None]
+    strange = [name for name in categories if size_prior(name) is None]
+    if config.simulate.simulator == "opengl":
+        strange = []  # what the embedded one lacks, it says of itself (`cluster.feasible`)
+    width, height = known_size(config)
+    camera = default_camera(width, height, config.restage.hfov_deg)
+    found = []
+    for index in range(count):
+        scene = free_scene(
+            config.randomize,
+            scene_id=f"check-{index:03d}",
+            seed=config.run.seed + index,
+            camera=camera,
+            width=width,
+            height=height,
+            categories=usual or ASSUMED,
+            convention="amodal_clipped",
+            free=config.free,
+        )
+        if strange:  # every other actor, or all where nothing else is known
+            actors = tuple(
+                replace(actor, category=strange[k % len(strange)]) if k % 2 or not usual else actor
+                for k, actor in enumerate(scene.actors)
+            )
+            scene = replace(scene, actors=actors)
+        found.append(scene)
+    return found
+
+
+def needs_trying(config: Config) -> bool:
+    """Whether a run should render a scene before anything else: with somebody's own simulator, where it will
+    run on this machine. On a cluster its actors start it, maybe where alone it can be started."""
+    return is_import_path(config.simulate.simulator) and simulates(config) and cluster_address(config) is None
