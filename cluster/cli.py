@@ -222,9 +222,10 @@ def _products(commands: Commands) -> None:
     predict.add_argument("--threshold", type=float, help="score threshold (default: the operating threshold)")
     predict.add_argument("--out", metavar="DIR", help="write the drawn pictures here")
 
-    export = commands.add_parser("export-model", help="a checkpoint's network as ONNX")
+    export = commands.add_parser("export-model", help="a detector as ONNX: pictures in, detections out")
     export.add_argument("checkpoint", help="a product folder, such as runs/default/best")
     export.add_argument("--out", default="model.onnx", metavar="FILE")
+    export.add_argument("--raw", action="store_true", help="the network alone, up to its proposals")
 
     report = commands.add_parser("report", help="write a run's report.html anew")
     report.add_argument("run", help="a run's folder, such as runs/default")
