@@ -59,10 +59,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	@touch $@
 
 # Both files, of one resolution: run.txt is the part of dev.txt that a run needs.
-COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header pyproject.toml
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header pyproject.toml
 lock: $(VENV)/.installed
 	$(COMPILE) --extra dev --output-file requirements/dev.txt
-	$(COMPILE) --constraints requirements/dev.txt --no-annotate --output-file requirements/run.txt
+	$(COMPILE) --constraints requirements/dev.txt --output-file requirements/run.txt
 
 # The wheel and the sdist in dist/; dist-check installs them elsewhere and runs there (minutes).
 dist: $(VENV)/.installed

@@ -1,7 +1,7 @@
 """Whether the cluster adds nodes by itself where something asks for them.
 
-Ray has no word for it. What tells is how its monitor calls the kinds of nodes: one that only watches names each
-node after its id, one that may start nodes has the names of its configuration.
+Ray has no word for it. What tells is how its monitor calls the kinds of nodes: one that only watches names
+each node after its id, one that may start nodes has the names of its configuration.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def autoscales() -> bool:
     try:
         return any(not kind.startswith(WATCHED) for kind in _kinds())
     except Exception as error:
-        # These interfaces of Ray's are not public: another version of it may answer anything. A cluster that is
-        # taken for one of fixed size works, it only does not grow.
+        # These interfaces of Ray's are not public: another version of it may answer anything. A cluster that
+        # is taken for one of fixed size works, it only does not grow.
         log.debug("whether the cluster autoscales cannot be told: %s", error)
         return False
 

@@ -23,10 +23,10 @@ class PoolSize:
     """The number of actors that the pool should have: as set, or what the cluster holds, looked at
     again every `LOOK_S`.
 
-    On a cluster that autoscales it is up to twice as many after a while. Actors without a place are what makes
-    the autoscaler start nodes; they are asked for only as long as scenes wait for them, and are gone with the
-    pool, or with the driver if that is killed. (A request to the autoscaler itself would outlive a killed
-    driver, and replace that of another run.)"""
+    On a cluster that autoscales it is up to twice as many after a while. Actors without a place are what
+    makes the autoscaler start nodes; they are asked for only as long as scenes wait for them, and are gone
+    with the pool, or with the driver if that is killed. (A request to the autoscaler itself would outlive a
+    killed driver, and replace that of another run.)"""
 
     def __init__(self, settings: SimulateSettings) -> None:
         self._settings = settings

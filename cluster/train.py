@@ -56,8 +56,8 @@ class TrainSpec:
 class TrainResult:
     """A finished training: the product's folder; optimizer steps and images seen, those of a warm start
     included; frames it was trained on, repetitions of real ones apart; seconds in steps; losses of the last
-    tenth of the steps; unreadable frames that were skipped, with the reason; the processor (or GPU) and threads
-    that computed it, for they decide the last digits."""
+    tenth of the steps; unreadable frames that were skipped, with the reason; the processor (or GPU) and
+    threads that computed it, for they decide the last digits."""
 
     folder: str
     steps: int

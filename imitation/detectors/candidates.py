@@ -45,7 +45,7 @@ class Candidates(nn.Module):
 
 
 class ProposalCandidates(Candidates):
-    """Of a detector with `proposals(images) -> boxes, scores (B, N, C), occlusion`, as the grid detector's."""
+    """Of a detector with `proposals(images) -> boxes, scores (B, N, C), occlusion`, as the grid one's."""
 
     outputs = ("boxes", "scores", "labels", "occlusion")
 
@@ -174,7 +174,7 @@ def candidates_of(
     if kind is None:
         raise UserError(
             f"detector.name: {settings.name!r} cannot be exported to ONNX. Those that can: grid, "
-            f"{', '.join(TORCHVISION)}, and a detector of your own with a method proposals(images) -> (boxes, "
+            f"{', '.join(TORCHVISION)}, and one of your own with a method proposals(images) -> (boxes, "
             "scores, occlusion), as the grid detector's; a two-stage detector such as Faster R-CNN "
             "suppresses proposals inside the network, which PyTorch's exporter cannot trace"
         )

@@ -11,8 +11,9 @@ from imitation.detectors.candidates import Candidates
 # PIL's bilinear filter, with antialiasing on whole grey values, as the training resizes.
 BEFORE = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
-before (uint8[batch, height, width, 3] images) => (float[batch, 3, {net_h}, {net_w}] pixels, int64[4] shape)
-<int64[1] zeroth = {{0}}, int64[3] planes_size = {{3, {net_h}, {net_w}}}, float scale = {{0.00392156862745098}}>
+before (uint8[batch, height, width, 3] images)
+    => (float[batch, 3, {net_h}, {net_w}] pixels, int64[4] shape)
+<int64[1] zeroth = {{0}}, int64[3] planes_size = {{3, {net_h}, {net_w}}}, float scale = {{0.0039215686}}>
 {{
     shape = Shape (images)
     planes = Transpose <perm = [0, 3, 1, 2]> (images)
@@ -27,10 +28,12 @@ before (uint8[batch, height, width, 3] images) => (float[batch, 3, {net_h}, {net
 # Category by category, as torchvision's batched_nms; the best of what is kept, with its rows in order.
 AFTER = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
-after (float[batch, K, 4] c_boxes, float[batch, K] c_scores, int64[batch, K] c_labels{more_in}, int64[4] shape)
+after (float[batch, K, 4] c_boxes, float[batch, K] c_scores, int64[batch, K] c_labels{more_in},
+       int64[4] shape)
     => (float[batch, {d}, 4] boxes, int64[batch, {d}] labels, float[batch, {d}] scores{more_out})
 <int64[1] most = {{{most}}}, float[1] iou = {{{iou}}}, float[1] above = {{0.0}}, int64[1] rows = {{{d}}},
- int64 zero = {{0}}, int64 one = {{1}}, int64[1] axis1 = {{1}}, int64[1] axis2 = {{2}}, float nought = {{0.0}},
+ int64 zero = {{0}}, int64 one = {{1}}, int64[1] axis1 = {{1}}, int64[1] axis2 = {{2}},
+ float nought = {{0.0}},
  int64[2] place = {{0, 2}}, int64[1, {c}, 1] categories = {{{categories}}}, float[4] unit = {{{unit}}},
  int64[4] sides = {{2, 1, 2, 1}}>
 {{

@@ -32,9 +32,7 @@ def save(settings: DetectorSettings, folder: Path) -> Path:
     torch.manual_seed(0)
     model = build_detector(settings, len(CATEGORIES))
     for name, value in model.named_parameters():
-        if settings.name == "grid" and name.startswith("output."):
-            torch.nn.init.normal_(value, std=0.5)
-        elif "classification_head" in name and "cls_logits" in name:
+        if name.startswith("output.") or "cls_logits" in name:
             torch.nn.init.normal_(value, std=0.5)
         elif "classification_head" in name and name.endswith("1.weight"):
             torch.nn.init.normal_(value, std=0.05)
@@ -64,7 +62,7 @@ def found_by(session, images: np.ndarray) -> dict[str, np.ndarray]:
 def check_agreement(session, folder: Path, images: np.ndarray) -> int:
     """What both find in these images, each detection with its partner; how many that are."""
     found = found_by(session, images)
-    predictor, info = load_product(str(folder))
+    predictor, _ = load_product(str(folder))
     total = 0
     for row, expected in enumerate(predictor.predict(list(images))):
         there = found["labels"][row] > 0
