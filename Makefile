@@ -1,11 +1,12 @@
 # Two commands: `make run` and `make test`. `make setup` makes .venv alone, with what a run needs.
 #   make setup EXTRAS=mlflow,onnx   adds optional packages (pyproject.toml lists them)
-#   make setup TORCH=cpu            PyTorch without CUDA, from PyTorch's own index (Linux; a new .venv)
+#   make setup TORCH=cpu            PyTorch without CUDA, from PyTorch's own index (Linux; a new .venv, which
+#                                   remembers it)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS ?=
-TORCH ?=
+TORCH ?= $(shell cat $(VENV)/.torch 2>/dev/null)
 UV_INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 # The pinned packages as they stand; or, for another build of PyTorch, their versions alone: what CUDA needs
 # is pinned too, and is left out where nothing asks for it.
@@ -50,6 +51,7 @@ check:
 $(VENV)/.installed: requirements/run.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
+	@echo "$(TORCH)" > $(VENV)/.torch
 	$(UV_INSTALL) $(call PINNED,run,.)
 	$(UV_INSTALL) --quiet --no-deps --editable .
 	@touch $@

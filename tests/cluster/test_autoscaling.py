@@ -86,7 +86,12 @@ def head(grows: bool, v2: bool) -> Iterator[str]:
     config = {
         "cluster_name": "fake", "max_workers": 3, "upscaling_speed": 1.0, "idle_timeout_minutes": 0.1,
         "provider": provider, "available_node_types": kinds, "head_node_type": "ray.head.default",
+        "auth": {}, "docker": {}, "file_mounts": {}, "file_mounts_sync_continuously": False,
     }  # fmt: skip
+    lists = "cluster_synced_files initialization_commands setup_commands head_setup_commands "
+    lists += "worker_setup_commands head_start_ray_commands worker_start_ray_commands rsync_exclude "
+    lists += "rsync_filter"
+    config |= {name: [] for name in lists.split()}
     (folder / "config.json").write_text(json.dumps(config))
     env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     env |= {"AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_FAKE_CLUSTER": "1", "RAY_AUTH_MODE": "disabled"}
