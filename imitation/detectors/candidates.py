@@ -74,11 +74,10 @@ class _TorchvisionCandidates(Candidates):
         super().__init__(model, settings, categories, width, height)
         from torchvision.models.detection.image_list import ImageList
 
-        self.network = model.network
+        self.network = model.network.eval()
         with torch.no_grad():
             images = self._prepared(torch.zeros(1, 3, height, width))
             features = self._features(images)
-            self.network.eval()
             anchors = self.network.anchor_generator(ImageList(images, [(height, width)]), features)[0]
             self.register_buffer("anchors", anchors)
             per_cell = self.network.anchor_generator.num_anchors_per_location()
