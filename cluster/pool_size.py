@@ -44,18 +44,21 @@ class PoolSize:
             self._actors = actor_count(self._settings, gone)
             self.next_look = math.inf
             if self._settings.actors == "auto":
-                self._actors = self._asked_for(self._actors, now)
+                self._actors = self._asked_for(self._actors, now, gone)
                 self.next_look = now + LOOK_S
         return self._actors
 
-    def _asked_for(self, room: int, now: float) -> int:
-        """More than there is room for, where more can come."""
+    def _asked_for(self, room: int, now: float, gone: Container[str]) -> int:
+        """Twice what the nodes hold, the CPU that is else kept free included, where more can come."""
         self._began = now if self._began is None else self._began
         if now - self._began < ASK_AFTER_S:
             return room
         if self._autoscales is None:
             self._autoscales = autoscales()
-        return max(room, min(2 * room, self._settings.most_actors)) if self._autoscales else room
+        if not self._autoscales:
+            return room
+        held = max(1, sum(_fitting(node, self._settings) for node in _nodes(gone)))
+        return max(room, min(2 * held, self._settings.most_actors))
 
     def leave_out(self, node_id: str) -> None:
         """This node is gone, which Ray may learn later: its room does not count."""
@@ -73,12 +76,17 @@ def actor_count(settings: SimulateSettings, without: Container[str] = ()) -> int
     """
     if settings.actors != "auto":
         return settings.actors
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["NodeID"] not in without]
+    nodes = _nodes(without)
     count = sum(_fitting(node, settings) for node in nodes)
     if settings.cpus_per_actor:
         cpus = sum(node.get("CPU", 0.0) for node in nodes)
         count = min(count, _whole((cpus - 1) / settings.cpus_per_actor))
     return max(1, min(count, settings.most_actors))
+
+
+def _nodes(without: Container[str]) -> list[dict[str, float]]:
+    """The resources of each living node."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"] and node["NodeID"] not in without]
 
 
 def _fitting(node: dict[str, float], settings: SimulateSettings) -> int:

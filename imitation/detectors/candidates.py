@@ -83,10 +83,13 @@ class _TorchvisionCandidates(Candidates):
             per_cell = self.network.anchor_generator.num_anchors_per_location()
             self.levels = [f.shape[2] * f.shape[3] * n for f, n in zip(features, per_cell)]
 
-    def _prepared(self, images: Tensor) -> Tensor:
+    def _normalised(self, images: Tensor) -> Tensor:
         transform = self.network.transform
         mean, std = (images.new_tensor(v)[:, None, None] for v in (transform.image_mean, transform.image_std))
-        return self._padded((images - mean) / std)
+        return (images - mean) / std
+
+    def _prepared(self, images: Tensor) -> Tensor:
+        return self._padded(self._normalised(images))
 
     def _features(self, images: Tensor) -> list[Tensor]:
         found = self.network.backbone(images)
@@ -130,10 +133,9 @@ class SsdCandidates(_TorchvisionCandidates):
     """SSDLite: it has an input size of its own, and takes the best of each category."""
 
     def _prepared(self, images: Tensor) -> Tensor:
-        transform = self.network.transform
-        mean, std = (images.new_tensor(v)[:, None, None] for v in (transform.image_mean, transform.image_std))
-        width, height = transform.fixed_size
-        return F.interpolate((images - mean) / std, (height, width), mode="bilinear", align_corners=False)
+        width, height = self.network.transform.fixed_size
+        shape = (height, width)
+        return F.interpolate(self._normalised(images), shape, mode="bilinear", align_corners=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         prepared = self._prepared(images)

@@ -76,7 +76,7 @@ def head(grows: bool, v2: bool) -> Iterator[str]:
     """The address of a head without CPUs, and, where it grows, up to three nodes of two CPUs beside it."""
     port, folder = free_port(), Path(tempfile.mkdtemp(prefix="r-", dir="/tmp"))
     provider = {"type": "external", "module": PROVIDER, "head_node_id": HEAD_ID}
-    provider |= {"gcs_address": f"127.0.0.1:{port}", "use_node_id_as_ip": True}
+    provider |= {"gcs_address": f"127.0.0.1:{port}", "use_node_id_as_ip": True, "disable_node_updaters": True}
     if v2:
         provider["launch_multiple"] = True
     kinds = {

@@ -195,10 +195,10 @@ def test_the_pool_grows_with_the_cluster_and_shrinks_with_it():
     assert looks <= fake.now / pool_size.LOOK_S + 10  # now and then, not at each step
 
 
-@pytest.mark.parametrize(("most", "sizes"), [(None, [2, 4, 12]), (5, [2, 4, 5])])
+@pytest.mark.parametrize(("most", "sizes"), [(None, [2, 6, 14]), (5, [2, 5, 5])])
 def test_on_a_cluster_that_autoscales_waiting_scenes_ask_for_more_nodes(most, sizes, monkeypatch):
     """Actors without a place are what an autoscaler starts nodes for: none in the first half minute, then as
-    many as there is room for (2 of 3 CPUs, 6 of 7), and none once no scene waits."""
+    many as the nodes hold already (3, then 7), and none once no scene waits."""
     monkeypatch.setattr(pool_size, "autoscales", lambda: True)
     fake = FakeRay(cpus={"a": 3}, events=[(60, lambda ray: ray.cpus.update(b=4))])
     alive, homeless = {}, 0
