@@ -1,31 +1,46 @@
-# Two commands: `make run` and `make test`. `make setup` makes .venv alone.
+# Two commands: `make run` and `make test`. `make setup` makes .venv alone, with what a run needs.
+#   make setup EXTRAS=mlflow,onnx   adds optional packages (pyproject.toml lists them)
+#   make setup TORCH=cpu            PyTorch without CUDA, from PyTorch's own index (Linux; a new .venv, which
+#                                   remembers it)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRAS ?=
+TORCH ?= $(shell cat $(VENV)/.torch 2>/dev/null)
+UV_INSTALL := $(BIN)/uv pip install --python $(BIN)/python
+# The pinned packages as they stand; or, for another build of PyTorch, their versions alone: what CUDA needs
+# is pinned too, and is left out where nothing asks for it.
+PINNED = $(if $(TORCH),--torch-backend $(TORCH) --constraints requirements/$(1).txt --editable $(2),--requirements requirements/$(1).txt)
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: run test test-slow test-long lint types setup check lock clean
+.PHONY: run test test-slow test-long lint types setup dev check lock dist dist-check clean
 
 run: setup
 	$(BIN)/imitate run ray_config.yaml $(ARGS)
 
-test: setup
+test: dev
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-slow: setup
+test-slow: dev
 	$(BIN)/python -m pytest -m "slow and not long" $(ARGS)
 
-test-long: setup
+test-long: dev
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-lint: setup
+lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup
+types: dev
 	$(BIN)/mypy
 
 setup: check $(VENV)/.installed
+ifneq ($(EXTRAS),)
+	$(UV_INSTALL) $(if $(TORCH),--torch-backend $(TORCH)) --constraints requirements/dev.txt --editable ".[$(EXTRAS)]"
+endif
+
+# What the tests need besides.
+dev: check $(VENV)/.installed-dev
 
 # Before anything else: a Python that is new enough, and what the renderer needs from the system.
 check:
@@ -33,16 +48,30 @@ check:
 	@$(PYTHON) sim_actors/opengl/preflight.py
 
 # uv, because it resolves torch and torchvision to matching builds and installs in seconds.
-$(VENV)/.installed: requirements.txt pyproject.toml
+$(VENV)/.installed: requirements/run.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
-	$(BIN)/uv pip install --python $(BIN)/python -r requirements.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@echo "$(TORCH)" > $(VENV)/.torch
+	$(UV_INSTALL) $(call PINNED,run,.)
+	$(UV_INSTALL) --quiet --no-deps --editable .
 	@touch $@
 
-lock:
-	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header --all-extras \
-		pyproject.toml -o requirements.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
+	$(UV_INSTALL) $(call PINNED,dev,".[dev]")
+	@touch $@
+
+# Both files, of one resolution: run.txt is the part of dev.txt that a run needs.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header pyproject.toml
+lock: $(VENV)/.installed
+	$(COMPILE) --extra dev --output-file requirements/dev.txt
+	$(COMPILE) --constraints requirements/dev.txt --output-file requirements/run.txt
+
+# The wheel and the sdist in dist/; dist-check installs them elsewhere and runs there (minutes).
+dist: $(VENV)/.installed
+	$(BIN)/uv build --out-dir dist
+
+dist-check: dev
+	$(BIN)/python -m pytest -m long tests/test_distribution.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -258,9 +258,10 @@ def _products(commands: Commands) -> None:
         "--out", metavar="DIR", help="write the drawn pictures here; those of a folder as they lie in it"
     )
 
-    export = commands.add_parser("export-model", help="a checkpoint's network as ONNX")
+    export = commands.add_parser("export-model", help="a detector as ONNX: pictures in, detections out")
     export.add_argument("checkpoint", help="a product folder, such as runs/default/best")
     export.add_argument("--out", default="model.onnx", metavar="FILE")
+    export.add_argument("--raw", action="store_true", help="the network alone, up to its proposals")
 
     report = commands.add_parser("report", help="write a run's report.html anew")
     report.add_argument("run", help="a run's folder, such as runs/default")

@@ -157,9 +157,12 @@ class SimulatorPool:
                 heapq.heapreplace(loads, (load + 1, number, slot))
             else:
                 heapq.heappop(loads)
-        if self._slots or backlog.waiting():
+        if backlog.waiting():
             self._resize()
             self._spawn_missing()
+        elif self._slots:
+            self._resize()
+            self._withdraw()
 
     def _resize(self) -> None:
         """Slots for new room. Of slots too many those go that do no work; the others work on."""
@@ -170,6 +173,13 @@ class SimulatorPool:
                 if len(self._slots) > actors:
                     slot.discard()
                     self._slots.remove(slot)
+
+    def _withdraw(self) -> None:
+        """No scene waits: an actor that has found no place yet is not asked for any longer, lest a node be
+        started for it."""
+        for slot in self._slots:
+            if slot.state == "placing":
+                slot.discard()
 
     def _spawn_missing(self) -> None:
         """An actor that comes will take `scenes_per_actor` fresh scenes, or one suspect."""

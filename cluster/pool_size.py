@@ -10,21 +10,30 @@ from typing import Any
 
 import ray
 
+from cluster.autoscaling import autoscales
 from cluster.simulate_settings import MAX_ACTORS, SimulateSettings
 
 LOOK_S = 3.0  # how often the cluster is looked at: a question to Ray's head, about a millisecond
 PROBE_S = 2.0  # patience with a node that does not answer
+ASK_AFTER_S = 30.0  # a stage that is over sooner is not worth a new node, which takes minutes to come
 GONE_S = 60.0  # by then Ray knows by itself that a node is gone, or that it is not
 
 
 class PoolSize:
     """The number of actors that the pool should have: as set, or what the cluster holds, looked at
-    again every `LOOK_S`."""
+    again every `LOOK_S`.
+
+    On a cluster that autoscales it is up to twice as many after a while. Actors without a place are what
+    makes the autoscaler start nodes; they are asked for only as long as scenes wait for them, and are gone
+    with the pool, or with the driver if that is killed. (A request to the autoscaler itself would outlive a
+    killed driver, and replace that of another run.)"""
 
     def __init__(self, settings: SimulateSettings) -> None:
         self._settings = settings
         self._actors = 0
         self._gone: dict[str, float] = {}  # node ids, and when each was found to be gone
+        self._autoscales: bool | None = None  # not asked yet
+        self._began: float | None = None
         self.next_look = -math.inf
 
     def actors(self) -> int:
@@ -33,8 +42,23 @@ class PoolSize:
         if now >= self.next_look:
             gone = {node_id for node_id, when in self._gone.items() if now - when < GONE_S}
             self._actors = actor_count(self._settings, gone)
-            self.next_look = now + LOOK_S if self._settings.actors == "auto" else math.inf
+            self.next_look = math.inf
+            if self._settings.actors == "auto":
+                self._actors = self._asked_for(self._actors, now, gone)
+                self.next_look = now + LOOK_S
         return self._actors
+
+    def _asked_for(self, room: int, now: float, gone: Container[str]) -> int:
+        """Twice what the nodes hold, the CPU that is else kept free included, where more can come."""
+        self._began = now if self._began is None else self._began
+        if now - self._began < ASK_AFTER_S:
+            return room
+        if self._autoscales is None:
+            self._autoscales = autoscales()
+        if not self._autoscales:
+            return room
+        held = max(1, sum(_fitting(node, self._settings) for node in _nodes(gone)))
+        return max(room, min(2 * held, self._settings.most_actors))
 
     def leave_out(self, node_id: str) -> None:
         """This node is gone, which Ray may learn later: its room does not count."""
@@ -44,7 +68,7 @@ class PoolSize:
 
 def actor_count(settings: SimulateSettings, without: Container[str] = ()) -> int:
     """How many simulators run side by side: as set, or what the CPUs (one of the cluster's kept free,
-    or readers and trainers starve) and GPUs of each node hold, at least 1 and at most `MAX_ACTORS`.
+    or readers and trainers starve) and GPUs of each node hold, at least 1 and at most `max_actors`.
 
     Nodes whose ids are in `without` do not count. An actor does not span nodes, so two nodes of 1.5 CPUs
     hold two actors of one CPU each. What others reserved counts as room: their tasks end, and an actor
@@ -52,12 +76,17 @@ def actor_count(settings: SimulateSettings, without: Container[str] = ()) -> int
     """
     if settings.actors != "auto":
         return settings.actors
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["NodeID"] not in without]
+    nodes = _nodes(without)
     count = sum(_fitting(node, settings) for node in nodes)
     if settings.cpus_per_actor:
         cpus = sum(node.get("CPU", 0.0) for node in nodes)
         count = min(count, _whole((cpus - 1) / settings.cpus_per_actor))
-    return max(1, min(count, MAX_ACTORS))
+    return max(1, min(count, settings.most_actors))
+
+
+def _nodes(without: Container[str]) -> list[dict[str, float]]:
+    """The resources of each living node."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"] and node["NodeID"] not in without]
 
 
 def _fitting(node: dict[str, float], settings: SimulateSettings) -> int:

@@ -22,7 +22,14 @@ class SimulateSettings(Settings):
     actors: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_ACTORS)] = Field(
         "auto",
         description="simulator processes side by side; auto: what the CPUs and GPUs of the cluster hold, "
-        "one CPU kept free, followed as nodes come and go",
+        "one CPU kept free, followed as nodes come and go; where the cluster autoscales, nodes for up to "
+        "max_actors are asked for while scenes wait",
+    )
+    max_actors: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_ACTORS,
+        description="actors: auto: simulators at most; null: no limit but what the cluster may grow to",
     )
     cpus_per_actor: float = Field(1.0, ge=0, le=1024, description="CPUs an actor reserves")
     gpus_per_actor: float = Field(
@@ -56,6 +63,11 @@ class SimulateSettings(Settings):
         4096.0, gt=0, description="private memory above which an actor is replaced by a fresh one, MiB"
     )
     frames_per_file: int = Field(256, ge=1, le=100_000, description="rendered frames of a Parquet file")
+
+    @property
+    def most_actors(self) -> int:
+        """The limit of `actors: auto`."""
+        return self.max_actors or MAX_ACTORS
 
     @property
     def scenes_at_actor(self) -> int:

@@ -49,6 +49,7 @@ def build_summary(
             title=_title(config),
             stand_in=config.data.kind == "world",
             notes=data.notes,
+            computed_on=_computed_on(workspace, cycles),
             **told,
         ),
         categories=data.categories.categories,
@@ -140,6 +141,12 @@ def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -
         simulated=simulated,
         **{name: stages["analyse"][name] for name in ANALYSED},
     )
+
+
+def _computed_on(workspace: Workspace, cycles: list[Cycle]) -> list[str]:
+    """What trained the detectors of the table, each named once."""
+    stages = [workspace.path(cycle_folder(cycle.cycle), f"stage-train-{MAIN}.json") for cycle in cycles]
+    return sorted({told for uri in stages if (told := storage.read_json(uri).get("computed_on"))})
 
 
 def _time(uri: str) -> dict[str, Any] | None:

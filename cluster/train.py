@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from cluster.processor import processor
 from imitation import patience, storage
 from imitation.categories import CategoryMap
 from imitation.detectors.settings import DetectorSettings
@@ -55,7 +56,8 @@ class TrainSpec:
 class TrainResult:
     """A finished training: the product's folder; optimizer steps and images seen, those of a warm start
     included; frames it was trained on, repetitions of real ones apart; seconds in steps; losses of the last
-    tenth of the steps; unreadable frames that were skipped, with the reason."""
+    tenth of the steps; unreadable frames that were skipped, with the reason; the processor (or GPU) and
+    threads that computed it, for they decide the last digits."""
 
     folder: str
     steps: int
@@ -66,6 +68,7 @@ class TrainResult:
     seconds: float
     losses: dict[str, float]
     skipped: dict[str, str]
+    computed_on: str = ""
 
 
 class Launcher(Protocol):
@@ -213,6 +216,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "images_seen": before["images_seen"] + settings.steps * settings.batch_size,
             "seconds": state.seconds,
             "device": str(device),
+            "computed_on": _computed_on(device),
             "workers": distributed.world_size,
             "rank_disagreement": disagreement,
             "losses": {name: sum(row[name] for row in tail) / len(tail) for name in tail[-1]},
@@ -281,4 +285,14 @@ def _result(folder: str) -> TrainResult:
         *("steps", "images_seen", "real_frames", "synthetic_frames", "repeated_frames"),
         *("seconds", "losses", "skipped"),
     )
-    return TrainResult(folder=folder, **{name: told[name] for name in names})
+    known = {name: told[name] for name in names}
+    return TrainResult(folder=folder, computed_on=told.get("computed_on", ""), **known)
+
+
+def _computed_on(device: Any) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{processor()}, {threads} {'thread' if threads == 1 else 'threads'}"

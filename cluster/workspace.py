@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from cluster.processor import processor
 from imitation import patience, storage
 from imitation.run_folder import SHARED, base_of, remember_base
 from imitation.settings import UserError
@@ -189,7 +190,7 @@ def environment() -> dict[str, Any]:
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": git,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs ({processor()})",
         "packages": {"python": platform.python_version()} | {name: _version(name) for name in packages},
     }
 

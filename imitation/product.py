@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -182,23 +183,64 @@ def load_product(folder: str, device: str = "cpu") -> tuple[Predictor, ProductIn
     return Predictor(model, info.categories, size.width, size.height, device), info
 
 
-def export_onnx(folder: str, path: str) -> None:
-    """Writes the product's network as an ONNX file, up to the proposals before clustering.
+def export_onnx(folder: str, path: str, raw: bool = False) -> None:
+    """Writes the product's detector as an ONNX file: pictures in, detections out (docs/guide.md, "ONNX").
 
-    Input `images`: float32 (batch, 3, height, width), RGB in [0, 1], at the size in detector.json; the
-    normalisation is inside. Outputs, for N cells and C categories: `boxes` (batch, N, 4) px of the input,
-    (x1, y1, x2, y2); `scores` (batch, N, C), coverage times class probability; `occlusion` (batch, N).
-    What is left to do: drop scores below `score_floor`, non-maximum suppression per category at `nms_iou`,
-    both in detector.json, which the file holds as metadata too.
+    Input `images`: uint8 (batch, height, width, 3), RGB, of any size. Outputs `boxes` (batch, D, 4) px of the
+    picture, (x1, y1, x2, y2); `labels` (batch, D), 1-based, `scores` (batch, D), best first; rows that are
+    left over are 0. Metadata: `categories`, `operating_threshold`, `input`, `outputs` and more; no path.
 
-    Raises UserError for a detector without a `proposals` method (torchvision's have none), for a size
-    that is not a multiple of 32, or if the packages of the extra `onnx` are not installed.
+    With `raw` the network alone, up to its proposals before clustering: `imitation.detectors.export`.
+
+    Raises UserError for a detector that cannot be exported, or if the packages of the extra `onnx` are not
+    installed.
     """
-    from imitation.detectors.export import to_onnx
+    from imitation.detectors.export import to_onnx, to_raw_onnx
 
     predictor, info = load_product(folder)
-    data = to_onnx(predictor.model, predictor.width, predictor.height, {INFO: info.model_dump_json()})
+    model, width, height = predictor.model, predictor.width, predictor.height
+    if raw:
+        data = to_raw_onnx(model, width, height, _onnx_notes(info, RAW_INPUT, RAW_OUTPUTS))
+    else:
+        notes = _onnx_notes(info, ONNX_INPUT, ONNX_OUTPUTS)
+        data = to_onnx(model, info.detector, len(info.categories), width, height, notes)
     storage.write_bytes_atomic(path, data)
+
+
+ONNX_INPUT = (
+    "images: uint8 (batch, height, width, 3), RGB, 0 to 255, any size, the same for a whole batch; resizing "
+    "and normalisation are inside"
+)
+ONNX_OUTPUTS = (
+    "boxes: float32 (batch, D, 4), x1 y1 x2 y2 in px of the images; labels: int64 (batch, D), label i is "
+    "category i - 1 of the list; scores: float32 (batch, D), falling; rows whose score is 0 hold nothing"
+)
+RAW_INPUT = (
+    "images: float32 (batch, 3, {height}, {width}), RGB, 0 to 1, resized (bilinear, antialiased); "
+    "normalisation is inside"
+)
+RAW_OUTPUTS = (
+    "boxes: float32 (batch, N, 4), x1 y1 x2 y2 in px of the input; scores: float32 (batch, N, categories); "
+    "occlusion: float32 (batch, N); left to do: drop scores up to score_floor, non-maximum suppression of "
+    "each category at nms_iou"
+)
+
+
+def _onnx_notes(info: ProductInfo, images: str, outputs: str) -> dict[str, str]:
+    """What the user of an ONNX file has to know, as its metadata; lists and numbers as JSON. Nothing of
+    where it was trained."""
+    detector, size = info.detector, info.preprocessing
+    values = {
+        "categories": list(info.categories),
+        "network_size": [size.width, size.height],
+        "score_floor": detector.score_floor,
+        "nms_iou": detector.nms_iou,
+        "max_detections": detector.max_detections,
+        "weights_sha256": info.weights_sha256,
+        **{name: value for name, value in info.model_dump().items() if name.startswith("operating_")},
+    }
+    words = {"input": images.format(width=size.width, height=size.height), "outputs": outputs}
+    return {name: json.dumps(value) for name, value in values.items()} | words
 
 
 def _weights_bytes(folder: str) -> bytes:

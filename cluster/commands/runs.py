@@ -36,10 +36,10 @@ def evaluate(args: argparse.Namespace) -> None:
 
 
 def export_model(args: argparse.Namespace) -> None:
-    """A product's network as ONNX."""
+    """A product's detector as ONNX."""
     from imitation.product import export_onnx
 
-    export_onnx(args.checkpoint, args.out)
+    export_onnx(args.checkpoint, args.out, raw=args.raw)
     print(args.out)
 
 

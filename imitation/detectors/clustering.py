@@ -10,6 +10,7 @@ from torchvision.ops import batched_nms, box_iou
 from imitation.detectors.settings import DetectorSettings
 
 CANDIDATES = 1000  # the best so many proposals an image go on
+SMALLEST_BOX = 1e-3  # px; proposals with a shorter side are dropped
 
 
 def cluster(
@@ -28,7 +29,7 @@ def cluster(
     box = boxes[cell].clamp(min=0)
     box = box.minimum(box.new_tensor([*size, *size]))
     hidden = occlusion[cell]
-    full = ((box[:, 2:] - box[:, :2]) > 1e-3).all(dim=1)
+    full = ((box[:, 2:] - box[:, :2]) > SMALLEST_BOX).all(dim=1)
     box, score, category, hidden = box[full], score[full], category[full], hidden[full]
     if settings.clustering == "nms":
         keep = batched_nms(box, score, category, settings.nms_iou)[: settings.max_detections]

@@ -40,7 +40,14 @@ class Run(Record):
     notes: list[str] = Field(description="sentences that a reader of the figures must know")
     started: str = Field(description="when it began, UTC, ISO 8601")
     commit: str | None = Field(description="git commit of the code; null if not run from a checkout")
-    machine: str = Field(description="operating system, architecture, CPUs and GPUs")
+    machine: str = Field(
+        description="where it was started: operating system, architecture, CPUs and their model"
+    )
+    computed_on: list[str] = Field(
+        [],
+        description="processor model and threads, or GPU, that trained the detectors: on another the weights "
+        "differ, and the figures by some points; empty in older summaries",
+    )
     packages: dict[str, str | None] = Field(description="package -> version; null if not installed")
 
 

@@ -81,6 +81,7 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         *staging_notes(summary),
         noise_note(summary),
         *seed_notes(summary),
+        *processor_notes(summary),
         *time_notes(summary),
     ]
     if not with_categories:
@@ -137,6 +138,16 @@ def seed_notes(summary: Summary) -> list[str]:
     return [
         f"Chance: trained again on the same data, from seed {summary.churn.seed}, the baseline has a {MAP50} "
         f"of {' and '.join(parts)}. Gains of that size mean nothing."
+    ]
+
+
+def processor_notes(summary: Summary) -> list[str]:
+    """What the figures were computed on."""
+    if not summary.run.computed_on:
+        return []
+    return [
+        f"Trained on {'; '.join(summary.run.computed_on)}. Another processor model or number of threads "
+        "trains other weights from the same seed, and the figures differ by some points."
     ]
 
 

@@ -19,11 +19,15 @@ from cluster.places import check_lasting
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RAY_JOB, RAY_CLUSTER = DEPLOY / "kuberay/rayjob.yaml", DEPLOY / "kuberay/raycluster.yaml"
+DATA, STORAGE = DEPLOY / "kuberay/data.yaml", DEPLOY / "kuberay/storage.yaml"
 IMAGE_HOME = "/home/ray/imitation"
 
 # Fields by KubeRay's API reference (ray.io/v1, 1.5): what it does not know, the API server drops in silence.
 CLUSTER = "rayVersion authOptions enableInTreeAutoscaling autoscalerOptions headGroupSpec workerGroupSpecs"
-AUTOSCALER = "resources image imagePullPolicy idleTimeoutSeconds upscalingMode version env envFrom"
+AUTOSCALER = (
+    "resources image imagePullPolicy securityContext idleTimeoutSeconds upscalingMode version env envFrom "
+    "volumeMounts"
+)
 HEAD = "template headService enableIngress rayStartParams serviceType"
 WORKERS = "groupName replicas minReplicas maxReplicas numOfHosts idleTimeoutSeconds rayStartParams template"
 JOB = (
@@ -103,7 +107,12 @@ def test_kuberay_manifests_have_the_fields_of_its_api(path):
     assert groups.keys() == {"simulators", "training"}
     for group in groups.values():
         assert group.keys() <= set(WORKERS.split())
-        assert 1 <= group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+        assert 0 <= group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+    assert groups["training"]["minReplicas"] == groups["training"]["replicas"] == 0, (
+        "GPUs that are used alone"
+    )
+    assert groups["simulators"]["minReplicas"] < groups["simulators"]["maxReplicas"]
+    assert spec["autoscalerOptions"]["idleTimeoutSeconds"] > 0
     gpus = {
         name: container(group)["resources"]["limits"].get("nvidia.com/gpu") for name, group in groups.items()
     }
@@ -129,15 +138,120 @@ def check_pod(pod: dict[str, Any], path: Path) -> None:
     limits, requests = only["resources"]["limits"], only["resources"]["requests"]
     assert limits["memory"] == requests["memory"], "Ray takes the limit for what there is"
     assert limits.get("nvidia.com/gpu") == requests.get("nvidia.com/gpu")
+    assert float(requests["cpu"]) <= 7, "of a node's 8 CPUs Kubernetes keeps some for itself"
+    assert int(requests["memory"].removesuffix("Gi")) in (12, 26), "of 16 and 32 GiB as well"
     volumes = {volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"]}
     mounts = {mount["name"]: mount["mountPath"] for mount in only["volumeMounts"]}
     assert mounts.keys() == volumes.keys()
-    (claim,) = documents(DEPLOY / "kuberay/storage.yaml")
+    (claim,) = documents(STORAGE)
     assert set(volumes.values()) == {claim["metadata"]["name"]}
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert claim["spec"]["storageClassName"], "a cluster's default is mostly a disk of one node"
     for words in commands(path):
         for place in re.findall(r"(?:^|=)(/[^\s:]+)", "\n".join(words), re.MULTILINE):
             assert place.startswith((IMAGE_HOME, *mounts.values())), f"{place} is on no node"
+
+
+def pods(path: Path) -> dict[str, dict[str, Any]]:
+    """Every PodSpec in a manifest, by where it stands."""
+    found: dict[str, dict[str, Any]] = {}
+
+    def look(value: Any, where: str) -> None:
+        if isinstance(value, dict):
+            if "containers" in value:
+                found[where] = value
+            for name, inner in value.items():
+                look(inner, f"{where}.{name}")
+        elif isinstance(value, list):
+            for number, inner in enumerate(value):
+                look(inner, f"{where}[{number}]")
+
+    for document in documents(path):
+        look(document, document["kind"])
+    return found
+
+
+def unrestricted(pod: dict[str, Any]) -> list[str]:
+    """What Kubernetes' Pod Security Standard "restricted" has against a PodSpec, by its published list."""
+    problems = []
+    of_pod = pod.get("securityContext", {})
+    problems += [f"{name}: true" for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
+    volumes = {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "persistentVolumeClaim",
+        "projected",
+    }
+    for volume in pod.get("volumes", []):
+        kinds = volume.keys() - {"name"} - volumes - {"secret"}
+        problems += [f"volume of kind {kind}" for kind in sorted(kinds)]
+    for only in (*pod["containers"], *pod.get("initContainers", [])):
+        own = only.get("securityContext", {})
+        either = of_pod | own
+        if either.get("runAsNonRoot") is not True:
+            problems.append("runAsNonRoot is not true")
+        if either.get("runAsUser", 1) == 0:
+            problems.append("runAsUser is 0")
+        if either.get("seccompProfile", {}).get("type") not in ("RuntimeDefault", "Localhost"):
+            problems.append("no seccompProfile")
+        if own.get("allowPrivilegeEscalation") is not False:
+            problems.append("allowPrivilegeEscalation is not false")
+        if own.get("capabilities", {}).get("drop") != ["ALL"]:
+            problems.append("capabilities are not dropped")
+        if set(own.get("capabilities", {}).get("add", [])) - {"NET_BIND_SERVICE"}:
+            problems.append("capabilities are added")
+        if own.get("privileged"):
+            problems.append("privileged")
+        problems += ["hostPort" for port in only.get("ports", []) if port.get("hostPort")]
+    return problems
+
+
+@pytest.mark.parametrize(
+    ("path", "count"), [(RAY_JOB, 4), (RAY_CLUSTER, 3), (DATA, 1)], ids=lambda x: str(x)[-12:]
+)
+def test_every_pod_meets_the_restricted_profile(path, count):
+    """Those of KubeRay's own making too: the submitter has a template, the autoscaler a context."""
+    found = pods(path)
+    assert len(found) == count, sorted(found)
+    assert {where: unrestricted(pod) for where, pod in found.items() if unrestricted(pod)} == {}
+    if path != DATA:
+        sidecar = spec_of(path)["autoscalerOptions"]["securityContext"]
+        head = spec_of(path)["headGroupSpec"]["template"]["spec"]
+        assert unrestricted(head | {"containers": [{"securityContext": sidecar}]}) == []
+    if path == RAY_JOB:
+        assert found["RayJob.spec.submitterPodTemplate.spec"]["restartPolicy"] == "Never"
+
+
+def test_the_check_of_the_restricted_profile_sees_what_it_refuses():
+    (pod,) = pods(DATA).values()
+    for change, problem in (
+        ({"securityContext": {}}, "runAsNonRoot is not true"),
+        ({"hostNetwork": True}, "hostNetwork: true"),
+        ({"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}, "volume of kind hostPath"),
+        ({"containers": [{}]}, "allowPrivilegeEscalation is not false"),
+        ({"containers": [{}]}, "capabilities are not dropped"),
+    ):
+        assert problem in unrestricted(pod | change)
+
+
+@pytest.mark.parametrize("path", [RAY_JOB, RAY_CLUSTER, DATA, STORAGE], ids=lambda path: path.name)
+def test_what_is_kubernetes_own_keeps_to_its_published_schema(path):
+    """Pods and claims, strictly: a misspelt field is refused. KubeRay's own fields are checked above."""
+    validator = pytest.importorskip("kubernetes_validate")
+    latest = validator.latest_version()
+    whole = [document for document in documents(path) if document["apiVersion"] == "v1"]
+    for pod in pods(path).values():
+        whole.append({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": pod})
+    assert whole
+    for document in whole:
+        validator.validate(document, latest, strict=True)
+    wrong = copy.deepcopy(whole[0])
+    wrong["spec"]["storageClass"] = "fast"
+    with pytest.raises(validator.ValidationError, match="storageClass"):
+        validator.validate(wrong, latest, strict=True)
 
 
 def test_head_and_workers_of_both_manifests_are_the_same_cluster():
@@ -176,7 +290,7 @@ def image() -> str:
 
 
 def pinned(package: str) -> str:
-    match = re.search(rf"^{package}==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    match = re.search(rf"^{package}==(\S+)", (ROOT / "requirements/run.txt").read_text(), re.MULTILINE)
     assert match is not None
     return match[1]
 
@@ -196,6 +310,7 @@ def test_the_dockerfile_copies_what_is_there_and_all_that_is_needed():
     for package in ("libegl1", "libgl1-mesa-dri"):
         assert package in instructions
     assert "NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility" in instructions
+    assert "NVIDIA_VISIBLE_DEVICES" not in instructions, "it would give GPUs to pods that ask for none"
     users = re.findall(r"^USER (\S+)", instructions, re.MULTILINE)
     assert users
     assert users[-1] != "root"

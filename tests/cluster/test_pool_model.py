@@ -220,6 +220,23 @@ def test_the_pool_grows_with_the_cluster_and_shrinks_with_it():
     assert looks <= fake.now / pool_size.LOOK_S + 10  # now and then, not at each step
 
 
+@pytest.mark.parametrize(("most", "sizes"), [(None, [2, 6, 14]), (5, [2, 5, 5])])
+def test_on_a_cluster_that_autoscales_waiting_scenes_ask_for_more_nodes(most, sizes, monkeypatch):
+    """Actors without a place are what an autoscaler starts nodes for: none in the first half minute, then as
+    many as the nodes hold already (3, then 7), and none once no scene waits."""
+    monkeypatch.setattr(pool_size, "autoscales", lambda: True)
+    fake = FakeRay(cpus={"a": 3}, events=[(60, lambda ray: ray.cpus.update(b=4))])
+    alive, homeless = {}, 0
+    with fake.in_place():
+        pool = make_pool(actors="auto", max_actors=most)
+        for _ in pool.render(make_jobs(500)):
+            alive[int(fake.now)] = sum(not actor.dead for actor in fake.actors)
+            homeless = sum(not actor.dead and actor.node is None for actor in fake.actors)
+    assert [alive[second] for second in (29, 59, 79)] == sizes
+    assert homeless == 0
+    assert pool.counts.rendered == 500
+
+
 def test_all_nodes_may_go_for_a_while():
     def back(ray):
         ray.cpus.update(d=3)

@@ -37,6 +37,8 @@ def cluster(monkeypatch, *nodes):
         ([{"CPU": 64}, {"CPU": 8, "GPU": 4}], {"gpus_per_actor": 1}, 4),  # both on one node
         ([{"CPU": 2, "GPU": 2}], {"gpus_per_actor": 0.5, "cpus_per_actor": 0}, 4),
         ([{"CPU": 9000}], {}, MAX_ACTORS),
+        ([{"CPU": 64}], {"max_actors": 16}, 16),
+        ([{"CPU": 64}], {"max_actors": 16, "actors": 20}, 20),  # of `auto` alone
     ],
 )
 def test_auto_is_what_the_nodes_hold(nodes, settings, count, monkeypatch):

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imitation.following import STATUSES
+from cluster.processor import processor
 from imitation.report.summary import read_summary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +93,8 @@ def test_a_run_leaves_what_the_documentation_promises(undisturbed):
     assert [cycle.cycle for cycle in summary.cycles] == [0, 1]
     assert [cycle.synthetic_frames for cycle in summary.cycles] == [0, 6]
     assert summary.run.stand_in
+    (where,) = summary.run.computed_on
+    assert where.startswith(f"{processor()}, "), "the processor that trained, and its threads"
     assert summary.cycles[0].mined is not None
     assert (undisturbed / "report.html").stat().st_size > 10_000
     product = json.loads((undisturbed / "best" / "detector.json").read_text())

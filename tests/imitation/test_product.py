@@ -12,7 +12,6 @@ from imitation.detectors.build import build_detector
 from imitation.detectors.settings import DetectorSettings
 from imitation.product import (
     copy_product,
-    export_onnx,
     is_product,
     load_product,
     read_info,
@@ -106,33 +105,3 @@ def test_an_interrupted_save_is_no_product(
     with pytest.raises(KeyboardInterrupt):
         save_product(str(folder), model.state_dict(), SETTINGS, CATEGORIES, {})
     assert not is_product(str(folder))
-
-
-def test_onnx_agrees_with_pytorch(model: torch.nn.Module, folder: Path, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    path = tmp_path / "detector.onnx"
-    export_onnx(str(folder), str(path))
-    session = onnxruntime.InferenceSession(str(path))
-    assert [value.name for value in session.get_outputs()] == ["boxes", "scores", "occlusion"]
-    torch.manual_seed(1)
-    for batch in (1, 3):
-        images = torch.rand(batch, 3, 64, 128)
-        with torch.inference_mode():
-            expected = model.proposals(images)
-        found = session.run(None, {"images": images.numpy()})
-        for ours, theirs in zip(expected, found):
-            np.testing.assert_allclose(theirs, ours.numpy(), rtol=1e-3, atol=1e-3)
-    told = json.loads(session.get_modelmeta().custom_metadata_map["detector.json"])
-    assert told["categories"] == list(CATEGORIES)
-
-
-def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
-    odd = SETTINGS.model_copy(update={"height": 70})
-    save_product(str(tmp_path), build_detector(odd, 1).state_dict(), odd, ("car",), {})
-    with pytest.raises(UserError, match="multiples of 32"):
-        export_onnx(str(tmp_path), str(tmp_path / "x.onnx"))
-    zoo = DetectorSettings(name="ssdlite320_mobilenet_v3_large", weights=None, width=64, height=64)
-    save_product(str(tmp_path), build_detector(zoo, 1).state_dict(), zoo, ("car",), {})
-    with pytest.raises(UserError, match="proposals"):
-        export_onnx(str(tmp_path), str(tmp_path / "x.onnx"))

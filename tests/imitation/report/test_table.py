@@ -92,3 +92,11 @@ def test_another_seed_stands_below(make_found: Callable[..., Summary]) -> None:
         "trained again on the same data, from seed 4, the baseline has a mAP50 of 39.5 instead of 37.5"
         in text
     )
+
+
+def test_the_processor_stands_below(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary(("car",)).to_dict()
+    assert "Trained on" not in format_table(build_table(Summary.from_dict(data)))
+    data["run"]["computed_on"] = ["Some CPU @ 2 GHz, 2 threads"]
+    text = " ".join(format_table(build_table(Summary.from_dict(data))).split())
+    assert "Trained on Some CPU @ 2 GHz, 2 threads. Another processor model or number of threads" in text
