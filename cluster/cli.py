@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+FLOORS = ("imitation", "sim_actors", "cluster")
 Commands = argparse._SubParsersAction
 """What `add_subparsers` gives."""
 OPTION = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+=")
@@ -265,7 +266,7 @@ def _share(text: str) -> float:
 def shadowed() -> str | None:
     """Why this installation cannot run: another package shadows one of ours (`imitation` and
     `cluster` are also names of other people's packages). None if all is well."""
-    for name in ("imitation", "sim_actors", "cluster"):
+    for name in FLOORS:
         spec = importlib.util.find_spec(name)
         place = Path(spec.origin).resolve().parent if spec and spec.origin else None
         if place != ROOT / name:
@@ -300,13 +301,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if os.getcwd() not in sys.path:  # a person's own detector or policy; a console script leaves it out
         sys.path.append(os.getcwd())
-    from cluster.signals import Terminated, terminable
+    from cluster.signals import terminable
+
+    with terminable():
+        try:
+            try:
+                return _carry_out(args)
+            finally:
+                _end_ray()
+        except KeyboardInterrupt as stop:
+            return _stopped(args, stop)
+
+
+def _carry_out(args: argparse.Namespace) -> int:
     from imitation.settings import UserError
 
-    command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
     try:
-        with terminable():
-            return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
+        command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
+        return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
     except UserError as error:
         if args.traceback:
             raise
@@ -317,17 +329,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt as stop:
-        names = {"run": "the run", "sweep": "the sweep", "compare": "the comparison"}
-        goes_on = None if args.command == "compare" and args.b else names.get(args.command)
-        hint = f"; the same command continues {goes_on}" if goes_on else ""
-        print(f"imitate: stopped{hint}", file=sys.stderr)
-        return 143 if isinstance(stop, Terminated) else 130
     except Exception as error:  # a defect: all of it, and what it is as the last line
+        if isinstance(error, ModuleNotFoundError) and _ours_misses(error):
+            print(f"imitate: {_missing(error)}", file=sys.stderr)
+            return 1
         traceback.print_exc()
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
         print(f"imitate: failed: {what}", file=sys.stderr)
         return 1
+
+
+def _ours_misses(error: ModuleNotFoundError) -> bool:
+    """Whether code of ours asks for the module, not a detector or simulator of somebody's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    asking = [Path(frame.filename) for frame in frames if not frame.filename.startswith("<frozen")]
+    return bool(asking) and any(asking[-1].is_relative_to(ROOT / floor) for floor in FLOORS)
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    return (
+        f"{sys.executable} has no module {error.name!r}: that Python is not the one that this project was "
+        "installed for. Use that one (`make setup` makes .venv/bin/imitate), or install the project there; of "
+        "a cluster every node needs it"
+    )
+
+
+def _stopped(args: argparse.Namespace, stop: KeyboardInterrupt) -> int:
+    """Lets nothing start any more, and says how to go on; the exit code."""
+    from cluster.signals import is_terminated
+
+    _end_ray(stopped=True)
+    names = {"run": "the run", "sweep": "the sweep", "compare": "the comparison"}
+    goes_on = None if args.command == "compare" and args.b else names.get(args.command)
+    hint = f"; the same command continues {goes_on}" if goes_on else ""
+    print(f"imitate: stopped{hint}", file=sys.stderr)
+    return 143 if is_terminated(stop) else 130
+
+
+def _end_ray(stopped: bool = False) -> None:
+    """If the command has used Ray: this imports nothing."""
+    if session := sys.modules.get("cluster.ray_session"):
+        session.end_ray(stopped)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.progress import Reporter
-from cluster.services import cluster_address, start_ray
+from cluster.ray_session import cluster_address, start_ray
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.categories import CategoryMap

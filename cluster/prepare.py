@@ -18,7 +18,8 @@ from cluster.config import Config
 from cluster.ingest import read_parallel
 from cluster.pool import SimulatorPool
 from cluster.progress import Reporter
-from cluster.services import Services, start_ray
+from cluster.ray_session import start_ray
+from cluster.services import Services
 from cluster.simulate import simulate
 from cluster.watch import Watch
 from cluster.workspace import Workspace

@@ -8,6 +8,7 @@ from typing import Any
 from cluster.compare.finished import REAL, Finished
 from cluster.compare.measuring import PooledFolds
 from cluster.compare.rows import RIVAL
+from imitation.report.summary import Summary
 
 
 def caveats(done: Finished, test: PooledFolds) -> list[str]:
@@ -16,6 +17,12 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
     if plan.config.data.kind == "world":
         warnings.append(
             "The data is an embedded stand-in world, rendered, not real: nothing here holds for reality."
+        )
+    if nothing := [name for name, summary in done.summaries.items() if _baseline_finds_nothing(summary)]:
+        warnings.append(
+            f"In {len(nothing)} of {len(summaries)} runs the baseline finds nothing on stop (mAP 0.0; "
+            f"{', '.join(nothing[:6])}{', ...' if len(nothing) > 6 else ''}): failures mined from it are noise, "
+            "and differences from it tell nothing of the synthetic frames."
         )
     compared = [len(m.seeds) for key, m in test.measured.items() if key != REAL and not key.startswith(RIVAL)]
     if max(compared, default=len(plan.seeds)) == 1:  # of those planned, or of those that are finished
@@ -65,6 +72,10 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
     if 0 < len(test.frames) < 100:
         warnings.append(f"{len(test.frames)} test frames are few: only large differences can be seen.")
     return warnings
+
+
+def _baseline_finds_nothing(summary: Summary) -> bool:
+    return not summary.cycles[0].metrics.stop.map50
 
 
 def versions(told: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ STAND_IN = (
 @dataclass(frozen=True)
 class Table:
     """Cells as text: `groups` are (name, number of columns) over `columns`; the first column names the
-    row. `best` is the row of the best cycle; `notes` are sentences to stand below."""
+    row. `best` is the row of the best cycle, -1 if there is none; `notes` are sentences to stand below."""
 
     heading: tuple[str, ...]
     groups: tuple[tuple[str, int], ...]
@@ -56,7 +56,7 @@ def build_table(summary: Summary) -> Table:
         ),
         columns=("", real_word(summary), "synthetic", "steps", "mAP", *categories, "0-1 loss", "mAP"),
         rows=tuple(_row(entry, categories) for entry in summary.cycles),
-        best=summary.best_cycle,
+        best=-1 if summary.finds_nothing else summary.best_cycle,
         notes=_notes(summary, bool(categories)),
     )
 
@@ -76,9 +76,12 @@ def _row(entry: Cycle, categories: list[str]) -> tuple[str, ...]:
 
 def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     stop, test = summary.best.metrics.stop, summary.best.metrics.test
+    stop_is = f"({_frames(stop.frames)}, {_count(stop.objects, 'object')})"
     notes = [
-        f"{MARK} best on stop ({_frames(stop.frames)}, {_count(stop.objects, 'object')}); stop also set the "
-        "operating threshold and decided when to stop.",
+        f"No detector finds anything on stop {stop_is}: mAP 0.0. None of them is best, and nothing in this "
+        "table tells what the synthetic frames did."
+        if summary.finds_nothing
+        else f"{MARK} best on stop {stop_is}; stop also set the operating threshold and decided when to stop.",
         f"mAP and AP per category, in points (0 to 100), at IoU {test.iou:g}, on test "
         f"({_frames(test.frames)}, {_count(test.objects, 'object')}), which decided nothing. 0-1 loss, lower "
         "is better: of what there is to judge, the share that is wrong at the operating threshold.",

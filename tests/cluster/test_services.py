@@ -8,7 +8,7 @@ import ray
 
 from cluster import signals
 from cluster.config import load_defaults
-from cluster.services import start_ray
+from cluster.ray_session import start_ray
 from imitation.settings import UserError
 
 

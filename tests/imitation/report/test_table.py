@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+from imitation.report.html import render_report
 from imitation.report.summary import Summary
 from imitation.report.table import DASH, MARK, STAND_IN, build_table, format_table, points, text_width
 
@@ -79,3 +80,19 @@ def test_another_seed_stands_below(make_found: Callable[..., Summary]) -> None:
     assert (
         "trained again on the same data, from seed 4, the baseline has a mAP of 39.5 instead of 37.5" in text
     )
+
+
+def test_where_nothing_is_found_no_row_is_crowned(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    data["best_cycle"] = 0
+    for cycle in data["cycles"]:
+        cycle["metrics"]["stop"]["map50"] = 0.0
+        cycle["best"] = cycle["cycle"] == 0
+    summary = Summary.from_dict(data)
+    assert build_table(summary).best == -1
+    text = format_table(build_table(summary))
+    assert MARK not in text
+    assert "No detector finds anything on stop" in text
+    page = render_report(summary, [])
+    assert "best on stop</span>" not in page
+    assert "<dt>Best on stop</dt><dd>none<small>nothing is found on stop" in page

@@ -1,0 +1,65 @@
+"""What people are told where Ray fails: its own errors are whole pages."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from imitation.settings import UserError
+
+SOCKET_BYTES = 103 if sys.platform == "darwin" else 107  # of a Unix socket's path
+SESSION_BYTES = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
+LONGEST = 300  # characters of a reason
+MEMORY = re.compile(r"low on memory|running out of memory|OutOfMemory|memory usage threshold", re.I)
+USED = re.compile(r"([\d.]+)\s*GB\s*/\s*([\d.]+)\s*GB")
+
+
+def check_socket_room() -> None:
+    """Raises UserError where the folder for temporary files is too long for Ray's sockets, or cannot be
+    written."""
+    name = next((name for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)), None)
+    folder = os.environ[name] if name else tempfile.gettempdir()
+    room = SOCKET_BYTES - SESSION_BYTES
+    if len(os.fsencode(folder)) > room:
+        raise UserError(
+            f"{name or 'the folder for temporary files'} is {folder}, which is too long for Ray: the paths of its "
+            f"sockets may have {SOCKET_BYTES} bytes, which leaves {room} for it. Name a shorter one for Ray alone: "
+            "RAY_TMPDIR=/tmp"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(
+            f"{name or 'the folder for temporary files'} is {folder}, where nothing can be written: name another "
+            "one for Ray, such as RAY_TMPDIR=/tmp"
+        )
+
+
+def why_not_started(error: BaseException) -> str | None:
+    """A sentence for what no second try can mend, else None."""
+    if isinstance(error, OSError) and error.filename is not None:
+        where = (
+            Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else error.filename
+        )
+        return f"Ray cannot be started here: {where}: {error.strerror or error}"
+    return None
+
+
+def in_short(error: BaseException) -> str:
+    """Ray's message on one line. What its memory monitor says lists the machine's processes with their
+    command lines: of that only how much memory was used is told."""
+    text = " ".join(str(error).split())
+    if MEMORY.search(text):
+        return memory_sentence(text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def memory_sentence(text: str) -> str:
+    used = USED.search(text)
+    much = f" ({used[1]} of {used[2]} GB used)" if used else ""
+    return (
+        f"Ray's memory monitor ended a process, because the machine was short of memory{much}: let less run at "
+        "once (simulate.actors, evaluate.batch_size, train.cache_mb, train.batch_size), or end what else runs "
+        "there"
+    )
