@@ -349,8 +349,8 @@ def _ours_misses(error: ModuleNotFoundError) -> bool:
 def _missing(error: ModuleNotFoundError) -> str:
     return (
         f"{sys.executable} has no module {error.name!r}: that Python is not the one that this project was "
-        "installed for. Use that one (`make setup` makes .venv/bin/imitate), or install the project there; of "
-        "a cluster every node needs it"
+        "installed for. Use that one (`make setup` makes .venv/bin/imitate), or install the project there; "
+        "on a cluster, on every node"
     )
 
 

@@ -6,12 +6,14 @@ one, without a word. So both are looked at first.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from cluster.config import Config
 from imitation.settings import UserError
@@ -87,8 +89,7 @@ def _place(address: str) -> tuple[str, int]:
 
 def _found_here(source: str) -> Cluster:
     """The Ray on this machine, or of several the one that `ray start` began last."""
-    from ray._private import services
-
+    services = _services()
     services.find_gcs_addresses.cache_clear()
     running = sorted(services.find_gcs_addresses())
     if not running:
@@ -109,6 +110,10 @@ def _found_here(source: str) -> Cluster:
     )
 
 
+def _services() -> Any:
+    return importlib.import_module("ray._private.services")
+
+
 def check_answers(cluster: Cluster, limit_s: float = JOIN_S) -> None:
     """Returns once the cluster's head has answered, and, but for ray://, has this machine among its nodes.
 
@@ -125,8 +130,8 @@ def refusal(cluster: Cluster, reason: str) -> UserError:
     """No cluster can be joined there, why it was tried, and what to do."""
     return UserError(
         f"no Ray cluster answers at {without_secrets(cluster.address)} ({cluster.why}): {reason}. If that "
-        f"cluster is gone, unset {cluster.source}, and a Ray is started here; `ray start --head` starts a new "
-        "cluster"
+        f"cluster is gone, unset {cluster.source}, and a Ray is started here; `ray start --head` starts "
+        "another cluster"
     )
 
 
@@ -161,8 +166,10 @@ def _answered(cluster: Cluster, reached: str, until: float) -> None:
     """Asks the head which nodes it has."""
     import grpc
     from ray._private.grpc_utils import init_grpc_channel
-    from ray.core.generated import gcs_pb2, gcs_service_pb2, gcs_service_pb2_grpc
+    from ray.core.generated import gcs_service_pb2_grpc
 
+    gcs_pb2: Any = importlib.import_module("ray.core.generated.gcs_pb2")
+    gcs_service_pb2: Any = importlib.import_module("ray.core.generated.gcs_service_pb2")
     channel = init_grpc_channel(reached)
     try:
         stub = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
@@ -186,8 +193,7 @@ def _answered(cluster: Cluster, reached: str, until: float) -> None:
 
 def _wait_for_node(cluster: Cluster, nodes: Callable[[], set[str]], until: float) -> None:
     """A driver speaks to the cluster through a node on its own machine."""
-    from ray._private import services
-
+    services = _services()
     until = min(until, time.monotonic() + REFUSED_S)  # `ray start` may just be at it
     while not services.find_node_ids() & nodes():
         if time.monotonic() > until:

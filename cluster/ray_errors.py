@@ -14,7 +14,7 @@ SOCKET_BYTES = 103 if sys.platform == "darwin" else 107  # of a Unix socket's pa
 SESSION_BYTES = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 LONGEST = 300  # characters of a reason
 MEMORY = re.compile(r"low on memory|running out of memory|OutOfMemory|memory usage threshold", re.I)
-USED = re.compile(r"([\d.]+)\s*GB\s*/\s*([\d.]+)\s*GB")
+USED = re.compile(r"([\d.]+)\s*GB(?: used)? / ([\d.]+)\s*GB")
 
 
 def check_socket_room() -> None:
@@ -22,17 +22,17 @@ def check_socket_room() -> None:
     written."""
     name = next((name for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)), None)
     folder = os.environ[name] if name else tempfile.gettempdir()
+    what = name or "the folder for temporary files"
     room = SOCKET_BYTES - SESSION_BYTES
     if len(os.fsencode(folder)) > room:
         raise UserError(
-            f"{name or 'the folder for temporary files'} is {folder}, which is too long for Ray: the paths of its "
-            f"sockets may have {SOCKET_BYTES} bytes, which leaves {room} for it. Name a shorter one for Ray alone: "
-            "RAY_TMPDIR=/tmp"
+            f"{what} is {folder}, which is too long for Ray: its sockets' paths may have {SOCKET_BYTES} "
+            f"bytes, which leaves {room} for it. Name a shorter one for Ray alone: RAY_TMPDIR=/tmp"
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(
-            f"{name or 'the folder for temporary files'} is {folder}, where nothing can be written: name another "
-            "one for Ray, such as RAY_TMPDIR=/tmp"
+            f"{what} is {folder}, where nothing can be written: name another one for Ray, such as "
+            "RAY_TMPDIR=/tmp"
         )
 
 
@@ -59,7 +59,7 @@ def memory_sentence(text: str) -> str:
     used = USED.search(text)
     much = f" ({used[1]} of {used[2]} GB used)" if used else ""
     return (
-        f"Ray's memory monitor ended a process, because the machine was short of memory{much}: let less run at "
-        "once (simulate.actors, evaluate.batch_size, train.cache_mb, train.batch_size), or end what else runs "
-        "there"
+        f"Ray's memory monitor ended a process, because the machine was short of memory{much}: let less run "
+        "at once (simulate.actors, evaluate.batch_size, train.cache_mb, train.batch_size), or end what else "
+        "runs there"
     )

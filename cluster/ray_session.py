@@ -6,6 +6,7 @@ where none runs, also after it has ended, from a thread that was not done: that 
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.config import Config
 from cluster.ray_address import Cluster, check_answers, cluster_address, named_cluster, refusal
-from cluster.ray_errors import check_socket_room, why_not_started
+from cluster.ray_errors import check_socket_room, in_short, why_not_started
 from cluster.signals import handlers_kept
 from imitation import patience
 from imitation.settings import UserError
@@ -109,7 +110,9 @@ def _join(config: Config, cluster: Cluster, options: dict[str, Any]) -> None:
 
 
 def _start(config: Config, options: dict[str, Any]) -> None:
-    """A Ray of our own; a machine that is too slow or too busy for Ray's limits gets a second, patient try."""
+    """A Ray of our own; a machine that is too slow for Ray's limits gets a second, patient try."""
+    import ray
+
     print("starting Ray", file=sys.stderr, flush=True)
     check_socket_room()
     settings = config.ray
@@ -125,16 +128,17 @@ def _start(config: Config, options: dict[str, Any]) -> None:
     for last in (False, True):
         try:
             with handlers_kept(), _chatter_held_back() if settings.quiet else nullcontext():
-                return _started_for_sure(options)
+                ray.init(**options)
+                return
         except Exception as error:  # Ray raises what it likes, bare Exceptions among them
             _sweep()
             sentence = why_not_started(error)
             if last or sentence is not None:
                 raise UserError(
                     sentence
-                    or "Ray did not start here, in two tries: "
-                    f"{' '.join(str(error).split())[:300] or type(error).__name__}. Where the machine is busy, try "
-                    "again when it is less so; Ray's own logs are in /tmp/ray/session_latest/logs"
+                    or f"Ray did not start here, in two tries: {in_short(error)}. Where the machine is busy, "
+                    "try again when it is less so; Ray's own logs are in session_latest/logs of its folder, "
+                    "which is /tmp/ray"
                 ) from error
             print(
                 "Ray did not start in time; trying once more, and waiting longer", file=sys.stderr, flush=True
@@ -142,21 +146,15 @@ def _start(config: Config, options: dict[str, Any]) -> None:
             _be_patient()
 
 
-def _started_for_sure(options: dict[str, Any]) -> None:
-    """`ray.init`, and then something done: its node may die a moment later, where its agents are too slow."""
-    import ray
-
-    ray.init(**options)
-    ray.get(ray.put(None))
-
-
 def _be_patient() -> None:
     for name, least in PATIENT.items():
         os.environ[name] = str(max(least, _number(os.environ.get(name))))
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(PORT_WAIT_S))
-    from ray._raylet import Config as RayConfig
+    _raylet().Config.initialize("")  # reads the variables again
 
-    RayConfig.initialize("")  # reads the variables again
+
+def _raylet() -> Any:
+    return importlib.import_module("ray._raylet")
 
 
 def _number(text: str | None) -> int:
@@ -179,11 +177,8 @@ def _token_without_home() -> None:
             return
     except (OSError, RuntimeError):  # RuntimeError: nobody knows a home
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        from ray._raylet import AuthenticationTokenLoader
-        from ray._raylet import Config as RayConfig
-
-        RayConfig.initialize("")
-        AuthenticationTokenLoader.instance().reset_cache()
+        _raylet().Config.initialize("")
+        _raylet().AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _on_loopback_alone() -> None:

@@ -49,7 +49,7 @@ class Watch:
     def rendering(
         self, title: str, total: int, pool: SimulatorPool, cycle: int | None = None
     ) -> Iterator[Callable[[int], None]]:
-        """Gives what to call with the number of scenes done so far; first of all, with what is there already."""
+        """Gives what to call with the number of scenes done so far, and first with what is there already."""
         stage = "data" if cycle is None else "simulate"
         if cycle is not None:
             self.telemetry.set("cycle", cycle)

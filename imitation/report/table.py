@@ -81,7 +81,8 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         f"No detector finds anything on stop {stop_is}: mAP 0.0. None of them is best, and nothing in this "
         "table tells what the synthetic frames did."
         if summary.finds_nothing
-        else f"{MARK} best on stop {stop_is}; stop also set the operating threshold and decided when to stop.",
+        else f"{MARK} best on stop {stop_is}; stop also set the operating threshold and decided when to "
+        "stop.",
         f"mAP and AP per category, in points (0 to 100), at IoU {test.iou:g}, on test "
         f"({_frames(test.frames)}, {_count(test.objects, 'object')}), which decided nothing. 0-1 loss, lower "
         "is better: of what there is to judge, the share that is wrong at the operating threshold.",
