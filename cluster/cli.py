@@ -303,6 +303,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.path.append(os.getcwd())
     from cluster.signals import terminable
 
+    if session := sys.modules.get("cluster.ray_session"):
+        session.renew()
     with terminable():
         try:
             try:
@@ -332,6 +334,11 @@ def _carry_out(args: argparse.Namespace) -> int:
     except Exception as error:  # a defect: all of it, and what it is as the last line
         if isinstance(error, ModuleNotFoundError) and _ours_misses(error):
             print(f"imitate: {_missing(error)}", file=sys.stderr)
+            return 1
+        from cluster.ray_errors import short_of_memory
+
+        if memory := short_of_memory(error):
+            print(f"imitate: {memory}", file=sys.stderr)
             return 1
         traceback.print_exc()
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]

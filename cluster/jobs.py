@@ -31,6 +31,10 @@ CHATTY = (
     "ray._private.runtime_env.working_dir",
 )
 POLL_S = 1.0
+AGENT = "--dashboard_agent_command="
+"""Begins the word of a raylet's command line that holds the command of its agent, interpreter first."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,17 @@ class Submission:
     subject: str
     env: dict[str, str]
 
-    @property
-    def entrypoint(self) -> str:
+    def entrypoint(self, python: str) -> str:
         """The job's command line. Values of the environment are not in it."""
-        return shlex.join(["python", "-m", "cluster", *self.words])
+        return f"{shlex.quote(python)} {self._arguments}"
+
+    def is_at_work_in(self, entrypoint: str) -> bool:
+        """Whether that is this command's line, with whatever interpreter."""
+        return entrypoint.endswith(f" {self._arguments}")
+
+    @property
+    def _arguments(self) -> str:
+        return shlex.join(["-m", "cluster", *self.words])
 
     def runtime_env(self, folder: str) -> dict[str, Any]:
         return {
@@ -108,7 +119,7 @@ def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]
         last = max(last, int(match[1]))
         if job.status.is_terminal():
             continue
-        if job.entrypoint == submission.entrypoint:
+        if submission.is_at_work_in(job.entrypoint):
             return job.submission_id, False
         raise UserError(
             f"job {job.submission_id} is still at work with other settings: {job.entrypoint}. Wait for it, "
@@ -116,7 +127,7 @@ def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]
         )
     try:
         job_id = client.submit_job(
-            entrypoint=submission.entrypoint,
+            entrypoint=submission.entrypoint(head_python(client)),
             submission_id=f"{submission.subject}-{last + 1}",
             runtime_env=submission.runtime_env(folder),
         )
@@ -126,6 +137,29 @@ def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]
             reason += "; the current folder is too large to travel: name what may stay at home in .rayignore"
         raise UserError(f"the job was refused: {reason}") from None
     return job_id, True
+
+
+def head_python(client: Any) -> str:
+    """The interpreter that the head's Ray runs with, where its dashboard tells; else "python".
+
+    A job's own PATH may find another one: `.venv/bin/ray start` does not put .venv/bin there.
+    """
+    try:
+        nodes = _asked(client, "/api/v0/nodes")["result"]["result"]
+        head = next(node for node in nodes if node["is_head_node"] and node["state"] == "ALIVE")
+        words = _asked(client, f"/nodes/{head['node_id']}")["detail"]["cmdline"]
+        command = next(word for word in words if word.startswith(AGENT))
+        return shlex.split(command.removeprefix(AGENT))[0]
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, StopIteration) as error:
+        log.debug("the head does not tell which interpreter it runs with: %s", error)
+        return "python"
+
+
+def _asked(client: Any, path: str) -> Any:
+    """An answer of the dashboard, by the client's own way, which knows the token."""
+    answer = client._do_request("GET", path)
+    answer.raise_for_status()
+    return answer.json()["data"]
 
 
 def follow(client: Any, job_id: str, show: Callable[[str], None]) -> Any:

@@ -13,7 +13,7 @@ from imitation.settings import UserError
 SOCKET_BYTES = 103 if sys.platform == "darwin" else 107  # of a Unix socket's path
 SESSION_BYTES = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 LONGEST = 300  # characters of a reason
-MEMORY = re.compile(r"low on memory|running out of memory|OutOfMemory|memory usage threshold", re.I)
+MEMORY = re.compile(r"node running low on memory|memory usage threshold")
 USED = re.compile(r"([\d.]+)\s*GB(?: used)? / ([\d.]+)\s*GB")
 
 
@@ -46,16 +46,18 @@ def why_not_started(error: BaseException) -> str | None:
     return None
 
 
-def in_short(error: BaseException) -> str:
-    """Ray's message on one line. What its memory monitor says lists the machine's processes with their
-    command lines: of that only how much memory was used is told."""
-    text = " ".join(str(error).split())
-    if MEMORY.search(text):
-        return memory_sentence(text)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def in_short(error: BaseException, longest: int = LONGEST) -> str:
+    """Ray's message on one line, cut."""
+    text = short_of_memory(error) or " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def memory_sentence(text: str) -> str:
+def short_of_memory(error: BaseException) -> str | None:
+    """A sentence for what Ray's memory monitor did, else None. Its own words list the machine's processes
+    with their command lines: of that only how much memory was used is told."""
+    text = str(error)
+    if not MEMORY.search(text):
+        return None
     used = USED.search(text)
     much = f" ({used[1]} of {used[2]} GB used)" if used else ""
     return (

@@ -21,6 +21,7 @@ from cluster.config import parse
 from cluster.cycles import nothing_found
 from cluster.meanwhile import meanwhile
 from cluster.progress import Reporter
+from cluster.ray_errors import short_of_memory
 from cluster.signals import PutOff
 from cluster.workspace import Workspace
 from imitation import storage
@@ -321,6 +322,8 @@ def reason(error: BaseException) -> str:
     """Why a job failed, in a line: a sentence for people, or what kind of error it was."""
     if isinstance(error, UserError):
         return str(error)
+    if memory := short_of_memory(error):
+        return memory
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[-1] if lines else 'no message'}"
 
