@@ -159,8 +159,8 @@ class RaySettings(Settings):
 
     address: str | None = Field(
         None,
-        description="a running cluster, HEAD:6379, or auto for the one on this machine; null: RAY_ADDRESS, else "
-        "one is started here",
+        description="a running cluster, HEAD:6379, or auto for the one on this machine; null: RAY_ADDRESS, "
+        "else one is started here",
     )
     num_cpus: int | None = Field(
         None, ge=2, description="logical CPUs of a Ray started here; null: what there is, but at least 4"

@@ -223,12 +223,15 @@ def end_ray(stopped: bool = False) -> None:
     import ray
 
     threading.excepthook = _said_nothing  # threads at work in Ray lose it now; that is no news
-    ours = _processes()
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    with suppress(Exception):  # whatever state it is in, what is left of it is swept up below
-        ray.shutdown()
     _State.ours = False
-    _gone(ours)
+    if ray.is_initialized():
+        ours = _processes()
+        with suppress(Exception):  # whatever state it is in, what is left of it goes now
+            ray.shutdown()
+        _gone(ours)
+    else:
+        _sweep()
 
 
 def renew() -> None:
@@ -241,7 +244,7 @@ def _said_nothing(args: threading.ExceptHookArgs) -> None:
 
 
 def _sweep() -> None:
-    """Takes away what a start that failed has left."""
+    """Takes away what a start that failed, or was cut short, has left."""
     import ray
 
     ours = _processes()
