@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 from imitation.settings import UserError
@@ -20,8 +19,9 @@ USED = re.compile(r"([\d.]+)\s*GB(?: used)? / ([\d.]+)\s*GB")
 def check_socket_room() -> None:
     """Raises UserError where the folder for temporary files is too long for Ray's sockets, or cannot be
     written."""
-    name = next((name for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)), None)
-    folder = os.environ[name] if name else tempfile.gettempdir()
+    heeded = ("RAY_TMPDIR", "TMPDIR") if sys.platform.startswith("linux") else ("RAY_TMPDIR",)
+    name = next((name for name in heeded if os.environ.get(name)), None)
+    folder = os.environ[name] if name else "/tmp"
     what = name or "the folder for temporary files"
     room = SOCKET_BYTES - SESSION_BYTES
     if len(os.fsencode(folder)) > room:

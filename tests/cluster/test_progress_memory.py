@@ -12,11 +12,14 @@ import sys
 import termios
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from cluster.backlog import PoolCounts
 from cluster.memory import PeakMemory, process_tree_mb
 from cluster.progress import Pace, Reporter
+from cluster.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +82,17 @@ def test_the_rate_of_a_whole_stage_is_of_what_was_done_in_it_by_the_time_it_took
         "training: done in 55 s (240/240, 4.4/s, loss 1.0)",
     ]
     assert lines_of(240, [], restored=240) == ["training: done in 0 s (240/240)"]
+
+
+def test_a_rendering_that_continues_counts_what_it_renders_itself():
+    out, clock = io.StringIO(), Clock()
+    pool = SimpleNamespace(totals=PoolCounts(), pids=list)
+    with Watch(Reporter(out, clock)).rendering("rendering", 24, pool) as progress:
+        progress(20)
+        for done in range(21, 25):
+            clock.now += 5.0
+            progress(done)
+    assert out.getvalue().splitlines()[-1] == "rendering: done in 20 s (24/24, 0.2/s)"
 
 
 def test_a_total_that_nobody_knows():
