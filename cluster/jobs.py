@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.ray_address import Cluster, NoAnswer, check_answers
 from imitation.settings import UserError
 from imitation.storage import without_secrets
 
@@ -81,13 +82,13 @@ def connect(address: str | None) -> Any:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     place = os.environ.get("RAY_API_SERVER_ADDRESS") or os.environ.get("RAY_ADDRESS") or "this machine"
     place = without_secrets(place)
-    import requests
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
+        _check_ray_address()
         return JobSubmissionClient()
     except AuthenticationError as error:
         wrong = (
@@ -97,12 +98,20 @@ def connect(address: str | None) -> Any:
             f"the Ray head at {place} {wrong}: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to "
             "the file with its token (on the head's machine, `ray get-auth-token` prints it)"
         ) from None
-    except (ConnectionError, requests.exceptions.RequestException, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, RuntimeError, ValueError, NoAnswer) as error:  # requests' own are OSErrors
+        reason = error.reason if isinstance(error, NoAnswer) else str(error).strip().splitlines()[0]
         raise UserError(
             f"no Ray head answers at {place} ({reason}). Name its dashboard, such as --address "
             "http://HEAD:8265; `ray start --head` starts one here"
         ) from None
+
+
+def _check_ray_address() -> None:
+    """RAY_ADDRESS may be HEAD:6379, which Ray asks for its dashboard; for ten minutes, if it is gone."""
+    address = os.environ.get("RAY_ADDRESS")
+    if "RAY_API_SERVER_ADDRESS" in os.environ or not address or address == "auto" or "://" in address:
+        return
+    check_answers(Cluster(address, "RAY_ADDRESS", "RAY_ADDRESS names it"), as_node=False)
 
 
 def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]:

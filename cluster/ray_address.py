@@ -53,6 +53,23 @@ class Cluster:
         return _place(self.address)[1]
 
 
+class NoAnswer(UserError):
+    """No cluster can be joined at an address. `reason` is a clause."""
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def no_answer(cluster: Cluster, reason: str) -> NoAnswer:
+    """Says why the cluster was tried, why in vain, and what to do."""
+    return NoAnswer(
+        f"no Ray cluster answers at {without_secrets(cluster.address)} ({cluster.why}): {reason}. If it is "
+        f"gone, unset {cluster.source}, and a Ray is started here; `ray start --head` starts another cluster",
+        reason,
+    )
+
+
 def named_cluster(config: Config) -> Cluster | None:
     """The cluster that the configuration or RAY_ADDRESS names; None: a Ray is started here.
 
@@ -114,25 +131,18 @@ def _services() -> Any:
     return importlib.import_module("ray._private.services")
 
 
-def check_answers(cluster: Cluster, limit_s: float = JOIN_S) -> None:
-    """Returns once the cluster's head has answered, and, but for ray://, has this machine among its nodes.
+def check_answers(cluster: Cluster, limit_s: float = JOIN_S, as_node: bool = True) -> None:
+    """Returns once the cluster's head has answered, and, `as_node` and but for ray://, has this machine among
+    its nodes.
 
-    Raises UserError after `limit_s`, and much sooner where nothing listens there.
+    Raises NoAnswer after `limit_s`, and much sooner where nothing listens there; UserError where this machine
+    is none of its nodes.
     """
     until = time.monotonic() + limit_s
     reached = _connected(cluster, until, limit_s)
     if cluster.address.startswith("ray://"):
         return
-    _answered(cluster, reached, until)
-
-
-def refusal(cluster: Cluster, reason: str) -> UserError:
-    """No cluster can be joined there, why it was tried, and what to do."""
-    return UserError(
-        f"no Ray cluster answers at {without_secrets(cluster.address)} ({cluster.why}): {reason}. If that "
-        f"cluster is gone, unset {cluster.source}, and a Ray is started here; `ray start --head` starts "
-        "another cluster"
-    )
+    _answered(cluster, reached, until, as_node)
 
 
 def _connected(cluster: Cluster, until: float, limit_s: float) -> str:
@@ -148,9 +158,9 @@ def _connected(cluster: Cluster, until: float, limit_s: float) -> str:
             except OSError as error:  # nothing listens, or no such machine: both are known at once
                 reason = error.strerror or str(error)
                 if time.monotonic() - began > REFUSED_S:
-                    raise refusal(cluster, reason.lower()) from None
+                    raise no_answer(cluster, reason.lower()) from None
         time.sleep(PAUSE_S)
-    raise refusal(cluster, reason.lower())
+    raise no_answer(cluster, reason.lower())
 
 
 def _also_known_as(host: str) -> tuple[str, ...]:
@@ -162,7 +172,7 @@ def _also_known_as(host: str) -> tuple[str, ...]:
     return (host,)
 
 
-def _answered(cluster: Cluster, reached: str, until: float) -> None:
+def _answered(cluster: Cluster, reached: str, until: float, as_node: bool) -> None:
     """Asks the head which nodes it has."""
     import grpc
     from ray._private.grpc_utils import init_grpc_channel
@@ -180,11 +190,14 @@ def _answered(cluster: Cluster, reached: str, until: float) -> None:
             alive = gcs_pb2.GcsNodeInfo.GcsNodeState.ALIVE
             return {node.node_id.hex() for node in told.node_info_list if node.state == alive}
 
-        _wait_for_node(cluster, nodes, until)
+        if as_node:
+            _wait_for_node(cluster, nodes, until)
+        else:
+            nodes()
     except grpc.RpcError as error:
         if error.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
             return  # it lives; joining it will say that it asks for a token
-        raise refusal(
+        raise no_answer(
             cluster, "something listens there, but not as a Ray head does, whose port is 6379 by default"
         ) from None
     finally:

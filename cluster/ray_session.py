@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.config import Config
-from cluster.ray_address import Cluster, check_answers, cluster_address, named_cluster, refusal
+from cluster.ray_address import Cluster, check_answers, cluster_address, named_cluster, no_answer
 from cluster.ray_errors import check_socket_room, in_short, why_not_started
 from cluster.signals import handlers_kept
 from imitation import patience
@@ -106,7 +106,7 @@ def _join(config: Config, cluster: Cluster, options: dict[str, Any]) -> None:
             "RAY_AUTH_TOKEN_PATH to the file with it (on the head's machine, `ray get-auth-token` prints it)"
         ) from None
     except ConnectionError as error:
-        raise refusal(cluster, " ".join(str(error).split())[:300]) from None
+        raise no_answer(cluster, " ".join(str(error).split())[:300]) from None
 
 
 def _start(config: Config, options: dict[str, Any]) -> None:

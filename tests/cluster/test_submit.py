@@ -3,6 +3,7 @@ tests/cluster/test_jobs.py has real ones."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from ray.job_submission import JobStatus
 
-from cluster import cli, jobs
+from cluster import cli, jobs, ray_address
 from cluster.commands.jobs import checked
 from cluster.config import load_defaults
 from cluster.jobs import Submission, follow, passed_on, submit
@@ -112,6 +113,16 @@ def test_a_job_runs_with_the_interpreter_that_the_head_runs_with(answers, python
     assert client.jobs[0].entrypoint == f"{python} -m cluster run a.yaml run.name=kitti"
     client.answers = {}
     assert submit(client, RUN, ".") == ("run-kitti-1", False), "the same command, whatever runs it"
+
+
+def test_a_head_that_is_gone_is_told_in_seconds(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        gone = f"127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setattr(ray_address, "REFUSED_S", 0.2)
+    monkeypatch.setenv("RAY_ADDRESS", gone)
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    with pytest.raises(UserError, match=rf"no Ray head answers at {gone} \(connection refused\)"):
+        jobs.connect(None)
 
 
 def test_secrets_are_in_the_environment_alone(monkeypatch):
