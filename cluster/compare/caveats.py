@@ -8,7 +8,6 @@ from typing import Any
 from cluster.compare.finished import REAL, Finished
 from cluster.compare.measuring import PooledFolds
 from cluster.compare.rows import RIVAL
-from imitation.report.summary import Summary
 
 
 def caveats(done: Finished, test: PooledFolds) -> list[str]:
@@ -18,7 +17,7 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
         warnings.append(
             "The data is an embedded stand-in world, rendered, not real: nothing here holds for reality."
         )
-    if nothing := [name for name, summary in done.summaries.items() if _baseline_finds_nothing(summary)]:
+    if nothing := [name for name, summary in done.summaries.items() if summary.baseline_finds_nothing]:
         warnings.append(
             f"In {len(nothing)} of {len(summaries)} runs the baseline finds nothing on stop (mAP 0.0; "
             f"{', '.join(nothing[:6])}{', ...' if len(nothing) > 6 else ''}): failures mined from it are "
@@ -72,10 +71,6 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
     if 0 < len(test.frames) < 100:
         warnings.append(f"{len(test.frames)} test frames are few: only large differences can be seen.")
     return warnings
-
-
-def _baseline_finds_nothing(summary: Summary) -> bool:
-    return not summary.cycles[0].metrics.stop.map50
 
 
 def versions(told: Mapping[str, Any]) -> list[str]:

@@ -357,6 +357,11 @@ class Summary(Record):
         return self.cycles[self.best_cycle]
 
     @property
+    def baseline_finds_nothing(self) -> bool:
+        """Whether the baseline has no mAP above 0 on stop."""
+        return not self.cycles[0].metrics.stop.map50
+
+    @property
     def finds_nothing(self) -> bool:
         """Whether no cycle has a mAP above 0 on stop: then none is better than another."""
         return not self.best.metrics.stop.map50

@@ -90,6 +90,12 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         *seed_notes(summary),
         *time_notes(summary),
     ]
+    if summary.baseline_finds_nothing and not summary.finds_nothing:
+        notes.insert(
+            1,
+            "The baseline finds nothing on stop (mAP 0.0): what was mined from it, and a gain on it, tells "
+            "nothing.",
+        )
     if not with_categories:
         notes.insert(2, f"{len(summary.categories)} categories: their AP is in report.html and summary.json.")
     if any(value is None for entry in summary.cycles for value in entry.AP.values()):

@@ -82,6 +82,16 @@ def test_another_seed_stands_below(make_found: Callable[..., Summary]) -> None:
     )
 
 
+def test_a_baseline_that_finds_nothing_is_said_to(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    assert "finds nothing" not in " ".join(build_table(Summary.from_dict(data)).notes)
+    data["cycles"][0]["metrics"]["stop"]["map50"] = 0.0
+    table = build_table(Summary.from_dict(data))
+    assert table.best == 1
+    assert "The baseline finds nothing on stop (mAP 0.0)" in " ".join(table.notes)
+    assert "The baseline finds nothing on stop" in render_report(Summary.from_dict(data), [])
+
+
 def test_where_nothing_is_found_no_row_is_crowned(make_summary: Callable[..., Summary]) -> None:
     data = make_summary().to_dict()
     data["best_cycle"] = 0
