@@ -316,8 +316,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(args: argparse.Namespace) -> int:
-    from imitation.settings import UserError
-
+    try:
+        from imitation.settings import UserError
+    except ModuleNotFoundError as error:
+        print(f"imitate: {_missing(error)}", file=sys.stderr)
+        return 1
     try:
         command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
         return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
@@ -347,15 +350,20 @@ def _carry_out(args: argparse.Namespace) -> int:
 
 
 def _ours_misses(error: ModuleNotFoundError) -> bool:
-    """Whether code of ours asks for the module, not a detector or simulator of somebody's own."""
+    """Whether code of ours asks for somebody else's module; a detector or simulator may miss its own."""
     frames = traceback.extract_tb(error.__traceback__)
     asking = [Path(frame.filename) for frame in frames if not frame.filename.startswith("<frozen")]
-    return bool(asking) and any(asking[-1].is_relative_to(ROOT / floor) for floor in FLOORS)
+    ours = bool(asking) and any(asking[-1].is_relative_to(ROOT / floor) for floor in FLOORS)
+    return ours and _package(error) not in FLOORS
+
+
+def _package(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]
 
 
 def _missing(error: ModuleNotFoundError) -> str:
     return (
-        f"{sys.executable} has no module {error.name!r}: that Python is not the one that this project was "
+        f"{sys.executable} has no module {_package(error)!r}: that Python is not the one that this project was "
         "installed for. Use that one (`make setup` makes .venv/bin/imitate), or install the project there; "
         "on a cluster, on every node"
     )
