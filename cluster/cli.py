@@ -363,7 +363,7 @@ def _package(error: ModuleNotFoundError) -> str:
 
 def _missing(error: ModuleNotFoundError) -> str:
     return (
-        f"{sys.executable} has no module {_package(error)!r}: that Python is not the one that this project was "
+        f"{sys.executable} has no module {_package(error)!r}: that is not the Python that this project was "
         "installed for. Use that one (`make setup` makes .venv/bin/imitate), or install the project there; "
         "on a cluster, on every node"
     )

@@ -178,6 +178,6 @@ def test_a_python_without_our_dependencies_is_named():
     )
     assert done.returncode == 1
     assert done.stderr.startswith(
-        f"imitate: {sys.executable} has no module 'rich': that Python is not the one"
+        f"imitate: {sys.executable} has no module 'rich': that is not the Python that"
     )
     assert len(done.stderr.splitlines()) == 1
