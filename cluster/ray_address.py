@@ -23,6 +23,7 @@ JOIN_S = 30.0
 """A head that does not answer is given up after this."""
 REFUSED_S = 3.0  # where nothing listens, or no such machine is known: it may just be starting
 PAUSE_S = 0.25
+LOOPBACK = ("127.", "localhost:", "[::1]:")
 FORMS = "HEAD:6379, or auto for a Ray that runs on this machine"
 PLACE = re.compile(r"(?P<host>\[[0-9a-fA-F:.%]+\]|[^\s:/?#@\[\]]+):(?P<port>\d{1,5})")
 
@@ -105,25 +106,28 @@ def _place(address: str) -> tuple[str, int]:
 
 
 def _found_here(source: str) -> Cluster:
-    """The Ray on this machine, or of several the one that `ray start` began last."""
+    """The Ray on this machine, or of several the one that `ray start` began last. One on the loopback address
+    that `ray start` did not begin belongs to a run, ends with it, and is left alone."""
     services = _services()
     services.find_gcs_addresses.cache_clear()
     running = sorted(services.find_gcs_addresses())
-    if not running:
-        raise UserError(
-            f"{source} is auto, and no Ray runs on this machine: `ray start --head` starts one, and without "
-            "an address the run starts one of its own"
-        )
-    if len(running) == 1:
-        return Cluster(running[0], source, f"{source} is auto, and it is the one on this machine")
     begun = services.find_bootstrap_address(None)
     if begun in running:
         others = ", ".join(address for address in running if address != begun)
-        why = f"{source} is auto, and `ray start` began it last; there are also {others}"
-        return Cluster(begun, source, why)
+        which = f"`ray start` began it last; there are also {others}" if others else "it runs on this machine"
+        return Cluster(begun, source, f"{source} is auto, and {which}")
+    open_to_all = [address for address in running if not address.startswith(LOOPBACK)]
+    if len(open_to_all) == 1:
+        return Cluster(open_to_all[0], source, f"{source} is auto, and it runs on this machine")
+    if not open_to_all:
+        own = f" but those that runs have started for themselves ({', '.join(running)})" if running else ""
+        raise UserError(
+            f"{source} is auto, and no Ray runs on this machine{own}: `ray start --head` starts one, and "
+            "without an address the run starts one of its own"
+        )
     raise UserError(
-        f"{source} is auto, and {len(running)} Rays run on this machine, none of them begun by `ray start`: "
-        f"set ray.address or RAY_ADDRESS to one of {', '.join(running)}"
+        f"{source} is auto, and {len(open_to_all)} Rays run on this machine, none of them begun by `ray "
+        f"start`: set ray.address or RAY_ADDRESS to one of {', '.join(open_to_all)}"
     )
 
 

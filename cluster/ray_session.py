@@ -92,6 +92,8 @@ def _join(config: Config, cluster: Cluster, options: dict[str, Any]) -> None:
     if cluster_address(config) == "auto":
         from ray._private.authentication import authentication_token_setup
 
+        if config.ray.quiet:
+            authentication_token_setup.logger.setLevel(logging.ERROR)
         authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     check_answers(cluster)
     options = options | {"address": cluster.address}

@@ -127,7 +127,7 @@ def test_auto_takes_the_one_ray_or_says_which_of_several_or_refuses_with_the_cho
     config = load_defaults()
     rays({"a:1"}, None)
     assert named_cluster(config) == Cluster(
-        "a:1", "RAY_ADDRESS", "RAY_ADDRESS is auto, and it is the one on this machine"
+        "a:1", "RAY_ADDRESS", "RAY_ADDRESS is auto, and it runs on this machine"
     )
     rays({"a:1", "b:2"}, "b:2")
     chosen = named_cluster(config)
@@ -137,6 +137,13 @@ def test_auto_takes_the_one_ray_or_says_which_of_several_or_refuses_with_the_cho
         rays({"a:1", "b:2"}, gone)
         with pytest.raises(UserError, match=r"2 Rays run on this machine.*to one of a:1, b:2"):
             named_cluster(config)
+    rays({"127.0.0.1:9", "a:1"}, None)
+    assert named_cluster(config).address == "a:1", "the other is that of somebody's run"
+    rays({"127.0.0.1:9"}, "127.0.0.1:9")
+    assert named_cluster(config).address == "127.0.0.1:9", "`ray start` began it"
+    rays({"127.0.0.1:9"}, None)
+    with pytest.raises(UserError, match=r"but those that runs have started for themselves \(127.0.0.1:9\)"):
+        named_cluster(config)
     rays(set(), "c:3")
     with pytest.raises(UserError, match="RAY_ADDRESS is auto, and no Ray runs on this machine"):
         named_cluster(config)
