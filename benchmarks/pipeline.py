@@ -30,7 +30,7 @@ from benchmarks.training import CATEGORIES, make_frames
 from cluster.config import load_defaults
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.memory import PeakMemory
-from cluster.services import start_ray
+from cluster.ray_session import start_ray
 from imitation.datasets.parquet import write_frames
 from imitation.detectors.build import build_detector
 from imitation.detectors.settings import DetectorSettings

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from cluster.config import load_defaults
 from cluster.evaluate import EvaluateSettings, EvaluationPart, evaluate
-from cluster.services import start_ray
+from cluster.ray_session import start_ray
 from imitation.categories import CategoryMap
 from imitation.datasets.parquet import write_frames
 from imitation.detectors.build import build_detector

@@ -15,6 +15,7 @@ from pathlib import Path
 from cluster.help_text import Parser
 
 ROOT = Path(__file__).resolve().parent.parent
+FLOORS = ("imitation", "sim_actors", "cluster")
 Commands = argparse._SubParsersAction
 """What `add_subparsers` gives."""
 OPTION = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+=")
@@ -316,7 +317,7 @@ def _share(text: str) -> float:
 def shadowed() -> str | None:
     """Why this installation cannot run: another package shadows one of ours (`imitation` and
     `cluster` are also names of other people's packages). None if all is well."""
-    for name in ("imitation", "sim_actors", "cluster"):
+    for name in FLOORS:
         spec = importlib.util.find_spec(name)
         place = Path(spec.origin).resolve().parent if spec and spec.origin else None
         if place != ROOT / name:
@@ -351,49 +352,59 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if os.getcwd() not in sys.path:  # a person's own detector or policy; a console script leaves it out
         sys.path.append(os.getcwd())
-    from cluster.signals import Terminated, terminable
-    from imitation.settings import UserError
+    from cluster.signals import terminable
 
-    ray_before = _ray_is_there()
-    command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
+    if session := sys.modules.get("cluster.ray_session"):
+        session.renew()
+    with terminable():
+        try:
+            try:
+                return _carry_out(args)
+            finally:
+                _end_ray()
+        except KeyboardInterrupt as stop:
+            return _stopped(args, stop)
+
+
+def _carry_out(args: argparse.Namespace) -> int:
     try:
-        with terminable():
-            return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
+        from imitation.settings import UserError
+    except ModuleNotFoundError as error:
+        print(f"imitate: {_missing(error)}", file=sys.stderr)
+        return 1
+    try:
+        command = importlib.import_module(f"cluster.commands.{COMMANDS[args.command]}")
+        return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
     except UserError as error:
         if args.traceback:
             raise
         from imitation.storage import without_secrets
 
-        _last_line(without_secrets(str(error)), ray_before)
+        _last_line(without_secrets(str(error)))
         return 1
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt as stop:
-        names = {"run": "the run", "sweep": "the sweep", "compare": "the comparison"}
-        goes_on = None if args.command == "compare" and args.b else names.get(args.command)
-        hint = f"; the same command continues {goes_on}" if goes_on else ""
-        print(f"imitate: stopped{hint}", file=sys.stderr)
-        return 143 if isinstance(stop, Terminated) else 130
     except Exception as error:  # a defect: all of it, and what it is as the last line
+        if isinstance(error, ModuleNotFoundError) and _ours_misses(error):
+            _last_line(_missing(error))
+            return 1
+        from cluster.ray_errors import short_of_memory
+
+        if memory := short_of_memory(error):
+            _last_line(memory)
+            return 1
         traceback.print_exc()
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-        _last_line(f"failed: {what}", ray_before)
+        _last_line(f"failed: {what}")
         return 1
 
 
-def _ray_is_there() -> bool:
-    ray = sys.modules.get("ray")
-    return ray is not None and bool(ray.is_initialized())
-
-
-def _last_line(sentence: str, keep_ray: bool) -> None:
+def _last_line(sentence: str) -> None:
     """Says why a command failed, after everything else that has something to say: what was printed is written
-    out, and the Ray that the command started has ended. `keep_ray`: there was one before. One line in a
-    file, fitted to a terminal."""
+    out, and the Ray that the command started has ended. One line in a file, fitted to a terminal."""
     sys.stdout.flush()
-    if not keep_ray and _ray_is_there():
-        sys.modules["ray"].shutdown()
+    _end_ray()
     sys.stderr.flush()
     _complain(f"imitate: {sentence}")
 
@@ -405,6 +416,44 @@ def _complain(text: str) -> None:
 
         text = fitted(text)
     print(text, file=sys.stderr, flush=True)
+
+
+def _ours_misses(error: ModuleNotFoundError) -> bool:
+    """Whether code of ours asks for somebody else's module; a detector or simulator may miss its own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    asking = [Path(frame.filename) for frame in frames if not frame.filename.startswith("<frozen")]
+    ours = bool(asking) and any(asking[-1].is_relative_to(ROOT / floor) for floor in FLOORS)
+    return ours and _package(error) not in FLOORS
+
+
+def _package(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    return (
+        f"{sys.executable} has no module {_package(error)!r}: that is not the Python that this project was "
+        "installed for. Use that one (`make setup` makes .venv/bin/imitate), or install the project there; "
+        "on a cluster, on every node"
+    )
+
+
+def _stopped(args: argparse.Namespace, stop: KeyboardInterrupt) -> int:
+    """Lets nothing start any more, and says how to go on; the exit code."""
+    from cluster.signals import is_terminated
+
+    _end_ray(stopped=True)
+    names = {"run": "the run", "sweep": "the sweep", "compare": "the comparison"}
+    goes_on = None if args.command == "compare" and args.b else names.get(args.command)
+    hint = f"; the same command continues {goes_on}" if goes_on else ""
+    print(f"imitate: stopped{hint}", file=sys.stderr)
+    return 143 if is_terminated(stop) else 130
+
+
+def _end_ray(stopped: bool = False) -> None:
+    """If the command has used Ray: this imports nothing."""
+    if session := sys.modules.get("cluster.ray_session"):
+        session.end_ray(stopped)
 
 
 if __name__ == "__main__":

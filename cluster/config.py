@@ -159,7 +159,9 @@ class RaySettings(Settings):
     """How Ray is started, where none is running yet."""
 
     address: str | None = Field(
-        None, description="a running cluster; null: RAY_ADDRESS, else one is started here"
+        None,
+        description="a running cluster, HEAD:6379, or auto for the one on this machine; null: RAY_ADDRESS, "
+        "else one is started here",
     )
     num_cpus: int | None = Field(
         None, ge=2, description="logical CPUs of a Ray started here; null: what there is, but at least 4"

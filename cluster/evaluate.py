@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from cluster.attempts import Attempts
+from cluster.ray_errors import short_of_memory
 from cluster.waiting import wait_for_room, watched
 from imitation import patience
 from imitation.categories import CategoryMap
@@ -278,6 +279,8 @@ def _in_a_sentence(error: Exception) -> Exception:
             f"evaluation: Ray's object store is full, and so is the disk that it spills to: {why}. Free some "
             "space there (Ray's --temp-dir, or its object_spilling_directory), or give the store more memory"
         )
+    if memory := short_of_memory(error):
+        return UserError(f"evaluation: {memory}")
     return error
 
 

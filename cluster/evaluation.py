@@ -15,7 +15,7 @@ from cluster.config import Config
 from cluster.evaluate import EvaluationPart, evaluate
 from cluster.prepare import SPLITS
 from cluster.progress import Reporter
-from cluster.services import cluster_address, start_ray
+from cluster.ray_session import cluster_address, start_ray
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.categories import CategoryMap

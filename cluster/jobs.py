@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.ray_address import Cluster, NoAnswer, check_answers
 from imitation.settings import UserError
 from imitation.storage import without_secrets
 
@@ -31,6 +32,10 @@ CHATTY = (
     "ray._private.runtime_env.working_dir",
 )
 POLL_S = 1.0
+AGENT = "--dashboard_agent_command="
+"""Begins the word of a raylet's command line that holds the command of its agent, interpreter first."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,17 @@ class Submission:
     subject: str
     env: dict[str, str]
 
-    @property
-    def entrypoint(self) -> str:
+    def entrypoint(self, python: str) -> str:
         """The job's command line. Values of the environment are not in it."""
-        return shlex.join(["python", "-m", "cluster", *self.words])
+        return f"{shlex.quote(python)} {self._arguments}"
+
+    def is_at_work_in(self, entrypoint: str) -> bool:
+        """Whether that is this command's line, with whatever interpreter."""
+        return entrypoint.endswith(f" {self._arguments}")
+
+    @property
+    def _arguments(self) -> str:
+        return shlex.join(["-m", "cluster", *self.words])
 
     def runtime_env(self, folder: str) -> dict[str, Any]:
         return {
@@ -70,13 +82,13 @@ def connect(address: str | None) -> Any:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     place = os.environ.get("RAY_API_SERVER_ADDRESS") or os.environ.get("RAY_ADDRESS") or "this machine"
     place = without_secrets(place)
-    import requests
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
+        _check_ray_address()
         return JobSubmissionClient()
     except AuthenticationError as error:
         wrong = (
@@ -86,12 +98,20 @@ def connect(address: str | None) -> Any:
             f"the Ray head at {place} {wrong}: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to "
             "the file with its token (on the head's machine, `ray get-auth-token` prints it)"
         ) from None
-    except (ConnectionError, requests.exceptions.RequestException, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, RuntimeError, ValueError, NoAnswer) as error:  # requests' own are OSErrors
+        reason = error.reason if isinstance(error, NoAnswer) else str(error).strip().splitlines()[0]
         raise UserError(
             f"no Ray head answers at {place} ({reason}). Name its dashboard, such as --address "
             "http://HEAD:8265; `ray start --head` starts one here"
         ) from None
+
+
+def _check_ray_address() -> None:
+    """RAY_ADDRESS may be HEAD:6379, which Ray asks for its dashboard; for ten minutes, if it is gone."""
+    address = os.environ.get("RAY_ADDRESS")
+    if "RAY_API_SERVER_ADDRESS" in os.environ or not address or address == "auto" or "://" in address:
+        return
+    check_answers(Cluster(address, "RAY_ADDRESS", "RAY_ADDRESS names it"), as_node=False)
 
 
 def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]:
@@ -108,7 +128,7 @@ def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]
         last = max(last, int(match[1]))
         if job.status.is_terminal():
             continue
-        if job.entrypoint == submission.entrypoint:
+        if submission.is_at_work_in(job.entrypoint):
             return job.submission_id, False
         raise UserError(
             f"job {job.submission_id} is still at work with other settings: {job.entrypoint}. Wait for it, "
@@ -116,7 +136,7 @@ def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]
         )
     try:
         job_id = client.submit_job(
-            entrypoint=submission.entrypoint,
+            entrypoint=submission.entrypoint(head_python(client)),
             submission_id=f"{submission.subject}-{last + 1}",
             runtime_env=submission.runtime_env(folder),
         )
@@ -126,6 +146,29 @@ def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]
             reason += "; the current folder is too large to travel: name what may stay at home in .rayignore"
         raise UserError(f"the job was refused: {reason}") from None
     return job_id, True
+
+
+def head_python(client: Any) -> str:
+    """The interpreter that the head's Ray runs with, where its dashboard tells; else "python".
+
+    A job's own PATH may find another one: `.venv/bin/ray start` does not put .venv/bin there.
+    """
+    try:
+        nodes = _asked(client, "/api/v0/nodes")["result"]["result"]
+        head = next(node for node in nodes if node["is_head_node"] and node["state"] == "ALIVE")
+        words = _asked(client, f"/nodes/{head['node_id']}")["detail"]["cmdline"]
+        command = next(word for word in words if word.startswith(AGENT))
+        return shlex.split(command.removeprefix(AGENT))[0]
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, StopIteration) as error:
+        log.debug("the head does not tell which interpreter it runs with: %s", error)
+        return "python"
+
+
+def _asked(client: Any, path: str) -> Any:
+    """An answer of the dashboard, by the client's own way, which knows the token."""
+    answer = client._do_request("GET", path)
+    answer.raise_for_status()
+    return answer.json()["data"]
 
 
 def follow(client: Any, job_id: str, show: Callable[[str], None]) -> Any:

@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
+from cluster.ray_errors import in_short
 from cluster.train import Launcher, Progress, TrainSpec, train_loop_per_worker
 from cluster.waiting import wait_for_room
 from imitation import storage
@@ -116,7 +117,7 @@ class Restarts:
     def after(self, error: BaseException, limit: int | None = None) -> None:
         """Returns where the training may start again; raises UserError where it may not."""
         self.stuck += 1
-        why = " ".join(str(error).split())[:500]
+        why = in_short(error, 500)
         times = "once" if self.stuck == 1 else f"{self.stuck} times"
         reached = f"since the checkpoint of step {self.start}" if self.start > 0 else "before a checkpoint"
         if self.stuck > (self.limit if limit is None else limit):

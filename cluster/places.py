@@ -9,7 +9,7 @@ from typing import Any
 
 from cluster.config import Config, parse
 from cluster.progress import Reporter
-from cluster.services import cluster_address, start_ray
+from cluster.ray_session import cluster_address, start_ray
 from imitation import storage
 from imitation.settings import UserError
 

@@ -21,6 +21,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from cluster.backlog import Failure, Outcome, PoolCounts, Rendered
 from cluster.pool_size import PoolSize, node_is_gone
+from cluster.ray_errors import in_short
 from cluster.simulate_settings import SimulateSettings
 from cluster.slots import Call, Slot
 from cluster.verdicts import Verdicts
@@ -376,7 +377,7 @@ def _result(ref: Any) -> Any:
 
 def _brief(error: BaseException) -> str:
     """Ray's message on one line; it spans many."""
-    return " ".join(str(error).split())
+    return in_short(error, 2000)
 
 
 def _resources(resources: dict[str, float]) -> str:

@@ -19,7 +19,8 @@ from cluster.feasible import LOOKED_AT, Labels, Tell, feasible, look, tell_nobod
 from cluster.ingest import read_parallel
 from cluster.pool import SimulatorPool
 from cluster.progress import Reporter
-from cluster.services import EMBEDDED, Services, start_ray
+from cluster.ray_session import start_ray
+from cluster.services import EMBEDDED, Services
 from cluster.simulate import SimulationReport, simulate
 from cluster.watch import Watch
 from cluster.workspace import Workspace

@@ -21,6 +21,7 @@ from imitation.report.text_table import fitted
 
 WINDOW_S = 120.0  # the rate is that of the last two minutes
 LINE_S = 30.0  # between a log's lines at first; later a tenth of the time that the stage has taken
+SPAN_S = 1.0  # reports closer together than this (blocks of rows arrive in bursts) are no measure
 QUARTER_S = 5.0  # a quarter more is worth a line, but not more often than this
 FACTS = 38  # columns that "12345/12345  12.3/s  12 min 30 s left" takes
 NARROW, MEDIUM, WIDE = (
@@ -34,12 +35,14 @@ class Pace:
     """How fast a stage goes, from what was done in the last two minutes.
 
     The first report is where the counting begins: what was done before it, by an earlier driver or
-    while processes were starting, is no measure of what is to come.
+    while processes were starting, is no measure of what is to come. `restored` is what an earlier driver
+    had done.
     """
 
     def __init__(self, total: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self.total, self.clock = total, clock
-        self.done, self.note = 0.0, ""
+        self.done, self.restored, self.note = 0.0, 0.0, ""
+        self.start = clock()
         self._reports: deque[tuple[float, float]] = deque()  # (when, how much), one a second at most
 
     def update(self, done: float, note: str = "") -> None:
@@ -61,7 +64,13 @@ class Pace:
         until, after = self._reports[-1]
         # a silence longer than all that went before is part of the pace, too
         waited = max(until - since, self.clock() - until)
-        return (after - before) / waited if waited > 0 and after > before else None
+        return (after - before) / waited if waited >= SPAN_S and after > before else None
+
+    @property
+    def mean(self) -> float | None:
+        """Units a second of the whole stage: what was done in it, by the time that it took."""
+        took, done = self.clock() - self.start, self.done - self.restored
+        return done / took if took > 0 and done > 0 else None
 
     @property
     def left_s(self) -> float | None:
@@ -95,10 +104,16 @@ def time_text(seconds: float) -> str:
 
 
 class Bar:
-    """One stage's progress. `update` takes how much is done so far, and a short note."""
+    """One stage's progress. `update` takes how much is done so far, and a short note; `restored` how much an
+    earlier driver had done of it."""
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
+
+    def restored(self, done: float) -> None:
+        self.pace.restored = done
+        if done:
+            self.update(done)
 
     def update(self, done: float, note: str = "") -> None:
         self.pace.update(done, note)
@@ -231,7 +246,7 @@ class Reporter:
             finally:
                 lines.end()
         took = f"{title}: done in {time_text(self.clock() - start)}"
-        facts = [text for text in (pace.text() if pace.done else "", rate_text(pace.rate), pace.note) if text]
+        facts = [text for text in (pace.text() if pace.done else "", rate_text(pace.mean), pace.note) if text]
         self.say(f"{took} ({', '.join(facts)})" if facts else took)
 
     @contextmanager

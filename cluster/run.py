@@ -10,7 +10,7 @@ from functools import partial
 from cluster.baseline import check_base
 from cluster.checks.early import has_judged, try_early
 from cluster.config import Config
-from cluster.cycles import Evaluation, cycle_folder
+from cluster.cycles import Evaluation, cycle_folder, nothing_found
 from cluster.feasible import Teller, simulates
 from cluster.lock import RunLock
 from cluster.looping import OnCycle, loop
@@ -18,7 +18,8 @@ from cluster.memory import PeakMemory
 from cluster.overhead import CycleClock
 from cluster.places import check_lasting, check_reached, in_job
 from cluster.progress import Reporter
-from cluster.services import cluster_address
+from cluster.ray_session import cluster_address
+from cluster.signals import PutOff
 from cluster.summary import REPORT, SUMMARY, build_summary, write_report
 from cluster.telemetry import Telemetry
 from cluster.tracking.build import check_tracking, make_trackers
@@ -52,7 +53,8 @@ def run(config: Config, reporter: Reporter) -> Summary:
     summary = carry_out(config, workspace, reporter)
     reporter.say("")
     print(format_table(build_table(summary)), flush=True)
-    reporter.say(f"\nreport: {workspace.path(REPORT)}\nbest detector: {workspace.path('best')}")
+    kept = "the baseline, as none finds anything" if summary.finds_nothing else "best detector"
+    reporter.say(f"\nreport: {workspace.path(REPORT)}\n{kept}: {workspace.path('best')}")
     return summary
 
 
@@ -135,8 +137,11 @@ def _watching(config: Config, workspace: Workspace, reporter: Reporter, hide_tes
     watch = Watch(reporter, Telemetry(config.run.name), trackers, CycleClock(workspace), hide_test)
     try:
         yield watch
-    finally:
-        watch.close()
+    except BaseException as error:
+        put_off = isinstance(error, PutOff) or not isinstance(error, Exception)  # Ctrl-C and SIGTERM are none
+        watch.close("stopped" if put_off else "failed")
+        raise
+    watch.close()
 
 
 def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[Evaluation]) -> None:
@@ -157,6 +162,8 @@ def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[
         figures["simulated/set_aside"] = len(simulated["set_aside"])
     took = watch.cycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
     _say_cycle(watch.reporter, config, entry)
+    if entry.cycle == 0 and not evaluation.score:
+        watch.reporter.say(nothing_found("the baseline", config.train.steps))
     if took is not None:
         watch.reporter.say(f"cycle {entry.cycle}: {took.text()}")
 

@@ -2,34 +2,72 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+AGAIN_S = 0.05
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived. Whatever cleans up on Ctrl-C cleans up on this."""
 
 
+class PutOff(Exception):
+    """Ends a run between two cycles at a limit of its caller's, such as compare.max_hours; no fault of the
+    run, which can be continued."""
+
+
+class _State:
+    terminated = False  # SIGTERM has arrived inside the present `terminable` block
+
+
+def is_terminated(stop: KeyboardInterrupt) -> bool:
+    """Whether SIGTERM is behind it: Ray raises a KeyboardInterrupt of its own for whatever arrives while it
+    waits."""
+    return isinstance(stop, Terminated) or _State.terminated
+
+
 def _raise(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the cleaning up short
+    _State.terminated = True
     raise Terminated
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Inside the block the first SIGTERM raises `Terminated` in the main thread; later ones are ignored."""
+    """Inside the block the first SIGTERM raises `Terminated` in the main thread; later ones are ignored.
+
+    A stop that arrives where Python cannot raise, in a finalizer, is not lost: it comes again."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _State.terminated = False
     before = signal.signal(signal.SIGTERM, _raise)
+    hook, sys.unraisablehook = sys.unraisablehook, _again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, before)
+
+
+def _again(unraisable: Any) -> None:
+    """Sends a stop once more that was swallowed in a finalizer; a moment later, when that has ended."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    number = signal.SIGTERM if issubclass(unraisable.exc_type, Terminated) else signal.SIGINT
+    if number == signal.SIGTERM:
+        signal.signal(signal.SIGTERM, _raise)
+    timer = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
 
 
 @contextmanager

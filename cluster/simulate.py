@@ -90,7 +90,8 @@ def simulate(
     are committed, or that were set aside before, are not rendered again; in a complete folder nothing is
     even pulled from `jobs`. A frame that `accept` has something against is set aside, finally, as "rejected";
     `again` may give other jobs in its place, and so on until it gives none. `progress` is called with the
-    number of scenes done so far, earlier ones included, without those that others took the place of.
+    number of scenes done so far, earlier ones included, without those that others took the place of; first of
+    all with that of earlier runs.
     What `refuse` raises leaves the stage open, and no scene set aside: another call tries them all again.
     At most `frames_per_file` frames are held in memory. On Ctrl-C the actors are killed and what
     is finished is committed before KeyboardInterrupt goes on.
@@ -106,6 +107,8 @@ def simulate(
     folder.open()
     reused, counts, replaced = len(folder.committed), PoolCounts(), set[str]()
     rendering = 0.0
+    if progress is not None:
+        progress(folder.scenes)
     try:
         while True:
             with closing(pool.render(folder.missing(jobs))) as outcomes:

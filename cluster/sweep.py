@@ -21,7 +21,7 @@ from cluster.feasible import outlook
 from cluster.lock import RunLock
 from cluster.places import absolute_places, check_lasting, check_reached, in_job
 from cluster.progress import Reporter
-from cluster.services import start_ray
+from cluster.ray_session import start_ray
 from cluster.sweep_plan import Plan, make_plan
 from cluster.sweep_results import BEST, REPORT, write_results
 from cluster.sweep_space import Choice, with_settings
@@ -69,6 +69,11 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
     print(format_table(build_table(results)), flush=True)
     reporter.say(f"\nreport: {storage.join(folder, REPORT)}")
     if results.best is None:
+        if any(trial.best_stop is not None for trial in results.trials):
+            raise UserError(
+                f"no trial of {folder} can be chosen: none finds anything on stop (mAP 0.0). Look at "
+                "train.steps, and at the data: imitate inspect"
+            )
         reason = next((trial.reason for trial in results.trials if trial.reason), "none has finished a cycle")
         raise UserError(f"no trial of {folder} can be chosen; the first: {reason}")
     reporter.say(f"best settings: {storage.join(folder, BEST)}")

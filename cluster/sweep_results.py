@@ -58,7 +58,7 @@ def read_results(plan: Plan, folder: str, outcomes: Sequence[Outcome]) -> SweepR
     config = plan.config
     once = {trial_id(outcome.settings): outcome for outcome in reversed(outcomes)}
     trials = [read_trial(config, folder, once[name]) for name in reversed(once)]
-    chosen = [trial for trial in trials if trial.status != "failed" and trial.best_stop is not None]
+    chosen = [trial for trial in trials if trial.status != "failed" and trial.best_stop]
     best = max(chosen, key=lambda trial: trial.best_stop or 0.0, default=None)
     served = Counter(trial.baseline for trial in trials)
     return SweepResults(

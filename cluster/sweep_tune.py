@@ -16,6 +16,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from cluster.config import Config, parse
 from cluster.launchers import _cause, make_mailbox
 from cluster.progress import Reporter
+from cluster.ray_errors import short_of_memory
 from cluster.summary import SUMMARY
 from cluster.sweep_plan import Plan, room
 from cluster.sweep_results import Outcome
@@ -169,6 +170,8 @@ def _outcome(result: Any) -> Outcome:
 
 def reason(error: BaseException) -> str:
     """Why a trial failed, in a line: the sentence for people that is in Ray's errors, or their last line."""
+    if memory := short_of_memory(error):
+        return memory
     text = str(_cause(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     last = lines[-1] if lines else type(error).__name__

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cluster.overhead import CycleClock, CycleTime, part_of, work_seconds
 from cluster.progress import Reporter
 from cluster.telemetry import Telemetry
-from cluster.tracking.base import Trackers
+from cluster.tracking.base import Broken, Trackers
 
 if TYPE_CHECKING:
     from cluster.pool import SimulatorPool
@@ -49,12 +49,19 @@ class Watch:
     def rendering(
         self, title: str, total: int, pool: SimulatorPool, cycle: int | None = None
     ) -> Iterator[Callable[[int], None]]:
-        """Gives what to call with the number of scenes done so far."""
+        """Gives what to call with the number of scenes done so far, and first with what is there already."""
         stage = "data" if cycle is None else "simulate"
         if cycle is not None:
             self.telemetry.set("cycle", cycle)
         with self.reporter.stage(title, total) as bar, self.telemetry.pool(pool, stage):
-            yield bar.update
+            told = bar.restored
+
+            def progress(done: int) -> None:
+                nonlocal told
+                told(done)
+                told = bar.update
+
+            yield progress
 
     @contextmanager
     def training(
@@ -67,10 +74,11 @@ class Watch:
             def progress(event: dict[str, Any]) -> None:
                 nonlocal before
                 step, rate = event["step"], event["images_per_second"]
+                if before is None:  # one that continues reports up to report_every steps after its start
+                    before = max(0, step - settings.report_every)
+                    bar.restored(before)
                 bar.update(step, f"loss {event['loss']:.2f}, {rate:.1f} images/s")
-                # one that continues reports for the first time up to report_every steps after its start
-                steps = step - (max(0, step - settings.report_every) if before is None else before)
-                before = step
+                steps, before = step - before, step
                 self.telemetry.set("cycle", cycle)
                 self.telemetry.add("training_steps", steps, "train", detector=detector)
                 self.telemetry.add("training_images", steps * settings.batch_size, "train", detector=detector)
@@ -132,9 +140,9 @@ class Watch:
         """The run is complete; `files` are its results."""
         self.trackers.finish({} if self.hide_test else files)
 
-    def close(self) -> None:
-        """The driver ends, however."""
-        self.trackers.close()
+    def close(self, broken: Broken | None = None) -> None:
+        """The driver ends; `broken` says how, where the run is not complete."""
+        self.trackers.close(broken)
 
 
 def metric_values(split: str, told: Metrics) -> dict[str, float]:

@@ -18,6 +18,12 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
         warnings.append(
             "The data is an embedded stand-in world, rendered, not real: nothing here holds for reality."
         )
+    if nothing := [name for name, summary in done.summaries.items() if summary.baseline_finds_nothing]:
+        warnings.append(
+            f"In {len(nothing)} of {len(summaries)} runs the baseline finds nothing on stop (mAP 0.0; "
+            f"{', '.join(nothing[:6])}{', ...' if len(nothing) > 6 else ''}): failures mined from it are "
+            "noise, and differences from it tell nothing of the synthetic frames."
+        )
     compared = [len(m.seeds) for key, m in test.measured.items() if key != REAL and not key.startswith(RIVAL)]
     if max(compared, default=len(plan.seeds)) == 1:  # of those planned, or of those that are finished
         said = (

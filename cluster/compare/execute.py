@@ -18,8 +18,11 @@ from cluster.arms import spent
 from cluster.compare.cost import planned_frames
 from cluster.compare.plan import LEADER, Cell, Plan, Trial
 from cluster.config import parse
+from cluster.cycles import nothing_found
 from cluster.meanwhile import meanwhile
 from cluster.progress import Reporter
+from cluster.ray_errors import short_of_memory
+from cluster.signals import PutOff
 from cluster.workspace import Workspace
 from imitation import storage
 from imitation.settings import UserError
@@ -97,7 +100,7 @@ def carry_out_job(job: Job, reporter: Reporter) -> str:
     return DONE
 
 
-class _OutOfTime(Exception):
+class _OutOfTime(PutOff):
     pass
 
 
@@ -292,6 +295,8 @@ class _Execution:
             if ended.error is not None:
                 self.why[what] = reason(ended.error)
                 self.reporter.say(f"{ended.job.name} failed: {self.why[what]}")
+            elif ended.result is not None and _finds_nothing(ended.result):
+                self.reporter.say(nothing_found(f"the {ended.job.name}", self.plan.config.train.steps))
             return
         if ended.error is not None:
             self._record(what, State("failed", reason(ended.error), ended.traceback), keep=True)
@@ -317,8 +322,16 @@ def reason(error: BaseException) -> str:
     """Why a job failed, in a line: a sentence for people, or what kind of error it was."""
     if isinstance(error, UserError):
         return str(error)
+    if memory := short_of_memory(error):
+        return memory
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[-1] if lines else 'no message'}"
+
+
+def _finds_nothing(base: str) -> bool:
+    """Whether a baseline has a mAP of 0 on stop."""
+    told = storage.join(base, "cycle-000", "stage-evaluate.json")
+    return storage.exists(told) and not storage.read_json(told)["metrics"]["stop"]["map50"]
 
 
 def rendered(workspace: Workspace) -> list[int]:

@@ -33,7 +33,7 @@ from cluster.lock import RunLock
 from cluster.places import check_lasting, in_job
 from cluster.prepare import RealData
 from cluster.progress import Reporter
-from cluster.services import start_ray
+from cluster.ray_session import start_ray
 from cluster.tracking.build import check_tracking
 from cluster.workspace import FREE_KEYS, Workspace, differences, environment
 from imitation import patience, storage

@@ -15,8 +15,9 @@ from cluster.evaluate import EvaluationPart, evaluate
 from cluster.feasible import catalog
 from cluster.prepare import RealData
 from cluster.progress import Reporter
+from cluster.ray_session import start_ray
 from cluster.rendering import Rendering
-from cluster.services import Services, start_ray
+from cluster.services import Services
 from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation import storage

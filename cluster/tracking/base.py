@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from imitation import storage
 
 Values = Mapping[str, float]
+Broken = Literal["failed", "stopped"]
+"""How a driver ended whose run is not complete: by an error, or by Ctrl-C, SIGTERM or a time limit."""
 MEMORY = "tracking.json"  # in the run's folder: which run of a tracker continues this one
 
 
@@ -32,8 +34,8 @@ class Tracker(Protocol):
     def finish(self, files: Mapping[str, str]) -> None:
         """The run is complete; `files` (name -> URI) are its results."""
 
-    def close(self) -> None:
-        """The driver ends, with the run complete or not."""
+    def close(self, broken: Broken | None = None) -> None:
+        """The driver ends; `broken` says how, where the run is not complete."""
 
 
 class Trackers:
@@ -64,9 +66,9 @@ class Trackers:
         self._each(self._deliver)
         self._each(lambda tracker: tracker.finish(files))
 
-    def close(self) -> None:
+    def close(self, broken: Broken | None = None) -> None:
         self._resting.clear()
-        self._each(lambda tracker: tracker.close())
+        self._each(lambda tracker: tracker.close(broken))
 
     def _deliver(self, tracker: Tracker) -> None:
         waiting = self._cycles.get(tracker.name, [])

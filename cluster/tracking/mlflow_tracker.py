@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cluster.tracking.base import Values, remember, remembered
+from cluster.tracking.base import Broken, Values, remember, remembered
 from imitation import storage
 
 # set before MLflow is imported: a server that is down costs seconds, not the minutes of its defaults
@@ -66,8 +66,11 @@ class MlflowTracker:
             _log_file(self._client, self.run_id, name, uri)
         self._client.set_terminated(self.run_id, "FINISHED")
 
-    def close(self) -> None:
-        """A run that is not complete stays RUNNING in MLflow: it can be continued."""
+    def close(self, broken: Broken | None = None) -> None:
+        """A run that is not complete ends as FAILED or KILLED; the driver that continues it makes it RUNNING
+        again."""
+        if broken is not None:
+            self._client.set_terminated(self.run_id, {"failed": "FAILED", "stopped": "KILLED"}[broken])
 
     def _log(self, values: Values, step: int) -> None:
         now = int(1000 * time.time())

@@ -12,7 +12,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
-from cluster.tracking.base import Values
+from cluster.tracking.base import Broken, Values
 from cluster.tracking.folder import MirroredFolder
 
 CYCLES = "cycles"
@@ -54,7 +54,7 @@ class TensorBoard:
     def finish(self, files: Mapping[str, str]) -> None:
         self.sync()
 
-    def close(self) -> None:
+    def close(self, broken: Broken | None = None) -> None:
         self._close_curve()
         self._cycles.close()
         self._folder.push()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cluster.tracking.base import Values, remember, remembered
+from cluster.tracking.base import Broken, Values, remember, remembered
 from cluster.tracking.folder import MirroredFolder
 from imitation import storage
 
@@ -85,8 +85,8 @@ class WandbTracker:
             self._run.save(str(path), base_path=self._run.dir, policy="now")
         self._run.finish(exit_code=0)
 
-    def close(self) -> None:
-        self._run.finish()
+    def close(self, broken: Broken | None = None) -> None:
+        self._run.finish(exit_code=1 if broken else 0)
         self._folder.push()
         self._folder.close()
 

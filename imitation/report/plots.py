@@ -60,7 +60,11 @@ def _curves(summary: Summary) -> Plot:
         f"{MAP50} over the cycles",
         page,
         spoken(summary, series) + ("" if math.isnan(seed) else f"; test, another seed: baseline {seed:.1f}"),
-        note="The ring marks the chosen detector: the best on stop."
+        note=(
+            "Nothing is found on stop."
+            if summary.finds_nothing
+            else "The ring marks the chosen detector: the best on stop."
+        )
         + ("" if math.isnan(seed) else " The cross is the baseline trained again, from another seed."),
     )
 
@@ -194,8 +198,11 @@ def _lines(axes: Axes, summary: Summary, series: Mapping[str, Sequence[float]], 
     for i, (name, values) in enumerate(series.items()):
         line = "-o" if i == 0 else "--o"
         axes.plot(cycles, values, line, color=SERIES[i], linewidth=2, markersize=5, label=name)
-    best = next(iter(series.values()))[summary.best_cycle]
-    axes.plot(summary.best_cycle, best, "o", markersize=11, color=INK, fillstyle="none", markeredgewidth=1.2)
+    if not summary.finds_nothing:
+        best = next(iter(series.values()))[summary.best_cycle]
+        axes.plot(
+            summary.best_cycle, best, "o", markersize=11, color=INK, fillstyle="none", markeredgewidth=1.2
+        )
     highest = max((v for values in series.values() for v in values if not math.isnan(v)), default=0.0)
     # From 0: noise is not to look like a trend.
     score_limits(axes, 0.0, max(10.0, 1.25 * highest))

@@ -376,8 +376,18 @@ class Summary(Record):
 
     @property
     def best(self) -> Cycle:
-        """The cycle that did best on stop."""
+        """The cycle that did best on stop; where all find nothing, the first."""
         return self.cycles[self.best_cycle]
+
+    @property
+    def baseline_finds_nothing(self) -> bool:
+        """Whether the baseline has no mAP above 0 on stop."""
+        return not self.cycles[0].metrics.stop.map50
+
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether no cycle has a mAP above 0 on stop: then none is better than another."""
+        return not self.best.metrics.stop.map50
 
     @model_validator(mode="after")
     def _agrees(self) -> Summary:

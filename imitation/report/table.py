@@ -50,7 +50,7 @@ def build_table(summary: Summary) -> Table:
         ),
         columns=("", MAP50, *categories, WRONG, MAP50, real_word(summary), "synthetic", "steps"),
         rows=tuple(_row(entry, categories) for entry in summary.cycles),
-        best=summary.best_cycle,
+        best=-1 if summary.finds_nothing else summary.best_cycle,
         notes=_notes(summary, bool(categories)),
     )
 
@@ -70,9 +70,12 @@ def _row(entry: Cycle, categories: list[str]) -> tuple[str, ...]:
 
 def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     stop, test = summary.best.metrics.stop, summary.best.metrics.test
+    stop_is = f"({_frames(stop.frames)}, {_count(stop.objects, 'object')})"
     notes = [
-        f"{MARK} {CHOSEN}: the detector that does best on stop. {STOP_MEANS} "
-        f"({_frames(stop.frames)}, {_count(stop.objects, 'object')}).",
+        f"No detector finds anything on stop {stop_is}: {MAP50} 0.0. None is chosen for it, and nothing "
+        "in this table tells what the synthetic frames did."
+        if summary.finds_nothing
+        else f"{MARK} {CHOSEN}: the detector that does best on stop. {STOP_MEANS} {stop_is}.",
         f"{MAP50}: mean average precision over categories at IoU 0.5 ({AP50}: of one category), in points "
         f"(0 to 100); on test ({_frames(test.frames)}, {_count(test.objects, 'object')}), which decided "
         "nothing.",
@@ -84,6 +87,12 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         *processor_notes(summary),
         *time_notes(summary),
     ]
+    if summary.baseline_finds_nothing and not summary.finds_nothing:
+        notes.insert(
+            1,
+            "The baseline finds nothing on stop (mAP 0.0): what was mined from it, and a gain on it, tells "
+            "nothing.",
+        )
     if not with_categories:
         notes.insert(
             3, f"{len(summary.categories)} categories: their {AP50} is in report.html and summary.json."

@@ -283,3 +283,22 @@ def test_strength_0_stages_a_frame_as_it_is(shared_data, tmp_path):
 def test_render_refuses_what_would_have_no_effect(words, told, tmp_path, capsys):
     assert main(["render", *words, "--out", str(tmp_path / "out")]) == 1
     assert told in capsys.readouterr().err
+
+
+BARE = """
+import sys
+sys.modules["rich"] = None  # what a Python without it does
+from cluster import cli
+sys.exit(cli.main(["run", "ray_config.yaml"]))
+"""
+
+
+def test_a_python_without_our_dependencies_is_named():
+    done = subprocess.run(
+        [sys.executable, "-c", BARE], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"imitate: {sys.executable} has no module 'rich': that is not the Python that"
+    )
+    assert len(done.stderr.splitlines()) == 1

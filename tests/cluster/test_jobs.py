@@ -104,12 +104,14 @@ def descendants(pid: int) -> list[int]:
 
 
 @contextmanager
-def head(auth: dict[str, str], nodes: int = 1) -> Iterator[Head]:
+def head(auth: dict[str, str], nodes: int = 1, on_path: bool = True) -> Iterator[Head]:
     """`ray start --head` on ports and with a folder of its own, on loopback; with more nodes than one, others
     join it (of no CPU: they answer questions). Each node has a folder of its own: in a shared one the second
-    would unpack a job's working folder over the first's, from under the running job."""
+    would unpack a job's working folder over the first's, from under the running job. Not `on_path`: its PATH
+    is not that of an activated environment, as after `.venv/bin/ray start`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | auth
-    env["PATH"] = f"{RAY.parent}{os.pathsep}{env['PATH']}"
+    folders = [folder for folder in env["PATH"].split(os.pathsep) if Path(folder) != RAY.parent]
+    env["PATH"] = os.pathsep.join([str(RAY.parent), *folders] if on_path else folders)
     env["RAY_USAGE_STATS_ENABLED"] = "0"
     folder = tempfile.mkdtemp(prefix="r-", dir="/tmp")  # a socket's path may have 107 characters
     dashboard = free_port()
@@ -238,7 +240,7 @@ def test_without_the_right_token_nothing_is_submitted(guarded, token, tmp_path):
 def test_submit_follows_to_the_end_and_keeps_secrets_to_itself(finished):
     secret = secrets.token_hex(16)
     words = ["--env", "MY_SECRET", "ray_config.yaml", f"run.storage={finished}", "run.name=job", *TINY]
-    with head({"RAY_AUTH_MODE": "disabled"}, nodes=2) as unguarded:
+    with head({"RAY_AUTH_MODE": "disabled"}, nodes=2, on_path=False) as unguarded:
         done = unguarded.imitate(*words, MY_SECRET=secret)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "continuing run" in done.stdout

@@ -12,11 +12,14 @@ import sys
 import termios
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from cluster.backlog import PoolCounts
 from cluster.memory import PeakMemory, process_tree_mb
 from cluster.progress import Pace, Reporter
+from cluster.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,10 +34,11 @@ class Clock:
         return self.now
 
 
-def lines_of(total: float | None, reports: list[tuple[float, float]]) -> list[str]:
+def lines_of(total: float | None, reports: list[tuple[float, float]], restored: float = 0) -> list[str]:
     """What a log gets of a stage with these reports: (seconds since its start, how much is done)."""
     out, clock = io.StringIO(), Clock()
     with Reporter(out, clock).stage("training", total) as bar:
+        bar.restored(restored)
         for after, done in reports:
             clock.now = 1000.0 + after
             bar.update(done, "loss 1.0")
@@ -65,9 +69,30 @@ def test_a_long_stage_does_not_fill_the_log():
 
 def test_what_was_done_before_is_no_measure_of_what_is_to_come():
     lines = lines_of(150, [(60.0 + step - 100, step) for step in range(101, 151)])
-    assert lines[-1] == "training: done in 1 min 50 s (150/150, 1.0/s, loss 1.0)"
     assert lines[0].startswith("  training: 101/150, loss"), "nothing is known of the rate yet"
     assert lines[1] == "  training: 113/150, 1.0/s, 37 s left, loss 1.0"
+
+
+def test_the_rate_of_a_whole_stage_is_of_what_was_done_in_it_by_the_time_it_took():
+    resumed = lines_of(150, [(5.0 + step - 100, step) for step in range(101, 151)], restored=100)
+    assert resumed[-1] == "training: done in 55 s (150/150, 0.9/s, loss 1.0)"
+    burst = lines_of(240, [(54.96, 32.0), (54.97, 120.0), (55.0, 240.0)])
+    assert burst == [
+        "  training: 32/240, loss 1.0",
+        "training: done in 55 s (240/240, 4.4/s, loss 1.0)",
+    ]
+    assert lines_of(240, [], restored=240) == ["training: done in 0 s (240/240)"]
+
+
+def test_a_rendering_that_continues_counts_what_it_renders_itself():
+    out, clock = io.StringIO(), Clock()
+    pool = SimpleNamespace(totals=PoolCounts(), pids=list)
+    with Watch(Reporter(out, clock)).rendering("rendering", 24, pool) as progress:
+        progress(20)
+        for done in range(21, 25):
+            clock.now += 5.0
+            progress(done)
+    assert out.getvalue().splitlines()[-1] == "rendering: done in 20 s (24/24, 0.2/s)"
 
 
 def test_a_total_that_nobody_knows():

@@ -15,8 +15,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from imitation.following import STATUSES
 from cluster.processor import processor
+from imitation.following import STATUSES
 from imitation.report.summary import read_summary
 
 ROOT = Path(__file__).resolve().parents[2]

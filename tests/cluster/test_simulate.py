@@ -73,7 +73,7 @@ def test_frames_lie_in_parts_of_the_asked_size_with_their_origin(tmp_path):
     }
     assert [frame.origin.scene for frame in frames] == [job.scene.to_json() for job in jobs]
     assert (report.frames, report.rendered, report.reused, report.set_aside) == (10, 10, 0, ())
-    assert seen == list(range(1, 11))
+    assert seen == list(range(11)), "first what there is already"
 
 
 def test_a_finished_stage_pulls_no_job_and_renders_nothing(tmp_path):

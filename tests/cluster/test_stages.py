@@ -53,6 +53,9 @@ class Quiet:
             def update(self, done: float, note: str = "") -> None:
                 pass
 
+            def restored(self, done: float) -> None:
+                pass
+
         yield Bar()
 
 

@@ -3,6 +3,7 @@ tests/cluster/test_jobs.py has real ones."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from ray.job_submission import JobStatus
 
-from cluster import cli, jobs
+from cluster import cli, jobs, ray_address
 from cluster.commands.jobs import checked
 from cluster.config import load_defaults
 from cluster.jobs import Submission, follow, passed_on, submit
@@ -31,6 +32,12 @@ class Client:
     jobs: list[SimpleNamespace] = field(default_factory=list)
     chunks: list[list[str | Exception]] = field(default_factory=list)
     envs: list[dict] = field(default_factory=list)
+    answers: dict[str, dict] = field(default_factory=dict)
+
+    def _do_request(self, method, endpoint):
+        if endpoint not in self.answers:
+            raise RuntimeError(f"{method} {endpoint}: 404")
+        return SimpleNamespace(raise_for_status=lambda: None, json=lambda: {"data": self.answers[endpoint]})
 
     def list_jobs(self):
         return self.jobs
@@ -57,7 +64,7 @@ class Client:
 def test_the_same_command_follows_a_job_that_runs_and_follows_up_one_that_has_ended():
     client = Client()
     client.add(None, "python other.py")
-    client.add("run-kitti-small-7", RUN.entrypoint)
+    client.add("run-kitti-small-7", RUN.entrypoint("python"))
     assert submit(client, RUN, ".") == ("run-kitti-1", True)
     assert submit(client, RUN, ".") == ("run-kitti-1", False)
     for ended in (JobStatus.STOPPED, JobStatus.FAILED, JobStatus.SUCCEEDED):
@@ -71,6 +78,51 @@ def test_other_settings_on_a_run_at_work_are_refused():
     submit(client, RUN, ".")
     with pytest.raises(UserError, match="job run-kitti-1 is still at work with other settings"):
         submit(client, Submission((*RUN.words, "train.steps=9"), RUN.subject, {}), ".")
+
+
+def nodes(*heads: bool) -> dict:
+    found = [
+        {"node_id": f"n{k}", "is_head_node": head, "state": "ALIVE" if head else "DEAD"}
+        for k, head in enumerate(heads)
+    ]
+    return {"result": {"result": found}}
+
+
+def raylet(agent: str) -> dict:
+    return {
+        "detail": {"cmdline": ["/x/raylet", "--node_id=1", f"--dashboard_agent_command={agent} -u /x/a.py"]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("answers", "python"),
+    [
+        (
+            {"/api/v0/nodes": nodes(False, True), "/nodes/n1": raylet("/me/.venv/bin/python")},
+            "/me/.venv/bin/python",
+        ),
+        ({"/api/v0/nodes": nodes(True), "/nodes/n0": raylet('"/my own/bin/python"')}, "'/my own/bin/python'"),
+        ({"/api/v0/nodes": nodes(True), "/nodes/n0": {"detail": {}}}, "python"),
+        ({"/api/v0/nodes": nodes(False)}, "python"),
+        ({}, "python"),
+    ],
+)
+def test_a_job_runs_with_the_interpreter_that_the_head_runs_with(answers, python):
+    client = Client(answers=answers)
+    submit(client, RUN, ".")
+    assert client.jobs[0].entrypoint == f"{python} -m cluster run a.yaml run.name=kitti"
+    client.answers = {}
+    assert submit(client, RUN, ".") == ("run-kitti-1", False), "the same command, whatever runs it"
+
+
+def test_a_head_that_is_gone_is_told_in_seconds(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        gone = f"127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setattr(ray_address, "REFUSED_S", 0.2)
+    monkeypatch.setenv("RAY_ADDRESS", gone)
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    with pytest.raises(UserError, match=rf"no Ray head answers at {gone} \(connection refused\)"):
+        jobs.connect(None)
 
 
 def test_secrets_are_in_the_environment_alone(monkeypatch):

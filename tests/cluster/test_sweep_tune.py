@@ -317,7 +317,7 @@ S3 = """
     import ray
     from cluster.config import load_defaults
     from cluster.progress import Reporter
-    from cluster.services import start_ray
+    from cluster.ray_session import start_ray
     from cluster.sweep import open_folder
     from cluster.sweep_plan import make_plan
     from cluster.sweep_results import write_results

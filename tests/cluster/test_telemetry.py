@@ -25,7 +25,7 @@ from pathlib import Path
 from cluster.config import load_defaults
 from cluster.pool import SimulatorPool
 from cluster.progress import Reporter
-from cluster.services import start_ray
+from cluster.ray_session import start_ray
 from cluster.simulate import simulate
 from cluster.simulate_settings import SimulateSettings
 from cluster.telemetry import Telemetry

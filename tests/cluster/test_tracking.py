@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from cluster.signals import PutOff, Terminated
 from cluster.tracking.base import Trackers
 from cluster.tracking.build import check_tracking, make_trackers
 from cluster.tracking.folder import MirroredFolder
@@ -140,8 +141,9 @@ class Flaky:
     def finish(self, files):
         self._up()
 
-    def close(self):
+    def close(self, broken=None):
         self._up()
+        self.broken = broken
 
 
 def test_a_tracker_that_is_down_is_said_once_and_gets_its_cycles_later():
@@ -210,6 +212,9 @@ for cycle in range(int(cycles)):
 if end == "kill":
     import os, signal
     os.kill(os.getpid(), signal.SIGKILL)
+if end in ("failed", "stopped"):
+    tracker.close(end)
+    sys.exit()
 tracker.finish({"report.html": folder + "/report.html"})
 tracker.close()
 """
@@ -226,12 +231,14 @@ def test_mlflow_in_a_folder_continued_by_a_second_driver(tmp_path):
         return subprocess.run(command, cwd=ROOT, timeout=120, check=False).returncode
 
     assert drive("5", "40", "1", "kill") == -9
-    assert drive("25", "50", "2", "finish") == 0
     os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=store.as_uri())
-    (run,) = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
+    for end, status in (("stopped", "KILLED"), ("failed", "FAILED"), ("finish", "FINISHED")):
+        assert drive("25", "50", "2", end) == 0
+        (run,) = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
+        assert run.info.status == status
     assert run.info.run_id == json.loads((folder / "tracking.json").read_text())["mlflow"]["run_id"]
     assert (run.info.status, run.info.run_name) == ("FINISHED", "the run")
     assert run.data.params["train.steps"] == "150"
@@ -302,6 +309,39 @@ def test_wandb_offline_continued_by_a_second_driver(tmp_path):
     for file in (file for file in tmp_path.rglob("*") if file.is_file()):
         assert secret.encode() not in file.read_bytes(), file
         assert b"told-on-the-command-line" not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize(
+    ("error", "broken"),
+    [
+        (None, None),
+        (ValueError("a defect"), "failed"),
+        (UserError("full"), "failed"),
+        (KeyboardInterrupt(), "stopped"),
+        (Terminated(), "stopped"),
+        (PutOff(), "stopped"),
+    ],
+)
+def test_trackers_hear_how_a_driver_ended(tmp_path, monkeypatch, error, broken):
+    import cluster.run
+    from cluster.config import load_defaults
+    from cluster.progress import Reporter
+    from cluster.workspace import Workspace
+
+    flaky = Flaky()
+    monkeypatch.setattr(cluster.run, "make_trackers", lambda *args: Trackers([flaky], print))
+
+    def ends() -> None:
+        with cluster.run._watching(load_defaults(), Workspace(str(tmp_path)), Reporter(), False):
+            if error is not None:
+                raise error
+
+    if error is None:
+        ends()
+    else:
+        with pytest.raises(type(error)):
+            ends()
+    assert flaky.broken == broken
 
 
 def test_a_watch_tells_trackers_of_test_only_where_it_is_not_hidden():

@@ -3,7 +3,7 @@
 from imitation import storage
 from imitation.report.comparison_text import as_text
 
-from .toy import RESAMPLES, collected, finished, plan_of
+from .toy import QUALITY, RESAMPLES, collected, finished, plan_of
 
 
 def test_one_seed_is_warned_of(tmp_path, told):
@@ -37,3 +37,10 @@ def test_a_row_of_fewer_seeds_says_so(tmp_path):
     lines = "\n".join(as_text(partly)).splitlines()
     assert any("(2 seeds)" in line for line in lines), lines
     assert not any("(3 seeds)" in line for line in lines)
+
+
+def test_baselines_that_find_nothing_are_said_to(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES)
+    nothing = QUALITY | {"imitation": ([0.5, 0.6, 0.95], [0.0, 0.0, 0.0])}
+    (warning,) = [w for w in collected(plan, finished(plan, nothing)).warnings if "finds nothing" in w]
+    assert "In 1 of 4 runs the baseline finds nothing on stop (mAP 0.0; imitation-seed0)" in warning

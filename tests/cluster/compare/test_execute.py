@@ -231,3 +231,18 @@ def test_other_versions_of_the_code_that_went_on_are_named(tmp_path, monkeypatch
     opened_by("a1")
     assert versions(opened_by("b2")) == ["Begun at commit a1, continued at b2: rows may be of either."]
     assert "continued at b2, unknown:" in versions(opened_by(None))[0]
+
+
+def test_a_baseline_that_finds_nothing_is_said_to_before_arms_start(tmp_path):
+    def nothing(job):
+        if job.uri is None:
+            told = {"metrics": {"stop": {"map50": 0.0}}}
+            storage.write_json(
+                storage.join(job.folder, "baselines", job.name, "cycle-000", "stage-evaluate.json"), told
+            )
+
+    plan = plan_of(tmp_path)
+    _, said = carried_out(plan, Toy(behave=nothing))
+    lines = said.splitlines()
+    (warning,) = [i for i, line in enumerate(lines) if "finds nothing on stop (mAP 0.0)" in line]
+    assert warning < next(i for i, line in enumerate(lines) if line.startswith("run "))

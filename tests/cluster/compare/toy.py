@@ -95,7 +95,7 @@ class Ticks:
     """A clock that moves when told."""
 
     def __init__(self) -> None:
-        self.now = time.monotonic()
+        self.now = float(int(time.monotonic()))  # whole: hours added to it stay exact
 
     def __call__(self) -> float:
         return self.now

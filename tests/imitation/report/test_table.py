@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+from imitation.report.html import render_report
 from imitation.report.summary import Summary
 from imitation.report.table import DASH, STAND_IN, build_table, points
 from imitation.report.text_table import MARK, format_table, text_width
@@ -100,3 +101,29 @@ def test_the_processor_stands_below(make_summary: Callable[..., Summary]) -> Non
     data["run"]["computed_on"] = ["Some CPU @ 2 GHz, 2 threads"]
     text = " ".join(format_table(build_table(Summary.from_dict(data))).split())
     assert "Trained on Some CPU @ 2 GHz, 2 threads. Another processor model or number of threads" in text
+
+
+def test_a_baseline_that_finds_nothing_is_said_to(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    assert "finds nothing" not in " ".join(build_table(Summary.from_dict(data)).notes)
+    data["cycles"][0]["metrics"]["stop"]["map50"] = 0.0
+    table = build_table(Summary.from_dict(data))
+    assert table.best == 1
+    assert "The baseline finds nothing on stop (mAP 0.0)" in " ".join(table.notes)
+    assert "The baseline finds nothing on stop" in render_report(Summary.from_dict(data), [])
+
+
+def test_where_nothing_is_found_no_row_is_crowned(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    data["best_cycle"] = 0
+    for cycle in data["cycles"]:
+        cycle["metrics"]["stop"]["map50"] = 0.0
+        cycle["best"] = cycle["cycle"] == 0
+    summary = Summary.from_dict(data)
+    assert build_table(summary).best == -1
+    text = format_table(build_table(summary))
+    assert MARK not in text
+    assert "No detector finds anything on stop" in text
+    page = render_report(summary, [])
+    assert "chosen</span>" not in page
+    assert "<dt>Chosen detector</dt><dd>none<small>nothing is found on stop" in page
