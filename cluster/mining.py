@@ -92,11 +92,13 @@ def mine(
         reporter.say(f"left out: detections of other categories {_counts(results.unmapped)}")
     if left_out:
         reporter.say(f"left out: {len(left_out)} frames without results, such as {left_out[0]}")
-    metrics = summarize(partial(read_detections, uri), categories.categories, split, threshold)
+    metrics = summarize(
+        partial(read_detections, uri), categories.categories, split, threshold, config.evaluate.min_objects
+    )
     storage.write_json(storage.join(out, "metrics.json"), metrics.to_dict())
     reach = stageable_names(facts.objects, categories.mapping, catalog(config))
     evaluated = partial(read_detections, uri)
-    modes = find_modes(evaluated, categories.categories, metrics.threshold, config.mining.modes)
+    modes = find_modes(evaluated, categories.categories, metrics.cutoff, config.mining.modes)
     unreachable: Counter[str] = Counter()
     failures = _counting(_failures(uri, metrics, categories), reach, unreachable)
     write_failures(failures, storage.join(out, "failures.parquet"))
@@ -127,6 +129,7 @@ def mine(
         "left_out": len(left_out),
         "problems": problems,
         "threshold": metrics.threshold,
+        "thresholds": metrics.thresholds,
         "threshold_chosen_on": "given" if threshold is not None else split,
         "map50": metrics.map50,
         "ap50": metrics.ap50,
@@ -228,7 +231,7 @@ def _rows(
 
 
 def _failures(uri: str, metrics: Metrics, categories: CategoryMap) -> Iterator[Failure]:
-    return find_failures(read_detections(uri), metrics.threshold, categories.categories)
+    return find_failures(read_detections(uri), metrics.cutoff, categories.categories)
 
 
 def _open_results(

@@ -37,11 +37,14 @@ def predict(args: argparse.Namespace) -> None:
 
     from imitation.drawing import draw_detections
     from imitation.images import decode_image
+    from imitation.metrics.operating_point import Operating
     from imitation.product import load_product
     from imitation.records import Box
 
     predictor, info = load_product(args.checkpoint)
-    threshold = args.threshold if args.threshold is not None else info.operating_threshold or 0.0
+    single = args.threshold if args.threshold is not None else info.operating_threshold or 0.0
+    own = {} if args.threshold is not None else info.operating_thresholds
+    threshold = Operating(single, own).cutoff(info.categories)
     results: list[dict[str, Any]] = []
     for path in args.images:
         image = decode_image(storage.read_bytes(path), path)
@@ -55,7 +58,8 @@ def predict(args: argparse.Namespace) -> None:
                 "image": path,
                 "width": image.shape[1],
                 "height": image.shape[0],
-                "threshold": threshold,
+                "threshold": single,
+                "thresholds": own,
                 "detections": [
                     {
                         "category": name,

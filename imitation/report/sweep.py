@@ -14,11 +14,11 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from imitation import storage
+from imitation.metrics.own import metric_title
 from imitation.report.record import Count, Fraction, Record, Seconds
 from imitation.report.table import DASH, STAND_IN, Table, points
 
 Status = Literal["finished", "ended early", "failed"]
-METRICS = {"map50": "mAP at IoU 0.5", "map": "mAP at IoU 0.50:0.95"}
 
 
 class TrialCycle(Record):
@@ -79,7 +79,7 @@ class SweepResults(Record):
     name: str = Field(description="the sweep's folder in run.storage")
     stand_in: bool = Field(description="true if the data is an embedded world instead of real data")
     data_kind: str = Field(description='"world", "kitti", ...')
-    metric: Literal["map50", "map"] = Field(description="the stop score that trials are compared by")
+    metric: str = Field(description="the stop score that trials are compared by")
     seed: int = Field(description="seed of every trial's run")
     settings: list[str] = Field(min_length=1, description="what varies")
     search: str = Field(description="how settings were picked")
@@ -155,7 +155,7 @@ def build_table(results: SweepResults) -> Table:
     rest = [trial for trial in results.trials if trial.best_stop is None]
     return Table(
         heading=(
-            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {METRICS[results.metric]}",
+            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {metric_title(results.metric)}",
             *([STAND_IN] if results.stand_in else []),
         ),
         groups=(("", 1), ("settings", len(names)), ("best on stop", 3), ("", 2)),

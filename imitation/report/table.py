@@ -86,6 +86,15 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         *seed_notes(summary),
         *time_notes(summary),
     ]
+    for name, value in stop.own.items():
+        notes.insert(
+            1,
+            f"Stop was judged by {name} (loop.metric): {points(value)} at best, {points(test.own[name])} by "
+            "the same detector on test.",
+        )
+    if stop.thresholds:
+        own = ", ".join(f"{name} {value:.2f}" for name, value in stop.thresholds.items())
+        notes.insert(1, f"Operating thresholds by category: {own}; any other {stop.threshold:.2f}.")
     if not with_categories:
         notes.insert(2, f"{len(summary.categories)} categories: their AP is in report.html and summary.json.")
     if any(value is None for entry in summary.cycles for value in entry.AP.values()):
