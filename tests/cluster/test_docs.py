@@ -33,6 +33,7 @@ from tests.imitation.metrics.driving import evaluated
 ELSEWHERE = "another test runs it: "
 CLUSTER = "needs a cluster, a bucket or a cloud; parsed here. " + ELSEWHERE + "test_submit.py, test_jobs.py"
 LONG = "takes minutes with any settings; parsed here. " + ELSEWHERE
+SWEEP, ARMS = LONG + "test_sweep_tune.py", LONG + "compare/test_run.py"
 OWN_FRAMES = "needs the 101 frames of KITTI that are not part of the project; parsed here"
 SERVER = "needs a server or an account; parsed here. " + ELSEWHERE + "test_tracking.py"
 SAME_RUN = "a run like the one that is run here, with other settings; parsed here"
@@ -45,22 +46,19 @@ NOT_RUN = {
     "imitate submit --address http://127.0.0.1:8265 ray_config.yaml run.storage=/shared/runs": CLUSTER,
     "imitate submit --address http://127.0.0.1:8265 ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
     "imitate sweep ray_config.yaml "
-    '"sweep.space={aggregation.max_synthetic_ratio: {choice: [0.25, 0.5, 1.0]}}"': LONG + "test_sweep_tune.py",
+    '"sweep.space={aggregation.max_synthetic_ratio: {choice: [0.25, 0.5, 1.0]}}"': SWEEP,
     "imitate sweep ray_config.yaml sweep.name=ratio loop.cycles=4 "
     '"sweep.space.aggregation.max_synthetic_ratio={choice: [0.25, 0.5, 1.0]}" '
-    '"sweep.space.policy.name={grid: [imitation, random]}"': LONG + "test_sweep_tune.py",
-    'imitate compare ray_config.yaml "compare.arms=[real, random, imitation]" compare.seeds=3':
-        LONG + "compare/test_run.py",
-    "imitate compare ray_config.yaml": LONG + "compare/test_run.py",
-    "imitate compare my.yaml compare.folds=3": LONG + "compare/test_run.py",
-    "imitate compare my.yaml compare.folds=4 compare.use_folds=[0,1] compare.name=choosing":
-        LONG + "compare/test_run.py",
-    "imitate compare my.yaml compare.folds=4 compare.use_folds=[2,3] compare.name=report":
-        LONG + "compare/test_run.py",
+    '"sweep.space.policy.name={grid: [imitation, random]}"': SWEEP,
+    'imitate compare ray_config.yaml "compare.arms=[real, random, imitation]" compare.seeds=3': ARMS,
+    "imitate compare ray_config.yaml": ARMS,
+    "imitate compare my.yaml compare.folds=3": ARMS,
+    "imitate compare my.yaml compare.folds=4 compare.use_folds=[0,1] compare.name=choosing": ARMS,
+    "imitate compare my.yaml compare.folds=4 compare.use_folds=[2,3] compare.name=report": ARMS,
     "imitate compare --record runs/comparison --out record.md": ELSEWHERE + "compare/test_command.py",
     "imitate compare docs/records/kitti101.yaml data.root=KITTI101": OWN_FRAMES,
     "imitate compare docs/records/kitti101-rare.yaml data.root=KITTI101": OWN_FRAMES,
-    "imitate compare docs/records/world.yaml": LONG + "compare/test_run.py",
+    "imitate compare docs/records/world.yaml": ARMS,
     "imitate run ray_config.yaml data.kind=kitti data.root=KITTI101": OWN_FRAMES,
     "imitate run ray_config.yaml tracking.mlflow=http://mlflow.example:5000": SERVER,
     "imitate run ray_config.yaml tracking.mlflow=/data/mlruns": SERVER,
@@ -348,7 +346,7 @@ QUICK = tuple(dict.fromkeys(block.page for block in BLOCKS if block.page != "sim
 def test_quick_snippets_run(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_all(steps(QUICK, slow=False), data, capsys)
     assert (work / "for-my-training").is_dir()  # the last link of mine, render, export
-    frames = sorted(path.name for path in (work / "mine-like").glob("*.png"))
+    frames = sorted(path.name for path in (work / "mine-like").glob("*-v00.png"))
     assert len(frames) == 2  # the guide's own simulator drew them
     asked = json.loads((work / "near" / "requests.json").read_text())
     assert asked["policy"] == "my_policy:NearFirst"
