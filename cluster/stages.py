@@ -26,7 +26,7 @@ from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import Dataset, Part
 from imitation.datasets.parquet import read_frames
-from imitation.metrics.own import is_own, load_metric
+from imitation.metrics.own import check_metric, is_own, load_metric
 from imitation.metrics.summary import Metrics
 from imitation.policies import (
     Learning,
@@ -62,6 +62,8 @@ class ClusterStages:
         self.policy = policy
         self.watch = watch
         self.metric = load_metric(config.loop.metric) if is_own(config.loop.metric) else None
+        if self.metric is not None:
+            check_metric(self.metric, data.categories.categories)
         self.rendering = Rendering(config, workspace, data, services, catalog, watch)
         watch.begin()
 

@@ -90,7 +90,7 @@ def _jobs(
     count = args.count or LIKE
     if args.random:
         return count, free_jobs(count, args.size or FREE_SIZE, config)
-    return like_jobs(count, args.variations, config)
+    return like_jobs(count, args.variations, config, reporter.say)
 
 
 def _config(args: argparse.Namespace) -> Config:

@@ -4,7 +4,8 @@ bodies."""
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -45,11 +46,14 @@ def like_data(config: Config, folder: str) -> Config:
     return config
 
 
-def like_jobs(count: int, variations: int, config: Config) -> tuple[int, Iterator[tuple[Frame, SceneJob]]]:
+def like_jobs(
+    count: int, variations: int, config: Config, say: Callable[[str], None]
+) -> tuple[int, Iterator[tuple[Frame, SceneJob]]]:
     """How many scenes the first `count` frames of the dataset (train first) become, and they.
 
-    With backdrops only frames of train and mine serve. Raises UserError where there is no dataset, DataError
-    for a frame that cannot be read, unless `data.on_error` skips it.
+    With backdrops only frames of train and mine serve. `say` is told of categories that cannot be staged.
+    Raises UserError where there is no dataset or nothing of it can be staged, DataError for a frame that
+    cannot be read, unless `data.on_error` skips it.
     """
     from imitation.datasets.reader import SplitReader
 
@@ -59,7 +63,7 @@ def like_jobs(count: int, variations: int, config: Config) -> tuple[int, Iterato
     parts = ("train", "mine") if config.restage.backdrops else ("train", "mine", "stop", "test")
     members = dataset.splits()
     there = min(count, len({name for part in parts for name in members[part]}))
-    return there * variations, _like(dataset, parts, count, variations, config)
+    return there * variations, _like(dataset, parts, count, variations, config, say)
 
 
 def _first(dataset: DatasetReader, parts: tuple[str, ...], config: Config) -> Iterator[Frame]:
@@ -75,8 +79,35 @@ def _first(dataset: DatasetReader, parts: tuple[str, ...], config: Config) -> It
                 yield frame
 
 
+def _counting(frames: Iterable[Frame], categories: Counter[str]) -> Iterator[Frame]:
+    for frame in frames:
+        categories.update(obj.category for obj in frame.objects if not obj.ignore)
+        yield frame
+
+
+def _say_lacking(
+    there: Counter[str], staged: Mapping[str, str], root: str, say: Callable[[str], None]
+) -> None:
+    lacking = [f"{name} ({count})" for name, count in there.most_common() if name not in staged]
+    if not lacking:
+        return
+    example = next(name for name, _ in there.most_common() if name not in staged)
+    what = (
+        f"the simulator has no body for {', '.join(lacking)}: name a category that it has "
+        f'("data.mapping={{{example}: car}}"), or give it bodies of your own (renderer.bodies)'
+    )
+    if len(lacking) == len(there):
+        raise UserError(f"{root}: nothing of it can be staged; {what}")
+    say(f"not staged: {what}")
+
+
 def _like(
-    dataset: DatasetReader, parts: tuple[str, ...], count: int, variations: int, config: Config
+    dataset: DatasetReader,
+    parts: tuple[str, ...],
+    count: int,
+    variations: int,
+    config: Config,
+    say: Callable[[str], None],
 ) -> Iterator[tuple[Frame, SceneJob]]:
     from cluster.category_map import categories_of
     from cluster.looping import catalog
@@ -85,8 +116,12 @@ def _like(
     from sim_actors.restage import default_camera
     from sim_actors.staging import Target, asset_names, stage
 
-    mapping = categories_of(config.data, islice(_first(dataset, parts, config), count)).mapping
+    there: Counter[str] = Counter()
+    frames = _counting(islice(_first(dataset, parts, config), count), there)
+    mapping = categories_of(config.data, frames).mapping
+    deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
     known, settings = catalog(config), staging_settings(config)
+    _say_lacking(there, asset_names(there, mapping, known), dataset.root, say)
     for frame in islice(_first(dataset, parts, config), count):
         categories = tuple(sorted({obj.category for obj in frame.objects}))
         target = Target(

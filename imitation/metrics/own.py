@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from imitation.detections import FrameDetections
+from imitation.detections import Detections, FrameDetections, GroundTruth
 from imitation.settings import UserError
 
 BUILT_IN = {"map50": "mAP at IoU 0.5", "map": "mAP at IoU 0.50:0.95"}
@@ -110,6 +110,31 @@ def load_metric(name: str) -> OwnMetric:
             f"the metric {name!r} is {type(function).__name__}; it must be a function of (frames, categories)"
         )
     return OwnMetric(name, function)
+
+
+def check_metric(metric: OwnMetric, categories: Sequence[str]) -> None:
+    """Calls it once on three made-up frames, in which each category is found once and missed once, before
+    anything is trained. NaN is not held against it there. Raises UserError for the rest."""
+    labels = np.arange(1, len(categories) + 1)
+    corners = np.stack([40.0 * labels, np.full(len(labels), 20.0)], axis=1)
+    boxes = np.concatenate([corners, corners + 30.0], axis=1)
+    both, twice = (
+        np.concatenate([boxes, boxes + np.array([0.0, 60.0, 0.0, 60.0])]),
+        np.concatenate([labels, labels]),
+    )
+    rows = [
+        FrameDetections(
+            f"made-up-{k}",
+            "stop",
+            "made-up",
+            40 * (len(labels) + 2),
+            160,
+            Detections(boxes + k, np.full(len(labels), 0.9 - 0.3 * k), labels),
+            GroundTruth(both, twice, distance=np.full(len(twice), 15.0 + k)),
+        )
+        for k in range(3)
+    ]
+    metric.on_draw(rows, tuple(categories))
 
 
 def sampled_metric(

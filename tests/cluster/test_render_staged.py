@@ -106,6 +106,20 @@ def test_what_cannot_be_rendered_is_said(
     assert told in capsys.readouterr().err
 
 
+def test_what_the_simulator_has_no_body_for_is_said(
+    coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["render", "--like", "data.kind=coco", f"data.root={coco}", "--count", "1"]
+    assert main([*words, "--out", str(tmp_path / "a")]) == 0
+    assert "not staged: the simulator has no body for pallet (1)" in capsys.readouterr().err
+    for path in coco.glob("annotations/*.json"):
+        path.write_text(path.read_text().replace("person", "box"))
+    assert main([*words, "--out", str(tmp_path / "b")]) == 1
+    told = capsys.readouterr().err
+    assert "nothing of it can be staged; the simulator has no body for box (1), pallet (1)" in told
+    assert '"data.mapping={box: car}"' in told
+
+
 def test_a_body_from_all_sides(bodies: str, tmp_path: Path) -> None:
     out = tmp_path / "body"
     words = ["render", "--body", "forklift", f"renderer.bodies={bodies}"]

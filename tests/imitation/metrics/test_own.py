@@ -8,7 +8,7 @@ import pytest
 
 from imitation.detections import FrameDetections
 from imitation.matching import match_correct
-from imitation.metrics.own import OwnMetric, check_metric_name, load_metric, sampled_metric
+from imitation.metrics.own import OwnMetric, check_metric, check_metric_name, load_metric, sampled_metric
 from imitation.metrics.summary import Metrics, score_of, summarize
 from imitation.settings import UserError
 
@@ -102,3 +102,16 @@ def test_it_stands_among_the_metrics(random_rows: MakeRows, categories: tuple[st
         again.score("mine:other")
     old = {k: v for k, v in metrics.to_dict().items() if k not in ("own", "thresholds")}
     assert Metrics.from_dict(old).own == {}  # a run of an earlier version
+
+
+def test_it_is_tried_before_anything_is_trained(categories: tuple[str, ...]) -> None:
+    seen: list[float] = []
+    check_metric(
+        OwnMetric("mine:recall", lambda frames, names: seen.append(recall(frames, names)) or 0.5), categories
+    )
+    assert seen == [0.5]  # each category once found and once missed, in every frame
+    check_metric(OwnMetric("mine:nothing", lambda frames, names: float("nan")), categories)
+    with pytest.raises(UserError, match=r"mine:typo failed on 3 frames: AttributeError: .*detektions"):
+        check_metric(OwnMetric("mine:typo", lambda frames, names: frames[0].detektions), categories)
+    with pytest.raises(UserError, match="mine:text gave str"):
+        check_metric(OwnMetric("mine:text", lambda frames, names: "0.5"), categories)
