@@ -13,6 +13,7 @@ from imitation.settings import UserError
 
 if TYPE_CHECKING:
     from imitation.comparison import Comparison, Row
+    from imitation.detections import Cutoff
     from imitation.sources import Source
 
 WIDTH = 110
@@ -134,7 +135,7 @@ def table(result: Comparison, seed: int) -> Iterator[str]:
 
 
 def _source(name: str, source: Source) -> str:
-    thresholds = ", ".join(f"{value:.3f}" for value in source.thresholds.values())
+    thresholds = ", ".join(_words(value, source.categories) for value in source.thresholds.values())
     return f"{name}: {source.place}\n   operating threshold {thresholds} ({source.threshold_from})"
 
 
@@ -204,3 +205,9 @@ def _notes(result: Comparison) -> Iterator[str]:
     reasons = sorted({row.difference.reason for row in result.rows if row.difference.reason})
     if reasons:
         yield f"Why some rows have no interval: {'; '.join(reasons)}."
+
+
+def _words(threshold: Cutoff, categories: Sequence[str]) -> str:
+    if isinstance(threshold, int | float):
+        return f"{threshold:.3f}"
+    return ", ".join(f"{name} {value:.3f}" for name, value in zip(categories, threshold, strict=True))

@@ -226,8 +226,8 @@ def _check_primary(config: Config, names: list[str]) -> None:
         load_metric(primary.measure)
     elif primary.measure not in SUMMARIES and primary.measure not in (known := _categories(config.data)):
         raise UserError(
-            f"compare.primary.measure is {primary.measure!r}; it must be map50, map, a function of your own "
-            f"(package.module:function), or a category: {', '.join(known)}"
+            f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category: "
+            f"{', '.join(known)}; or a function of your own, package.module:function"
         )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cluster.analysis import MAIN, MINE
+from cluster.cli import main
 from cluster.cycles import Detectors
 from cluster.judging import judge, read_judged
 from cluster.workspace import Workspace
@@ -41,7 +42,9 @@ def detectors(tmp_path: Path) -> Detectors:
     return Detectors(folders[0], tuple(folders[1:]))
 
 
-def test_thresholds_by_category_are_stored_and_used(tmp_path: Path, detectors: Detectors) -> None:
+def test_thresholds_by_category_are_stored_and_used(
+    tmp_path: Path, detectors: Detectors, capsys: pytest.CaptureFixture[str]
+) -> None:
     workspace = Workspace(str(tmp_path / "run"))
     uri = workspace.path("cycle-000", "evaluation", "detections.parquet")
     rows = [row for name in detectors.named() for row in fewer_persons(list(evaluated(
@@ -80,6 +83,10 @@ def test_thresholds_by_category_are_stored_and_used(tmp_path: Path, detectors: D
     assert tuple(judged.thresholds["fold-1"]) == cutoff  # type: ignore[arg-type]
     source = open_source(workspace.path("cycle-000"), "test")
     assert source.thresholds == {MAIN: cutoff}  # comparisons of runs too
+    place = workspace.path("cycle-000")
+    assert main(["compare", place, place, "--resamples", "100"]) == 0
+    words = ", ".join(f"{name} {value:.3f}" for name, value in zip(CATEGORIES, cutoff, strict=True))
+    assert f"operating threshold {words} (greatest F1 by category, as stored)" in capsys.readouterr().out
 
 
 def test_one_threshold_for_all_is_the_default(tmp_path: Path, detectors: Detectors) -> None:
