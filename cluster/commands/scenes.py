@@ -99,7 +99,7 @@ def _config(args: argparse.Namespace) -> Config:
     if args.like is not None:
         from cluster.commands.staged_jobs import like_data
 
-        config = like_data(config, args.like)
+        config = like_data(config, args.like, args.options)
     whole = args.random or args.scene or args.body  # no frame is behind these
     if args.backdrop:
         if whole:

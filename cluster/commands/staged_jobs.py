@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -29,13 +29,14 @@ TURNS = {  # what is seen of a body, and its yaw for that
 }  # fmt: skip
 
 
-def like_data(config: Config, folder: str) -> Config:
+def like_data(config: Config, folder: str, options: Sequence[str] = ()) -> Config:
     """The configuration with the dataset that `--like` means: `data.*` where the folder is "", else this
-    folder, in the layout that `data.kind` says, or KITTI's where none is set."""
+    folder, in the layout that `data.kind` says, or KITTI's where none is set. It goes before the root of a
+    configuration file; beside one among the `options` of the command line it is refused."""
     data = config.data
     if folder:
         kind = "kitti" if data.kind == "world" else data.kind
-        if data.root is not None and data.root != folder:
+        if any(option.startswith("data.root=") for option in options) and data.root != folder:
             raise UserError(f"--like {folder} and data.root={data.root} are two datasets; name one")
         return config.model_copy(update={"data": data.model_copy(update={"root": folder, "kind": kind})})
     if data.kind == "world":

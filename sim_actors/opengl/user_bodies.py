@@ -97,9 +97,8 @@ class BodyFile(Settings):
     @field_validator("size", mode="before")
     @classmethod
     def _three_lengths(cls, value: Any) -> Any:
-        if isinstance(
-            value, list | tuple
-        ):  # said here, or it would be said of each form that a size may have
+        # said here, or it would be said of each form that a size may have
+        if isinstance(value, list | tuple):
             if len(value) != 3 or not all(isinstance(v, int | float) and 0 < v < 100 for v in value):
                 raise ValueError("length, width and height in m, each above 0 and below 100")
             return tuple(value)
