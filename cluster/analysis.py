@@ -19,7 +19,7 @@ import numpy as np
 from cluster.config import Config
 from imitation import storage
 from imitation.datasets.parquet import read_frames
-from imitation.detections import FrameDetections
+from imitation.detections import Cutoff, FrameDetections
 from imitation.evaluations import MAIN, read_detections
 from imitation.fates import FateWriter
 from imitation.following import Followed, Judge, count_followed, follow
@@ -43,7 +43,7 @@ class Judged:
 
     cycle: int
     detections: str
-    thresholds: dict[str, float]
+    thresholds: dict[str, Cutoff]
     mined: bool
 
     def rows(self, split: str, detector: str | None = None) -> Rows:

@@ -21,6 +21,7 @@ from cluster.lock import RunLock
 from cluster.progress import Reporter
 from cluster.workspace import CONFIG_FILE, Workspace, covers, differences
 from imitation import storage
+from imitation.metrics.own import is_own
 from imitation.settings import UserError
 
 DONE = "baseline.json"
@@ -98,7 +99,9 @@ NO_RESULT = (
 def may_differ(config: Config) -> tuple[str, ...]:
     """The settings in which runs may differ that share this configuration's baseline; all others count."""
     real = () if config.data.kind == "world" else ACTS_LATER_ON_REAL_DATA
-    return (*ACTS_LATER, *NO_RESULT, *real)
+    # a metric of one's own is measured with the evaluation
+    later = [key for key in ACTS_LATER if key != "loop.metric" or not is_own(config.loop.metric)]
+    return (*later, *NO_RESULT, *real)
 
 
 def baseline_key(config: Config) -> str:

@@ -104,13 +104,23 @@ def _run_and_render(commands: Commands) -> None:
     render = commands.add_parser("render", help="render scenes: re-staged, free, or written by hand")
     _config(render, required=False)
     what = render.add_mutually_exclusive_group(required=True)
-    what.add_argument("--like", metavar="KITTI_ROOT", help="re-stage frames of this KITTI folder")
+    what.add_argument(
+        "--like",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="re-stage frames of a dataset: the one that data.kind and data.root name, or this folder "
+        "(KITTI's layout where no data.kind is set)",
+    )
     what.add_argument("--scene", metavar="FILE", help="stage a scene written by hand (YAML or JSON)")
     what.add_argument(
         "--requests", metavar="FILE", help="stage what `imitate mine` asked for; data.* names its dataset"
     )
     what.add_argument(
         "--random", action="store_true", help="stage free scenes of the whole randomization range"
+    )
+    what.add_argument(
+        "--body", metavar="NAME", help="one body from all sides: a category, a model, or category/model"
     )
     render.add_argument("--count", type=_positive, help="frames or free scenes (default 12; requests: all)")
     render.add_argument("--variations", type=_positive, default=1, help="renderings of each, perturbed anew")

@@ -21,7 +21,11 @@ class PrimarySettings(Settings):
         description="what it is compared with, one comparison a list; of several arms the better on stop "
         "counts, those that were not run are left out",
     )
-    measure: str = Field("map50", description="map50, map, or a category (its AP at IoU 0.5); on real test")
+    measure: str = Field(
+        "map50",
+        description="map50, map, a category (its AP at IoU 0.5), or a function of your own, "
+        '"package.module:function" (docs/guide.md); on real test',
+    )
 
 
 class CompareSettings(Settings):

@@ -11,9 +11,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from cluster.compare_settings import CompareSettings
 from cluster.evaluate import EvaluateSettings
@@ -23,6 +23,7 @@ from cluster.sweep_settings import SweepSettings
 from cluster.tracking.settings import TrackingSettings
 from imitation.aggregation import AggregationSettings
 from imitation.detectors.settings import ZOO, DetectorSettings
+from imitation.metrics.own import check_metric_name
 from imitation.policies import PolicySettings
 from imitation.reach import ReachSettings
 from imitation.settings import Settings, UserError
@@ -150,8 +151,10 @@ class LoopSettings(Settings):
         description="train on free synthetic scenes alone, as many as there are real frames (the paper's "
         '"sim"); needs policy.name=none',
     )
-    metric: Literal["map50", "map"] = Field(
-        "map50", description="the `stop` score: mAP at IoU 0.5, or COCO's mAP at 0.50:0.95"
+    metric: Annotated[str, AfterValidator(check_metric_name)] = Field(
+        "map50",
+        description="the `stop` score, which decides when to stop and which cycle is best: map50 (mAP at IoU "
+        '0.5), map (COCO\'s at 0.50:0.95), or a function of your own, "package.module:function"',
     )
 
 

@@ -64,6 +64,22 @@ class EvaluateSettings(Settings):
         "one that cannot be read (data.on_error)",
     )
     threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
+    operating_threshold: Literal["single", "per_category"] = Field(
+        "single",
+        description="from which score on a detection counts, chosen on stop: single (of greatest F1 over all "
+        "categories together), or per_category (of greatest F1 of each; a category with too few objects "
+        "takes the single one)",
+    )
+    threshold_objects: int = Field(
+        10,
+        ge=1,
+        description="per_category: objects on stop from which on a category gets a threshold of its own",
+    )
+
+    @property
+    def min_objects(self) -> int | None:
+        """As `summarize` takes it: None for one threshold."""
+        return self.threshold_objects if self.operating_threshold == "per_category" else None
 
 
 @dataclass(frozen=True)

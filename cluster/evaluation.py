@@ -69,20 +69,20 @@ def evaluate_checkpoint(
         def rows() -> Any:
             return read_detections(detections)
 
-        metrics = summarize(rows, categories.categories, split, info.operating_threshold)
+        metrics = summarize(rows, categories.categories, split, info.operating, config.evaluate.min_objects)
         result = metrics.to_dict() | {
             "threshold_chosen_on": "stop" if info.operating_threshold is not None else split,
             "errors_listed": problems + done["errors"],
         }
         rng = np.random.default_rng([config.run.seed, zlib.crc32(b"evaluate")])
-        told = analyse(rows, categories.categories, metrics.threshold, rng)
+        told = analyse(rows, categories.categories, metrics.cutoff, rng)
         told["error_types"] = told.pop("errors")  # `errors` are frames that could not be read
         result |= told
-        modes = find_modes(rows, categories.categories, metrics.threshold, config.mining.modes)
+        modes = find_modes(rows, categories.categories, metrics.cutoff, config.mining.modes)
         result["modes"] = [counts.to_dict() for counts in modes.table]
         result |= by_protocol(config.data.kind, rows(), categories.categories)
         if out:
-            found = find_failures(rows(), metrics.threshold, categories.categories)
+            found = find_failures(rows(), metrics.cutoff, categories.categories)
             write_failures(found, storage.join(out, "failures.parquet"))
             storage.write_json(storage.join(out, "metrics.json"), result)
     return result

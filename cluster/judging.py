@@ -11,9 +11,10 @@ from cluster.analysis import MAIN, MINE, TWIN, Judged
 from cluster.cycles import Detectors, cycle_folder
 from cluster.workspace import Workspace
 from imitation import storage
-from imitation.detections import FrameDetections
+from imitation.detections import Cutoff, FrameDetections
 from imitation.evaluations import read_detections
 from imitation.failures import Failure, find_failures, write_failures
+from imitation.metrics.own import OwnMetric
 from imitation.metrics.summary import Metrics, summarize
 from imitation.policies import mode_name, out_of_reach
 from imitation.product import set_operating_threshold
@@ -25,27 +26,35 @@ def judge(
     detectors: Detectors,
     categories: tuple[str, ...],
     reach: frozenset[str] | None,
+    min_objects: int | None = None,
+    metric: OwnMetric | None = None,
 ) -> dict[str, Any]:
     """Metrics of `detections` by detector and split; each reported detector's product is told its operating
-    threshold. If folds were trained, their failures in the mined frames go to `failures`, and those that
-    are out of `reach` (the categories that can be staged) are counted apart."""
+    threshold (`min_objects`: see `summarize`). With a `metric` of one's own, its values stand among them.
+
+    If folds were trained, their failures in the mined frames go to `failures`, and those that are out of
+    `reach` (the categories that can be staged) are counted apart.
+    """
 
     def rows(name: str) -> Iterator[FrameDetections]:
         return (row for row in read_detections(detections) if row.detector == name)
 
     metrics: dict[str, dict[str, Metrics]] = {}
     for name, product in detectors.reported().items():
-        stop = summarize(partial(rows, name), categories, "stop")
-        test = summarize(partial(rows, name), categories, "test", stop.threshold)
-        set_operating_threshold(product, stop.threshold)
+        stop = summarize(partial(rows, name), categories, "stop", min_objects=min_objects)
+        test = summarize(partial(rows, name), categories, "test", stop.operating)
+        set_operating_threshold(product, stop.threshold, stop.thresholds)
         metrics[name] = {"stop": stop, "test": test}
+        if metric is not None:
+            for split, found in metrics[name].items():
+                found.own[metric.name] = own_value(metric, detections, split, name, categories)
     judged: dict[str, Any] = {
         "metrics" if name == MAIN else name: {split: value.to_dict() for split, value in by_split.items()}
         for name, by_split in metrics.items()
     }
     if detectors.folds:
         thresholds = {
-            name: summarize(partial(rows, name), categories, "stop").threshold
+            name: summarize(partial(rows, name), categories, "stop", min_objects=min_objects).cutoff
             for name in detectors.of_folds()
         }
         mined = _mine(rows, thresholds, categories, reach, failures)
@@ -53,9 +62,16 @@ def judge(
     return judged
 
 
+def own_value(
+    metric: OwnMetric, detections: str, split: str, detector: str, categories: tuple[str, ...]
+) -> float:
+    """A metric of one's own on a split of an evaluation; holds the split's rows."""
+    return metric(read_detections(detections, split=split, detector=detector), categories)
+
+
 def _mine(
     rows: Callable[[str], Iterator[FrameDetections]],
-    thresholds: Mapping[str, float],
+    thresholds: Mapping[str, Cutoff],
     categories: tuple[str, ...],
     reach: frozenset[str] | None,
     uri: str,
@@ -85,8 +101,8 @@ def _mine(
 def read_judged(workspace: Workspace, cycle: int) -> Judged:
     """A cycle's committed evaluation."""
     told = storage.read_json(workspace.path(cycle_folder(cycle), "stage-evaluate.json"))
-    thresholds = {MAIN: told["metrics"]["stop"]["threshold"]} | told.get("fold_thresholds", {})
+    thresholds = {MAIN: Metrics.from_dict(told["metrics"]["stop"]).cutoff} | told.get("fold_thresholds", {})
     if TWIN in told:
-        thresholds[TWIN] = told[TWIN]["stop"]["threshold"]
+        thresholds[TWIN] = Metrics.from_dict(told[TWIN]["stop"]).cutoff
     detections = workspace.path(cycle_folder(cycle), "evaluation", "detections.parquet")
     return Judged(cycle, detections, thresholds, mined="mined" in told)

@@ -16,6 +16,7 @@ from cluster.watch import Watch
 from cluster.workspace import Workspace
 from imitation.aggregation import Dataset, check_budgets
 from imitation.loop import Check, Cycle, History, imitate
+from imitation.metrics.own import is_own, load_metric
 from imitation.policies import build_policy
 
 OnCycle = Callable[[Cycle[Evaluation]], None]
@@ -41,6 +42,8 @@ def loop(
     """The imitation loop on the real stages, in a workspace that is open and locked; `tell` hears, before
     anything is trained, what of the data can be staged."""
     policy = build_policy(config.policy)
+    if is_own(config.loop.metric):
+        load_metric(config.loop.metric)  # a name that leads nowhere is told before anything is read
     with Services(config) as services:
         data = prepare(config, workspace, services, watch, tell)
         check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)

@@ -99,13 +99,15 @@ def mine(
         reporter.say(f"left out: detections of other categories {_counts(results.unmapped)}")
     if left_out:
         reporter.say(f"left out: {len(left_out)} frames without results, such as {left_out[0]}")
-    metrics = summarize(partial(read_detections, uri), categories.categories, split, threshold)
+    metrics = summarize(
+        partial(read_detections, uri), categories.categories, split, threshold, config.evaluate.min_objects
+    )
     storage.write_json(storage.join(out, "metrics.json"), metrics.to_dict())
     for sentence in feasible(config, categories, Labels(facts.objects)).sentences():
         reporter.say(f"staging: {sentence}")
     reach = stageable_names(facts.objects, categories.mapping, catalog(config))
     evaluated = partial(read_detections, uri)
-    modes = find_modes(evaluated, categories.categories, metrics.threshold, config.mining.modes)
+    modes = find_modes(evaluated, categories.categories, metrics.cutoff, config.mining.modes)
     unreachable: Counter[str] = Counter()
     failures = _counting(_failures(uri, metrics, categories), reach, unreachable)
     write_failures(failures, storage.join(out, "failures.parquet"))
@@ -138,6 +140,7 @@ def mine(
         "problems": problems,
         "remarks": [*_left_out(left_out, facts.frames), *filter(None, [results.remark]), *looked.lines()],
         "threshold": metrics.threshold,
+        "thresholds": metrics.thresholds,
         "threshold_chosen_on": "given" if threshold is not None else split,
         "map50": metrics.map50,
         "ap50": metrics.ap50,
@@ -259,7 +262,7 @@ def _look(looked: ResultRemarks, row: FrameDetections, results: Results) -> None
 
 
 def _failures(uri: str, metrics: Metrics, categories: CategoryMap) -> Iterator[Failure]:
-    return find_failures(read_detections(uri), metrics.threshold, categories.categories)
+    return find_failures(read_detections(uri), metrics.cutoff, categories.categories)
 
 
 def _open_results(

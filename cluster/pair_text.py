@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from imitation.attributes import CONDITION
 from imitation.comparison import Comparison, Row
+from imitation.detections import Cutoff
 from imitation.report.text_table import Table, table_lines, terminal_width, wrapped
 from imitation.report.words import AP50, MAP, MAP50, WRONG, WRONG_MEANS, measure_name
 from imitation.sources import Source
@@ -33,7 +34,7 @@ def lines(result: Comparison, seed: int, taken_a: str = "", taken_b: str = "") -
 
 
 def _source(name: str, source: Source, taken: str) -> Iterator[str]:
-    thresholds = ", ".join(f"{value:.3f}" for value in source.thresholds.values())
+    thresholds = ", ".join(_words(value, source.categories) for value in source.thresholds.values())
     yield f"{name}: {source.place}"
     for said in (taken, f"operating threshold {thresholds} ({source.threshold_from})"):
         yield from (f"   {line}" for line in wrapped(said, terminal_width() - 3) if said)
@@ -110,3 +111,9 @@ def _notes(result: Comparison) -> Iterator[str]:
     reasons = sorted({row.difference.reason for row in result.rows if row.difference.reason})
     if reasons:
         yield f"Why some rows have no interval: {'; '.join(reasons)}."
+
+
+def _words(threshold: Cutoff, categories: Sequence[str]) -> str:
+    if isinstance(threshold, int | float):
+        return f"{threshold:.3f}"
+    return ", ".join(f"{name} {value:.3f}" for name, value in zip(categories, threshold, strict=True))

@@ -15,7 +15,7 @@ from cluster.analysis import MAIN, MINE, TWIN, analyse_cycle, modes_of
 from cluster.config import Config
 from cluster.cycles import Detectors, Evaluation, commit, cycle_folder, fold_name, twin_seed
 from cluster.evaluate import EvaluationPart, evaluate
-from cluster.judging import judge, read_judged
+from cluster.judging import judge, own_value, read_judged
 from cluster.prepare import RealData
 from cluster.rendering import AllLost, Rendering
 from cluster.services import Services
@@ -27,6 +27,7 @@ from imitation import storage
 from imitation.aggregation import Dataset, Part
 from imitation.datasets.parquet import read_frames
 from imitation.fates import CYCLE_FILE, RUN_FILE, write_run_fates
+from imitation.metrics.own import check_metric, is_own, load_metric
 from imitation.metrics.summary import Metrics
 from imitation.policies import (
     Learning,
@@ -61,6 +62,9 @@ class ClusterStages:
         self.services = services
         self.policy = policy
         self.watch = watch
+        self.metric = load_metric(config.loop.metric) if is_own(config.loop.metric) else None
+        if self.metric is not None:
+            check_metric(self.metric, data.categories.categories)
         self.rendering = Rendering(config, workspace, data, services, catalog, watch)
         self.lost: str | None = None  # why a cycle's every scene was lost
         watch.begin()
@@ -191,7 +195,15 @@ class ClusterStages:
                 )
             start = time.monotonic()
             categories = self.data.categories.categories
-            judged = judge(detections, failures, detector, categories, self.rendering.reach())
+            judged = judge(
+                detections,
+                failures,
+                detector,
+                categories,
+                self.rendering.reach(),
+                self.config.evaluate.min_objects,
+                self.metric,
+            )
             done["busy_seconds"] = round(done["busy_seconds"] + time.monotonic() - start, 3)
             return done | judged
 
@@ -199,7 +211,12 @@ class ClusterStages:
         self._analyse(cycle)
         metrics = {split: Metrics.from_dict(value) for split, value in result["metrics"].items()}
         mined = failures if detector.folds else None
-        return Evaluation(metrics, mined, getattr(metrics["stop"], self.config.loop.metric) or 0.0)
+        if self.metric is not None and self.metric.name not in metrics["stop"].own:
+            # a baseline of runs that are judged by another metric
+            categories = self.data.categories.categories
+            for split, found in metrics.items():
+                found.own[self.metric.name] = own_value(self.metric, detections, split, MAIN, categories)
+        return Evaluation(metrics, mined, metrics["stop"].score(self.config.loop.metric))
 
     def _analyse(self, cycle: int) -> None:
         """What is said of the cycle beyond its metrics; committed as a stage of its own."""

@@ -21,6 +21,7 @@ from cluster.sweep_space import beyond_defaults, trial_id, with_settings
 from cluster.sweep_trial import trial_folder
 from cluster.workspace import Workspace
 from imitation import storage
+from imitation.metrics.summary import score_of
 from imitation.report.sweep import Baseline, SweepResults, Trial, TrialCycle
 from imitation.report.sweep_html import render_sweep
 
@@ -112,7 +113,7 @@ def _cycles(workspace: Workspace, metric: str) -> Iterator[TrialCycle]:
         trained = storage.read_json(workspace.path(folder, f"stage-train-{MAIN}.json"))
         yield TrialCycle(
             cycle=cycle,
-            stop=stop[metric] or 0.0,
+            stop=score_of(stop, metric),
             synthetic_frames=trained["synthetic_frames"],
             synthetic_ratio=trained["synthetic_frames"] / trained["real_frames"],
             steps=trained["steps"],
@@ -137,11 +138,11 @@ def _read_baseline(config: Config, folder: str, key: str, trials: int) -> Baseli
     if not storage.exists(judged):
         return None
     told, metric = storage.read_json(judged), config.loop.metric
-    twin = told[TWIN]["stop"][metric] if TWIN in told else None
+    twin = score_of(told[TWIN]["stop"], metric) if TWIN in told else None
     return Baseline(
         key=key,
         trials=trials,
-        stop=told["metrics"]["stop"][metric] or 0.0,
+        stop=score_of(told["metrics"]["stop"], metric),
         twin_stop=twin,
         seconds=round(_seconds(workspace, "data") + _seconds(workspace, cycle_folder(0)), 3),
     )

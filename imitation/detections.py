@@ -45,6 +45,10 @@ def _unknown(count: int) -> np.ndarray:
     return np.full(count, np.nan, dtype=np.float32)
 
 
+Cutoff = float | Sequence[float]
+"""Scores from which detections count: one for all categories, or one for each, in label order."""
+
+
 @dataclass(eq=False)
 class Detections:
     """N detections of one image.
@@ -83,9 +87,15 @@ class Detections:
         """Those that a boolean mask or an index array picks, in its order."""
         return Detections(self.boxes[which], self.scores[which], self.labels[which], self.occlusion[which])
 
-    def above(self, threshold: float) -> Detections:
-        """Those with a score of at least `threshold`, in their order."""
-        return self.select(self.scores >= np.float32(threshold))
+    def reaching(self, threshold: Cutoff) -> np.ndarray:
+        """Which of them have a score of at least `threshold`, or of their category's, bool (N,)."""
+        if isinstance(threshold, int | float):
+            return np.asarray(self.scores >= np.float32(threshold))
+        return np.asarray(self.scores >= np.asarray(threshold, dtype=np.float32)[self.labels - 1])
+
+    def above(self, threshold: Cutoff) -> Detections:
+        """Those with a score of at least `threshold`, or of their category's, in their order."""
+        return self.select(self.reaching(threshold))
 
 
 @dataclass(eq=False)

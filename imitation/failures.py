@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation import storage
-from imitation.detections import UNKNOWN_LEVEL, FrameDetections
+from imitation.detections import UNKNOWN_LEVEL, Cutoff, FrameDetections
 from imitation.matching import BACKGROUND_IOU, FOREGROUND_IOU, Matching, by_score, match
 from imitation.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row
 from imitation.settings import DataError
@@ -148,7 +148,7 @@ def read_failures(uri: str) -> Iterator[Failure]:
 
 def find_failures(
     rows: Iterable[FrameDetections],
-    threshold: float,
+    threshold: Cutoff,
     categories: Sequence[str],
     foreground: float = FOREGROUND_IOU,
     background: float = BACKGROUND_IOU,
@@ -164,7 +164,7 @@ def find_failures(
 
 
 def _frame_failures(
-    row: FrameDetections, threshold: float, categories: Sequence[str], foreground: float, background: float
+    row: FrameDetections, threshold: Cutoff, categories: Sequence[str], foreground: float, background: float
 ) -> Iterator[Failure]:
     detections, objects = row.detections.above(threshold), row.objects
     matching = match(detections, objects, foreground, background)
@@ -245,13 +245,13 @@ def count_by_kind(failures: Iterable[Failure]) -> dict[str, int]:
 
 @dataclass
 class Fates:
-    """How many things of each fate, over frames at one threshold; grows by nothing but its counts.
+    """How many things of each fate, over frames at their operating threshold; grows by its counts alone.
 
     `correct` counts objects found, each with its detection; `failures` the rest by kind; `objects`
     the objects to be found, `detections` the judged detections (neither counts what is ignored).
     """
 
-    threshold: float
+    threshold: Cutoff
     correct: int = 0
     objects: int = 0
     detections: int = 0
@@ -281,7 +281,7 @@ class Fates:
         return wrong / (wrong + self.correct) if wrong else 0.0
 
 
-def zero_one_loss(rows: Iterable[FrameDetections], threshold: float) -> float:
+def zero_one_loss(rows: Iterable[FrameDetections], threshold: Cutoff) -> float:
     """The method's 0-1 loss: the share of what there is to judge that is wrong, in [0, 1].
 
     The paper's loss is 1 for a wrong detection or a mis-detection and 0 for a correct detection.

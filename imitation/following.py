@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imitation.detections import FrameDetections
+from imitation.detections import Cutoff, FrameDetections
 from imitation.failures import KINDS, Failure, find_failures
 from imitation.matching import FOREGROUND_IOU, by_score, match, pairwise_iou
 from imitation.modes import Threshold, threshold_of
@@ -77,7 +77,7 @@ class Things:
         return things
 
 
-def _explaining(row: FrameDetections, threshold: float) -> set[str]:
+def _explaining(row: FrameDetections, threshold: Cutoff) -> set[str]:
     """Ids of the failures that stand for an object: that it is missed, or the error that explains it."""
     found = row.detections.above(threshold)
     matching = match(found, row.objects)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from imitation import storage
 from imitation.detections import FrameDetections
@@ -38,9 +39,9 @@ def merge(places: Sequence[str], out: str) -> int:
                 f"{', '.join(names)}): merge evaluations of the same categories in the same order"
             )
     count = write_detections(_rows(uris), target, categories[0])
-    thresholds = {_threshold(uri) for uri in uris}
-    if len(thresholds) == 1 and None not in thresholds:
-        storage.write_json(storage.join(out, METRICS), {"threshold": thresholds.pop()})
+    thresholds = [_threshold(uri) for uri in uris]
+    if thresholds[0] and all(told == thresholds[0] for told in thresholds):
+        storage.write_json(storage.join(out, METRICS), thresholds[0])
     return count
 
 
@@ -59,9 +60,13 @@ def _rows(uris: Sequence[str]) -> Iterator[FrameDetections]:
             yield row
 
 
-def _threshold(uri: str) -> float | None:
-    """The operating threshold that an evaluation tells, if it does."""
+def _threshold(uri: str) -> dict[str, Any]:
+    """The operating threshold that an evaluation tells, and those of categories with their own; nothing if it
+    tells none."""
     place = storage.join(storage.parent(uri), METRICS)
     told = storage.read_json(place) if storage.exists(place) else None
     value = told.get("threshold") if isinstance(told, dict) else None
-    return float(value) if isinstance(value, int | float) else None
+    if told is None or not isinstance(value, int | float):
+        return {}
+    own = told.get("thresholds")
+    return {"threshold": float(value)} | ({"thresholds": own} if own else {})

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imitation.attributes import CONDITION, OF_OBJECTS, of_detections, of_failure, of_objects
-from imitation.detections import FrameDetections
+from imitation.detections import Cutoff, FrameDetections
 from imitation.failures import KINDS, Failure
 from imitation.matching import Matching, match
 from imitation.metrics.lost import NO_GROUP, LostPrecision
@@ -27,11 +27,11 @@ ON_NOTHING = "background"  # the one kind of failure without an object
 PLAIN_CONDITIONS = ("time_of_day", "weather")  # their values speak for themselves
 
 Rows = Callable[[], Iterable[FrameDetections]]
-Threshold = float | Mapping[str, float]
+Threshold = Cutoff | Mapping[str, Cutoff]
 """Of scores; for rows of several detectors (the folds of mining) one for each by its name."""
 
 
-def threshold_of(row: FrameDetections, threshold: Threshold) -> float:
+def threshold_of(row: FrameDetections, threshold: Threshold) -> Cutoff:
     """The operating threshold for a row."""
     return threshold[row.detector] if isinstance(threshold, Mapping) else threshold
 
@@ -269,7 +269,7 @@ def _judged(rows: Rows, threshold: Threshold) -> Iterator[_Judged]:
     for row in rows():
         if row.error is None:
             matching = match(row.detections, row.objects)
-            above = row.detections.scores >= np.float32(threshold_of(row, threshold))
+            above = row.detections.reaching(threshold_of(row, threshold))
             yield _Judged(row, matching, above & (matching.detection_fates != "ignored"))
 
 

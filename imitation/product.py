@@ -15,12 +15,13 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from imitation import storage
 from imitation.detectors.settings import DetectorSettings
+from imitation.metrics.operating_point import Operating
 from imitation.pickles import load_tensors
 from imitation.settings import Settings, UserError
 
@@ -59,9 +60,20 @@ class ProductInfo(Settings):
     operating_threshold: float | None = Field(
         None, ge=0, le=1, description="score from which a detection counts; null until it is chosen"
     )
+    operating_thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict,
+        description="category -> its own score in place of that one (evaluate.operating_threshold)",
+    )
     trained_on: dict[str, Any] = Field(default_factory=dict, description="data, steps, seed, final losses")
     versions: dict[str, str] = Field(default_factory=dict, description="of the libraries it was made with")
     weights_sha256: str = Field("", description="checksum of weights.pt")
+
+    @property
+    def operating(self) -> Operating | None:
+        """Where the scores are cut; None until that is chosen."""
+        if self.operating_threshold is None:
+            return None
+        return Operating(self.operating_threshold, self.operating_thresholds)
 
 
 def save_product(
@@ -100,10 +112,13 @@ def save_product(
     return info
 
 
-def set_operating_threshold(folder: str, threshold: float) -> ProductInfo:
-    """Stores the score from which a detection counts, in [0, 1]."""
+def set_operating_threshold(
+    folder: str, threshold: float, by_category: Mapping[str, float] | None = None
+) -> ProductInfo:
+    """Stores the score from which a detection counts, in [0, 1], and those of categories with their own."""
     info = read_info(folder)
-    info = ProductInfo.model_validate(info.model_dump() | {"operating_threshold": threshold})
+    told = {"operating_threshold": threshold, "operating_thresholds": dict(by_category or {})}
+    info = ProductInfo.model_validate(info.model_dump() | told)
     storage.write_json(storage.join(folder, INFO), info.model_dump(mode="json"))
     return info
 

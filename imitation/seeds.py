@@ -18,13 +18,14 @@ category at all. Scores of detectors of different folds are thereby ranked toget
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from imitation.comparison import Level, Operating
+from imitation.detections import Cutoff, FrameDetections
 from imitation.evaluations import read_detections
 from imitation.metrics.bootstrap import (
     CONFIDENCE,
@@ -37,6 +38,7 @@ from imitation.metrics.bootstrap import (
 )
 from imitation.metrics.coco import IOU_THRESHOLDS
 from imitation.metrics.outcomes import OutcomeBuilder, Outcomes
+from imitation.metrics.own import OwnMetric, sampled_metric
 from imitation.metrics.slices import FEW, Cut, mean_of, sampled
 from imitation.settings import UserError
 
@@ -51,8 +53,12 @@ class Judged:
     uri: str
     split: str
     detector: str
-    threshold: float
+    threshold: Cutoff
 
+
+CHUNK = 64  # resamples for a metric of one's own at a time
+
+RowsOf = Callable[[Outcomes], list[FrameDetections]]
 
 Sources = tuple[Judged, ...]
 """The evaluations that make up one seed: one, or one a fold."""
@@ -74,6 +80,16 @@ def read_outcomes(
     return builder.result()
 
 
+def read_rows(sources: Sources, frames: Sequence[str]) -> list[FrameDetections]:
+    """The rows of these frames, in this order. Holds them all."""
+    found = {
+        row.frame_id: row
+        for source in sources
+        for row in read_detections(source.uri, split=source.split, detector=source.detector)
+    }
+    return [found[name] for name in frames]
+
+
 def shared_frames(outcomes: Iterable[Outcomes]) -> list[str]:
     """The frames that could be read in all of them, sorted."""
     sets = [set(found.frames) for found in outcomes]
@@ -93,14 +109,25 @@ class Bench:
     """The frames on which ways are compared, and the resamples of them that all share.
 
     `measures` are the names of the columns: mAP50, mAP (unless `at50` alone is asked for), 0-1 loss, then the
-    AP50 of each category by its name. `truth` is any outcome on these frames: all have the same objects.
+    AP50 of each category by its name; before these a metric of one's own, where `own` gives one and how to
+    find the rows behind outcomes, in the order of their frames. `truth` is any outcome on these frames: all
+    have the same objects.
     """
 
-    def __init__(self, truth: Outcomes, resamples: int, rng: np.random.Generator, at50: bool = False) -> None:
+    def __init__(
+        self,
+        truth: Outcomes,
+        resamples: int,
+        rng: np.random.Generator,
+        at50: bool = False,
+        own: tuple[OwnMetric, RowsOf] | None = None,
+    ) -> None:
         self.frames = truth.frames
         self.categories = truth.categories
         self.at50 = at50
-        self.measures = (*((MAP50, LOSS) if at50 else SUMMARY), *truth.categories)
+        self.own = own
+        mine = () if own is None else (own[0].name,)
+        self.measures = (*((MAP50, LOSS) if at50 else SUMMARY), *mine, *truth.categories)
         self.resampling = Resampling.of_frames(truth.sequences, resamples, rng)
         self._seed = int(rng.integers(2**63))  # the same draws of seeds for every row: their order is nothing
         self._objects = {
@@ -132,6 +159,7 @@ class Bench:
         levels = 1 if self.at50 else len(outcomes.thresholds)
         precisions = [self._both(Level(outcomes, t)) for t in range(levels)]  # a level's curves at a time
         loss = self._both(Operating(outcomes))
+        own = None if self.own is None else self._own(*self.own, outcomes)
         result = []
         for side in (0, 1):  # as they are; resampled
             at50 = precisions[0][side]
@@ -139,8 +167,15 @@ class Bench:
             columns = [mean_of(at50, held)]
             if not self.at50:
                 columns.append(mean_of(np.mean([p[side] for p in precisions], axis=0), held))
-            result.append(np.column_stack([*columns, loss[side][:, 3], at50]))
+            mine = () if own is None else (own[side],)
+            result.append(np.column_stack([*columns, loss[side][:, 3], *mine, at50]))
         return result[0][0], result[1]
+
+    def _own(self, metric: OwnMetric, rows_of: RowsOf, outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
+        """A metric of one's own on the frames as they are (1,) and on every resample (R,)."""
+        rows = rows_of(outcomes)
+        drawn = sampled_metric(metric, rows, self.categories, self.resampling.weights(CHUNK))
+        return np.array([metric(rows, self.categories)]), drawn
 
     def _both(self, statistic: Any) -> tuple[np.ndarray, np.ndarray]:
         once = np.ones((1, len(self.frames)), dtype=np.int32)
@@ -188,7 +223,7 @@ class Bench:
         }
         if measure in self.categories:
             return held.get(measure, 0)
-        if measure == LOSS:
+        if measure == LOSS or (self.own is not None and measure == self.own[0].name):
             return self.resampling.holding(np.concatenate(list(self._objects.values())))
         return min(held.values(), default=0)
 

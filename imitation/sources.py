@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from imitation import storage
+from imitation.detections import Cutoff
 from imitation.evaluations import evaluation_uri, read_categories, read_detections
 from imitation.metrics.coco import IOU_THRESHOLDS
-from imitation.metrics.operating_point import OperatingCurve
+from imitation.metrics.operating_point import Operating, OperatingCurve
 from imitation.metrics.outcomes import OutcomeBuilder, Outcomes
 from imitation.settings import DataError, UserError
 
@@ -30,7 +31,7 @@ class Source:
     uri: str
     categories: tuple[str, ...]
     detectors: tuple[str, ...]
-    thresholds: dict[str, float]
+    thresholds: dict[str, Cutoff]
     threshold_from: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,19 +109,34 @@ def _detectors(place: str, split: str, counts: Counter[tuple[str, str]]) -> tupl
 
 def _thresholds(
     uri: str, split: str, detectors: Sequence[str], counts: Counter[tuple[str, str]]
-) -> tuple[dict[str, float], str]:
+) -> tuple[dict[str, Cutoff], str]:
+    metrics = storage.join(storage.parent(uri), "metrics.json")
+    told = storage.read_json(metrics) if len(detectors) == 1 and storage.exists(metrics) else None
+    by_category = _by_category(uri, told)
+    if by_category is not None and len(detectors) == 1:
+        return {detectors[0]: by_category.cutoff(read_categories(uri))}, "greatest F1 by category, as stored"
     if split == "stop" or all(counts["stop", name] for name in detectors):
         origin = "greatest F1 on stop"
         return {name: _best_threshold(uri, "stop", name) for name in detectors}, origin
-    metrics = storage.join(storage.parent(uri), "metrics.json")
-    if len(detectors) == 1 and storage.exists(metrics):
-        told = storage.read_json(metrics)
+    if told is not None:
         value = told.get("threshold") if isinstance(told, dict) else None
         if not isinstance(value, int | float):
             raise DataError(metrics, f"its threshold is no number: {value!r}")
         return {detectors[0]: float(value)}, "metrics.json"
     origin = f"greatest F1 on {split}, the compared frames themselves"
     return {name: _best_threshold(uri, split, name) for name in detectors}, origin
+
+
+def _by_category(uri: str, told: Any) -> Operating | None:
+    """Thresholds by category, which metrics.json beside an evaluation tells, or the run that it lies in; None
+    where there is one for all."""
+    stage = storage.join(storage.parent(storage.parent(uri)), "stage-evaluate.json")
+    if told is None and storage.exists(stage):
+        judged = storage.read_json(stage)
+        told = judged.get("metrics", {}).get("stop") if isinstance(judged, dict) else None
+    if not isinstance(told, dict) or not told.get("thresholds"):
+        return None
+    return Operating(float(told["threshold"]), {k: float(v) for k, v in told["thresholds"].items()})
 
 
 def _best_threshold(uri: str, split: str, detector: str) -> float:

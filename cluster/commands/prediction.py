@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from imitation.detections import Detections
+    from imitation.metrics.operating_point import Operating
 
 PICTURES = (".jpg", ".jpeg", ".png")
 
@@ -27,11 +28,14 @@ def predict(args: argparse.Namespace) -> int:
     A picture that cannot be read is said, has an `error` in place of detections, and makes the exit status 1.
     """
     from imitation.images import decode_image
+    from imitation.metrics.operating_point import Operating
     from imitation.product import load_product
 
     predictor, info = load_product(args.checkpoint)
     pictures = list(found_pictures(args.images))
-    threshold = args.threshold if args.threshold is not None else info.operating_threshold or 0.0
+    given = args.threshold is not None
+    single = args.threshold if given else info.operating_threshold or 0.0
+    operating = Operating(single, {} if given else info.operating_thresholds)
     reporter = Reporter()
     results: list[dict[str, Any]] = []
     failed = 0
@@ -45,8 +49,8 @@ def predict(args: argparse.Namespace) -> int:
                 results.append({"image": uri, "error": str(error)})
                 continue
             (found,) = predictor.predict([image])
-            kept = found.above(threshold)
-            results.append(_told(uri, image, kept, info.categories, threshold))
+            kept = found.above(operating.cutoff(info.categories))
+            results.append(_told(uri, image, kept, info.categories, operating))
             if args.out:
                 _draw(image, kept, info.categories, storage.join(args.out, drawn_name))
             bar.update(count)
@@ -85,14 +89,15 @@ def _in_folder(folder: str) -> list[tuple[str, str]]:
 
 
 def _told(
-    uri: str, image: np.ndarray, kept: Detections, categories: Sequence[str], threshold: float
+    uri: str, image: np.ndarray, kept: Detections, categories: Sequence[str], operating: Operating
 ) -> dict[str, Any]:
     assert kept.occlusion is not None
     return {
         "image": uri,
         "width": image.shape[1],
         "height": image.shape[0],
-        "threshold": threshold,
+        "threshold": operating.threshold,
+        "thresholds": dict(operating.by_category),
         "detections": [
             {
                 "category": categories[label - 1],

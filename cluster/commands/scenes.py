@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +17,13 @@ from imitation.settings import UserError
 if TYPE_CHECKING:
     from cluster.config import Config
     from imitation.records import Frame
-    from imitation.requests import Request
     from sim_actors.actor import SceneJob
     from sim_actors.guarded import GuardedHost
     from sim_actors.scene import Weather
 
 SHOWN = 60  # frames on a contact sheet
 LIKE = 12  # frames re-staged, or free scenes, where --count does not say
-FREE_SIZE, KITTI_FOCAL = (1242, 375), 0.58  # px; focal length by picture width
-FREE_CATEGORIES = ("Car", "Van", "Truck", "Pedestrian", "Cyclist", "Tram")
+FREE_SIZE = (1242, 375)  # px
 
 
 def render(args: argparse.Namespace) -> None:
@@ -71,7 +68,7 @@ def render(args: argparse.Namespace) -> None:
             count = write_frames(frames(), str(out / "frames.parquet"), numbering=numbering)
     if not count:
         raise UserError("nothing was rendered: there was no frame to re-stage")
-    print(_sheet(shown, sheet))
+    print(_sheet(shown, sheet, columns=4 if args.body else 1))
     reporter.say(f"{count} labelled frames: {out / 'frames.parquet'}")
 
 
@@ -85,9 +82,12 @@ def _jobs(
     args: argparse.Namespace, config: Config, reporter: Reporter
 ) -> tuple[int, Iterator[tuple[Frame | None, SceneJob]]]:
     """How many scenes there are to render, and they, each with the frame that it re-stages."""
+    from cluster.commands.staged_jobs import body_jobs, free_jobs, like_jobs
     from sim_actors.actor import SceneJob
     from sim_actors.handwritten import load_scene
 
+    if args.body:
+        return body_jobs(args.body, config)
     if args.scene:
         return 1, iter([(None, SceneJob(load_scene(args.scene), policy="by hand"))])
     if args.requests:
@@ -96,18 +96,23 @@ def _jobs(
         return requested_jobs(args.requests, config, args.count, reporter)
     count = args.count or LIKE
     if args.random:
-        return count, _free(count, args.size or FREE_SIZE, config)
-    return count * args.variations, _like(args.like, count, args.variations, config)
+        return count, free_jobs(count, args.size or FREE_SIZE, config)
+    return like_jobs(count, args.variations, config, reporter.say)
 
 
 def _config(args: argparse.Namespace) -> Config:
     """The configuration, with the strength and the backdrops that the command line asks for."""
     config = config_of(args)
+    if args.like is not None:
+        from cluster.commands.staged_jobs import like_data
+
+        config = like_data(config, args.like, args.options)
+    whole = args.random or args.scene or args.body  # no frame is behind these
     if args.backdrop:
-        if args.random or args.scene:
+        if whole:
             raise UserError("--backdrop sets actors into the photo of a frame (--like, --requests)")
         config = config.model_copy(update={"restage": config.restage.model_copy(update={"backdrops": 1.0})})
-    if config.restage.backdrops and (args.weather or args.time) and not (args.random or args.scene):
+    if config.restage.backdrops and (args.weather or args.time) and not whole:
         raise UserError(
             "--weather and --time do not go with backdrops: the photo has its own; set restage.backdrops to 0"
         )
@@ -115,7 +120,7 @@ def _config(args: argparse.Namespace) -> Config:
         raise UserError("--size is for free scenes (--random); others have the size of their frame or file")
     if args.strength is None:
         return config
-    if args.random or args.scene:
+    if whole:
         raise UserError(
             "--strength says how far a scene lies from the frame that it re-stages (--like, --requests); "
             "free and handwritten scenes re-stage none"
@@ -161,65 +166,6 @@ def _has_lights(category: str) -> bool:
     return prior is not None and prior.kind == "vehicle"
 
 
-def _free(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[None, SceneJob]]:
-    """Free scenes as KITTI's camera would see them, scaled to the picture's width."""
-    from cluster.feasible import catalog
-    from cluster.scene_jobs import staging_settings
-    from imitation.records import Camera
-    from sim_actors.actor import SceneJob
-    from sim_actors.ground import DEFAULT_CAMERA_HEIGHT
-    from sim_actors.staging import Target, stage
-
-    width, height = size
-    focal = KITTI_FOCAL * width
-    target = Target(
-        convention=config.data.convention or "amodal_clipped",
-        categories=FREE_CATEGORIES,
-        camera=Camera(focal, focal, width / 2, 0.46 * height, DEFAULT_CAMERA_HEIGHT, 0.0),
-        width=width,
-        height=height,
-        catalog=catalog(config),
-    )
-    settings = staging_settings(config)
-    for index in range(count):
-        request = _request(f"free-{index:04d}", None, 1, config)
-        yield None, SceneJob(stage(request, 0, None, target=target, settings=settings), policy="render")
-
-
-def _like(root: str, count: int, variations: int, config: Config) -> Iterator[tuple[Frame, SceneJob]]:
-    from cluster.feasible import catalog
-    from cluster.scene_jobs import staging_settings
-    from imitation.datasets.kitti import kitti_splits, read_kitti
-    from sim_actors.actor import SceneJob
-    from sim_actors.restage import default_camera
-    from sim_actors.staging import Target, stage
-
-    names = (kitti_splits(root) or {}).get("train")
-    settings = staging_settings(config)
-    for index, frame in enumerate(read_kitti(root, names[:count] if names else None)):
-        if index == count:
-            return
-        target = Target(
-            convention=config.data.convention or "cuboid_clipped",
-            categories=tuple(sorted({obj.category for obj in frame.objects})),
-            camera=frame.camera or default_camera(frame.width, frame.height, config.restage.hfov_deg),
-            width=frame.width,
-            height=frame.height,
-            catalog=catalog(config),
-        )
-        request = _request(frame.frame_id, frame.frame_id, variations, config)
-        for variation in range(variations):
-            scene = stage(request, variation, frame, target=target, settings=settings)
-            yield frame, SceneJob(scene, parent=frame.frame_id, policy="render", seed=request.seed)
-
-
-def _request(name: str, parent: str | None, variations: int, config: Config) -> Request:
-    from imitation.requests import Request
-
-    seed = zlib.crc32(f"{config.run.seed}/{name}".encode())
-    return Request(name, parent, (), (), (), variations, seed, "render")
-
-
 def _rendered(host: GuardedHost, job: SceneJob, reporter: Reporter) -> Frame:
     from sim_actors.actor import decode_frame
 
@@ -244,12 +190,13 @@ def _write(frame: Frame, job: SceneJob, out: Path) -> None:
     (out / f"{frame.frame_id}.json").write_text(job.scene.to_json() + "\n", encoding="utf-8")
 
 
-def _sheet(shown: list[tuple[Frame | None, Frame]], path: Path) -> Path:
+def _sheet(shown: list[tuple[Frame | None, Frame]], path: Path, columns: int) -> Path:
     from sim_actors.sheet import contact_sheet, gallery
 
     pairs = [(parent, frame) for parent, frame in shown if parent is not None]
     if pairs:
         contact_sheet(pairs, path)
     else:
-        gallery([frame for _, frame in shown], path, columns=1, cell_width=1242, names=True)
+        width = 1242 if columns == 1 else 480
+        gallery([frame for _, frame in shown], path, columns=columns, cell_width=width, names=columns == 1)
     return path

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cluster.compare.caveats import caveats, versions
-from cluster.compare.endpoint import primary_endpoint
+from cluster.compare.endpoint import own_metric, primary_endpoint
 from cluster.compare.execute import State
 from cluster.compare.finished import REAL, Finished, Picked, detector_name
 from cluster.compare.measuring import Gains, MeanOfFolds, PooledFolds, Terms, value_of
@@ -38,7 +38,7 @@ def collect(
     rivals = rival_specs(done)
     rng = np.random.default_rng([compare.seed, 1])
     categories = next((s.categories for s in done.summaries.values()), [])
-    terms = Terms(done.folds, plan.seeds, categories, compare.resamples, rng)
+    terms = Terms(done.folds, plan.seeds, categories, compare.resamples, rng, own_metric(config))
     test = PooledFolds([*rows, *asked_spec(done), *rivals], done.judged, terms)
     free = None
     if synthetic:

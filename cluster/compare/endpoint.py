@@ -7,9 +7,19 @@ from collections.abc import Sequence
 from cluster.compare.measuring import PooledFolds, value_of
 from cluster.compare.plan import Plan, rivals
 from cluster.compare.rows import ASKED, Spec
+from cluster.config import Config
+from imitation.metrics.own import OwnMetric, is_own, load_metric
 from imitation.report.comparison import Against, Gain, Primary, answer, rival_name
 
 MEASURE_NAMES = {"map50": "mAP50", "map": "mAP"}
+
+
+def own_metric(config: Config) -> OwnMetric | None:
+    """A metric of one's own that a comparison measures: its endpoint, or else what stop is judged by."""
+    for name in (config.compare.primary.measure, config.loop.metric):
+        if is_own(name):
+            return load_metric(name)
+    return None
 
 
 def primary_endpoint(plan: Plan, folds: int, test: PooledFolds, opponents: Sequence[Spec]) -> Primary:

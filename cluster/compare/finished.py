@@ -13,6 +13,8 @@ from cluster.compare.synthetic import SPLIT as SYNTHETIC
 from cluster.cycles import cycle_folder
 from cluster.summary import SUMMARY
 from cluster.workspace import Workspace
+from imitation.detections import Cutoff
+from imitation.metrics.summary import Metrics, score_of
 from imitation.report.summary import Summary, read_summary
 from imitation.seeds import Judged
 
@@ -67,7 +69,7 @@ class Finished:
 
     def stop(self, picked: Picked) -> float:
         stop = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop
-        return getattr(stop, self.plan.config.loop.metric) or 0.0
+        return score_of(stop.model_dump(), self.plan.config.loop.metric)
 
     def chosen(self, trial: Trial) -> Picked:
         """The detector that stop chose."""
@@ -83,8 +85,9 @@ class Finished:
         )
         return Judged(uri, "test", MAIN, self._threshold(picked))
 
-    def _threshold(self, picked: Picked) -> float:
-        return self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop.threshold
+    def _threshold(self, picked: Picked) -> Cutoff:
+        stop = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop
+        return Metrics.from_dict(stop.model_dump()).cutoff
 
     def judged_synthetic(self, picked: Picked, uri: str) -> Judged:
         """Its detections on the synthetic test set."""

@@ -10,10 +10,12 @@ import numpy as np
 from cluster.compare.finished import REAL, Picked
 from cluster.compare.plan import Cell
 from cluster.compare.rows import Spec
+from imitation.detections import FrameDetections
 from imitation.metrics.bootstrap import Interval
 from imitation.metrics.outcomes import Outcomes
+from imitation.metrics.own import OwnMetric
 from imitation.report.comparison import Value
-from imitation.seeds import Bench, Judged, Measured, Sources, read_outcomes, shared_frames
+from imitation.seeds import Bench, Judged, Measured, Sources, read_outcomes, read_rows, shared_frames
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Terms:
     categories: Sequence[str]
     resamples: int
     rng: np.random.Generator
+    own: OwnMetric | None = None
 
 
 class PooledFolds:
@@ -58,7 +61,8 @@ class PooledFolds:
         self.measured: dict[str, Measured] = {}
         if frames:
             truth = next(iter(self._known.values()))
-            self.bench = Bench(truth, terms.resamples, terms.rng, at50)
+            own = None if terms.own is None else (terms.own, self._rows)
+            self.bench = Bench(truth, terms.resamples, terms.rng, at50, own)
             for key in by_row:
                 if outcomes := self.outcomes(key):
                     self.measured[key] = self.bench.measure(outcomes)
@@ -67,6 +71,11 @@ class PooledFolds:
         if sources not in self._known:
             extra = {} if self._thresholds is None else {"thresholds": self._thresholds}
             self._known[sources] = read_outcomes(sources, self._categories, **extra)
+
+    def _rows(self, outcomes: Outcomes) -> list[FrameDetections]:
+        """The rows behind outcomes, in the order of the frames."""
+        sources = next(sources for sources, found in self._known.items() if found is outcomes)
+        return read_rows(sources, self.frames)
 
     def outcomes(self, key: str) -> dict[int, Outcomes]:
         return {seed: self._known[sources] for seed, sources in self.sources[key].items()}

@@ -18,6 +18,7 @@ from cluster.workspace import Workspace
 from imitation import storage
 from imitation.aggregation import check_budgets
 from imitation.categories import OWN_MAPS
+from imitation.metrics.own import is_own, load_metric
 from imitation.policies import build_policy
 from imitation.settings import UserError
 
@@ -221,10 +222,12 @@ def _check_primary(config: Config, names: list[str]) -> None:
         raise UserError(
             f"compare.primary.against {primary.against} names none of the arms that run ({', '.join(names)})"
         )
-    if primary.measure not in SUMMARIES and primary.measure not in (known := _categories(config.data)):
+    if is_own(primary.measure):
+        load_metric(primary.measure)
+    elif primary.measure not in SUMMARIES and primary.measure not in (known := _categories(config.data)):
         raise UserError(
             f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category: "
-            f"{', '.join(known)}"
+            f"{', '.join(known)}; or a function of your own, package.module:function"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from imitation.detections import FrameDetections
+from imitation.detections import Cutoff, FrameDetections
 from imitation.metrics.calibration import calibration
 from imitation.metrics.kitti import kitti_average_precision, kitti_from_rows
 from imitation.metrics.slices import slices
@@ -22,7 +22,7 @@ Rows = Iterable[FrameDetections]
 def analyse(
     rows: Callable[[], Rows],
     categories: Sequence[str],
-    threshold: float,
+    threshold: Cutoff,
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from imitation.detections import FrameDetections
+from imitation.detections import Cutoff, FrameDetections
 from imitation.matching import FOREGROUND_IOU, match_correct
 
 DEFAULT_THRESHOLD = 0.5
@@ -21,6 +22,21 @@ class OperatingPoint(NamedTuple):
     f1: float
     precision: float
     recall: float
+
+
+@dataclass(frozen=True)
+class Operating:
+    """Where a detector's scores are cut: at `threshold`, or, of the categories that `by_category` names, at
+    the score given there. Of others too few objects are known to choose one."""
+
+    threshold: float
+    by_category: Mapping[str, float] = field(default_factory=dict)
+
+    def cutoff(self, categories: Sequence[str]) -> Cutoff:
+        """As `Detections.above` takes it, for a detector of these categories."""
+        if not self.by_category:
+            return self.threshold
+        return tuple(self.by_category.get(name, self.threshold) for name in categories)
 
 
 class OperatingCurve:
@@ -37,9 +53,20 @@ class OperatingCurve:
         if row.error is not None:
             return
         found, not_judged = match_correct(row.detections, row.objects, self._iou)
-        self._objects += int((~row.objects.ignore).sum())
-        self._scores.frombytes(row.detections.scores[~not_judged].tobytes())
-        self._correct += (found[~not_judged] >= 0).tobytes()
+        self.count(
+            row.detections.scores[~not_judged], found[~not_judged] >= 0, int((~row.objects.ignore).sum())
+        )
+
+    def count(self, scores: np.ndarray, correct: np.ndarray, objects: int) -> None:
+        """Takes in judged detections, float32 (N,) and bool (N,), and how many objects were to be found."""
+        self._objects += objects
+        self._scores.frombytes(scores.astype(np.float32).tobytes())
+        self._correct += correct.astype(np.bool_).tobytes()
+
+    @property
+    def objects(self) -> int:
+        """Objects to be found so far."""
+        return self._objects
 
     def best(self) -> OperatingPoint:
         """The point of greatest F1; of several, the one of the greatest threshold.
@@ -58,6 +85,34 @@ class OperatingCurve:
         kept, hits = last + 1, correct[last]
         best = int(np.argmax(2 * hits / (kept + self._objects)))
         return operating_point(float(ranked[last[best]]), int(hits[best]), int(kept[best]), self._objects)
+
+
+class CategoryCurves:
+    """The curve of all categories together, and one for each (12 bytes a detection in all)."""
+
+    def __init__(self, categories: Sequence[str], iou: float = FOREGROUND_IOU) -> None:
+        self._iou = iou
+        self._all = OperatingCurve(iou)
+        self._own = {name: OperatingCurve(iou) for name in categories}
+
+    def add(self, row: FrameDetections) -> None:
+        """Takes in one frame; one with an `error` counts nothing."""
+        if row.error is not None:
+            return
+        found, not_judged = match_correct(row.detections, row.objects, self._iou)
+        scores, correct = row.detections.scores[~not_judged], found[~not_judged] >= 0
+        labels, real = row.detections.labels[~not_judged], row.objects.labels[~row.objects.ignore]
+        self._all.count(scores, correct, len(real))
+        for label, curve in enumerate(self._own.values(), start=1):
+            own = labels == label
+            curve.count(scores[own], correct[own], int((real == label).sum()))
+
+    def best(self, min_objects: int) -> Operating:
+        """The threshold of greatest F1 of all, and that of each category of which at least `min_objects`
+        were to be found, and one was."""
+        found = {name: curve.best() for name, curve in self._own.items() if curve.objects >= min_objects}
+        own = {name: point.threshold for name, point in found.items() if point.f1 > 0}
+        return Operating(self._all.best().threshold, own)
 
 
 def operating_point(threshold: float, correct: int, detections: int, objects: int) -> OperatingPoint:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from imitation import attributes
-from imitation.detections import ANY_LABEL, Detections, FrameDetections, GroundTruth
+from imitation.detections import ANY_LABEL, Cutoff, Detections, FrameDetections, GroundTruth
 from imitation.matching import FOREGROUND_IOU, match, pairwise_coverage, pairwise_iou
 from imitation.metrics.coco import MAX_DETECTIONS
 from imitation.metrics.curves import Curve
@@ -189,7 +189,7 @@ class OutcomeBuilder:
         self._count = 0  # objects so far
         self._pending: list[tuple[FrameDetections, int, dict[str, np.ndarray], np.ndarray]] = []
 
-    def add(self, row: FrameDetections, threshold: float) -> None:
+    def add(self, row: FrameDetections, threshold: Cutoff) -> None:
         """Takes in one frame, with its detector's operating threshold; one with an `error` counts nothing."""
         if row.error is not None:
             self._unreadable.append(row.frame_id)

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from imitation.detections import FrameDetections
+from imitation.detections import Cutoff, FrameDetections
 from imitation.metrics.bootstrap import ANYTHING, Interval, Resampling
 from imitation.metrics.curves import Curve, weighted_average_precisions
 from imitation.metrics.outcomes import OutcomeBuilder, Outcomes
@@ -60,7 +60,7 @@ class Slice:
 def slices(
     rows: Iterable[FrameDetections],
     categories: Sequence[str],
-    threshold: float,
+    threshold: Cutoff,
     rng: np.random.Generator,
     resamples: int = 1000,
     attributes: Sequence[str] | None = None,
@@ -77,7 +77,7 @@ def slices(
     return slices_of(_outcomes(rows, categories, threshold), rng, resamples, attributes)
 
 
-def _outcomes(rows: Iterable[FrameDetections], categories: Sequence[str], threshold: float) -> Outcomes:
+def _outcomes(rows: Iterable[FrameDetections], categories: Sequence[str], threshold: Cutoff) -> Outcomes:
     # in a function of its own: the builder holds as much as what it builds, and goes before that is cut
     builder = OutcomeBuilder(categories)
     for row in rows:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imitation.detections import FrameDetections
+from imitation.detections import Cutoff, FrameDetections
 from imitation.evaluations import read_detections
 from imitation.failures import read_failures
 from imitation.matching import FOREGROUND_IOU, pairwise_iou
@@ -47,7 +47,7 @@ def collect_fixed(
     before_uri: str,
     after_uri: str,
     detections_uri: str,
-    thresholds: Mapping[str, float],
+    thresholds: Mapping[str, Cutoff],
     real_uri: str,
     synthetic_uris: Sequence[str],
     count: int,
@@ -99,7 +99,7 @@ def collect_fixed(
 
 
 def _detection(
-    item: GalleryItem, row: FrameDetections | None, thresholds: Mapping[str, float]
+    item: GalleryItem, row: FrameDetections | None, thresholds: Mapping[str, Cutoff]
 ) -> tuple[Box | None, float | None]:
     """The detection that finds the object: of those above the threshold the one that overlaps most."""
     true = item.failure.object_box

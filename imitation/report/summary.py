@@ -80,6 +80,13 @@ class SplitMetrics(Record):
     recall: Fraction = Field(description="recall at the threshold")
     zero_one_loss: Fraction = Field(description="wrong / (wrong + objects found), at the threshold")
     failures: dict[str, Count] = Field(description="failures by kind, at the threshold")
+    thresholds: dict[str, Fraction] = Field(
+        default_factory=dict,
+        description="category -> its own threshold, in place of that (evaluate.operating_threshold)",
+    )
+    own: dict[str, Fraction] = Field(
+        default_factory=dict, description="metric of one's own (loop.metric) -> its value"
+    )
 
 
 class MetricsBySplit(Record):

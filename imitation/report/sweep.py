@@ -14,13 +14,13 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from imitation import storage
+from imitation.metrics.own import metric_title
 from imitation.report.record import Count, Fraction, Record, Seconds
 from imitation.report.table import DASH, STAND_IN, points
 from imitation.report.text_table import MARK, Table
-from imitation.report.words import CHOSEN, MAP, MAP50, STOP_MEANS
+from imitation.report.words import CHOSEN, STOP_MEANS
 
 Status = Literal["finished", "ended early", "failed"]
-METRICS = {"map50": MAP50, "map": MAP}
 
 
 class TrialCycle(Record):
@@ -81,7 +81,7 @@ class SweepResults(Record):
     name: str = Field(description="the sweep's folder in run.storage")
     stand_in: bool = Field(description="true if the data is an embedded world instead of real data")
     data_kind: str = Field(description='"world", "kitti", ...')
-    metric: Literal["map50", "map"] = Field(description="the stop score that trials are compared by")
+    metric: str = Field(description="the stop score that trials are compared by")
     seed: int = Field(description="seed of every trial's run")
     settings: list[str] = Field(min_length=1, description="what varies")
     search: str = Field(description="how settings were picked")
@@ -157,13 +157,13 @@ def build_table(results: SweepResults) -> Table:
     rest = [trial for trial in results.trials if trial.best_stop is None]
     return Table(
         heading=(
-            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {METRICS[results.metric]}",
+            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {metric_title(results.metric)}",
             *([STAND_IN] if results.stand_in else []),
         ),
         groups=(("", 1), ("best cycle, on stop", 3), ("settings", len(names)), ("", 2)),
         columns=(
             "trial",
-            METRICS[results.metric],
+            metric_title(results.metric),
             "cycle",
             "synthetic",
             *names.values(),

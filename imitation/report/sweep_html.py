@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from imitation.metrics.own import metric_title
 from imitation.report.html import DATA_KINDS, environment
-from imitation.report.sweep import METRICS, SweepResults, build_table, short_names, value_text
+from imitation.report.sweep import SweepResults, build_table, short_names, value_text
 from imitation.report.sweep_plots import build_sweep_plots
 from imitation.report.table import STAND_IN
 
@@ -22,7 +23,7 @@ def render_sweep(results: SweepResults, best: str | None = None, config: str = "
         plots=build_sweep_plots(results),
         status=Counter(trial.status for trial in results.trials),
         seconds=sum(trial.seconds for trial in results.trials) + sum(b.seconds for b in results.baselines),
-        metric=METRICS[results.metric],
+        metric=metric_title(results.metric),
         stand_in=STAND_IN if results.stand_in else None,
         data_kind=DATA_KINDS.get(results.data_kind, results.data_kind),
         best=best,

@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from imitation.metrics.own import metric_title
 from imitation.report.svg import (
     FAINT,
     INK,
@@ -24,7 +25,6 @@ from imitation.report.svg import (
     short,
 )
 from imitation.report.sweep import (
-    METRICS,
     SweepResults,
     Trial,
     TrialCycle,
@@ -67,7 +67,7 @@ def _over_cycles(results: SweepResults) -> Plot:
     legend(page, 1)
     return finished(
         "over-cycles",
-        f"{METRICS[results.metric]} on stop over the cycles",
+        f"{metric_title(results.metric)} on stop over the cycles",
         page,
         _spoken(results, lambda cycle: f"cycle {cycle.cycle}"),
         note="One line a trial. A cross at a line's end: it was ended early, or failed."
@@ -85,7 +85,7 @@ def _over_ratio(results: SweepResults) -> Plot:
     legend(page, 1)
     return finished(
         "over-ratio",
-        f"{METRICS[results.metric]} on stop over synthetic data",
+        f"{metric_title(results.metric)} on stop over synthetic data",
         page,
         _spoken(results, lambda cycle: f"ratio {cycle.synthetic_ratio:.2f}"),
         note="The same trials over the share of synthetic frames that each cycle trained on.",
@@ -126,7 +126,7 @@ def _score_axis(axes: Axes, results: SweepResults) -> None:
     low, high = min(scores), max(scores)
     middle, half = (low + high) / 2, max(1.3 * (high - low), MIN_SPAN) / 2
     score_limits(axes, max(0.0, middle - half), min(100.0, middle + half))
-    axes.set_ylabel(f"{METRICS[results.metric]} on stop, points")
+    axes.set_ylabel(f"{metric_title(results.metric)} on stop, points")
 
 
 def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
@@ -162,7 +162,7 @@ def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
     )
     return finished(
         f"setting-{number}",
-        f"Best {METRICS[results.metric]} on stop by {name}",
+        f"Best {metric_title(results.metric)} on stop by {name}",
         page,
         told,
         note="Other settings differ as well. Blue: the chosen trial. Hollow: ended early or failed. The "

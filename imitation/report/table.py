@@ -90,9 +90,18 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     if summary.baseline_finds_nothing and not summary.finds_nothing:
         notes.insert(
             1,
-            "The baseline finds nothing on stop (mAP 0.0): what was mined from it, and a gain on it, tells "
+            f"The baseline finds nothing on stop ({MAP50} 0.0): what was mined from it, and a gain on it, tells "
             "nothing.",
         )
+    for name, value in stop.own.items():
+        notes.insert(
+            1,
+            f"Stop was judged by {name} (loop.metric): {points(value)} at best, {points(test.own[name])} by "
+            "the same detector on test.",
+        )
+    if stop.thresholds:
+        own = ", ".join(f"{name} {value:.2f}" for name, value in stop.thresholds.items())
+        notes.insert(1, f"Operating thresholds by category: {own}; any other {stop.threshold:.2f}.")
     if not with_categories:
         notes.insert(
             3, f"{len(summary.categories)} categories: their {AP50} is in report.html and summary.json."

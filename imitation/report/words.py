@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 
-MAP50, MAP, AP50, AP = "mAP50", "mAP@[.5:.95]", "AP50", "AP@[.5:.95]"
+from imitation.metrics.own import BUILT_IN
+
+MAP50, MAP = BUILT_IN["map50"], BUILT_IN["map"]
+AP50, AP = "AP50", "AP@[.5:.95]"
 BASELINE = "baseline"
 CHOSEN = "chosen"
 WRONG = "wrong"

@@ -6,10 +6,15 @@
       - category: car           # as your labels call it, or one the simulator lacks, such as excavator
         model: taxi             # a name of its own
         file: taxi.glb
-        size: [4.6, 1.5, 1.82]  # real length, height, width, m; left out: the file's own, in m
+        kind: vehicle           # vehicle, person, rider, rail or thing: where free scenes put it
+        size: {length: 4.6, width: 1.82, height: 1.5}  # real, m; left out: the file's own, in m
         forward: -z             # axes of the file; glTF: up +y
         up: +y
         paint: [Body]           # materials that take the actor's colour
+
+A size may be a list, [length, width, height], the order of cuboids. One whose proportions are not the
+file's is asked about: an error where the same numbers in another order would fit, else a warning. A list
+that fits in the order of earlier versions, length, height, width, is taken so, with a warning.
 
 Files are read with trimesh (`pip install imitation-training[bodies]`). Geometry and flat colours are
 used, a texture counts as its mean colour; see-through materials become glass.
@@ -18,14 +23,16 @@ used, a texture counts as its mean colour; see-through materials become glass.
 from __future__ import annotations
 
 import io
+import itertools
+import logging
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from imitation import storage
 from imitation.settings import Settings, UserError
@@ -33,14 +40,37 @@ from imitation.texts import shown
 from sim_actors.opengl.families import FAMILIES
 from sim_actors.opengl.family import Family
 from sim_actors.opengl.materials import M
+from sim_actors.opengl.meshes import canonical
 from sim_actors.opengl.shapes import Mesh, Part, assemble
-from sim_actors.sizes import SIZES, SizePrior
+from sim_actors.sizes import SIZES, Kind, SizePrior
+
+log = logging.getLogger(__name__)
 
 Axis = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
 OWN_COLOUR = 1024
 """A material number of this or more is a colour of its own: 5, 6 and 5 bits of sRGB."""
 MAX_TRIANGLES = 200_000
 _SEE_THROUGH = 0.85  # opacity below which a material is glass
+_SAME = 0.25  # log: proportions that differ by less are the same (a wheel or a mirror more or less)
+
+
+Metres = Annotated[float, Field(gt=0, lt=100)]
+
+
+class Size(Settings):
+    """Real measures of a body, m."""
+
+    length: Metres = Field(description="along the way it faces")
+    width: Metres = Field(description="across")
+    height: Metres = Field(description="from the ground up")
+
+    def __str__(self) -> str:
+        return _sides(self.measures)
+
+    @property
+    def measures(self) -> tuple[float, float, float]:
+        """Length, width, height."""
+        return self.length, self.width, self.height
 
 
 class BodyFile(Settings):
@@ -49,10 +79,30 @@ class BodyFile(Settings):
     category: str = Field(min_length=1, description="what it is labelled as")
     model: str = Field(min_length=1, description="its name in scenes")
     file: str = Field(min_length=1, description="OBJ or GLB file, beside the manifest")
-    size: tuple[float, float, float] | None = Field(None, description="length, height, width, m")
+    kind: Literal["vehicle", "person", "rider", "rail", "thing"] | None = Field(
+        None,
+        description="how it behaves in free scenes: vehicles keep to lanes and park, persons walk, riders "
+        "ride at the edge, rail follows the road, things stand beside it; null: as its category does, a "
+        "new category as a vehicle",
+    )
+    size: Size | tuple[Metres, Metres, Metres] | None = Field(
+        None,
+        description="{length: ..., width: ..., height: ...} or a list in this order, m; null: as the file",
+    )
+    stretch: bool = Field(False, description="the size is meant, whatever the file's proportions are")
     forward: Axis = Field("+x", description="the file's axis that points ahead")
     up: Axis = Field("+y", description="the file's axis that points up")
     paint: tuple[str, ...] = Field((), description="names of materials that take the actor's colour")
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _three_lengths(cls, value: Any) -> Any:
+        # said here, or it would be said of each form that a size may have
+        if isinstance(value, list | tuple):
+            if len(value) != 3 or not all(isinstance(v, int | float) and 0 < v < 100 for v in value):
+                raise ValueError("length, width and height in m, each above 0 and below 100")
+            return tuple(value)
+        return value
 
 
 class Manifest(Settings):
@@ -74,8 +124,6 @@ def load_manifest(uri: str) -> Manifest:
         where = f"{uri}: {entry.category}/{entry.model}"
         if entry.forward[1] == entry.up[1]:
             raise UserError(f"{where}: forward {entry.forward} and up {entry.up} lie along one axis")
-        if entry.size is not None and not all(0 < side < 100 for side in entry.size):
-            raise UserError(f"{where}: size {entry.size}: length, height and width in m, above 0, below 100")
         if posixpath.isabs(entry.file) or ".." in entry.file.split("/"):
             raise UserError(f"{where}: file {entry.file!r} must lie beside the manifest or in a folder there")
     return manifest
@@ -93,12 +141,10 @@ def install(uri: str) -> Family:
     bodies: dict[str, Mapping[str, Callable[[], Mesh]]] = dict(family.bodies)
     own: dict[str, dict[str, Callable[[], Mesh]]] = {}
     for entry in manifest.bodies:
-        category = entry.category.strip().lower().replace(" ", "_").replace("-", "_")
+        category = canonical(entry.category)
         mesh = read_body(posixpath.join(posixpath.dirname(uri), entry.file), entry)
         own.setdefault(category, {})[entry.model] = partial(_given, mesh)
-        if category not in SIZES:
-            length, height, width = mesh.size
-            SIZES[category] = SizePrior(length, width, height, 0.1, "vehicle")
+        _give_size(category, mesh, entry, f"{uri}: {entry.category}/{entry.model}")
     for category, models in own.items():
         kept = {} if manifest.replace else dict(bodies.get(category, {}))
         if clash := sorted(kept.keys() & models.keys()):
@@ -108,6 +154,28 @@ def install(uri: str) -> Family:
         bodies[category] = kept | models
     FAMILIES["simulator"] = extended = replace(family, bodies=bodies)
     return extended
+
+
+def own_bodies(uri: str) -> dict[str, list[str]]:
+    """The manifest's categories, as the simulator calls them, and the models that it has of each."""
+    found: dict[str, list[str]] = {}
+    for entry in load_manifest(uri).bodies:
+        found.setdefault(canonical(entry.category), []).append(entry.model)
+    return found
+
+
+def _give_size(category: str, mesh: Mesh, entry: BodyFile, where: str) -> None:
+    """Tells free scenes and size estimates of a new category; refuses a kind that contradicts a known one."""
+    kind: Kind | None = "other" if entry.kind == "thing" else entry.kind
+    if category not in SIZES:
+        length, height, width = mesh.size
+        SIZES[category] = SizePrior(length, width, height, 0.1, kind or "vehicle")
+    elif kind is not None and SIZES[category].kind != kind:
+        known = SIZES[category].kind.replace("other", "thing")
+        raise UserError(
+            f"{where}: kind {entry.kind}: {category} is known as {known}; leave the kind out, or give the "
+            "category a name of its own"
+        )
 
 
 def _given(mesh: Mesh) -> Mesh:
@@ -131,8 +199,64 @@ def read_body(uri: str, entry: BodyFile) -> Mesh:
     if not (extent > 1e-6).all():
         raise UserError(f"{uri}: flat along one axis: its extent is {extent.round(4).tolist()}")
     if entry.size is not None:
-        turned = turned * (np.array(entry.size) / extent)
+        length, width, height = _meant(entry, extent, uri).measures
+        turned = turned * (np.array([length, height, width]) / extent)
     return assemble([Part(turned, materials)])
+
+
+def _meant(entry: BodyFile, extent: np.ndarray, uri: str) -> Size:
+    """The size that an entry means, for a file of `extent` (3,): length, height, width in its own units.
+
+    Raises UserError where its numbers have the file's proportions in another order only. A list in the order
+    of earlier versions is taken so, with a warning; one in no order is warned about.
+    """
+    assert entry.size is not None
+    file = (float(extent[0]), float(extent[2]), float(extent[1]))
+    size = entry.size if isinstance(entry.size, Size) else _size(entry.size)
+    if entry.stretch or _mismatch(size, file) < _SAME:
+        return size
+    what = f"{uri}: the file is {_sides(file)} in its own units, and the manifest says {size}"
+    length, width, height = size.measures
+    once = _size((length, height, width))
+    if isinstance(entry.size, tuple) and _mismatch(once, file) < _SAME:
+        log.warning(
+            "%s: taken as length, height, width, the order of earlier versions; write %s",
+            what,
+            _written(once),
+        )
+        return once
+    best = min(map(_size, itertools.permutations(size.measures)), key=lambda other: _mismatch(other, file))
+    if _mismatch(best, file) < _SAME:
+        raise UserError(
+            f"{what}: swapped? Write {_written(best)}, look at forward and up, or write stretch: true where "
+            "the size is meant"
+        )
+    log.warning(
+        "%s: the body will be stretched; look at it with imitate render --body %s, and at forward and up; "
+        "stretch: true says that it is meant",
+        what,
+        entry.model,
+    )
+    return size
+
+
+def _size(measures: Sequence[float]) -> Size:
+    length, width, height = measures
+    return Size(length=length, width=width, height=height)
+
+
+def _written(size: Size) -> str:
+    return f"size: {{length: {size.length:g}, width: {size.width:g}, height: {size.height:g}}}"
+
+
+def _mismatch(size: Size, file: tuple[float, float, float]) -> float:
+    """How far the proportions differ: the greatest stretch of a side over the least, as a logarithm."""
+    scale = np.log(np.array(size.measures) / np.array(file))
+    return float(np.ptp(scale))
+
+
+def _sides(measures: tuple[float, float, float]) -> str:
+    return " x ".join(f"{side:.3g}" for side in measures) + " (length x width x height)"
 
 
 def _axes(entry: BodyFile) -> np.ndarray:

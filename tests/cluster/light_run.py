@@ -186,10 +186,10 @@ def _judged(frame: Frame, name: str, split: str, told: dict[str, Any], categorie
     )
 
 
-def run(storage_folder: str, name: str) -> None:
-    """`cluster.run.run` on the toys."""
+def run(storage_folder: str, name: str, *options: str) -> None:
+    """`cluster.run.run` on the toys; `options` are settings on top."""
     cluster.looping.Services = Services  # type: ignore[misc]
     cluster.run.check_renderer = lambda config: None  # type: ignore[assignment]
     cluster.stages.evaluate = judge  # type: ignore[assignment]
-    config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}"])
+    config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}", *options])
     cluster.run.run(config, Reporter())

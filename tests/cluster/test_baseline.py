@@ -40,6 +40,7 @@ MADE_OF = (
     "train.weight_decay", "train.warmup", "train.clip_norm", "train.ema_decay", "train.freeze_batch_norm",
     "train.augment", "train.threads", "train.num_workers", "train.use_gpu",
     "evaluate.cpus_per_actor", "evaluate.gpus_per_actor", "evaluate.batch_size", "evaluate.threads",
+    "evaluate.operating_threshold", "evaluate.threshold_objects",
     "mining.folds", "mining.fold_steps", "mining.modes",
     "loop.twin",
     "loop.sim_only",
@@ -72,6 +73,7 @@ OWN_VALUES: dict[str, list[Any]] = {
     "data.convention": ["visible"],
     "detector.weights": [None],
     "simulate.options": [{"host": "elsewhere"}],
+    "loop.metric": ["map"],
     "sweep.space": [{"train.steps": {"choice": [1]}}],
     "train.freeze_batch_norm": [True],
     "train.use_gpu": [True],
@@ -340,3 +342,11 @@ def test_what_goes_wrong_in_a_baseline_is_told_to_who_asked(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
         ensure_baseline(load_defaults(), str(tmp_path / "file"), Reporter(), compute)
+
+
+def test_a_metric_of_ones_own_is_part_of_the_baseline_which_measures_it():
+    keys_of = {
+        name: baseline_key(load_defaults([f"loop.metric={name}"])) for name in ("map50", "map", "a:b", "a:c")
+    }
+    assert keys_of["map50"] == keys_of["map"]
+    assert len(set(keys_of.values())) == 3

@@ -58,7 +58,11 @@ def test_threshold_and_copy(folder: Path, tmp_path: Path) -> None:
     set_operating_threshold(str(folder), 0.4)
     copied = copy_product(str(folder), str(tmp_path / "copy"))
     assert copied.operating_threshold == 0.4
+    assert copied.operating.by_category == {}
     assert load_product(str(tmp_path / "copy"))[1] == read_info(str(folder))
+    told = set_operating_threshold(str(folder), 0.4, {copied.categories[0]: 0.25})
+    assert read_info(str(folder)) == told
+    assert told.operating.cutoff(told.categories)[0] == 0.25
     with pytest.raises(ValueError, match="less than or equal to 1"):
         set_operating_threshold(str(folder), 1.5)
 

@@ -293,3 +293,40 @@ def test_the_page_stands_alone_and_says_what_the_text_says(told):
     assert "real + " not in page, "a stand-in is not real"
     assert 'aria-label="mAP50 on stand-in test, cycle by cycle' in page
     assert page.count("<svg") >= 2
+
+
+def share_found(frames, categories):
+    """A metric of one's own: recall at IoU 0.5 of the first category."""
+    from imitation.matching import match_correct
+
+    found = objects = 0
+    for frame in frames:
+        hits, _ = match_correct(frame.detections, frame.objects)
+        found += int((frame.objects.labels[hits[hits >= 0]] == 1).sum())
+        objects += int(((frame.objects.labels == 1) & ~frame.objects.ignore).sum())
+    return found / objects if objects else float("nan")
+
+
+def test_a_metric_of_ones_own_is_an_endpoint_with_the_same_bootstrap(tmp_path):
+    name = f"{__name__}:share_found"
+    plan = plan_of(tmp_path, RESAMPLES, f"compare.primary.measure={name}")
+    found = collected(plan, finished(plan))
+    uri = f"{plan.folder}/trials/imitation-seed0/cycle-002/evaluation/detections.parquet"
+    rows = [row for row in read_detections(uri) if row.error is None]
+    real, second = found.row("real"), found.row("imitation, cycle 2")
+    assert second.test[name].value.mean == pytest.approx(share_found(rows, CATEGORIES))
+    gain = second.test[name].gain
+    assert gain.difference == pytest.approx(second.test[name].value.mean - real.test[name].value.mean)
+    assert gain.low < gain.difference < gain.high
+    assert gain.verdict == "better"  # from half of the objects to nearly all
+    assert found.primary.measure == name
+    assert found.primary.against[0].gain.difference is not None
+    assert name in "\n".join(as_text(found))
+    assert name in render_comparison(found)
+
+
+def test_a_metric_that_is_none_is_told_before_anything_runs(tmp_path):
+    with pytest.raises(UserError, match="'nowhere:f' cannot be imported"):
+        plan_of(tmp_path, "compare.primary.measure=nowhere:f")
+    with pytest.raises(UserError, match=r"or a function of your own, package\.module:function"):
+        plan_of(tmp_path, "compare.primary.measure=recall")

@@ -147,8 +147,8 @@ def test_folds_of_a_dataset(tmp_path):
         (["compare.folds=3", "data.categories=null"], "compare.folds needs data.categories"),
         (["compare.folds=3", "data.splits.folds=3"], "both set"),
         (["compare.folds=3", "compare.primary.measure=mAP50"], "must be map50, map, or a category: car"),
-        (["data.categories=null", "compare.primary.measure=0-1 loss"], "map50, map, or a category: car$"),
-        (["data.categories=null", "compare.primary.measure=cra"], "map50, map, or a category: car$"),
+        (["data.categories=null", "compare.primary.measure=0-1 loss"], "map50, map, or a category: car; or"),
+        (["data.categories=null", "compare.primary.measure=cra"], "map50, map, or a category: car; or"),
     ]:
         with pytest.raises(UserError, match=said):
             plan_of(tmp_path / "runs", *data, *options)

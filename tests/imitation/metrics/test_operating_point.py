@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from imitation.detections import Detections, FrameDetections, GroundTruth
-from imitation.failures import Fates
-from imitation.metrics.operating_point import DEFAULT_THRESHOLD, operating_threshold
+from imitation.failures import Fates, find_failures
+from imitation.metrics.operating_point import (
+    DEFAULT_THRESHOLD,
+    CategoryCurves,
+    Operating,
+    operating_threshold,
+)
+from imitation.metrics.summary import summarize
+from imitation.modes import find_modes
 
 MakeRows = Callable[..., list[FrameDetections]]
 
@@ -86,3 +93,66 @@ def test_the_threshold_keeps_the_detection_that_gave_it() -> None:
 )
 def test_where_nothing_is_found(rows: list[FrameDetections]) -> None:
     assert operating_threshold(rows) == (DEFAULT_THRESHOLD, 0.0, 0.0, 0.0)
+
+
+def of_category(rows: list[FrameDetections], label: int) -> list[FrameDetections]:
+    """The rows as if there were one category alone; ignored regions stay."""
+    kept = []
+    for r in rows:
+        true = (r.objects.labels == label) | r.objects.ignore
+        objects = GroundTruth(r.objects.boxes[true], r.objects.labels[true], r.objects.ignore[true])
+        found = r.detections.select(r.detections.labels == label)
+        kept.append(FrameDetections(r.frame_id, r.split, r.detector, r.width, r.height, found, objects))
+    return kept
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_category_has_the_threshold_that_it_would_have_alone(
+    seed: int, random_rows: MakeRows, categories: tuple[str, ...]
+) -> None:
+    rows = random_rows(seed, frames=30)
+    curves = CategoryCurves(categories)
+    for r in rows:
+        curves.add(r)
+    chosen = curves.best(min_objects=1)
+    assert chosen.threshold == operating_threshold(rows).threshold
+    alone = {name: operating_threshold(of_category(rows, k)) for k, name in enumerate(categories, start=1)}
+    found = {name: point.threshold for name, point in alone.items() if point.f1 > 0}
+    assert chosen.by_category == found
+    assert found  # of persons there are none
+    assert "person" not in found
+
+
+def test_a_category_with_few_objects_takes_the_one_for_all(
+    random_rows: MakeRows, categories: tuple[str, ...]
+) -> None:
+    rows = random_rows(0, frames=30)
+    counts = [sum(int(((r.objects.labels == k) & ~r.objects.ignore).sum()) for r in rows) for k in (1, 2)]
+    assert counts[0] != counts[1]
+    metrics = summarize(rows, categories, "stop", min_objects=max(counts))
+    (named,) = metrics.thresholds
+    assert named == categories[int(np.argmax(counts))]
+    cutoff = metrics.operating.cutoff(categories)
+    assert [cutoff[i] for i in range(3) if categories[i] != named] == [metrics.threshold] * 2
+    assert summarize(rows, categories, "stop", min_objects=max(counts) + 1).thresholds == {}
+    assert summarize(rows, categories, "stop").cutoff == metrics.threshold  # the default: one for all
+
+
+def test_failures_and_modes_are_those_of_detections_at_their_categorys_threshold(
+    random_rows: MakeRows, categories: tuple[str, ...]
+) -> None:
+    rows = random_rows(7, frames=40)
+    cutoff = Operating(0.5, {"car": 0.3, "van": 0.8}).cutoff(categories)
+    assert cutoff == (0.3, 0.8, 0.5)
+    cut = []
+    for r in rows:
+        least = np.array([0.3, 0.8, 0.5])[r.detections.labels - 1]
+        kept = r.detections.select(r.detections.scores >= least.astype(np.float32))
+        cut.append(FrameDetections(r.frame_id, r.split, r.detector, r.width, r.height, kept, r.objects))
+    by_hand = [f.to_row() for f in find_failures(cut, 0.0, categories)]
+    assert [f.to_row() for f in find_failures(rows, cutoff, categories)] == by_hand
+    metrics = summarize(rows, categories, "stop", Operating(0.5, {"car": 0.3, "van": 0.8}))
+    assert sum(metrics.failures.values()) == len(by_hand)
+    modes = find_modes(lambda: rows, categories, cutoff)
+    assert sum(counts.failures for counts in modes.table) == len(by_hand)
+    assert find_modes(lambda: rows, categories, {"d": cutoff}) == modes  # as folds have them

@@ -17,7 +17,7 @@ from sim_actors.opengl.meshes import body_mesh
 from sim_actors.opengl.renderer import OpenGLSimulator
 from sim_actors.opengl.settings import RendererSettings
 from sim_actors.opengl.shapes import Mesh
-from sim_actors.opengl.user_bodies import OWN_COLOUR, BodyFile, install, packed_colour, read_body
+from sim_actors.opengl.user_bodies import OWN_COLOUR, BodyFile, install, own_bodies, packed_colour, read_body
 from sim_actors.scene import Actor, Environment, Scene, Sensor
 from sim_actors.sizes import SIZES
 
@@ -85,9 +85,9 @@ def test_axes_size_and_colours(write_bodies: WriteBodies) -> None:
     assert (np.einsum("ij,ij->i", normals, away) > 0).all()
     assert len(outward) == 24
     sized = read_body(
-        str(manifest.with_name("blocks.glb")), entry.model_copy(update={"size": (5.0, 1.5, 1.8)})
+        str(manifest.with_name("blocks.glb")), entry.model_copy(update={"size": (5.0, 2.2, 1.2)})
     )
-    assert sized.size == pytest.approx((5.0, 1.5, 1.8))
+    assert sized.size == pytest.approx((5.0, 1.2, 2.2))
 
 
 def test_paint_takes_the_actors_colour_and_see_through_is_glass(tmp_path: Path) -> None:
@@ -121,9 +121,100 @@ def test_installed_beside_or_instead(write_bodies: WriteBodies) -> None:
     install.cache_clear()
     assert set(install(write_bodies(replace=True)).bodies["car"]) == {"blocks"}
     install.cache_clear()
-    family = install(write_bodies(category="Road Roller", size=[6.0, 3.0, 2.4]))
+    size = {"length": 6.0, "width": 3.0, "height": 1.6}
+    family = install(write_bodies(category="Road Roller", size=size))
     assert set(family.bodies["road_roller"]) == {"blocks"}
-    assert (SIZES["road_roller"].length, SIZES["road_roller"].width) == pytest.approx((6.0, 2.4))
+    known = SIZES["road_roller"]
+    assert (known.length, known.width, known.height) == pytest.approx((6.0, 3.0, 1.6))
+
+
+def test_another_name_of_a_category_is_that_category(write_bodies: WriteBodies) -> None:
+    """COCO's "person" is our "pedestrian": a body under that name was never drawn."""
+    manifest = write_bodies(replace=True, category="person", kind="person", forward="+y", up="+z")
+    assert set(install(manifest).bodies["pedestrian"]) == {"blocks"}
+    assert own_bodies(manifest) == {"pedestrian": ["blocks"]}
+
+
+@pytest.mark.parametrize(
+    ("size", "measures"),
+    [
+        ([4.4, 2.1, 1.0], (4.4, 2.1, 1.0)),  # length, width, height, as records have them
+        ({"length": 4.4, "width": 2.1, "height": 1.0}, (4.4, 2.1, 1.0)),
+        ([4.4, 1.0, 2.1], (4.4, 2.1, 1.0)),  # a file of an earlier version: length, height, width
+    ],
+)
+def test_the_order_of_sizes(
+    size: Any, measures: tuple[float, ...], write_bodies: WriteBodies, caplog: pytest.LogCaptureFixture
+) -> None:
+    mesh = install(write_bodies(size=size)).bodies["car"]["blocks"]()
+    length, height, width = mesh.size
+    assert (length, width, height) == pytest.approx(measures)
+    old = size == [4.4, 1.0, 2.1]
+    assert (
+        "the order of earlier versions; write size: {length: 4.4, width: 2.1, height: 1}" in caplog.text
+    ) == old
+    assert bool(caplog.records) == old
+
+
+def test_a_size_that_does_not_fit_the_file_is_asked_about(
+    write_bodies: WriteBodies, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {"length": 2.1, "width": 4.4, "height": 1.0}
+    told = r"the file is 4 x 2 x 1 .* says 2.1 x 4.4 x 1 .*: swapped\? Write size: {length: 4.4, width: 2.1"
+    with pytest.raises(UserError, match=told):
+        install(write_bodies(size=wrong))
+    with pytest.raises(UserError, match="swapped"):  # a list too, where the old order does not fit either
+        install(write_bodies(size=[2.1, 4.4, 1.0]))
+    mesh = install(write_bodies(size=wrong, stretch=True)).bodies["car"]["blocks"]()
+    assert mesh.size == pytest.approx((2.1, 1.0, 4.4))
+    assert not caplog.records
+    install.cache_clear()
+    mesh = install(write_bodies(category="cone", size=[1.0, 1.0, 1.0])).bodies["cone"]["blocks"]()
+    assert mesh.size == pytest.approx((1.0, 1.0, 1.0))
+    assert "the file is 4 x 2 x 1" in caplog.text
+    assert "says 1 x 1 x 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "placed"), [(None, "vehicle"), ("vehicle", "vehicle"), ("person", "person"), ("thing", "other")]
+)
+def test_a_new_category_is_of_its_kind(kind: str | None, placed: str, write_bodies: WriteBodies) -> None:
+    install(write_bodies(category="pallet", kind=kind))
+    assert SIZES["pallet"].kind == placed
+
+
+def test_a_thing_never_stands_in_a_lane_and_a_vehicle_does(write_bodies: WriteBodies) -> None:
+    """A pallet belongs beside the road, a forklift on it."""
+    from sim_actors.free import free_scene
+    from sim_actors.randomize import RandomizeSettings
+    from sim_actors.roads import to_road
+    from sim_actors.scenarios import FreeSettings, Mix
+
+    camera = Camera(721.5, 721.5, 621.0, 172.5, 1.65, 0.0)
+    mix = Mix(actors=(4, 4), occluded=0.0, truncated=0.0, parked=0.0)
+    share = {}
+    for kind in ("thing", "vehicle"):
+        install.cache_clear()
+        SIZES.pop("pallet", None)
+        families.FAMILIES["simulator"] = families.SIMULATOR
+        install(
+            write_bodies(
+                category="pallet", kind=kind, size={"length": 1.2, "width": 0.8, "height": 0.4}, stretch=True
+            )
+        )
+        inside = []
+        for seed in range(12):
+            scene = free_scene(
+                RandomizeSettings(), scene_id="x", seed=seed, camera=camera, width=1242, height=375,
+                categories=("pallet",), convention="amodal_clipped", mix=mix,
+                free=FreeSettings(scenarios={"residential": 1.0}),
+            )  # fmt: skip
+            for actor in scene.actors:
+                across = to_road(scene.road, actor.cuboid.x, actor.cuboid.z)[1]
+                inside.append(abs(across) < scene.road.half)
+        share[kind] = np.mean(inside)
+    assert share["thing"] == 0
+    assert share["vehicle"] > 0.8
 
 
 def test_rendered_with_its_own_colours_on_the_right_sides(write_bodies: WriteBodies) -> None:
@@ -154,7 +245,8 @@ def test_rendered_with_its_own_colours_on_the_right_sides(write_bodies: WriteBod
     ("entry", "told"),
     [
         ({"forward": "+y"}, "lie along one axis"),
-        ({"size": [4.0, 0.0, 2.0]}, "length, height and width in m"),
+        ({"size": [4.0, 0.0, 2.0]}, r"bodies\.0\.size: .*length, width and height in m"),
+        ({"kind": "thing"}, "car is known as vehicle"),
         ({"file": "../blocks.glb"}, "must lie beside the manifest"),
         ({"file": "nowhere.glb"}, "nowhere.glb"),
         ({"file": "bodies.yaml"}, "OBJ or GLB files, not yaml"),
