@@ -90,8 +90,8 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     if summary.baseline_finds_nothing and not summary.finds_nothing:
         notes.insert(
             1,
-            f"The baseline finds nothing on stop ({MAP50} 0.0): what was mined from it, and a gain on it, tells "
-            "nothing.",
+            f"The baseline finds nothing on stop ({MAP50} 0.0): what was mined from it, and a gain on it, "
+            "tells nothing.",
         )
     for name, value in stop.own.items():
         notes.insert(
