@@ -225,7 +225,8 @@ def end_ray(stopped: bool = False) -> None:
     import ray
 
     threading.excepthook = _said_nothing  # threads at work in Ray lose it now; that is no news
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    for name in ("ray", "ray.data"):  # the latter has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     _State.ours = False
     if ray.is_initialized():
         ours = _processes()

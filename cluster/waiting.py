@@ -82,6 +82,9 @@ def watched(
     threading.Thread(target=pull, name="stream", daemon=True).start()
     try:
         yield from _taken(items, bundles, what, timeout_s)
+    except BaseException:  # whatever ends it early: what the thread loses from here on is no news
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        raise
     finally:
         stopped.set()
 
