@@ -419,13 +419,14 @@ def test_snippets_about_a_run(
 
 @pytest.mark.slow
 def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
-    """The guide's detector, simulator, policy, metric and thresholds, on a KITTI folder: as a person starts it,
-    in the folder with the code, which Ray's processes must find too."""
+    """The guide's detector, simulator, policy, metric and thresholds, on a KITTI folder: as a person starts
+    it, in the folder with the code, which Ray's processes must find too."""
     options = list(dict.fromkeys(word for line in ONE_RUN for word in (imitate_words(line) or [])[2:]))
     splits = ["data.splits.train=0.5", "data.splits.stop=0.25", "data.splits.test=0.25"]
+    program = str(Path(sys.executable).with_name("imitate"))
+    words = [*(placed(word, data) for word in options), *TINY, *splits]
     ran = subprocess.run(
-        [str(Path(sys.executable).with_name("imitate")), "run", "ray_config.yaml"]
-        + [*(placed(word, data) for word in options), *TINY, *splits],
+        [program, "run", "ray_config.yaml", *words],
         cwd=work,
         env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
         capture_output=True,
