@@ -45,7 +45,7 @@ dev: check $(VENV)/.installed-dev
 # Before anything else: a Python that is new enough, and what the renderer needs from the system.
 check:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12 ...")'
-	@$(PYTHON) sim_actors/opengl/preflight.py
+	@$(PYTHON) sim_actors/simulators/opengl/preflight.py
 
 # uv, because it resolves torch and torchvision to matching builds and installs in seconds.
 $(VENV)/.installed: requirements/run.txt pyproject.toml

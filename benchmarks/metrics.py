@@ -29,8 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from imitation.detections import Detections, FrameDetections, GroundTruth
-from imitation.metrics.coco import AveragePrecision, AveragePrecisions, average_precisions
+from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
+from imitation.metrics.average_precision import AveragePrecision, AveragePrecisions, average_precisions
 
 SIZES = {"few categories": (3, 20), "80 categories": (80, 20), "crowded": (3, 100)}
 """Categories, and detections a frame."""
@@ -110,7 +110,7 @@ def difference(oracle: Any, numbers: dict[str, float], ours: AveragePrecisions) 
 
 
 def coco(frames: int, repeats: int, seed: int) -> list[dict[str, Any]]:
-    from imitation.metrics.coco_numbers import coco_numbers
+    from imitation.metrics.protocols.coco import coco_numbers
 
     print(f"COCO, {frames} frames of {OBJECTS} objects, medians of {repeats}")
     print(f"{'':>15} {'what':>18} {'s':>8} {'times':>6} {'difference':>10}")
@@ -176,7 +176,7 @@ def memory(frames: int, seed: int) -> list[dict[str, Any]]:
 
 def peak_of_streaming(frames: int, seed: int) -> int:
     """Peak resident bytes after streaming random frames into the metrics of an evaluation."""
-    from imitation.failures import Fates
+    from imitation.evaluation.failures import Fates
     from imitation.metrics.operating_point import OperatingCurve
 
     names = ["car", "pedestrian", "cyclist"]

@@ -23,8 +23,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from imitation.metrics.kitti import KittiAP, kitti_average_precision, read_label_dir
-from tests.imitation.metrics.kitti_plain import (
+from imitation.metrics.protocols.kitti import KittiAP, kitti_average_precision, read_label_dir
+from tests.imitation.metrics.protocols.kitti_plain import (
     PlainFrame,
     parse_plain,
     plain_average_precision,

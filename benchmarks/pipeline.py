@@ -2,11 +2,11 @@
 
     python -m benchmarks.pipeline [--frames 1200 --width 640 --height 192]
 
-Ours is `cluster.evaluate.evaluate`: Ray Data reads Parquet, an actor decodes, infers and makes rows, the
-driver writes them; then failures are matched. Once warm: the seconds of an eighth of the frames, start-up
-included, are taken off those of all frames. The bare loop decodes the same bytes from memory and runs the
-model. They take turns. `--memory` measures instead the peak memory of all processes at a tenth of the
-frames and at all of them. Prints a table, then one JSON object as the last line.
+Ours is `cluster.evaluation.ray_data.evaluate`: Ray Data reads Parquet, an actor decodes, infers and makes
+rows, the driver writes them; then failures are matched. Once warm: the seconds of an eighth of the frames,
+start-up included, are taken off those of all frames. The bare loop decodes the same bytes from memory and
+runs the model. They take turns. `--memory` measures instead the peak memory of all processes at a tenth of
+the frames and at all of them. Prints a table, then one JSON object as the last line.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ import torch
 from PIL import Image
 
 from benchmarks.training import CATEGORIES, make_frames
-from cluster.config import load_defaults
-from cluster.evaluate import EvaluationPart, evaluate
-from cluster.memory import PeakMemory
-from cluster.ray_session import start_ray
-from imitation.datasets.parquet import write_frames
-from imitation.detectors.build import build_detector
+from cluster.config.parse import load_defaults
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
+from cluster.observability.memory import PeakMemory
+from cluster.runtime.ray_session import start_ray
+from imitation.data.records import Frame
+from imitation.datasets.parquet.files import write_frames
+from imitation.detectors.checkpoint import load_product, save_product
+from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
-from imitation.evaluations import read_detections
-from imitation.failures import Fates
-from imitation.product import load_product, save_product
-from imitation.records import Frame
+from imitation.evaluation.detection_files import read_detections
+from imitation.evaluation.failures import Fates
 
 THRESHOLD = 0.5
 BATCH = 16

@@ -27,16 +27,16 @@ import ray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cluster.backlog import Rendered
-from cluster.pool import SimulatorPool
-from cluster.simulate import simulate
-from cluster.simulate_settings import SimulateSettings
-from imitation.records import Camera
-from sim_actors.actor import SceneJob
-from sim_actors.factory import SimulatorSpec, build_simulator
-from sim_actors.free import free_scene
-from sim_actors.randomize import RandomizeSettings
-from sim_actors.scene import Scene
+from cluster.config.simulate import SimulateSettings
+from cluster.simulation.pool import SimulatorPool
+from cluster.simulation.stream import simulate
+from cluster.simulation.work_queue import Rendered
+from imitation.data.records import Camera
+from sim_actors.randomization.free_scene import free_scene
+from sim_actors.randomization.perturb import RandomizeSettings
+from sim_actors.scene.records import Scene
+from sim_actors.simulators.registry import SimulatorSpec, build_simulator
+from sim_actors.simulators.worker import SceneJob
 
 CATEGORIES = ("Car", "Van", "Truck", "Pedestrian", "Cyclist")
 

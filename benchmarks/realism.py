@@ -28,22 +28,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from imitation.categories import CategoryMap
-from imitation.datasets.kitti import kitti_splits, read_kitti
-from imitation.datasets.parquet import FrameStore, write_frames
-from imitation.detections import Detections, GroundTruth
-from imitation.detectors.build import build_detector
+from imitation.data.categories import CategoryMap
+from imitation.data.images import load_frame_image
+from imitation.data.records import Frame
+from imitation.datasets.kitti.files import kitti_splits, read_kitti
+from imitation.datasets.parquet.files import FrameStore, write_frames
 from imitation.detectors.predictor import Predictor
+from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
-from imitation.images import load_frame_image
-from imitation.metrics.bootstrap import CONFIDENCE
-from imitation.metrics.coco import interpolated_precision
-from imitation.metrics.outcomes import coco_outcomes
-from imitation.records import Frame
+from imitation.evaluation.detections import Detections, GroundTruth
+from imitation.metrics.average_precision import interpolated_precision
+from imitation.metrics.statistics.bootstrap import CONFIDENCE
+from imitation.metrics.statistics.outcomes import coco_outcomes
 from imitation.training.batches import Batches, SamplePlan
 from imitation.training.loop import start, train
+from imitation.training.samples import CachedSource, FrameSource
 from imitation.training.settings import TrainSettings
-from imitation.training.source import CachedSource, FrameSource
 
 VEHICLES = CategoryMap(("vehicle",), dict.fromkeys(("Car", "Van", "Truck"), "vehicle"))
 MIN_HEIGHT = 25.0  # px at full size

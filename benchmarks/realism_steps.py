@@ -20,17 +20,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from imitation.datasets.kitti import kitti_splits, read_kitti
-from imitation.datasets.parquet import write_frames
-from imitation.records import Frame, Origin
+from imitation.data.records import Frame, Origin
+from imitation.datasets.kitti.files import kitti_splits, read_kitti
+from imitation.datasets.parquet.files import write_frames
 from imitation.requests import Request
-from sim_actors.opengl.families import FAMILIES, SIMULATOR
-from sim_actors.opengl.materials import M
-from sim_actors.opengl.renderer import OpenGLSimulator
-from sim_actors.opengl.shapes import Mesh, assemble, box, ellipsoid, plate, tube
-from sim_actors.randomize import RandomizeSettings
-from sim_actors.restage import RestageSettings
-from sim_actors.staging import StagingSettings, Target, stage
+from sim_actors.randomization.perturb import RandomizeSettings
+from sim_actors.simulators.opengl.assets.families import FAMILIES, SIMULATOR
+from sim_actors.simulators.opengl.assets.materials import M
+from sim_actors.simulators.opengl.assets.shapes import Mesh, assemble, box, ellipsoid, plate, tube
+from sim_actors.simulators.opengl.renderer import OpenGLSimulator
+from sim_actors.staging.restage import RestageSettings
+from sim_actors.staging.stage import StagingSettings, Target, stage
 
 EVEN_LIGHT = dict.fromkeys(
     ("hour", "night", "sun_azimuth", "change_weather", "haze", "clouds", "turbidity"), 0.0

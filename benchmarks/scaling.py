@@ -32,17 +32,17 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray  # noqa: E402
 
-import cluster.pool  # noqa: E402
-import cluster.slots  # noqa: E402
+import cluster.simulation.pool  # noqa: E402
+import cluster.simulation.slot  # noqa: E402
 from benchmarks.waiting_simulator import AT_ONCE, PATH  # noqa: E402
-from cluster.backlog import Rendered  # noqa: E402
-from cluster.pool import SimulatorPool  # noqa: E402
-from cluster.simulate import simulate  # noqa: E402
-from cluster.simulate_settings import SimulateSettings  # noqa: E402
-from imitation.records import Camera, Cuboid  # noqa: E402
-from sim_actors.actor import Answer, SceneJob, Started, private_memory_mb  # noqa: E402
-from sim_actors.factory import SimulatorSpec  # noqa: E402
-from sim_actors.scene import Actor, Scene  # noqa: E402
+from cluster.config.simulate import SimulateSettings  # noqa: E402
+from cluster.simulation.pool import SimulatorPool  # noqa: E402
+from cluster.simulation.stream import simulate  # noqa: E402
+from cluster.simulation.work_queue import Rendered  # noqa: E402
+from imitation.data.records import Camera, Cuboid  # noqa: E402
+from sim_actors.scene.records import Actor, Scene  # noqa: E402
+from sim_actors.simulators.registry import SimulatorSpec  # noqa: E402
+from sim_actors.simulators.worker import Answer, SceneJob, Started, private_memory_mb  # noqa: E402
 
 POOLS = [(1, 1), (8, 1), (64, 1), (32, 8)]  # actors, scenes at once in each
 IN_FLIGHT = [256, 2048, 10_000]
@@ -175,9 +175,9 @@ def own_code(in_flight: int, at_once: int, steps: int = 100) -> float:
     fake = InstantRay()
     settings = SimulateSettings(actors=in_flight // 8, scenes_per_actor=8, scene_timeout_s=1e6)
     with (
-        mock.patch.object(cluster.pool, "ray", fake),
-        mock.patch.object(cluster.slots, "ray", fake),
-        mock.patch.object(cluster.pool, "start_actor", fake.start_actor),
+        mock.patch.object(cluster.simulation.pool, "ray", fake),
+        mock.patch.object(cluster.simulation.slot, "ray", fake),
+        mock.patch.object(cluster.simulation.pool, "start_actor", fake.start_actor),
     ):
         pool = SimulatorPool(SimulatorSpec(PATH), settings)
         jobs = [job(f"s{number}") for number in range(3 * in_flight + steps * at_once)]
@@ -258,7 +258,7 @@ def main() -> None:
             "ray_wait_ms": round(one_look(count), 3),
             "step_ms": round(own_code(count, 1), 3),
             "step_of_32_ms": round(own_code(count, 32), 3),
-            "gathered_for_ms": 1000 * cluster.pool.GATHER_S * count,
+            "gathered_for_ms": 1000 * cluster.simulation.pool.GATHER_S * count,
         }
         looks.append(look)
         print(

@@ -30,22 +30,23 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
 
-from cluster.config import load_defaults
-from cluster.evaluate import EvaluateSettings, EvaluationPart, evaluate
-from cluster.ray_session import start_ray
-from imitation.categories import CategoryMap
-from imitation.datasets.parquet import write_frames
-from imitation.detectors.build import build_detector
+from cluster.config.evaluate import EvaluateSettings
+from cluster.config.parse import load_defaults
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
+from cluster.runtime.ray_session import start_ray
+from imitation.data.categories import CategoryMap
+from imitation.data.images import encode_jpeg
+from imitation.data.records import SCHEMA, Box, Frame, Object
+from imitation.datasets.parquet.files import write_frames
+from imitation.detectors.checkpoint import save_product
+from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
-from imitation.evaluations import read_detections
-from imitation.failures import FAILURES_SCHEMA, failure_batches, find_failures
-from imitation.following import Judge, count_followed, follow
-from imitation.images import encode_jpeg
-from imitation.metrics.analysis import analyse, by_protocol
+from imitation.diagnosis.cycle_analysis import analyse, by_protocol
+from imitation.diagnosis.failure_modes import find_modes
+from imitation.diagnosis.failure_tracking import Judge, count_followed, follow
+from imitation.evaluation.detection_files import read_detections
+from imitation.evaluation.failures import FAILURES_SCHEMA, failure_batches, find_failures
 from imitation.metrics.summary import summarize
-from imitation.modes import find_modes
-from imitation.product import save_product
-from imitation.records import SCHEMA, Box, Frame, Object
 
 SIZE = 32
 BATCH = 512

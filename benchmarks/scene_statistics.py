@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from imitation.records import Camera, Cuboid
-from sim_actors.estimate import projected_box
-from sim_actors.free import FreeSettings, free_scene
-from sim_actors.randomize import RandomizeSettings
+from imitation.data.records import Camera, Cuboid
+from sim_actors.randomization.free_scene import FreeSettings, free_scene
+from sim_actors.randomization.perturb import RandomizeSettings
+from sim_actors.scene.projection import projected_box
 
 CAMERA = Camera(721.5, 721.5, 609.6, 172.9, 1.65, 0.0)
 SIZE = (1242, 375)

@@ -28,17 +28,17 @@ from pathlib import Path
 
 import numpy as np
 
-from imitation.records import Camera, Cuboid
-from sim_actors.ground import ground_y
-from sim_actors.opengl.context import mesh_of
-from sim_actors.opengl.families import FAMILIES
-from sim_actors.opengl.light import illuminate
-from sim_actors.opengl.painting import paint
-from sim_actors.opengl.renderer import OpenGLSimulator
-from sim_actors.opengl.sensor import develop, encode
-from sim_actors.opengl.settings import RendererSettings
-from sim_actors.opengl.staging import stage
-from sim_actors.scene import Actor, Prop, Scene
+from imitation.data.records import Camera, Cuboid
+from sim_actors.scene.ground import ground_y
+from sim_actors.scene.records import Actor, Prop, Scene
+from sim_actors.simulators.opengl.assets.families import FAMILIES
+from sim_actors.simulators.opengl.lighting.light import illuminate
+from sim_actors.simulators.opengl.passes.context import mesh_of
+from sim_actors.simulators.opengl.passes.draw_list import stage
+from sim_actors.simulators.opengl.passes.sensor import develop, encode
+from sim_actors.simulators.opengl.passes.shading import paint
+from sim_actors.simulators.opengl.renderer import OpenGLSimulator
+from sim_actors.simulators.opengl.settings import RendererSettings
 
 SIZES = {
     "640x192": (640, 192, Camera(372.0, 372.0, 314.0, 88.0, 1.65, 0.0)),

@@ -33,14 +33,14 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from cluster.memory import descendants
-from imitation import storage
-from imitation.categories import CategoryMap
+from cluster.observability.memory import descendants
+from imitation.common import storage
+from imitation.data.categories import CategoryMap
+from imitation.data.records import Camera
 from imitation.detectors.settings import DetectorSettings
-from imitation.records import Camera
-from sim_actors.actor import SceneJob
-from sim_actors.free import free_scene
-from sim_actors.randomize import RandomizeSettings
+from sim_actors.randomization.free_scene import free_scene
+from sim_actors.randomization.perturb import RandomizeSettings
+from sim_actors.simulators.worker import SceneJob
 
 WIDTH, HEIGHT = 160, 64
 CATEGORIES = CategoryMap.identity(("car", "truck", "pedestrian", "cyclist"))
@@ -60,7 +60,7 @@ def one_by_one(settings: DetectorSettings, num_categories: int) -> Any:
     import torch
     from torch import Tensor, nn
 
-    from imitation.detectors.build import build_detector
+    from imitation.detectors.registry import build_detector
 
     class OneByOne(nn.Module):
         def __init__(self) -> None:
@@ -81,11 +81,12 @@ def drive(folder: Path, options: argparse.Namespace) -> None:
     """Rounds, from the first that is not finished, until there is a file `stop`."""
     import ray
 
-    from cluster.evaluate import EvaluateSettings, EvaluationPart, evaluate
-    from cluster.pool import SimulatorPool
-    from cluster.simulate import simulate
-    from cluster.simulate_settings import SimulateSettings
-    from sim_actors.factory import SimulatorSpec
+    from cluster.config.evaluate import EvaluateSettings
+    from cluster.config.simulate import SimulateSettings
+    from cluster.evaluation.ray_data import EvaluationPart, evaluate
+    from cluster.simulation.pool import SimulatorPool
+    from cluster.simulation.stream import simulate
+    from sim_actors.simulators.registry import SimulatorSpec
 
     ray.init(address=options.address, logging_level="ERROR", log_to_driver=False)
     rendering = SimulateSettings(actors=2, cpus_per_actor=1, frames_per_file=32, max_attempts=TRIES)
@@ -334,8 +335,8 @@ def main() -> int:
     import ray
     import torch
 
-    from imitation.detectors.build import build_detector
-    from imitation.product import save_product
+    from imitation.detectors.checkpoint import save_product
+    from imitation.detectors.registry import build_detector
 
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         detector = DetectorSettings(

@@ -24,17 +24,17 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from imitation.categories import CategoryMap
-from imitation.datasets.parquet import write_frames
-from imitation.detectors.build import build_detector
+from imitation.data.categories import CategoryMap
+from imitation.data.images import encode_jpeg
+from imitation.data.records import Box, Frame, Object
+from imitation.datasets.parquet.files import write_frames
 from imitation.detectors.predictor import Predictor
+from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
-from imitation.images import encode_jpeg
-from imitation.records import Box, Frame, Object
 from imitation.training.batches import Batches, SamplePlan
 from imitation.training.loop import freeze_norms, start, train
+from imitation.training.samples import CachedSource, FrameSource
 from imitation.training.settings import TrainSettings
-from imitation.training.source import CachedSource, FrameSource
 
 SOURCE_SIZE = (1242, 375)  # KITTI's
 CATEGORIES = CategoryMap.identity(("car", "truck"))

@@ -7,8 +7,8 @@ import time
 
 from PIL import Image
 
-from imitation.records import Box, Frame, Object
-from sim_actors.scene import Scene
+from imitation.data.records import Box, Frame, Object
+from sim_actors.scene.records import Scene
 
 PATH = "benchmarks.waiting_simulator:WaitingSimulator"
 AT_ONCE = "at-once-"

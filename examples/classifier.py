@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 
 from imitation import stopping
 from imitation.aggregation import AggregationSettings, Dataset, Part
-from imitation.failures import Failure
+from imitation.evaluation.failures import Failure
 from imitation.loop import imitate
 from imitation.policies import Mined, Policy, PolicySettings, build_policy
 from imitation.requests import Request

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from imitation.settings import Settings, UserError
+from imitation.common.settings import Settings, UserError
 
 
 class AggregationSettings(Settings):

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from imitation.records import Box
-from imitation.settings import UserError
+from imitation.common.settings import UserError
+from imitation.data.records import Box
 
 
 @dataclass(frozen=True, slots=True)

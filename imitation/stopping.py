@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from imitation.settings import Settings
+from imitation.common.settings import Settings
 
 _ROUNDING = 1e-9  # a gain of exactly min_gain counts, whatever binary fractions make of it
 

@@ -16,15 +16,15 @@ WALL_CLOCK = {
 STAMPS = {"st_mtime", "st_mtime_ns", "st_ctime", "st_ctime_ns", "st_atime", "mtime", "mtime_ns"}
 # What is written down for people to read, and read by nothing.
 FOR_PEOPLE = {
-    ("cluster/workspace.py", "time.gmtime"),
-    ("cluster/workspace.py", "time.strftime"),
+    ("cluster/workspace/run_folder.py", "time.gmtime"),
+    ("cluster/workspace/run_folder.py", "time.strftime"),
     # when a point of a curve was measured
-    ("cluster/tracking/tensorboard.py", "time.time"),
-    ("cluster/tracking/tensorboard.py", "time.time_ns"),
-    ("cluster/tracking/mlflow_tracker.py", "time.time"),
+    ("cluster/observability/trackers/tensorboard.py", "time.time"),
+    ("cluster/observability/trackers/tensorboard.py", "time.time_ns"),
+    ("cluster/observability/trackers/mlflow.py", "time.time"),
 }
 # Compared with itself alone: this process asks whether a file of its own has changed since it last looked.
-OWN_FILES = {("cluster/tracking/folder.py", "st_mtime_ns")}
+OWN_FILES = {("cluster/observability/trackers/mirrored_folder.py", "st_mtime_ns")}
 
 
 def dotted(node: ast.AST) -> str:

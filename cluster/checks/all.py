@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 
-from cluster.config import Config
-from imitation.contracts import Finding
+from cluster.config.schema import Config
+from imitation.common.contracts import Finding
 
 PARTS = ("data", "bodies", "policy", "simulator", "detector", "endpoint")
 """In the order in which all are tried: what takes longest comes last."""

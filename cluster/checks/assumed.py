@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cluster.category_map import categories_of
-from cluster.config import Config
-from imitation.categories import OWN_MAPS
+from cluster.config.schema import Config
+from imitation.data.categories import OWN_MAPS
+from imitation.datasets.category_map import categories_of
 
 ASSUMED = ("car", "pedestrian", "cyclist")
 """Categories of a kind that makes its map of the data."""

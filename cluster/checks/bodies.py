@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.config import Config
-from imitation.contracts import Contract, Finding, Found, Step, carried_out
+from cluster.config.schema import Config
+from imitation.common.contracts import Contract, Finding, Found, Step, carried_out
 
 ABOUT = "bodies"
 
@@ -22,7 +22,7 @@ def contract(config: Config) -> Contract:
         yield Step("bodies of your own")
         yield Found("none: renderer.bodies is null")
         return
-    from sim_actors.opengl.user_bodies import install, load_manifest
+    from sim_actors.simulators.opengl.assets.user_bodies import install, load_manifest
 
     yield Step(f"reading {uri}")
     manifest = load_manifest(uri)

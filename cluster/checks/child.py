@@ -22,8 +22,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import IO, Any
 
-from cluster.config import Config, parse
-from imitation.contracts import Finding, Found, Step, carried_out
+from cluster.config.parse import parse
+from cluster.config.schema import Config
+from imitation.common.contracts import Finding, Found, Step, carried_out
 
 START_S = 180.0  # s for the child to import what it needs, on a slow machine with cold caches
 POLL_S, LAST_S = 0.2, 5.0

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from cluster.category_map import categories_of
-from cluster.config import Config
-from cluster.feasible import Feasible, Labels, Teller, feasible, look
+from cluster.config.schema import Config
+from cluster.stages.stageable import Feasible, Labels, Teller, feasible, look
 from imitation.aggregation import check_budgets
-from imitation.categories import CategoryMap
-from imitation.contracts import Contract, Finding, Found, Step, carried_out
-from imitation.demands import USED
-from imitation.images import load_frame_image
-from imitation.inspection import Inspection, problem_of
-from imitation.settings import DataError, UserError
-from imitation.splits import folds
+from imitation.common.contracts import Contract, Finding, Found, Step, carried_out
+from imitation.common.settings import DataError, UserError
+from imitation.data.categories import CategoryMap
+from imitation.data.images import load_frame_image
+from imitation.data.splits import folds
+from imitation.datasets.category_map import categories_of
+from imitation.datasets.inspection.demands import USED
+from imitation.datasets.inspection.statistics import Inspection, problem_of
 
 ABOUT = "data"
 FRAMES = 50  # of each split

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from cluster.checks.assumed import known_categories, known_size
 from cluster.checks.child import in_child
-from cluster.config import Config
-from cluster.services import cluster_address
-from imitation.contracts import Contract, Finding, Found
-from imitation.import_paths import MissingModule
+from cluster.config.schema import Config
+from cluster.stages.services import cluster_address
+from imitation.common.contracts import Contract, Finding, Found
+from imitation.common.import_paths import MissingModule
 
 ABOUT = "detector"
 PACKAGED = ("efficientnet_lite0",)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cluster.baseline import DONE, FOLDER
 from cluster.checks import bodies, detector, policy, simulator
-from cluster.config import Config
-from cluster.cycles import cycle_folder
-from cluster.feasible import simulates
-from cluster.progress import Reporter
-from cluster.workspace import Workspace
-from imitation import storage
-from imitation.contracts import Finding
-from imitation.settings import UserError
+from cluster.config.schema import Config
+from cluster.observability.console import Reporter
+from cluster.run.baseline import DONE, FOLDER
+from cluster.stages.cycle import cycle_folder
+from cluster.stages.stageable import simulates
+from cluster.workspace.run_folder import Workspace
+from imitation.common import storage
+from imitation.common.contracts import Finding
+from imitation.common.settings import UserError
 
 
 def has_judged(workspace: Workspace) -> bool:

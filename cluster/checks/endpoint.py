@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.compare_settings import CompareSettings
-from cluster.config import Config
-from imitation.contracts import Contract, Finding, Found, Step, carried_out
-from imitation.settings import UserError
+from cluster.config.compare import CompareSettings
+from cluster.config.schema import Config
+from imitation.common.contracts import Contract, Finding, Found, Step, carried_out
+from imitation.common.settings import UserError
 
 ABOUT = "endpoint"
 
@@ -23,8 +23,8 @@ def contract(config: Config) -> Contract:
     yield Step("loop.metric")
     yield Found(f"{config.loop.metric} on stop decides in a run")
     yield Step("compare.arms, compare.primary")
-    from cluster.compare.plan import make_plan, rivals
-    from imitation.report.comparison import rival_name
+    from cluster.experiments.compare.plan import make_plan, rivals
+    from imitation.report.comparison.record import rival_name
 
     try:
         plan = make_plan(config)

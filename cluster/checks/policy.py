@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from cluster.checks.assumed import known_categories
 from cluster.checks.child import in_child
-from cluster.config import Config
-from imitation.contracts import Contract, Finding, carried_out
-from imitation.import_paths import is_import_path
+from cluster.config.schema import Config
+from imitation.common.contracts import Contract, Finding, carried_out
+from imitation.common.import_paths import is_import_path
 from imitation.policies.contract import policy_contract
 
 ABOUT = "policy"

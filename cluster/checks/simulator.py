@@ -7,17 +7,17 @@ from dataclasses import replace
 
 from cluster.checks.assumed import ASSUMED, known_categories, known_size
 from cluster.checks.child import in_child
-from cluster.config import Config
-from cluster.feasible import simulates
-from cluster.services import Services, cluster_address
-from imitation.contracts import Contract, Finding, Found, Step
-from imitation.import_paths import is_import_path
-from imitation.settings import UserError
-from sim_actors.conformance import simulator_contract
-from sim_actors.free import free_scene
-from sim_actors.restage import default_camera
-from sim_actors.scene import Scene
-from sim_actors.sizes import size_prior
+from cluster.config.schema import Config
+from cluster.stages.services import Services, cluster_address
+from cluster.stages.stageable import simulates
+from imitation.common.contracts import Contract, Finding, Found, Step
+from imitation.common.import_paths import is_import_path
+from imitation.common.settings import UserError
+from sim_actors.randomization.free_scene import free_scene
+from sim_actors.scene.records import Scene
+from sim_actors.scene.sizes import size_prior
+from sim_actors.simulators.conformance import simulator_contract
+from sim_actors.staging.restage import default_camera
 
 ABOUT = "simulator"
 SCENES = 3
@@ -32,14 +32,14 @@ def contract(config: Config, scenes: int) -> Contract:
     """What the child process tries."""
     settings = config.simulate
     if settings.simulator == "opengl":
-        from sim_actors.opengl.preflight import problem
+        from sim_actors.simulators.opengl.preflight import problem
 
         yield Step("opening a display to render on")
         if reason := problem():
             raise UserError(reason)
         yield Found("EGL opens one")
         if config.renderer.bodies is not None:
-            from sim_actors.opengl.user_bodies import install
+            from sim_actors.simulators.opengl.assets.user_bodies import install
 
             install(config.renderer.bodies)
     staged = toy_scenes(config, scenes)
@@ -53,7 +53,7 @@ def toy_scenes(config: Config, count: int) -> list[Scene]:
     usual = [name for name in categories if size_prior(name) is not None]
     strange = [name for name in categories if size_prior(name) is None]
     if config.simulate.simulator == "opengl":
-        strange = []  # what the embedded one lacks, it says of itself (`cluster.feasible`)
+        strange = []  # what the embedded one lacks, it says of itself (`cluster.stages.stageable`)
     width, height = known_size(config)
     camera = default_camera(width, height, config.restage.hfov_deg)
     found = []

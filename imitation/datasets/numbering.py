@@ -15,10 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from imitation import storage
-from imitation.datasets.parquet_columns import open_parquet
-from imitation.datasets.paths import files_below
-from imitation.settings import DataError
+from imitation.common import storage
+from imitation.common.settings import DataError
+from imitation.datasets.common.paths import files_below
+from imitation.datasets.parquet.columns import open_parquet
 
 METADATA = b"imitation.numbering"
 RUN = "run"

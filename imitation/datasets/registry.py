@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from imitation import storage
-from imitation.datasets.coco import CocoReader
-from imitation.datasets.kitti import KittiFolder, kitti_sequences, kitti_splits, open_kitti, read_kitti
-from imitation.datasets.numbering import Numbering, parquet_numbering
-from imitation.datasets.parquet import part_files, read_frames, read_ids, read_rows
-from imitation.datasets.paths import list_name
-from imitation.datasets.reader import (
+from imitation.common import storage
+from imitation.common.settings import UserError
+from imitation.data.splits import SplitSettings
+from imitation.datasets.base import (
     DatasetReader,
-    SplitReader,
-    Splits,
     assign_roles,
     cut_all,
-    first_split_of,
-    list_of,
-    same_list,
 )
-from imitation.datasets.validate import FrameChecker, Problems
-from imitation.datasets.waymo import WaymoReader
-from imitation.datasets.yolo import YoloReader
-from imitation.records import Frame
-from imitation.settings import DataError, UserError
-from imitation.splits import SPLITS, SplitSettings
-from imitation.texts import shown
+from imitation.datasets.coco.reader import CocoReader
+from imitation.datasets.kitti.reader import KittiReader
+from imitation.datasets.parquet.reader import ParquetReader
+from imitation.datasets.waymo.reader import WaymoReader
+from imitation.datasets.yolo.reader import YoloReader
 
 __all__ = [
     "READERS",
@@ -40,128 +29,6 @@ __all__ = [
     "cut_all",
     "open_dataset",
 ]
-
-
-class KittiReader(SplitReader):
-    """A KITTI object folder; splits from `ImageSets` (see `assign_roles`), or cut by seed without them."""
-
-    kind = "kitti"
-
-    @cached_property
-    def _folder(self) -> KittiFolder:
-        return open_kitti(self.root)
-
-    @cached_property
-    def _drives(self) -> dict[str, str]:
-        return kitti_sequences(self.root)
-
-    def _cut(self) -> Splits:
-        lists = kitti_splits(self.root)
-        if lists is None:
-            names = {name: self._drives.get(name) for name in self._folder.names()}
-            return self._by_seed(names, self.root)
-        return self._by_lists(lists, self._drives, storage.join(self.root, "ImageSets"))
-
-    def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        return read_kitti(self.root, wanted, problems, folder=self._folder, sequences=self._drives)
-
-
-class _Listed(NamedTuple):
-    """One list of a Parquet dataset: its sequences by frame_id, the file of each, and what is no frame."""
-
-    sequences: dict[str, str | None]
-    parts: dict[str, str]
-    strays: list[DataError]
-
-
-class ParquetReader(SplitReader):
-    """Frames as Parquet. `root` is either a folder with one file or folder a split (`train.parquet` or
-    `train/`, and so on; see `assign_roles`), or one dataset (a file, or a folder of part files) that is
-    cut by seed."""
-
-    kind = "parquet"
-    _rows: tuple[str, dict[str, int]] | None = None
-    """The part that was last asked for the rows of its frames, and these."""
-
-    @cached_property
-    def _sources(self) -> dict[str | None, str]:
-        """List name -> where its frames lie; None alone if the root is one dataset."""
-        if not storage.is_folder(self.root):
-            return {None: self.root}
-        places = [*storage.list_files(self.root, ".parquet"), *storage.list_folders(self.root)]
-        found: dict[str | None, str] = {}
-        for place in places:
-            name = list_name(storage.name_of(place).removesuffix(".parquet"))
-            if name in found:
-                raise UserError(same_list(place, found[name], name))
-            if name in (*SPLITS, "val"):
-                found[name] = place
-        return {name: found[name] for name in (*SPLITS, "val") if name in found} or {None: self.root}
-
-    @cached_property
-    def _listed(self) -> dict[str | None, _Listed]:
-        return {name: _list_ids(place) for name, place in self._sources.items()}
-
-    def _cut(self) -> Splits:
-        nothing = not any(listed.sequences for listed in self._listed.values())
-        for listed in self._listed.values():  # why a list is empty says more than that it is
-            if listed.strays and not listed.sequences and (self._divide or nothing):
-                raise listed.strays[0]
-        if None in self._listed:
-            return self._by_seed(self._listed[None].sequences, self.root)
-        sequences = {i: seq for listed in self._listed.values() for i, seq in listed.sequences.items()}
-        lists = {name: list(listed.sequences) for name, listed in self._listed.items() if name}
-        return self._by_lists(lists, sequences, self.root)
-
-    def numbering(self) -> Numbering | None:
-        found = (parquet_numbering(place) for place in self._sources.values())
-        return next((numbering for numbering in found if numbering), None)
-
-    def _of(self, split: str) -> _Listed:
-        return self._listed[list_of(split, [name for name in self._listed if name])]
-
-    def _strays(self, split: str | None) -> Iterable[DataError]:
-        lists = [name for name in self._listed if name]
-        for name, listed in self._listed.items():
-            if split is None or first_split_of(name, lists) == split:
-                yield from listed.strays
-
-    def chunks(self, split: str, size: int) -> Iterator[list[str]]:
-        for chunk in super().chunks(split, size):
-            by_part: dict[str, list[str]] = {}
-            for name in chunk:
-                by_part.setdefault(self._of(self._home(split, name)).parts[name], []).append(name)
-            yield from by_part.values()
-
-    def place_of(self, split: str, frame: Frame) -> str:
-        parts = self._of(self._home(split, frame.frame_id)).parts
-        if frame.image_uri or (part := parts.get(frame.frame_id)) is None:
-            return super().place_of(split, frame)
-        if self._rows is None or self._rows[0] != part:  # looked up where something is wrong, not kept of all
-            self._rows = part, read_rows(part)
-        return f"{part}: row {self._rows[1][frame.frame_id]}"
-
-    def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        parts, check = self._of(split).parts, FrameChecker()
-        by_part: dict[str, set[str]] = {}
-        for name in wanted:
-            by_part.setdefault(parts[name], set()).add(name)
-        for part, keep in by_part.items():
-            yield from read_frames(part, problems=problems, check=check, keep=keep)
-
-
-def _list_ids(place: str) -> _Listed:
-    listed = _Listed({}, {}, [])
-    for part in part_files(place, listed.strays.append):
-        for name, sequence in read_ids(part, listed.strays.append).items():
-            if name in listed.parts:
-                other = listed.parts[name]
-                what = f"the frame_id {shown(name)} was already used in {other}"
-                listed.strays.append(DataError(part, what))
-                continue
-            listed.sequences[name] = sequence
-            listed.parts[name] = part
-    return listed
 
 
 READERS: dict[str, Callable[..., DatasetReader]] = {

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imitation.common.settings import UserError
 from imitation.detectors.clustering import CANDIDATES, SMALLEST_BOX
 from imitation.detectors.settings import DetectorSettings
-from imitation.settings import UserError
 
 ALIGN = 32  # as GridDetector and torchvision's detectors pad
 

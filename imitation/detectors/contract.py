@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imitation.contracts import Contract, Found, Step, theirs
-from imitation.detectors.build import build_detector
+from imitation.common.contracts import Contract, Found, Step, theirs
+from imitation.common.settings import UserError
 from imitation.detectors.convention import check_losses, check_outputs, check_values
 from imitation.detectors.predictor import Predictor
+from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
-from imitation.settings import UserError
 from imitation.training.loop import freeze_norms, make_optimizer
 from imitation.training.settings import TrainSettings
 

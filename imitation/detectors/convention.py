@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imitation.settings import UserError
+from imitation.common.settings import UserError
 
 LOSSES = "in training model(images, targets) gives a dict of losses, each a tensor with one number"
 DETECTIONS = (

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from imitation.detections import Detections
+from imitation.common.settings import DataError
 from imitation.detectors.convention import check_outputs
-from imitation.settings import DataError
+from imitation.evaluation.detections import Detections
 
 
 class Predictor:

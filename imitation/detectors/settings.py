@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from imitation.import_paths import check_name
-from imitation.settings import Settings
+from imitation.common.import_paths import check_name
+from imitation.common.settings import Settings
 
 BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50", "efficientnet_lite0")
 ZOO = (

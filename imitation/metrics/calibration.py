@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from imitation.detections import FrameDetections
-from imitation.matching import FOREGROUND_IOU, match_correct
-from imitation.settings import DataError
+from imitation.common.settings import DataError
+from imitation.evaluation.detections import FrameDetections
+from imitation.evaluation.matching import FOREGROUND_IOU, match_correct
 
 BINS = 10
 
@@ -77,7 +77,7 @@ class Calibration:
 
     def add(self, row: FrameDetections) -> None:
         """Takes in one frame; one with an `error` counts nothing, nor do detections that are not judged
-        (see `imitation.matching.match_correct`).
+        (see `imitation.evaluation.matching.match_correct`).
 
         Raises DataError for a score outside [0, 1] (it is no probability), ValueError for a label beyond
         the categories.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imitation.detections import ANY_LABEL, FrameDetections
+from imitation.evaluation.detections import ANY_LABEL, FrameDetections
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MAX_DETECTIONS = 100

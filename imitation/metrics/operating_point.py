@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imitation.detections import Cutoff, FrameDetections
-from imitation.matching import FOREGROUND_IOU, match_correct
+from imitation.evaluation.detections import Cutoff, FrameDetections
+from imitation.evaluation.matching import FOREGROUND_IOU, match_correct
 
 DEFAULT_THRESHOLD = 0.5
 

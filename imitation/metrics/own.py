@@ -5,15 +5,15 @@
         '''Share of the objects that some detection of their category overlaps by half.'''
         found = objects = 0
         for frame in frames:
-            hits, _ = match_correct(frame.detections, frame.objects)   # imitation.matching
+            hits, _ = match_correct(frame.detections, frame.objects)   # imitation.evaluation.matching
             found += (hits >= 0).sum()
             objects += (~frame.objects.ignore).sum()
         return found / objects
 
-`frames` is a list of `imitation.detections.FrameDetections`, one for each frame that could be judged, of one
-detector on one split; all its detections, whatever their score. `categories` are the detector's, in label
-order (label 1 is the first). The result is a number in [0, 1], higher is better. It must depend on
-nothing else: a run that continues asks again.
+`frames` is a list of `imitation.evaluation.detections.FrameDetections`, one for each frame that could be
+judged, of one detector on one split; all its detections, whatever their score. `categories` are the
+detector's, in label order (label 1 is the first). The result is a number in [0, 1], higher is better. It must
+depend on nothing else: a run that continues asks again.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from imitation.detections import Detections, FrameDetections, GroundTruth
-from imitation.settings import UserError
+from imitation.common.settings import UserError
+from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
 
 BUILT_IN = {"map50": "mAP50", "map": "mAP@[.5:.95]"}
 """The names that are no import path, and what they are called."""

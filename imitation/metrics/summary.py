@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
-from imitation.detections import Cutoff, FrameDetections
-from imitation.failures import Fates
-from imitation.matching import FOREGROUND_IOU
-from imitation.metrics.coco import AveragePrecision
+from imitation.evaluation.detections import Cutoff, FrameDetections
+from imitation.evaluation.failures import Fates
+from imitation.evaluation.matching import FOREGROUND_IOU
+from imitation.metrics.average_precision import AveragePrecision
 from imitation.metrics.operating_point import CategoryCurves, Operating, OperatingCurve, operating_point
 from imitation.metrics.own import is_own
 
@@ -22,7 +22,7 @@ class Metrics:
 
     `ap50`, `ap` (COCO's 0.50:0.95) by category and their means `map50`, `map`, in [0, 1]; None
     without objects. At `threshold`, matched at `iou` over all categories together: `f1`,
-    `precision`, `recall`, `zero_one_loss` (see `imitation.failures`) in [0, 1], and `failures` by
+    `precision`, `recall`, `zero_one_loss` (see `imitation.evaluation.failures`) in [0, 1], and `failures` by
     kind. `frames` were evaluated, `errors` could not be (they count nowhere else); `objects` were
     to be found; `detections` are those at the threshold that are judged.
 

@@ -5,6 +5,7 @@ generate. A policy is any object with `name` and `request`; a user's own is name
 its import path ("package.module:factory", called with the `PolicySettings`).
 """
 
+from imitation.diagnosis.feasibility import out_of_reach
 from imitation.policies.adaptive import AdaptivePolicy
 from imitation.policies.base import (
     Adds,
@@ -13,18 +14,16 @@ from imitation.policies.base import (
     Mined,
     Policy,
     looks_at_failures,
-    mode_name,
-    mode_of,
-    out_of_reach,
     requested_frames,
     what_it_adds,
 )
-from imitation.policies.build import POLICIES, build_policy
-from imitation.policies.control import NoPolicy, RandomPolicy
+from imitation.policies.baselines import NoPolicy, RandomPolicy
 from imitation.policies.feedback import Feedback, Tally
 from imitation.policies.imitation import ImitationPolicy
 from imitation.policies.oversample import OversamplePolicy
+from imitation.policies.registry import POLICIES, build_policy
 from imitation.policies.settings import AdaptiveSettings, PolicySettings, StrengthSettings
+from imitation.policies.strata import mode_name, mode_of
 
 __all__ = [
     "POLICIES",

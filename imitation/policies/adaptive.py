@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imitation.policies.base import Arm, Mined, mode_name
+from imitation.policies.base import Arm, Mined
 from imitation.policies.feedback import Feedback, Tally
 from imitation.policies.imitation import Chooser, ImitationPolicy, Weighed
 from imitation.policies.settings import AdaptiveSettings
+from imitation.policies.strata import mode_name
 
 POINTS = 512  # of the quadrature of `hope`: its error is below 0.002
 NOTHING = Tally(0, 0)

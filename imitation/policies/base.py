@@ -8,10 +8,10 @@ from typing import Literal, Protocol, cast, get_args, runtime_checkable
 
 import numpy as np
 
-from imitation.failures import Failure
+from imitation.common.settings import UserError
+from imitation.evaluation.failures import Failure
 from imitation.policies.feedback import Feedback, Tally
 from imitation.requests import Request
-from imitation.settings import UserError
 
 Adds = Literal["synthetic", "repeated", "nothing"]
 """What a policy's requests become: frames that a simulator renders; the parents themselves, once more for
@@ -90,43 +90,6 @@ def what_it_adds(policy: Policy) -> Adds:
             f"policy {policy.name!r}: its `adds` is {found!r}; it must be one of {', '.join(get_args(Adds))}"
         )
     return cast("Adds", found)
-
-
-def mode_of(failure: Failure) -> tuple[str, str, str]:
-    """A readable failure mode: category, kind, and the attribute that most likely made it hard."""
-    size = failure.height_px
-    conditions = failure.conditions or {}
-    if failure.truncation is not None and failure.truncation > 0.15:
-        trait = "truncated"
-    elif (failure.occlusion is not None and failure.occlusion > 0.3) or (failure.occlusion_level or 0) >= 1:
-        trait = "occluded"
-    elif conditions.get("time_of_day", "day").lower() not in ("day", "noon"):
-        trait = conditions["time_of_day"].lower()
-    elif size is not None and size < 25:
-        trait = "small"
-    else:
-        trait = "plain"
-    return (failure.category or failure.predicted or "nothing", failure.kind, trait)
-
-
-def mode_name(failure: Failure) -> str:
-    """`mode_of` as one text, such as "car, missed, occluded"."""
-    return ", ".join(mode_of(failure))
-
-
-def out_of_reach(failure: Failure, stageable: frozenset[str] | None) -> str | None:
-    """Why the simulator cannot answer this failure, or None if it can."""
-    if stageable is None:
-        return None
-    category = source_category(failure)
-    if failure.object_index is not None and category and category.lower() not in stageable:
-        return f"the simulator has no asset for category {category!r}"
-    return None
-
-
-def source_category(failure: Failure) -> str | None:
-    """The name that the dataset gives the failing object's category, else the detector's."""
-    return failure.source_category or failure.category
 
 
 def requested_frames(requests: Sequence[Request]) -> int:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from imitation.contracts import Contract, Found, Step, theirs
-from imitation.failures import Failure
+from imitation.common.contracts import Contract, Found, Step, theirs
+from imitation.data.records import Box
+from imitation.evaluation.failures import Failure
 from imitation.policies.base import Mined, looks_at_failures, requested_frames, what_it_adds
-from imitation.policies.build import build_policy
+from imitation.policies.registry import build_policy
 from imitation.policies.settings import PolicySettings
-from imitation.records import Box
 from imitation.requests import Request, check_requests
 
 BUDGET = 12

@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imitation.failures import Failure
+from imitation.evaluation.failures import Failure
 
 if TYPE_CHECKING:
-    from imitation.following import Followed
+    from imitation.diagnosis.failure_tracking import Followed
 
 ModeOf = Callable[[Failure], str]
 

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from imitation.failures import Failure
-from imitation.policies.base import Adds, Mined, mode_name, mode_of, out_of_reach, source_category
+from imitation.diagnosis.feasibility import out_of_reach, source_category
+from imitation.evaluation.failures import Failure
+from imitation.policies.base import Adds, Mined
 from imitation.policies.settings import PolicySettings
+from imitation.policies.strata import mode_name, mode_of
 from imitation.requests import Request
 
 Weighed = tuple[Failure, float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from imitation.failures import Failure
+from imitation.evaluation.failures import Failure
 from imitation.policies.base import Adds, Mined
 from imitation.policies.imitation import ImitationPolicy
 from imitation.requests import Request

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from imitation.failures import KINDS
-from imitation.import_paths import check_name
-from imitation.settings import Settings
+from imitation.common.import_paths import check_name
+from imitation.common.settings import Settings
+from imitation.evaluation.failures import KINDS
 
 NAMES = ("imitation", "adaptive", "random", "oversample", "none")
 """The policies that come along (`imitation.policies.POLICIES`)."""

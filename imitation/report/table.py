@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from imitation.report.summary import Cycle, Summary
-from imitation.report.text_table import MARK, Table
-from imitation.report.words import (
-    AP50,
-    CHOSEN,
-    MAP50,
-    STOP_MEANS,
-    WRONG,
-    WRONG_MEANS,
-    arms_mean,
-    detector_name,
-)
+from imitation.report.run.record import Summary
 
 DASH = "–"  # no value: the category has no object on the split
 TIME_PARTS = ("training", "rendering", "evaluation", "analysis", "orchestration")
@@ -26,89 +13,9 @@ STAND_IN = (
 )
 
 
-def real_word(summary: Summary) -> str:
-    """What frames that are not synthetic are called: a stand-in is never called real."""
-    return "stand-in" if summary.run.stand_in else "real"
-
-
 def points(fraction: float | None) -> str:
     """A fraction as points, 0 to 100, with one decimal; a dash for None."""
     return DASH if fraction is None else f"{100 * fraction:.1f}"
-
-
-def build_table(summary: Summary) -> Table:
-    """The table of a run."""
-    categories = summary.categories if len(summary.categories) <= MAX_CATEGORIES else []
-    test = summary.best.metrics.test
-    return Table(
-        heading=(summary.run.title, *([STAND_IN] if summary.run.stand_in else [])),
-        groups=(
-            ("", 1),
-            (f"{test.split}, {AP50} of each" if categories else test.split, 2 + len(categories)),
-            ("stop", 1),
-            ("frames and steps", 3),
-        ),
-        columns=("", MAP50, *categories, WRONG, MAP50, real_word(summary), "synthetic", "steps"),
-        rows=tuple(_row(entry, categories) for entry in summary.cycles),
-        best=-1 if summary.finds_nothing else summary.best_cycle,
-        notes=_notes(summary, bool(categories)),
-    )
-
-
-def _row(entry: Cycle, categories: list[str]) -> tuple[str, ...]:
-    return (
-        detector_name(entry.label),
-        points(entry.mAP),
-        *(points(entry.AP[name]) for name in categories),
-        points(entry.zero_one_loss),
-        points(entry.metrics.stop.map50),
-        f"{entry.real_frames}",
-        f"{entry.synthetic_frames}",
-        f"{entry.steps}",
-    )
-
-
-def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
-    stop, test = summary.best.metrics.stop, summary.best.metrics.test
-    stop_is = f"({_frames(stop.frames)}, {_count(stop.objects, 'object')})"
-    notes = [
-        f"No detector finds anything on stop {stop_is}: {MAP50} 0.0. None is chosen for it, and nothing "
-        "in this table tells what the synthetic frames did."
-        if summary.finds_nothing
-        else f"{MARK} {CHOSEN}: the detector that does best on stop. {STOP_MEANS} {stop_is}.",
-        f"{MAP50}: mean average precision over categories at IoU 0.5 ({AP50}: of one category), in points "
-        f"(0 to 100); on test ({_frames(test.frames)}, {_count(test.objects, 'object')}), which decided "
-        "nothing.",
-        f"{WRONG}: {WRONG_MEANS} (the method's 0-1 loss).",
-        arms_mean([entry.label for entry in summary.cycles], real_word(summary)),
-        *staging_notes(summary),
-        noise_note(summary),
-        *seed_notes(summary),
-        *processor_notes(summary),
-        *time_notes(summary),
-    ]
-    if summary.baseline_finds_nothing and not summary.finds_nothing:
-        notes.insert(
-            1,
-            f"The baseline finds nothing on stop ({MAP50} 0.0): what was mined from it, and a gain on it, "
-            "tells nothing.",
-        )
-    for name, value in stop.own.items():
-        notes.insert(
-            1,
-            f"Stop was judged by {name} (loop.metric): {points(value)} at best, {points(test.own[name])} by "
-            "the same detector on test.",
-        )
-    if stop.thresholds:
-        own = ", ".join(f"{name} {value:.2f}" for name, value in stop.thresholds.items())
-        notes.insert(1, f"Operating thresholds by category: {own}; any other {stop.threshold:.2f}.")
-    if not with_categories:
-        notes.insert(
-            3, f"{len(summary.categories)} categories: their {AP50} is in report.html and summary.json."
-        )
-    if any(value is None for entry in summary.cycles for value in entry.AP.values()):
-        notes.append(f"{DASH} no object of this category on test.")
-    return tuple(notes)
 
 
 def staging_notes(summary: Summary) -> list[str]:
@@ -125,40 +32,6 @@ def staging_notes(summary: Summary) -> list[str]:
     ]
 
 
-def noise_note(summary: Summary) -> str:
-    """How much the figures can be trusted: one seed, so many frames, and the sampling error of the
-    recall (binomial, objects taken as independent: the true one is larger)."""
-    test = summary.best.metrics.test
-    frames = _frames(test.frames)
-    note = f"One seed, {frames} to test on: differences of a few points mean nothing by themselves."
-    if test.objects:
-        error = 100 * math.sqrt(test.recall * (1 - test.recall) / test.objects)
-        if error > 0:
-            note += (
-                f" The recall of {points(test.recall)} on {_count(test.objects, 'object')} alone has a "
-                f"standard error of {error:.1f} points, and another seed would change the detector as well."
-            )
-    return note
-
-
-def seed_notes(summary: Summary) -> list[str]:
-    """What another seed makes of the baseline, where one was trained."""
-    if summary.churn is None:
-        return []
-    first = summary.cycles[0].metrics
-    parts = [
-        f"{points(other)} instead of {points(value)} on {split}"
-        for split, value in (("test", first.test.map50), ("stop", first.stop.map50))
-        if (other := summary.churn.mAP.get(split)) is not None
-    ]
-    if not parts:
-        return []
-    return [
-        f"Chance: trained again on the same data, from seed {summary.churn.seed}, the baseline has a {MAP50} "
-        f"of {' and '.join(parts)}. Gains of that size mean nothing."
-    ]
-
-
 def processor_notes(summary: Summary) -> list[str]:
     """What the figures were computed on."""
     if not summary.run.computed_on:
@@ -169,21 +42,5 @@ def processor_notes(summary: Summary) -> list[str]:
     ]
 
 
-def time_notes(summary: Summary) -> list[str]:
-    """How much of the cycles' time was no stage's own work, where that is known of all of them."""
-    times = [entry.time for entry in summary.cycles]
-    known = [time for time in times if time is not None]
-    wall = sum(time.wall for time in known)
-    if len(known) < len(times) or not wall:
-        return []
-    shares = [(name, sum(getattr(time, name) for time in known) / wall) for name in TIME_PARTS]
-    spent = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares)
-    return [f"Of {wall:.0f} s in all cycles: {spent}."]
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _frames(number: int) -> str:
-    return _count(number, "frame")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from imitation.training.samples import Targets
 from imitation.training.settings import AugmentSettings
-from imitation.training.source import Targets
 
 BORDER = 114  # grey around an image that was made smaller
 SMALLEST_PX = 3.0  # an object with a shorter side (in the network's input) cannot be learnt: ignored

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imitation.settings import DataError, UserError
+from imitation.common.settings import DataError, UserError
 from imitation.training.augment import augment
+from imitation.training.samples import SampleSource, Targets
 from imitation.training.settings import AugmentSettings
-from imitation.training.source import SampleSource, Targets
 
 AHEAD = 3  # batches in preparation while a step runs: bounds the memory they take
 

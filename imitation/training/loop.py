@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from imitation.common.settings import UserError
 from imitation.detectors.convention import check_losses
-from imitation.settings import UserError
 from imitation.training.batches import Batch
 from imitation.training.distributed import Distributed
 from imitation.training.settings import TrainSettings

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from imitation.settings import Settings
+from imitation.common.settings import Settings
 
 
 class AugmentSettings(Settings):

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 
-from cluster import pool as pool_module
-from cluster import pool_size, slots
-from sim_actors.actor import Answer, Started
+from cluster.simulation import autoscaling, slot
+from cluster.simulation import pool as pool_module
+from sim_actors.simulators.worker import Answer, Started
 
 SCENE_S = 1.0
 START_S = 0.5
@@ -218,9 +218,9 @@ class FakeRay:
     def in_place(self) -> Iterator[Callable[[], float]]:
         """The pool's modules use this Ray and its time."""
         with pytest.MonkeyPatch.context() as patch:
-            for module in (pool_module, slots, pool_size):
+            for module in (pool_module, slot, autoscaling):
                 patch.setattr(module, "ray", self)
             patch.setattr(pool_module, "start_actor", self.start_actor)
-            patch.setattr(pool_size, "_answers", lambda node: True)
+            patch.setattr(autoscaling, "_answers", lambda node: True)
             patch.setattr(pool_module.time, "monotonic", lambda: self.now)
             yield lambda: self.now

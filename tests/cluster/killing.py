@@ -3,7 +3,7 @@
 import os
 import signal
 
-from cluster.memory import descendants
+from cluster.observability.memory import descendants
 
 
 def processes(title: str, root: int | None = None) -> list[int]:

@@ -1,5 +1,5 @@
-"""A whole run without Ray and without networks: `cluster.run.run`, its stages, policies, analysis and report
-as they are, only rendering, training and judging done by toys in the driver's own process.
+"""A whole run without Ray and without networks: `cluster.run.main_job.run`, its stages, policies, analysis
+and report as they are, only rendering, training and judging done by toys in the driver's own process.
 
 What it commits, and when, is what a real run commits; so a driver can be killed at every place.
 """
@@ -11,24 +11,24 @@ from typing import Any
 
 import numpy as np
 
-import cluster.looping
-import cluster.run
-import cluster.stages
-from cluster.backlog import PoolCounts, Rendered
-from cluster.config import load_defaults
-from cluster.progress import Reporter
-from cluster.simulate_settings import SimulateSettings
-from cluster.train import CHECKPOINT, _fingerprint
-from imitation import storage
-from imitation.datasets.parquet import read_frames
-from imitation.detections import Detections, FrameDetections
-from imitation.evaluations import write_detections
-from imitation.images import encode_png
-from imitation.product import read_info, save_product
-from imitation.records import Box, Frame, Object
-from sim_actors.actor import SimulatorHost
-from sim_actors.factory import SimulatorSpec
-from sim_actors.scene import Scene
+import cluster.run.loop
+import cluster.run.main_job
+import cluster.stages.cluster_stages
+from cluster.config.parse import load_defaults
+from cluster.config.simulate import SimulateSettings
+from cluster.observability.console import Reporter
+from cluster.simulation.work_queue import PoolCounts, Rendered
+from cluster.training.train_loop import CHECKPOINT, _fingerprint
+from imitation.common import storage
+from imitation.data.images import encode_png
+from imitation.data.records import Box, Frame, Object
+from imitation.datasets.parquet.files import read_frames
+from imitation.detectors.checkpoint import read_info, save_product
+from imitation.evaluation.detection_files import write_detections
+from imitation.evaluation.detections import Detections, FrameDetections
+from sim_actors.scene.records import Scene
+from sim_actors.simulators.registry import SimulatorSpec
+from sim_actors.simulators.worker import SimulatorHost
 
 OPTIONS = [
     "world.train=14",
@@ -128,7 +128,7 @@ class Launcher:
 
 
 class Services:
-    """Stands in for `cluster.services.Services`."""
+    """Stands in for `cluster.stages.services.Services`."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -151,7 +151,9 @@ class Services:
 
 
 def judge(parts: Any, products: Any, categories: Any, out: str, *rest: Any) -> dict[str, Any]:
-    """Stands in for `cluster.evaluate.evaluate`: finds more the more frames a detector was trained on."""
+    """Stands in for `cluster.evaluation.ray_data.evaluate`: finds more the more frames a detector was trained
+    on.
+    """
 
     def rows() -> Iterator[FrameDetections]:
         for part in parts:
@@ -187,9 +189,9 @@ def _judged(frame: Frame, name: str, split: str, told: dict[str, Any], categorie
 
 
 def run(storage_folder: str, name: str, *options: str) -> None:
-    """`cluster.run.run` on the toys; `options` are settings on top."""
-    cluster.looping.Services = Services  # type: ignore[misc]
-    cluster.run.check_renderer = lambda config: None  # type: ignore[assignment]
-    cluster.stages.evaluate = judge  # type: ignore[assignment]
+    """`cluster.run.main_job.run` on the toys; `options` are settings on top."""
+    cluster.run.loop.Services = Services  # type: ignore[misc]
+    cluster.run.main_job.check_renderer = lambda config: None  # type: ignore[assignment]
+    cluster.stages.cluster_stages.evaluate = judge  # type: ignore[assignment]
     config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}", *options])
-    cluster.run.run(config, Reporter())
+    cluster.run.main_job.run(config, Reporter())

@@ -4,15 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.backdrops import check_backdrops, with_photo
-from cluster.backlog import SetAside
-from cluster.scene_jobs import scene_jobs
-from imitation.datasets.parquet import read_frames, write_frames
+from cluster.simulation.work_queue import SetAside
+from cluster.stages.scene_jobs import check_backdrops, scene_jobs, with_photo
+from imitation.common.settings import UserError
+from imitation.datasets.parquet.files import read_frames, write_frames
 from imitation.requests import Request
-from imitation.settings import UserError
-from sim_actors.actor import SceneJob
-from sim_actors.restage import RestageSettings
-from sim_actors.staging import StagingSettings, Target
+from sim_actors.simulators.worker import SceneJob
+from sim_actors.staging.restage import RestageSettings
+from sim_actors.staging.stage import StagingSettings, Target
 from tests.sim_actors.photos import photographed
 from tests.sim_actors.scenes import CATALOG, KITTI, SIZE, street
 

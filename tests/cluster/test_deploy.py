@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.cli import COMMANDS, parser, split_options
-from cluster.config import load
-from cluster.places import check_lasting
+from cluster.cli.main import COMMANDS, parser, split_options
+from cluster.config.parse import load
+from cluster.run.storage_checks import check_lasting
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

@@ -5,16 +5,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from cluster.config import Config, parse
-from cluster.cycles import cycle_folder
-from cluster.progress import Reporter
-from cluster.run import check
-from cluster.sweep_trial import Tell, cycle_event, trial_folder
-from cluster.workspace import Workspace
-from imitation import storage
+from cluster.config.parse import parse
+from cluster.config.schema import Config
+from cluster.experiments.sweep.trial import Tell, cycle_event, trial_folder
+from cluster.observability.console import Reporter
+from cluster.run.main_job import check
+from cluster.stages.cycle import cycle_folder
+from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
+from imitation.common import storage
+from imitation.common.settings import UserError
 from imitation.loop import imitate
-from imitation.settings import UserError
 
 KEY = "policy.rarity"  # what a toy trial's quality is given by
 SECRET = 0.123456789  # every test number of a toy run
@@ -61,7 +62,9 @@ class _Toy:
 
 
 def work(plain: dict[str, Any], folder: str, mailbox: str | None, label: str, report: Tell) -> None:
-    """In place of `cluster.sweep_trial.drive`. The larger `policy.rarity`, the better a trial gets."""
+    """In place of `cluster.experiments.sweep.trial.drive`. The larger `policy.rarity`, the better a trial
+    gets.
+    """
     config = parse(plain)
     workspace = Workspace(trial_folder(folder, config.run.name))
     workspace.open(config.plain())

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from imitation.categories import CategoryMap
-from imitation.images import encode_png
-from imitation.records import Box, Frame, Object
+from imitation.data.categories import CategoryMap
+from imitation.data.images import encode_png
+from imitation.data.records import Box, Frame, Object
 
 CATEGORIES = CategoryMap.identity(("car",))
 

@@ -9,7 +9,7 @@ from imitation.aggregation import (
     check_budgets,
     planned_budgets,
 )
-from imitation.settings import UserError
+from imitation.common.settings import UserError
 
 
 @given(

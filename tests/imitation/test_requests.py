@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imitation.records import Box
+from imitation.common.settings import UserError
+from imitation.data.records import Box
 from imitation.requests import Request, annealed, check_requests
-from imitation.settings import UserError
 
 boxes = st.tuples(*[st.floats(0, 2000)] * 4).map(lambda b: Box(*b))
 requests = st.builds(

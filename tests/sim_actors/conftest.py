@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sim_actors.opengl.renderer import OpenGLSimulator
+from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 
 
 @pytest.fixture(scope="session")

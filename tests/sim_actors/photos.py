@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from imitation.records import Frame
-from sim_actors.ground import horizon_row
+from imitation.data.records import Frame
+from sim_actors.scene.ground import horizon_row
 
 
 def road_pixels(frame: Frame, grey: int = 118, noise: float = 2.0, seed: int = 0) -> np.ndarray:

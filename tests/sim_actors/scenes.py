@@ -2,12 +2,12 @@
 
 from hypothesis import strategies as st
 
-from imitation.records import Box, Camera, Cuboid, Frame, Object
-from sim_actors.estimate import projected_box
-from sim_actors.footprint import Footprint, overlaps
-from sim_actors.ground import ground_y
-from sim_actors.scene import Scene
-from sim_actors.sizes import size_prior
+from imitation.data.records import Box, Camera, Cuboid, Frame, Object
+from sim_actors.scene.footprint import Footprint, overlaps
+from sim_actors.scene.ground import ground_y
+from sim_actors.scene.projection import projected_box
+from sim_actors.scene.records import Scene
+from sim_actors.scene.sizes import size_prior
 
 KITTI = Camera(721.5, 721.5, 609.6, 172.9)
 SIZE = (1242, 375)

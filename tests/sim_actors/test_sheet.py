@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imitation.records import Frame
-from imitation.settings import DataError
-from sim_actors.sheet import contact_sheet, gallery
+from imitation.common.settings import DataError
+from imitation.data.contact_sheet import contact_sheet, gallery
+from imitation.data.records import Frame
 from tests.sim_actors.scenes import SIZE, street
 
 

@@ -9,11 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENE = 'Scene("s", 32, 16, Camera(32.0, 32.0, 16.0, 8.0))'
-IMPORTS = "from imitation.records import Camera\nfrom sim_actors.scene import Scene\n"
+IMPORTS = "from imitation.data.records import Camera\nfrom sim_actors.scene.records import Scene\n"
 LIGHT = '{"torch", "triton", "torchvision", "ray"}'
 
 CHECK_THEN_TRITON = """
-from sim_actors.opengl.preflight import problem
+from sim_actors.simulators.opengl.preflight import problem
 assert problem() is None
 assert "libEGL" not in open("/proc/self/maps").read()  # another process tried it
 import triton._C.libtriton
@@ -21,13 +21,13 @@ import triton._C.libtriton
 RENDER_THEN_TRITON = f"""
 import sys
 {IMPORTS}
-from sim_actors.opengl.renderer import OpenGLSimulator
+from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 OpenGLSimulator().render({SCENE})
 assert not {LIGHT} & sys.modules.keys()  # rendering alone stays light
 import triton._C.libtriton
 """
 DEVICES_THEN_TRITON = """
-from sim_actors.opengl.devices import cuda_ordinals
+from sim_actors.simulators.opengl.devices import cuda_ordinals
 cuda_ordinals()
 import triton._C.libtriton
 """
@@ -37,14 +37,14 @@ import moderngl
 {IMPORTS}
 moderngl.create_context(standalone=True, backend="egl", libgl="libEGL.so.1", libegl="libEGL.so.1")
 assert "libLLVM" in open("/proc/self/maps").read()
-from sim_actors.opengl.renderer import OpenGLSimulator
+from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 OpenGLSimulator().render({SCENE})
 import triton._C.libtriton
 """
 # A simulator of one's own that brings its own OpenGL, and torch after it.
 OWN_OPENGL = f"""
 {IMPORTS}
-from sim_actors.factory import SimulatorSpec, build_simulator
+from sim_actors.simulators.registry import SimulatorSpec, build_simulator
 simulator = build_simulator(SimulatorSpec("own_opengl:Simulator"))
 simulator.render({SCENE})
 """
@@ -90,7 +90,7 @@ def test_a_simulator_with_an_opengl_of_its_own_may_use_torch_later(tmp_path):
 
 
 USES_TORCH = """
-from sim_actors.opengl.renderer import OpenGLSimulator
+from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 
 
 class Simulator(OpenGLSimulator):
@@ -107,10 +107,10 @@ def test_a_simulators_process_may_use_torchvision_beside_the_embedded_renderer(t
     (tmp_path / "uses_torch.py").write_text(USES_TORCH)
     ends_well(
         f"""
-        from imitation.records import Camera
-        from sim_actors.actor import SceneJob, SimulatorHost
-        from sim_actors.factory import SimulatorSpec
-        from sim_actors.scene import Scene
+        from imitation.data.records import Camera
+        from sim_actors.simulators.worker import SceneJob, SimulatorHost
+        from sim_actors.simulators.registry import SimulatorSpec
+        from sim_actors.scene.records import Scene
         host = SimulatorHost(SimulatorSpec("uses_torch:Simulator"))
         assert host.start().error is None
         answer = host.render(SceneJob({SCENE}))
@@ -132,8 +132,8 @@ def test_a_run_checks_the_renderer_and_then_loads_a_policy_that_needs_torchvisio
     )
     ends_well(
         """
-        from cluster.config import load_defaults
-        from cluster.run import check_renderer
+        from cluster.config.schema import load_defaults
+        from cluster.run.main_job import check_renderer
         from imitation.policies import build_policy
         import os, sys
         sys.path.append(os.getcwd())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.sim_actors.toy_simulators import ToySimulator
+from tests.sim_actors.simulators.toy_simulators import ToySimulator
 
 PATH = "tests.cluster.checks.own"
 

@@ -11,14 +11,13 @@ import pytest
 
 from cluster.checks import policy, simulator
 from cluster.checks.early import has_baseline, has_judged, try_early
-from cluster.cli import main
-from cluster.config import load_defaults
-from cluster.progress import Reporter
-from cluster.workspace import Workspace
-from imitation import storage
-from imitation.settings import UserError
-
-from .own import PATH
+from cluster.cli.main import main
+from cluster.config.parse import load_defaults
+from cluster.observability.console import Reporter
+from cluster.workspace.run_folder import Workspace
+from imitation.common import storage
+from imitation.common.settings import UserError
+from tests.cluster.checks.own import PATH
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -141,7 +140,7 @@ RUN = """
 import sys
 import numpy as np
 before = str(np.random.get_state())
-from cluster.cli import main
+from cluster.cli.main import main
 status = main(sys.argv[1:])
 ray = sys.modules.get("ray")
 unchanged = str(np.random.get_state()) == before

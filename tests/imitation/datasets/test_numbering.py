@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imitation.data.records import Frame
 from imitation.datasets.numbering import METADATA, Classes, Numbering, parquet_numbering
-from imitation.datasets.parquet import read_frames, write_frames
-from imitation.records import Frame
-
-from ..some_frames import CAR, HEIGHT, WIDTH, picture
+from imitation.datasets.parquet.files import read_frames, write_frames
+from tests.imitation.data.some_frames import CAR, HEIGHT, WIDTH, picture
 
 COCO = Numbering("coco", {"person": 1, "car": 3, "dog": 18})
 YOLO = Numbering("yolo", {"zebra": 0, "ant": 1})

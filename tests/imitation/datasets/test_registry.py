@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imitation.datasets.parquet import write_frames
+from imitation.common.settings import DataError, UserError
+from imitation.data.images import encode_png
+from imitation.data.records import Box, Frame, Object
+from imitation.data.splits import SPLITS, SplitSettings
+from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.registry import DatasetReader, assign_roles, open_dataset
-from imitation.images import encode_png
-from imitation.records import Box, Frame, Object
-from imitation.settings import DataError, UserError
-from imitation.splits import SPLITS, SplitSettings
-
-from .kitti_folder import CAR, make_kitti, make_lists, png
+from tests.imitation.datasets.kitti.kitti_folder import CAR, make_kitti, make_lists, png
 
 
 def _names(count: int) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from imitation.training.source import ArraySource
+from imitation.training.samples import ArraySource
 
 WIDTH, HEIGHT = 128, 96
 COLOURS = {1: (220, 40, 40), 2: (40, 60, 220)}

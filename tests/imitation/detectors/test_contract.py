@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from imitation.contracts import carried_out
-from imitation.detectors.build import build_detector
+from imitation.common.contracts import carried_out
+from imitation.common.settings import UserError
 from imitation.detectors.contract import detector_contract, toy_batch
 from imitation.detectors.predictor import Predictor
+from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
-from imitation.settings import UserError
 from imitation.training.settings import TrainSettings
 
 HERE = "tests.imitation.detectors.test_contract"

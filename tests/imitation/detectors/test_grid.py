@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from imitation.detectors.build import build_detector
 from imitation.detectors.predictor import Predictor
+from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings, GridLossSettings
 from imitation.training.batches import Batches, SamplePlan
 from imitation.training.loop import start, train
+from imitation.training.samples import ArraySource
 from imitation.training.settings import AugmentSettings, TrainSettings
-from imitation.training.source import ArraySource
 
 SMALL = DetectorSettings(backbone="resnet10", weights=None, features=16)
 

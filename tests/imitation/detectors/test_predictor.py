@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from imitation.common.settings import DataError
 from imitation.detectors.predictor import Predictor
-from imitation.settings import DataError
 
 
 class BrightBox(nn.Module):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from imitation.detections import ANY_LABEL, Detections, FrameDetections, GroundTruth
+from imitation.evaluation.detections import ANY_LABEL, Detections, FrameDetections, GroundTruth
 
 CATEGORIES = ("car", "van", "person")
 

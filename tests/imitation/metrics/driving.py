@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imitation.detections import Detections, FrameDetections, GroundTruth
+from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
 
 CATEGORIES = ("car", "van", "person")
 

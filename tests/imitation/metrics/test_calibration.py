@@ -6,12 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imitation.detections import Detections, FrameDetections, GroundTruth
-from imitation.matching import match_correct
+from imitation.common.settings import DataError
+from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
+from imitation.evaluation.matching import match_correct
 from imitation.metrics.calibration import Calibration, calibration
-from imitation.settings import DataError
-
-from .driving import CATEGORIES, evaluated
+from tests.imitation.metrics.driving import CATEGORIES, evaluated
 
 
 def direct(rows: list[FrameDetections], label: int | None, bins: int) -> tuple[float, list[int]]:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from imitation.detections import Detections, FrameDetections, GroundTruth
-from imitation.failures import Fates, find_failures
+from imitation.diagnosis.failure_modes import find_modes
+from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
+from imitation.evaluation.failures import Fates, find_failures
 from imitation.metrics.operating_point import (
     DEFAULT_THRESHOLD,
     CategoryCurves,
@@ -14,7 +15,6 @@ from imitation.metrics.operating_point import (
     operating_threshold,
 )
 from imitation.metrics.summary import summarize
-from imitation.modes import find_modes
 
 MakeRows = Callable[..., list[FrameDetections]]
 

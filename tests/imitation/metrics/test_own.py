@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imitation.detections import FrameDetections
-from imitation.matching import match_correct
+from imitation.common.settings import UserError
+from imitation.evaluation.detections import FrameDetections
+from imitation.evaluation.matching import match_correct
 from imitation.metrics.own import OwnMetric, check_metric, check_metric_name, load_metric, sampled_metric
 from imitation.metrics.summary import Metrics, score_of, summarize
-from imitation.settings import UserError
 
 MakeRows = Callable[..., list[FrameDetections]]
 

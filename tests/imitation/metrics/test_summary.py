@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from imitation.detections import Detections, FrameDetections, GroundTruth
-from imitation.failures import count_by_kind, find_failures, zero_one_loss
-from imitation.metrics.coco import average_precisions
+from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
+from imitation.evaluation.failures import count_by_kind, find_failures, zero_one_loss
+from imitation.metrics.average_precision import average_precisions
 from imitation.metrics.operating_point import operating_threshold
 from imitation.metrics.summary import Metrics, summarize
 

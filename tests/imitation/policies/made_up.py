@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from imitation.failures import Failure
-from imitation.records import Box
+from imitation.data.records import Box
+from imitation.evaluation.failures import Failure
 
 
 def failure(frame="f0", kind="missed", category="car", index=0, **changes):

@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from imitation.contracts import carried_out
-from imitation.failures import KINDS
+from imitation.common.contracts import carried_out
+from imitation.evaluation.failures import KINDS
 from imitation.policies import PolicySettings
+from imitation.policies.baselines import free_requests
 from imitation.policies.contract import policy_contract, toy_failures
-from imitation.policies.control import free_requests
 from imitation.policies.settings import NAMES
 from imitation.requests import Request
 

@@ -1,6 +1,6 @@
 """What became of failures, counted by mode."""
 
-from imitation.following import Followed
+from imitation.diagnosis.failure_tracking import Followed
 from imitation.policies.feedback import ChanceCounter, Feedback, FeedbackCounter, Tally, tallies_from_rows
 from tests.imitation.policies.made_up import failure
 

@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from imitation.failures import KINDS
+from imitation.common.settings import UserError
+from imitation.data.records import Box
+from imitation.diagnosis.feasibility import out_of_reach
+from imitation.evaluation.failures import KINDS
 from imitation.policies import (
     Mined,
     PolicySettings,
@@ -14,13 +17,10 @@ from imitation.policies import (
     build_policy,
     looks_at_failures,
     mode_of,
-    out_of_reach,
     requested_frames,
     what_it_adds,
 )
 from imitation.policies.oversample import repeats_of
-from imitation.records import Box
-from imitation.settings import UserError
 from tests.imitation.policies.made_up import failure
 
 failures = st.lists(

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from imitation.datasets.parquet import write_frames
-from imitation.failures import Failure, failures_to_table
-from imitation.images import encode_png
-from imitation.records import Box, Frame, Object, Origin
-from imitation.report.summary import Cycle, Run, Summary
+from imitation.data.images import encode_png
+from imitation.data.records import Box, Frame, Object, Origin
+from imitation.datasets.parquet.files import write_frames
+from imitation.evaluation.failures import Failure, failures_to_table
+from imitation.report.run.record import Cycle, Run, Summary
 
 CATEGORIES = ("car", "truck")
 

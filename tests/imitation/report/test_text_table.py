@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from imitation.report.summary import Summary
-from imitation.report.sweep import build_table as sweep_table
-from imitation.report.table import build_table
+from imitation.report.run.record import Summary
+from imitation.report.run.table import build_table
+from imitation.report.sweep.record import build_table as sweep_table
 from imitation.report.text_table import (
     MARK,
     Table,
@@ -18,8 +18,7 @@ from imitation.report.text_table import (
     text_width,
     wrapped,
 )
-
-from .test_sweep import found  # noqa: F401 (a fixture)
+from tests.imitation.report.sweep.test_html import found  # noqa: F401 (a fixture)
 
 WIDTHS = (40, 60, 80, 110)
 

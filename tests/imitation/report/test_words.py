@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from imitation.failures import KINDS
+from imitation.evaluation.failures import KINDS
 from imitation.report import words
 from imitation.report.words import (
     arms_mean,

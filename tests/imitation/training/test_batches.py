@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from imitation.settings import DataError, UserError
+from imitation.common.settings import DataError, UserError
 from imitation.training.batches import Batch, Batches, SamplePlan
+from imitation.training.samples import ArraySource, CachedSource
 from imitation.training.settings import AugmentSettings
-from imitation.training.source import ArraySource, CachedSource
 
 
 def drawn(plan: SamplePlan, steps: int) -> np.ndarray:

@@ -10,11 +10,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from imitation.settings import UserError
+from imitation.common.settings import UserError
 from imitation.training.batches import Batches, SamplePlan
 from imitation.training.loop import TrainState, learning_rate, start, train
+from imitation.training.samples import ArraySource
 from imitation.training.settings import AugmentSettings, TrainSettings
-from imitation.training.source import ArraySource
 
 SETTINGS = TrainSettings(
     steps=12,

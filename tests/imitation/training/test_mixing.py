@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from imitation.categories import CategoryMap
-from imitation.datasets.parquet import write_frames
-from imitation.images import encode_png
-from imitation.records import Box, Frame, Object
-from imitation.settings import UserError
+from imitation.common.settings import UserError
+from imitation.data.categories import CategoryMap
+from imitation.data.images import encode_png
+from imitation.data.records import Box, Frame, Object
+from imitation.datasets.parquet.files import write_frames
 from imitation.training.batches import Batches, SamplePlan
+from imitation.training.samples import ArraySource, FrameSource
 from imitation.training.settings import AugmentSettings, TrainSettings
-from imitation.training.source import ArraySource, FrameSource
 
 MAP = CategoryMap.identity(("car",))
 FLAGS = np.array([False] * 20 + [True] * 12)

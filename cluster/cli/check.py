@@ -1,0 +1,68 @@
+"""`imitate check`: the contracts of what a configuration brings along, tried out, a line each."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cluster.cli.common import config_of
+from cluster.observability.console import Reporter
+from imitation.common.settings import UserError
+
+if TYPE_CHECKING:
+    from imitation.common.contracts import Finding
+
+
+def check(args: argparse.Namespace) -> None:
+    """Prints what was tried and found. Raises UserError, for the last line, if anything is wrong."""
+    from cluster.checks.all import PARTS, findings
+
+    words = [word for word in args.words if word is not None]
+    parts = [word for word in words if word in PARTS]
+    files = [word for word in words if word not in PARTS]
+    if len(files) > 1:
+        raise UserError(
+            f"{files[1]!r} is one word too many: imitate check [{'|'.join(PARTS)}] ... [CONFIG] "
+            "[section.key=value ...]"
+        )
+    if files and not Path(files[0]).exists():
+        near = difflib.get_close_matches(files[0], PARTS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"parts are {', '.join(PARTS)}"
+        raise UserError(f"there is no part or file {files[0]!r}; {hint}")
+    args.config = files[0] if files else None
+    config = config_of(args)
+    reporter = Reporter()
+    found: list[Finding] = []
+    for part in parts or PARTS:
+        reporter.say(f"trying {part}")
+        for finding in findings(part, config):
+            found.append(finding)
+            if not args.json:
+                for line in _lines(finding):
+                    print(line, flush=True)
+    problems = [finding for finding in found if finding.status == "problem"]
+    if args.json:
+        told = {"ok": not problems, "findings": [finding.to_json() for finding in found]}
+        print(json.dumps(told, indent=2, ensure_ascii=False), flush=True)
+    if problems:
+        count = "" if len(problems) == 1 else f"{len(problems)} problems; the first: "
+        raise UserError(f"{count}{problems[0].text}")
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    """At most 80 columns, but for words that are longer."""
+    import textwrap
+
+    head = f"{finding.about:9} {finding.status:7} "
+    yield from textwrap.wrap(
+        f"{finding.tried}: {finding.text}",
+        80,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

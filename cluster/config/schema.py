@@ -1,0 +1,116 @@
+"""The one configuration: every section assembled, read from YAML, overridden by `section.key=value`.
+
+Each section's settings stand beside the code they configure. Whatever is wrong is refused in one
+sentence that names the key, the value, and the nearest valid key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import model_validator
+
+from cluster.config.compare import CompareSettings
+from cluster.config.evaluate import EvaluateSettings
+from cluster.config.secrets import check_no_secrets
+from cluster.config.sections import LoopSettings, RaySettings, ReportSettings, RunSettings
+from cluster.config.simulate import SimulateSettings
+from cluster.config.sweep import SweepSettings
+from cluster.config.tracking import TrackingSettings
+from imitation.aggregation import AggregationSettings
+from imitation.common.settings import Settings
+from imitation.datasets.settings import DataSettings
+from imitation.detectors.settings import ZOO, DetectorSettings
+from imitation.diagnosis.settings import MiningSettings
+from imitation.policies import PolicySettings
+from imitation.stopping import StoppingSettings
+from imitation.training.settings import TrainSettings
+from sim_actors.randomization.perturb import RandomizeSettings
+from sim_actors.randomization.scenarios import FreeSettings
+from sim_actors.simulators.opengl.settings import RendererSettings
+from sim_actors.staging.acceptance import AcceptanceSettings
+from sim_actors.staging.restage import RestageSettings
+from sim_actors.standin_world import WorldSettings
+
+if TYPE_CHECKING:
+    pass
+
+
+class Config(Settings):
+    """Every section of `ray_config.yaml`."""
+
+    run: RunSettings = RunSettings()
+    data: DataSettings = DataSettings()
+    world: WorldSettings = WorldSettings()
+    detector: DetectorSettings = DetectorSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    mining: MiningSettings = MiningSettings()
+    policy: PolicySettings = PolicySettings()
+    aggregation: AggregationSettings = AggregationSettings()
+    stopping: StoppingSettings = StoppingSettings()
+    loop: LoopSettings = LoopSettings()
+    simulate: SimulateSettings = SimulateSettings()
+    renderer: RendererSettings = RendererSettings()
+    restage: RestageSettings = RestageSettings()
+    randomize: RandomizeSettings = RandomizeSettings()
+    free: FreeSettings = FreeSettings()
+    acceptance: AcceptanceSettings = AcceptanceSettings()
+    report: ReportSettings = ReportSettings()
+    sweep: SweepSettings = SweepSettings()
+    compare: CompareSettings = CompareSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    ray: RaySettings = RaySettings()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Config:
+        check_no_secrets(self.plain())
+        if self.data.kind == "world" and self.data.root is not None:
+            raise ValueError(
+                f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "
+                "set data.kind to kitti, waymo, coco, yolo or parquet"
+            )
+        if self.data.kind == "world" and self.data.splits.folds is not None:
+            raise ValueError(
+                "data.splits.folds is for data that is scarce; the embedded world renders as many frames for "
+                "train, stop and test as world.train, world.stop and world.test say"
+            )
+        if self.data.kind != "world" and not self.data.root:
+            raise ValueError(f"data.kind is {self.data.kind!r}, which needs data.root, the dataset's folder")
+        if self.data.categories is not None:
+            if not self.data.categories:
+                raise ValueError("data.categories is empty; name at least one category or leave it null")
+            if len(set(self.data.categories)) != len(self.data.categories):
+                raise ValueError(f"data.categories names a category twice: {self.data.categories}")
+        if self.loop.sim_only and self.policy.name != "none":
+            raise ValueError(
+                f"loop.sim_only trains on free scenes alone, but policy.name is {self.policy.name!r}, "
+                "which adds to the real data; set policy.name=none"
+            )
+        if self.policy.name == "none" and self.loop.cycles and not self.train.warm_start:
+            raise ValueError(
+                f"policy.name is 'none' and loop.cycles is {self.loop.cycles}: from scratch every cycle "
+                "would train the same detector; set loop.cycles=0, or train.warm_start=true to train on"
+            )
+        if self.train.synthetic_weight != 1 and self.detector.name in ZOO:
+            raise ValueError(
+                f"train.synthetic_weight is {self.train.synthetic_weight:g}, but {self.detector.name} gives "
+                "one loss for a whole batch: only a detector that weighs images (grid) can use it"
+            )
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """The whole configuration as plain data, every default filled in."""
+        return self.model_dump(mode="json")
+
+
+def _meant(problem: Mapping[str, Any]) -> str:
+    """Which of the words that may stand there was meant, if one is near."""
+    if problem["type"] != "literal_error" or not isinstance(problem["input"], str):
+        return ""
+    words = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
+    near = difflib.get_close_matches(problem["input"].casefold(), words, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,28 @@
+"""Settings of the trackers, apart from their code: reading a configuration imports none of them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from imitation.common.settings import Settings
+
+
+class TrackingSettings(Settings):
+    """Where curves and metrics go while a run goes on (docs/observing.md). Credentials come from the
+    trackers' own environment variables, never from here."""
+
+    tensorboard: bool = Field(True, description="event files in the run's folder tensorboard/")
+    mlflow: str | None = Field(
+        None,
+        min_length=1,
+        description="an MLflow server (http://...), or a folder or sqlite:/// file here; null: none. "
+        "Needs the extra `mlflow`",
+    )
+    wandb: str | None = Field(
+        None,
+        min_length=1,
+        description="a Weights & Biases project, or entity/project; null: none. Needs the extra `wandb`",
+    )
+    experiment: str = Field(
+        "imitation-training", min_length=1, description="MLflow's experiment, W&B's group, of the run"
+    )

@@ -1,0 +1,1 @@
+"""Evaluation: detectors over frames, streamed by Ray Data."""

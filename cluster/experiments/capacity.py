@@ -1,0 +1,47 @@
+"""How many runs the cluster holds side by side."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+
+from cluster.config.schema import Config
+
+
+def fold_steps(config: Config) -> int:
+    """Steps of a fold's detector."""
+    return max(1, round(config.train.steps * config.mining.fold_steps))
+
+
+def room(config: Config, resources: Mapping[str, float]) -> int:
+    """How many trials the cluster holds side by side, at least 1, at most `sweep.max_concurrent`.
+
+    A trial's stages take turns, so it needs what its hungriest stage does. An evaluation's detectors wait
+    for readers, which need a CPU of their own: were all CPUs given to detectors, all would wait for ever.
+    GPUs: a trainer keeps half of one (or one a worker) while detectors take their share.
+    `resources` are those of the whole cluster ("CPU", "GPU").
+    """
+    evaluate, train = config.evaluate, config.train
+    gpus = resources.get("GPU", 0.0)
+    readers = 1
+    detectors = evaluate.actors * evaluate.cpus_per_actor
+    share = (0.5 if gpus else 0.0) if evaluate.gpus_per_actor == "auto" else evaluate.gpus_per_actor
+    with_gpu = gpus >= 1 if train.use_gpu == "auto" else train.use_gpu
+    limits = [(resources.get("CPU", 1.0) - readers) / max(detectors, train.num_workers)]
+    if train.num_workers == 1:
+        kept = 0.5 * with_gpu
+        gpu_need = kept + max(evaluate.actors * share, config.simulate.gpus_per_actor)
+    else:
+        gpu_need = max(train.num_workers * with_gpu, evaluate.actors * share, config.simulate.gpus_per_actor)
+    if gpu_need:
+        limits.append(gpus / gpu_need)
+    holds = max(1, math.floor(min(limits) + 1e-9))
+    if config.sweep.max_concurrent != "auto":
+        return min(holds, config.sweep.max_concurrent)
+    if with_gpu:
+        return holds
+    # Torch takes all the CPUs it is given: trainings side by side on the same ones gain nothing.
+    machine = os.cpu_count() or 1
+    processors = max(machine, resources.get("CPU", 1.0)) if resources.get("node_count", 1) > 1 else machine
+    return max(1, min(holds, math.floor(processors / (train.threads or machine))))

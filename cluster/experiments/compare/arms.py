@@ -1,0 +1,119 @@
+"""The arms of a comparison: each is a run configuration, at the same compute as the others.
+
+From scratch every detector takes `train.steps`. With a warm start the detector of cycle k has taken
+(k + 1) * `train.steps`, whatever the arm: every arm but `real` goes through the same cycles, and so has the
+same number of candidates for the choice on `stop`. What a cycle may add is the same number of frames.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cluster.config.parse import parse
+from cluster.config.schema import Config
+from cluster.workspace.run_folder import Workspace
+from imitation.common import storage
+from imitation.common.settings import UserError
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What an arm is. `trained_on` says it in a few words; `policy` is its `policy.name`; `budget_of` names
+    the arm whose frames it must match, cycle by cycle, if that arm runs too. An arm that `shares_baseline`
+    starts from the same cycle 0 as the others; `adds` says whether its cycles add frames."""
+
+    name: str
+    trained_on: str
+    policy: str
+    budget_of: str | None = None
+    shares_baseline: bool = True
+    sim_only: bool = False
+    adds: bool = True
+
+
+ARMS = {
+    arm.name: arm
+    for arm in (
+        Arm("real", "real", "none", adds=False),
+        Arm("longer", "real, longer", "none", adds=False),
+        Arm("oversample", "real + failing frames once more", "oversample", budget_of="imitation"),
+        Arm("sim", "sim", "none", shares_baseline=False, sim_only=True, adds=False),
+        Arm("random", "real + random sim", "random", budget_of="imitation"),
+        Arm("imitation", "real + sim", "imitation"),
+        Arm("adaptive", "real + adaptive sim", "adaptive", budget_of="imitation"),
+    )
+}
+
+
+def find_arm(name: str) -> Arm:
+    """An arm by its name, or that of a policy of one's own by its import path. Raises UserError."""
+    if name in ARMS:
+        return ARMS[name]
+    if ":" in name:
+        return Arm(name, f"real + {name.rpartition(':')[2]}", name, budget_of="imitation")
+    near = difflib.get_close_matches(name, ARMS, 1)
+    hint = f"the nearest is {near[0]!r}" if near else f"known are {', '.join(ARMS)}"
+    raise UserError(
+        f"there is no arm {name!r}; {hint}, or name a policy of your own, 'package.module:factory'"
+    )
+
+
+def check_arms(config: Config, names: Sequence[str]) -> list[Arm]:
+    """The arms of a comparison in the order in which they must run: an arm whose frames others match comes
+    before them. Raises UserError for names that are unknown or stand twice, and for arms that the
+    configuration makes senseless."""
+    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        raise UserError(f"arm {twice[0]!r} stands twice in {', '.join(names)}")
+    arms = [find_arm(name) for name in names]
+    for arm in arms:
+        _check_arm(config, arm)
+    return sorted(arms, key=lambda arm: arm.budget_of in names)
+
+
+def _check_arm(config: Config, arm: Arm) -> None:
+    if arm.name == "longer" and not config.train.warm_start:
+        raise UserError(
+            "arm 'longer' needs train.warm_start=true: from scratch every detector takes the same steps, so "
+            "it would equal 'real'; leave it out"
+        )
+    if not config.loop.cycles and arm.name not in ("real", "sim"):
+        raise UserError(f"arm {arm.name!r} needs imitation cycles, but loop.cycles is 0")
+
+
+def arm_config(config: Config, arm: Arm, budgets: Sequence[int] | None = None) -> Config:
+    """The run configuration of an arm: `config` but for what makes the arm.
+
+    `budgets` are the frames that each cycle may add (what `spent` says of the arm that it must match); their
+    number becomes that of the cycles, for arms that add none too. Without them aggregation's own hold. No
+    arm stops early because it has converged: equal compute would be lost. Raises UserError as `check_arms`.
+    """
+    _check_arm(config, arm)
+    cycles = config.loop.cycles if budgets is None else len(budgets)
+    if arm.name == "real" or (arm.sim_only and not config.train.warm_start):
+        cycles = 0
+    plain = config.plain()
+    plain["policy"]["name"] = arm.policy
+    plain["loop"] |= {"cycles": cycles, "sim_only": arm.sim_only}
+    plain["stopping"]["min_cycles"] = max(cycles, config.stopping.min_cycles)
+    if budgets is not None and arm.adds:
+        plain["aggregation"]["budgets"] = list(budgets)
+    return parse(plain, f"arm {arm.name}")
+
+
+def spent(workspace: Workspace) -> list[int]:
+    """The frames that each imitation cycle of a run has added, in order; rejected ones do not count."""
+    frames: list[int] = []
+    while True:
+        folder = f"cycle-{len(frames) + 1:03d}"
+        told = [workspace.path(folder, f"stage-{name}.json") for name in ("simulate", "repeat")]
+        found = [uri for uri in told if storage.exists(uri)]
+        if not found or not storage.exists(workspace.path(folder, "stage-evaluate.json")):
+            return frames
+        frames.append(int(storage.read_json(found[0])["frames"]))
+
+
+def steps_of(config: Config, cycle: int) -> int:
+    """Optimizer steps of the detector of a cycle, from its first weights on: the same in every arm."""
+    return config.train.steps * (cycle + 1 if config.train.warm_start else 1)

@@ -1,0 +1,224 @@
+"""`imitate compare CONFIG`, from the plan to the report.
+
+<run.storage>/<compare.name>/
+  comparison.yaml     the configuration; another one is refused
+  baselines/<key>/    data and cycle 0 of each seed and fold, for all arms
+  trials/<arm>-.../   a run each
+  states/             how each trial ended
+  synthetic-test/     the synthetic test set, and what every detector makes of it
+  comparison.json  table.csv  comparison.html
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+import yaml
+
+from cluster.checks.early import has_baseline, try_early
+from cluster.config.schema import Config
+from cluster.experiments.compare.cost import estimate, lines
+from cluster.experiments.compare.execute import Clock, InProcess, Runner, State, execute, read_state, reason
+from cluster.experiments.compare.finished import Finished, Picked, detector_name
+from cluster.experiments.compare.plan import Cell, Plan, make_plan
+from cluster.experiments.compare.results.fixed_failures import fixed_failures
+from cluster.experiments.compare.results.synthetic_test import judge, render_test_set
+from cluster.experiments.compare.results.table import collect
+from cluster.observability.console import Reporter
+from cluster.observability.trackers.registry import check_tracking
+from cluster.run.baseline import DONE, FOLDER, baseline_key
+from cluster.run.storage_checks import check_lasting, in_job
+from cluster.runtime.ray_session import start_ray
+from cluster.stages.prepare import RealData
+from cluster.stages.stageable import outlook
+from cluster.workspace.lock import RunLock
+from cluster.workspace.run_folder import FREE_KEYS, Workspace, differences, environment
+from imitation.common import storage
+from imitation.common.settings import UserError
+from imitation.common.storage import retry
+from imitation.report.comparison.html import render_comparison
+from imitation.report.comparison.record import Comparison, flat_rows, read_comparison, write_comparison
+from imitation.report.comparison.text import as_text
+
+CONFIG_FILE = "comparison.yaml"
+JSON, TABLE, REPORT = "comparison.json", "table.csv", "comparison.html"
+MAY_CHANGE = ("compare.max_hours", "compare.max_frames", "compare.max_concurrent", "compare.resamples")
+
+
+def compare(config: Config, reporter: Reporter, command: str, quiet: bool = False) -> Comparison:
+    """Runs, or continues, the comparison that the configuration names; prints and writes what it found.
+
+    Raises UserError for settings that cannot work (nothing has been computed then), and where no arm could
+    be finished. Whatever was finished stays, and the same command goes on from there.
+    """
+    from cluster.run.main_job import check_renderer
+
+    if in_job():
+        check_lasting(config)
+    plan = make_plan(config)
+    own = _each_arm(plan)
+    for each in own:  # whether any has to render
+        check_renderer(each)
+    check_tracking(plan.config.tracking)
+    retry.allow(plan.config.run.storage_patience_s)
+    if not has_baseline(plan.folder):
+        try_early(own, reporter)
+    staging = outlook(own)
+    with RunLock(plan.folder):
+        continues = open_folder(plan)
+        reporter.say(f"{'continuing' if continues else 'starting'} comparison {plan.folder}")
+        for line in (*lines(estimate(plan)), *staging):
+            reporter.say(line)
+        clock = Clock(plan.folder)
+        states = _run(plan, reporter, clock)
+        told = write_all(plan, states, command, clock, reporter)
+    reporter.say("")
+    if not quiet:
+        print("\n".join(as_text(told)), flush=True)
+    reporter.say(f"\nreport: {storage.join(plan.folder, REPORT)}")
+    if failed := [name for name, state in states.items() if state.status == "failed"]:
+        raise UserError(
+            f"{len(failed)} of {len(states)} runs failed ({failed[0]}: {states[failed[0]].reason}); the "
+            "table is of the rest, and the same command tries them again"
+        )
+    return told
+
+
+def _each_arm(plan: Plan) -> list[Config]:
+    """The configuration of each arm, once."""
+    return [plan.trial_config(trial, None) for trial in plan.trials[: len(plan.arms)]]
+
+
+def open_folder(plan: Plan) -> bool:
+    """Creates the comparison's folder, or reopens it; True if it continues an earlier one. Raises UserError
+    where the folder holds a comparison of another configuration, naming what differs."""
+    folder = plan.folder
+    storage.check_writable(folder)
+    known = storage.join(folder, CONFIG_FILE)
+    plain = plan.config.plain()
+    if not storage.exists(known):
+        storage.write_json(storage.join(folder, "run.json"), environment())
+        storage.write_bytes_atomic(known, yaml.safe_dump(plain, sort_keys=False).encode())
+        return False
+    free = (*(key for key in FREE_KEYS if key != "compare"), *MAY_CHANGE)
+    if changes := differences(yaml.safe_load(storage.read_text(known)), plain, free):
+        raise UserError(
+            f"{folder} holds a comparison of another configuration ({'; '.join(changes[:8])}). Give the "
+            "new one another compare.name, or the old settings to continue the old one."
+        )
+    _note_version(storage.join(folder, "run.json"))
+    return True
+
+
+def _note_version(uri: str) -> None:
+    """Adds the commit of the code that goes on, where it is not the one that began."""
+    told, now = storage.read_json(uri), environment()["commit"]
+    later = told.get("later_commits", [])
+    if now not in (told["commit"], *later):
+        storage.write_json(uri, told | {"later_commits": [*later, now]})
+
+
+def _run(plan: Plan, reporter: Reporter, clock: Clock) -> dict[str, State]:
+    left = [t for t in plan.trials if read_state(plan, t).status != "finished"]
+    with ExitStack() as held:
+        runner: Runner = InProcess(reporter)
+        if left and plan.config.compare.max_concurrent != 1:
+            start_ray(plan.config)
+            at_once = min(_room(plan.config), len(left))
+            if at_once > 1:
+                from cluster.experiments.compare.actors import Actors
+
+                reporter.say(f"{at_once} runs at a time")
+                runner = held.enter_context(Actors(at_once, reporter))
+        held.enter_context(clock.kept())
+        return execute(plan, runner, reporter, clock)
+
+
+def _room(config: Config) -> int:
+    """How many runs the cluster holds side by side (`cluster.experiments.sweep.plan.room`: no deadlock)."""
+    import ray
+
+    from cluster.experiments.capacity import room
+
+    wanted = config.model_copy(
+        update={"sweep": config.sweep.model_copy(update={"max_concurrent": config.compare.max_concurrent})}
+    )
+    return room(wanted, ray.cluster_resources())
+
+
+def write_all(
+    plan: Plan, states: Mapping[str, State], command: str, clock: Clock, reporter: Reporter
+) -> Comparison:
+    """Judges the synthetic test set, computes the table, writes its three files."""
+    done = Finished(plan, states)
+    synthetic = None
+    if done.summaries:
+        try:
+            synthetic = _synthetic(plan, done, reporter)
+        except Exception as error:  # hours of finished runs are not lost for it; the next call tries again
+            reporter.say(f"no synthetic test set: {reason(error)}")
+    reporter.say("computing the table")
+    told = collect(
+        plan,
+        states,
+        storage.read_json(storage.join(plan.folder, "run.json")),
+        synthetic,
+        clock.seconds,
+        command,
+    )
+    write_comparison(told, storage.join(plan.folder, JSON))
+    text = io.StringIO()
+    head, rows = flat_rows(told)
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
+    storage.write_bytes_atomic(storage.join(plan.folder, TABLE), text.getvalue().encode())
+    fixed, counts = fixed_failures(done, plan.config.report.gallery, plan.config.report.seed)
+    page = render_comparison(told, fixed, counts, yaml.safe_dump(plan.config.plain(), sort_keys=False))
+    storage.write_bytes_atomic(storage.join(plan.folder, REPORT), page.encode("utf-8"))
+    return told
+
+
+def _synthetic(plan: Plan, done: Finished, reporter: Reporter) -> dict[str, str] | None:
+    if not plan.config.compare.synthetic_test:
+        return None
+    found = _first_base(plan)
+    if found is None:
+        return None
+    cell, base = found
+    frames = render_test_set(plan, cell, base, reporter)
+    if frames is None:
+        return None
+    workspace = Workspace(base)
+    data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")), workspace)
+    products = {}
+    for trial in plan.trials:
+        if trial.name in done.summaries:
+            for cycle in range(len(done.summaries[trial.name].cycles)):
+                picked = Picked(trial, cycle)
+                products[detector_name(picked)] = done.product(picked)
+    return judge(plan, frames, data, products, reporter)
+
+
+def _first_base(plan: Plan) -> tuple[Cell, str] | None:
+    """The first cell whose baseline is there."""
+    for cell in plan.cells:
+        base = storage.join(plan.folder, FOLDER, baseline_key(plan.cell_config(cell)))
+        if storage.exists(storage.join(base, DONE)):
+            return cell, base
+    return None
+
+
+def dry_run(config: Config) -> list[str]:
+    """What a comparison would do and cost; nothing is started or written."""
+    plan = make_plan(config)
+    return [*lines(estimate(plan)), *outlook(_each_arm(plan))]
+
+
+def read_record(folder: str) -> Comparison:
+    """A comparison that has come to its end. Raises UserError where there is none."""
+    uri = storage.join(folder, JSON)
+    if not storage.exists(uri):
+        raise UserError(f"{folder}: no comparison here ({JSON} is missing)")
+    return read_comparison(uri)

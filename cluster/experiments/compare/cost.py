@@ -1,0 +1,292 @@
+"""What a comparison will cost at most: frames, trainings, steps, hours.
+
+Counts follow from the plan. Hours need rates, and these come from the stages of earlier runs of the same
+detector on the same data, where there are any in the folder; else from an assumption that is told as one.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from cluster.config.schema import Config
+from cluster.experiments.capacity import fold_steps
+from cluster.experiments.compare.arms import Arm
+from cluster.experiments.compare.plan import TRIALS, Plan, Sizes, Trial
+from imitation.aggregation import planned_budgets
+from imitation.common import storage
+from imitation.common.settings import UserError
+from imitation.policies import build_policy, looks_at_failures, what_it_adds
+from imitation.report.text_table import Table, table_lines
+from imitation.report.words import arm_name
+
+ASSUMED_TRAIN = 0.35e6
+"""Pixels a second that a core trains on (a small ResNet, decoding and augmentation included): 2,400 images of
+640x192 px took two slow cores 7 minutes."""
+ASSUMED_TRAIN_GPU = 20e6
+ASSUMED_EVALUATE = 4.0
+"""Times faster than training: there is no backward pass."""
+ASSUMED_IMAGE = (1242, 375)
+ASSUMED_RENDER = 0.6e6
+"""Pixels a second that a core renders, ground truth included (docs/results.md)."""
+START_S = 25.0
+"""Seconds that a run spends on starting processes, about."""
+RUNS_LOOKED_AT = 60
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one piece of work, at most. `images` are those trained on, `judged` those evaluated."""
+
+    trainings: int = 0
+    steps: int = 0
+    images: int = 0
+    judged: int = 0
+    rendered: int = 0
+    synthetic: int = 0
+    runs: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(a + b for a, b in zip(self._values(), other._values())))
+
+    def _values(self) -> tuple[int, ...]:
+        return (
+            self.trainings, self.steps, self.images, self.judged, self.rendered, self.synthetic, self.runs
+        )  # fmt: skip
+
+
+def _trained(config: Config, whole: int, folds: int) -> Cost:
+    steps = whole * config.train.steps + folds * fold_steps(config)
+    return Cost(trainings=whole + folds, steps=steps, images=steps * config.train.batch_size)
+
+
+def baseline_cost(config: Config, sizes: Sizes) -> Cost:
+    """Of the data and cycle 0, which all arms of a cell share."""
+    whole = 1 + config.loop.twin
+    folds = config.mining.folds if config.loop.cycles else 0
+    judged = (whole + folds) * sizes.stop + whole * sizes.test + (sizes.train if folds else 0)
+    world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.kind == "world" else 0
+    return _trained(config, whole, folds) + Cost(judged=judged, rendered=world, runs=1)
+
+
+def trial_cost(config: Config, arm: Arm, sizes: Sizes) -> Cost:
+    """Of an arm's own work in a cell: `config` is the trial's."""
+    total = Cost(runs=1)
+    if not arm.shares_baseline:
+        world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.kind == "world" else 0
+        total += _trained(config, 1, 0)
+        total += Cost(judged=sizes.stop + sizes.test, rendered=sizes.train + world, synthetic=sizes.train)
+    policy = build_policy(config.policy)
+    adds = what_it_adds(policy)
+    budgets = (
+        planned_budgets(config.aggregation, sizes.train, config.loop.cycles) if adds != "nothing" else []
+    )
+    cycles = config.loop.cycles if adds == "nothing" else sum(budget > 0 for budget in budgets)
+    for cycle in range(1, cycles + 1):
+        mines = looks_at_failures(policy) and cycle < cycles
+        folds = config.mining.folds if mines else 0
+        total += _trained(config, 1, folds)
+        judged = (1 + folds) * sizes.stop + sizes.test + (sizes.train if folds else 0)
+        frames = budgets[cycle - 1] if adds == "synthetic" else 0
+        total += Cost(judged=judged, rendered=frames, synthetic=frames)
+    return total
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images trained on, judged and rendered, a second; `source` says where they are from."""
+
+    train: float
+    evaluate: float
+    render: float
+    source: str
+
+    def hours(self, cost: Cost) -> float:
+        seconds = cost.images / self.train + cost.judged / self.evaluate + cost.rendered / self.render
+        return (seconds + START_S * cost.runs) / 3600
+
+
+def rates(config: Config, folder: str) -> Rates:
+    """Measured ones where earlier runs tell them, the rest assumed."""
+    assumed = assumed_rates(config)
+    told = measured(config, folder)
+    known = {name: statistics.median(values) for name, values in told.items() if values}
+    if not known:
+        return assumed
+    rest = sorted({"train", "evaluate", "render"} - known.keys())
+    source = f"rates measured in {max(map(len, told.values()))} earlier stages of such runs"
+    source += f" ({', '.join(f'{known[name]:.2g} {name}' for name in sorted(known))} images/s)"
+    source += f"; assumed: {', '.join(rest)}" if rest else ""
+    return Rates(
+        train=known.get("train", assumed.train),
+        evaluate=known.get("evaluate", assumed.evaluate),
+        render=known.get("render", assumed.render),
+        source=source,
+    )
+
+
+def assumed_rates(config: Config) -> Rates:
+    """From pixels and cores alone; a large backbone takes several times as long."""
+    cores = os.cpu_count() or 1
+    world = config.data.kind == "world"
+    image = (config.world.width, config.world.height) if world else ASSUMED_IMAGE
+    sized = config.detector.sized(*image)
+    width, height = sized.width or image[0], sized.height or image[1]
+    pixels = width * height
+    gpu = config.train.use_gpu is True
+    train = (ASSUMED_TRAIN_GPU if gpu else ASSUMED_TRAIN * cores) / pixels
+    return Rates(
+        train=train,
+        evaluate=train * ASSUMED_EVALUATE,
+        render=ASSUMED_RENDER * cores / (image[0] * image[1]),
+        source="rates assumed, not measured: a small detector on "
+        f"{'a GPU' if gpu else f'{cores} CPU cores'} at "
+        f"{width}x{height} px trains on {train:.2g} images/s. A larger detector takes several times as long; "
+        "once a baseline is there, --dry-run goes by its times",
+    )
+
+
+def measured(config: Config, folder: str) -> dict[str, list[float]]:
+    """Rates of committed stages: of this comparison, then of other runs beside it, of the same detector on
+    the same kind of data."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for run in _runs(folder, storage.parent(folder)):
+        try:
+            made_with: dict[str, Any] = yaml.safe_load(storage.read_text(storage.join(run, "config.yaml")))
+            if not _alike(config.plain(), made_with):
+                continue
+            for cycle in storage.list_folders(run):
+                if storage.name_of(cycle).startswith("cycle-"):
+                    _stages(cycle, found)
+        except (UserError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+            continue  # a folder of something else, or of another version
+    return found
+
+
+def _runs(*folders: str) -> Iterator[str]:
+    seen = 0
+    for folder in folders:
+        for place in (storage.join(folder, "baselines"), storage.join(folder, TRIALS), folder):
+            for run in storage.list_folders(place) if storage.exists(place) else ():
+                if storage.exists(storage.join(run, "config.yaml")) and seen < RUNS_LOOKED_AT:
+                    seen += 1
+                    yield run
+
+
+def _alike(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    keys = [("detector", None), ("data", "kind"), ("train", "batch_size"), ("train", "use_gpu")]
+    if ours["data"]["kind"] == "world":
+        keys += [("world", "width"), ("world", "height")]
+    return all(
+        ours[section] == theirs[section] if key is None else ours[section][key] == theirs[section][key]
+        for section, key in keys
+    )
+
+
+def _stages(cycle: str, found: dict[str, list[float]]) -> None:
+    for uri in storage.list_files(cycle, ".json"):
+        name = storage.name_of(uri)
+        if not name.startswith("stage-"):
+            continue
+        stage: dict[str, Any] = storage.read_json(uri)
+        if not stage.get("seconds"):
+            continue
+        if name.startswith("stage-train-"):
+            found["train"].append(stage["images_seen"] / stage["seconds"])
+        elif name == "stage-evaluate.json":
+            found["evaluate"].append(stage["rows"] / stage["seconds"])
+        elif name == "stage-simulate.json" and stage.get("frames"):
+            found["render"].append(stage["frames"] / stage["seconds"])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The costs of a plan: the shared baselines, each arm over all cells, and the synthetic test set."""
+
+    plan: Plan
+    rates: Rates
+    parts: list[tuple[str, Cost]] = field(default_factory=list)
+
+    @property
+    def total(self) -> Cost:
+        return sum((cost for _, cost in self.parts), Cost())
+
+    @property
+    def hours(self) -> float:
+        return self.rates.hours(self.total)
+
+
+def estimate(plan: Plan) -> Estimate:
+    """What the plan costs at most, nothing of it being done yet."""
+    parts = {"baselines": Cost()} | {arm.name: Cost() for arm in plan.arms}
+    for cell in plan.cells:
+        parts["baselines"] += baseline_cost(plan.cell_config(cell), plan.sizes[cell.fold])
+    detectors = len(plan.cells)
+    for trial in plan.trials:
+        config = plan.trial_config(trial, None)
+        parts[trial.arm.name] += trial_cost(config, trial.arm, plan.sizes[trial.cell.fold])
+        detectors += config.loop.cycles + (not trial.arm.shares_baseline)
+    frames = plan.config.compare.synthetic_test
+    if frames:
+        parts["synthetic test"] = Cost(rendered=frames, judged=frames * detectors, runs=1)
+    return Estimate(plan, rates(plan.config, plan.folder), list(parts.items()))
+
+
+def lines(told: Estimate) -> Iterator[str]:
+    """The plan and its cost in words, for --dry-run and the head of a comparison."""
+    plan = told.plan
+    compare = plan.config.compare
+    folds = "the dataset's own splits"
+    if compare.folds is not None:
+        folds = f"folds {', '.join(map(str, plan.folds))} of {compare.folds}"
+    arms = ", ".join(arm_name(arm.name) for arm in plan.arms)
+    yield f"{len(plan.trials)} runs: {arms}; {_seeds(plan)}; {folds}"
+    for fold, size in plan.sizes.items():
+        where = "" if fold is None else f"fold {fold}: "
+        yield f"  {where}{size.train} frames to train on, {size.stop} stop, {size.test} test"
+    yield "At most, if nothing ends early:"
+    yield from table_lines(_table(told))
+    yield f"Hours are of runs one after the other; {told.rates.source}."
+    for name, limit, needed in (
+        ("hours", compare.max_hours, told.hours),
+        ("frames", compare.max_frames, sum(cost.synthetic for _, cost in told.parts)),
+    ):
+        if limit is not None and needed > limit:
+            shown = f"{needed:,}" if name == "frames" else f"{needed:.2f}"
+            yield (
+                f"compare.max_{name} is {limit:,}, and all of it may take {shown}: what is finished by "
+                "then is reported, what is missing is said"
+            )
+
+
+def _table(told: Estimate) -> Table:
+    columns = ("", "hours", "trainings", "steps", "frames rendered", "frames evaluated")
+    rows = tuple(
+        (
+            {"baselines": "shared by arms"}.get(name, arm_name(name)),
+            f"{told.rates.hours(cost):.2f}",
+            f"{cost.trainings:,}",
+            f"{cost.steps:,}",
+            f"{cost.rendered:,}",
+            f"{cost.judged:,}",
+        )
+        for name, cost in [*told.parts, ("in all", told.total)]
+    )
+    return Table((), (), columns, rows, -1, ())
+
+
+def _seeds(plan: Plan) -> str:
+    seeds = plan.seeds
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+
+
+def planned_frames(plan: Plan, trial: Trial) -> int:
+    """Synthetic frames that a trial renders at most."""
+    config = plan.trial_config(trial, None)
+    return trial_cost(config, trial.arm, plan.sizes[trial.cell.fold]).synthetic

@@ -1,0 +1,268 @@
+"""What a comparison is going to do, before it starts: its runs, in what order, on which data.
+
+A trial is one arm at one seed and fold. `cell` names what must be shared to compare: the same seed and
+fold, hence the same data, splits and baseline.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cluster.config.parse import parse
+from cluster.config.schema import Config
+from cluster.experiments.compare.arms import Arm, arm_config, check_arms, find_arm
+from cluster.run.storage_checks import absolute_places
+from cluster.workspace.run_folder import Workspace
+from imitation.aggregation import check_budgets
+from imitation.common import storage
+from imitation.common.settings import UserError
+from imitation.data.categories import OWN_MAPS
+from imitation.datasets.category_map import categories_of
+from imitation.datasets.settings import DataSettings
+from imitation.metrics.own import is_own, load_metric
+from imitation.policies import build_policy
+
+SPLIT = "synthetic"
+
+
+TRIALS = "trials"
+LEADER = "imitation"
+"""The arm whose frames and cycles the others match."""
+SUMMARIES = ("map50", "map")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """A seed and a fold (None: the dataset's own splits)."""
+
+    seed: int
+    fold: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"seed{self.seed}" + ("" if self.fold is None else f"-fold{self.fold}")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Frames in each split of a fold, at most."""
+
+    train: int
+    stop: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One arm in one cell. `after` is the trial that it must wait for: the one whose frames it matches."""
+
+    arm: Arm
+    cell: Cell
+    after: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{re.sub(r'[^A-Za-z0-9_]+', '-', self.arm.name)}-{self.cell.name}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A comparison: its folder, its arms in the order in which they run, and all trials in that order."""
+
+    config: Config
+    folder: str
+    arms: tuple[Arm, ...]
+    cells: tuple[Cell, ...]
+    sizes: dict[int | None, Sizes]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(cell.seed for cell in self.cells))
+
+    @property
+    def folds(self) -> tuple[int | None, ...]:
+        return tuple(dict.fromkeys(cell.fold for cell in self.cells))
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Cell by cell, so that what a budget leaves room for is whole cells rather than single arms."""
+        names = [arm.name for arm in self.arms]
+        found = []
+        for cell in self.cells:
+            leader = next((Trial(arm, cell) for arm in self.arms if arm.name == LEADER), None)
+            for arm in self.arms:
+                waits = leader is not None and LEADER in names and follows_leader(self.config, arm)
+                found.append(Trial(arm, cell, leader.name if waits and leader else None))
+        return tuple(found)
+
+    def workspace(self, trial: Trial, base: str | None = None) -> Workspace:
+        """The trial's run folder."""
+        return Workspace(storage.join(self.folder, TRIALS, trial.name), base)
+
+    def cell_config(self, cell: Cell) -> Config:
+        """The configuration of a cell, whatever the arm: its seed and its fold."""
+        return cell_config(self.config, cell)
+
+    def trial_config(self, trial: Trial, budgets: Sequence[int] | None) -> Config:
+        """The run of a trial; `budgets` are the frames that its cycles may add, where it must match."""
+        config = arm_config(self.cell_config(trial.cell), trial.arm, budgets)
+        plain = config.plain()
+        plain["run"] |= {"storage": storage.join(self.folder, TRIALS), "name": trial.name}
+        if not trial.arm.shares_baseline:
+            plain["loop"]["twin"] = False  # its cycle 0 is not the baseline whose chance a twin shows
+        return parse(plain, f"arm {trial.arm.name}")
+
+
+def follows_leader(config: Config, arm: Arm) -> bool:
+    """Whether what the leading arm spent decides the arm's frames or cycles."""
+    scratch_sim = arm.sim_only and not config.train.warm_start
+    return arm.name not in ("real", LEADER) and not scratch_sim
+
+
+def cell_config(config: Config, cell: Cell) -> Config:
+    """See `Plan.cell_config`."""
+    plain = config.plain()
+    plain["run"]["seed"] = cell.seed
+    plain["loop"]["sim_only"] = False  # that is what makes arm `sim`; the baseline is of real frames
+    if cell.fold is not None:
+        plain["data"]["splits"] |= {"folds": config.compare.folds, "fold": cell.fold}
+    return parse(plain, "comparison")
+
+
+def make_plan(config: Config) -> Plan:
+    """The plan of `config.compare`. Raises UserError, in a sentence, for whatever could not work or could
+    not be compared: nothing has been computed by then."""
+    # a leader before all that wait for it, so that what became of it is known by then
+    arms = sorted(check_arms(config, config.compare.arms), key=lambda arm: follows_leader(config, arm))
+    _check_roles(config, [arm.name for arm in arms], arms)
+    _check_primary(config, [arm.name for arm in arms])
+    folds = _folds(config)
+    cells = tuple(Cell(seed, fold) for seed in _seeds(config) for fold in folds)
+    sizes = {fold: _sizes(cell_config(config, Cell(0, fold))) for fold in folds}
+    for fold, size in sizes.items():
+        check_budgets(config.aggregation.budgets or (), config.aggregation, size.train)
+        if config.loop.cycles and size.train < config.mining.folds:
+            raise UserError(
+                f"mining.folds is {config.mining.folds}, but there are {size.train} frames to train on"
+                f"{'' if fold is None else f' in fold {fold}'}: each part needs one; set fewer mining.folds"
+            )
+    config = absolute_places(config)
+    folder = storage.join(config.run.storage, config.compare.name)
+    plan = Plan(config, folder, tuple(arms), cells, sizes)
+    for trial in plan.trials[: len(arms)]:
+        own = plan.trial_config(trial, None)  # what an arm's own configuration refuses is told now
+        build_policy(own.policy)  # and a policy that cannot be imported, or is none
+    return plan
+
+
+def _seeds(config: Config) -> list[int]:
+    seeds = config.compare.seeds
+    if isinstance(seeds, list):
+        return seeds
+    last = config.run.seed + seeds - 1
+    if last >= 2**31:
+        raise UserError(f"run.seed {config.run.seed} and the {seeds - 1} after it go beyond {2**31 - 1}")
+    return list(range(config.run.seed, last + 1))
+
+
+def _folds(config: Config) -> list[int | None]:
+    compare = config.compare
+    if compare.folds is None:
+        return [None]
+    if config.data.kind == "world":
+        raise UserError(
+            "compare.folds is for data that is scarce; the embedded world renders as many frames as "
+            "world.train, world.stop and world.test say. Leave it null, and take more seeds"
+        )
+    if config.data.splits.folds is not None:
+        raise UserError("compare.folds and data.splits.folds are both set; set compare.folds alone")
+    if config.data.categories is None and config.data.kind not in OWN_MAPS:
+        raise UserError(
+            f"compare.folds needs data.categories for {config.data.kind} data: without it each fold "
+            "would take "
+            "its categories from its own training frames, and detectors of other categories cannot be "
+            "compared"
+        )
+    return list(range(compare.folds) if compare.use_folds is None else sorted(compare.use_folds))
+
+
+def _check_roles(config: Config, names: list[str], arms: Sequence[Arm]) -> None:
+    if "real" not in names:
+        raise UserError(f"compare.arms {names} lack 'real', the baseline that every difference is to")
+    if len(names) < 2:
+        raise UserError("compare.arms has 'real' alone; name another arm to compare it with")
+    for arm in arms:
+        if arm.budget_of is not None and arm.budget_of not in names:
+            raise UserError(
+                f"arm {arm.name!r} gets the frames that {arm.budget_of!r} spends, cycle by cycle: add "
+                f"{arm.budget_of!r} to compare.arms"
+            )
+    if "longer" in names and LEADER not in names:
+        raise UserError(f"arm 'longer' trains for the steps that {LEADER!r} takes: add it to compare.arms")
+
+
+def _check_primary(config: Config, names: list[str]) -> None:
+    primary = config.compare.primary
+    if primary.arm == "real":
+        raise UserError(
+            "compare.primary.arm is 'real', the baseline that every difference is to; name another arm"
+        )
+    if primary.arm not in names:
+        raise UserError(
+            f"compare.primary.arm is {primary.arm!r}, which is not among compare.arms {names}: add it, "
+            "or ask "
+            "about another arm"
+        )
+    for group in primary.against:
+        if primary.arm in group:
+            raise UserError(f"compare.primary.against {group} holds {primary.arm!r}, the arm in question")
+        for name in group:
+            try:
+                find_arm(name)
+            except UserError as error:
+                raise UserError(f"compare.primary.against: {error}") from None
+    if not rivals(config):
+        raise UserError(
+            f"compare.primary.against {primary.against} names none of the arms that run ({', '.join(names)})"
+        )
+    if is_own(primary.measure):
+        load_metric(primary.measure)
+    elif primary.measure not in SUMMARIES and primary.measure not in (known := _categories(config.data)):
+        raise UserError(
+            f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category: "
+            f"{', '.join(known)}; or a function of your own, package.module:function"
+        )
+
+
+def _categories(data: DataSettings) -> tuple[str, ...]:
+    """The detector's categories; of data without a map of its own they are read off the training frames."""
+    if data.kind in OWN_MAPS:
+        return categories_of(data, ()).categories
+    if data.categories is not None:
+        return tuple(data.categories)
+    return categories_of(data, data.open().frames("train", lambda problem: None)).categories
+
+
+def rivals(config: Config) -> list[list[str]]:
+    """The arms that the primary one is compared with, those that are not run left out."""
+    there = [
+        [name for name in group if name in config.compare.arms] for group in config.compare.primary.against
+    ]
+    return [group for group in there if group]
+
+
+def _sizes(config: Config) -> Sizes:
+    """Raises UserError for a dataset that is not there, or cannot be cut."""
+    if config.data.kind == "world":
+        return Sizes(config.world.train, config.world.stop, config.world.test)
+    splits = config.data.open().splits()
+    limit = config.data.limit
+
+    def count(names: Sequence[str]) -> int:
+        return len(names) if limit is None else min(len(names), limit)
+
+    own = set(splits["mine"]) - set(splits["train"])
+    train = count(splits["train"]) + (count(splits["mine"]) if own else 0)
+    return Sizes(train, count(splits["stop"]), count(splits["test"]))

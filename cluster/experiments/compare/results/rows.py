@@ -1,0 +1,78 @@
+"""The rows of the table before they are measured: which detectors make up each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cluster.experiments.compare.finished import REAL, Finished, Picked
+from cluster.experiments.compare.plan import Cell, rivals
+from imitation.report.comparison.record import rival_name
+
+CHOSEN = "chosen"
+RIVAL = "rival "
+"""Begins the keys of what the primary endpoint compares; no row of the table has it."""
+ASKED = f"{RIVAL}of all"
+"""The key of the arm in question."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A row before it is measured: its detector in each cell that has one."""
+
+    key: str
+    arm: str
+    label: str
+    cycle: int | None
+    picks: dict[Cell, Picked]
+
+
+def specs(done: Finished) -> list[Spec]:
+    """The rows in the paper's order, each arm's cycles and then what stop chose of them."""
+    order = [REAL, "longer", "oversample", "sim", "random"]
+    arms = sorted(done.plan.arms, key=lambda arm: order.index(arm.name) if arm.name in order else 9)
+    stand_in = done.plan.config.data.kind == "world"
+    rows: list[Spec] = []
+    for arm in arms:
+        words = arm.trained_on.replace("real", "stand-in", 1) if stand_in else arm.trained_on
+        trials = {cell: trial for cell in done.cells(arm.name) if (trial := done.trial(arm.name, cell))}
+        if not trials:
+            continue
+        counts = {cell: len(done.summaries[trial.name].cycles) for cell, trial in trials.items()}
+        if arm.name == REAL:
+            rows.append(Spec(REAL, REAL, words, 0, {c: Picked(t, 0) for c, t in trials.items()}))
+            continue
+        for cycle in range(1 if arm.shares_baseline else 0, max(counts.values())):
+            picks = {c: Picked(t, cycle) for c, t in trials.items() if counts[c] > cycle}
+            label = words if max(counts.values()) == 1 else f"{words}, cycle {cycle}"
+            rows.append(Spec(f"{arm.name}, cycle {cycle}", arm.name, label, cycle, picks))
+        if max(counts.values()) > 1:
+            picks = {c: done.chosen(t) for c, t in trials.items()}
+            rows.append(Spec(chosen_key(arm.name), arm.name, f"{words}, chosen on stop", None, picks))
+    return rows
+
+
+def chosen_key(arm: str) -> str:
+    return f"{arm}, {CHOSEN}"
+
+
+def asked_spec(done: Finished) -> list[Spec]:
+    """The primary arm's detector chosen on stop, be it the baseline; none where it has finished nowhere."""
+    asked = done.plan.config.compare.primary.arm
+    own = {c: done.chosen(trial) for c in done.cells(asked) if (trial := done.trial(asked, c))}
+    return [Spec(ASKED, "", asked, None, own)] if own else []
+
+
+def rival_specs(done: Finished) -> list[Spec]:
+    """For each comparison of the primary endpoint the rival in each cell: the best on stop of the group, by
+    its detector chosen on stop; where not all of the group are finished there is none."""
+    found = []
+    for number, group in enumerate(rivals(done.plan.config)):
+        picks = {}
+        for cell in done.plan.cells:
+            trials = [done.trial(arm, cell) for arm in group]
+            there = [trial for trial in trials if trial is not None]
+            if len(there) == len(group):
+                # of equals the first
+                picks[cell] = max((done.chosen(trial) for trial in there), key=done.stop)
+        found.append(Spec(f"{RIVAL}{number}", "", rival_name(group), None, picks))
+    return found

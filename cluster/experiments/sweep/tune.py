@@ -1,0 +1,238 @@
+"""The part of a sweep that is Ray Tune's: trials to start, to end early, to go on with after a kill."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import ray
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler
+
+from cluster.config.parse import parse
+from cluster.config.schema import Config
+from cluster.experiments.capacity import room
+from cluster.experiments.sweep.plan import Plan
+from cluster.experiments.sweep.results import Outcome
+from cluster.experiments.sweep.search_space import Choice, Dimension, trial_id
+from cluster.experiments.sweep.trial import drive, trial_config, trial_folder
+from cluster.observability.console import Reporter
+from cluster.run.summary import SUMMARY
+from cluster.runtime.ray_errors import short_of_memory
+from cluster.training.launchers import _cause, make_mailbox
+from imitation.common import storage
+from imitation.report.sweep.record import settings_text
+from imitation.report.table import points
+
+TUNE = "tune"
+METRIC = "best_stop"
+SHARE = 0.001  # of the head's own resource that a trial's messenger takes: a thousand of them fit
+MESSENGER_BYTES = 300 << 20  # memory of such a process
+
+
+def tune_trials(
+    plan: Plan, folder: str, reporter: Reporter, work: Callable[..., None] = drive
+) -> list[Outcome]:
+    """Has Tune run the plan's trials, or what an earlier call has left of them; returns how each ended.
+
+    `work` does a trial in a process of its own, called as `cluster.experiments.sweep.trial.drive` is.
+    """
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends this driver, as that of any run
+    os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "86400")  # a trial asks for nothing
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # whose tables go to standard output, unasked
+    if plan.config.ray.quiet:
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # reasons stand in the results
+    name = f"imitate-sweep-{uuid.uuid4().hex[:8]}"
+    mailbox = make_mailbox(name)
+    plain = plan.config.plain()
+
+    def trial(told: dict[str, Any]) -> None:
+        config = trial_config(parse(plain, "sweep"), folder, told["settings"])
+        work(config.plain(), folder, name, config.run.name, tune.report)
+
+    at_once = min(plan.count, room(plan.config, ray.cluster_resources()))
+    reporter.say(f"at most {at_once} at a time")
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    Watcher.live = _Live(reporter, mailbox, folder)
+    try:
+        grid = _tuner(plan, folder, tune.with_resources(trial, place(nodes)), at_once).fit()
+        Watcher.live.show(at_once=True)
+    finally:
+        Watcher.live = None
+        ray.kill(mailbox)
+    order = {trial_id(settings): place for place, settings in enumerate(plan.trials)}
+    outcomes = [_outcome(grid[i]) for i in range(len(grid))]  # Tune puts what it tries again first
+    return sorted(outcomes, key=lambda outcome: order.get(trial_id(outcome.settings), len(order)))
+
+
+def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
+    """A new Tuner, or the one that an earlier driver has left in the folder."""
+    fs, path = storage.resolve(folder)
+    own_fs = None if storage.is_local(folder) else fs
+    where = storage.join(path, TUNE)
+    state = storage.join(folder, TUNE)
+    if tune.Tuner.can_restore(where, storage_filesystem=own_fs) and _has_trials(state):
+        tuner = tune.Tuner.restore(
+            where, trainable, resume_unfinished=True, restart_errored=True, storage_filesystem=own_fs
+        )
+        inner: Any = tuner._local_tuner
+        inner._tune_config.max_concurrent_trials = at_once  # it may be another machine now
+        return tuner
+    storage.delete(state)  # an earlier driver was killed before any trial was on record
+    sweep = plan.config.sweep
+    random = sweep.search == "random"
+    space = (
+        tune.grid_search(list(plan.trials))
+        if random
+        else {dimension.key: domain(dimension) for dimension in plan.dimensions}
+    )
+    return tune.Tuner(
+        trainable,
+        param_space={"settings": space},
+        tune_config=tune.TuneConfig(
+            metric=METRIC,
+            mode="max",
+            num_samples=1 if random else sweep.samples,
+            search_alg=None if random else _optuna(plan.config),
+            scheduler=scheduler(plan.config),
+            max_concurrent_trials=at_once,
+            reuse_actors=False,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+        ),
+        run_config=tune.RunConfig(
+            name=TUNE, storage_path=path, storage_filesystem=own_fs, verbose=0, callbacks=[Watcher()]
+        ),
+    )
+
+
+def place(nodes: int) -> tune.PlacementGroupFactory:
+    """Where a trial's messenger goes; it needs no CPU, and a placement group must ask for something. On one
+    node that is a crumb of what every head has; among several any with memory will do."""
+    return tune.PlacementGroupFactory(
+        [{"memory": MESSENGER_BYTES} if nodes > 1 else {"node:__internal_head__": SHARE}]
+    )
+
+
+def _has_trials(uri: str) -> bool:
+    return any(storage.name_of(file).startswith("experiment_state") for file in storage.list_files(uri))
+
+
+def _name(trial: Any) -> str:
+    return f"{trial_id(trial.config['settings'])}-{trial.trial_id}"
+
+
+def domain(dimension: Dimension) -> Any:
+    """The dimension as one of Tune's, for a search that picks by itself."""
+    if isinstance(dimension, Choice):
+        return tune.choice(list(dimension.values))
+    low, high = dimension.low, dimension.high
+    if dimension.step is not None:
+        return tune.quniform(low, high, dimension.step)
+    if dimension.whole:  # Tune leaves the upper end out
+        whole = tune.lograndint if dimension.log else tune.randint
+        return whole(int(low), int(high) + 1)
+    return tune.loguniform(low, high) if dimension.log else tune.uniform(low, high)
+
+
+def _optuna(config: Config) -> Any:
+    from ray.tune.search.optuna import OptunaSearch
+
+    return OptunaSearch(metric=METRIC, mode="max", seed=config.sweep.seed)
+
+
+class BetweenCycles(AsyncHyperBandScheduler):
+    """asha on cycles; a trial that has done its last one is left to finish, as nothing would be saved."""
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        action = super().on_trial_result(tune_controller, trial, result)
+        return str(self.CONTINUE if result.get("last") else action)
+
+
+def scheduler(config: Config) -> AsyncHyperBandScheduler | None:
+    """What ends trials early; None: nothing does."""
+    settings = config.sweep
+    if settings.scheduler == "none" or config.loop.cycles <= settings.grace:
+        return None
+    return BetweenCycles(
+        time_attr="cycle",
+        max_t=config.loop.cycles + 1,
+        grace_period=settings.grace,
+        reduction_factor=settings.reduction_factor,
+    )
+
+
+def _outcome(result: Any) -> Outcome:
+    return Outcome(dict(result.config["settings"]), None if result.error is None else reason(result.error))
+
+
+def reason(error: BaseException) -> str:
+    """Why a trial failed, in a line: the sentence for people that is in Ray's errors, or their last line."""
+    if memory := short_of_memory(error):
+        return memory
+    text = str(_cause(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    last = lines[-1] if lines else type(error).__name__
+    return last.removeprefix("imitation.common.settings.UserError: ").removeprefix(
+        "imitation.common.settings.DataError: "
+    )
+
+
+# --- what is shown meanwhile -----------------------------------------------------------------------
+
+
+class _Live:
+    """Where the driver's words go, and where its trials' come from."""
+
+    def __init__(self, reporter: Reporter, mailbox: Any, folder: str) -> None:
+        self.reporter = reporter
+        self.folder = folder
+        self._mailbox = mailbox
+        self._looked = 0.0
+
+    def show(self, at_once: bool = False) -> None:
+        """Passes on the lines that trials have sent, at most twice a second."""
+        if at_once or time.monotonic() - self._looked > 0.5:
+            self._looked = time.monotonic()
+            for event in ray.get(self._mailbox.take.remote()):
+                self.reporter.say(event["line"])
+
+
+class Watcher(tune.Callback):
+    """Says what Tune does. Tune keeps it in its folder and brings it back: it holds nothing itself."""
+
+    live: ClassVar[_Live | None] = None
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self.live is not None:
+            self.live.show()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._say(trial, f"starts: {settings_text(trial.config['settings'])}")
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._say(
+            trial,
+            f"cycle {result['cycle']}: stop {points(result['stop'])}, best {points(result['best_stop'])} "
+            f"(cycle {result['best_cycle']})",
+        )
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        if self.live is not None:
+            own = trial_folder(self.live.folder, trial_id(trial.config["settings"]))
+            finished = storage.exists(storage.join(own, SUMMARY))
+            self._say(trial, "done" if finished else "ended early by asha")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._say(trial, "failed")
+
+    def _say(self, trial: Any, text: str) -> None:
+        if self.live is not None:
+            self.live.show(at_once=True)
+            self.live.reporter.say(f"[{trial_id(trial.config['settings'])}] {text}")

@@ -1,0 +1,111 @@
+"""Where a cycle's time goes: the stages' own work, and the rest, which is orchestration.
+
+Own work is
+- training: time in optimizer steps, waiting for batches and writing checkpoints included;
+- rendering: what the simulators took for the scenes they finished, divided by how many ran side by side;
+- evaluation: what detector actors took for their batches (decoding included), divided by their number,
+  and the metrics and mined failures computed from their rows;
+- analysis: choosing requests, and what is said of a cycle beyond its metrics.
+The rest: processes that start and import, Ray's scheduling, an actor that idles while another works,
+scenes that failed, and reading and committing files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cluster.workspace.run_folder import Workspace
+from imitation.common import storage
+
+FILE = "time.json"
+PARTS = ("training", "rendering", "evaluation", "analysis")
+
+
+@dataclass(frozen=True)
+class CycleTime:
+    """Seconds of one cycle, from the end of the one before to its own; `wall` is all of it."""
+
+    wall: float
+    training: float
+    rendering: float
+    evaluation: float
+    analysis: float
+
+    @property
+    def orchestration(self) -> float:
+        """What is left of the wall time."""
+        return max(0.0, self.wall - sum(getattr(self, part) for part in PARTS))
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain data, rounded to ms."""
+        seconds = {name: round(value, 3) for name, value in asdict(self).items()}
+        return seconds | {"orchestration": round(self.orchestration, 3)}
+
+    def text(self) -> str:
+        """One line for people."""
+        parts = {part: getattr(self, part) for part in PARTS}
+        work = " + ".join(f"{part} {seconds:.0f}" for part, seconds in parts.items() if seconds >= 0.5)
+        share = self.orchestration / self.wall if self.wall else 0.0
+        return f"{self.wall:.0f} s = {work} + orchestration {self.orchestration:.0f} ({100 * share:.0f} %)"
+
+
+def part_of(stage: str) -> str:
+    """The kind of work of a stage, by its name in the run's folder ("train-main")."""
+    if stage.startswith("train-"):
+        return "training"
+    return {"simulate": "rendering", "evaluate": "evaluation"}.get(stage, "analysis")
+
+
+def work_seconds(stage: str, result: Mapping[str, Any]) -> float:
+    """Own work in a committed stage, s; never more than its wall time (a training that was continued knows
+    of the steps before as well)."""
+    known = result.get("busy_seconds")
+    if known is None and part_of(stage) == "training":
+        known = result.get("work_seconds")
+    if known is None and part_of(stage) == "analysis":
+        known = result["seconds"]
+    return min(float(known or 0.0), float(result["seconds"]))
+
+
+def time_uri(workspace: Workspace, folder: str) -> str:
+    """Where the time of the cycle in `folder` is kept: in the cycle, or, if that is of the base (which others
+    read too, and which may have trained more than this run needs), in the run's own folder."""
+    if workspace.borrows(folder):
+        return storage.join(workspace.uri, f"time-{folder}.json")  # no name that begins like a cycle
+    return workspace.path(folder, FILE)
+
+
+class CycleClock:
+    """Adds up a run's cycles. A stage that an earlier driver committed counts with the time it took then;
+    what a killed driver did not commit counts nowhere."""
+
+    def __init__(self, workspace: Workspace, clock: Callable[[], float] = time.monotonic) -> None:
+        self._workspace, self._clock = workspace, clock
+        self._since = clock()
+        self._earlier = 0.0
+        self._work = dict.fromkeys(PARTS, 0.0)
+
+    def begin(self) -> None:
+        """The first cycle begins now."""
+        self._since = self._clock()
+
+    def stage(self, name: str, result: Mapping[str, Any]) -> None:
+        """A stage of the current cycle is committed: `result` as `Workspace.stage` returns it."""
+        self._work[part_of(name)] += work_seconds(name, result)
+        if result.get("reused"):
+            self._earlier += float(result["seconds"])
+
+    def cycle(self, folder: str) -> CycleTime:
+        """The cycle in `folder` of the workspace ends: its time, as committed when it first ended."""
+        now = self._clock()
+        told = CycleTime(wall=self._earlier + now - self._since, **self._work)
+        self._since, self._earlier, self._work = now, 0.0, dict.fromkeys(PARTS, 0.0)
+        uri = time_uri(self._workspace, folder)
+        if storage.exists(uri):
+            known = storage.read_json(uri)
+            return CycleTime(**{name: known[name] for name in ("wall", *PARTS)})
+        storage.write_json(uri, told.to_dict())
+        return told

@@ -1,0 +1,1 @@
+"""Ray and processes: starting, waiting for places, signals, attempts, submitted jobs."""

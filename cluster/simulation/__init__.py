@@ -1,0 +1,1 @@
+"""The pool of simulator actors: work in flight, deadlines, blame, respawn."""

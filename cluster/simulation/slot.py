@@ -1,0 +1,95 @@
+"""The place of one simulator actor in the pool, and the scenes that are at it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import ray
+
+from cluster.config.simulate import SimulateSettings
+from cluster.simulation.work_queue import Task
+from sim_actors.simulators.deadlines import Limit, scene_limit
+from sim_actors.simulators.worker import Started
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """Something asked of an actor: the reference of its answer, and when it must have ended (never,
+    while a scene only queues behind another). `task` is the scene; None for starting and closing."""
+
+    ref: Any
+    task: Task | None = None
+    limit: Limit | None = None
+    deadline: float = math.inf
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """Actors come and go in it. `scenes` are in the order in which they were handed over; the first
+    `scenes_per_actor` of them render, the others queue. `pending` is what keeps the actor from rendering:
+    being placed, starting, closing."""
+
+    settings: SimulateSettings
+    state: Literal["empty", "placing", "starting", "ready", "closing", "retired"] = "empty"
+    actor: Any = None
+    scenes: list[Call] = field(default_factory=list)
+    pending: Call | None = None
+    given: int = 0
+    finished: int = 0
+    draining: bool = False
+    start_failures: int = 0
+    node_id: str = ""
+    info: Started | None = None
+
+    @property
+    def watched(self) -> list[Call]:
+        """What may end next here."""
+        return [self.pending] if self.pending is not None else self.scenes[: self.settings.scenes_per_actor]
+
+    @property
+    def has_room(self) -> bool:
+        return (
+            self.state == "ready"
+            and not self.draining
+            and len(self.scenes) < self.settings.scenes_at_actor
+            and self.given < self.settings.recycle_after
+            and not any(call.task is not None and call.task.alone for call in self.scenes)
+        )
+
+    def wait_for(self, state: Literal["placing", "starting", "closing"], ref: Any, deadline: float) -> None:
+        self.state, self.pending = state, Call(ref, deadline=deadline)
+
+    def give(self, task: Task, now: float) -> None:
+        """Sends a scene to the actor."""
+        self.scenes.append(Call(self.actor.render.remote(task.job), task))
+        self.given += 1
+        self._set_deadlines(now)
+
+    def take_off(self, call: Call, now: float) -> Task:
+        """A scene has ended; the time of one that queued begins."""
+        self.scenes.remove(call)
+        self.finished += 1
+        self._set_deadlines(now)
+        assert call.task is not None
+        return call.task
+
+    def discard(self) -> None:
+        """Kills the actor and forgets it; how often starting failed here is kept."""
+        if self.actor is not None:
+            ray.kill(self.actor)
+        self.state, self.actor, self.pending, self.info = "empty", None, None, None
+        self.scenes = []
+        self.given = self.finished = 0
+        self.draining = False
+        self.node_id = ""
+
+    def _set_deadlines(self, now: float) -> None:
+        settings = self.settings
+        times = settings.scene_timeout_s, settings.startup_timeout_s
+        for call in self.watched:
+            if call.deadline == math.inf:
+                twice = call.task is not None and call.task.job.twice
+                limit = scene_limit(*times, first=not self.finished, twice=twice)
+                call.limit, call.deadline = limit, now + limit.seconds

@@ -1,0 +1,1 @@
+"""The stages of a cycle on a cluster: prepare, train, evaluate, mine, simulate."""

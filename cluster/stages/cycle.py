@@ -1,0 +1,83 @@
+"""What a cycle is called in a run's folder, what it trains, and what its evaluation hands on."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cluster.observability.callbacks import Watch
+from cluster.stages.diagnose import MAIN, TWIN
+from cluster.workspace.run_folder import Workspace
+from imitation.evaluation.failures import Failure, read_failures
+from imitation.metrics.summary import Metrics
+
+
+def twin_seed(seed: int) -> int:
+    """The seed of the baseline's twin."""
+    return int(np.random.default_rng([seed, zlib.crc32(TWIN.encode())]).integers(2**31))
+
+
+def fold_name(k: int) -> str:
+    return f"fold-{k}"
+
+
+def cycle_folder(cycle: int) -> str:
+    return f"cycle-{cycle:03d}"
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """Product folders of one cycle: the detector itself, those of the folds, if mining follows, and of
+    the baseline its twin of another seed, if there is one."""
+
+    main: str
+    folds: tuple[str, ...] = ()
+    twin: str | None = None
+
+    def named(self) -> dict[str, str]:
+        """All of them by their names in an evaluation."""
+        return self.reported() | self.of_folds()
+
+    def of_folds(self) -> dict[str, str]:
+        """Those that judge mined frames alone."""
+        return {fold_name(k): uri for k, uri in enumerate(self.folds)}
+
+    def reported(self) -> dict[str, str]:
+        """Those that are judged on test as well."""
+        return {MAIN: self.main} | ({} if self.twin is None else {TWIN: self.twin})
+
+
+def nothing_found(who: str, steps: int) -> str:
+    """What is said, early and plainly, of a baseline at mAP 0.0."""
+    return (
+        f"warning: {who} finds nothing on stop (mAP 0.0): what is mined from it is noise, and a comparison "
+        f"with it tells nothing. Frequent causes: too few steps (train.steps={steps}), a learning rate at "
+        "which the loss does not fall, labels or categories that are not what they seem (imitate inspect)"
+    )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One cycle's evaluation: metrics by split, and where the mined failures lie (None: not mined)."""
+
+    metrics: dict[str, Metrics]
+    failures_uri: str | None
+    score: float
+
+    @property
+    def failures(self) -> Iterator[Failure]:
+        """The mined failures, streamed; none if nothing was mined."""
+        return iter(()) if self.failures_uri is None else read_failures(self.failures_uri)
+
+
+def commit(
+    workspace: Workspace, watch: Watch, cycle: int, name: str, work: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """The committed result of one of a cycle's stages; whoever watches hears of it."""
+    result = workspace.stage(f"{cycle_folder(cycle)}/{name}", work)
+    watch.stage(name, result)
+    return result

@@ -1,0 +1,209 @@
+"""After each cycle's evaluation: what errors cost, which failures form modes, and what became of them.
+
+Two things here decide something. Detections that every cycle insists on where nothing is labelled are
+suspected label errors, and the next requests leave them out; and policies that learn are told, by mode,
+what became of the failures that they answered.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cluster.config.schema import Config
+from imitation.common import storage
+from imitation.datasets.parquet.files import read_frames
+from imitation.diagnosis.cycle_analysis import analyse, by_protocol
+from imitation.diagnosis.failure_modes import Modes, Rows, Threshold, count_modes, find_modes
+from imitation.diagnosis.failure_tracking import Followed, Judge, count_followed, follow
+from imitation.diagnosis.fates import FateWriter
+from imitation.diagnosis.feasibility import Reach, frames_rendered, out_of_reach
+from imitation.diagnosis.label_errors import Evaluated, suspected_label_errors
+from imitation.evaluation.detection_files import MAIN, read_detections
+from imitation.evaluation.detections import Cutoff, FrameDetections
+from imitation.policies import mode_name
+from imitation.policies.feedback import ChanceCounter, FeedbackCounter
+from sim_actors.scene.appearance import HOUR_WORDS, WEATHER_WORDS
+
+MINE = "mine"
+TWIN = "twin"
+"""The baseline once more, with another seed: what two of its evaluations differ by is chance."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One cycle's evaluation file and the operating thresholds of its detectors by name; `mined`: whether
+    the folds judged the mined frames."""
+
+    cycle: int
+    detections: str
+    thresholds: dict[str, Cutoff]
+    mined: bool
+
+    def rows(self, split: str, detector: str | None = None) -> Rows:
+        """The rows of a split, by one detector or (the mined frames) by the fold of each."""
+        return partial(self._rows, split, detector)
+
+    def _rows(self, split: str, detector: str | None) -> Iterator[FrameDetections]:
+        return read_detections(self.detections, split=split, detector=detector)
+
+    def threshold(self, split: str) -> Threshold:
+        return self.thresholds if split == MINE else self.thresholds[MAIN]
+
+    def splits(self) -> tuple[str, ...]:
+        """Splits of which every frame was judged once by this cycle's detector, or its folds."""
+        return ("stop", "test", *((MINE,) if self.mined else ()))
+
+    def main_rows(self, split: str) -> Rows:
+        return self.rows(split, None if split == MINE else MAIN)
+
+
+def analyse_cycle(
+    config: Config,
+    categories: tuple[str, ...],
+    now: Judged,
+    before: list[Judged],
+    modes: Modes | None,
+    reach: frozenset[str] | None,
+    synthetic: str | None,
+    rng: np.random.Generator,
+    suspected: frozenset[str] = frozenset(),
+    fates: tuple[str, str | None] | None = None,
+) -> dict[str, Any]:
+    """Plain data for the cycle's `stage-analyse.json`; the keys are those of `docs/summary.md`.
+
+    `before` are the earlier cycles, in order; `modes` those of the baseline (None: this is it, and they
+    are found here); `synthetic` the frames rendered for the failures of the cycle before; `suspected` ids of
+    those among them that may be label errors. `feedback` and `chance` are for policies alone. `fates`: where
+    the fate of every failure is written, and where that of the cycle before lies
+    (`imitation.diagnosis.fates`).
+    """
+    found = find_modes(
+        now.main_rows(MINE if now.mined else "stop"),
+        categories,
+        now.threshold(MINE if now.mined else "stop"),
+        config.mining.modes,
+    ) if modes is None else modes  # fmt: skip
+    told = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
+    result: dict[str, Any] = {
+        "protocols": {"test": by_protocol(config.data.kind, now.rows("test", MAIN)(), categories)},
+        "errors": {"test": told["errors"]},
+        "slices": {"test": told["slices"]},
+        "calibration": {"test": told["calibration"]},
+        "found_modes": found.to_json(),
+        "modes": {
+            split: [
+                counts.to_dict()
+                for counts in count_modes(found, now.main_rows(split), categories, now.threshold(split))
+            ]
+            for split in now.splits()
+            if split != "stop"
+        },
+        "followed": None,
+        "churn": None,
+        "suspects": [],
+        "feedback": [],
+        "chance": {},
+    }
+    rendered = frames_rendered(read_frames(synthetic, ("frame_id", "origin"))) if synthetic else {}
+    if before:
+        feedback = FeedbackCounter(
+            now.cycle,
+            rendered,
+            mode_name,
+            lambda failure: failure.failure_id in suspected or out_of_reach(failure, reach) is not None,
+        )
+        result["followed"] = {}
+        with _written_down(fates, now.cycle, found, rendered) as written:
+            for split in now.splits():
+                if split in before[-1].splits():
+                    reasons = _reasons(config, reach, rendered, split)
+                    things = written(split, _follow(before[-1], now, split, categories), reasons)
+                    seen = feedback.seeing(things) if split == MINE else things
+                    result["followed"][split] = count_followed(seen, found.of, reasons)
+        result["feedback"] = [row.to_row() for row in feedback.rows()]
+        if now.mined:
+            named = [Evaluated(_name(j), j.rows(MINE), Judge(categories, j.thresholds))
+                     for j in (now, *reversed(before)) if j.mined]  # fmt: skip
+            result["suspects"] = [suspect.to_dict() for suspect in suspected_label_errors(named)]
+        return result
+    with _written_down(fates, now.cycle, found, {}) as written:
+        for split in now.splits():
+            judge = Judge(categories, now.threshold(split))
+            deque(written(split, follow((), now.main_rows(split)(), judge), None), maxlen=0)
+    if TWIN in now.thresholds:
+        chance = ChanceCounter(mode_name)
+        result["churn"] = {}
+        for split in ("stop", "test"):
+            things = _follow_twin(now, split, categories)
+            seen = chance.seeing(things) if split == "stop" else things  # test decides nothing
+            result["churn"][split] = count_followed(seen, found.of)
+        result["chance"] = chance.tallies()
+    return result
+
+
+Written = Callable[[str, Iterator[Followed], Callable[[Followed], str] | None], Iterator[Followed]]
+
+
+@contextmanager
+def _written_down(
+    fates: tuple[str, str | None] | None, cycle: int, modes: Modes, rendered: dict[str, int]
+) -> Iterator[Written]:
+    """Gives what passes things on, and writes each one's fate down as it passes; or just passes them on."""
+    if fates is None:
+        yield lambda split, things, reasons: things
+        return
+    uri, earlier = fates
+    with FateWriter(uri, cycle, modes.of, earlier, rendered, MINE) as writer:
+        yield writer.seeing
+
+
+def _name(judged: Judged) -> str:
+    return f"cycle {judged.cycle}"
+
+
+def _reasons(
+    config: Config, reach: frozenset[str] | None, rendered: dict[str, int], split: str
+) -> Callable[[Followed], str]:
+    known = Reach(
+        stageable=reach,
+        conditions={} if reach is None else {"weather": WEATHER_WORDS, "time_of_day": HOUR_WORDS},
+        rendered=rendered if split == MINE else None,
+        settings=config.mining.reach,
+    )
+
+    def reason(thing: Followed) -> str:
+        assert thing.before is not None  # it persists
+        return known.reason(thing.before).group
+
+    return reason
+
+
+def _follow(before: Judged, now: Judged, split: str, categories: tuple[str, ...]) -> Iterator[Followed]:
+    return follow(
+        before.main_rows(split)(),
+        now.main_rows(split)(),
+        Judge(categories, before.threshold(split)),
+        Judge(categories, now.threshold(split)),
+    )
+
+
+def _follow_twin(now: Judged, split: str, categories: tuple[str, ...]) -> Iterator[Followed]:
+    """From the baseline to another seed of it."""
+    return follow(
+        now.rows(split, MAIN)(),
+        now.rows(split, TWIN)(),
+        Judge(categories, now.thresholds[MAIN]),
+        Judge(categories, now.thresholds[TWIN]),
+    )
+
+
+def modes_of(uri: str) -> Modes | None:
+    """The modes that a committed analysis found; None if there is none at `uri`."""
+    return Modes.from_json(storage.read_json(uri)["found_modes"]) if storage.exists(uri) else None

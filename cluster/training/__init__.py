@@ -1,0 +1,1 @@
+"""Training: one train function and its two launchers."""

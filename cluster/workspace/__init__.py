@@ -1,0 +1,1 @@
+"""A run's folder: what lies where, and who holds it."""

@@ -1,0 +1,1 @@
+"""Frames and their labels: records, images, categories, splits, sheets of pictures."""

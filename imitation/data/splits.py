@@ -1,0 +1,205 @@
+"""Splits and folds, cut by sequence where it is known, and the checks that keep them apart.
+
+Frames of one video are not independent: on both sides of a cut they would let a detector be
+judged on what it was trained on. `train` and `mine` may be the same frames; `stop` and `test` share
+nothing with each other or with the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from imitation.common import storage
+from imitation.common.settings import Settings, UserError
+from imitation.data.images import read_image_bytes
+from imitation.data.records import Frame
+
+SPLITS = ("train", "mine", "stop", "test")
+JUDGES = ("stop", "test")
+
+
+class SplitSettings(Settings):
+    """How a dataset is cut where it brings no lists of its own. Shares count relative to their sum;
+    where only a validation list is given, it is cut into stop and test alone."""
+
+    seed: int = Field(default=0, ge=0, description="Seed of the cuts.")
+    train: float = Field(default=0.6, gt=0, le=1, description="Share of frames to train on.")
+    stop: float = Field(default=0.2, gt=0, le=1, description="Share that decides when to stop.")
+    test: float = Field(default=0.2, gt=0, le=1, description="Share that is reported and decides nothing.")
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        description="Small data: pool all labelled frames, whatever lists there are, and cut them into "
+        "so many "
+        "parts; one is test, the rest is cut into train and stop.",
+    )
+    fold: int = Field(default=0, ge=0, description="Which of the parts is test, from 0.")
+
+    @model_validator(mode="after")
+    def _there(self) -> SplitSettings:
+        if self.fold >= (self.folds or 1):
+            raise ValueError(
+                f"there is no fold {self.fold}: splits.folds is {self.folds}, and folds count from 0"
+            )
+        return self
+
+
+def _groups(frame_ids: Sequence[str], sequences: Sequence[str | None] | None) -> list[list[str]]:
+    """Frames that must stay together, in an order that does not depend on the order given."""
+    known: Sequence[str | None] = [None] * len(frame_ids) if sequences is None else sequences
+    if len(known) != len(frame_ids):
+        raise ValueError(f"{len(known)} sequences for {len(frame_ids)} frames")
+    if len(set(frame_ids)) != len(frame_ids):
+        raise UserError("a frame_id stands twice in the list that is to be split; make them unique")
+    groups: dict[tuple[bool, str], list[str]] = {}
+    for frame_id, sequence in zip(frame_ids, known):
+        key = (False, frame_id) if sequence is None else (True, sequence)
+        groups.setdefault(key, []).append(frame_id)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _share_out(groups: list[list[str]], shares: np.ndarray, seed: int) -> list[set[str]]:
+    """Gives whole groups, in random order, to whichever part lacks most; no part stays empty."""
+    parts: list[set[str]] = [set() for _ in shares]
+    lacking = shares / shares.sum() * sum(len(group) for group in groups)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    for left, index in zip(range(len(groups), 0, -1), order):
+        empty = [i for i, part in enumerate(parts) if not part]
+        candidates = empty if left <= len(empty) else range(len(parts))
+        chosen = max(candidates, key=lambda i: lacking[i])
+        parts[chosen].update(groups[index])
+        lacking[chosen] -= len(groups[index])
+    return parts
+
+
+def _too_few(groups: list[list[str]], frames: int, parts: int, what: str) -> None:
+    if len(groups) < parts:
+        raise UserError(
+            f"{frames} frames in {len(groups)} independent groups (sequences, or single frames) "
+            f"cannot make {parts} {what}; give more frames or fewer {what}"
+        )
+
+
+def cut(
+    frame_ids: Sequence[str],
+    sequences: Sequence[str | None] | None,
+    fractions: Mapping[str, float],
+    seed: int,
+) -> dict[str, list[str]]:
+    """Cuts frames into named parts of about these fractions (relative to their sum), at random by `seed`.
+
+    A sequence is never divided; None counts as a sequence of its own. Frames keep their order, and
+    which part gets them does not depend on it. Raises `UserError` if a part would stay empty.
+    """
+    shares = np.array(list(fractions.values()), dtype=np.float64)
+    if not len(shares) or not np.all(np.isfinite(shares)) or np.any(shares <= 0):
+        raise UserError(f"fractions of a split must be above 0, found {dict(fractions)}")
+    groups = _groups(frame_ids, sequences)
+    _too_few(groups, len(frame_ids), len(shares), "splits")
+    parts = _share_out(groups, shares, seed)
+    return {name: [i for i in frame_ids if i in part] for name, part in zip(fractions, parts)}
+
+
+def folds(
+    frame_ids: Sequence[str], sequences: Sequence[str | None] | None, k: int, seed: int
+) -> list[list[str]]:
+    """`k` disjoint parts of about equal size that together are all frames; sequences stay whole.
+
+    Raises `UserError` if there are fewer sequences than folds.
+    """
+    if k < 1:
+        raise UserError(f"the number of folds must be at least 1, found {k}")
+    groups = _groups(frame_ids, sequences)
+    _too_few(groups, len(frame_ids), k, "folds")
+    parts = _share_out(groups, np.ones(k), seed)
+    return [[i for i in frame_ids if i in part] for part in parts]
+
+
+def sequence_note(sequences: Iterable[str | None]) -> str:
+    """One sentence for the report: whether splits that `cut` or `check_disjoint` passed go by sequence."""
+    known = list(sequences)
+    named = [s for s in known if s is not None]
+    if not named:
+        return (
+            f"The sequence of none of the {len(known)} frames is known: frames of one drive may lie in "
+            "different splits, and scores and intervals may be too good."
+        )
+    counts = f"{len(set(named))} sequences"
+    if len(named) < len(known):
+        return (
+            f"The sequence of {len(named)} of {len(known)} frames is known ({counts}), and none of these "
+            "lies in two splits; the others count as independent."
+        )
+    return f"Splits go by sequence: none of the {counts} of {len(known)} frames is divided."
+
+
+def check_disjoint(splits: Mapping[str, Iterable[tuple[str, str | None]]]) -> None:
+    """Refuses splits that are empty, or in which `stop` or `test` shares a frame or a sequence with any
+    other split. Each split is (frame_id, sequence or None) pairs.
+
+    Raises `UserError` that names the first shared ones and counts them.
+    """
+    pairs = {name: list(members) for name, members in splits.items()}
+    for name, members in pairs.items():
+        if not members:
+            raise UserError(f"the split {name!r} is empty; give it frames, or another share of the data")
+    names = list(pairs)
+    for position, left in enumerate(names):
+        for right in names[position + 1 :]:
+            if left in JUDGES or right in JUDGES:
+                _refuse_shared(left, right, pairs)
+
+
+def _refuse_shared(left: str, right: str, pairs: Mapping[str, list[tuple[str, str | None]]]) -> None:
+    for what, column in (("frames", 0), ("sequences", 1)):
+        others = {member[column] for member in pairs[right]} - {None}
+        shared = [member[column] for member in pairs[left] if member[column] in others]
+        if shared:
+            unique = list(dict.fromkeys(shared))
+            first = ", ".join(str(v) for v in unique[:3]) + (", ..." if len(unique) > 3 else "")
+            raise UserError(
+                f"the splits {left!r} and {right!r} share {len(unique)} {what} ({first}); "
+                "what decides or is reported must not be trained on: remove them from one of the two"
+            )
+
+
+def duplicate_images(splits: Mapping[str, Iterable[Frame]]) -> list[tuple[str, str, str, str]]:
+    """Images of identical bytes in `stop` or `test` and in another split, as (split, frame_id, other
+    split, other frame_id); a frame that is in both under one id counts too.
+
+    Bytes are compared by length and SHA-1; a file is only read if another has its length.
+    Raises `DataError` for an image that cannot be read.
+    """
+    by_size: dict[int, list[tuple[str, Frame]]] = {}
+    for split, frames in splits.items():
+        for frame in frames:
+            by_size.setdefault(_image_bytes(frame), []).append((split, frame))
+    found = []
+    for members in by_size.values():
+        if len({split for split, _ in members}) > 1:
+            found += _equal_images(members)
+    return found
+
+
+def _image_bytes(frame: Frame) -> int:
+    if frame.image is None and frame.image_uri is not None:
+        return storage.size_of(frame.image_uri)
+    return len(read_image_bytes(frame))
+
+
+def _equal_images(members: list[tuple[str, Frame]]) -> list[tuple[str, str, str, str]]:
+    by_hash: dict[bytes, list[tuple[str, str]]] = {}
+    for split, frame in members:
+        digest = hashlib.sha1(read_image_bytes(frame), usedforsecurity=False).digest()
+        by_hash.setdefault(digest, []).append((split, frame.frame_id))
+    return [
+        (split, frame_id, other, other_id)
+        for same in by_hash.values()
+        for position, (split, frame_id) in enumerate(same)
+        for other, other_id in same[position + 1 :]
+        if split != other and (split in JUDGES or other in JUDGES)
+    ]

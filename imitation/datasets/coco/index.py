@@ -1,0 +1,325 @@
+"""COCO annotation files, read as a stream into arrays of some tens of bytes an annotation."""
+
+from __future__ import annotations
+
+import json
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import ijson
+import numpy as np
+import pyarrow as pa
+
+from imitation.common.settings import DataError
+from imitation.common.texts import ShallowJson, shown
+from imitation.data.records import Object
+from imitation.datasets.coco.text import WithoutOddNumbers, open_text
+from imitation.datasets.common.paths import outside_reason
+
+EXTRA = "imitation"
+_FRAME_EXTRAS = ("frame_id", "sequence", "camera", "conditions", "origin")
+_OBJECT_EXTRAS = tuple(name for name in Object.__slots__ if name not in ("category", "ignore"))
+_NO_JSON = "not valid JSON"
+MAX_STRAYS = 100  # annotations of no frame that are named one by one; the rest is counted
+
+
+@dataclass
+class CocoIndex:
+    """One annotation file, as arrays. Annotations are sorted by image; those of image i are
+    `starts[i]:starts[i + 1]`.
+
+    ids int64 (I,); names: the I file names; sizes int32 (I, 2) px, 0 where the file does not say;
+    boxes float64 (A, 4) px, x, y, width, height; categories int32 (A,), into `category_names`; crowd
+    bool (A,); extras and image_extras: JSON of (A,) and (I,) rows' own fields, null where there are none.
+    `faults` say why an image is left out, `strays` what belongs to no image.
+    """
+
+    uri: str
+    ids: np.ndarray
+    names: list[str]
+    sizes: np.ndarray
+    starts: np.ndarray
+    boxes: np.ndarray
+    categories: np.ndarray
+    crowd: np.ndarray
+    category_names: list[str]
+    category_ids: dict[int, str]
+    extras: pa.BinaryArray
+    image_extras: pa.BinaryArray
+    faults: dict[int, DataError] = field(default_factory=dict)
+    strays: list[DataError] = field(default_factory=list)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the annotations' arrays."""
+        arrays = (self.starts, self.boxes, self.categories, self.crowd, self.extras)
+        return sum(int(values.nbytes) for values in arrays)
+
+
+def read_coco(uri: str) -> CocoIndex:
+    """Reads an annotation file as a stream.
+
+    Raises `DataError` where it is not JSON (with the reason and place) or not COCO's instances. Faults of
+    single images and annotations are not raised: see `CocoIndex`.
+    """
+    try:
+        return _read(_File(uri))
+    except DataError as error:
+        if error.what.startswith(_NO_JSON) and _needs_mending(uri):
+            return _read(_File(uri, mended=True))
+        raise
+
+
+def _read(file: _File) -> CocoIndex:
+    return _Annotations(file, _read_categories(file), _read_images(file)).read()
+
+
+class _File(NamedTuple):
+    """An annotation file; `mended`: it holds numbers that JSON lacks, or that are too large."""
+
+    uri: str
+    mended: bool = False
+
+    def items(self, key: str, new: bool = False) -> Iterator[Any]:
+        """The members of a top-level list, one at a time. `new`: nobody has looked how deep it is nested."""
+        with open_text(self.uri) as source:
+            text: Any = WithoutOddNumbers(source) if self.mended else source
+            text = ShallowJson(text, self.uri) if new else text
+            try:
+                yield from ijson.items(text, f"{key}.item", use_float=True)
+            except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
+                raise DataError(self.uri, f"{_NO_JSON}; is it cut short? {_brief(error)}") from error
+
+    def has_list(self, key: str) -> bool:
+        """Whether there is such a top-level list, if only an empty one."""
+        with open_text(self.uri) as source:
+            text: Any = WithoutOddNumbers(source) if self.mended else source
+            return any(place == key and event == "start_array" for place, event, _ in ijson.parse(text))
+
+
+def _needs_mending(uri: str) -> bool:
+    with open_text(uri) as source:
+        mended = WithoutOddNumbers(source)
+        while not mended.changes and mended.read(1 << 20):
+            pass
+        return mended.changes > 0
+
+
+def _brief(error: Exception) -> str:
+    said = error.args[0] if error.args else ""  # ijson gives bytes where they are not UTF-8
+    text = said.decode("utf-8", "backslashreplace") if isinstance(said, bytes) else str(error)
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else line[:150] + " ..."
+
+
+@dataclass
+class _Categories:
+    names: list[str] = field(default_factory=list)
+    places: dict[int, int] = field(default_factory=dict)
+    double: dict[int, str] = field(default_factory=dict)
+    strays: list[DataError] = field(default_factory=list)
+
+
+def _read_categories(file: _File) -> _Categories:
+    uri, found = file.uri, _Categories()
+    for place, row in enumerate(file.items("categories", new=True)):
+        key, name = _id(row), row.get("name") if isinstance(row, dict) else None
+        if key is None or not isinstance(name, str) or not name:
+            what = f"category number {place} has no whole-number id or no name: {shown(row)}"
+            found.strays.append(DataError(uri, what))
+            continue
+        if key not in found.places:
+            found.places[key] = len(found.names)
+            found.names.append(name)
+        elif found.names[found.places[key]] != name:
+            found.double[key] = f"{shown(found.names[found.places[key]])} and {shown(name)}"
+    if not found.names:
+        if found.strays:
+            raise found.strays[0]
+        raise DataError(
+            uri,
+            "has no list of 'categories': not COCO annotations (a results file has none; give the labels)",
+        )
+    return found
+
+
+@dataclass
+class _Images:
+    ids: array[int] = field(default_factory=lambda: array("q"))
+    names: list[str] = field(default_factory=list)
+    sizes: array[int] = field(default_factory=lambda: array("i"))
+    extras: list[bytes | None] = field(default_factory=list)
+    faults: dict[int, DataError] = field(default_factory=dict)
+    strays: list[DataError] = field(default_factory=list)
+
+
+def _read_images(file: _File) -> _Images:
+    uri, found = file.uri, _Images()
+    places: dict[int, int] = {}
+    by_name: dict[str, int] = {}
+    for number, row in enumerate(file.items("images")):
+        key = _id(row)
+        if key is None:
+            found.strays.append(DataError(uri, f"image number {number} has no whole-number id: {shown(row)}"))
+            continue
+        where, name = f"{uri}: image id {key}", row.get("file_name")
+        if key in places:
+            # The labels of the two cannot be told apart.
+            what = f"the id stands twice: {shown(found.names[places[key]])} and {shown(name)}"
+            found.faults[places[key]] = DataError(where, what)
+            continue
+        index = places[key] = len(found.names)
+        size = tuple(_size(row.get(side)) for side in ("width", "height"))
+        found.ids.append(key)
+        found.names.append(name if isinstance(name, str) else "")
+        found.extras.append(_extra(row, _FRAME_EXTRAS))
+        found.sizes.extend(0 if side is None else side for side in size)
+        if reason := outside_reason(name):
+            found.faults[index] = DataError(where, f"file_name {shown(name)} {reason}")
+        elif None in size:
+            sides = f"{shown(row.get('width'))} x {shown(row.get('height'))}"
+            found.faults[index] = DataError(where, f"the size is {sides}, not two whole numbers above 0")
+        elif (other := by_name.setdefault(name, key)) != key:
+            what = f"file_name {shown(name)} already belongs to image id {other}"
+            found.faults[index] = DataError(where, what)
+    if not found.names and not found.strays:
+        raise DataError(uri, "has no list of 'images', or an empty one: not COCO annotations")
+    return found
+
+
+class _Annotations:
+    """Collects the annotations of a file whose images and categories are known."""
+
+    def __init__(self, file: _File, categories: _Categories, images: _Images) -> None:
+        self._file, self._uri, self._categories, self._images = file, file.uri, categories, images
+        self._places = {key: index for index, key in enumerate(images.ids)}
+        self._ids, self._owners = array("q"), array("i")
+        self._boxes, self._classes, self._crowd = array("d"), array("i"), array("b")
+        self._extras: list[bytes | None] = []
+        self._strays = 0
+
+    def read(self) -> CocoIndex:
+        images, number = self._images, -1
+        for number, row in enumerate(self._file.items("annotations")):
+            self._add(number, row)
+        if number < 0 and not self._file.has_list("annotations"):
+            # a file without labels would teach that there is nothing to see in any of its images
+            what = "has no list of 'annotations', so its images are not labelled; write an empty list if "
+            images.strays.append(DataError(self._uri, what + "there is nothing to find in them"))
+        self._find_doubles()
+        if self._strays > MAX_STRAYS:
+            what = f"{self._strays - MAX_STRAYS} more annotations belong to no image"
+            images.strays.append(DataError(self._uri, what))
+        owners = np.array(self._owners, dtype=np.int32)
+        order = np.argsort(owners, kind="stable")
+        return CocoIndex(
+            uri=self._uri,
+            ids=np.array(images.ids, dtype=np.int64),
+            names=images.names,
+            sizes=np.array(images.sizes, dtype=np.int32).reshape(-1, 2),
+            starts=np.searchsorted(owners[order], np.arange(len(images.names) + 1)).astype(np.int64),
+            boxes=np.array(self._boxes, dtype=np.float64).reshape(-1, 4)[order],
+            categories=np.array(self._classes, dtype=np.int32)[order],
+            crowd=np.array(self._crowd, dtype=np.int8)[order].astype(bool),
+            category_names=self._categories.names,
+            category_ids={
+                key: self._categories.names[place] for key, place in self._categories.places.items()
+            },
+            extras=_packed([self._extras[i] for i in order] if any(self._extras) else [], len(order)),
+            image_extras=_packed(images.extras, len(images.extras)),
+            faults=images.faults,
+            strays=[*self._categories.strays, *images.strays],
+        )
+
+    def _add(self, number: int, row: Any) -> None:
+        key = _id(row)
+        where = f"{self._uri}: annotation " + (f"number {number}" if key is None else f"id {key}")
+        owner = self._places.get(row["image_id"]) if _is_whole(_get(row, "image_id")) else None
+        if owner is None:
+            self._strays += 1
+            if self._strays <= MAX_STRAYS:
+                image = shown(_get(row, "image_id") if isinstance(row, dict) else row)
+                self._images.strays.append(DataError(where, f"its image_id {image} is no image of the file"))
+            return
+        box, category = row.get("bbox"), row.get("category_id")
+        fault = _no_id(row) if key is None else self._fault(box, category)
+        if fault:
+            self._images.faults.setdefault(owner, DataError(where, fault))
+            return
+        assert key is not None
+        self._ids.append(key)
+        self._owners.append(owner)
+        self._boxes.extend(box)
+        self._classes.append(self._categories.places[int(category)])
+        self._crowd.append(bool(row.get("iscrowd")) or bool(row.get("ignore")))
+        self._extras.append(_extra(row, _OBJECT_EXTRAS))
+
+    def _fault(self, box: Any, category: Any) -> str | None:
+        if not _is_whole(category) or category not in self._categories.places:
+            return f"its category_id {shown(category)} is no category of the file"
+        if category in self._categories.double:
+            return f"its category_id {category} stands for {self._categories.double[category]}"
+        if not isinstance(box, list) or len(box) != 4:
+            return f"its bbox is {shown(box)}, not four numbers (x, y, width, height)"
+        if not all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in box):
+            return f"its bbox {shown(box)} has what is not a finite number"
+        if box[2] < 0 or box[3] < 0:
+            return f"its bbox {shown(box)} has a negative size"
+        if not (math.isfinite(box[0] + box[2]) and math.isfinite(box[1] + box[3])):
+            return f"its bbox {shown(box)} ends beyond what is finite"
+        return None
+
+    def _find_doubles(self) -> None:
+        ids = np.array(self._ids, dtype=np.int64)
+        order = np.argsort(ids, kind="stable")
+        again = order[1:][ids[order][1:] == ids[order][:-1]]
+        for place in again.tolist():
+            where = f"{self._uri}: annotation id {ids[place]}"
+            fault = DataError(where, "the id stands twice; ids must be unique")
+            self._images.faults.setdefault(self._owners[place], fault)
+
+
+def _extra(row: dict[str, Any], names: Sequence[str]) -> bytes | None:
+    """The row's fields beyond COCO's, as JSON."""
+    told = row.get(EXTRA)
+    chosen = {name: told[name] for name in names if name in told} if isinstance(told, dict) else {}
+    return json.dumps(chosen).encode() if chosen else None
+
+
+def _packed(values: list[bytes | None], count: int) -> pa.BinaryArray:
+    return pa.array(values, pa.binary()) if values else pa.nulls(count, pa.binary())
+
+
+def unpacked(values: pa.BinaryArray, row: int) -> dict[str, Any]:
+    """The fields that a row was given beyond COCO's own; none where it was given none."""
+    text = values[row].as_py()
+    return {} if text is None else dict(json.loads(text))
+
+
+def _get(row: Any, key: str) -> Any:
+    return row.get(key) if isinstance(row, dict) else None
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _id(row: Any) -> int | None:
+    value = _get(row, "id")
+    return value if _is_whole(value) else None
+
+
+def _no_id(row: dict[str, Any]) -> str:
+    """Why an annotation's id is none."""
+    told = f"is {shown(row['id'])}, no whole number of at most 64 bits" if "id" in row else "is missing"
+    return f"it has no whole-number id: the id {told}"
+
+
+def _size(value: Any) -> int | None:
+    """A side in px; 0 where none is given, None where it is impossible."""
+    if value is None:
+        return 0
+    return value if _is_whole(value) and 0 < value < 2**31 else None

@@ -1,0 +1,266 @@
+"""COCO's detection annotations: JSON files beside folders of images.
+
+Format: Lin et al., "Microsoft COCO: common objects in context", ECCV 2014, and the site's data format
+page. A box is x, y, width, height in px, of what is visible of the object; `iscrowd` regions are
+neither to be found nor false to find. Segmentations (polygons or run lengths) are passed over.
+
+Layouts: `annotations/instances_{train,val}*.json` with image folders of the same ending (COCO's own);
+`{train,valid,test}/_annotations.coco.json` beside the images (Roboflow's), or `labels.json` there; one JSON
+file with images beside it, in `images/` or in `data/` (FiftyOne's).
+
+What `imitation.datasets.coco.writer` puts under the key `imitation` of images and annotations, beyond COCO's
+own fields, is read back.
+
+A file is read as a stream into arrays of some fifty bytes an annotation (`CocoIndex`); pixels are not
+read. What is wrong with an annotation leaves its frame out: without it the frame's labels would lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+import pyarrow as pa
+
+from imitation.common import storage
+from imitation.common.settings import DataError, UserError
+from imitation.common.texts import shown
+from imitation.data.images import image_size, open_image
+from imitation.data.records import (
+    OBJECT_TYPE,
+    SCHEMA,
+    Box,
+    Frame,
+    Object,
+    conditions_from_row,
+    conditions_to_row,
+    frame_from_row,
+    object_from_row,
+)
+from imitation.datasets.base import SplitReader, Splits, first_split_of, list_of, same_list
+from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
+from imitation.datasets.common.paths import image_places, inside, list_name
+from imitation.datasets.common.validation import FrameChecker, Problems, handled
+from imitation.datasets.numbering import Numbering
+
+FRAME_KINDS = {field.name: field.type for field in SCHEMA}
+OBJECT_KINDS = {field.name: field.type for field in OBJECT_TYPE}
+ROBOFLOW = "_annotations.coco.json"
+IN_FOLDERS = (ROBOFLOW, "labels.json", "annotations.json")
+_NAMED = re.compile(r"(?:.*[_-])?(train|training|minival|val|valid|validation|mine|stop|test)[_-]?\d*")
+
+
+class CocoReader(SplitReader):
+    """COCO annotations (see the module for the layouts). Splits are the files' names where there are
+    several (see `assign_roles`), else cut by seed. A frame's id is its image's, which a results file
+    names it by; where several files use the same ids, the list's name stands before it (`val_12`). An
+    export of ours has the ids of its frames."""
+
+    kind = "coco"
+
+    @cached_property
+    def _files(self) -> dict[str | None, str]:
+        """List name -> annotation file; None alone for a single file."""
+        if not storage.is_folder(self.root):
+            return {None: self.root}
+        for found in (_in_folders(self.root), _instances(self.root)):
+            if found:
+                return found
+        places = [self.root, storage.join(self.root, "annotations")]
+        files = [
+            f for place in places if storage.is_folder(place) for f in storage.list_files(place, ".json")
+        ]
+        if len(files) == 1:
+            return {None: files[0]}
+        listed = ", ".join(storage.name_of(file) for file in files[:5]) or "no .json file"
+        raise UserError(
+            f"{self.root}: found {listed}; COCO annotations are annotations/instances_train*.json and "
+            f"instances_val*.json, or {{train,valid}}/{ROBOFLOW}, or one JSON file (name it as data.root)"
+        )
+
+    @cached_property
+    def _indices(self) -> dict[str | None, CocoIndex]:
+        return {name: read_coco(uri) for name, uri in self._files.items()}
+
+    @cached_property
+    def _folders(self) -> dict[str | None, str]:
+        """List name -> the folder that its file names count from."""
+        return {name: self._folder_of(name, index) for name, index in self._indices.items()}
+
+    def _folder_of(self, name: str | None, index: CocoIndex) -> str:
+        here = storage.parent(index.uri)
+        stem = storage.name_of(index.uri).removesuffix(".json")
+        # longer ones no file system has, nor can be asked for
+        names = [
+            name
+            for name in index.names
+            if all(len(part.encode("utf-8", "replace")) < 256 for part in name.split("/"))
+        ]
+        return image_places(self.root, here, [name or "", stem.rpartition("_")[2]], names)
+
+    @cached_property
+    def _rows(self) -> dict[str, tuple[str | None, int]]:
+        """frame_id -> its list and its image there."""
+        places = [(name, row) for name, index in self._indices.items() for row in range(len(index.names))]
+        own = [unpacked(self._indices[name].image_extras, row).get("frame_id") for name, row in places]
+        if all(isinstance(i, str) and i for i in own) and len(set(own)) == len(own):
+            return dict(zip(own, places))  # type: ignore[arg-type]
+        ids = [int(self._indices[name].ids[row]) for name, row in places]
+        alike = len(set(ids)) < len(ids)
+        return {f"{place[0]}_{key}" if alike else str(key): place for key, place in zip(ids, places)}
+
+    def image_ids(self, split: str) -> dict[str, int]:
+        """frame_id -> image_id of a split: by what a results file names a frame."""
+        places = ((name, self._rows[name]) for name in self.splits()[split])
+        return {frame_id: int(self._indices[name].ids[row]) for frame_id, (name, row) in places}
+
+    def image_names(self, split: str) -> dict[int, str]:
+        """image_id -> file name, of a split's images."""
+        places = (self._rows[name] for name in self.splits()[split])
+        return {int(self._indices[name].ids[row]): self._indices[name].names[row] for name, row in places}
+
+    def category_ids(self, split: str) -> dict[int, str]:
+        """category_id -> name, in the annotation file of a split."""
+        return self._indices[list_of(split, [name for name in self._indices if name])].category_ids
+
+    def numbering(self) -> Numbering | None:
+        """The categories' ids; where files disagree, those of the first."""
+        numbers: dict[str, int] = {}
+        for index in self._indices.values():
+            for number, name in index.category_ids.items():
+                if number >= 0 and number not in numbers.values():
+                    numbers.setdefault(name, number)
+        return Numbering(self.kind, numbers)
+
+    def _cut(self) -> Splits:
+        sequences = {i: self._sequence(*place) for i, place in self._rows.items()}
+        if None in self._indices:
+            return self._by_seed(sequences, self.root)
+        lists: dict[str, list[str]] = {str(name): [] for name in self._indices}
+        for frame_id, (name, _) in self._rows.items():
+            lists[str(name)].append(frame_id)
+        splits = self._by_lists(lists, sequences, self.root)
+        self._refuse_shared_images()
+        return splits
+
+    def _sequence(self, name: str | None, row: int) -> str | None:
+        told = unpacked(self._indices[name].image_extras, row).get("sequence")
+        return told if isinstance(told, str) else None
+
+    def _refuse_shared_images(self) -> None:
+        """An image that is in two lists under two ids escapes the check of ids."""
+        seen: dict[tuple[str, str], str] = {}
+        for name, index in self._indices.items():
+            for file_name in index.names:
+                other = seen.setdefault((self._folders[name], file_name), str(name))
+                if other != name and {other, name} != {"train", "mine"}:
+                    both = f"the image {shown(file_name)} is in the lists {other!r} and {name!r}"
+                    raise UserError(
+                        f"{self.root}: {both}; what decides or is reported must not be trained on: remove "
+                        "it from one of the two"
+                    )
+
+    def _strays(self, split: str | None) -> Iterable[DataError]:
+        lists = [name for name in self._indices if name]
+        for name, index in self._indices.items():
+            if split is None or first_split_of(name, lists) == split:
+                yield from index.strays
+
+    def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
+        check = FrameChecker()
+        return handled((partial(self._frame, name, check) for name in wanted), problems)
+
+    def _frame(self, frame_id: str, check: FrameChecker) -> Frame:
+        name, row = self._rows[frame_id]
+        index = self._indices[name]
+        if row in index.faults:
+            raise index.faults[row]
+        where = f"{index.uri}: image id {index.ids[row]}"
+        image = inside(self._folders[name], index.names[row], where)
+        width, height = (int(v) for v in index.sizes[row])
+        if not (width and height):
+            with open_image(image) as source:
+                width, height = image_size(source, image)
+        size = {"frame_id": frame_id, "width": width, "height": height, "image_uri": image}
+        try:
+            told = _typed(unpacked(index.image_extras, row), FRAME_KINDS, where)
+            members = range(int(index.starts[row]), int(index.starts[row + 1]))
+            frame = replace(
+                frame_from_row(told | size), objects=tuple(_object(index, i, where) for i in members)
+            )
+            check(frame, where)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            if isinstance(error, DataError):
+                raise
+            what = f"what stands under {EXTRA!r} is no frame of ours: {shown(error)}"
+            raise DataError(where, what) from error
+        return frame
+
+
+def _typed(
+    told: dict[str, Any], kinds: Mapping[str, pa.DataType], where: str, of: str = ""
+) -> dict[str, Any]:
+    """Fields of ours, as they are. Raises `DataError` for one that the contract could not hold."""
+    for name, value in told.items():
+        try:
+            row = conditions_to_row(conditions_from_row(value)) if name == "conditions" else value
+            fits = _same(row, pa.array([row], kinds[name])[0].as_py()) and (name != "box" or row is not None)
+        except (pa.ArrowException, TypeError, ValueError, AttributeError, OverflowError):
+            fits = False
+        if not fits:
+            raise DataError(where, f"the {name} under {EXTRA!r}{of} is {shown(value)}, which it cannot be")
+    return told
+
+
+def _same(value: Any, held: Any) -> bool:
+    """Whether a column holds the value as it is: Arrow cuts 1.5 to 1 without a word."""
+    if isinstance(value, dict) and isinstance(held, dict):
+        return all(name not in held or held[name] == one for name, one in value.items())
+    return bool(value == held)
+
+
+def _object(index: CocoIndex, row: int, where: str) -> Object:
+    x, y, width, height = index.boxes[row].tolist()
+    category, ignore = index.category_names[index.categories[row]], bool(index.crowd[row])
+    box = Box(x, y, x + width, y + height)
+    if not (told := unpacked(index.extras, row)):
+        return Object(category, box, ignore=ignore)
+    told = _typed(told, OBJECT_KINDS, where, f" of bbox {index.boxes[row].tolist()}")
+    return object_from_row({"box": box._asdict()} | told | {"category": category, "ignore": ignore})
+
+
+def _in_folders(root: str) -> dict[str | None, str]:
+    """The annotation files of folders that are named after a list."""
+    files: dict[str | None, str] = {}
+    for folder in storage.list_folders(root):
+        name = list_name(storage.name_of(folder))
+        uris = [uri for file in IN_FOLDERS if storage.exists(uri := storage.join(folder, file))]
+        if name in ("train", "val", "mine", "stop", "test") and uris:
+            if name in files:
+                raise UserError(same_list(uris[0], storage.parent(files[name]), name))
+            files[name] = uris[0]
+    return files
+
+
+def _instances(root: str) -> dict[str | None, str]:
+    """The files of `annotations/` or of the root that are named after a list; `instances_*` before others."""
+    for folder in (storage.join(root, "annotations"), root):
+        if not storage.is_folder(folder):
+            continue
+        uris = storage.list_files(folder, ".json")
+        chosen = [uri for uri in uris if storage.name_of(uri).startswith("instances_")] or uris
+        files: dict[str | None, str] = {}
+        for uri in chosen:
+            match = _NAMED.fullmatch(storage.name_of(uri).removesuffix(".json"))
+            if match is None:
+                continue
+            name = list_name(match[1])
+            if name in files:
+                raise UserError(same_list(uri, files[name], name))
+            files[name] = uri
+        if len(files) > 1:
+            return files
+    return {}

@@ -1,0 +1,90 @@
+"""COCO files as bytes for a JSON parser: without a byte order mark, and with every number in its range."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+
+from imitation.common import storage
+
+
+@contextmanager
+def open_text(uri: str) -> Iterator[BinaryIO]:
+    """A file open to read, behind its byte order mark if it has one. Raises `StorageError`."""
+    with storage.open_input(uri) as source:
+        if source.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            source.seek(0)
+        yield source
+
+
+class WithoutOddNumbers:
+    """A JSON file in which numbers that a parser gives the whole file up for are strings: NaN and Infinity,
+    which Python writes but JSON lacks, whole numbers beyond 64 bits, and 1e400.
+
+    What they are wrong for can so be told by itself. `changes` counts them.
+    """
+
+    CANDIDATES = re.compile(
+        rb"(?<![^\[,:\s])(?:NaN|-?Infinity|-?\d{19,}(?:\.\d+)?(?:[eE][+-]?\d+)?|-?\d+(?:\.\d+)?[eE]\+?\d{3,})"
+        rb"(?![^\],}\s])"
+    )
+    _MARKS = tuple(bytes([mark]) for mark in b"[]{},: \n")
+    LONGEST = 1 << 20  # a text without any mark between its parts is passed on
+    BLOCK = 1 << 16
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source, self._held, self._in_string, self._escaped = source, b"", False, False
+        self.changes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, about as many as asked for (0: none, as the parser asks once to see their type)."""
+        if size == 0:
+            return b""
+        while True:
+            block = self._source.read(max(size, self.BLOCK))
+            text = self._held + block
+            # behind the last mark a number may not be whole yet
+            cut = max(text.rfind(mark) for mark in self._MARKS) + 1
+            if not block or (cut == 0 and len(text) > self.LONGEST):
+                cut = len(text)
+            self._held = text[cut:]
+            if cut or not block:
+                return self._mended(text[:cut])
+
+    def _mended(self, text: bytes) -> bytes:
+        in_string = self._strings(text)
+        parts, start = [], 0
+        for match in self.CANDIDATES.finditer(text):
+            if not in_string[match.start()] and _is_odd(match[0]):
+                self.changes += 1
+                parts += [text[start : match.start()], b'"', _short(match[0]), b'"']
+                start = match.end()
+        return b"".join([*parts, text[start:]])
+
+    def _strings(self, text: bytes) -> np.ndarray:
+        """Which bytes stand in a string, bool (N,)."""
+        if not text:
+            return np.zeros(0, dtype=bool)
+        plain = re.sub(rb"\\.", b"  ", (b"\\" if self._escaped else b"") + text, flags=re.DOTALL)
+        self._escaped = plain.endswith(b"\\")
+        quotes = np.frombuffer(plain, dtype=np.uint8)[len(plain) - len(text) :] == ord('"')
+        in_string = (np.cumsum(quotes) + self._in_string) % 2 == 1
+        self._in_string = bool(in_string[-1])
+        return in_string
+
+
+def _is_odd(number: bytes) -> bool:
+    if number.endswith((b"N", b"y")):
+        return True
+    if number.lstrip(b"-").isdigit():
+        return len(number) > 20 or abs(int(number)) >= 2**63
+    return abs(float(number)) == float("inf")
+
+
+def _short(number: bytes) -> bytes:
+    return number if len(number) <= 40 else number[:30] + b"..."

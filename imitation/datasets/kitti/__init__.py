@@ -1,0 +1,1 @@
+"""KITTI's object layout: images, labels and calibrations, one file a frame."""

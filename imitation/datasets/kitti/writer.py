@@ -1,0 +1,113 @@
+"""Frames as a KITTI object folder can hold them; what it cannot is counted.
+
+`kitti.write_kitti` writes what comes out of here, and `kitti.read_kitti` reads it back: numbers have two
+decimals, and an object whose truncation is 0 has its box as amodal box, as everywhere in KITTI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from imitation.data.records import Box, Camera, Cuboid, Frame, Object
+from imitation.datasets.common.tally import Tally
+from imitation.datasets.kitti.files import CATEGORIES, DONT_CARE
+from imitation.evaluation.attributes import OCCLUSIONS
+
+OTHER = "Misc"
+_BY_CASE = {name.lower(): name for name in CATEGORIES if name != DONT_CARE}
+_UNKNOWN = -1000.0  # KITTI's x, y and z of an object without cuboid
+
+
+def as_kitti(frame: Frame, tally: Tally) -> Frame:
+    """The frame in KITTI's terms: its nine categories, occlusion as a level, a camera.
+
+    A category that differs from KITTI's in case alone takes its spelling, any other becomes Misc, that
+    of an ignored object DontCare. A frame without camera gets a made-up one (focal length: the image's
+    width; centre in the middle), because a KITTI folder needs a calibration.
+    """
+    tally.drop_fields(frame, ("sequence", "conditions", "origin"))
+    camera = frame.camera
+    if camera is None:
+        tally.change("a made-up camera in", "frame")
+        camera = Camera(float(frame.width), float(frame.width), frame.width / 2, frame.height / 2)
+    if camera.height is not None or camera.pitch is not None:
+        tally.drop("camera height and pitch of", "frame")
+    return replace(
+        frame,
+        camera=replace(camera, height=None, pitch=None),
+        objects=tuple(_as_kitti(obj, tally) for obj in frame.objects),
+        sequence=None,
+        conditions=None,
+        origin=None,
+    )
+
+
+def _as_kitti(obj: Object, tally: Tally) -> Object:
+    tally.drop_fields(obj, ("visible_box", "occlusion", "difficulty"))
+    for name in _rounded_fields(obj):
+        tally.change(f"to two decimals: {name} of", "object")
+    truncation = None if obj.truncation is None else round(obj.truncation, 2)
+    amodal = _rounded(obj.box) if truncation == 0 else None
+    if obj.amodal_box is not None and (amodal is None or _rounded(obj.amodal_box) != amodal):
+        tally.drop_fields(obj, ("amodal_box",))
+    if obj.cuboid is not None and not _holds(obj.cuboid):
+        tally.drop_fields(obj, ("cuboid",))
+    return replace(
+        obj,
+        category=_category(obj, tally),
+        visible_box=None,
+        amodal_box=amodal,
+        occlusion=None,
+        occlusion_level=_level(obj, tally),
+        difficulty=None,
+        cuboid=obj.cuboid if obj.cuboid is not None and _holds(obj.cuboid) else None,
+    )
+
+
+def _rounded_fields(obj: Object) -> Iterator[str]:
+    """What of an object two decimals cannot say; a cuboid that is dropped is not rounded."""
+    if _rounded(obj.box) != obj.box:
+        yield "boxes"
+    for name, value in (("truncations", obj.truncation), ("observation angles", obj.alpha)):
+        if value is not None and round(value, 2) != value:
+            yield name
+    if obj.cuboid is not None and _holds(obj.cuboid):
+        values = (getattr(obj.cuboid, name) for name in Cuboid.__slots__)
+        if any(round(value, 2) != value for value in values):
+            yield "cuboids"
+
+
+def _category(obj: Object, tally: Tally) -> str:
+    if obj.ignore:
+        if obj.category != DONT_CARE:
+            tally.change(f"{obj.category} as {DONT_CARE} of", "ignore region")
+        return DONT_CARE
+    name = _BY_CASE.get(obj.category.lower(), OTHER)
+    if name != obj.category:
+        tally.change(f"{obj.category} as {name} of", "object")
+    return name
+
+
+def _level(obj: Object, tally: Tally) -> int | None:
+    """KITTI's own level, else one from the share: 0 up to a tenth, 1 up to a half, 2."""
+    if obj.occlusion_level in (0, 1, 2, 3):
+        return obj.occlusion_level
+    tally.drop_fields(obj, ("occlusion_level",))
+    if obj.occlusion is None:
+        return None
+    tally.change("KITTI's occlusion level from the share of", "object")
+    return int(np.digitize(obj.occlusion, OCCLUSIONS, right=True))
+
+
+def _holds(cuboid: Cuboid) -> bool:
+    """Whether a cuboid survives two decimals: no size of 0, and not where KITTI says "unknown"."""
+    sizes = (cuboid.length, cuboid.width, cuboid.height)
+    place = (cuboid.x, cuboid.y, cuboid.z)
+    return all(round(v, 2) > 0 for v in sizes) and any(round(v, 2) != _UNKNOWN for v in place)
+
+
+def _rounded(box: Box) -> Box:
+    return Box(*(round(v, 2) for v in box))

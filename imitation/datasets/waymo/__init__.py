@@ -1,0 +1,1 @@
+"""Waymo Open v2: Parquet components, one file a segment."""

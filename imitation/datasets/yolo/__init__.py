@@ -1,0 +1,1 @@
+"""YOLO: text labels beside images, classes by number."""

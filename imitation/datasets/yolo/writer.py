@@ -1,0 +1,86 @@
+"""YOLO folders: images, one text file of boxes an image, and data.yaml.
+
+Format: Ultralytics' detection data sets: a row is `class x y width height`, the box's centre and size as
+shares of the image's. That is all it holds: boxes are cut at the image's edge, and ignored regions,
+which YOLO cannot say, are left out and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import yaml
+
+from imitation.common import storage
+from imitation.data.images import exif_orientation
+from imitation.data.records import Box, Frame
+from imitation.datasets.coco.writer import put_image
+from imitation.datasets.common.tally import Tally
+
+DATA = "data.yaml"
+_OBJECT_FIELDS = (
+    *("visible_box", "amodal_box", "truncation", "occlusion", "occlusion_level"),
+    *("cuboid", "alpha", "difficulty"),
+)
+_FRAME_FIELDS = ("sequence", "camera", "conditions", "origin")
+# Ultralytics knows train, val and test; what decides when to stop is its val.
+_LISTS = {"train": "train", "stop": "val", "val": "val", "test": "test", "mine": "mine"}
+_ONE_SET = "# One set: name the folders (or lists of images) train and val here to train with Ultralytics.\n"
+
+
+def write_yolo(
+    frames: Iterable[tuple[str, Frame]],
+    root: str,
+    split: str,
+    categories: Mapping[str, int],
+    tally: Tally,
+) -> int:
+    """Writes named frames, which hold their image's bytes, as `root/images/<split>/` and
+    `root/labels/<split>/` (no folder for a split of ""). Returns their number.
+
+    `categories` go from name to number. What is left out or cut is counted in `tally`. Raises StorageError,
+    KeyError for an object of a category that was not named.
+    """
+    count = 0
+    for count, (name, frame) in enumerate(frames, start=1):  # noqa: B007 (the last count is the result)
+        if exif_orientation(frame.image or b"", name) != 1:
+            tally.change(
+                "an EXIF orientation, by which YOLO's tools turn the image but not its boxes, in", "frame"
+            )
+        put_image(storage.join(root, "images", split), name, frame)
+        text = yolo_labels(frame, categories, tally)
+        storage.write_bytes_atomic(storage.join(root, "labels", split, f"{name}.txt"), text.encode())
+    return count
+
+
+def yolo_labels(frame: Frame, categories: Mapping[str, int], tally: Tally) -> str:
+    """The rows of a frame's label file; shares to nine decimals (a millionth of a pixel)."""
+    tally.drop_fields(frame, _FRAME_FIELDS)
+    rows = []
+    for obj in frame.objects:
+        if obj.ignore:
+            tally.drop("", "ignore region")
+            continue
+        box = obj.box.clipped(frame.width, frame.height)
+        if not box.area:
+            tally.drop("without area:", "box")
+            continue
+        if box != obj.box:
+            tally.change("cut at the image's edge:", "box")
+        tally.drop_fields(obj, _OBJECT_FIELDS)
+        rows.append(f"{categories[obj.category]} {_shares(box, frame.width, frame.height)}\n")
+    return "".join(rows)
+
+
+def _shares(box: Box, width: int, height: int) -> str:
+    x, y = (box.x1 + box.x2) / 2 / width, (box.y1 + box.y2) / 2 / height
+    return " ".join(f"{v:.9f}" for v in (x, y, box.width / width, box.height / height))
+
+
+def write_data_yaml(root: str, categories: Mapping[str, int], splits: Mapping[str, int]) -> None:
+    """Writes `root/data.yaml`: the classes by number, and the folder of each split that has frames
+    (`stop` is YOLO's `val`). A single set without a name ("") has no lists."""
+    data = {_LISTS[split]: f"images/{split}" for split, frames in splits.items() if split and frames}
+    names = {number: name for name, number in sorted(categories.items(), key=lambda item: item[1])}
+    text = yaml.safe_dump({**data, "names": names}, sort_keys=False, allow_unicode=True)
+    storage.write_bytes_atomic(storage.join(root, DATA), ((_ONE_SET if not data else "") + text).encode())

@@ -1,0 +1,188 @@
+"""The fate of every single failure: a row each, of a cycle as Parquet and of a whole run as CSV.
+
+A row is a failing thing (`imitation.diagnosis.failure_tracking`: an object, or a false detection) as one
+cycle left it: `fixed` (it failed in the cycle before, and no longer), `persistent` (it failed before and
+fails still), `new` (a false detection that was not there before; of the baseline everything), `regressed` (an
+object that had been found), `unjudged` (its frame could not be evaluated). The run's file has what is left of
+these at its end: what was fixed in any cycle, and what fails in the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from imitation.common import storage
+from imitation.common.settings import DataError
+from imitation.diagnosis.failure_tracking import Followed
+from imitation.evaluation.failures import Failure
+
+CYCLE_FILE, RUN_FILE = "fates.parquet", "fates.csv"
+BATCH = 4096  # rows in memory at once
+ENDED = ("fixed", "unjudged")
+"""What becomes of a failure in one cycle for good; the others go on to the next."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("cycle", pa.int32(), nullable=False),
+        pa.field("since", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        ("mode", pa.string()),
+        ("category", pa.string()),
+        ("predicted", pa.string()),
+        ("kind", pa.string()),
+        ("kind_before", pa.string()),
+        ("score", pa.float64()),
+        pa.field("frame_id", pa.string(), nullable=False),
+        ("sequence", pa.string()),
+        ("object_index", pa.int32()),
+        *((name, pa.float64()) for name in ("x1", "y1", "x2", "y2")),
+        ("frames_rendered", pa.int32()),
+        ("reason", pa.string()),
+        ("failure_id", pa.string()),
+        ("failure_before", pa.string()),
+    ],
+    metadata={"imitation.diagnosis.fates": "1"},
+)
+"""`cycle`: the one that left it so; `since`: the one since which it fails without a break (or did, if it
+is fixed). `kind`: of failure now, null if it is gone; `kind_before`: in the cycle before. `score` of the
+detection and the box (px; the object's, else the detection's) are as now, or as they were last.
+`frames_rendered` for it in this cycle, null where nothing was mined; `reason`: why it may persist. The ids
+are those of the cycles' failures.parquet."""
+
+
+@dataclass
+class FateWriter:
+    """Writes a cycle's rows while its followed failures stream by; the file appears when the block ends.
+
+    `before` is the file of the cycle before (None: this is the baseline), of which only failures that
+    persisted are held. `rendered`: failure id -> frames that the cycle rendered for it (of mined ones).
+    """
+
+    uri: str
+    cycle: int
+    mode_of: Callable[[Failure], str]
+    before: str | None = None
+    rendered: Mapping[str, int] = field(default_factory=dict)
+    mined_split: str = "mine"
+
+    def __enter__(self) -> FateWriter:
+        self._since = _persisted(self.before) if self.before is not None else {}
+        self._open = ExitStack()
+        sink = self._open.enter_context(storage.open_atomic(self.uri))
+        self._writer = self._open.enter_context(pq.ParquetWriter(sink, SCHEMA, compression="zstd"))
+        self._rows: list[dict[str, Any]] = []
+        return self
+
+    def seeing(
+        self,
+        split: str,
+        things: Iterable[Followed],
+        reason_of: Callable[[Followed], str] | None = None,
+    ) -> Iterator[Followed]:
+        """The things, each written down as it passes."""
+        for thing in things:
+            self._rows.append(self._row(split, thing, reason_of))
+            if len(self._rows) == BATCH:
+                self._flush()
+            yield thing
+
+    def _row(
+        self, split: str, thing: Followed, reason_of: Callable[[Followed], str] | None
+    ) -> dict[str, Any]:
+        before, after, latest = thing.before, thing.after, thing.failure
+        box = latest.object_box or latest.detection_box
+        assert box is not None  # a failure is of one or the other
+        since = self.cycle
+        if before is not None:
+            since = self._since.get((split, before.failure_id), self.cycle - 1)
+        mined = split == self.mined_split and before is not None
+        return {
+            "status": thing.status,
+            "cycle": self.cycle,
+            "since": since,
+            "split": split,
+            "mode": self.mode_of(latest),
+            "category": latest.category,
+            "predicted": latest.predicted,
+            "kind": None if after is None else after.kind,
+            "kind_before": None if before is None else before.kind,
+            "score": None if latest.score is None else round(latest.score, 4),
+            "frame_id": latest.frame_id,
+            "sequence": latest.sequence,
+            "object_index": latest.object_index,
+            **{name: round(value, 2) for name, value in zip(("x1", "y1", "x2", "y2"), box, strict=True)},
+            "frames_rendered": self.rendered.get(before.failure_id, 0) if mined and before else None,
+            "reason": reason_of(thing) if reason_of is not None and before and after else None,
+            "failure_id": None if after is None else after.failure_id,
+            "failure_before": None if before is None else before.failure_id,
+        }
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
+        self._rows = []
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if error is None:
+            self._flush()
+        return self._open.__exit__(kind, error, trace)
+
+
+def _batches(uri: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    with storage.open_input(uri) as source:
+        try:
+            yield from pq.ParquetFile(source).iter_batches(batch_size=BATCH, columns=columns)
+        except pa.ArrowException as error:
+            raise DataError(uri, f"not a Parquet file of fates: {error}") from error
+
+
+def _persisted(uri: str) -> dict[tuple[str, str], int]:
+    """(split, failure id) -> the cycle since which it fails, of those that failed before that cycle, too."""
+    if not storage.exists(uri):  # a run begun by an earlier version
+        return {}
+    found = {}
+    for batch in _batches(uri, ["status", "split", "failure_id", "since"]):
+        for row in batch.filter(pc.field("status") == "persistent").to_pylist():
+            found[row["split"], row["failure_id"]] = row["since"]
+    return found
+
+
+def write_run_fates(cycles: Sequence[str], uri: str) -> int:
+    """Writes the run's CSV from the cycles' files, in order (those that are not there are passed over);
+    returns the number of its rows. Its first column says the fate in words: "fixed in cycle 2", "persistent",
+    "new in cycle 1", "regressed in cycle 2", "unjudged in cycle 2"."""
+    files = [file for file in cycles if storage.exists(file)]
+    last: dict[str, int] = {}
+    for file in files:
+        for batch in _batches(file, ["split", "cycle"]):
+            for split, cycle in {*zip(*(column.to_pylist() for column in batch.columns), strict=True)}:
+                last[split] = max(cycle, last.get(split, 0))
+    schema = pa.schema([("fate", pa.string()), *SCHEMA])
+    count = 0
+    with storage.open_atomic(uri) as sink, pyarrow.csv.CSVWriter(sink, schema) as writer:
+        for file in files:
+            for batch in _batches(file):
+                rows = [row for row in batch.to_pylist() if _stands(row, last)]
+                told = [{"fate": _in_words(row), **row} for row in rows]
+                writer.write_table(pa.Table.from_pylist(told, schema=schema))
+                count += len(rows)
+    return count
+
+
+def _stands(row: Mapping[str, Any], last: Mapping[str, int]) -> bool:
+    return row["status"] in ENDED or row["cycle"] == last[row["split"]]
+
+
+def _in_words(row: Mapping[str, Any]) -> str:
+    return str(row["status"]) if row["status"] == "persistent" else f"{row['status']} in cycle {row['cycle']}"

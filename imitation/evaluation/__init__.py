@@ -1,0 +1,1 @@
+"""From detections to fates: matching, failures, files of detections."""

@@ -1,0 +1,1 @@
+"""The field's protocols: KITTI, COCO's twelve numbers, Waymo."""

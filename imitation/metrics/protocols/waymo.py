@@ -1,0 +1,147 @@
+"""An emulation of the Waymo Open Dataset's 2D detection metrics, over streamed rows.
+
+Not Waymo's own program; a number from here is no Waymo benchmark result. It follows the dataset's public
+C++ code (`detection_metrics.cc`, `metrics_utils.cc`, `matcher.cc`; Sun et al., *Scalability in Perception
+for Autonomous Driving: Waymo Open Dataset*, CVPR 2020):
+
+- a match needs an IoU of at least 0.7 for vehicles and 0.5 for everything else;
+- an object of difficulty 2 that is missed counts at level 2 alone; one that is found is a true positive
+  at *both* levels. Level 1 is what remains: objects whose difficulty is 1, or unknown, must be found;
+- AP is the area under the curve of precision over recall, each precision the best at its recall or a
+  higher one, by trapezoids; where recall jumps by more than 0.05, precision is held at the later value.
+
+What differs from the leaderboard:
+
+- matching is Waymo's "score first" (by falling score, each detection takes the free object of its class
+  that overlaps it most) where the leaderboard solves an assignment of greatest total IoU at each cutoff;
+- the curve has a point at every score, where theirs has points at a fixed list of score cutoffs;
+- ignore regions (COCO's crowd, KITTI's DontCare) stand in for Waymo's no-label zones: a detection left
+  over that lies in one to at least the class's IoU of its own area is no false positive. Waymo's zones
+  are marked in the predictions themselves.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imitation.evaluation.detections import FrameDetections
+from imitation.evaluation.matching import match_correct
+
+VEHICLE_IOU = 0.7
+OTHER_IOU = 0.5
+VEHICLES = frozenset({"vehicle", "type_vehicle", "car", "van", "truck", "bus", "motorcycle"})
+"""Names, in lower case, of categories that are Waymo's vehicles."""
+MAX_RECALL_DELTA = 0.05
+
+FALSE, FOUND_LEVEL_1, FOUND_LEVEL_2 = range(3)
+
+
+@dataclass(frozen=True)
+class WaymoAP:
+    """One category: AP in [0, 1] at both levels, None where there is nothing to find; the `objects` of
+    difficulty 1 or unknown, and of both; and the IoU that a match needs."""
+
+    level_1: float | None
+    level_2: float | None
+    objects_level_1: int
+    objects_level_2: int
+    iou: float
+
+
+def required_iou(category: str) -> float:
+    """0.7 for a category named like a vehicle ("car", "TYPE_VEHICLE", ...), 0.5 for any other."""
+    return VEHICLE_IOU if category.lower() in VEHICLES else OTHER_IOU
+
+
+class WaymoAveragePrecision:
+    """Adds frames one by one, then tells the `WaymoAP` of each category; 5 bytes a detection stay."""
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self._categories = tuple(categories)
+        self._iou = np.array([required_iou(name) for name in categories])
+        self._scores = [array("f") for _ in categories]
+        self._outcomes = [array("B") for _ in categories]
+        self._objects = np.zeros((len(categories), 2), dtype=np.int64)  # of level 1, of both
+
+    def add(self, row: FrameDetections) -> None:
+        """Takes in one frame; one with an `error` counts nothing. Raises ValueError for a label that is
+        none of the categories."""
+        if row.error is not None:
+            return
+        found, true = row.detections, row.objects
+        highest = int(max(found.labels.max(initial=0), true.labels.max(initial=0)))
+        if highest > len(self._categories):
+            raise ValueError(
+                f"frame {row.frame_id}: label {highest} of {len(self._categories)} categories: "
+                "is this row another detector's?"
+            )
+        easy = true.difficulty < 2
+        for difficult, which in enumerate((~true.ignore & easy, ~true.ignore)):
+            self._objects[:, difficult] += np.bincount(
+                true.labels[which] - 1, minlength=len(self._categories)
+            )
+        if not len(found):
+            return
+        outcome, judged = np.zeros(len(found), dtype=np.uint8), np.ones(len(found), dtype=bool)
+        needed = self._iou[found.labels - 1]
+        for iou in set(needed.tolist()):
+            objects, not_judged = match_correct(found, true, iou)
+            these = needed == iou
+            judged[these] = ~not_judged[these]
+            hits = these & (objects >= 0)
+            outcome[hits] = np.where(easy[objects[hits]], FOUND_LEVEL_1, FOUND_LEVEL_2)
+        for label in set(found.labels.tolist()):
+            kept = judged & (found.labels == label)
+            self._scores[label - 1].frombytes(found.scores[kept].tobytes())
+            self._outcomes[label - 1].frombytes(outcome[kept].tobytes())
+
+    def result(self) -> dict[str, WaymoAP]:
+        """By category, of the frames so far; more may be added after."""
+        return {name: self._of(i) for i, name in enumerate(self._categories)}
+
+    def _of(self, category: int) -> WaymoAP:
+        scores = np.frombuffer(self._scores[category], dtype=np.float32)
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        # Equal scores stand or fall together: the curve has a point at the last of them.
+        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], np.ones(min(len(ranked), 1), bool)))
+        outcome = np.frombuffer(self._outcomes[category], dtype=np.uint8)[order]
+        found = np.cumsum(outcome != FALSE)[last]
+        found_level_1 = np.cumsum(outcome == FOUND_LEVEL_1)[last]
+        precision = found / (last + 1)
+        easy, both = (int(count) for count in self._objects[category])
+        return WaymoAP(
+            level_1=area_under_curve(precision, found / (found + easy - found_level_1)) if easy else None,
+            level_2=area_under_curve(precision, found / both) if both else None,
+            objects_level_1=easy,
+            objects_level_2=both,
+            iou=float(self._iou[category]),
+        )
+
+
+def area_under_curve(precision: np.ndarray, recall: np.ndarray) -> float:
+    """Waymo's integral, in [0, 1], of precision (N,) over recall (N,) that never falls; see the module."""
+    there = recall > 0
+    if not there.any():
+        return 0.0
+    recall, first = np.unique(recall[there], return_index=True)
+    best = np.maximum.reduceat(precision[there], first)
+    best = np.maximum.accumulate(best[::-1])[::-1]
+    gaps = np.diff(recall, prepend=0.0)
+    # Counted from the higher recall, precision is held over whole steps; what is left is a trapezoid.
+    steps = np.maximum(np.ceil((gaps - 1e-6) / MAX_RECALL_DELTA) - 1, 0)
+    held = steps * MAX_RECALL_DELTA
+    before = np.concatenate([best[:1], best[:-1]])  # at recall 0: as at the first point
+    return float(np.sum(held * best + (gaps - held) * (before + best) / 2))
+
+
+def waymo_average_precision(rows: Iterable[FrameDetections], categories: Sequence[str]) -> dict[str, WaymoAP]:
+    """The `WaymoAP` of all rows, read once, by category; `categories` are the detector's, in label order."""
+    metric = WaymoAveragePrecision(categories)
+    for row in rows:
+        metric.add(row)
+    return metric.result()

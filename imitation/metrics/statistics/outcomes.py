@@ -1,0 +1,389 @@
+"""What stays of an evaluation for slices, intervals and comparisons: compact arrays, no pixels.
+
+Each row is matched once; then 20 bytes a detection, 30 an object and 20 (and its id) a frame are all
+that is kept, and every statistic on a resample of the frames is a matter of weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from imitation.common.settings import UserError
+from imitation.evaluation import attributes
+from imitation.evaluation.detections import ANY_LABEL, Cutoff, Detections, FrameDetections, GroundTruth
+from imitation.evaluation.matching import FOREGROUND_IOU, match, pairwise_coverage, pairwise_iou
+from imitation.metrics.average_precision import MAX_DETECTIONS
+from imitation.metrics.statistics.weighted_curves import Curve
+
+CHUNK = 256
+MAX_WORDS = 64
+"""A condition of more values is a name or a time of each frame, and no slice."""
+BOX = ("x1", "y1", "x2", "y2")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """One detector on F frames, compact. Detections stand best first, as COCO ranks them.
+
+    `frames` their ids (`unreadable`: those with an error); `sequences`; `counts` int64 (F, 4): correct
+    detections, judged detections, objects, failures, at the operating threshold. Detections: `score`,
+    `frame`, `label`, `found` and `excused` (bit t: a true positive, or not judged, at `thresholds[t]`),
+    `about` (the object found at thresholds[0], -1), `size`, `edge` (codes).
+    Objects that are to be found: `of_object`, frame, label, `found` at the operating threshold, codes, and
+    the box, px, as `BOX`: two evaluations can be compared only if their objects are the same.
+    """
+
+    categories: tuple[str, ...]
+    thresholds: np.ndarray
+    frames: list[str]
+    unreadable: tuple[str, ...]
+    sequences: list[str | None]
+    conditions: Mapping[str, tuple[tuple[str, ...], np.ndarray]]
+    counts: np.ndarray
+    of_detection: Mapping[str, np.ndarray]
+    of_object: Mapping[str, np.ndarray]
+
+    def only(self, ids: Sequence[str]) -> Outcomes:
+        """The same for these frames alone, in this order. Raises KeyError for a frame that is missing."""
+        place = {name: i for i, name in enumerate(self.frames)}
+        picked = np.array([place[name] for name in ids], dtype=np.int64)
+        number = np.full(len(self.frames), -1, dtype=np.int64)
+        number[picked] = np.arange(len(picked))
+        kept = number[self.of_object["frame"]] >= 0
+        renumbered = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+        objects = {name: values[kept] for name, values in self.of_object.items()}
+        objects["frame"] = number[objects["frame"]]
+        kept = number[self.of_detection["frame"]] >= 0
+        detections = {name: values[kept] for name, values in self.of_detection.items()}
+        detections["frame"] = number[detections["frame"]]
+        detections["about"] = renumbered[detections["about"]]
+        return replace(
+            self,
+            frames=list(ids),
+            sequences=[self.sequences[i] for i in picked],
+            conditions={name: (words, codes[picked]) for name, (words, codes) in self.conditions.items()},
+            counts=self.counts[picked],
+            of_detection=detections,
+            of_object=objects,
+        )
+
+    def attributes(self) -> list[str]:
+        """What slices can be cut by here: fixed ones, then conditions; none that is unknown throughout."""
+        names = [*attributes.OF_OBJECTS, *(attributes.CONDITION + name for name in self.conditions)]
+        return [name for name in names if set(self.words_present(name)) - {attributes.UNKNOWN}]
+
+    def words(self, attribute: str) -> tuple[str, ...]:
+        """Code -> word of an attribute. Raises UserError if there is no such attribute."""
+        if attribute == "category":
+            return (attributes.UNKNOWN, *self.categories)
+        if attribute in attributes.WORDS:
+            return attributes.WORDS[attribute]
+        name = attribute.removeprefix(attributes.CONDITION)
+        if attribute.startswith(attributes.CONDITION) and name in self.conditions:
+            return self.conditions[name][0]
+        known = [*attributes.OF_OBJECTS, *(attributes.CONDITION + name for name in self.conditions)]
+        raise UserError(f"there is no attribute {attribute!r} to slice by; there are {', '.join(known)}")
+
+    def words_present(self, attribute: str) -> list[str]:
+        """The words that some object to be found has, in the attribute's order."""
+        words = self.words(attribute)
+        return [words[code] for code in np.unique(self.object_codes(attribute))]
+
+    def object_codes(self, attribute: str) -> np.ndarray:
+        """The attribute's code of each object, (M,)."""
+        if attribute == "category":
+            return self.of_object["label"]
+        if attribute in attributes.WORDS:
+            return self.of_object[attribute]
+        return self._codes(attribute)[self.of_object["frame"]]
+
+    def detection_codes(self, attribute: str) -> np.ndarray | None:
+        """The attribute's code of each detection, (N,); None if detections have no such attribute."""
+        if attribute == "category":
+            return self.of_detection["label"]
+        if attribute in attributes.OF_DETECTIONS:
+            return self.of_detection[attribute]
+        if attribute in attributes.WORDS:
+            return None
+        return self._codes(attribute)[self.of_detection["frame"]]
+
+    def frame_codes(self, attribute: str) -> np.ndarray | None:
+        """The attribute's code of each frame, (F,); None if frames have none: it is no condition."""
+        return self._codes(attribute) if attribute.startswith(attributes.CONDITION) else None
+
+    def _codes(self, attribute: str) -> np.ndarray:
+        return self.conditions[attribute.removeprefix(attributes.CONDITION)][1]
+
+    def curve(self, label: int, threshold: int = 0) -> Curve | None:
+        """The curve of one category at `thresholds[threshold]`; None without objects."""
+        curves = self.curves(
+            label, threshold, np.zeros(len(self.of_object["frame"]), dtype=np.uint8), None, [0]
+        )
+        return curves[0]
+
+    def slice_curves(self, attribute: str, label: int, codes: Sequence[int]) -> list[Curve | None]:
+        """The curve of one category in each slice, at thresholds[0]; None where it has no object.
+
+        Detections that found an object of another slice are not judged; false positives count in the
+        slice that they have the attribute of, or, where only objects have it, in every slice.
+        """
+        return self.curves(label, 0, self.object_codes(attribute), self.detection_codes(attribute), codes)
+
+    def curves(
+        self, label: int, t: int, objects: np.ndarray, detections: np.ndarray | None, codes: Sequence[int]
+    ) -> list[Curve | None]:
+        """A curve for each code: `objects` (M,) and `detections` (N,) are codes, None: false positives
+        count for all."""
+        found = self.of_detection
+        own = np.flatnonzero(found["label"] == label)
+        hit = (found["found"][own] >> t & 1).astype(bool)
+        hits, misses = own[hit], own[~hit & (found["excused"][own] >> t & 1 == 0)]
+        misses = (
+            misses[: np.searchsorted(misses, hits[-1])] if len(hits) else misses[:0]
+        )  # later ones change nothing
+        mine = self.of_object["label"] == label
+        hit_codes = objects[found["about"][hits]] if t == 0 else np.zeros(len(hits), dtype=np.uint8)
+        result: list[Curve | None] = []
+        shared = found["frame"][misses].astype(np.int64)
+        for code in codes:
+            of_slice = self.of_object["frame"][mine & (objects == code)].astype(np.int64)
+            if not len(of_slice):
+                result.append(None)
+                continue
+            chosen = hits[hit_codes == code]
+            these, frames = misses, shared
+            if detections is not None:
+                these = misses[detections[misses] == code]
+                frames = found["frame"][these].astype(np.int64)
+            before = np.searchsorted(these, chosen)
+            result.append(Curve(found["frame"][chosen].astype(np.int64), before, frames, of_slice))
+        return result
+
+
+class OutcomeBuilder:
+    """Adds frames one by one, then gives their `Outcomes`.
+
+    `thresholds` are the IoUs at which detections are matched as COCO does, at most 16. Raises ValueError
+    for a label beyond the categories.
+    """
+
+    def __init__(self, categories: Sequence[str], thresholds: Sequence[float] = (FOREGROUND_IOU,)) -> None:
+        self._categories = tuple(categories)
+        self._thresholds = np.asarray(thresholds, dtype=np.float64)
+        self._frames: list[str] = []
+        self._unreadable: list[str] = []
+        self._sequences: list[str | None] = []
+        self._conditions = _Conditions()
+        self._per_frame = _Columns(correct="i4", judged="i4", objects="i4", failures="i4")
+        self._detections = _Columns(
+            score="f4", frame="u4", label="u2", found="u2", excused="u2", about="i4", size="u1", edge="u1"
+        )
+        self._objects = _Columns(
+            frame="u4", label="u2", found="u1", size="u1", occlusion="u1", truncation="u1", distance="u1",
+            edge="u1", **dict.fromkeys(BOX, "f4"),
+        )  # fmt: skip
+        self._count = 0  # objects so far
+        self._pending: list[tuple[FrameDetections, int, dict[str, np.ndarray], np.ndarray]] = []
+
+    def add(self, row: FrameDetections, threshold: Cutoff) -> None:
+        """Takes in one frame, with its detector's operating threshold; one with an `error` counts nothing."""
+        if row.error is not None:
+            self._unreadable.append(row.frame_id)
+            return
+        found, true = row.detections, row.objects
+        highest = max(found.labels.max(initial=0), true.labels.max(initial=0))
+        if highest > len(self._categories):
+            raise ValueError(
+                f"frame {row.frame_id}: label {highest} of {len(self._categories)} categories: "
+                "is this row another detector's?"
+            )
+        frame = len(self._frames)
+        self._frames.append(row.frame_id)
+        self._sequences.append(row.sequence)
+        self._conditions.add(row.conditions or {})
+        fates = match(found.above(threshold), true)
+        real = np.flatnonzero(~true.ignore)
+        correct = int((fates.detection_fates == "correct").sum())
+        judged = int((fates.detection_fates != "ignored").sum())
+        wrong = judged - correct + int((fates.object_fates == "missed").sum())
+        self._per_frame.extend(correct=[correct], judged=[judged], objects=[len(real)], failures=[wrong])
+        outcome = coco_outcomes(found, true, self._thresholds)
+        outcome["about"][outcome["about"] >= 0] += self._count
+        self._count += len(real)
+        self._pending.append((row, frame, outcome, fates.object_fates[real] == "found"))
+        if len(self._pending) == CHUNK:
+            self._flush()
+
+    def result(self) -> Outcomes:
+        """The outcomes of the frames so far; more may be added after."""
+        self._flush()
+        order_of_ids = sorted(range(len(self._frames)), key=self._frames.__getitem__)
+        rank = np.empty(len(self._frames), dtype=np.uint32)
+        rank[order_of_ids] = np.arange(len(self._frames))
+        raw = self._detections.arrays()
+        order = np.lexsort((rank[raw["frame"]], -raw["score"]))
+        per_frame = self._per_frame.arrays()
+        return Outcomes(
+            categories=self._categories,
+            thresholds=self._thresholds,
+            frames=list(self._frames),
+            unreadable=tuple(self._unreadable),
+            sequences=list(self._sequences),
+            conditions=self._conditions.codes(),
+            counts=np.stack(
+                [per_frame[n] for n in ("correct", "judged", "objects", "failures")], axis=1
+            ).astype(np.int64),
+            of_detection={name: values[order] for name, values in raw.items()},
+            of_object=self._objects.arrays(),
+        )
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        rows = [row for row, *_ in self._pending]
+        kept = [outcome["kept"] for _, _, outcome, _ in self._pending]
+        real = [np.flatnonzero(~row.objects.ignore) for row in rows]
+        numbers = np.array([frame for _, frame, *_ in self._pending])
+        widths = np.array([row.width for row in rows], dtype=np.float64)
+
+        per = [len(k) for k in kept]
+        boxes = np.concatenate([row.detections.boxes[k] for row, k in zip(rows, kept)])
+        self._detections.extend(
+            score=np.concatenate([row.detections.scores[k] for row, k in zip(rows, kept)]),
+            label=np.concatenate([row.detections.labels[k] for row, k in zip(rows, kept)]),
+            frame=np.repeat(numbers, per),
+            size=attributes.size_codes(boxes[:, 3] - boxes[:, 1]),
+            edge=attributes.edge_codes(boxes, np.repeat(widths, per)),
+            **{
+                name: np.concatenate([outcome[name] for _, _, outcome, _ in self._pending])
+                for name in ("found", "excused", "about")
+            },
+        )
+
+        def known(name: str) -> np.ndarray:
+            return np.concatenate([getattr(row.objects, name)[r] for row, r in zip(rows, real)])
+
+        per = [len(r) for r in real]
+        boxes = known("boxes")
+        self._objects.extend(
+            frame=np.repeat(numbers, per),
+            label=known("labels"),
+            found=np.concatenate([found for *_, found in self._pending]),
+            size=attributes.size_codes(known("height")),
+            occlusion=attributes.occlusion_codes(known("occlusion"), known("occlusion_level")),
+            truncation=attributes.truncation_codes(known("truncation")),
+            distance=attributes.distance_codes(known("distance")),
+            edge=attributes.edge_codes(boxes, np.repeat(widths, per)),
+            **dict(zip(BOX, boxes.T)),
+        )
+        self._pending = []
+
+
+def coco_outcomes(found: Detections, true: GroundTruth, thresholds: np.ndarray) -> dict[str, np.ndarray]:
+    """One frame as pycocotools matches it, at several IoU thresholds at once.
+
+    `kept` int64 (K,): the detections that count (the best 100 of each category), best first, ties in the
+    order given. Of each: `found` and `excused` uint16, bit t: finds an object, or lies in an ignore region
+    and is not judged, at thresholds[t]; `about` int64, the object found at thresholds[0], counted among
+    those that are not `ignore`, or -1.
+    """
+    kept = _best(found)
+    real = np.flatnonzero(~true.ignore)
+    hits = np.full((len(kept), len(thresholds)), -1, dtype=np.int64)
+    excused = np.zeros((len(kept), len(thresholds)), dtype=bool)
+    if len(kept) and len(true):
+        boxes, labels = found.boxes[kept], found.labels[kept]
+        same = labels[:, None] == true.labels[None, :]
+        if len(real):
+            hits = _greedy(np.where(same[:, real], pairwise_iou(boxes, true.boxes[real]), -1.0), thresholds)
+        if len(real) < len(true):
+            regions = true.ignore
+            holds = same[:, regions] | (true.labels[regions] == ANY_LABEL)
+            covered = np.where(holds, pairwise_coverage(boxes, true.boxes[regions]), -1.0).max(axis=1)
+            excused = (covered[:, None] >= thresholds) & (hits < 0)
+    bits = (1 << np.arange(len(thresholds))).astype(np.uint16)
+    return {
+        "kept": kept,
+        "found": ((hits >= 0) * bits).sum(axis=1).astype(np.uint16),
+        "excused": (excused * bits).sum(axis=1).astype(np.uint16),
+        "about": hits[:, 0].copy(),
+    }
+
+
+def _best(found: Detections) -> np.ndarray:
+    ranked = np.argsort(-found.scores, kind="stable")
+    if len(ranked) <= MAX_DETECTIONS:
+        return ranked
+    labels = found.labels[ranked]
+    keep = np.zeros(len(ranked), dtype=bool)
+    for label in np.unique(labels):
+        keep[np.flatnonzero(labels == label)[:MAX_DETECTIONS]] = True
+    return ranked[keep]
+
+
+def _greedy(overlap: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """The object that each detection finds at each threshold, (N, T), -1 for none. `overlap` (N, M) is -1
+    where categories differ; rows stand best first. Of objects that overlap as much, the last, as COCO."""
+    result = np.full((len(overlap), len(thresholds)), -1, dtype=np.int64)
+    near = overlap >= thresholds[0]
+    # a detection and an object that have only each other need no bookkeeping; most are such pairs
+    alone = near & (near.sum(axis=1, keepdims=True) == 1) & (near.sum(axis=0, keepdims=True) == 1)
+    lone, own = np.nonzero(alone)
+    result[lone] = np.where(overlap[lone, own][:, None] >= thresholds, own[:, None], -1)
+    free = np.ones((len(thresholds), overlap.shape[1]), dtype=bool)
+    every, last = np.arange(len(thresholds)), overlap.shape[1] - 1
+    for d in np.flatnonzero(near.any(axis=1) & ~alone.any(axis=1)):
+        usable = np.where(free & (overlap[d] >= thresholds[:, None]), overlap[d], -1.0)
+        best = last - usable[:, ::-1].argmax(axis=1)
+        hit = usable[every, best] >= 0
+        result[d, hit] = best[hit]
+        free[every[hit], best[hit]] = False
+    return result
+
+
+class _Columns:
+    """Columns that grow by plain bytes."""
+
+    def __init__(self, **kinds: str) -> None:
+        self._kinds = kinds
+        self._data = {name: bytearray() for name in kinds}
+
+    def extend(self, **values: Any) -> None:
+        for name, kind in self._kinds.items():
+            self._data[name] += np.asarray(values[name]).astype(kind).tobytes()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {
+            name: np.frombuffer(bytes(self._data[name]), dtype=kind) for name, kind in self._kinds.items()
+        }
+
+
+class _Conditions:
+    """The conditions of many frames: each different set once, and a number a frame."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
+        self._of_frame = bytearray()
+
+    def add(self, conditions: Mapping[str, str]) -> None:
+        key = tuple(sorted(conditions.items()))
+        number = self._numbers.setdefault(key, len(self._numbers))
+        self._of_frame += number.to_bytes(4, "little")
+
+    def codes(self) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+        """Condition -> (words, code of each frame); frames that do not say it are `UNKNOWN`."""
+        of_frame = np.frombuffer(bytes(self._of_frame), dtype="<u4")
+        sets = [dict(key) for key in self._numbers]
+        result = {}
+        for name in sorted({name for known in sets for name in known}):
+            said = [known.get(name, attributes.UNKNOWN) for known in sets]
+            words = sorted(set(said) - {attributes.UNKNOWN})
+            if len(words) <= MAX_WORDS:
+                words.append(attributes.UNKNOWN)
+                of_set = np.array([words.index(word) for word in said], dtype=np.uint8)
+                result[name] = (tuple(words), of_set[of_frame])
+        return result

@@ -1,0 +1,1 @@
+"""The page, the text and the record of a comparison of arms."""

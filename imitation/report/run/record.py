@@ -1,0 +1,440 @@
+"""`summary.json`: what a run found, as records that are checked when written and when read.
+
+The schema is documented in docs/summary.md. `Cycle.of` and `Summary.of` derive what follows from the
+rest, so that a figure never stands there twice with two values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from imitation.common import storage
+from imitation.common.settings import UserError
+from imitation.evaluation.failures import KINDS
+from imitation.report.base import Count, Fraction, Record, Seconds
+from imitation.report.run.findings import (
+    Calibration,
+    Churn,
+    ErrorTypes,
+    FailureMode,
+    Followed,
+    Protocols,
+    SliceMetrics,
+    SuspectedLabelError,
+)
+
+SCHEMA: Literal[1] = 1
+
+
+class Run(Record):
+    """Which run it was, and on what."""
+
+    name: str = Field(description="the run's name, its folder in the run storage")
+    seed: int = Field(description="seed from which every random draw of the run follows")
+    data_kind: str = Field(description='what the data is: "world", "kitti", "parquet", ...')
+    title: str = Field(description="the run in a few words, for the head of the table and of the report")
+    stand_in: bool = Field(description="true if the data is an embedded world instead of real data")
+    notes: list[str] = Field(description="sentences that a reader of the figures must know")
+    started: str = Field(description="when it began, UTC, ISO 8601")
+    commit: str | None = Field(description="git commit of the code; null if not run from a checkout")
+    machine: str = Field(
+        description="where it was started: operating system, architecture, CPUs and their model"
+    )
+    computed_on: list[str] = Field(
+        [],
+        description="processor model and threads, or GPU, that trained the detectors: on another the weights "
+        "differ, and the figures by some points; empty in older summaries",
+    )
+    packages: dict[str, str | None] = Field(description="package -> version; null if not installed")
+
+
+class Splits(Record):
+    """Real frames in each split."""
+
+    train: int = Field(ge=0, description="trained on, and mined for failures")
+    stop: int = Field(ge=0, description="decides stopping, the operating threshold and the best cycle")
+    test: int = Field(ge=0, description="reported; decides nothing")
+
+
+class SplitMetrics(Record):
+    """How a detector does on one split: `imitation.metrics.summary.Metrics`, field by field."""
+
+    split: str = Field(description='"stop" or "test"')
+    iou: float = Field(gt=0, le=1, description="IoU at which detections and objects are matched")
+    frames: int = Field(ge=0, description="frames evaluated")
+    errors: int = Field(ge=0, description="frames that could not be evaluated; they count nowhere else")
+    objects: int = Field(ge=0, description="objects to be found")
+    detections: int = Field(ge=0, description="detections at the threshold that are judged")
+    map50: Fraction | None = Field(description="mean of ap50 over categories; null if none has objects")
+    map: Fraction | None = Field(description="mean of ap over categories; null if none has objects")
+    ap50: dict[str, Fraction | None] = Field(description="category -> AP at IoU 0.5; null without objects")
+    ap: dict[str, Fraction | None] = Field(
+        description="category -> AP at IoU 0.50:0.05:0.95 (COCO); null without objects"
+    )
+    threshold: float = Field(description="operating threshold on scores, of greatest F1 on stop")
+    f1: Fraction = Field(description="F1 at the threshold, over all categories together")
+    precision: Fraction = Field(description="precision at the threshold")
+    recall: Fraction = Field(description="recall at the threshold")
+    zero_one_loss: Fraction = Field(description="wrong / (wrong + objects found), at the threshold")
+    failures: dict[str, Count] = Field(description="failures by kind, at the threshold")
+    thresholds: dict[str, Fraction] = Field(
+        default_factory=dict,
+        description="category -> its own threshold, in place of that (evaluate.operating_threshold)",
+    )
+    own: dict[str, Fraction] = Field(
+        default_factory=dict, description="metric of one's own (loop.metric) -> its value"
+    )
+
+
+class MetricsBySplit(Record):
+    """The metrics of the cycle's detector on both evaluation splits."""
+
+    stop: SplitMetrics = Field(description="on the stop split")
+    test: SplitMetrics = Field(description="on the test split")
+
+
+class Mined(Record):
+    """The failures that the next cycle's requests were made of."""
+
+    split: str = Field(description="where failures were looked for, and how")
+    failures: dict[str, Count] = Field(description="failures by kind")
+    modes: dict[str, Count] = Field(
+        description='failures by mode: "category, kind, trait", such as "car, missed, occluded"'
+    )
+    out_of_reach: dict[str, Count] = Field(
+        description="failures that the simulator cannot answer, by the reason why"
+    )
+
+
+class SetAsideScene(Record):
+    """A scene that the simulator could not render, or whose frame was rejected."""
+
+    scene_id: str = Field(description="the scene's id")
+    kind: str = Field(
+        description='how the last attempt ended: "raised", "crashed", "hung", "unsupported", "lost", or '
+        '"rejected": rendered, but not what was asked for'
+    )
+    reason: str = Field(description="the cause, in words")
+    attempts: int = Field(ge=0, description="how often it was tried")
+
+
+class ModeFeedback(Record):
+    """What a policy that learns knew of a failure mode when it asked for the cycle's frames."""
+
+    mode: str = Field(description='the mode: "category, kind, trait"')
+    failures: int = Field(ge=0, description="failures of it within reach")
+    fed: float = Field(
+        ge=0,
+        description="failures that had frames rendered for them in earlier cycles, recent ones counting more",
+    )
+    fixed: float = Field(ge=0, description="those of them that were fixed")
+    rise: float = Field(ge=-1, le=1, description="expected rise of the chance to be fixed, above chance")
+    hope: Fraction = Field(description="probability that the rise is worthwhile")
+    given_up: bool = Field(description="true if it gets no more frames")
+
+
+class Simulated(Record):
+    """The synthetic frames that this cycle added."""
+
+    requests: int = Field(ge=0, description="requests that the policy made")
+    rendered: int = Field(ge=0, description="frames rendered")
+    set_aside: list[SetAsideScene] = Field(description="scenes given up, rejected frames among them")
+    frames_per_second: float = Field(ge=0, description="frames per second of wall time, start-up included")
+    asked: int | None = Field(None, ge=0, description="frames asked for; null in older summaries")
+    rejected: int = Field(0, ge=0, description="frames rendered that did not show what they were asked for")
+    modes: list[ModeFeedback] | None = Field(
+        None, description="what the policy had learnt, by mode; null for a policy that does not learn"
+    )
+
+
+class Time(Record):
+    """Where a cycle's wall time went, s: the stages' own work, and the rest (docs/observing.md)."""
+
+    wall: Seconds = Field(description="from the end of the cycle before to the end of this one")
+    training: Seconds = Field(description="steps of all its trainings, waiting for batches included")
+    rendering: Seconds = Field(description="finished scenes in their simulators, divided by the simulators")
+    evaluation: Seconds = Field(description="detector actors at work, divided by their number; metrics")
+    analysis: Seconds = Field(description="choosing requests; slices, intervals, failure modes")
+    orchestration: Seconds = Field(
+        description="the rest: processes that start, scheduling, idle actors, reading and committing files"
+    )
+
+
+class Cycle(Record):
+    """One cycle: trained on `real_frames` + `synthetic_frames`, then evaluated. The baseline is cycle 0."""
+
+    cycle: int = Field(ge=0, description="0 for the baseline, then 1, 2, ...")
+    label: str = Field(
+        description='its name: "baseline", "imitation, cycle 1", ... (older: "real", "real + sim, cycle 1")'
+    )
+    split: Literal["test"] = Field(description="the split of iou, mAP, AP, failures and zero_one_loss")
+    iou: float = Field(gt=0, le=1, description="IoU of mAP, AP and failures")
+    mAP: Fraction | None = Field(description="mean AP over categories; null if none has objects")
+    AP: dict[str, Fraction | None] = Field(description="category -> AP; null without objects")
+    real_frames: int = Field(ge=0, description="real frames trained on")
+    synthetic_frames: int = Field(ge=0, description="synthetic frames trained on, of all cycles so far")
+    synthetic_ratio: float = Field(ge=0, description="synthetic_frames / real_frames; 0 without real ones")
+    steps: int = Field(ge=0, description="optimizer steps of the detector, from its first weights on")
+    images_seen: int = Field(ge=0, description="images in those steps' batches, repetitions counted")
+    failures: dict[str, Count] = Field(description="failures by kind, at the operating threshold")
+    zero_one_loss: Fraction = Field(description="wrong / (wrong + objects found), at the threshold")
+    metrics: MetricsBySplit = Field(description="all metrics, by split")
+    mined: Mined | None = Field(description="failures mined for the next cycle; null if none follows")
+    simulated: Simulated | None = Field(description="synthetic frames it added; null for the baseline")
+    seconds: dict[str, Seconds] = Field(description="stage -> seconds of wall time")
+    time: Time | None = Field(None, description="where its wall time went; null in older summaries")
+    stop_reason: str | None = Field(description="why the loop stopped; set on the last cycle only")
+    best: bool = Field(description="true for the one cycle that did best on stop")
+    protocols: dict[str, Protocols] | None = Field(
+        None, description="split -> AP as the dataset's own benchmark counts it; null in older summaries"
+    )
+    errors: dict[str, ErrorTypes] | None = Field(
+        None, description="split -> what each kind of error costs; null in older summaries"
+    )
+    slices: dict[str, list[SliceMetrics]] | None = Field(
+        None, description="split -> AP and recall by attribute; null in older summaries"
+    )
+    calibration: dict[str, Calibration] | None = Field(
+        None, description="split -> whether scores mean what they say; null in older summaries"
+    )
+    modes: dict[str, list[FailureMode]] | None = Field(
+        None, description="split -> failure modes, most lost AP first; null in older summaries"
+    )
+    repeated_frames: int = Field(
+        0, ge=0, description="real frames trained on once more, repetitions counted, of all cycles so far"
+    )
+    followed: dict[str, Followed] | None = Field(
+        None,
+        description="split -> failures followed from the cycle before; null for the baseline and in older "
+        "summaries",
+    )
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        cycle: int,
+        label: str,
+        stop: Mapping[str, Any],
+        test: Mapping[str, Any],
+        real_frames: int,
+        synthetic_frames: int,
+        steps: int,
+        images_seen: int,
+        seconds: Mapping[str, float],
+        time: Mapping[str, float] | None = None,
+        mined: Mapping[str, Any] | None = None,
+        simulated: Mapping[str, Any] | None = None,
+        protocols: Mapping[str, Any] | None = None,
+        errors: Mapping[str, Any] | None = None,
+        slices: Mapping[str, Any] | None = None,
+        calibration: Mapping[str, Any] | None = None,
+        modes: Mapping[str, Any] | None = None,
+        followed: Mapping[str, Any] | None = None,
+        repeated_frames: int = 0,
+    ) -> Cycle:
+        """A cycle from its metrics (`Metrics.to_dict()` on stop and test) and its counts; not yet the
+        last or the best one, see `Summary.of`. What is by split is plain data, as their `to_dict` and
+        `count_followed` give it. Raises pydantic.ValidationError for a wrong type."""
+        shown = SplitMetrics.model_validate(dict(test))
+        found = {
+            "protocols": protocols,
+            "errors": errors,
+            "slices": slices,
+            "calibration": calibration,
+            "modes": modes,
+            "followed": followed,
+        }
+        return cls(
+            **{name: None if by_split is None else dict(by_split) for name, by_split in found.items()},
+            cycle=cycle,
+            label=label,
+            split="test",
+            iou=shown.iou,
+            mAP=shown.map50,
+            AP=shown.ap50,
+            real_frames=real_frames,
+            synthetic_frames=synthetic_frames,
+            synthetic_ratio=synthetic_frames / real_frames if real_frames else 0.0,
+            repeated_frames=repeated_frames,
+            steps=steps,
+            images_seen=images_seen,
+            failures=shown.failures,
+            zero_one_loss=shown.zero_one_loss,
+            metrics=MetricsBySplit(stop=SplitMetrics.model_validate(dict(stop)), test=shown),
+            mined=None if mined is None else Mined.model_validate(dict(mined)),
+            simulated=None if simulated is None else Simulated.model_validate(dict(simulated)),
+            seconds=dict(seconds),
+            time=None if time is None else Time.model_validate(dict(time)),
+            stop_reason=None,
+            best=False,
+        )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Cycle:
+        test = self.metrics.test
+        for name, expected in (
+            ("iou", test.iou),
+            ("mAP", test.map50),
+            ("AP", test.ap50),
+            ("failures", test.failures),
+            ("zero_one_loss", test.zero_one_loss),
+        ):
+            if getattr(self, name) != expected:
+                raise ValueError(
+                    f"cycle {self.cycle}: {name} is {getattr(self, name)}, but metrics.test says {expected}"
+                )
+        counts = [self.failures, self.metrics.stop.failures, *([self.mined.failures] if self.mined else [])]
+        counts += [mode.kinds for modes in (self.modes or {}).values() for mode in modes]
+        if unknown := sorted({kind for count in counts for kind in count} - set(KINDS)):
+            raise ValueError(f"cycle {self.cycle}: {unknown[0]!r} is no kind of failure ({', '.join(KINDS)})")
+        return self
+
+
+class Staging(Record):
+    """What of the real training frames' objects the simulator can stage, by source category."""
+
+    staged: dict[str, Count] = Field(description="objects of classes that can be staged")
+    not_staged: dict[str, Count] = Field(
+        description="objects of classes that cannot: nothing is rendered for their failures"
+    )
+
+
+class Summary(Record):
+    """A whole run."""
+
+    schema_: Literal[1] = Field(alias="schema", description="version of this schema")
+    run: Run = Field(description="which run, on what")
+    categories: list[str] = Field(description="the detector's categories, in label order")
+    splits: Splits = Field(description="real frames in each split")
+    cycles: list[Cycle] = Field(min_length=1, description="the baseline, then every imitation cycle")
+    best_cycle: int = Field(ge=0, description="the cycle of the highest score on stop: the product")
+    stop_reason: str = Field(description="why the loop stopped, in a sentence")
+    problems: list[str] = Field(description="bad rows and frames that were skipped, a sentence each")
+    unmapped: dict[str, Count] = Field(
+        description="objects of source categories that are neither detected nor ignored: background"
+    )
+    seconds_total: Seconds = Field(description="wall time of all stages")
+    peak_memory_mb: float | None = Field(
+        ge=0, description="most memory that the run's processes held together, MiB; null if not measured"
+    )
+    churn: Churn | None = Field(
+        None, description="the baseline beside another seed of the same data; null if there is no other"
+    )
+    suspected_label_errors: list[SuspectedLabelError] | None = Field(
+        None,
+        description="confident false detections that persist, by falling score: look at their labels; null "
+        "in older summaries",
+    )
+    staging: Staging | None = Field(
+        None, description="what can be staged; null for a run without a simulator and in older summaries"
+    )
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        run: Run,
+        categories: Sequence[str],
+        splits: Mapping[str, int],
+        cycles: Sequence[Cycle],
+        best_cycle: int,
+        stop_reason: str,
+        problems: Sequence[str] = (),
+        unmapped: Mapping[str, int] | None = None,
+        seconds_total: float,
+        peak_memory_mb: float | None = None,
+        churn: Mapping[str, Any] | None = None,
+        suspected_label_errors: Sequence[Mapping[str, Any]] | None = None,
+        staging: Mapping[str, Any] | None = None,
+    ) -> Summary:
+        """A summary of these cycles; marks the best and the last one.
+
+        Raises pydantic.ValidationError if the parts contradict one another.
+        """
+        last = len(cycles) - 1
+        marked = [
+            entry.model_copy(
+                update={"best": entry.cycle == best_cycle, "stop_reason": stop_reason if i == last else None}
+            )
+            for i, entry in enumerate(cycles)
+        ]
+        return cls(
+            schema=SCHEMA,
+            run=run,
+            categories=list(categories),
+            splits=Splits.model_validate(dict(splits)),
+            cycles=marked,
+            best_cycle=best_cycle,
+            stop_reason=stop_reason,
+            problems=list(problems),
+            unmapped=dict(unmapped or {}),
+            seconds_total=seconds_total,
+            peak_memory_mb=peak_memory_mb,
+            churn=None if churn is None else Churn.model_validate(dict(churn)),
+            suspected_label_errors=None
+            if suspected_label_errors is None
+            else [SuspectedLabelError.model_validate(dict(suspect)) for suspect in suspected_label_errors],
+            staging=None if staging is None else Staging.model_validate(dict(staging)),
+        )
+
+    @property
+    def best(self) -> Cycle:
+        """The cycle that did best on stop; where all find nothing, the first."""
+        return self.cycles[self.best_cycle]
+
+    @property
+    def baseline_finds_nothing(self) -> bool:
+        """Whether the baseline has no mAP above 0 on stop."""
+        return not self.cycles[0].metrics.stop.map50
+
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether no cycle has a mAP above 0 on stop: then none is better than another."""
+        return not self.best.metrics.stop.map50
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Summary:
+        numbers = [entry.cycle for entry in self.cycles]
+        if numbers != list(range(len(numbers))):
+            raise ValueError(f"cycles are numbered {numbers}; expected 0, 1, ... in order")
+        if [entry.cycle for entry in self.cycles if entry.best] != [self.best_cycle]:
+            raise ValueError(f"best_cycle is {self.best_cycle}, but the cycle marked best is another one")
+        reasons = [entry.stop_reason for entry in self.cycles]
+        if reasons != [None] * (len(reasons) - 1) + [self.stop_reason]:
+            raise ValueError("stop_reason stands on the last cycle alone, and is the run's")
+        for entry in self.cycles:
+            if set(entry.AP) != set(self.categories):
+                raise ValueError(
+                    f"cycle {entry.cycle}: AP is of {sorted(entry.AP)}, the categories are {self.categories}"
+                )
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, shaped as docs/summary.md says."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str = "summary") -> Summary:
+        """The inverse of `to_dict`. Raises UserError naming `where`, the field and its value."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            about = f"{field} is {first['input']!r}: " if field else ""
+            message = first["msg"].removeprefix("Value error, ")
+            raise UserError(f"{where}: {about}{message}; see docs/summary.md") from None
+
+
+def write_summary(summary: Summary, uri: str) -> None:
+    """Writes `summary.json`, atomically. Raises StorageError."""
+    storage.write_json(uri, summary.to_dict())
+
+
+def read_summary(uri: str) -> Summary:
+    """Reads and checks `summary.json`. Raises UserError naming the file and the field, StorageError."""
+    return Summary.from_dict(storage.read_json(uri), uri)

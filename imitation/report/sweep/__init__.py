@@ -1,0 +1,1 @@
+"""A sweep's page and table."""

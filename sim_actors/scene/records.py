@@ -1,0 +1,213 @@
+"""Scene: a plain, serializable description of what to stage, apart from any renderer.
+
+Everything lies in the camera's own coordinates (KITTI's axes: x right, y down, z forward, m), so
+a frame's cuboids can be staged as they are. The flat ground is the plane that lies
+`camera.height` below the camera, tilted by `camera.pitch`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from imitation.data.records import Camera, Convention, Cuboid
+from sim_actors.scene.backdrop import Backdrop, Look, Occluder
+
+Weather = Literal["clear", "overcast", "fog", "rain", "snow"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A thing that can be labelled.
+
+    `model` names a body of the simulator's family for this category ("" lets the simulator choose
+    by `seed`); `color` is linear RGB in [0, 1]; `seed` decides the rest of its looks. An unlabelled
+    actor (`labelled=False`) is drawn and occludes but gets no label: clutter. `lights`: head and
+    tail lights are on.
+    """
+
+    category: str
+    cuboid: Cuboid
+    color: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    model: str = ""
+    seed: int = 0
+    labelled: bool = True
+    lights: bool = False
+
+
+@dataclass(frozen=True)
+class Prop:
+    """A thing of the surroundings: "building", "tree", "lamp", ... (`sim_actors.scene.props.KINDS`).
+
+    (x, z) is where it stands, m, in camera axes; it rests on the ground plane, or floats `lift` m over
+    it. Size is m; yaw rad.
+    """
+
+    kind: str
+    x: float
+    z: float
+    length: float
+    width: float
+    height: float
+    yaw: float = 0.0
+    color: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    seed: int = 0
+    lift: float = 0.0
+
+
+@dataclass(frozen=True)
+class Road:
+    """A road: `heading` rad around the camera's y axis (0 = along +z, the view direction), `offset` m
+    of its centre line to the right of the camera, `lane_width` m, `lanes` >= 1, `sidewalk` m on each
+    side; `surface` in "asphalt", "concrete", "gravel".
+
+    `curvature` 1/m bends it to the right (negative: to the left) from the camera on, where it runs
+    along `heading`. `junction` m ahead another road of `cross_width` m crosses it at a right angle, and
+    `crossing` m ahead is the middle of a zebra crossing (0: none). `shoulder` m beside the lanes are
+    paved too: a hard shoulder, or a strip to park on. `median` m > 0 makes it a motorway: all lanes lead
+    away, and the lanes of the other direction lie beyond a strip of that width to the left. `kind`, in
+    `sim_actors.scene.roads.KINDS`, is what stands beside it ("": anything).
+    """
+
+    heading: float = 0.0
+    offset: float = -1.7
+    lanes: int = 2
+    lane_width: float = 3.4
+    sidewalk: float = 2.5
+    markings: bool = True
+    surface: str = "asphalt"
+    curvature: float = 0.0
+    junction: float = 0.0
+    cross_width: float = 7.0
+    crossing: float = 0.0
+    shoulder: float = 0.0
+    median: float = 0.0
+    kind: str = ""
+
+    @property
+    def half(self) -> float:
+        """Half the width of its lanes, m."""
+        return self.lanes * self.lane_width / 2
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Light and weather. `hour` in [0, 24); `sun_azimuth` rad (0 = ahead of the camera, positive to
+    the right); `haze` is the fog's extinction, 1/m (0.0008 clear, 0.05 dense fog); `wetness` and
+    `snow` in [0, 1]; `clouds` in [0, 1], the share of a clear sky that they cover; `turbidity` in
+    [1.5, 10], how much aerosol whitens a clear sky (2 very clear, 3 clear, 6 hazy)."""
+
+    hour: float = 13.0
+    sun_azimuth: float = 0.8
+    weather: Weather = "clear"
+    haze: float = 0.0008
+    wetness: float = 0.0
+    snow: float = 0.0
+    clouds: float = 0.3
+    turbidity: float = 3.0
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """The camera's lens and electronics. `exposure` EV; `white_balance` gains (r, g, b); `blur` px
+    sigma; `noise` and `read_noise`: standard deviations at mid grey, shares of full scale, of the
+    photons' noise (grows with the root of the signal) and of the read-out's (does not grow);
+    `vignette` in [0, 1] darkening of the corners; `bloom` in [0, 1] share of a highlight's light that
+    the lens scatters; `aberration`: lateral chromatic aberration in the corners, px that red lies
+    farther out and blue farther in than green; `jpeg_quality` 1-100, 0 writes PNG."""
+
+    exposure: float = 0.0
+    white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    blur: float = 0.4
+    noise: float = 0.01
+    vignette: float = 0.15
+    jpeg_quality: int = 92
+    bloom: float = 0.06
+    aberration: float = 0.2
+    read_noise: float = 0.0008
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What to stage. `scene_id` becomes the frame's id; `family` names the asset family
+    ("simulator", or "standin" for the embedded world's own); `convention` says which box is the
+    training label; `seed` drives everything that the fields leave open (texture, noise). `focus` are the
+    indices of the actors that the scene is about, where it is about some: failing objects.
+
+    With a `backdrop` the actors and props are set into a real photo: it takes the place of road, sky and
+    surroundings, `road` and `environment` only say how the actors are lit, and what `sensor` leaves to
+    the photo (exposure, white balance, noise, file format) is matched to it.
+    """
+
+    scene_id: str
+    width: int
+    height: int
+    camera: Camera
+    actors: tuple[Actor, ...] = ()
+    props: tuple[Prop, ...] = ()
+    road: Road = field(default_factory=Road)
+    environment: Environment = field(default_factory=Environment)
+    sensor: Sensor = field(default_factory=Sensor)
+    family: str = "simulator"
+    convention: Convention = "amodal_clipped"
+    seed: int = 0
+    backdrop: Backdrop | None = None
+    focus: tuple[int, ...] = ()
+
+    def to_json(self) -> str:
+        """One line of JSON; `Scene.from_json` reads it back to an equal scene (a backdrop's photo is
+        named, not contained: see backdrop.py)."""
+        data = asdict(replace(self, backdrop=None))
+        del data["backdrop"]
+        if self.backdrop is not None:
+            data["backdrop"] = self.backdrop.plain()
+        return json.dumps(data, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Scene:
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Scene:
+        """A scene from plain data (JSON or YAML). Fields left out take their defaults.
+
+        Raises ValueError that names the unknown or missing field.
+        """
+        return _build(cls, data, "scene")
+
+    def replace(self, **changes: Any) -> Scene:
+        return replace(self, **changes)
+
+
+_NESTED: dict[str, type] = {
+    "camera": Camera,
+    "cuboid": Cuboid,
+    "road": Road,
+    "environment": Environment,
+    "sensor": Sensor,
+    "backdrop": Backdrop,
+    "look": Look,
+}
+_LISTS: dict[str, type] = {"actors": Actor, "props": Prop, "occluders": Occluder}
+
+
+def _build(cls: type, data: Any, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise ValueError(f"{where}: expected fields, found {data!r}")
+    names = {f.name for f in fields(cls)}
+    for key in data:
+        if key not in names:
+            raise ValueError(f"{where}.{key}: no such field; known are {', '.join(sorted(names))}")
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key in _LISTS:
+            values[key] = tuple(_build(_LISTS[key], v, f"{where}.{key}[{i}]") for i, v in enumerate(value))
+        elif key in _NESTED and not (key == "backdrop" and value is None):
+            values[key] = _build(_NESTED[key], value, f"{where}.{key}")
+        else:
+            values[key] = tuple(value) if isinstance(value, list) else value
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from None

@@ -1,0 +1,1 @@
+"""Bodies, props and materials: what can be staged."""

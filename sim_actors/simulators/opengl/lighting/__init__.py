@@ -1,0 +1,1 @@
+"""Sky, sun, lamps, and light matched to a photo."""

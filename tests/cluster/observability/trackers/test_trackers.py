@@ -1,0 +1,387 @@
+"""Trackers on their own: curves that neither double nor jump back, and failures that end nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from cluster.config.tracking import TrackingSettings
+from cluster.observability.callbacks import Watch, metric_values
+from cluster.observability.trackers.base import Trackers
+from cluster.observability.trackers.mirrored_folder import MirroredFolder
+from cluster.observability.trackers.registry import check_tracking, make_trackers
+from cluster.observability.trackers.tensorboard import TensorBoard
+from cluster.runtime.signals import PutOff, Terminated
+from imitation.common.settings import UserError
+from imitation.metrics.summary import Metrics
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
+    """(step, value) of a curve as TensorBoard shows it."""
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return [(event.step, round(event.value, 4)) for event in events.Scalars(tag)]
+
+
+def trained(board: TensorBoard, steps: range, loss: float) -> None:
+    for step in steps:
+        board.point("cycle-000/main", step, {"train/loss": loss})
+
+
+def test_a_training_that_continues_replaces_what_came_after_its_checkpoint(tmp_path):
+    board = TensorBoard(str(tmp_path), {"run.name": "x"})
+    trained(board, range(5, 41, 5), 2.0)
+    board.sync()
+    del board  # killed: nothing is closed
+    again = TensorBoard(str(tmp_path), {"run.name": "x"})
+    trained(again, range(25, 51, 5), 1.0)
+    again.close()
+    found = scalars(tmp_path / "cycle-000" / "main", "train/loss")
+    assert found == [(step, 2.0 if step < 25 else 1.0) for step in range(5, 51, 5)]
+
+
+def test_a_training_that_goes_back_in_the_same_driver(tmp_path):
+    board = TensorBoard(str(tmp_path), {})
+    trained(board, range(5, 31, 5), 2.0)  # its worker dies at step 33, the last checkpoint is of step 20
+    trained(board, range(25, 41, 5), 1.0)
+    board.close()
+    found = scalars(tmp_path / "cycle-000" / "main", "train/loss")
+    assert found == [(step, 2.0 if step < 25 else 1.0) for step in range(5, 41, 5)]
+
+
+def test_cycles_are_passed_over_again_and_stand_once(tmp_path):
+    for drivers in (2, 3):
+        board = TensorBoard(str(tmp_path), {"a.b": 1})
+        for cycle in range(drivers):
+            board.cycle(cycle, {"stop/map50": 0.1 * cycle})
+        board.close()
+    assert scalars(tmp_path / "cycles", "stop/map50") == [(0, 0.0), (1, 0.1), (2, 0.2)]
+
+
+def test_the_configuration_stands_there_as_text(tmp_path):
+    board = TensorBoard(str(tmp_path), {"train.steps": 150})
+    board.close()
+    events = EventAccumulator(str(tmp_path / "cycles"))
+    events.Reload()
+    (text,) = events.Tensors("configuration/text_summary")
+    assert b"train.steps: 150" in text.tensor_proto.string_val[0]
+
+
+def test_on_an_object_store_files_are_copied_as_they_change(tmp_path, monkeypatch):
+    import fsspec
+
+    fsspec.filesystem("memory").rm("/", recursive=True) if fsspec.filesystem("memory").ls("/") else None
+    board = TensorBoard("memory://bucket/run/tensorboard", {})
+    trained(board, range(5, 11, 5), 2.0)
+    board.sync()
+    trained(board, range(15, 21, 5), 2.0)
+    board.close()
+    memory = fsspec.filesystem("memory")
+    files = memory.find("/bucket/run/tensorboard")
+    assert [Path(file).parent.name for file in files] == ["main", "cycles"]
+    memory.get("/bucket/run/tensorboard", str(tmp_path / "got"), recursive=True)
+    assert [step for step, _ in scalars(tmp_path / "got" / "cycle-000" / "main", "train/loss")] == [
+        5,
+        10,
+        15,
+        20,
+    ]
+    assert not os.path.exists(board._folder.path)
+
+
+def test_a_mirror_copies_only_what_changed(monkeypatch):
+    folder = MirroredFolder("memory://mirror/x")
+    written: list[str] = []
+    monkeypatch.setattr(
+        "cluster.observability.trackers.mirrored_folder.storage.write_bytes_atomic",
+        lambda uri, data: written.append(uri),
+    )
+    (folder.path / "a").write_text("1")
+    folder.push()
+    folder.push()
+    (folder.path / "sub").mkdir()
+    (folder.path / "sub" / "b").write_text("2")
+    folder.push()
+    assert written == ["memory://mirror/x/a", "memory://mirror/x/sub/b"]
+    folder.close()
+
+
+class Flaky:
+    """A tracker whose server is down for some calls."""
+
+    name = "flaky"
+
+    def __init__(self) -> None:
+        self.down = False
+        self.points: list[int] = []
+        self.cycles: list[int] = []
+        self.calls = 0
+
+    def _up(self) -> None:
+        self.calls += 1
+        if self.down:
+            raise ConnectionError("https://me:secret@host refused\n the connection")
+
+    def point(self, curve, step, values):
+        self._up()
+        self.points.append(step)
+
+    def cycle(self, cycle, values):
+        self._up()
+        self.cycles.append(cycle)
+
+    def sync(self):
+        self._up()
+
+    def finish(self, files):
+        self._up()
+
+    def close(self, broken=None):
+        self._up()
+        self.broken = broken
+
+
+def test_a_tracker_that_is_down_is_said_once_and_gets_its_cycles_later():
+    flaky, said = Flaky(), []
+    trackers = Trackers([flaky], said.append)
+    trackers.point("c", 1, {})
+    flaky.down = True
+    for step in range(2, 50):
+        trackers.point("c", step, {})
+    assert flaky.calls == 2, "each call to a server that is down may take its time"
+    trackers.cycle(0, {"x": 1.0})
+    trackers.sync()
+    trackers.cycle(1, {"x": 2.0})
+    assert said == [
+        "warning: flaky cannot be reached, the run goes on without it: https://host refused the connection"
+    ]
+    flaky.down = False
+    trackers.sync()
+    trackers.point("c", 60, {})
+    trackers.finish({})
+    trackers.close()
+    assert flaky.cycles == [0, 1]
+    assert flaky.points == [1, 60]
+    assert len(said) == 1
+
+
+def test_one_tracker_that_fails_leaves_the_others_alone(tmp_path):
+    flaky = Flaky()
+    flaky.down = True
+    board = TensorBoard(str(tmp_path), {})
+    trackers = Trackers([flaky, board], lambda text: None)
+    trackers.cycle(0, {"stop/map50": 0.5})
+    trackers.close()
+    assert scalars(tmp_path / "cycles", "stop/map50") == [(0, 0.5)]
+
+
+def test_a_package_that_is_missing_is_named_before_anything_starts(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    check_tracking(TrackingSettings())
+    with pytest.raises(UserError, match=r"tracking\.mlflow is set.*'imitation-training\[mlflow\]'"):
+        check_tracking(TrackingSettings(mlflow="http://host:5000"))
+    with pytest.raises(UserError, match=r"imitation-training\[wandb\]"):
+        check_tracking(TrackingSettings(wandb="project"))
+
+
+def test_a_server_that_is_not_there_does_not_stop_the_start(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    said: list[str] = []
+    settings = TrackingSettings(mlflow="http://127.0.0.1:9", tensorboard=False)
+    trackers = make_trackers(settings, str(tmp_path), "run", {}, said.append)
+    trackers.cycle(0, {"stop/map50": 0.5})
+    trackers.close()
+    assert len(said) == 1
+    assert said[0].startswith("warning: MLflow cannot be reached, the run goes on without it:")
+
+
+MLFLOW = """
+import sys
+from cluster.observability.trackers.mlflow import MlflowTracker
+store, folder, first, steps, cycles, end = sys.argv[1:]
+tracker = MlflowTracker(store, "exp", "the run", {"train.steps": 150, "data.root": "x" * 9000}, folder)
+for step in range(int(first), int(steps) + 1, 5):
+    tracker.point("cycle-000/main", step, {"train/loss": float(step)})
+for cycle in range(int(cycles)):
+    tracker.cycle(cycle, {"stop/map50": 0.1 * cycle, "stop/AP50/größe & ruhm": 0.5})
+if end == "kill":
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+if end in ("failed", "stopped"):
+    tracker.close(end)
+    sys.exit()
+tracker.finish({"report.html": folder + "/report.html"})
+tracker.close()
+"""
+
+
+@pytest.mark.slow
+def test_mlflow_in_a_folder_continued_by_a_second_driver(tmp_path):
+    store, folder = tmp_path / "mlruns", tmp_path / "run"
+    folder.mkdir()
+    (folder / "report.html").write_text("<p>done</p>")
+
+    def drive(*words: str) -> int:
+        command = [sys.executable, "-c", MLFLOW, str(store), str(folder), *words]
+        return subprocess.run(command, cwd=ROOT, timeout=120, check=False).returncode
+
+    assert drive("5", "40", "1", "kill") == -9
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=store.as_uri())
+    for end, status in (("stopped", "KILLED"), ("failed", "FAILED"), ("finish", "FINISHED")):
+        assert drive("25", "50", "2", end) == 0
+        (run,) = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
+        assert run.info.status == status
+    assert run.info.run_id == json.loads((folder / "tracking.json").read_text())["mlflow"]["run_id"]
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "the run")
+    assert run.data.params["train.steps"] == "150"
+    assert len(run.data.params["data.root"]) == 6000
+    losses = client.get_metric_history(run.info.run_id, "cycle-000/main/train/loss")
+    assert [metric.step for metric in losses] == list(range(5, 51, 5))
+    maps = client.get_metric_history(run.info.run_id, "stop/map50")
+    assert [(metric.step, metric.value) for metric in maps] == [(0, 0.0), (1, 0.1)]
+    assert run.data.metrics["stop/AP50/größe _ ruhm"] == 0.5
+    assert [item.path for item in client.list_artifacts(run.info.run_id)] == ["report.html"]
+
+
+WANDB = """
+import sys
+from cluster.observability.trackers.wandb import WandbTracker
+tracker = WandbTracker("project", "exp", "the run", {"train.steps": 150}, sys.argv[1])
+for step in range(5, 21, 5):
+    tracker.point("cycle-000/main", step, {"train/loss": float(step)})
+tracker.cycle(0, {"stop/map50": 0.25})
+tracker.cycle(0, {"stop/map50": 0.5})
+tracker.sync()
+tracker.finish({"report.html": sys.argv[1] + "/report.html"})
+tracker.close()
+"""
+
+
+def wandb_history(file: Path) -> list[dict[str, float]]:
+    """What an offline run logged: a LevelDB log (blocks of 32 KiB, chunks of crc, length, kind)."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, at, whole = file.read_bytes(), 7, b""
+    history: list[dict[str, float]] = []
+    while at + 7 <= len(data):
+        if at % 32768 > 32768 - 7:  # what is left of a block holds no header
+            at += 32768 - at % 32768
+            continue
+        length, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
+        whole += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind not in (1, 4):  # neither whole nor the last chunk
+            continue
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(whole)
+        whole = b""
+        if record.WhichOneof("record_type") == "history":
+            items = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
+            history.append({key: json.loads(text) for key, text in items.items() if not key.startswith("_")})
+    return history
+
+
+@pytest.mark.slow
+def test_wandb_offline_continued_by_a_second_driver(tmp_path):
+    secret = "0123456789abcdef0123456789abcdef01234567"
+    environment = os.environ | {"WANDB_MODE": "offline", "WANDB_API_KEY": secret}
+    (tmp_path / "report.html").write_text("<p>done</p>")
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", WANDB, str(tmp_path), "run.storage=told-on-the-command-line"],
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        assert done.stdout + done.stderr == "", "W&B says nothing of itself"
+    run_id = json.loads((tmp_path / "tracking.json").read_text())["wandb"]["run_id"]
+    files = [file for file in (tmp_path / "wandb").rglob("*.wandb") if not file.is_symlink()]
+    assert [file.name for file in files] == [f"run-{run_id}.wandb"] * 2
+    history = wandb_history(files[0])
+    steps = [{"cycle-000/main/step": step, "cycle-000/main/train/loss": step} for step in range(5, 21, 5)]
+    assert history == [*steps, {"cycle": 0, "stop/map50": 0.25}]
+    for file in (file for file in tmp_path.rglob("*") if file.is_file()):
+        assert secret.encode() not in file.read_bytes(), file
+        assert b"told-on-the-command-line" not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize(
+    ("error", "broken"),
+    [
+        (None, None),
+        (ValueError("a defect"), "failed"),
+        (UserError("full"), "failed"),
+        (KeyboardInterrupt(), "stopped"),
+        (Terminated(), "stopped"),
+        (PutOff(), "stopped"),
+    ],
+)
+def test_trackers_hear_how_a_driver_ended(tmp_path, monkeypatch, error, broken):
+    import cluster.run.main_job
+    from cluster.config.parse import load_defaults
+    from cluster.observability.console import Reporter
+    from cluster.workspace.run_folder import Workspace
+
+    flaky = Flaky()
+    monkeypatch.setattr(cluster.run.main_job, "make_trackers", lambda *args: Trackers([flaky], print))
+
+    def ends() -> None:
+        with cluster.run.main_job._watching(load_defaults(), Workspace(str(tmp_path)), Reporter(), False):
+            if error is not None:
+                raise error
+
+    if error is None:
+        ends()
+    else:
+        with pytest.raises(type(error)):
+            ends()
+    assert flaky.broken == broken
+
+
+def test_a_watch_tells_trackers_of_test_only_where_it_is_not_hidden():
+    told = {split: metrics(split) for split in ("stop", "test")}
+    heard: list[dict[str, float]] = []
+
+    class Listener(Flaky):
+        def cycle(self, cycle, values):
+            heard.append(dict(values))
+
+        def finish(self, files):
+            heard.append(dict(files))
+
+    for hide in (False, True):
+        watch = Watch(None, trackers=Trackers([Listener()], print), hide_test=hide)
+        watch.cycle(0, "cycle-000", told, {"data/synthetic_frames": 3}, 0.5)
+        watch.finish({"report.html": "uri"})
+    assert heard[0]["test/map50"] == heard[0]["stop/map50"] == 0.5
+    assert heard[1] == {"report.html": "uri"}
+    assert not [name for name in heard[2] if "test" in name]
+    assert heard[2]["stop/AP50/car"] == 0.5
+    assert heard[3] == {}, "the report tells of test"
+
+
+def metrics(split: str) -> Metrics:
+    return Metrics(
+        split, 0.5, 10, 0, 20, 15, 0.5, None, {"car": 0.5, "bus": None}, {"car": 0.3, "bus": None},
+        0.4, 0.6, 0.7, 0.5, 0.3, {"missed": 4},
+    )  # fmt: skip
+
+
+def test_metrics_that_do_not_exist_are_left_out():
+    values = metric_values("stop", metrics("stop"))
+    assert "stop/map" not in values
+    assert "stop/AP50/bus" not in values
+    assert values["stop/failures/missed"] == 4.0
+
+
+def test_tracking_may_change_when_a_run_continues():
+    from cluster.workspace.run_folder import FREE_KEYS
+
+    assert "tracking" in FREE_KEYS

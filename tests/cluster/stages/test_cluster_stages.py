@@ -1,0 +1,239 @@
+"""The stages without Ray: what each policy makes of a cycle, and that all of it is committed."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import cluster.stages.cluster_stages
+import cluster.stages.simulate
+from cluster.config.parse import load_defaults
+from cluster.observability.callbacks import Watch
+from cluster.run.main_job import check
+from cluster.simulation.work_queue import PoolCounts
+from cluster.stages.cluster_stages import ClusterStages
+from cluster.stages.cycle import Detectors, Evaluation, cycle_folder
+from cluster.stages.prepare import RealData
+from cluster.training.train_loop import TrainResult, TrainSpec
+from cluster.workspace.run_folder import Workspace
+from imitation.aggregation import Dataset, Part
+from imitation.common import storage
+from imitation.data.categories import CategoryMap
+from imitation.data.images import encode_png
+from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.evaluation.failures import failures_to_table
+from imitation.loop import History, imitate
+from imitation.policies import Feedback, build_policy
+from tests.cluster.simulation.test_stream import LocalPool
+from tests.imitation.policies.made_up import failure
+from tests.sim_actors.scenes import KITTI, SIZE, street
+
+TRAIN = 8
+
+
+class Quiet:
+    """A reporter that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    @contextmanager
+    def stage(self, title: str, total: float) -> Iterator[Any]:
+        class Bar:
+            def update(self, done: float, note: str = "") -> None:
+                pass
+
+            def restored(self, done: float) -> None:
+                pass
+
+        yield Bar()
+
+
+class Pool(LocalPool):
+    @property
+    def totals(self) -> PoolCounts:
+        return self.counts
+
+    def pids(self) -> list[int]:
+        return []
+
+
+class Local:
+    """Services whose pool is the toy simulator in this process."""
+
+    def __init__(self) -> None:
+        self.pools: list[Pool] = []
+
+    @contextmanager
+    def pool(self) -> Iterator[Pool]:
+        self.pools.append(Pool())
+        yield self.pools[-1]
+
+    def launcher(self) -> None:
+        return None
+
+
+class Scripted(ClusterStages):
+    """Stages whose evaluations are made up: the same failures in every cycle, every other one truncated. Of
+    those that were fed the truncated were fixed, it is said, and of the others none."""
+
+    def evaluate(self, detector: Detectors, dataset: Dataset, cycle: int) -> Evaluation:
+        folder = self.workspace.path(cycle_folder(cycle))
+        uri = f"{folder}/failures.parquet"
+        Path(folder).mkdir(exist_ok=True)
+        found = [failure(f"real-{i}", category="Car", truncation=0.6 * (i % 2)) for i in range(TRAIN)]
+        pq.write_table(failures_to_table(found), uri)
+        fed = 20 if cycle else 0
+        feedback = [
+            Feedback(cycle, "Car, missed, truncated", fed=fed, fed_fixed=fed).to_row(),
+            Feedback(cycle, "Car, missed, plain", fed=10 * fed).to_row(),
+        ]
+        chance = {"Car, missed, truncated": [50, 10], "Car, missed, plain": [50, 10]}
+        storage.write_json(
+            f"{folder}/stage-analyse.json",
+            {"suspects": [], "feedback": feedback if cycle else [], "chance": {} if cycle else chance},
+        )
+        return Evaluation({}, uri if detector.folds else None, 0.1 * cycle)
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Scripted, list[TrainSpec]]]:
+    image = encode_png(np.zeros((8, 8, 3), np.uint8))
+    frames = [replace(street(), frame_id=f"real-{i}", image=image) for i in range(TRAIN)]
+    uri = str(tmp_path / "run" / "data" / "train" / "frames.parquet")
+    Path(uri).parent.mkdir(parents=True)
+    write_frames(frames, uri)
+    ids = [frame.frame_id for frame in frames]
+    part = Part(uri, TRAIN)
+    data = RealData(
+        {"train": part, "stop": part, "test": part}, CategoryMap.identity(("Car",)), [ids[:4], ids[4:]],
+        [ids[:4], ids[4:]], *SIZE, KITTI, {"Car": 24, "Pedestrian": 8}, {}, [], [],
+    )  # fmt: skip
+
+    def build(*options: str) -> tuple[Scripted, list[TrainSpec]]:
+        trained: list[TrainSpec] = []
+
+        def train(spec: TrainSpec, launcher: Any, progress: Any) -> TrainResult:
+            trained.append(spec)
+            return TrainResult(spec.output, 1, 1, 1, 1, 1, 0.0, {}, {})
+
+        monkeypatch.setattr(cluster.stages.cluster_stages, "train_detector", train)
+        config = load_defaults(["loop.twin=false", *options])
+        policy = build_policy(config.policy)
+        workspace = Workspace(str(tmp_path / "run"))
+        return Scripted(config, workspace, data, Local(), policy, None, Watch(Quiet())), trained
+
+    return build
+
+
+def go(stages: Scripted) -> History[Evaluation]:
+    dataset = Dataset(stages.data.parts["train"], stages.config.aggregation)
+    return imitate(stages, dataset, partial(check, stages.config))
+
+
+def names(specs: list[TrainSpec]) -> list[str]:
+    return [spec.purpose for spec in specs]
+
+
+def test_imitation_trains_folds_and_adds_what_is_rendered(make) -> None:
+    stages, trained = make("loop.cycles=1")
+    history = go(stages)
+    assert names(trained) == ["cycle 0, main", "cycle 0, fold-0", "cycle 0, fold-1", "cycle 1, main"]
+    assert [entry.dataset.synthetic_frames for entry in history.cycles] == [0, 2]
+    assert trained[-1].synthetic == (stages.workspace.path("cycle-001", "synthetic"),)
+    assert trained[-1].repeats == {}
+
+
+def test_random_needs_no_folds_and_spends_what_it_is_given(make) -> None:
+    stages, trained = make("loop.cycles=2", "policy.name=random", "aggregation.budgets=[1, 3]")
+    history = go(stages)
+    assert names(trained) == ["cycle 0, main", "cycle 1, main", "cycle 2, main"]
+    assert [entry.dataset.synthetic_frames for entry in history.cycles] == [0, 1, 4]
+
+
+def test_oversample_repeats_failing_frames_and_renders_nothing(make) -> None:
+    stages, trained = make("loop.cycles=2", "policy.name=oversample")
+    history = go(stages)
+    assert stages.services.pools == []
+    assert [entry.dataset.added_frames for entry in history.cycles] == [0, 2, 4]
+    assert [entry.dataset.synthetic_frames for entry in history.cycles] == [0, 0, 0]
+    by_name = {spec.purpose: spec for spec in trained}
+    assert [sum(by_name[f"cycle {k}, main"].repeats.values()) for k in range(3)] == [0, 2, 4]
+    assert by_name["cycle 1, fold-0"].repeats == by_name["cycle 1, main"].repeats
+    assert set(by_name["cycle 2, main"].repeats) <= {f"real-{i}" for i in range(TRAIN)}
+    assert all(spec.synthetic == () for spec in trained)
+    assert history.reason.startswith("cap")
+
+
+def test_none_trains_on_from_a_warm_start(make) -> None:
+    stages, trained = make("loop.cycles=2", "policy.name=none", "train.warm_start=true")
+    history = go(stages)
+    assert names(trained) == ["cycle 0, main", "cycle 1, main", "cycle 2, main"]
+    assert [spec.initial for spec in trained] == [None, trained[0].output, trained[1].output]
+    assert len({spec.seed for spec in trained}) == 3, "not the same frames in the same order again"
+    assert all((spec.synthetic, spec.repeats) == ((), {}) for spec in trained)
+    assert history.reason.startswith("cycles")
+
+
+def test_sim_trains_on_as_many_free_scenes_as_there_are_real_frames(make) -> None:
+    stages, trained = make("loop.cycles=0", "policy.name=none", "loop.sim_only=true")
+    go(stages)
+    (spec,) = trained
+    assert spec.real == ()
+    frames = list(read_frames(spec.synthetic[0], ("frame_id", "origin")))
+    assert len(frames) == TRAIN
+    assert all(frame.origin.parent is None for frame in frames)
+    again, _ = make("loop.cycles=0", "policy.name=none", "loop.sim_only=true")
+    go(again)
+    assert again.services.pools == [], "committed"
+
+
+def test_strength_is_annealed_and_committed(make) -> None:
+    options = ("loop.cycles=2", "policy.strength={first: 0.5, last: 1.0, cycles: 2}")
+    stages, _ = make(*options)
+    go(stages)
+    told = [stages.workspace.path(f"cycle-00{k}", "stage-request.json") for k in (1, 2)]
+    strengths = [{r["strength"] for r in storage.read_json(uri)["requests"]} for uri in told]
+    assert strengths == [{0.5}, {1.0}]
+
+
+def test_adaptive_learns_from_what_is_committed_and_says_what_it_gives_up(make) -> None:
+    stages, _ = make("loop.cycles=2", "policy.name=adaptive", "policy.variations=1")
+    go(stages)
+    told = storage.read_json(stages.workspace.path("cycle-002", "stage-request.json"))
+    given_up = {arm["mode"]: arm["given_up"] for arm in told["arms"]}
+    assert given_up == {"Car, missed, truncated": False, "Car, missed, plain": True}
+    assert {int(r["parent"].removeprefix("real-")) % 2 for r in told["requests"]} == {1}, "the truncated ones"
+    assert any("Car, missed, plain is given up" in text for text in stages.watch.reporter.said)
+    Path(stages.workspace.path("cycle-002", "stage-request.json")).unlink()
+    again, _ = make("loop.cycles=2", "policy.name=adaptive", "policy.variations=1")
+    go(again)
+    repeated = storage.read_json(again.workspace.path("cycle-002", "stage-request.json"))
+    assert {k: told[k] for k in ("requests", "arms")} == {k: repeated[k] for k in ("requests", "arms")}
+
+
+def test_rejected_frames_are_drawn_again_and_listed(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every first draw is rejected, every second accepted."""
+
+    def picky(frame: Any, settings: Any) -> str | None:
+        return "no" if int(frame.frame_id[-2:]) < 2 else None
+
+    monkeypatch.setattr(cluster.stages.simulate, "rejection", picky)
+    stages, _ = make("loop.cycles=1", "policy.variations=2")
+    history = go(stages)
+    assert history.cycles[-1].dataset.synthetic_frames == 2
+    told = json.loads(Path(stages.workspace.path("cycle-001", "stage-simulate.json")).read_text())
+    assert [item["kind"] for item in told["set_aside"]] == ["rejected", "rejected"]
+    assert (told["asked"], told["frames"]) == (2, 2)
+    aside = storage.read_json(stages.workspace.path("cycle-001", "synthetic", "_set_aside.json"))
+    assert {row["reason"] for row in aside} == {"no"}
