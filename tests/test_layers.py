@@ -51,7 +51,8 @@ def test_only_the_actor_of_the_middle_floor_knows_ray():
     [
         ("import imitation, imitation.loop, imitation.policies", ("ray", "moderngl", "torch")),
         (
-            "import imitation.detectors.checkpoint, imitation.training.settings, imitation.detectors.settings",
+            "import imitation.detectors.checkpoint, imitation.training.settings\n"
+            "import imitation.detectors.settings",
             ("ray", "torch"),
         ),
         (

@@ -54,8 +54,8 @@ def checked_frame(value: Any, scene: Scene, simulator: str) -> Frame:
     who = f"simulator {simulator!r}, scene {scene.scene_id!r}"
     if not isinstance(value, Frame):
         raise ContractError(
-            f"{who}: render() gave {_kind(value)} and not a Frame (imitation.data.records.Frame with the scene's "
-            "id and size, the objects, and the picture as JPEG or PNG bytes)"
+            f"{who}: render() gave {_kind(value)} and not a Frame (imitation.data.records.Frame with the "
+            "scene's id and size, the objects, and the picture as JPEG or PNG bytes)"
         )
     frame = value
     if frame.frame_id != scene.scene_id:
