@@ -1,1 +1,34 @@
-"""From a request to labelled pixels: scenes, simulators and the actor that runs one. No torch."""
+"""From a request to labelled pixels: scenes, simulators and the worker that runs one. No torch.
+
+The names below are what code of your own needs; each is loaded when it is asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+from imitation.common.lazy import public
+
+if TYPE_CHECKING:
+    from sim_actors.scene.records import Actor as Actor
+    from sim_actors.scene.records import Environment as Environment
+    from sim_actors.scene.records import Scene as Scene
+    from sim_actors.scene.records import Sensor as Sensor
+    from sim_actors.simulators.opengl.renderer import OpenGLSimulator as OpenGLSimulator
+    from sim_actors.simulators.opengl.settings import RendererSettings as RendererSettings
+    from sim_actors.simulators.protocol import Simulator as Simulator
+    from sim_actors.simulators.registry import SimulatorSpec as SimulatorSpec
+    from sim_actors.simulators.registry import build_simulator as build_simulator
+
+__getattr__, __dir__ = public(
+    __name__,
+    {
+        "Actor": "sim_actors.scene.records",
+        "Environment": "sim_actors.scene.records",
+        "OpenGLSimulator": "sim_actors.simulators.opengl.renderer",
+        "RendererSettings": "sim_actors.simulators.opengl.settings",
+        "Scene": "sim_actors.scene.records",
+        "Sensor": "sim_actors.scene.records",
+        "Simulator": "sim_actors.simulators.protocol",
+        "SimulatorSpec": "sim_actors.simulators.registry",
+        "build_simulator": "sim_actors.simulators.registry",
+    },
+)

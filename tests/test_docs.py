@@ -418,6 +418,8 @@ def test_snippets_about_a_run(
 
 
 @pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
     """The guide's detector, simulator, policy, metric and thresholds, on a KITTI folder: as a person starts
     it, in the folder with the code, which Ray's processes must find too."""
@@ -431,7 +433,7 @@ def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
         env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=840,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-2000:]

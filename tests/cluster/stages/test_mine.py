@@ -229,7 +229,7 @@ def _about(parent: str, request: dict) -> dict:
     return request | {"parent": parent, "request_id": f"c01-{parent}", "focus": [], "clutter": []}
 
 
-ODD = Path(__file__).parents[2] / "imitation" / "odd_results"
+ODD = Path(__file__).parents[2] / "imitation" / "evaluation" / "odd_results"
 
 
 @pytest.fixture

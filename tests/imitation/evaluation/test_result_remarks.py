@@ -13,10 +13,10 @@ import pytest
 from imitation.evaluation.result_remarks import ResultRemarks
 from imitation.metrics.protocols.coco import CocoNumbers, coco_numbers, score_files
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parent
 TRUTH = json.loads((HERE / "odd_results" / "annotations.json").read_text())
 GOOD = json.loads((HERE / "odd_results" / "good.json").read_text())
-SHARED = HERE.parents[2] / "shared" / "data" / "odd_results"
+SHARED = HERE.parents[3] / "shared" / "data" / "odd_results"
 Result = dict[str, Any]
 W, H = 640, 360
 
