@@ -69,7 +69,7 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     stop, test = summary.best.metrics.stop, summary.best.metrics.test
     stop_is = f"({_frames(stop.frames)}, {_count(stop.objects, 'object')})"
     notes = [
-        f"No detector finds anything on stop {stop_is}: {MAP50} 0.0. None is chosen for it, and nothing "
+        f"No detector finds anything on stop {stop_is}: {MAP50} 0.0. No choice was made, and nothing "
         "in this table tells what the synthetic frames did."
         if summary.finds_nothing
         else f"{MARK} {CHOSEN}: the detector that does best on stop. {STOP_MEANS} {stop_is}.",

@@ -117,7 +117,7 @@ def test_unknown_policies_are_refused_by_name():
     with pytest.raises(ValidationError, match="no policy 'imitaton'; did you mean 'imitation'"):
         PolicySettings(name="imitaton")
     with pytest.raises(ValidationError, match="known are imitation, adaptive, random, oversample, none"):
-        PolicySettings(name="nonsense")
+        PolicySettings(name="qqq")
     with pytest.raises(UserError, match="cannot be imported"):
         build_policy(PolicySettings(name="no.such:Thing"))
     with pytest.raises(UserError, match=r"os:getcwd.*is called with \(settings\)"):

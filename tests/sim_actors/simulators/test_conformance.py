@@ -12,7 +12,7 @@ from sim_actors.scene.records import Actor, Scene
 from sim_actors.simulators.conformance import simulator_contract
 from sim_actors.simulators.registry import SimulatorSpec
 
-HERE = "tests.sim_actors.simulators.test_contract"
+HERE = "tests.sim_actors.simulators.test_conformance"
 SCENE = Scene(
     "s0", 24, 16, Camera(20.0, 20.0, 12.0, 8.0), actors=(Actor("car", Cuboid(0, 1, 10, 4, 2, 1.5, 0)),)
 )
@@ -82,7 +82,7 @@ def test_a_simulator_that_keeps_to_the_protocol():
     [
         ("Fussy", "supports none of the 1 scenes that were tried: no asset for car"),
         ("OtherSize", "scene s0 could not be rendered: .*30x16 px"),
-        ("Raises", r"scene s0 could not be rendered: KeyError: 'asset' \(.*test_contract.py"),
+        ("Raises", r"scene s0 could not be rendered: KeyError: 'asset' \(.*test_conformance.py"),
         ("needs_a_port", r"is called with \(no arguments\), but it is needs_a_port\(port\)"),
         ("gives_a_class", r"gave the class Own, not an object of it; return Own\(\.\.\.\)"),
         ("Ovn", "has no 'Ovn'; did you mean 'Own'"),
