@@ -36,9 +36,9 @@ from tests.snippets import ROOT, Block, all_blocks, imitate_words
 ELSEWHERE = "another test runs it: "
 CLUSTER = "needs a cluster, a bucket or a cloud; parsed here. " + ELSEWHERE + "test_submit.py, test_jobs.py"
 LONG = "takes minutes with any settings; parsed here. " + ELSEWHERE
-SWEEP, ARMS = LONG + "test_sweep_tune.py", LONG + "compare/test_run.py"
+SWEEP, ARMS = LONG + "sweep/test_tune.py", LONG + "compare/test_command.py"
 OWN_FRAMES = "needs the 101 frames of KITTI that are not part of the project; parsed here"
-SERVER = "needs a server or an account; parsed here. " + ELSEWHERE + "test_tracking.py"
+SERVER = "needs a server or an account; parsed here. " + ELSEWHERE + "test_trackers.py"
 SAME_RUN = "a run like the one that is run here, with other settings; parsed here"
 
 NOT_RUN = {

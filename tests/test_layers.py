@@ -69,3 +69,28 @@ def test_importing_stays_light(statement, absent):
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, timeout=120
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_files_that_docs_name_are_there():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = re.compile(r"`((?:imitation|sim_actors|cluster|tests|benchmarks|deploy|examples|tools)/[\w./-]+)`")
+    missing = [
+        f"{page.name}: {path}"
+        for page in pages
+        for path in named.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert missing == []
+
+
+def test_folders_import_without_circles():
+    """A folder's rooms know those of other folders below them, and never the other way round."""
+    edges = {
+        (folder, other)
+        for package in ("imitation", "sim_actors", "cluster")
+        for path in sources(package)
+        for folder in [path.parent.relative_to(ROOT).as_posix()]
+        for other in folders_imported(path)
+        if other != folder
+    }
+    assert circles(edges) == []
