@@ -25,7 +25,7 @@ def contract(config: Config) -> Contract:
     """What the child process tries."""
     import torch
 
-    from imitation.detectors.contract import detector_contract
+    from imitation.training.detector_contract import detector_contract
 
     categories, _ = known_categories(config)
     detector = config.detector.sized(*known_size(config))

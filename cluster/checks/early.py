@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from cluster.checks import bodies, detector, policy, simulator
 from cluster.config.schema import Config
 from cluster.observability.console import Reporter
-from cluster.run.baseline import DONE, FOLDER
 from cluster.stages.cycle import cycle_folder
 from cluster.stages.stageable import simulates
 from cluster.workspace.run_folder import Workspace
@@ -19,14 +18,6 @@ from imitation.common.settings import UserError
 def has_judged(workspace: Workspace) -> bool:
     """Whether a run has come through its first evaluation: what it relies on has been tried by then."""
     return storage.exists(workspace.path(cycle_folder(0), "stage-evaluate.json"))
-
-
-def has_baseline(folder: str) -> bool:
-    """Whether a sweep or a comparison in this folder has finished a baseline."""
-    bases = storage.join(folder, FOLDER)
-    return storage.exists(bases) and any(
-        storage.exists(storage.join(base, DONE)) for base in storage.list_folders(bases)
-    )
 
 
 def try_early(configs: Sequence[Config], reporter: Reporter) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def check(args: argparse.Namespace) -> None:
     """Prints what was tried and found. Raises UserError, for the last line, if anything is wrong."""
-    from cluster.checks.all import PARTS, findings
+    from cluster.cli.check_parts import PARTS, findings
 
     words = [word for word in args.words if word is not None]
     parts = [word for word in words if word in PARTS]

@@ -35,7 +35,7 @@ def _arms(args: argparse.Namespace) -> None:
     config = load(args.a, args.options)
     if args.dry_run:
         from cluster.experiments.compare.command import dry_run
-        from imitation.report.text_table import fitted
+        from imitation.common.text_table import fitted
 
         print(fitted("\n".join(dry_run(config))))
         return
@@ -86,8 +86,8 @@ def _two(args: argparse.Namespace) -> None:
         )
     import numpy as np
 
+    from cluster.cli.evaluation_of_run import taken
     from cluster.cli.text.pair import lines
-    from cluster.evaluation.of_run import taken
     from imitation.metrics.statistics.evaluation_side import split_of
     from imitation.metrics.statistics.paired_comparison import compare as compare_evaluations
 

@@ -422,7 +422,7 @@ def _last_line(sentence: str) -> None:
 def _complain(text: str) -> None:
     """An error on standard error: one line in a file, fitted to a terminal."""
     if sys.stderr.isatty():
-        from imitation.report.text_table import fitted
+        from imitation.common.text_table import fitted
 
         text = fitted(text)
     print(text, file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ def sweep(args: argparse.Namespace) -> None:
     config = load(args.config, args.options)
     if args.dry_run:
         from cluster.experiments.sweep.plan import make_plan
-        from imitation.report.text_table import fitted
+        from imitation.common.text_table import fitted
 
         print(fitted("\n".join(make_plan(config).lines())))
         return

@@ -15,11 +15,11 @@ from cluster.config.schema import Config
 from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import cluster_address, start_ray
-from cluster.stages.prepare import SPLITS
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
+from imitation.data.splits import PREPARED
 from imitation.datasets.base import ALL, frames_of, whole
 from imitation.datasets.parquet.files import read_ids, write_frames
 from imitation.detectors.checkpoint import read_info
@@ -114,7 +114,7 @@ def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -
 
 def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> list[str]:
     if config.data.kind == "world":
-        return _of_its_run(checkpoint, SPLITS if split == ALL else (split,))
+        return _of_its_run(checkpoint, PREPARED if split == ALL else (split,))
     dataset = whole(config.data.open()) if split == ALL else config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     uri = storage.join(scratch, f"{split}.parquet")

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from imitation.report.text_table import fitted
+from imitation.common.text_table import fitted
 
 WINDOW_S = 120.0  # the rate is that of the last two minutes
 LINE_S = 30.0  # between a log's lines at first; later a tenth of the time that the stage has taken

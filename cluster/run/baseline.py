@@ -25,6 +25,15 @@ from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.metrics.own import is_own
 
+
+def has_baseline(folder: str) -> bool:
+    """Whether a sweep or a comparison in this folder has finished a baseline."""
+    bases = storage.join(folder, FOLDER)
+    return storage.exists(bases) and any(
+        storage.exists(storage.join(base, DONE)) for base in storage.list_folders(bases)
+    )
+
+
 DONE = "baseline.json"
 FOLDER = "baselines"
 POLL_S = 2.0

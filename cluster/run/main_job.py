@@ -30,12 +30,12 @@ from imitation.aggregation import Dataset
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
+from imitation.common.text_table import format_table
 from imitation.detectors.checkpoint import copy_product
 from imitation.loop import Cycle, History
 from imitation.policies import build_policy, what_it_adds
 from imitation.report.run.record import Summary
 from imitation.report.run.table import build_table
-from imitation.report.text_table import format_table
 from imitation.report.words import WRONG, measure_name
 
 SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result

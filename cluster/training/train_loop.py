@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from cluster.observability.processor import processor
+from cluster.workspace.processor import processor
 from imitation.common import storage
 from imitation.common.safe_loading import load_tensors
 from imitation.common.settings import UserError

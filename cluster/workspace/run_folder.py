@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from cluster.observability.processor import processor
+from cluster.workspace.processor import processor
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.common.storage import retry

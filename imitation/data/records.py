@@ -19,6 +19,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+OCCLUSIONS = (0.1, 0.5)
+
+
 Convention = Literal["amodal_clipped", "cuboid_clipped", "visible"]
 """What a training label's box is: around the whole object's pixels, clipped to the image; around its
 projected cuboid, clipped (KITTI's boxes come from its cuboids); or around its visible pixels (Waymo)."""

@@ -19,6 +19,8 @@ from imitation.data.images import read_image_bytes
 from imitation.data.records import Frame
 
 SPLITS = ("train", "mine", "stop", "test")
+PREPARED = ("train", "stop", "test")
+"""Of which a run keeps the frames: `mine` is `train`, or frames of it."""
 JUDGES = ("stop", "test")
 
 

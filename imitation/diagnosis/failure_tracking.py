@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from imitation.data.boxes import pairwise_iou
 from imitation.diagnosis.failure_modes import Threshold, threshold_of
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.evaluation.failures import KINDS, Failure, find_failures
-from imitation.evaluation.matching import FOREGROUND_IOU, by_score, match, pairwise_iou
+from imitation.evaluation.matching import FOREGROUND_IOU, by_score, match
 
 STATUSES = ("fixed", "persistent", "new", "regressed", "unjudged")
 

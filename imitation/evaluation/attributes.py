@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from imitation.data.records import OCCLUSIONS
 from imitation.evaluation.detections import UNKNOWN_LEVEL, FrameDetections
 from imitation.evaluation.failures import Failure
 
@@ -22,7 +23,6 @@ DISTANCES_M = (15.0, 30.0, 50.0)
 DISTANCE_NAMES = ("under 15 m", "15-30 m", "30-50 m", "50 m and more")
 TRUNCATIONS = (0.15, 0.5)
 TRUNCATION_NAMES = ("truncated up to 0.15", "truncated 0.15-0.5", "truncated > 0.5")
-OCCLUSIONS = (0.1, 0.5)
 OCCLUSION_NAMES = ("visible", "partly occluded", "largely occluded")  # KITTI's levels 0, 1, 2
 EDGES = ("left edge", "right edge", "both edges", "inside")
 EDGE_SHARE = 0.01  # a box that comes this near to a side, as a share of the image's width, touches it

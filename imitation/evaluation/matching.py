@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imitation.data.boxes import pairwise_coverage, pairwise_iou
 from imitation.evaluation.detections import ANY_LABEL, Detections, GroundTruth
 
 FOREGROUND_IOU = 0.5
@@ -20,34 +21,6 @@ BACKGROUND_IOU = 0.1
 DETECTION_FATES = ("correct", "ignored", "localization", "classification", "duplicate", "both", "background")
 OBJECT_FATES = ("found", "localization", "classification", "missed", "ignored")
 _EXPLAINING = ("localization", "classification")
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
-
-
-def _intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    sides = np.maximum(np.minimum(a[:, None, 2:], b[None, :, 2:]) - low, 0)
-    return np.asarray(sides[..., 0] * sides[..., 1])
-
-
-def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
-
-
-def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (N, 4) and (M, 4): float64 (N, M) in [0, 1], 0 for empty boxes."""
-    a, b = (np.asarray(x, dtype=np.float64).reshape(-1, 4) for x in (a, b))
-    both = _intersections(a, b)
-    return _ratio(both, _areas(a)[:, None] + _areas(b)[None, :] - both)
-
-
-def pairwise_coverage(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Share of each box (N, 4) that lies in each region (M, 4): float64 (N, M) in [0, 1]."""
-    boxes, regions = (np.asarray(x, dtype=np.float64).reshape(-1, 4) for x in (boxes, regions))
-    both = _intersections(boxes, regions)
-    return _ratio(both, np.broadcast_to(_areas(boxes)[:, None], both.shape))
 
 
 def by_score(detections: Detections) -> np.ndarray:

@@ -7,7 +7,7 @@ import json
 import sys
 
 from cluster.cli.common import remark_lines
-from imitation.report.text_table import Table, format_table
+from imitation.common.text_table import Table, format_table
 
 _MEANING = {
     "AP": ("0.50:0.95", "all", 100),

@@ -15,10 +15,10 @@ from dataclasses import asdict
 from typing import Any
 
 from cluster.cli.common import remark_lines
+from imitation.common.text_table import Table, format_table
 from imitation.evaluation.result_remarks import ResultRemarks
 from imitation.metrics.protocols.kitti import DIFFICULTIES, KittiAP, kitti_average_precision, read_label_dir
 from imitation.metrics.protocols.kitti_frames import DONT_CARE, OTHER, KittiFrames
-from imitation.report.text_table import Table, format_table
 
 NAMED = 5
 """Frames without a result that are named; the others are counted."""

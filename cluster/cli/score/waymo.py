@@ -13,10 +13,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from imitation.common.text_table import Table, format_table
 from imitation.evaluation.detection_files import evaluation_uri, read_categories, read_detections
 from imitation.metrics.protocols.waymo import WaymoAP, WaymoAveragePrecision
 from imitation.metrics.statistics.evaluation_side import counted_detectors
-from imitation.report.text_table import Table, format_table
 
 PROTOCOL = "an emulation of Waymo's 2D detection metrics; not a Waymo benchmark result"
 

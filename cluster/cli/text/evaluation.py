@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from imitation.common.text_table import Table, format_table, table_lines, wrapped
 from imitation.common.texts import counted
 from imitation.evaluation.failures import KINDS
 from imitation.report.table import points
-from imitation.report.text_table import Table, format_table, table_lines, wrapped
 from imitation.report.words import (
     AP,
     AP50,

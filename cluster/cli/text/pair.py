@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from imitation.common.text_table import Table, table_lines, terminal_width, wrapped
 from imitation.evaluation.attributes import CONDITION
 from imitation.evaluation.detections import Cutoff
 from imitation.metrics.statistics.evaluation_side import Source
 from imitation.metrics.statistics.paired_comparison import Comparison, Row
-from imitation.report.text_table import Table, table_lines, terminal_width, wrapped
 from imitation.report.words import AP50, MAP, MAP50, WRONG, WRONG_MEANS, measure_name
 
 GROUPS = {"overall": "", "category": f"{AP50} by category", "slice": f"{AP50} by slice"}

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 
 import yaml
 
-from cluster.checks.early import has_baseline, try_early
+from cluster.checks.early import try_early
 from cluster.config.schema import Config
 from cluster.experiments.compare.cost import estimate, lines
 from cluster.experiments.compare.execute import Clock, InProcess, Runner, State, execute, read_state, reason
@@ -29,7 +29,7 @@ from cluster.experiments.compare.results.synthetic_test import judge, render_tes
 from cluster.experiments.compare.results.table import collect
 from cluster.observability.console import Reporter
 from cluster.observability.trackers.registry import check_tracking
-from cluster.run.baseline import DONE, FOLDER, baseline_key
+from cluster.run.baseline import DONE, FOLDER, baseline_key, has_baseline
 from cluster.run.storage_checks import check_lasting, in_job
 from cluster.runtime.ray_session import start_ray
 from cluster.stages.prepare import RealData

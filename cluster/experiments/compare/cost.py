@@ -22,8 +22,8 @@ from cluster.experiments.compare.plan import TRIALS, Plan, Sizes, Trial
 from imitation.aggregation import planned_budgets
 from imitation.common import storage
 from imitation.common.settings import UserError
+from imitation.common.text_table import Table, table_lines
 from imitation.policies import build_policy, looks_at_failures, what_it_adds
-from imitation.report.text_table import Table, table_lines
 from imitation.report.words import arm_name
 
 ASSUMED_TRAIN = 0.35e6

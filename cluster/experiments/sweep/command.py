@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import yaml
 
-from cluster.checks.early import has_baseline, try_early
+from cluster.checks.early import try_early
 from cluster.config.schema import Config
 from cluster.experiments.sweep.plan import Plan, make_plan
 from cluster.experiments.sweep.results import BEST, REPORT, write_results
 from cluster.experiments.sweep.search_space import Choice, with_settings
 from cluster.observability.console import Reporter
 from cluster.observability.trackers.registry import check_tracking
+from cluster.run.baseline import has_baseline
 from cluster.run.storage_checks import absolute_places, check_lasting, check_reached, in_job
 from cluster.runtime.ray_session import start_ray
 from cluster.stages.stageable import outlook
@@ -30,8 +31,8 @@ from cluster.workspace.run_folder import FREE_KEYS, differences
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
+from imitation.common.text_table import format_table
 from imitation.report.sweep.record import SweepResults, build_table
-from imitation.report.text_table import format_table
 
 CONFIG_FILE = "sweep.yaml"
 

@@ -7,10 +7,10 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from imitation.common.text_table import Table, fitted, table_lines, terminal_width, wrapped
 from imitation.common.texts import counted
 from imitation.data.categories import CategoryMap
 from imitation.datasets.inspection.statistics import KNOWN, OTHERS, Inspection
-from imitation.report.text_table import Table, fitted, table_lines, terminal_width, wrapped
 
 SIZES = 6  # image sizes told one by one
 VALUES = 12  # values of a condition told one by one

@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from imitation.data.records import Box, Camera, Cuboid, Frame, Object
+from imitation.data.records import OCCLUSIONS, Box, Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import Tally
 from imitation.datasets.kitti.files import CATEGORIES, DONT_CARE
-from imitation.evaluation.attributes import OCCLUSIONS
 
 OTHER = "Misc"
 _BY_CASE = {name.lower(): name for name in CATEGORIES if name != DONT_CARE}

@@ -18,8 +18,8 @@ import numpy as np
 
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
+from imitation.data.boxes import pairwise_coverage, pairwise_iou
 from imitation.data.records import Box, Camera, Cuboid, Object
-from imitation.evaluation.matching import pairwise_coverage, pairwise_iou
 
 NEAR = 0.1  # m; what lies nearer, or behind, is cut off before projecting
 MOST = 1e6  # m, px: no measure of a street; what is beyond would overflow on its way to the image

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from imitation.common.settings import UserError
+from imitation.data.boxes import pairwise_coverage, pairwise_iou
 from imitation.evaluation import attributes
 from imitation.evaluation.detections import ANY_LABEL, Cutoff, Detections, FrameDetections, GroundTruth
-from imitation.evaluation.matching import FOREGROUND_IOU, match, pairwise_coverage, pairwise_iou
+from imitation.evaluation.matching import FOREGROUND_IOU, match
 from imitation.metrics.average_precision import MAX_DETECTIONS
 from imitation.metrics.statistics.weighted_curves import Curve
 

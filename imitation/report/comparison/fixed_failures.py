@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imitation.data.boxes import pairwise_iou
 from imitation.data.records import Box
 from imitation.evaluation.detection_files import read_detections
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.evaluation.failures import read_failures
-from imitation.evaluation.matching import FOREGROUND_IOU, pairwise_iou
+from imitation.evaluation.matching import FOREGROUND_IOU
 from imitation.report.run.gallery import (
     GalleryItem,
     _candidates,

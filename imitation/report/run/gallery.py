@@ -10,10 +10,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from imitation.common.settings import DataError
+from imitation.data.boxes import pairwise_iou
 from imitation.data.records import SCHEMA, Box, Frame
 from imitation.datasets.parquet.files import FrameStore, read_frames
 from imitation.evaluation.failures import Failure, read_failures
-from imitation.evaluation.matching import FOREGROUND_IOU, pairwise_iou
+from imitation.evaluation.matching import FOREGROUND_IOU
 from imitation.report.run.findings import SuspectedLabelError
 from imitation.report.words import kind_name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from imitation.common.text_table import MARK, Table
 from imitation.report.run.record import Cycle, Summary
 from imitation.report.table import (
     DASH,
@@ -15,7 +16,6 @@ from imitation.report.table import (
     processor_notes,
     staging_notes,
 )
-from imitation.report.text_table import MARK, Table
 from imitation.report.words import (
     AP50,
     CHOSEN,

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from cluster.checks import policy, simulator
-from cluster.checks.early import has_baseline, has_judged, try_early
+from cluster.checks.early import has_judged, try_early
 from cluster.cli.main import main
 from cluster.config.parse import load_defaults
 from cluster.observability.console import Reporter
+from cluster.run.baseline import has_baseline
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.settings import UserError

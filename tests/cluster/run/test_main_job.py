@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.observability.processor import processor
+from cluster.workspace.processor import processor
 from imitation.diagnosis.failure_tracking import STATUSES
 from imitation.report.run.record import read_summary
 

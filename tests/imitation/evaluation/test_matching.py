@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imitation.data.boxes import pairwise_coverage, pairwise_iou
 from imitation.evaluation.detections import ANY_LABEL, Detections, GroundTruth
 from imitation.evaluation.matching import (
     BACKGROUND_IOU,
@@ -18,8 +19,6 @@ from imitation.evaluation.matching import (
     by_score,
     match,
     match_correct,
-    pairwise_coverage,
-    pairwise_iou,
 )
 
 # A coarse grid makes equal overlaps, equal scores and equal boxes common.

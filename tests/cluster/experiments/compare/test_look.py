@@ -10,12 +10,12 @@ import pytest
 
 from cluster.experiments.compare.arms import ARMS
 from cluster.experiments.compare.cost import estimate, lines
+from imitation.common.text_table import table_lines, text_width
 from imitation.report import words
 from imitation.report.comparison.html import render_comparison
 from imitation.report.comparison.text import as_text, main_table, measure_table
 from imitation.report.run.html import render_report
 from imitation.report.sweep.html import render_sweep
-from imitation.report.text_table import table_lines, text_width
 from tests.cluster.experiments.compare.toy import plan_of
 from tests.imitation.report.conftest import make_found, make_summary  # noqa: F401 (fixtures)
 from tests.imitation.report.sweep.test_html import found  # noqa: F401 (a fixture)

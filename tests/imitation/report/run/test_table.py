@@ -1,10 +1,10 @@
 from collections.abc import Callable
 
+from imitation.common.text_table import MARK, format_table, text_width
 from imitation.report.run.html import render_report
 from imitation.report.run.record import Summary
 from imitation.report.run.table import build_table
 from imitation.report.table import DASH, STAND_IN, points
-from imitation.report.text_table import MARK, format_table, text_width
 
 
 def test_points() -> None:

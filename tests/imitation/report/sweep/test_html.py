@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from imitation.common.text_table import format_table
 from imitation.report.sweep.html import render_sweep
 from imitation.report.sweep.plots import build_sweep_plots
 from imitation.report.sweep.record import (
@@ -19,7 +20,6 @@ from imitation.report.sweep.record import (
     settings_text,
     short_names,
 )
-from imitation.report.text_table import format_table
 
 KEYS = ["aggregation.max_synthetic_ratio", "policy.name"]
 

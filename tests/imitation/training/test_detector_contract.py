@@ -8,13 +8,13 @@ from torch import nn
 
 from imitation.common.contracts import carried_out
 from imitation.common.settings import UserError
-from imitation.detectors.contract import detector_contract, toy_batch
 from imitation.detectors.predictor import Predictor
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
+from imitation.training.detector_contract import detector_contract, toy_batch
 from imitation.training.settings import TrainSettings
 
-HERE = "tests.imitation.detectors.test_contract"
+HERE = "tests.imitation.training.test_detector_contract"
 CATEGORIES = ("car", "person")
 
 

@@ -4,10 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from imitation.report.run.record import Summary
-from imitation.report.run.table import build_table
-from imitation.report.sweep.record import build_table as sweep_table
-from imitation.report.text_table import (
+from imitation.common.text_table import (
     MARK,
     Table,
     fitted,
@@ -18,6 +15,9 @@ from imitation.report.text_table import (
     text_width,
     wrapped,
 )
+from imitation.report.run.record import Summary
+from imitation.report.run.table import build_table
+from imitation.report.sweep.record import build_table as sweep_table
 from tests.imitation.report.sweep.test_html import found  # noqa: F401 (a fixture)
 
 WIDTHS = (40, 60, 80, 110)

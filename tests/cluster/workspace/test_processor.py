@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from cluster.observability import processor as module
-from cluster.observability.processor import processor
+from cluster.workspace import processor as module
+from cluster.workspace.processor import processor
 from cluster.workspace.run_folder import environment
 
 X86 = (
