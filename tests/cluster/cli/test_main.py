@@ -291,8 +291,8 @@ def test_render_refuses_what_would_have_no_effect(words, told, tmp_path, capsys)
 BARE = """
 import sys
 sys.modules["rich"] = None  # what a Python without it does
-from cluster import cli
-sys.exit(cli.main(["run", "ray_config.yaml"]))
+from cluster.cli.main import main
+sys.exit(main(["run", "ray_config.yaml"]))
 """
 
 

@@ -14,7 +14,7 @@ from imitation.evaluation.detection_files import FILE, write_detections
 from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
 
 ROOT = Path(__file__).resolve().parents[3]
-MICRO = ROOT / "tests" / "imitation" / "metrics" / "kitti_micro"
+MICRO = ROOT / "tests" / "imitation" / "metrics" / "protocols" / "kitti_micro"
 
 
 def score(case: str, *flags: str) -> int:
@@ -156,4 +156,8 @@ def test_odd_results_are_remarked(tmp_path, capsys, odd, said) -> None:
     assert len(remarks) == len(said)
     assert all(part in remark for part, remark in zip(said, remarks))
     assert main(words) == 0
-    assert [line.removeprefix("remark: ") for line in capsys.readouterr().out.splitlines()[6:]] == remarks
+    assert [
+        line.removeprefix("remark: ")
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("remark: ")
+    ] == remarks

@@ -214,8 +214,8 @@ def test_an_unreachable_head_is_one_sentence(capsys, monkeypatch):
 
 DRIVER = """
 import os, signal, sys, time
-from cluster import cli
-from cluster.cli import runs
+from cluster.cli import run
+from cluster.cli.main import main
 
 def report(args):
     try:
@@ -225,8 +225,8 @@ def report(args):
         os.kill(os.getpid(), signal.SIGTERM)
         print("committed", flush=True)
 
-runs.report = report
-sys.exit(cli.main(["report", "x"]))
+run.report = report
+sys.exit(main(["report", "x"]))
 """
 
 

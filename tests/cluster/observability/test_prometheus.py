@@ -176,7 +176,7 @@ def test_a_stage_that_renders_several_times_is_counted_once():
 
 def test_without_ray_nothing_happens():
     code = (
-        "import sys; from cluster.telemetry import Telemetry; t = Telemetry('x'); "
+        "import sys; from cluster.observability.prometheus import Telemetry; t = Telemetry('x'); "
         "t.add('frames_rendered', 1); t.set('cycle', 1); assert 'ray' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -25,7 +25,7 @@ PROVIDER = "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeP
 DRIVER = """
 import json, sys, time
 import ray
-from cluster import pool_size
+from cluster.simulation import autoscaling as pool_size
 from cluster.runtime.autoscaler import autoscales
 from cluster.simulation.pool import SimulatorPool
 from cluster.config.simulate import SimulateSettings

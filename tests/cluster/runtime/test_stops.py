@@ -80,7 +80,7 @@ def test_ten_stops_at_random_moments_leave_no_process(tmp_path):
 
 SWALLOWED = """
 import signal, sys, time
-from cluster import cli
+from cluster.cli.main import main
 from cluster.runtime.signals import Terminated
 
 class Held:
@@ -94,7 +94,7 @@ def run(args):
 
 import cluster.cli.run
 cluster.cli.run.run = run
-sys.exit(cli.main(["run", "ray_config.yaml"]))
+sys.exit(main(["run", "ray_config.yaml"]))
 """
 
 
