@@ -89,6 +89,7 @@ NO_RESULT = (
     "simulate.cpus_per_actor",
     "simulate.gpus_per_actor",
     "simulate.scenes_per_actor",
+    "simulate.max_actors",
     "simulate.max_in_flight",
     "simulate.scene_timeout_s",
     "simulate.startup_timeout_s",

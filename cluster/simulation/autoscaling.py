@@ -48,6 +48,11 @@ class PoolSize:
                 self.next_look = now + LOOK_S
         return self._actors
 
+    @property
+    def makes_nodes_start(self) -> bool:
+        """Whether an actor without a place makes the cluster start a node, as far as was asked."""
+        return bool(self._autoscales)
+
     def _asked_for(self, room: int, now: float, gone: Container[str]) -> int:
         """Twice what the nodes hold, the CPU that is else kept free included, where more can come."""
         self._began = now if self._began is None else self._began

@@ -163,7 +163,8 @@ class SimulatorPool:
             self._spawn_missing()
         elif self._slots:
             self._resize()
-            self._withdraw()
+            if self._size.makes_nodes_start:
+                self._withdraw()
 
     def _resize(self) -> None:
         """Slots for new room. Of slots too many those go that do no work; the others work on."""

@@ -132,7 +132,7 @@ def test_a_run_checks_the_renderer_and_then_loads_a_policy_that_needs_torchvisio
     )
     ends_well(
         """
-        from cluster.config.schema import load_defaults
+        from cluster.config.parse import load_defaults
         from cluster.run.main_job import check_renderer
         from imitation.policies import build_policy
         import os, sys

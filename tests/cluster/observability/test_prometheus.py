@@ -22,7 +22,7 @@ DRIVER = """
 import json, sys, time, urllib.request
 from dataclasses import asdict
 from pathlib import Path
-from cluster.config.schema import load_defaults
+from cluster.config.parse import load_defaults
 from cluster.simulation.pool import SimulatorPool
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import start_ray

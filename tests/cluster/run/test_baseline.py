@@ -273,7 +273,7 @@ PROCESS = """
     import sys, time, os
     from pathlib import Path
     import cluster.run.baseline as baseline
-    from cluster.config.schema import load_defaults
+    from cluster.config.parse import load_defaults
     from cluster.observability.console import Reporter
 
     baseline.POLL_S = 0.05

@@ -277,7 +277,7 @@ AWKWARD = """
 import os, sys, threading, time
 sys.path.insert(0, os.getcwd())
 import ray
-from cluster.config.schema import load_defaults
+from cluster.config.parse import load_defaults
 from cluster.runtime.ray_session import end_ray, start_ray
 
 start_ray(load_defaults())

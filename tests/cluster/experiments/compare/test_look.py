@@ -105,7 +105,7 @@ def test_letters_are_small_and_no_score_lies_below_zero(pages):
             if "Differences" not in title:  # of which some are below 0
                 assert not [label for label in labels if re.match(r"[−-]\d", label)], f"{name}: {title}"
     assert seen >= 12
-    css = (Path(words.__file__).parents[1] / "report.css").read_text()
+    css = (Path(words.__file__).parent / "report.css").read_text()
     assert re.search(r"\.plot svg \{[^}]*max-width: 5\d\dpx", css), "a plot alone in its row does not grow"
 
 

@@ -237,7 +237,9 @@ def test_reasons_are_sentences_whatever_ray_has_wrapped_them_in():
     from cluster.experiments.sweep.tune import reason
 
     assert reason(UserError("the data is no good")) == "the data is no good"
-    text = "Traceback (most recent call last):\n  File ...\nimitation.settings.DataError: x.txt:3: no box"
+    text = (
+        "Traceback (most recent call last):\n  File ...\nimitation.common.settings.DataError: x.txt:3: no box"
+    )
     assert reason(RayTaskError("trial", text, ValueError("x"))) == "x.txt:3: no box"
     wrapped = RuntimeError("outer")
     wrapped.__cause__ = UserError("inner")
@@ -315,7 +317,7 @@ def test_what_a_trials_driver_raises_comes_out_as_it_was(ray_session, tmp_path):
 S3 = """
     import sys
     import ray
-    from cluster.config.schema import load_defaults
+    from cluster.config.parse import load_defaults
     from cluster.observability.console import Reporter
     from cluster.runtime.ray_session import start_ray
     from cluster.experiments.sweep.command import open_folder
