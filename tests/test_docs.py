@@ -39,6 +39,7 @@ LONG = "takes minutes with any settings; parsed here. " + ELSEWHERE
 SWEEP, ARMS = LONG + "sweep/test_tune.py", LONG + "compare/test_command.py"
 OWN_FRAMES = "needs the 101 frames of KITTI that are not part of the project; parsed here"
 SERVER = "needs a server or an account; parsed here. " + ELSEWHERE + "test_trackers.py"
+TRIED = "builds a network of 32 million weights; parsed here. " + ELSEWHERE + "checks/test_checks.py"
 SAME_RUN = "a run like the one that is run here, with other settings; parsed here"
 
 NOT_RUN = {
@@ -70,6 +71,9 @@ NOT_RUN = {
     "imitate run ray_config.yaml data.kind=coco data.root=/data/coco": SAME_RUN,
     "imitate run ray_config.yaml data.kind=parquet data.root=/data/mine": SAME_RUN,
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
+    "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
+    "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
+    "imitate check detector ray_config.yaml detector.name=my_detector:detector": TRIED,
 }  # fmt: skip
 """Command lines of `imitate` that are parsed and whose configuration is checked, but that do not run."""
 
@@ -89,13 +93,15 @@ OTHER_PROGRAMS = {
     "make test": "a target of the Makefile",
     "make setup": "a target of the Makefile",
     "pip install": "installs",
-    "tensorboard": "a server; test_tracking.py reads what it would show",
+    "tensorboard": "a server; test_trackers.py reads what it would show",
     "ray start": "starts a cluster; test_jobs.py does",
     "ray job submit": "needs a cluster; test_jobs.py does it",
     "ray get-auth-token": "needs a cluster; test_jobs.py does it",
     "ray up": "needs a cloud; test_deploy.py checks its file",
     "ray dashboard": "needs a cloud",
     "docker build": "needs Docker; test_deploy.py checks its file",
+    "docker tag": "needs Docker and a registry",
+    "docker push": "needs Docker and a registry",
     "kubectl": "needs Kubernetes; test_deploy.py checks the files",
     "export RAY_AUTH_MODE": "needs Kubernetes",
     "python examples/classifier.py": "test_examples.py runs it",
@@ -105,6 +111,7 @@ OTHER_PROGRAMS = {
 """How command lines of other programs begin, and why they are not run here."""
 
 TEXTS = {
+    "architecture.md": ["cluster/"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
     "guide.md": ["runs/default/", " camera axes"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from cluster.cli.common import config_of
+from cluster.cli.common import config_of, remark_lines
 from cluster.observability.console import Reporter
 
 
@@ -28,4 +28,4 @@ def mine(args: argparse.Namespace) -> None:
         return
     from cluster.cli.text.evaluation import mined_lines
 
-    print("\n".join(mined_lines(args.detections, found)))
+    print("\n".join([*mined_lines(args.detections, found), *remark_lines(found["remarks"])]))

@@ -249,7 +249,7 @@ def shots(tmp_path: Path) -> Path:
 def mined(root: Path, results: list[dict], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict:
     (tmp_path / "results.json").write_text(json.dumps(results))
     words = ["data.kind=coco", f"data.root={root}", "--split", "all", "--out", str(tmp_path / "m")]
-    assert main(["mine", *words, "--detections", str(tmp_path / "results.json")]) == 0
+    assert main(["mine", *words, "--detections", str(tmp_path / "results.json"), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -270,6 +270,9 @@ def test_results_by_file_name_are_the_same_and_odd_ones_are_remarked(shots, tmp_
         ([i | {"bbox": [v / 640 for v in i["bbox"]]} for i in good], "normalised"),
     ):
         assert any(said in remark for remark in mined(shots, spoilt, tmp_path, capsys)["remarks"])
+    words = ["data.kind=coco", f"data.root={shots}", "--split", "all", "--out", str(tmp_path / "m")]
+    assert main(["mine", *words, "--detections", str(tmp_path / "results.json")]) == 0
+    assert "normalised" in " ".join(capsys.readouterr().out.split())  # and in the tables for people
 
 
 def test_frames_without_results_and_a_cut_are_remarked_of_a_kitti_folder(data, results, tmp_path, capsys):
@@ -304,7 +307,7 @@ def test_results_as_ultralytics_writes_them_are_of_its_own_dataset(shots, tmp_pa
     ]  # fmt: skip
     (tmp_path / "predictions.json").write_text(json.dumps(told))
     words = ["data.kind=yolo", f"data.root={out}", "--split", "all", "--out", str(tmp_path / "y")]
-    assert main(["mine", *words, "--detections", str(tmp_path / "predictions.json")]) == 0
+    assert main(["mine", *words, "--detections", str(tmp_path / "predictions.json"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ap50"] == pytest.approx(coco["ap50"], abs=1e-6)
     assert found["remarks"] == []
