@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cluster.cli.main import main, parser, split_options
+from cluster.cli.arguments import parser, split_options
+from cluster.cli.main import main
 from cluster.config.parse import load, load_defaults
 from imitation.common.settings import UserError
 from imitation.data.records import Camera, Cuboid

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cluster.cli.common import config_of
+from cluster.config.schema import Config
 from cluster.observability.console import Reporter
+from imitation.common.contracts import Finding
 from imitation.common.settings import UserError
 
-if TYPE_CHECKING:
-    from imitation.common.contracts import Finding
+PARTS = {
+    "data": "cluster.checks.data",
+    "bodies": "cluster.checks.bodies",
+    "policy": "cluster.checks.policy",
+    "simulator": "cluster.checks.simulator",
+    "detector": "cluster.checks.detector",
+    "endpoint": "cluster.experiments.compare.endpoint_check",
+}
+"""name -> module, in the order in which all are tried: what takes longest comes last."""
 
 
 def check(args: argparse.Namespace) -> None:
     """Prints what was tried and found. Raises UserError, for the last line, if anything is wrong."""
-    from cluster.cli.check_parts import PARTS, findings
-
     words = [word for word in args.words if word is not None]
     parts = [word for word in words if word in PARTS]
     files = [word for word in words if word not in PARTS]
@@ -66,3 +73,9 @@ def _lines(finding: Finding) -> Iterator[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def findings(part: str, config: Config) -> Iterator[Finding]:
+    """What a check of one part finds, as it comes."""
+    found: Iterator[Finding] = importlib.import_module(PARTS[part]).findings(config)
+    return found

@@ -41,7 +41,8 @@ def checked(words: list[str], options: list[str]) -> tuple[list[str], str]:
 
     Raises UserError for what the job would refuse at its start.
     """
-    from cluster.cli.main import COMMANDS, parser
+    from cluster.cli.arguments import parser
+    from cluster.cli.main import COMMANDS
     from cluster.config.parse import load
     from cluster.run.storage_checks import check_lasting
     from cluster.runtime.jobs import subject_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import model_validator
 
@@ -34,9 +34,6 @@ from sim_actors.simulators.opengl.settings import RendererSettings
 from sim_actors.staging.acceptance import AcceptanceSettings
 from sim_actors.staging.restage import RestageSettings
 from sim_actors.standin_world import WorldSettings
-
-if TYPE_CHECKING:
-    pass
 
 
 class Config(Settings):

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.cli.main import COMMANDS, parser, split_options
+from cluster.cli.arguments import parser, split_options
+from cluster.cli.main import COMMANDS
 from cluster.config.parse import load
 from cluster.run.storage_checks import check_lasting
 

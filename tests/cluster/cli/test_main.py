@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from cluster.cli import main as cli
-from cluster.cli.main import main, split_options
+from cluster.cli.arguments import split_options
+from cluster.cli.main import main
 from imitation.detectors.checkpoint import save_product
 from imitation.detectors.settings import DetectorSettings
 from sim_actors.scene.records import Scene
