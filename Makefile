@@ -13,34 +13,38 @@ UV_INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 PINNED = $(if $(TORCH),--torch-backend $(TORCH) --constraints requirements/$(1).txt --editable $(2),--requirements requirements/$(1).txt)
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: run test test-slow test-long lint types setup dev check lock dist dist-check clean
+# Each target's line with ## is what `make help` prints.
+.PHONY: help run test test-slow test-long lint types setup dev check lock dist dist-check clean
 
-run: setup
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: setup ## the loop on an embedded stand-in world; ARGS=... adds settings
 	$(BIN)/imitate run ray_config.yaml $(ARGS)
 
-test: dev
+test: dev ## the quick tests; ARGS=... goes to pytest
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-slow: dev
+test-slow: dev ## real runs and killed processes that fit into CI
 	$(BIN)/python -m pytest -m "slow and not long" $(ARGS)
 
-test-long: dev
+test-long: dev ## whole sweeps, comparisons, clusters
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-lint: dev
+lint: dev ## style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: dev
+types: dev ## types
 	$(BIN)/mypy
 
-setup: check $(VENV)/.installed
+setup: check $(VENV)/.installed ## .venv with what a run needs
 ifneq ($(EXTRAS),)
 	$(UV_INSTALL) $(if $(TORCH),--torch-backend $(TORCH)) --constraints requirements/dev.txt --editable ".[$(EXTRAS)]"
 endif
 
 # What the tests need besides.
-dev: check $(VENV)/.installed-dev
+dev: check $(VENV)/.installed-dev ## .venv with what the tests need besides
 
 # Before anything else: a Python that is new enough, and what the renderer needs from the system.
 check:
@@ -62,16 +66,16 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 
 # Both files, of one resolution: run.txt is the part of dev.txt that a run needs.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header pyproject.toml
-lock: $(VENV)/.installed
+lock: $(VENV)/.installed ## pins the packages anew
 	$(COMPILE) --extra dev --output-file requirements/dev.txt
 	$(COMPILE) --constraints requirements/dev.txt --output-file requirements/run.txt
 
 # The wheel and the sdist in dist/; dist-check installs them elsewhere and runs there (minutes).
-dist: $(VENV)/.installed
+dist: $(VENV)/.installed ## wheel and sdist in dist/
 	$(BIN)/uv build --out-dir dist
 
-dist-check: dev
+dist-check: dev ## installs both elsewhere and runs there
 	$(BIN)/python -m pytest -m long tests/test_distribution.py $(ARGS)
 
-clean:
+clean: ## takes away .venv and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
