@@ -76,12 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         session.renew()
     with terminable():
         try:
-            try:
-                return _carry_out(args)
-            finally:
-                _end_ray()
+            return _carry_out(args)
         except KeyboardInterrupt as stop:
             return _stopped(args, stop)
+        finally:
+            _end_ray()
 
 
 def _carry_out(args: argparse.Namespace) -> int:
@@ -157,21 +156,23 @@ def _missing(error: ModuleNotFoundError) -> str:
 
 
 def _stopped(args: argparse.Namespace, stop: KeyboardInterrupt) -> int:
-    """Lets nothing start any more, and says how to go on; the exit code."""
+    """Lets nothing start any more, and says how to go on; the exit code. Ray ends after that: a job that is
+    stopped has three seconds to say its last words."""
     from cluster.runtime.signals import is_terminated
 
-    _end_ray(stopped=True)
+    if session := sys.modules.get("cluster.runtime.ray_session"):
+        session.start_no_more()
     names = {"run": "the run", "sweep": "the sweep", "compare": "the comparison"}
     goes_on = None if args.command == "compare" and args.b else names.get(args.command)
     hint = f"; the same command continues {goes_on}" if goes_on else ""
-    print(f"imitate: stopped{hint}", file=sys.stderr)
+    print(f"imitate: stopped{hint}", file=sys.stderr, flush=True)
     return 143 if is_terminated(stop) else 130
 
 
-def _end_ray(stopped: bool = False) -> None:
+def _end_ray() -> None:
     """If the command has used Ray: this imports nothing."""
     if session := sys.modules.get("cluster.runtime.ray_session"):
-        session.end_ray(stopped)
+        session.end_ray()
 
 
 if __name__ == "__main__":

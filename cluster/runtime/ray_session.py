@@ -29,7 +29,7 @@ from imitation.common.storage.errors import without_secrets
 if TYPE_CHECKING:
     import psutil
 
-__all__ = ["MIN_CPUS", "cluster_address", "end_ray", "start_ray"]
+__all__ = ["MIN_CPUS", "cluster_address", "end_ray", "start_no_more", "start_ray"]
 
 MIN_CPUS = 4  # logical: stages take turns, so a two-core machine may promise more than it has
 PATIENT = {"RAY_agent_register_timeout_ms": 120_000, "RAY_raylet_start_wait_time_s": 120}
@@ -216,17 +216,27 @@ def _chatter_held_back() -> Iterator[None]:
 # -- the end
 
 
-def end_ray(stopped: bool = False) -> None:
+def start_no_more() -> None:
+    """A stop has come: no Ray is started in this process after it, and nobody hears of what its threads lose."""
+    _State.over = True
+    if _State.ours:
+        _silence()
+
+
+def _silence() -> None:
+    threading.excepthook = _said_nothing  # threads at work in Ray lose it now; that is no news
+    for name in ("ray", "ray.data"):  # the latter has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def end_ray() -> None:
     """Ends the Ray that `start_ray` began here, or leaves the cluster that it joined, and waits until the
-    processes are gone. `stopped`: nothing is started in this process after it."""
-    _State.over = _State.over or stopped
+    processes are gone."""
     if not _State.ours:
         return
     import ray
 
-    threading.excepthook = _said_nothing  # threads at work in Ray lose it now; that is no news
-    for name in ("ray", "ray.data"):  # the latter has a level of its own
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _silence()
     _State.ours = False
     if ray.is_initialized():
         ours = _processes()

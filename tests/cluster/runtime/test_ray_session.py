@@ -17,7 +17,7 @@ from cluster.config.parse import load_defaults
 from cluster.runtime import ray_address, ray_session, signals
 from cluster.runtime.ray_address import Cluster, check_answers, cluster_address, named_cluster
 from cluster.runtime.ray_errors import LONGEST, check_socket_room, in_short
-from cluster.runtime.ray_session import end_ray, renew, start_ray
+from cluster.runtime.ray_session import end_ray, renew, start_no_more, start_ray
 from imitation.common.settings import UserError
 from tests.cluster.leftovers import left, mark
 
@@ -233,7 +233,8 @@ def test_what_no_second_try_mends_is_told_at_the_first(init, monkeypatch, capsys
 def test_nothing_starts_after_a_stop(init, monkeypatch):
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     start_ray(load_defaults())
-    end_ray(stopped=True)
+    start_no_more()
+    end_ray()
     with pytest.raises(UserError, match="no Ray is started any more"):
         start_ray(load_defaults())
     assert len(init) == 1
@@ -278,7 +279,7 @@ import os, sys, threading, time
 sys.path.insert(0, os.getcwd())
 import ray
 from cluster.config.parse import load_defaults
-from cluster.runtime.ray_session import end_ray, start_ray
+from cluster.runtime.ray_session import end_ray, start_no_more, start_ray
 
 start_ray(load_defaults())
 refs = ray.put(1)
@@ -297,7 +298,8 @@ def late():
 
 thread = threading.Thread(target=late)
 thread.start()
-end_ray(stopped=True)
+start_no_more()
+end_ray()
 ended.set()
 thread.join()
 print(ray.is_initialized(), said)
