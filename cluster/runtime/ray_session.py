@@ -217,7 +217,7 @@ def _chatter_held_back() -> Iterator[None]:
 
 
 def start_no_more() -> None:
-    """A stop has come: no Ray is started in this process after it, and nobody hears of what its threads lose."""
+    """A stop has come: no Ray starts in this process after it, and nobody hears of what its threads lose."""
     _State.over = True
     if _State.ours:
         _silence()
