@@ -69,7 +69,7 @@ def seen(self, value):
 
 SerializationContext.serialize = seen
 
-from cluster.cli import main
+from cluster.cli.main import main
 
 for words in json.loads(sys.argv[1]):
     if code := main(words):
