@@ -212,7 +212,8 @@ def test_no_local_path_is_handed_to_a_node(done):
         assert {text: kind for text, kind in handed.items() if ours in text} == {}
     assert {text: kind for text, kind in handed.items() if text[:1] == "/" and os.path.exists(text)} == {}
     assert sorted(done.folder.rglob("cwd/*")) == []
-    assert sorted(done.folder.rglob("tmp/*")) == []
+    left = [path.name for path in done.folder.rglob("tmp/*")]
+    assert [name for name in left if not name.startswith("torchinductor_")] == []  # torch keeps a cache there
 
 
 @pytest.mark.slow
