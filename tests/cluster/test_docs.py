@@ -250,6 +250,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (data / "pictures").mkdir()
     Image.new("RGB", (1920, 1080), (90, 110, 130)).save(data / "pictures" / "street.jpg")
     shutil.copy(next((work / "made").glob("free-*.jpg")), work / "photo.jpg")
+    (work / "album").mkdir()
+    shutil.copy(work / "photo.jpg", work / "album" / "first.jpg")
     shutil.copytree(ROOT / "examples", work / "examples")
     shutil.copy(ROOT / "ray_config.yaml", work)
     (work / "my.yaml").write_text(f"data: {{kind: kitti, root: {data / 'kitti'}}}\n")
