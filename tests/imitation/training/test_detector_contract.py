@@ -98,7 +98,11 @@ def test_a_detector_that_keeps_to_the_convention():
         ("ListOfLosses", "training", r"its loss 'a' is a Tensor of shape \(3,\)"),
         ("NoGradient", "training", "do not depend on its parameters"),
         ("Nan", "training", "its loss 'a' is nan in the very first step"),
-        ("NeedsObjects", "training", r"model\(images, targets\) in training failed: .*test_contract.py"),
+        (
+            "NeedsObjects",
+            "training",
+            r"model\(images, targets\) in training failed: .*test_detector_contract.py",
+        ),
         ("OneArgument", "training", r"failed: TypeError: .*takes 2 positional arguments but 3 were given"),
         ("TensorInEvaluation", "prediction", r"gave a Tensor of shape \(2, 6\) in evaluation; .*a list"),
         ("OneForAll", "prediction", "gave 1 results for 2 images"),
