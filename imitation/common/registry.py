@@ -1,0 +1,81 @@
+"""Things of one kind by name: ours, an installed package's, or anybody's own by import path.
+
+Simulators, datasets, detectors, policies, metrics, trackers and commands are found like this, each kind in
+one `Registry`. What a thing knows of itself (title, settings, catalog, preflight) stands on the thing:
+whoever needs it asks `load(name)` and never compares names.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar, cast
+
+from imitation.common.import_paths import check_name, is_import_path, load_factory
+from imitation.common.settings import UserError
+
+T = TypeVar("T")
+
+GROUP = "imitation_training"
+
+
+class Registry(Generic[T]):
+    """What can be named for one setting.
+
+    `entries` are ours, name -> "package.module:attribute", imported when asked for. Another distribution
+    adds its own under the entry point group "imitation_training.<what>s" (`imitation_training.simulators`),
+    without a line of ours; a name of ours cannot be taken. And whoever writes "package.module:factory" needs
+    no name.
+    """
+
+    def __init__(self, what: str, setting: str, entries: Mapping[str, str]) -> None:
+        """`what`: one of them in a word ("simulator"); `setting`: the key that names it
+        ("simulate.simulator"). Both stand in errors."""
+        self.what = what
+        self.setting = setting
+        self._entries = dict(entries)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, ours first."""
+        return iter(self._entries | self._installed())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._installed()
+
+    def check(self, name: str) -> str:
+        """The name itself. Raises ValueError, with the nearest name that there is, where it is neither known
+        nor an import path: for the validator of a setting."""
+        if name in self._entries or is_import_path(name):
+            return name
+        return check_name(name, tuple(self), self.what)
+
+    def is_own(self, name: str) -> bool:
+        """Whether the name is somebody's own, not one of ours."""
+        return name not in self._entries
+
+    def load(self, name: str) -> T:
+        """What the name stands for: a class, a function or a description, as its kind has it.
+
+        Raises UserError for an unknown name, and for an import path that leads nowhere.
+        """
+        if (path := self._entries.get(name)) is not None:
+            module, _, attribute = path.partition(":")
+            return cast(T, getattr(importlib.import_module(module), attribute))
+        if is_import_path(name):
+            return cast(T, load_factory(name, self.setting))
+        if (path := self._installed().get(name)) is not None:
+            return cast(T, load_factory(path, self.setting))
+        try:
+            self.check(name)
+        except ValueError as error:
+            raise UserError(f"{self.setting}: {error}") from error
+        raise AssertionError(name)  # check() refuses every name that is not found above
+
+    def loaded(self) -> dict[str, T]:
+        """Each of ours by name, imported."""
+        return {name: self.load(name) for name in self._entries}
+
+    def _installed(self) -> dict[str, Any]:
+        found = entry_points(group=f"{GROUP}.{self.what}s")
+        return {each.name: each.value for each in found if each.name not in self._entries}
