@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imitation.datasets.registry import open_dataset as open_dataset
     from imitation.evaluation.detections import Detections as Detections
     from imitation.evaluation.failures import Failure as Failure
+    from imitation.evaluation.failures import read_failures as read_failures
     from imitation.loop import imitate as imitate
     from imitation.policies.base import Mined as Mined
     from imitation.policies.base import Policy as Policy
@@ -46,6 +47,7 @@ __getattr__, __dir__ = public(
         "UserError": "imitation.common.settings",
         "imitate": "imitation.loop",
         "open_dataset": "imitation.datasets.registry",
+        "read_failures": "imitation.evaluation.failures",
         "read_frames": "imitation.datasets.parquet.files",
         "write_frames": "imitation.datasets.parquet.files",
     },
