@@ -45,7 +45,8 @@ def _check_arrays(record: Detections | GroundTruth) -> None:
     """Boxes and arrays of as many items as there are boxes, of their types; raises ValueError."""
     record.boxes = _boxes(record.boxes)
     count = len(record.boxes)
-    for f in _arrays(type(record)):
+    kind: type = type(record)
+    for f in _arrays(kind):
         value = getattr(record, f.name)
         array = np.asarray(
             np.full(count, f.metadata["unknown"]) if value is None else value, dtype=f.metadata["dtype"]
@@ -283,9 +284,10 @@ _PLAIN = ("frame_id", "split", "detector", "sequence", "width", "height", "error
 
 def _items(parts: Sequence[Detections | GroundTruth], kind: pa.DataType) -> pa.ListArray:
     """One list of structs a frame, from arrays, without a Python object per detection."""
+    record: type = type(parts[0])
     columns = [
         *np.concatenate([p.boxes for p in parts]).T,
-        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in _arrays(type(parts[0]))),
+        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in _arrays(record)),
     ]
     item = list(kind.value_type)
     values = pa.StructArray.from_arrays(
