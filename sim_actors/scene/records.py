@@ -166,6 +166,7 @@ class Scene:
 
     @classmethod
     def from_json(cls, text: str) -> Scene:
+        """The inverse of `to_json`. Raises ValueError as `from_dict` does."""
         return cls.from_dict(json.loads(text))
 
     @classmethod
@@ -173,10 +174,16 @@ class Scene:
         """A scene from plain data (JSON or YAML). Fields left out take their defaults.
 
         Raises ValueError that names the unknown or missing field.
+
+        >>> camera = {"fx": 700, "fy": 700, "cx": 320, "cy": 96}
+        >>> scene = Scene.from_dict({"scene_id": "one", "width": 640, "height": 192, "camera": camera})
+        >>> Scene.from_json(scene.to_json()) == scene
+        True
         """
         return _build(cls, data, "scene")
 
     def replace(self, **changes: Any) -> Scene:
+        """A copy with other values of these fields."""
         return replace(self, **changes)
 
 
