@@ -23,7 +23,7 @@ def taken(place: str) -> tuple[str, str]:
         summary = read_summary(workspace.path(SUMMARY))
         folder = workspace.path(f"cycle-{summary.best_cycle:03d}")
         name = detector_name(summary.best.label)
-        return folder, f"{name}, the chosen of {len(summary.cycles)} detectors (best on stop)"
+        return folder, f"{name}, the chosen of {len(summary.cycles)} detectors (best on val)"
     cycle = -1
     while storage.exists(workspace.path(f"cycle-{cycle + 1:03d}", "stage-evaluate.json")):
         cycle += 1

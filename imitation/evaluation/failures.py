@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import DataError
 from imitation.data.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row
 from imitation.evaluation.detections import UNKNOWN_LEVEL, Cutoff, FrameDetections
@@ -74,6 +74,7 @@ class Failure:
         for name in ("object_box", "detection_box"):
             values[name] = None if values[name] is None else Box(**values[name])
         values["conditions"] = conditions_from_row(values["conditions"])
+        values["split"] = old_names.split(values["split"])
         return cls(**values)
 
 
