@@ -35,8 +35,8 @@ from cluster.runtime.ray_session import start_ray
 from cluster.stages.prepare import RealData
 from cluster.stages.stageable import outlook
 from cluster.workspace.lock import RunLock
-from cluster.workspace.run_folder import FREE_KEYS, Workspace, differences, environment
-from imitation.common import storage
+from cluster.workspace.run_folder import FREE_KEYS, Workspace, differences, environment, read_config
+from imitation.common import old_names, storage
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.report.comparison.html import render_comparison
@@ -104,7 +104,7 @@ def open_folder(plan: Plan) -> bool:
         storage.write_bytes_atomic(known, yaml.safe_dump(plain, sort_keys=False).encode())
         return False
     free = (*(key for key in FREE_KEYS if key != "compare"), *MAY_CHANGE)
-    if changes := differences(yaml.safe_load(storage.read_text(known)), plain, free):
+    if changes := differences(read_config(known), plain, free):
         raise UserError(
             f"{folder} holds a comparison of another configuration ({'; '.join(changes[:8])}). Give the "
             "new one another compare.name, or the old settings to continue the old one."
@@ -191,7 +191,7 @@ def _synthetic(plan: Plan, done: Finished, reporter: Reporter) -> dict[str, str]
     if frames is None:
         return None
     workspace = Workspace(base)
-    data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")), workspace)
+    data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
     products = {}
     for trial in plan.trials:
         if trial.name in done.summaries:

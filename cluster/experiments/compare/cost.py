@@ -19,6 +19,7 @@ from cluster.config.schema import Config
 from cluster.experiments.capacity import fold_steps
 from cluster.experiments.compare.arms import Arm
 from cluster.experiments.compare.plan import TRIALS, Plan, Sizes, Trial
+from cluster.workspace.run_folder import read_config
 from imitation.aggregation import planned_budgets
 from imitation.common import storage
 from imitation.common.names import cycle_of
@@ -71,8 +72,8 @@ def baseline_cost(config: Config, sizes: Sizes) -> Cost:
     """Of the data and cycle 0, which all arms of a cell share."""
     whole = 1 + config.loop.twin
     folds = config.mining.folds if config.loop.cycles else 0
-    judged = (whole + folds) * sizes.stop + whole * sizes.test + (sizes.train if folds else 0)
-    world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.kind == "world" else 0
+    judged = (whole + folds) * sizes.val + whole * sizes.test + (sizes.train if folds else 0)
+    world = sum((sizes.train, sizes.val, sizes.test)) if config.data.kind == "world" else 0
     return _trained(config, whole, folds) + Cost(judged=judged, rendered=world, runs=1)
 
 
@@ -80,9 +81,9 @@ def trial_cost(config: Config, arm: Arm, sizes: Sizes) -> Cost:
     """Of an arm's own work in a cell: `config` is the trial's."""
     total = Cost(runs=1)
     if not arm.shares_baseline:
-        world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.kind == "world" else 0
+        world = sum((sizes.train, sizes.val, sizes.test)) if config.data.kind == "world" else 0
         total += _trained(config, 1, 0)
-        total += Cost(judged=sizes.stop + sizes.test, rendered=sizes.train + world, synthetic=sizes.train)
+        total += Cost(judged=sizes.val + sizes.test, rendered=sizes.train + world, synthetic=sizes.train)
     policy = build_policy(config.policy)
     adds = what_it_adds(policy)
     budgets = (
@@ -93,7 +94,7 @@ def trial_cost(config: Config, arm: Arm, sizes: Sizes) -> Cost:
         mines = looks_at_failures(policy) and cycle < cycles
         folds = config.mining.folds if mines else 0
         total += _trained(config, 1, folds)
-        judged = (1 + folds) * sizes.stop + sizes.test + (sizes.train if folds else 0)
+        judged = (1 + folds) * sizes.val + sizes.test + (sizes.train if folds else 0)
         frames = budgets[cycle - 1] if adds == "synthetic" else 0
         total += Cost(judged=judged, rendered=frames, synthetic=frames)
     return total
@@ -159,7 +160,7 @@ def measured(config: Config, folder: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for run in _runs(folder, storage.parent(folder)):
         try:
-            made_with: dict[str, Any] = yaml.safe_load(storage.read_text(storage.join(run, "config.yaml")))
+            made_with = read_config(storage.join(run, "config.yaml"))
             if not _alike(config.plain(), made_with):
                 continue
             for cycle in storage.list_folders(run):
@@ -250,7 +251,7 @@ def lines(told: Estimate) -> Iterator[str]:
     yield f"{len(plan.trials)} runs: {arms}; {_seeds(plan)}; {folds}"
     for fold, size in plan.sizes.items():
         where = "" if fold is None else f"fold {fold}: "
-        yield f"  {where}{size.train} frames to train on, {size.stop} stop, {size.test} test"
+        yield f"  {where}{size.train} frames to train on, {size.val} val, {size.test} test"
     yield "At most, if nothing ends early:"
     yield from table_lines(_table(told))
     yield f"Hours are of runs one after the other; {told.rates.source}."

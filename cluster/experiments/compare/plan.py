@@ -50,7 +50,7 @@ class Sizes:
     """Frames in each split of a fold, at most."""
 
     train: int
-    stop: int
+    val: int
     test: int
 
 
@@ -174,7 +174,7 @@ def _folds(config: Config) -> list[int | None]:
     if config.data.kind == "world":
         raise UserError(
             "compare.folds is for data that is scarce; the embedded world renders as many frames as "
-            "world.train, world.stop and world.test say. Leave it null, and take more seeds"
+            "world.train, world.val and world.test say. Leave it null, and take more seeds"
         )
     if config.data.splits.folds is not None:
         raise UserError("compare.folds and data.splits.folds are both set; set compare.folds alone")
@@ -256,7 +256,7 @@ def rivals(config: Config) -> list[list[str]]:
 def _sizes(config: Config) -> Sizes:
     """Raises UserError for a dataset that is not there, or cannot be cut."""
     if config.data.kind == "world":
-        return Sizes(config.world.train, config.world.stop, config.world.test)
+        return Sizes(config.world.train, config.world.val, config.world.test)
     splits = config.data.open().splits()
     limit = config.data.limit
 
@@ -265,4 +265,4 @@ def _sizes(config: Config) -> Sizes:
 
     own = set(splits["mine"]) - set(splits["train"])
     train = count(splits["train"]) + (count(splits["mine"]) if own else 0)
-    return Sizes(train, count(splits["stop"]), count(splits["test"]))
+    return Sizes(train, count(splits["val"]), count(splits["test"]))

@@ -27,7 +27,7 @@ from cluster.run.storage_checks import absolute_places, check_lasting, check_rea
 from cluster.runtime.ray_session import start_ray
 from cluster.stages.stageable import outlook
 from cluster.workspace.lock import RunLock
-from cluster.workspace.run_folder import FREE_KEYS, differences
+from cluster.workspace.run_folder import FREE_KEYS, differences, read_config
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
@@ -71,9 +71,9 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
     print(format_table(build_table(results)), flush=True)
     reporter.say(f"\nreport: {storage.join(folder, REPORT)}")
     if results.best is None:
-        if any(trial.best_stop is not None for trial in results.trials):
+        if any(trial.best_val is not None for trial in results.trials):
             raise UserError(
-                f"no trial of {folder} can be chosen: none finds anything on stop (mAP 0.0). Look at "
+                f"no trial of {folder} can be chosen: none finds anything on val (mAP 0.0). Look at "
                 "train.steps, and at the data: imitate inspect"
             )
         reason = next((trial.reason for trial in results.trials if trial.reason), "none has finished a cycle")
@@ -105,7 +105,7 @@ def open_folder(config: Config, folder: str) -> bool:
         storage.write_bytes_atomic(known, yaml.safe_dump(plain, sort_keys=False).encode())
         return False
     free = (*(key for key in FREE_KEYS if key != "sweep"), "sweep.max_concurrent")
-    if changes := differences(yaml.safe_load(storage.read_text(known)), plain, free):
+    if changes := differences(read_config(known), plain, free):
         raise UserError(
             f"{folder} holds a sweep of another configuration ({'; '.join(changes[:8])}). "
             "Give the new sweep another sweep.name, or the old settings to continue the old one."
