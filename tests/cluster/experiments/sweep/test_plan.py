@@ -49,8 +49,8 @@ def test_the_plan_says_what_it_costs_and_when_asha_acts():
     assert "2 trials, drawn at random, or of a grid: policy.name" in told
     assert "1 baseline, then up to 2 cycles a trial." in told
     row = next(line.split() for line in told.splitlines() if line.strip().startswith("trials"))
-    # of two cycles imitation's first is mined by three folds; each adds 80 frames to 160
-    assert (row[2], row[4]) == ("7", "160")
+    # of two cycles imitation's first is mined by two folds; each adds 80 frames to 160
+    assert (row[2], row[4]) == ("6", "160")
     assert "Hours are of runs one after the other" in told
     assert "asha ends no trial early: loop.cycles is 2" in told
     long = "\n".join(plan("{policy.name: {choice: [imitation]}}", "loop.cycles=9").lines())
