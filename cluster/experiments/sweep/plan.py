@@ -13,12 +13,8 @@ from cluster.experiments.folder import Folder
 from cluster.experiments.sweep.search_space import Dimension, read_space, variants, with_settings
 from cluster.run.baseline import baseline_key, may_differ
 from cluster.workspace.run_folder import covers
-<<<<<<< HEAD
 from imitation.common import storage
-from imitation.common.texts import counted
-=======
 from imitation.common.wording import counted
->>>>>>> main
 from imitation.report.sweep.record import settings_text
 
 
@@ -95,12 +91,7 @@ class Plan:
             yield f"  and {len(self.trials) - 20} more"
         yield (
             f"{counted(self.baseline_count, 'baseline')}, then up to "
-<<<<<<< HEAD
             f"{counted(self.config.loop.cycles, 'cycle')} a trial."
-=======
-            f"{counted(self.config.loop.cycles, 'cycle')} a trial: at most {sum(c.trainings for c in costs)} "
-            f"trainings of {sum(c.steps for c in costs):,} steps in all"
->>>>>>> main
         )
         yield from self.estimate().lines()
         if sweep.scheduler == "asha":
@@ -126,40 +117,3 @@ def early_end(config: Config) -> str:
         )
     share = f"about one in {sweep.reduction_factor:g}"
     return f"asha judges trials after cycle {sweep.grace} and lets {share} go on"
-<<<<<<< HEAD
-=======
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Trainings, optimizer steps, and synthetic frames per real one, at most."""
-
-    trainings: int
-    steps: int
-    ratio: float
-
-
-def baseline_cost(config: Config) -> Cost:
-    """Of data and cycle 0: the detector, its twin, and the folds."""
-    whole = 1 + config.loop.twin
-    folds = config.mining.folds if config.loop.cycles else 0
-    return Cost(whole + folds, whole * config.train.steps + folds * fold_steps(config), 0.0)
-
-
-def trial_cost(config: Config) -> Cost:
-    """Of a trial's own cycles, none of them cut short; the last is not mined."""
-    cycles = min(config.loop.cycles, _cycles_to_cap(config))
-    folds = config.mining.folds * max(0, cycles - 1)
-    ratio = min(config.aggregation.max_synthetic_ratio, cycles * config.aggregation.synthetic_per_cycle)
-    return Cost(cycles + folds, cycles * config.train.steps + folds * fold_steps(config), ratio)
-
-
-def _cycles_to_cap(config: Config) -> int:
-    settings = config.aggregation
-    return math.ceil(settings.max_synthetic_ratio / settings.synthetic_per_cycle - 1e-9)
-
-
-def real_frames(config: Config) -> int | None:
-    """Frames to train on, where the configuration says how many there are at most."""
-    return config.world.train if config.data.kind == "world" else config.data.limit
->>>>>>> main
