@@ -9,8 +9,10 @@ from imitation.common.lazy import public
 
 if TYPE_CHECKING:
     from imitation.common.settings import DataError as DataError
+    from imitation.common.settings import Settings as Settings
     from imitation.common.settings import UserError as UserError
     from imitation.data.categories import CategoryMap as CategoryMap
+    from imitation.data.images import encode_png as encode_png
     from imitation.data.records import Box as Box
     from imitation.data.records import Camera as Camera
     from imitation.data.records import Cuboid as Cuboid
@@ -44,7 +46,9 @@ __getattr__, __dir__ = public(
         "Origin": "imitation.data.records",
         "Policy": "imitation.policies.base",
         "Request": "imitation.requests",
+        "Settings": "imitation.common.settings",
         "UserError": "imitation.common.settings",
+        "encode_png": "imitation.data.images",
         "imitate": "imitation.loop",
         "open_dataset": "imitation.datasets.registry",
         "read_failures": "imitation.evaluation.failures",
