@@ -8,11 +8,11 @@ from cluster.checks import bodies, detector, policy, simulator
 from cluster.config.schema import Config
 from cluster.config.simulator import own_section
 from cluster.observability.console import Reporter
-from cluster.stages.cycle import cycle_folder
 from cluster.stages.stageable import simulates
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.contracts import Finding
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cluster.config.simulator import simulator_spec
 from imitation.common.settings import UserError
+from imitation.common.wording import nearest
 
 if TYPE_CHECKING:
     from cluster.config.schema import Config
@@ -204,8 +205,6 @@ def body_jobs(name: str, config: Config) -> tuple[int, Iterator[tuple[None, Scen
 
 
 def _find_body(name: str, bodies: Mapping[str, Sequence[str]]) -> tuple[str, str]:
-    import difflib
-
     from sim_actors.scene.category_words import canonical
 
     first, slash, second = name.rpartition("/")
@@ -220,7 +219,7 @@ def _find_body(name: str, bodies: Mapping[str, Sequence[str]]) -> tuple[str, str
     if canonical(name) in bodies:
         return canonical(name), next(iter(bodies[canonical(name)]))
     names = [*bodies, *(model for models in bodies.values() for model in models)]
-    near = difflib.get_close_matches(name, names, 3, 0.4)
+    near = nearest(name, names, 3, 0.4)
     hint = f"the nearest are {', '.join(near)}" if near else f"categories are {', '.join(bodies)}"
     raise UserError(f"--body {name!r}: there is no body of that name; {hint}")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from imitation.common.import_paths import did_you_mean
 from imitation.common.texts import shown
+from imitation.common.wording import did_you_mean
 
 
 def sentence(error: ValidationError, model: type, given: Any = None) -> str:
