@@ -85,8 +85,8 @@ NOT_RUN = {
 ONE_RUN = (
     "imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti run.name=kitti",
     "imitate run ray_config.yaml detector.name=my_detector:detector",
-    "imitate run ray_config.yaml simulate.simulator=my_simulator:Simulator "
-    '"simulate.options={sky: [90, 100, 120]}"',
+    "imitate run ray_config.yaml simulate.simulator=examples.simulator:Boxes "
+    '"simulate.options={sky: [90, 130, 200]}"',
     "imitate run ray_config.yaml policy.name=my_policy:NearFirst",
     "imitate run ray_config.yaml loop.metric=my_metric:near_recall",
     "imitate run ray_config.yaml evaluate.operating_threshold=per_category",
