@@ -276,12 +276,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def write_file(block: Block, data: Path) -> None:
-    """Code that a page says is a file becomes one, in the place of an earlier one of that name."""
-    if named := re.match(r"# (my_\w+)\.py\n", block.text):
-        (data.parent / f"{named[1]}.py").write_text(placed(block.text, data))
-        sys.modules.pop(named[1], None)
-        importlib.invalidate_caches()
+def write_file(block: Block, data: Path) -> str | None:
+    """Code that a page says is a file becomes one ("my_x.py"), or is added to one ("my_x.py, below"); its
+    module's name."""
+    named = re.match(r"# (my_\w+)\.py(, below)?\n", block.text)
+    if named is None:
+        return None
+    with open(data.parent / f"{named[1]}.py", "a" if named[2] else "w") as file:
+        file.write(placed(block.text, data))
+    sys.modules.pop(named[1], None)
+    importlib.invalidate_caches()
+    return named[1]
 
 
 def _results(work: Path, data: Path) -> None:
@@ -402,8 +407,10 @@ def test_adding_a_part(section: str, work: Path, data: Path, capsys: pytest.Capt
         if block.language == "console":
             run_printing(block, data, capsys)
         elif block.language == "python":
-            write_file(block, data)
-            run_python(block, data)
+            if (module := write_file(block, data)) is not None:
+                importlib.import_module(module)
+            else:
+                run_python(block, data)
 
 
 def test_quick_snippets_run(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
