@@ -116,7 +116,7 @@ OTHER_PROGRAMS = {
 """How command lines of other programs begin, and why they are not run here."""
 
 TEXTS = {
-    "architecture.md": ["cluster/"],
+    "architecture.md": ["flowchart"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
     "guide.md": ["runs/default/"],
