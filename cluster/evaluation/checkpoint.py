@@ -16,7 +16,7 @@ from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import cluster_address, start_ray
 from cluster.workspace.run_folder import Workspace
-from imitation.common import old_names, storage
+from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.splits import PREPARED
@@ -129,10 +129,8 @@ def _of_its_run(checkpoint: str, splits: tuple[str, ...]) -> list[str]:
     folder = storage.absolute(storage.suffixed(checkpoint, ""))
     for _ in range(4):
         folder = storage.parent(folder)
-        names = [name for split in splits for name in old_names.spellings(split)]
-        places = [Workspace(folder).path("data", name) for name in names]
-        uris = [uri for uri in places if storage.exists(uri)]
-        if len(uris) == len(splits):
+        uris = [Workspace(folder).split(split) for split in splits]
+        if all(map(storage.exists, uris)):
             return uris
     raise UserError(
         f"{checkpoint} lies in no run's folder, so there is no data to evaluate it on; "
