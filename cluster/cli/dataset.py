@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from imitation.datasets.export import Source, Survey, Which
     from imitation.datasets.numbering import Classes
 
-WORLD = (
-    "data.kind is 'world', an embedded world that is rendered for each run and has no folder to inspect; "
-    "name a dataset, for example: imitate inspect data.kind=kitti data.root=/data/kitti"
-)
-
 
 def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
@@ -43,8 +38,6 @@ def inspect(args: argparse.Namespace) -> int:
     from imitation.datasets.inspection.text import print_inspection
 
     config = config_of(args)
-    if config.data.kind == "world":
-        raise UserError(WORLD)
     dataset = config.data.open()
     reporter = Reporter()
     listed: dict[str, list[str]] = {}
@@ -113,14 +106,11 @@ def export(args: argparse.Namespace) -> None:
 
 def _survey_dataset(args: argparse.Namespace) -> Survey:
     """The dataset that the settings name, in its own lists and categories."""
-    from imitation.data.categories import OWN_MAPS
     from imitation.datasets.export import dataset_sources, survey_frames
 
     args.config = args.source
     config = config_of(args)
     data = config.data
-    if data.kind == "world":
-        raise UserError(WORLD.replace("inspect", "export"))
     dataset = data.open()
     sources = dataset_sources(dataset, data.limit)
     # its first sentence: whether a run's splits would mix drives is no matter of an export
@@ -128,7 +118,7 @@ def _survey_dataset(args: argparse.Namespace) -> Survey:
     if data.categories or data.mapping or data.ignore is not None:
         notes.append("categories: the dataset's own (data.categories, mapping, ignore: a detector's)")
     skip = data.on_error == "skip"
-    classes = _classes(sources, OWN_MAPS.get(data.kind))
+    classes = _classes(sources, data.dataset.categories)
     return survey_frames(sources, args.frames, classes=classes, notes=notes, skip=skip)
 
 

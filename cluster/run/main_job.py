@@ -113,7 +113,7 @@ def check_renderer(config: Config) -> None:
     named if not. Other simulators and clusters check themselves when their actors start."""
     from sim_actors.simulators.opengl.preflight import problem
 
-    wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and simulates(config))
+    wanted = config.data.is_stand_in or (config.simulate.simulator == "opengl" and simulates(config))
     if wanted and not cluster_address(config) and (reason := problem()):
         raise UserError(reason)
 
@@ -183,7 +183,7 @@ def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> 
 def _frames(config: Config, dataset: Dataset) -> str:
     if config.loop.sim_only:
         return "synthetic"
-    kind = "stand-in" if config.data.kind == "world" else "real"
+    kind = "stand-in" if config.data.is_stand_in else "real"
     repeated = sum(part.frames for part in dataset.repeated)
     more = f"{repeated} repeated" if repeated else f"{dataset.synthetic_frames} synthetic"
     return f"{dataset.real.frames} {kind} + {more}"

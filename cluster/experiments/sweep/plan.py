@@ -135,7 +135,7 @@ def _cycles_to_cap(config: Config) -> int:
 
 def real_frames(config: Config) -> int | None:
     """Frames to train on, where the configuration says how many there are at most."""
-    return config.world.train if config.data.kind == "world" else config.data.limit
+    return config.world.train if config.data.is_stand_in else config.data.limit
 
 
 def _count(number: int, noun: str) -> str:

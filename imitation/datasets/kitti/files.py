@@ -28,7 +28,7 @@ import numpy as np
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of, shown
-from imitation.data.images import image_size, open_image
+from imitation.data.images import size_of_file
 from imitation.data.records import Box, Camera, Cuboid, Frame, Object
 from imitation.datasets.common.paths import list_name, refuse_link
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, object_fault
@@ -161,8 +161,7 @@ def _read_frame(
     places = (folder.image_dir, folder.label_dir, folder.calib_dir)
     for uri, place in zip((image, label, calib), places):
         refuse_link(uri, place, folder.root)
-    with open_image(image) as source:
-        width, height = image_size(source, image)
+    width, height = size_of_file(image)
     camera, shift = camera_of(read_projection(calib), calib)
     objects = parse_labels(storage.read_data_text(label, "label file"), label, shift, known, scores)
     for line, obj in objects:

@@ -21,9 +21,9 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from imitation.common import storage
@@ -31,9 +31,9 @@ from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of, shown
 from imitation.data.images import exif_orientation, image_size, open_image
 from imitation.data.records import Box, Frame, Object
-from imitation.datasets.base import SplitReader, Splits, first_split_of, list_of
+from imitation.datasets.base import DatasetReader, Splits
 from imitation.datasets.common.paths import files_below, inside, refuse_link
-from imitation.datasets.common.validation import FrameChecker, Problems, handled
+from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -122,12 +122,15 @@ def _shares(values: list[float], where: str) -> list[float]:
     return [min(max(value, 0.0), 1.0) for value in values]
 
 
-class YoloReader(SplitReader):
+class YoloReader(DatasetReader):
     """A YOLO folder (`root` is the folder or its data.yaml). Splits are its lists (see `assign_roles`), or
     cut by seed where there is one list. A frame's id is its image's path without `images` and suffix, its
     folders joined by "_" (`images/train/a.jpg`: `train_a`)."""
 
     kind = "yolo"
+    name = "YOLO"
+    title = "YOLO folder"
+    convention = "visible"
 
     @cached_property
     def _yaml(self) -> tuple[str | None, dict[str, Any]]:
@@ -260,18 +263,8 @@ class YoloReader(SplitReader):
             return self._by_seed(dict.fromkeys(self._listed[None].images), self._folder)
         return self._by_lists(lists, {}, self._folder)
 
-    def _strays(self, split: str | None) -> Iterable[DataError]:
-        lists = [name for name in self._listed if name]
-        for name, listed in self._listed.items():
-            if split is None or first_split_of(name, lists) == split:
-                yield from listed.strays
-
-    def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        listed = self._listed[list_of(split, [name for name in self._listed if name])]
-        check = FrameChecker()
-        return handled((partial(self._frame, listed, name, check) for name in wanted), problems)
-
-    def _frame(self, listed: _Listed, frame_id: str, check: FrameChecker) -> Frame:
+    def _frame(self, split: str, frame_id: str, check: FrameChecker) -> Frame:
+        listed = self._listed[self._list_of(split)]
         if frame_id in listed.faults:
             raise listed.faults[frame_id]
         image, label = listed.images[frame_id], listed.labels[frame_id]

@@ -229,7 +229,7 @@ def test_the_embedded_world_has_nothing_to_inspect(capsys):
     assert inspect() == 1
     said = capsys.readouterr().err
     assert "data.kind is 'world'" in said
-    assert "imitate inspect data.kind=kitti data.root=" in said
+    assert "data.kind=kitti data.root=FOLDER" in said
 
 
 def test_inspect_names_a_root_that_is_not_there(tmp_path, capsys):

@@ -10,8 +10,9 @@ from imitation.common.settings import DataError, UserError
 from imitation.data.images import encode_png
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import SPLITS, SplitSettings
+from imitation.datasets.base import DatasetReader, assign_roles
 from imitation.datasets.parquet.files import write_frames
-from imitation.datasets.registry import DatasetReader, assign_roles, open_dataset
+from imitation.datasets.registry import open_dataset
 from tests.imitation.datasets.kitti.kitti_folder import CAR, make_kitti, make_lists, png
 
 
@@ -149,7 +150,7 @@ def test_bad_parquet_rows_are_reported_or_raised(tmp_path: Path) -> None:
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(
         UserError,
-        match=r"no dataset kind 'kiti'; known are kitti, waymo, coco, yolo, parquet \(nearest: kitti\)",
+        match=r"data\.kind: there is no dataset 'kiti'; did you mean 'kitti'\?",
     ):
         open_dataset("kiti", str(tmp_path))
     with pytest.raises(UserError, match="there is nothing there"):

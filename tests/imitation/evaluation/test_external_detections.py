@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitation.common.settings import DataError, UserError
-from imitation.data.categories import KITTI, CategoryMap
+from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
+from imitation.datasets.kitti.reader import KittiReader
 from imitation.evaluation.detection_files import write_detections
 from imitation.evaluation.detections import Detections, FrameDetections
 from imitation.evaluation.external_detections import CocoResults, EvaluatedResults, KittiResults
+
+KITTI = KittiReader.categories
 
 LINE = "Car -1 -1 -10 10.00 20.00 60.50 70.00 -1 -1 -1 -1000 -1000 -1000 -10 0.875"
 
