@@ -11,6 +11,8 @@ UV_INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 # The pinned packages as they stand; or, for another build of PyTorch, their versions alone: what CUDA needs
 # is pinned too, and is left out where nothing asks for it.
 PINNED = $(if $(TORCH),--torch-backend $(TORCH) --constraints requirements/$(1).txt --editable $(2),--requirements requirements/$(1).txt)
+# Tests run in a process per processor; ARGS="-n 0" runs them in one.
+WORKERS := -n logical --maxprocesses 4 --dist loadfile
 export RAY_USAGE_STATS_ENABLED ?= 0
 
 # Each target's line with ## is what `make help` prints.
@@ -23,7 +25,7 @@ run: setup ## the loop on an embedded stand-in world; ARGS=... adds settings
 	$(BIN)/imitate run ray_config.yaml $(ARGS)
 
 test: dev ## the quick tests; ARGS=... goes to pytest
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 
 test-slow: dev ## real runs and killed processes that fit into CI
 	$(BIN)/python -m pytest -m "slow and not long" $(ARGS)

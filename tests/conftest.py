@@ -1,9 +1,14 @@
-"""Fixtures shared by all floors' tests."""
+"""Fixtures shared by all floors' tests, and how they are spread over worker processes."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the processors; read when numpy and torch load
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -11,6 +16,23 @@ ROOT = Path(__file__).resolve().parent.parent
 # No test is about the clock: a busy machine takes longer, and is no defect.
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests run in one worker, in the order of the folders; those that share a Ray in one, too."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            shares_ray = "ray_session" in (config.rootpath / file).read_text(encoding="utf-8")
+            return "tests that share a Ray" if shares_ray else file
+
+    config.option.loadscopereorder = False  # the longest stand first: cluster's
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation.common import storage
+from imitation.common.arrow import fields_of
 from imitation.common.settings import DataError
 from imitation.data.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row
 from imitation.evaluation.detections import UNKNOWN_LEVEL, Cutoff, FrameDetections
@@ -77,37 +78,14 @@ class Failure:
         return cls(**values)
 
 
-def _required(name: str, dtype: pa.DataType) -> pa.Field:
-    return pa.field(name, dtype, nullable=False)
-
-
-_BOX = pa.struct([(name, pa.float32()) for name in Box._fields])
-
 FAILURES_SCHEMA = pa.schema(
-    [
-        _required("failure_id", pa.string()),
-        _required("frame_id", pa.string()),
-        _required("split", pa.string()),
-        _required("detector", pa.string()),
-        _required("kind", pa.string()),
-        ("category", pa.string()),
-        ("predicted", pa.string()),
-        ("object_index", pa.int32()),
-        ("object_box", _BOX),
-        ("detection_box", _BOX),
-        ("score", pa.float32()),
-        _required("iou", pa.float64()),
-        _required("height_px", pa.float32()),
-        ("occlusion", pa.float32()),
-        ("occlusion_level", pa.int8()),
-        ("truncation", pa.float32()),
-        ("distance_m", pa.float32()),
-        ("sequence", pa.string()),
-        ("conditions", CONDITIONS_TYPE),
-        ("source_category", pa.string()),
-        ("image_width", pa.int32()),
-        ("image_height", pa.int32()),
-    ],
+    fields_of(
+        Failure,
+        {float: pa.float32(), int: pa.int32()},
+        iou=pa.float64(),
+        occlusion_level=pa.int8(),
+        conditions=CONDITIONS_TYPE,
+    ),
     metadata={"imitation.evaluation.failures": "2"},
 )
 
