@@ -18,9 +18,8 @@ from imitation.data.splits import SPLITS
 from imitation.datasets.coco.writer import CocoWriter
 from imitation.datasets.common.tally import Tally, listed
 from imitation.datasets.export_sources import Source, classes_of, dataset_sources, left_out, parquet_sources
-from imitation.datasets.kitti.files import make_folders, put_frame, texts_of
 from imitation.datasets.kitti.original import original_texts
-from imitation.datasets.kitti.writer import as_kitti
+from imitation.datasets.kitti.writer import as_kitti, make_folders, put_frame, texts_of
 from imitation.datasets.numbering import Classes, Numbering
 from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.yolo.writer import write_data_yaml, write_yolo

@@ -10,7 +10,8 @@ from __future__ import annotations
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
-from imitation.datasets.kitti.files import KittiTexts, camera_of, parse_labels, read_projection
+from imitation.datasets.kitti.labels import camera_of, parse_labels, read_projection
+from imitation.datasets.kitti.writer import KittiTexts
 
 
 def original_texts(frame: Frame, image_uri: str | None) -> KittiTexts | None:
