@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from cluster.checks import bodies, detector, policy, simulator
 from cluster.config.schema import Config
 from cluster.observability.console import Reporter
-from cluster.stages.cycle import cycle_folder
 from cluster.stages.stageable import simulates
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.contracts import Finding
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 
 

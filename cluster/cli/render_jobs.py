@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from imitation.common.settings import UserError
+from imitation.common.wording import nearest
 
 if TYPE_CHECKING:
     from cluster.config.schema import Config
@@ -204,8 +205,6 @@ def body_jobs(name: str, config: Config) -> tuple[int, Iterator[tuple[None, Scen
 
 
 def _find_body(name: str) -> tuple[str, str]:
-    import difflib
-
     from sim_actors.simulators.opengl.assets.families import FAMILIES
     from sim_actors.simulators.opengl.assets.meshes import canonical
 
@@ -222,7 +221,7 @@ def _find_body(name: str) -> tuple[str, str]:
     if canonical(name) in bodies:
         return canonical(name), next(iter(bodies[canonical(name)]))
     names = [*bodies, *(model for models in bodies.values() for model in models)]
-    near = difflib.get_close_matches(name, names, 3, 0.4)
+    near = nearest(name, names, 3, 0.4)
     hint = f"the nearest are {', '.join(near)}" if near else f"categories are {', '.join(bodies)}"
     raise UserError(f"--body {name!r}: there is no body of that name; {hint}")
 

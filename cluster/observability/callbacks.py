@@ -13,6 +13,7 @@ from cluster.observability.console import Reporter
 from cluster.observability.cycle_time import CycleClock, CycleTime, part_of, work_seconds
 from cluster.observability.prometheus import Telemetry
 from cluster.observability.trackers.base import Broken, Trackers
+from imitation.common.names import cycle_folder
 
 if TYPE_CHECKING:
     from cluster.simulation.pool import SimulatorPool
@@ -86,7 +87,7 @@ class Watch:
                 self.telemetry.add("training_images", steps * settings.batch_size, "train", detector=detector)
                 self.telemetry.set("training_loss", event["loss"], "train", detector=detector)
                 self.telemetry.set("training_images_per_second", rate, "train", detector=detector)
-                self.trackers.point(f"cycle-{cycle:03d}/{detector}", step, _curve(event))
+                self.trackers.point(f"{cycle_folder(cycle)}/{detector}", step, _curve(event))
 
             yield progress
 

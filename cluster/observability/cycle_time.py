@@ -19,6 +19,7 @@ from typing import Any
 
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import trained_by
 
 FILE = "time.json"
 PARTS = ("training", "rendering", "evaluation", "analysis")
@@ -54,7 +55,7 @@ class CycleTime:
 
 def part_of(stage: str) -> str:
     """The kind of work of a stage, by its name in the run's folder ("train-main")."""
-    if stage.startswith("train-"):
+    if trained_by(stage) is not None:
         return "training"
     return {"simulate": "rendering", "evaluate": "evaluation"}.get(stage, "analysis")
 

@@ -21,13 +21,14 @@ from cluster.run.storage_checks import check_lasting, check_reached, in_job
 from cluster.run.summary import REPORT, SUMMARY, build_summary, write_report
 from cluster.runtime.ray_session import cluster_address
 from cluster.runtime.signals import PutOff
-from cluster.stages.cycle import Evaluation, cycle_folder, nothing_found
+from cluster.stages.cycle import Evaluation, nothing_found
 from cluster.stages.stageable import Teller, simulates
 from cluster.workspace.lock import RunLock
 from cluster.workspace.run_folder import Workspace, flatten
 from imitation import stopping
 from imitation.aggregation import Dataset
 from imitation.common import storage
+from imitation.common.names import MAIN, cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.common.text_table import format_table
@@ -192,7 +193,7 @@ def _frames(config: Config, dataset: Dataset) -> str:
 def _keep_best(workspace: Workspace, history: History[Evaluation]) -> None:
     best = history.best
     folder = workspace.path("best")
-    source = workspace.path(f"cycle-{best.cycle:03d}", "detector", "main")
+    source = workspace.path(cycle_folder(best.cycle), "detector", MAIN)
     copy_product(source, folder)
 
 

@@ -22,6 +22,7 @@ from cluster.runtime.ray_errors import in_short
 from cluster.training.train_loop import Launcher, Progress, TrainSpec, train_loop_per_worker
 from imitation.common import storage
 from imitation.common.settings import UserError
+from imitation.common.wording import times
 from imitation.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
@@ -118,13 +119,12 @@ class Restarts:
         """Returns where the training may start again; raises UserError where it may not."""
         self.stuck += 1
         why = in_short(error, 500)
-        times = "once" if self.stuck == 1 else f"{self.stuck} times"
         reached = f"since the checkpoint of step {self.start}" if self.start > 0 else "before a checkpoint"
         if self.stuck > (self.limit if limit is None else limit):
             raise UserError(
-                f"{self.output}: the training's workers died {times} {reached}: {why}. If it was memory: "
-                "lower train.batch_size or train.cache_mb. train.max_restarts is how often it starts again; "
-                "the same command continues from the checkpoint"
+                f"{self.output}: the training's workers died {times(self.stuck)} {reached}: {why}. If it was "
+                "memory: lower train.batch_size or train.cache_mb. train.max_restarts is how often it starts "
+                "again; the same command continues from the checkpoint"
             ) from error
         log.warning("training %s: workers died (%s); starting again", self.output, why)
 

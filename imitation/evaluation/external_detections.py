@@ -16,13 +16,14 @@ import ijson
 import numpy as np
 
 from imitation.common import storage
+from imitation.common.names import MAIN
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import ShallowJson, shown
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
 from imitation.datasets.kitti.text import RESULT_COLUMNS, number, rows
 from imitation.datasets.numbering import Numbering
-from imitation.evaluation.detection_files import MAIN, read_categories, read_detections, read_detectors
+from imitation.evaluation.detection_files import read_categories, read_detections, read_detectors
 from imitation.evaluation.detections import Detections
 from imitation.evaluation.result_images import MOST, ImageKeys, OtherKeys, Way
 

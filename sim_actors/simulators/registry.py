@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import socket
@@ -12,6 +11,7 @@ from typing import Any
 
 from imitation.common.import_paths import call_factory, load_factory
 from imitation.common.settings import UserError
+from imitation.common.wording import did_you_mean
 from imitation.data.records import Camera
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.opengl import torch_first
@@ -51,8 +51,7 @@ def check_simulator_name(name: str) -> str:
     module, colon, factory = name.partition(":")
     if name in SIMULATORS or (colon and factory and all(part.isidentifier() for part in module.split("."))):
         return name
-    near = difflib.get_close_matches(name, SIMULATORS, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(SIMULATORS))}"
+    hint = did_you_mean(name, sorted(SIMULATORS))
     raise ValueError(f"there is no simulator {name!r}; {hint} Your own is named 'package.module:factory'")
 
 

@@ -10,10 +10,10 @@ from cluster.config.schema import Config
 from cluster.experiments.sweep.trial import Tell, cycle_event, trial_folder
 from cluster.observability.console import Reporter
 from cluster.run.main_job import check
-from cluster.stages.cycle import cycle_folder
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 from imitation.loop import imitate
 

@@ -21,6 +21,7 @@ from cluster.experiments.compare.arms import Arm
 from cluster.experiments.compare.plan import TRIALS, Plan, Sizes, Trial
 from imitation.aggregation import planned_budgets
 from imitation.common import storage
+from imitation.common.names import cycle_of
 from imitation.common.settings import UserError
 from imitation.common.text_table import Table, table_lines
 from imitation.policies import build_policy, looks_at_failures, what_it_adds
@@ -162,7 +163,7 @@ def measured(config: Config, folder: str) -> dict[str, list[float]]:
             if not _alike(config, made_with):
                 continue
             for cycle in storage.list_folders(run):
-                if storage.name_of(cycle).startswith("cycle-"):
+                if cycle_of(storage.name_of(cycle)) is not None:
                     _stages(cycle, found)
         except (UserError, KeyError, TypeError, AttributeError, yaml.YAMLError):
             continue  # a folder of something else, or of another version

@@ -25,6 +25,7 @@ from cluster.runtime.signals import PutOff
 from cluster.stages.cycle import nothing_found
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 
 STATES = "states"
@@ -330,7 +331,7 @@ def reason(error: BaseException) -> str:
 
 def _finds_nothing(base: str) -> bool:
     """Whether a baseline has a mAP of 0 on stop."""
-    told = storage.join(base, "cycle-000", "stage-evaluate.json")
+    told = storage.join(base, cycle_folder(0), "stage-evaluate.json")
     return storage.exists(told) and not storage.read_json(told)["metrics"]["stop"]["map50"]
 
 
@@ -338,8 +339,8 @@ def rendered(workspace: Workspace) -> list[int]:
     """Synthetic frames that each cycle of a run has rendered, the baseline's first (arm `sim` has some)."""
     found = []
     cycle = 0
-    while storage.exists(workspace.path(f"cycle-{cycle:03d}", "stage-evaluate.json")):
-        told = workspace.path(f"cycle-{cycle:03d}", "stage-simulate.json")
+    while storage.exists(workspace.path(cycle_folder(cycle), "stage-evaluate.json")):
+        told = workspace.path(cycle_folder(cycle), "stage-simulate.json")
         found.append(int(storage.read_json(told)["frames"]) if storage.exists(told) else 0)
         cycle += 1
     return found

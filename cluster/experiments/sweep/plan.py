@@ -13,6 +13,7 @@ from cluster.experiments.capacity import fold_steps
 from cluster.experiments.sweep.search_space import Dimension, read_space, variants, with_settings
 from cluster.run.baseline import baseline_key, may_differ
 from cluster.workspace.run_folder import covers
+from imitation.common.wording import counted
 from imitation.report.sweep.record import settings_text
 
 
@@ -57,7 +58,7 @@ class Plan:
         """The plan in words. Counts are the most that can come: trials also end early, or converge."""
         sweep = self.config.sweep
         picked = "picked by optuna" if sweep.search == "optuna" else "drawn at random, or of a grid"
-        yield f"{_count(self.count, 'trial')}, {picked}: " + ", ".join(d.key for d in self.dimensions)
+        yield f"{counted(self.count, 'trial')}, {picked}: " + ", ".join(d.key for d in self.dimensions)
         if not any(self.trials):
             yield "settings are picked while it runs"
         for settings in self.trials[:20]:
@@ -70,8 +71,8 @@ class Plan:
         bases += bases[:1] * (self.baseline_count - len(bases))
         costs = [baseline_cost(config) for config in bases] + [trial_cost(config) for config in configs]
         yield (
-            f"{_count(self.baseline_count, 'baseline')}, then up to "
-            f"{_count(self.config.loop.cycles, 'cycle')} a trial: at most {sum(c.trainings for c in costs)} "
+            f"{counted(self.baseline_count, 'baseline')}, then up to "
+            f"{counted(self.config.loop.cycles, 'cycle')} a trial: at most {sum(c.trainings for c in costs)} "
             f"trainings of {sum(c.steps for c in costs):,} steps in all"
         )
         ratio = sum(cost.ratio for cost in costs)
@@ -136,7 +137,3 @@ def _cycles_to_cap(config: Config) -> int:
 def real_frames(config: Config) -> int | None:
     """Frames to train on, where the configuration says how many there are at most."""
     return config.world.train if config.data.is_stand_in else config.data.limit
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
