@@ -90,8 +90,9 @@ def export(args: argparse.Namespace) -> None:
     """Writes the frames of a run, of Parquet or of any dataset in another layout, and says what that could
     not hold."""
     from imitation.datasets.export import export as export_frames
-    from imitation.datasets.export import refuse_used
+    from imitation.datasets.export import refuse_used, writer_of
 
+    writer_of(args.to)
     refuse_used(args.out)
     is_settings = args.source is None or args.source.endswith((".yaml", ".yml"))
     if args.options and not is_settings:

@@ -16,6 +16,7 @@ from imitation.data.records import Convention, Frame
 from imitation.data.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
 from imitation.datasets.common.validation import FrameChecker, Problems, handled
 from imitation.datasets.numbering import Numbering
+from imitation.datasets.writing import FrameWriter
 
 NO_LISTS = "The dataset has no lists of its own"
 """How the note of a dataset begins that was cut by seed."""
@@ -65,6 +66,8 @@ class DatasetReader(ABC):
     """Its benchmark's count, by a name of `imitation.metrics.protocols.registry` or an import path."""
     Options: ClassVar[type[Settings]] = Settings
     """What can be set of it alone, under `data.options`; `self.options` holds it."""
+    Writer: ClassVar[type[FrameWriter] | None] = None
+    """Writes frames as such a dataset (`imitate export --to`); None: it cannot be written."""
     stand_in: ClassVar[bool] = False
     """Whether a run renders the frames itself: there is no root, and nothing to open."""
 

@@ -42,6 +42,7 @@ from imitation.data.records import (
 )
 from imitation.datasets.base import DatasetReader, Splits, same_list
 from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
+from imitation.datasets.coco.writer import CocoWriter
 from imitation.datasets.common.paths import image_places, inside, list_name
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
@@ -62,6 +63,7 @@ class CocoReader(DatasetReader):
     kind = "coco"
     name = "COCO"
     title = "COCO annotations"
+    Writer = CocoWriter
     convention = "visible"
 
     @cached_property

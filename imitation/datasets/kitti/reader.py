@@ -11,6 +11,7 @@ from imitation.data.records import Frame
 from imitation.datasets.base import DatasetReader, Splits
 from imitation.datasets.common.validation import Problems
 from imitation.datasets.kitti.files import KittiFolder, kitti_sequences, kitti_splits, open_kitti, read_kitti
+from imitation.datasets.kitti.writer import KittiWriter
 
 
 class KittiReader(DatasetReader):
@@ -19,6 +20,7 @@ class KittiReader(DatasetReader):
     kind = "kitti"
     name = "KITTI"
     title = "KITTI object folder"
+    Writer = KittiWriter
     categories = CategoryMap(
         categories=("Car", "Pedestrian", "Cyclist"),
         mapping={

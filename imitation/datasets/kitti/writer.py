@@ -7,9 +7,8 @@ truncation is 0 has its box as amodal box, as everywhere in KITTI.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,10 +17,36 @@ from imitation.common.settings import UserError
 from imitation.data.records import OCCLUSIONS, Box, Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import Tally
 from imitation.datasets.kitti.labels import CATEGORIES, DONT_CARE, camera_of, format_label
+from imitation.datasets.kitti.original import KittiTexts, original_texts
+from imitation.datasets.writing import FrameWriter
 
 OTHER = "Misc"
 _BY_CASE = {name.lower(): name for name in CATEGORIES if name != DONT_CARE}
 _UNKNOWN = -1000.0  # KITTI's x, y and z of an object without cuboid
+
+
+class KittiWriter(FrameWriter):
+    """`training/{image_2,label_2,calib}`, splits in `ImageSets/`. A frame that came from KITTI and was not
+    changed goes out as the bytes that it was."""
+
+    def write(self, splits: Sequence[str]) -> None:
+        lists: dict[str, list[str]] = {split: [] for split in splits}
+        folder = make_folders(self.out)
+        for split in splits:
+            for name, frame, uri in self.taken(split):
+                lists[split].append(name)
+                texts = original_texts(frame, uri)
+                if texts is None:
+                    texts = texts_of(replace(as_kitti(frame, self.tally), frame_id=name))
+                    self.report.bare += 1
+                else:
+                    self.tally.drop_fields(frame, ("sequence", "conditions", "origin"))
+                    self.report.as_they_were += 1
+                put_frame(folder, name, texts, frame.image)
+        if len(splits) > 1:  # a single list would have no validation frames beside it
+            for split, names in lists.items():
+                text = "".join(f"{name}\n" for name in names)
+                storage.write_bytes_atomic(storage.join(self.out, "ImageSets", f"{split}.txt"), text.encode())
 
 
 def as_kitti(frame: Frame, tally: Tally) -> Frame:
@@ -135,13 +160,6 @@ def write_kitti(
         texts = texts_of(frame, (projections or {}).get(frame.frame_id))
         put_frame(base, frame.frame_id, texts, frame.image)
     return count
-
-
-class KittiTexts(NamedTuple):
-    """A frame's label file and its calibration file."""
-
-    labels: bytes
-    calib: bytes
 
 
 def texts_of(frame: Frame, projection: np.ndarray | None = None) -> KittiTexts:

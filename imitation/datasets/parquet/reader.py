@@ -16,6 +16,7 @@ from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.validation import FrameChecker, Problems
 from imitation.datasets.numbering import Numbering, parquet_numbering
 from imitation.datasets.parquet.files import part_files, read_frames, read_ids, read_rows
+from imitation.datasets.parquet.writer import ParquetWriter
 
 
 class _Listed(NamedTuple):
@@ -34,6 +35,7 @@ class ParquetReader(DatasetReader):
     kind = "parquet"
     name = "Parquet"
     title = "Parquet frames"
+    Writer = ParquetWriter
     _rows: tuple[str, dict[str, int]] | None = None
     """The part that was last asked for the rows of its frames, and these."""
 

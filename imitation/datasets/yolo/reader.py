@@ -35,6 +35,7 @@ from imitation.datasets.base import DatasetReader, Splits
 from imitation.datasets.common.paths import files_below, inside, refuse_link
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
+from imitation.datasets.yolo.writer import YoloWriter
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 TOLERANCE = 1e-3  # by which a share may leave [0, 1]: tools round
@@ -130,6 +131,7 @@ class YoloReader(DatasetReader):
     kind = "yolo"
     name = "YOLO"
     title = "YOLO folder"
+    Writer = YoloWriter
     convention = "visible"
 
     @cached_property

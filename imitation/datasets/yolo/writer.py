@@ -7,7 +7,7 @@ which YOLO cannot say, are left out and counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import yaml
 
@@ -16,6 +16,7 @@ from imitation.data.images import exif_orientation
 from imitation.data.records import Box, Frame
 from imitation.datasets.coco.writer import put_image
 from imitation.datasets.common.tally import Tally
+from imitation.datasets.writing import FrameWriter
 
 DATA = "data.yaml"
 _OBJECT_FIELDS = (
@@ -26,6 +27,17 @@ _FRAME_FIELDS = ("sequence", "camera", "conditions", "origin")
 # Ultralytics knows train, val and test; what decides when to stop is its val.
 _LISTS = {"train": "train", "stop": "val", "val": "val", "test": "test", "mine": "mine"}
 _ONE_SET = "# One set: name the folders (or lists of images) train and val here to train with Ultralytics.\n"
+
+
+class YoloWriter(FrameWriter):
+    """`images/<split>/`, `labels/<split>/`, and `data.yaml`."""
+
+    def write(self, splits: Sequence[str]) -> None:
+        labelled = [name for name, objects in self.survey.categories.items() if objects]
+        classes = self.numbered("yolo", labelled)
+        for split in splits:
+            write_yolo(self.classed(split), self.out, split, classes, self.tally)
+        write_data_yaml(self.out, classes, self.report.frames)
 
 
 def write_yolo(

@@ -351,3 +351,16 @@ def test_export_says_what_it_cannot_do(run, kitti, tmp_path, capsys):
     assert main(["export", "data.kind=kitti", f"data.root={kitti}", "--to", "coco", "--out", str(out),
                  "data.mapping={Van: Car}"]) == 0  # fmt: skip
     assert "categories: the dataset's own" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        ("cocco", "--to: there is no dataset 'cocco'; did you mean 'coco'?"),
+        ("waymo", "--to: 'waymo' data cannot be written; layouts are kitti, coco, yolo, parquet"),
+        ("world", "--to: 'world' data cannot be written"),
+    ],
+)
+def test_a_layout_that_there_is_not(tmp_path, capsys, layout, said):
+    assert export(tmp_path, layout, tmp_path / "out") == 1
+    assert said in capsys.readouterr().err
