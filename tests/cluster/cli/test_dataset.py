@@ -347,7 +347,7 @@ def test_export_says_what_it_cannot_do(run, kitti, tmp_path, capsys):
     assert export(run, "coco", out, "data.kind=kitti") == 1
     assert "data.kind=kitti: a run and Parquet frames take no settings" in capsys.readouterr().err
     assert main(["export", "--to", "coco", "--out", str(out)]) == 1
-    assert "imitate export data.kind=kitti" in capsys.readouterr().err
+    assert "data.kind=kitti data.root=FOLDER" in capsys.readouterr().err
     assert main(["export", "data.kind=kitti", f"data.root={kitti}", "--to", "coco", "--out", str(out),
                  "data.mapping={Van: Car}"]) == 0  # fmt: skip
     assert "categories: the dataset's own" in capsys.readouterr().out

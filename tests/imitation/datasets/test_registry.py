@@ -186,7 +186,7 @@ def test_a_frame_with_two_images_is_a_problem_of_that_frame(tmp_path: Path) -> N
 
 def test_options_of_a_kind(tmp_path: Path) -> None:
     make_kitti(tmp_path, dict.fromkeys(_names(4), CAR))
-    with pytest.raises(UserError, match="there is no Waymo camera BACK"):
+    with pytest.raises(UserError, match=r"data\.options\.cameras\.0 is 'BACK': Input should be 'FRONT'"):
         open_dataset("waymo", str(tmp_path), options={"cameras": ["BACK"]})
 
 

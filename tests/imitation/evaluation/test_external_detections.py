@@ -48,9 +48,9 @@ def test_a_kitti_folder_speaks_of_the_frames_that_it_has_files_for(folder):
         (LINE.rsplit(" ", 1)[0], "15 columns instead of 16 (a label file, without scores?)"),
         ("Car 1 2", "3 columns"),
         (LINE.replace("60.50", "wide"), "'wide'"),
-        (LINE.replace("0.875", "nan"), "not finite"),
+        (LINE.replace("0.875", "nan"), "score is nan, not a finite number"),
         (LINE.replace("60.50", "5.00"), "inverted"),
-        (LINE.replace("60.50", "x" * 100_000), "could not convert"),
+        (LINE.replace("60.50", "x" * 100_000), "box x2 is 'xxx"),
     ],
 )
 def test_a_line_that_is_no_result_is_named(folder, line, said):
