@@ -1,1 +1,1 @@
-"""Watching a run: one protocol (`callbacks`); bars, cycle times, memory, Prometheus and trackers behind it."""
+"""Watching a run: one protocol (`callbacks`); bars, time, memory, Prometheus and trackers behind it."""

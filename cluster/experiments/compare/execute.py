@@ -16,17 +16,15 @@ from typing import Any, Literal, Protocol
 
 from cluster.config.parse import parse
 from cluster.experiments.compare.arms import spent
-from cluster.experiments.compare.cost import planned_frames
 from cluster.experiments.compare.plan import LEADER, Cell, Plan, Trial
+from cluster.experiments.drivers import Tell, reason
 from cluster.observability.console import Reporter
 from cluster.runtime.periodic import meanwhile
-from cluster.runtime.ray_errors import short_of_memory
 from cluster.runtime.signals import PutOff
 from cluster.stages.cycle import nothing_found
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.names import cycle_folder
-from imitation.common.settings import UserError
 
 STATES = "states"
 CLOCK = "clock.json"
@@ -78,8 +76,9 @@ class Runner(Protocol):
         ...
 
 
-def carry_out_job(job: Job, reporter: Reporter) -> str:
-    """Does a job; returns `Ended.result`. Raises what a run raises."""
+def carry_out_job(job: Job, reporter: Reporter, tell: Tell = lambda event: None) -> str:
+    """Does a job; returns `Ended.result`. Raises what a run raises. `tell` hears of nothing: what decides
+    how a run of a comparison goes on is known to the run."""
     from cluster.run.baseline import ensure_baseline
     from cluster.run.main_job import carry_out, check
 
@@ -285,7 +284,7 @@ class _Execution:
         """At most; the same in every seed."""
         key = (trial.arm.name, trial.cell.fold)
         if key not in self._plans:
-            self._plans[key] = planned_frames(self.plan, trial)
+            self._plans[key] = self.plan.cost(trial).synthetic
         return self._plans[key]
 
     # -- what has ended
@@ -317,16 +316,6 @@ class _Execution:
             storage.write_json(_state_uri(self.plan, trial), asdict(state))
         if state.status != "finished":
             self.reporter.say(f"{trial.name}: {state.status}: {state.reason}")
-
-
-def reason(error: BaseException) -> str:
-    """Why a job failed, in a line: a sentence for people, or what kind of error it was."""
-    if isinstance(error, UserError):
-        return str(error)
-    if memory := short_of_memory(error):
-        return memory
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1] if lines else 'no message'}"
 
 
 def _finds_nothing(base: str) -> bool:
