@@ -20,7 +20,7 @@ from cluster.runtime.ray_session import start_ray
 from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.stream import SimulationReport, simulate
 from cluster.stages.parallel_reading import read_parallel
-from cluster.stages.services import EMBEDDED, Services
+from cluster.stages.services import Services
 from cluster.stages.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Part
@@ -33,6 +33,7 @@ from imitation.datasets.base import DatasetReader
 from imitation.datasets.category_map import category_map
 from imitation.datasets.inspection.demands import no_frame, no_object
 from imitation.datasets.parquet.files import read_frames, write_frames
+from sim_actors.simulators.registry import EMBEDDED
 from sim_actors.simulators.worker import SceneJob
 from sim_actors.standin_world import Split, standin_scene
 
@@ -113,7 +114,7 @@ def prepare(
     def work() -> dict[str, Any]:
         problems: list[str] = []
         notes: list[str] = []
-        if config.data.kind == "world":
+        if config.data.is_stand_in:
             mine = _render_world(config, workspace, services, watch)
             notes.append(STAND_IN)
             if config.simulate.simulator != EMBEDDED:
@@ -287,7 +288,7 @@ def _describe(
     mining: list[list[str]] = []
     if config.loop.cycles:
         ids = sorted(mine & sequences.keys())  # those whose image could be read
-        if config.data.kind != "world":
+        if not config.data.is_stand_in:
             notes.append(f"Folds of mining: {sequence_note(sequences[i] for i in ids)}")
         mining = folds(ids, [sequences[i] for i in ids], config.mining.folds, config.run.seed)
     width, height = sizes.most_common(1)[0][0]
