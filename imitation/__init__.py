@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imitation.data.records import Frame as Frame
     from imitation.data.records import Object as Object
     from imitation.data.records import Origin as Origin
+    from imitation.datasets.base import DatasetReader as DatasetReader
     from imitation.datasets.parquet.files import read_frames as read_frames
     from imitation.datasets.parquet.files import write_frames as write_frames
     from imitation.datasets.registry import open_dataset as open_dataset
@@ -38,6 +39,7 @@ __getattr__, __dir__ = public(
         "CategoryMap": "imitation.data.categories",
         "Cuboid": "imitation.data.records",
         "DataError": "imitation.common.settings",
+        "DatasetReader": "imitation.datasets.base",
         "Detections": "imitation.evaluation.detections",
         "Failure": "imitation.evaluation.failures",
         "Frame": "imitation.data.records",

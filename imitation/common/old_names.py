@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from imitation.common import storage
-from imitation.common.settings import UserError
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -61,6 +58,8 @@ def settings(plain: Mapping[str, Any], say: bool = False) -> dict[str, Any]:
             _say(old, new)
         leaf = new.rpartition(".")[2]
         if leaf in sections[-1]:
+            from imitation.common.settings import UserError  # the command line starts without pydantic
+
             raise UserError(f"{old} is called {new} now, and both are given; keep {new}")
         section = {leaf if key == old_leaf else key: value for key, value in sections[-1].items()}
         for name, above in zip(reversed(path), reversed([result, *sections[:-1]])):
@@ -125,6 +124,8 @@ def split_column(batch: pa.RecordBatch) -> pa.RecordBatch:
 def read_json(uri: str) -> Any:
     """A JSON file that this project wrote, in today's names. Raises StorageError and UserError as
     `storage.read_json`."""
+    from imitation.common import storage  # commands that read no files start without pyarrow
+
     return in_todays_names(storage.read_json(uri))
 
 
