@@ -73,6 +73,7 @@ NOT_RUN = {
     "imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti": SAME_RUN,
     "imitate run ray_config.yaml data.kind=coco data.root=/data/coco": SAME_RUN,
     "imitate run ray_config.yaml data.kind=parquet data.root=/data/mine": SAME_RUN,
+    "imitate run ray_config.yaml data.kind=my_dataset:Street data.root=/data/boxes run.name=boxes": SAME_RUN,
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
