@@ -174,8 +174,10 @@ class Frame:
 
 OBJECT_TYPE = pa.struct(fields_of(Object, {int: pa.int32()}))
 _ORIGIN_TYPE = pa.struct([field.with_nullable(True) for field in fields_of(Origin, cycle=pa.int32())])
-_COLUMNS = ("frame_id", "sequence", "image", "image_uri", "width", "height")
-_COLUMNS += ("camera", "conditions", "objects", "origin")
+_COLUMNS = (
+    *("frame_id", "sequence", "image", "image_uri", "width", "height"),
+    *("camera", "conditions", "objects", "origin"),
+)
 _FIELDS = fields_of(
     Frame,
     {int: pa.int32()},
