@@ -56,7 +56,7 @@ class Box(NamedTuple):
         return max(self.width, 0.0) * max(self.height, 0.0)
 
     def common(self, other: Box) -> float:
-        """The area in common with another box, px^2."""
+        """The area that both cover, px^2."""
         width = min(self.x2, other.x2) - max(self.x1, other.x1)
         height = min(self.y2, other.y2) - max(self.y1, other.y1)
         return max(width, 0.0) * max(height, 0.0)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, groupby
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
-from imitation.common import storage
-from imitation.common.settings import DataError, UserError
+from imitation.common import old_names, storage
+from imitation.common.settings import DataError, Settings, UserError
 from imitation.common.texts import shown
-from imitation.data.records import Frame
-from imitation.data.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
-from imitation.datasets.common.validation import Problems
+from imitation.data.categories import CategoryMap, present_categories
+from imitation.data.records import Convention, Frame
+from imitation.data.splits import LISTS, SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
+from imitation.datasets.common.validation import FrameChecker, Problems, handled
 from imitation.datasets.numbering import Numbering
+from imitation.datasets.writing import FrameWriter
 
 NO_LISTS = "The dataset has no lists of its own"
 """How the note of a dataset begins that was cut by seed."""
@@ -22,39 +24,11 @@ Sequences = Mapping[str, str | None]
 """frame_id -> sequence (drive, segment), None where it is not known."""
 
 
-class DatasetReader(Protocol):
-    """A dataset with its splits. `kind` is its name in `READERS`, `root` where it lies. Readers can be
-    pickled; what they have found out about the dataset goes along."""
+class Listed(Protocol):
+    """What was found of a list, as a reader keeps it: at least what of it belongs to no frame."""
 
-    kind: str
-    root: str
-
-    def splits(self) -> dict[str, list[str]]:
-        """Frame ids of `train`, `mine`, `stop` and `test`, which were checked for overlaps."""
-        ...
-
-    def frames(
-        self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
-    ) -> Iterator[Frame]:
-        """Streams a split's valid frames in its order, or those of `names` among them. Raises `DataError`
-        for a bad one, or hands it to `problems`."""
-        ...
-
-    def chunks(self, split: str, size: int) -> Iterator[list[str]]:
-        """The split's frame ids in order, in parts of at most `size` that are cheap to read alone."""
-        ...
-
-    def place_of(self, split: str, frame: Frame) -> str:
-        """Where a frame's image lies, for messages: its file, or the file and row that hold it."""
-        ...
-
-    def note(self) -> str:
-        """A sentence on how the splits were made, for the report."""
-        ...
-
-    def numbering(self) -> Numbering | None:
-        """The dataset's own numbers of its categories; None where it knows them by name alone."""
-        ...
+    @property
+    def strays(self) -> list[DataError]: ...
 
 
 class Splits(NamedTuple):
@@ -64,34 +38,87 @@ class Splits(NamedTuple):
     note: str
 
 
-class SplitReader(ABC):
-    """A `DatasetReader` but for two things: how it lists its frames, and how it reads some of them.
+class DatasetReader(ABC):
+    """A dataset with its splits: subclass it to add one, in one file.
+
+    Needed are two methods: `_cut` lists the frames and gives them to `_by_seed` or, where the dataset has
+    lists of its own, to `_by_lists`; `_frame` makes one of them. What the dataset knows of itself are the
+    attributes below; each has a default. `data.kind=package.module:Class` names a class that is not in
+    `registry.py`.
 
     Listing is patient, whatever is to be done with bad data: what cannot be listed (a file cut short, a
     row without id) becomes a *stray*, a problem that belongs to no frame. Reading tells strays: all of
-    them where problems are raised, else those of the split, once, with the split's first frame.
+    them where problems are raised, else those of the split, once, with the split's first frame. Readers can
+    be pickled; what they have found out about the dataset goes along.
     """
 
-    kind: str
+    kind: ClassVar[str]
+    """Its name in `data.kind`; of a class that has none of its own, the import path."""
+    name: ClassVar[str] = ""
+    """What it is called in a title ("KITTI"); its `kind` if it is empty."""
+    title: ClassVar[str] = ""
+    """What reports call such data ("KITTI object folder"); its `kind` if it is empty."""
+    categories: ClassVar[CategoryMap | None] = None
+    """From its categories to a detector's; None: each that is there is a class."""
+    convention: ClassVar[Convention] = "amodal_clipped"
+    """What its boxes mean, which synthetic labels follow."""
+    protocol: ClassVar[str | None] = None
+    """Its benchmark's count, by a name of `imitation.metrics.protocols.registry` or an import path."""
+    Options: ClassVar[type[Settings]] = Settings
+    """What can be set of it alone, under `data.options`; `self.options` holds it."""
+    Writer: ClassVar[type[FrameWriter] | None] = None
+    """Writes frames as such a dataset (`imitate export --to`); None: it cannot be written."""
+    stand_in: ClassVar[bool] = False
+    """Whether a run renders the frames itself: there is no root, and nothing to open."""
 
-    def __init__(self, root: str, settings: SplitSettings) -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.kind = cls.__dict__.get("kind", f"{cls.__module__}:{cls.__qualname__}")
+        cls.name, cls.title = cls.name or cls.kind, cls.title or cls.kind
+
+    def __init__(self, root: str, settings: SplitSettings, options: Settings | None = None) -> None:
         self.root = storage.absolute(root)
+        self.options = self.Options() if options is None else options
         self._settings = settings
         self._divide = True
         self._whole = False
         self._homes: dict[str, str] = {}  # of pooled lists: frame_id -> the split that its own list would be
 
+    @classmethod
+    def category_map(cls, frames: Iterable[Frame] = ()) -> CategoryMap:
+        """Its own category map, or one that makes every category of these `frames` a class. Raises UserError
+        if there is none."""
+        return cls.categories or CategoryMap.identity(present_categories(frames))
+
     @abstractmethod
     def _cut(self) -> Splits:
         """The splits. Raises `UserError` where there is nothing to cut, or splits overlap."""
 
-    @abstractmethod
+    def _frame(self, split: str, frame_id: str, check: FrameChecker) -> Frame:
+        """One frame of the split, which `check` has passed. Raises DataError."""
+        raise NotImplementedError
+
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        """The frames `wanted`, which are of the split and in its order."""
+        """The frames `wanted`, which are of the split and in its order. In place of `_frame`: where reading
+        them one by one is too dear."""
+        check = FrameChecker()
+        return handled((partial(self._frame, split, name, check) for name in wanted), problems)
+
+    @property
+    def _listed(self) -> Mapping[str | None, Listed]:
+        """What was found of each of the dataset's own lists; None alone where there are none."""
+        return {}
+
+    def _list_of(self, split: str) -> str | None:
+        """The own list that a split's frames come from."""
+        return list_of(split, [name for name in self._listed if name])
 
     def _strays(self, split: str | None) -> Iterable[DataError]:
         """The strays told with a split (one where they could be of several); None: all of them."""
-        return ()
+        lists = [name for name in self._listed if name]
+        for name, listed in self._listed.items():
+            if split is None or first_split_of(name, lists) == split:
+                yield from listed.strays
 
     @cached_property
     def _made(self) -> Splits:
@@ -104,7 +131,7 @@ class SplitReader(ABC):
 
     def _by_lists(self, lists: Mapping[str, list[str]], sequences: Sequences, where: str) -> Splits:
         if self._settings.folds is not None:
-            used = [name for name in (*SPLITS, "val") if name in lists]
+            used = [name for name in LISTS if name in lists]
             for name in used:
                 home = first_split_of(name, used)
                 other = next((self._homes[i] for i in lists[name] if i in self._homes), None)
@@ -126,30 +153,35 @@ class SplitReader(ABC):
 
     def undivide(self) -> None:
         """From now on, what is too little to be cut stays whole: a dataset without lists is all `train`, a
-        validation list all `stop`, and splits may be empty. To look at data, not to train on it."""
+        validation list all `val`, and splits may be empty. To look at data, not to train on it."""
         self._divide = False
         for name in ("_made", "_places"):
             self.__dict__.pop(name, None)
 
     def keep_lists(self) -> None:
         """From now on nothing is cut by seed: a dataset without lists is all `train`, a validation list is
-        `stop` as a whole, and splits may be empty. To hand a dataset on as it is."""
+        `val` as a whole, and splits may be empty. To hand a dataset on as it is."""
         self._whole = True
         self.undivide()
 
     def numbering(self) -> Numbering | None:
+        """The dataset's own numbers of its categories; None where it knows them by name alone."""
         return None
 
     def splits(self) -> dict[str, list[str]]:
+        """Frame ids of each of `SPLITS`, which were checked for overlaps."""
         return self._made.members
 
     def note(self) -> str:
+        """A sentence on how the splits were made, for the report."""
         return self._made.note
 
     def place_of(self, split: str, frame: Frame) -> str:
+        """Where a frame's image lies, for messages: its file, or the file and row that hold it."""
         return frame.image_uri or f"{self.root}: frame {shown(frame.frame_id)[1:-1]}"
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
+        """The split's frame ids in order, in parts of at most `size` that are cheap to read alone."""
         check_split(split)
         members = self.splits()[split]
         return (members[start : start + size] for start in range(0, len(members), size))
@@ -157,6 +189,8 @@ class SplitReader(ABC):
     def frames(
         self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
     ) -> Iterator[Frame]:
+        """Streams a split's valid frames in its order, or those of `names` among them. Raises `DataError`
+        for a bad one, or hands it to `problems`."""
         check_split(split)
         members = self.splits()[split]
         if names is None:
@@ -195,8 +229,7 @@ ALL = "all"
 
 def whole(dataset: DatasetReader) -> DatasetReader:
     """The dataset, however little it is: where nothing is trained there need not be enough to cut."""
-    if isinstance(dataset, SplitReader):
-        dataset.undivide()
+    dataset.undivide()
     return dataset
 
 
@@ -228,7 +261,12 @@ def list_of(split: str, lists: Collection[str]) -> str | None:
     """Which of a dataset's own lists a split's frames come from, as `assign_roles` deals them out; None
     where the dataset has no lists."""
     stand_in = "train" if split == "mine" else "val"
-    return next((name for name in (split, stand_in) if name in lists), None)
+    return next((name for name in (*_own_names(split), stand_in) if name in lists), None)
+
+
+def _own_names(split: str) -> tuple[str, ...]:
+    """What a dataset calls the list that is a split; beside a list of the old name `val` is another one."""
+    return old_names.spellings(split)[::-1]
 
 
 def first_split_of(name: str | None, lists: Collection[str]) -> str:
@@ -246,30 +284,28 @@ def assign_roles(
 ) -> Splits:
     """The four splits from a dataset's own lists, and a sentence that says how.
 
-    `train` has to be there; `mine` is `train` where it is not. `val` stands in for whichever of `stop`
-    and `test` is missing; where both are, it is cut in two by seed. Raises `UserError` naming `where`
-    for a list that is missing or empty, and for splits that overlap. Without `divide` lists may be missing,
-    and a `val` too small to be cut is `stop`; with `whole` any `val` is.
+    `train` has to be there; `mine` is `train` where it is not. A list `val` without a list `test` is cut into
+    the two by seed; beside a list `stop`, which is the split `val` then, it is `test` where there is none.
+    Raises `UserError` naming `where` for a list that is missing or empty, and for splits that overlap.
+    Without `divide` lists may be missing, and a `val` too small to be cut stays whole; with `whole` any does.
     """
-    given = {name: list(lists[name]) for name in SPLITS if name in lists}
+    named = {split: [name for name in _own_names(split) if name in lists] for split in SPLITS}
+    given = {split: list(lists[names[0]]) for split, names in named.items() if names}
     said = f"Splits are the dataset's own lists ({', '.join(sorted(lists))})"
-    missing = [name for name in JUDGES if name not in given]
-    for name in ("train", *(["val"] if missing else [])):
+    has_stop = old_names.STOP in lists
+    for name in ("train", *([] if has_stop and "test" in lists else ["val"])):
         if divide and not lists.get(name):
             raise UserError(f"{where}: the list {name!r} is missing or empty; found {sorted(lists)}")
-    if whole and "stop" in missing and "val" in lists:
-        given["stop"] = list(lists["val"])
-    elif len(missing) == 1 and "val" in lists:
-        given[missing[0]] = list(lists["val"])
-        said += f", with val as {missing[0]}"
-    elif missing and "val" in lists:
-        shares = {"stop": settings.stop, "test": settings.test}
-        val = {name: sequences.get(name) for name in lists["val"]}
-        cuts, why = _cut_or_whole(val, shares, settings.seed, "stop", divide, f"{where}: val")
-        given |= cuts
-        said += (
-            f", val taken whole ({why})" if why else f", val cut into stop and test by seed {settings.seed}"
-        )
+    if "val" in lists and "test" not in lists:
+        if has_stop:
+            given["test"] = list(lists["val"])
+            said += ", with val as test"
+        elif not whole:
+            shares = {"val": settings.val, "test": settings.test}
+            val = {name: sequences.get(name) for name in lists["val"]}
+            cuts, why = _cut_or_whole(val, shares, settings.seed, "val", divide, f"{where}: val")
+            given |= cuts
+            said += f", val taken whole ({why})" if why else f", val cut in two by seed {settings.seed}"
     return _finished(given, sequences, f"{said}.", where, divide)
 
 
@@ -277,7 +313,7 @@ def cut_all(sequences: Sequences, settings: SplitSettings, where: str, divide: b
     """The four splits of a dataset without lists, cut by seed, and a sentence that says so.
     `sequences` goes from every frame_id to its sequence or None. Raises `UserError` naming `where` for too
     few frames or sequences; without `divide` they are all `train` then."""
-    shares = {"train": settings.train, "stop": settings.stop, "test": settings.test}
+    shares = {"train": settings.train, "val": settings.val, "test": settings.test}
     try:
         splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where)
     except UserError as error:
@@ -296,7 +332,7 @@ def cut_folds(
     lists: Sequence[str] = (),
 ) -> Splits:
     """The four splits of one fold: all frames (of the pooled `lists`, if there are any) are cut into
-    `settings.folds` parts, of which `settings.fold` is test; the rest is cut into train and stop. Every frame
+    `settings.folds` parts, of which `settings.fold` is test; the rest is cut into train and val. Every frame
     is test in exactly one fold. Raises `UserError` naming `where` for fewer sequences than folds."""
     assert settings.folds is not None
     names = list(sequences)
@@ -305,7 +341,7 @@ def cut_folds(
         test = folds(names, list(sequences.values()), settings.folds, settings.seed)[settings.fold]
         held = set(test)
         rest = {i: sequence for i, sequence in sequences.items() if i not in held}
-        shares = {"train": settings.train, "stop": settings.stop}
+        shares = {"train": settings.train, "val": settings.val}
         splits = cut(list(rest), list(rest.values()), shares, settings.seed) | {"test": test}
         said = f"fold {settings.fold} of {settings.folds} (seed {settings.seed}) is test, the rest was cut"
     except UserError as error:

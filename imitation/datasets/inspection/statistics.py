@@ -15,7 +15,7 @@ from imitation.data.categories import CategoryMap
 from imitation.data.images import load_frame_image, read_image_bytes
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import JUDGES, SPLITS
-from imitation.datasets.base import DatasetReader, SplitReader
+from imitation.datasets.base import DatasetReader
 
 Problems = Callable[[DataError], None]
 THREADS = 2
@@ -286,8 +286,6 @@ def listed_frames(dataset: DatasetReader) -> dict[str, list[str]]:
     try:
         names = dataset.splits()
     except UserError:  # a run would refuse it; it is looked at all the same
-        if not isinstance(dataset, SplitReader):
-            raise
         dataset.undivide()
         names = dataset.splits()
     train = set(names["train"])
@@ -308,7 +306,7 @@ def inspect_dataset(
     """Reads a dataset through, frame by frame, and counts what is in it. `listed` is what `listed_frames`
     gives, {} where nothing could be listed.
 
-    `verify_images` also decodes every image and finds those that `stop` or `test` shares, byte for byte,
+    `verify_images` also decodes every image and finds those that `val` or `test` shares, byte for byte,
     with another split; `limit` reads at most so many good frames of a split; `keep` is the number of first
     frames to keep; `progress` gets the number of listed frames that are done. No problem stops it: all are
     listed. Memory holds a few frames, and some hundred bytes for each frame of the dataset.
