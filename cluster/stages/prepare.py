@@ -40,7 +40,7 @@ from sim_actors.simulators.registry import EMBEDDED
 from sim_actors.simulators.worker import SceneJob
 from sim_actors.standin_world import Split, standin_scene
 
-SPLITS: tuple[Split, ...] = ("train", "stop", "test")
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LABELS_ONLY = ("frame_id", "sequence", "width", "height", "camera", "conditions", "objects")
 STAND_IN = (
     "The data is an embedded world: rendered frames that stand in for reality. They are not real data, "
