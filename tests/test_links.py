@@ -1,4 +1,4 @@
-"""Links of the Markdown files lead to a file and a heading; files that architecture.md names exist."""
+"""Links of the Markdown files lead to a file and a heading."""
 
 import re
 import subprocess
@@ -46,10 +46,3 @@ def test_a_broken_link_would_be_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One, and two\n[a](#one-and-two) [b](#two) [c](gone.md) [d](https://example.org/x)\n")
     assert broken(page) == ["#two", "gone.md"]
-
-
-def test_what_the_architecture_names_is_there() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:cluster|sim_actors|imitation|tests)/[\w/.]*)`", text)
-    assert named
-    assert not [path for path in named if not (ROOT / path).exists()]

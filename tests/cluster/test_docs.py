@@ -117,7 +117,7 @@ OTHER_PROGRAMS = {
 """How command lines of other programs begin, and why they are not run here."""
 
 TEXTS = {
-    "architecture.md": ["flowchart"],
+    "architecture.md": ["cluster/"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
     "guide.md": ["runs/default/"],
