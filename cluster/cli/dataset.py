@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cluster.cli.common import config_of, wrapped
 from cluster.observability.console import Reporter
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.names import cycle_of
 from imitation.common.settings import DataError, UserError
 
@@ -146,7 +146,9 @@ def _survey(place: str, which: Which) -> Survey:
         return survey_frames(found, which, left_out(place, found))
     if not storage.exists(workspace.path("data", "stage-prepare.json")):
         raise UserError(f"{place}: the run ended before its data was prepared; there are no frames yet")
-    sources = [Source(split, workspace.path("data", split), synthetic=False) for split in SPLITS]
+    prepared = old_names.read_json(workspace.path("data", "stage-prepare.json"))
+    places = {split: workspace.path(part["uri"]) for split, part in prepared["parts"].items()}
+    sources = [Source(split, places[split], synthetic=False) for split in SPLITS]
     rendered = [
         Source("train", uri, synthetic=True)
         for folder in storage.list_folders(workspace.uri)
@@ -155,7 +157,7 @@ def _survey(place: str, which: Which) -> Survey:
         and storage.list_files(uri, ".parquet")
     ]
     every = [sources[0], *rendered, *sources[1:]]
-    told = storage.read_json(workspace.path("data", "stage-prepare.json")).get("categories")
+    told = prepared.get("categories")
     classes = _classes(every, CategoryMap.from_json(told) if told else None)
     return survey_frames(every, which, classes=classes)
 

@@ -73,7 +73,7 @@ class Config(Settings):
         if self.data.kind == "world" and self.data.splits.folds is not None:
             raise ValueError(
                 "data.splits.folds is for data that is scarce; the embedded world renders as many frames for "
-                "train, stop and test as world.train, world.stop and world.test say"
+                "train, val and test as world.train, world.val and world.test say"
             )
         if self.data.kind != "world" and not self.data.root:
             raise ValueError(f"data.kind is {self.data.kind!r}, which needs data.root, the dataset's folder")

@@ -16,7 +16,7 @@ from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import cluster_address, start_ray
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.splits import PREPARED
@@ -71,7 +71,7 @@ def evaluate_checkpoint(
 
         metrics = summarize(rows, categories.categories, split, info.operating, config.evaluate.min_objects)
         result = metrics.to_dict() | {
-            "threshold_chosen_on": "stop" if info.operating_threshold is not None else split,
+            "threshold_chosen_on": "val" if info.operating_threshold is not None else split,
             "errors_listed": problems + done["errors"],
         }
         rng = np.random.default_rng([config.run.seed, zlib.crc32(b"evaluate")])
@@ -129,8 +129,10 @@ def _of_its_run(checkpoint: str, splits: tuple[str, ...]) -> list[str]:
     folder = storage.absolute(storage.suffixed(checkpoint, ""))
     for _ in range(4):
         folder = storage.parent(folder)
-        uris = [Workspace(folder).path("data", split) for split in splits]
-        if all(map(storage.exists, uris)):
+        names = [name for split in splits for name in old_names.spellings(split)]
+        places = [Workspace(folder).path("data", name) for name in names]
+        uris = [uri for uri in places if storage.exists(uri)]
+        if len(uris) == len(splits):
             return uris
     raise UserError(
         f"{checkpoint} lies in no run's folder, so there is no data to evaluate it on; "

@@ -125,9 +125,9 @@ class Watch:
         score: float,
     ) -> CycleTime | None:
         """A cycle is finished: its metrics by split, other figures by name ("data/synthetic_frames"), its
-        score on stop. Returns where its time went."""
+        score on val. Returns where its time went."""
         took = None if self.clock is None else self.clock.cycle(folder)
-        self.telemetry.set("stop_score", score)
+        self.telemetry.set("val_score", score)
         self.telemetry.set("synthetic_frames", figures.get("data/synthetic_frames", 0))
         values: dict[str, float] = {}
         for split, told in metrics.items():

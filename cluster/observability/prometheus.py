@@ -46,7 +46,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "training_loss": ("The loss at the last report of a training", ("detector",)),
     "training_images_per_second": ("Images a second at the last report of a training", ("detector",)),
     "cycle": ("The cycle that the run is in; the baseline is 0", ()),
-    "stop_score": ("The score on the stop split, 0 to 1, of the last finished cycle", ()),
+    "val_score": ("The score on the val split, 0 to 1, of the last finished cycle", ()),
     "synthetic_frames": ("Synthetic frames that the last finished cycle was trained on", ()),
 }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Literal, NamedTuple
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.common.wording import counted
@@ -87,13 +87,12 @@ def survey_frames(
     notes: Sequence[str] = (),
     skip: bool = False,
 ) -> Survey:
-    """Reads the labels of the sources through. `stop` is called `val`, as others call what decides when to
-    stop, unless there is a `val` besides. `classes`: None asks the sources. `notes` are lines for the report;
-    with `skip` a dataset's bad frames are left out and listed. Raises UserError and DataError as the reading
-    does."""
+    """Reads the labels of the sources through. A split `stop`, as `val` was called once, is `val` where
+    there is no `val` besides. `classes`: None asks the sources. `notes` are lines for the report; with `skip`
+    a dataset's bad frames are left out and listed. Raises UserError and DataError as the reading does."""
     names = {source.split for source in sources}
     if "val" not in names:
-        sources = [replace(s, split="val") if s.split == "stop" else s for s in sources]
+        sources = [replace(s, split=old_names.split(s.split)) for s in sources]
     survey = Survey(sources, which, left_out, classes or classes_of(sources), notes, skip)
     columns = ("frame_id", "objects") if which == "all" else ("frame_id", "objects", "origin")
     if any(source.split == "mine" and source.reader is None for source in sources):
@@ -169,7 +168,7 @@ class ExportReport:
         if self.shared:
             told.append(f"once: {counted(self.shared, 'frame')} of mine that train has too, in train alone")
         if self.left_out:
-            known = ", ".join((*SPLITS, "val"))
+            known = ", ".join(SPLITS)
             told.append(f"not exported: {', '.join(self.left_out)} (not called as a split: {known})")
         if self.as_they_were:
             kept = counted(self.as_they_were, "frame")

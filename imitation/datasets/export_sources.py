@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
 from imitation.data.splits import SPLITS
@@ -61,7 +61,7 @@ def parquet_sources(uri: str) -> list[Source]:
     if not storage.is_folder(uri):
         return [Source("", uri)]
     places = _places(uri)
-    splits = [Source(name, place) for name in (*SPLITS, "val") for place in places.get(name, [])]
+    splits = [Source(name, place) for name in (*SPLITS, old_names.STOP) for place in places.get(name, [])]
     return splits or [Source("", uri)]
 
 
