@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,30 @@ ROOT = Path(__file__).resolve().parent.parent
 # No test is about the clock: a busy machine takes longer, and is no defect.
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rotate", type=int, metavar="N", help="begin with test N, and come to those before last"
+    )
+    parser.addoption("--minutes", type=float, metavar="M", help="start no further test after M minutes")
+
+
+@pytest.hookimpl(trylast=True)  # of what -m and -k have left
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("rotate") is not None and items:
+        begin = config.getoption("rotate") % len(items)
+        items[:] = [*items[begin:], *items[:begin]]
+
+
+STARTED = time.monotonic()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    minutes = item.config.getoption("minutes")
+    if minutes is not None and time.monotonic() - STARTED > 60 * minutes:
+        pytest.skip(f"its turn comes another time: {minutes:g} minutes are over")
 
 
 @pytest.hookimpl(optionalhook=True)

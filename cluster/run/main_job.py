@@ -9,6 +9,7 @@ from functools import partial
 
 from cluster.checks.early import has_judged, try_early
 from cluster.config.schema import Config
+from cluster.config.simulator import simulator_spec
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
 from cluster.observability.cycle_time import CycleClock
@@ -38,6 +39,7 @@ from imitation.policies import build_policy, what_it_adds
 from imitation.report.run.record import Summary
 from imitation.report.run.table import build_table
 from imitation.report.words import WRONG, measure_name
+from sim_actors.simulators.registry import EMBEDDED, SIMULATORS
 
 SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result
 
@@ -110,13 +112,16 @@ def carry_out(
 
 
 def check_renderer(config: Config) -> None:
-    """Whether the embedded simulator can draw here, before any work is done; Debian's packages are
-    named if not. Other simulators and clusters check themselves when their actors start."""
-    from sim_actors.simulators.opengl.preflight import problem
-
-    wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and simulates(config))
-    if wanted and not cluster_address(config) and (reason := problem()):
-        raise UserError(reason)
+    """Whether the simulators of a run can render on this machine, before any work is done: a UserError
+    names what is missing. On a cluster they tell when their actors start."""
+    if cluster_address(config):
+        return
+    wanted = {EMBEDDED} if config.data.kind == "world" else set()
+    if simulates(config) and not SIMULATORS.is_own(config.simulate.simulator):  # one's own: `try_early`
+        wanted.add(config.simulate.simulator)
+    for name in sorted(wanted):
+        if reason := simulator_spec(config, name).ask("preflight"):
+            raise UserError(reason)
 
 
 def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:
