@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -151,6 +151,23 @@ def own_value(
     return metric(read_detections(detections, split=split, detector=detector), categories)
 
 
+class FailureCounts:
+    """Counts failures while they pass: by kind, by stratum, and by why those out of `reach` are."""
+
+    def __init__(self, reach: frozenset[str] | None) -> None:
+        self._reach = reach
+        self.kinds, self.modes, self.unreachable = Counter[str](), Counter[str](), Counter[str]()
+
+    def seeing(self, failures: Iterable[Failure]) -> Iterator[Failure]:
+        """Passes them on."""
+        for failure in failures:
+            self.kinds[failure.kind] += 1
+            self.modes[mode_name(failure)] += 1
+            if why := out_of_reach(failure, self._reach):
+                self.unreachable[why] += 1
+            yield failure
+
+
 def _mine(
     rows: Callable[[str], Iterator[FrameDetections]],
     thresholds: Mapping[str, Cutoff],
@@ -159,22 +176,17 @@ def _mine(
     uri: str,
 ) -> dict[str, Any]:
     """Writes the failures of every fold's detector in the part that it did not see; counts them."""
-    kinds, modes, unreachable = Counter[str](), Counter[str](), Counter[str]()
 
     def found() -> Iterator[Failure]:
         for name, threshold in thresholds.items():
             unseen = (row for row in rows(name) if row.split == MINE)
-            for failure in find_failures(unseen, threshold, categories):
-                kinds[failure.kind] += 1
-                modes[mode_name(failure)] += 1
-                if why := out_of_reach(failure, reach):
-                    unreachable[why] += 1
-                yield failure
+            yield from find_failures(unseen, threshold, categories)
 
-    write_failures(found(), uri)
+    counts = FailureCounts(reach)
+    write_failures(counts.seeing(found()), uri)
     return {
         "split": "train, out of fold",
-        "failures": dict(kinds),
-        "modes": dict(modes.most_common()),
-        "out_of_reach": dict(unreachable),
+        "failures": dict(counts.kinds),
+        "modes": dict(counts.modes.most_common()),
+        "out_of_reach": dict(counts.unreachable),
     }

@@ -6,7 +6,6 @@ frames are rendered here, and are a stand-in for real data, never called real.
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import start_ray
 from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.stream import SimulationReport, simulate
+from cluster.stages.facts import Facts
 from cluster.stages.parallel_reading import read_parallel
 from cluster.stages.services import Services
 from cluster.stages.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
@@ -261,51 +261,39 @@ def _describe(
 ) -> RealData:
     uris = {split: workspace.path("data", split) for split in SPLITS}
     mapping = category_map(config.data, uris["train"])
-    counts: dict[str, int] = {}
-    objects: Counter[str] = Counter()
-    unmapped: Counter[str] = Counter()
-    sizes: Counter[tuple[int, int]] = Counter()
-    cameras: list[Camera] = []
-    sequences: dict[str, str | None] = {}
-    judged: Counter[str] = Counter()
-    cuboids = 0
+    facts = Facts()
+    counts, judged, unmapped = Counter[str](), Counter[str](), Counter[str]()
     for split in SPLITS:
-        counts[split] = 0
-        for frame in read_frames(uris[split], LABELS_ONLY):
+        frames = read_frames(uris[split], LABELS_ONLY)
+        for frame in facts.seeing(frames) if split == "train" else frames:
             counts[split] += 1
             unmapped += mapping.unmapped([frame])
             judged[split] += int((~mapping.apply(frame).ignore).sum())
-            if split == "train":
-                objects.update(obj.category for obj in frame.objects if not obj.ignore)
-                cuboids += sum(obj.cuboid is not None for obj in frame.objects if not obj.ignore)
-                sizes[(frame.width, frame.height)] += 1
-                if frame.camera is not None:
-                    cameras.append(frame.camera)
-                sequences[frame.frame_id] = frame.sequence
     for split in SPLITS:
         if not judged[split]:
-            raise no_object(split, mapping, objects)
+            raise no_object(split, mapping, facts.objects)
     mining: list[list[str]] = []
     if config.loop.cycles:
-        ids = sorted(mine & sequences.keys())  # those whose image could be read
+        ids = sorted(mine & facts.sequences.keys())  # those whose image could be read
+        sequences = [facts.sequences[i] for i in ids]
         if config.data.kind != "world":
-            notes.append(f"Folds of mining: {sequence_note(sequences[i] for i in ids)}")
-        mining = folds(ids, [sequences[i] for i in ids], config.mining.folds, config.run.seed)
-    width, height = sizes.most_common(1)[0][0]
+            notes.append(f"Folds of mining: {sequence_note(sequences)}")
+        mining = folds(ids, sequences, config.mining.folds, config.run.seed)
+    width, height = facts.size
     return RealData(
         parts={split: Part(uris[split], counts[split]) for split in SPLITS},
         categories=mapping,
         folds=mining,
-        held_out=[_with_their_sequences(fold, sequences) for fold in mining],
+        held_out=[_with_their_sequences(fold, facts.sequences) for fold in mining],
         width=width,
         height=height,
-        camera=common_camera(cameras),
-        category_counts=dict(objects),
+        camera=facts.camera,
+        category_counts=dict(facts.objects),
         unmapped=dict(unmapped),
         problems=problems,
         notes=notes,
-        cuboids=cuboids,
-        cameras=len(cameras),
+        cuboids=facts.cuboids,
+        cameras=facts.cameras.total(),
     )
 
 
@@ -315,16 +303,3 @@ def _with_their_sequences(fold: list[str], sequences: Mapping[str, str | None]) 
     drives = {sequences[i] for i in fold} - {None}
     members = set(fold)
     return [i for i, sequence in sequences.items() if i in members or sequence in drives]
-
-
-def common_camera(cameras: list[Camera]) -> Camera | None:
-    """The camera of free scenes: each parameter's median over the real frames."""
-    if not cameras:
-        return None
-
-    def median(name: str) -> float | None:
-        values = [getattr(camera, name) for camera in cameras if getattr(camera, name) is not None]
-        return statistics.median(values) if values else None
-
-    fx, fy, cx, cy = (float(median(name) or 0.0) for name in ("fx", "fy", "cx", "cy"))
-    return Camera(fx, fy, cx, cy, median("height"), median("pitch"))
