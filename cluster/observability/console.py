@@ -33,7 +33,9 @@ NARROW, MEDIUM, WIDE = (
 
 
 class Pace:
-    """How fast a stage goes, from what was done in the last two minutes.
+    """How fast a stage goes, from what was done in the last two minutes. Not rich's own speed: that knows
+    nothing of a stage whose units take minutes (their reports drop out of its window), and keeps its rate
+    while nothing moves.
 
     The first report is where the counting begins: what was done before it, by an earlier driver or
     while processes were starting, is no measure of what is to come. `restored` is what an earlier driver

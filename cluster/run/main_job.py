@@ -10,7 +10,7 @@ from functools import partial
 from cluster.checks.early import has_judged, try_early
 from cluster.config.schema import Config
 from cluster.config.simulator import simulator_spec
-from cluster.observability.callbacks import Watch
+from cluster.observability.callbacks import FinishedCycle, Watch
 from cluster.observability.console import Reporter
 from cluster.observability.cycle_time import CycleClock
 from cluster.observability.memory import PeakMemory
@@ -80,7 +80,8 @@ def carry_out(
     if in_job():
         check_lasting(config)
     lock = lock or partial(RunLock, say=reporter.say)
-    with lock(workspace.uri) as held, PeakMemory() as memory:
+    memory = PeakMemory()
+    with lock(workspace.uri) as held:
         workspace.check = held.check
         if workspace.base is not None:
             check_base(config, workspace.base)
@@ -89,7 +90,7 @@ def carry_out(
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
         with (
             reporter.logs("cluster", "sim_actors", "imitation"),
-            _watching(config, workspace, reporter, hide_test) as watch,
+            _watching(config, workspace, reporter, memory, hide_test) as watch,
         ):
 
             def after(entry: Cycle[Evaluation]) -> None:
@@ -138,11 +139,14 @@ def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | No
 
 
 @contextmanager
-def _watching(config: Config, workspace: Workspace, reporter: Reporter, hide_test: bool) -> Iterator[Watch]:
-    trackers = make_trackers(
-        config.tracking, workspace.uri, config.run.name, flatten(config.plain()), reporter.say
-    )
-    watch = Watch(reporter, Telemetry(config.run.name), trackers, CycleClock(workspace), hide_test)
+def _watching(
+    config: Config, workspace: Workspace, reporter: Reporter, memory: PeakMemory, hide_test: bool
+) -> Iterator[Watch]:
+    """Who watches a run. The clock comes before the trackers, which tell what it says of a cycle."""
+    name, plain = config.run.name, flatten(config.plain())
+    trackers = make_trackers(config.tracking, workspace.uri, name, plain, reporter.say, hide_test)
+    watch = Watch(reporter, [memory, CycleClock(workspace), Telemetry(name), trackers])
+    watch.open()
     try:
         yield watch
     except BaseException as error:
@@ -168,12 +172,13 @@ def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[
         simulated = storage.read_json(rendered)
         figures |= {f"simulated/{name}": simulated[name] for name in SIMULATED}
         figures["simulated/set_aside"] = len(simulated["set_aside"])
-    took = watch.cycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
+    told = FinishedCycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
+    watch.cycle(told)
     _say_cycle(watch.reporter, config, entry)
     if entry.cycle == 0 and not evaluation.score:
         watch.reporter.say(nothing_found("the baseline", config.train.steps))
-    if took is not None:
-        watch.reporter.say(f"cycle {entry.cycle}: {took.text()}")
+    if told.took is not None:
+        watch.reporter.say(f"cycle {entry.cycle}: {told.took.text()}")
 
 
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:

@@ -15,6 +15,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
+from cluster.config.tracking import TrackingSettings
 from cluster.experiments.capacity import room
 from cluster.experiments.drivers import Mailbox, drive, reason
 from cluster.experiments.sweep.plan import Plan
@@ -22,6 +23,7 @@ from cluster.experiments.sweep.results import Outcome
 from cluster.experiments.sweep.search_space import Choice, Dimension, trial_id
 from cluster.experiments.sweep.trial import run_trial, trial_config, trial_folder
 from cluster.observability.console import Reporter
+from cluster.observability.trackers.registry import end_killed
 from cluster.run.summary import SUMMARY
 from imitation.common import old_names, storage
 from imitation.report.sweep.record import settings_text
@@ -61,7 +63,7 @@ def tune_trials(
     at_once = min(plan.count, room(plan.config, plan.config.sweep.max_concurrent))
     reporter.say(f"at most {at_once} at a time")
     nodes = sum(node["Alive"] for node in ray.nodes())
-    Watcher.live = _Live(reporter, mailbox, folder)
+    Watcher.live = _Live(reporter, mailbox, folder, plan.config.tracking)
     try:
         grid = _tuner(plan, folder, tune.with_resources(trial, place(nodes)), at_once).fit()
         Watcher.live.show(at_once=True)
@@ -185,9 +187,10 @@ def _outcome(result: Any) -> Outcome:
 class _Live:
     """Where the driver's words go, and where its trials' come from."""
 
-    def __init__(self, reporter: Reporter, mailbox: Mailbox, folder: str) -> None:
+    def __init__(self, reporter: Reporter, mailbox: Mailbox, folder: str, tracking: TrackingSettings) -> None:
         self.reporter = reporter
         self.folder = folder
+        self.tracking = tracking
         self._mailbox = mailbox
         self._looked = 0.0
 
@@ -224,6 +227,8 @@ class Watcher(tune.Callback):
             own = trial_folder(self.live.folder, trial_id(trial.config["settings"]))
             finished = storage.exists(storage.join(own, SUMMARY))
             self._say(trial, "done" if finished else "ended early by asha")
+            if not finished:  # its driver waits for us, and is killed when we return
+                end_killed(self.live.tracking, own, self.live.reporter.say)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._say(trial, "failed")
