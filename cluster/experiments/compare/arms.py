@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
-from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.wording import NEAREST, did_you_mean
 
@@ -105,13 +104,17 @@ def arm_config(config: Config, arm: Arm, budgets: Sequence[int] | None = None) -
 def spent(workspace: Workspace) -> list[int]:
     """The frames that each imitation cycle of a run has added, in order; rejected ones do not count."""
     frames: list[int] = []
-    while True:
-        folder = cycle_folder(len(frames) + 1)
-        told = [workspace.path(folder, f"stage-{name}.json") for name in ("simulate", "repeat")]
-        found = [uri for uri in told if storage.exists(uri)]
-        if not found or not storage.exists(workspace.path(folder, "stage-evaluate.json")):
-            return frames
-        frames.append(int(storage.read_json(found[0])["frames"]))
+    for stages in islice(workspace.cycles(), 1, None):
+        added = stages.get("simulate") or stages.get("repeat")
+        if added is None:
+            break
+        frames.append(int(added["frames"]))
+    return frames
+
+
+def rendered(workspace: Workspace) -> int:
+    """The synthetic frames of a run, those of arm `sim`'s baseline too."""
+    return sum(int(stages["simulate"]["frames"]) for stages in workspace.cycles() if "simulate" in stages)
 
 
 def steps_of(config: Config, cycle: int) -> int:
