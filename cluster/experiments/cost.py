@@ -16,7 +16,6 @@ from typing import Any
 import yaml
 
 from cluster.config.schema import Config
-from cluster.experiments.capacity import fold_steps
 from cluster.experiments.folder import TRIALS
 from cluster.run.baseline import FOLDER
 from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
@@ -88,7 +87,7 @@ class Cost:
 
 
 def _trained(config: Config, whole: int, folds: int) -> Cost:
-    steps = whole * config.train.steps + folds * fold_steps(config)
+    steps = whole * config.train.steps + folds * config.mining.steps_of_fold(config.train.steps)
     return Cost(trainings=whole + folds, steps=steps, images=steps * config.train.batch_size)
 
 

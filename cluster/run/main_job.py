@@ -115,7 +115,7 @@ def carry_out(
 def check_renderer(config: Config) -> None:
     """Whether the simulators of a run can render on this machine, before any work is done: a UserError
     names what is missing. On a cluster they tell when their actors start."""
-    if cluster_address(config):
+    if cluster_address(config.ray):
         return
     wanted = {EMBEDDED} if config.data.kind == "world" else set()
     if simulates(config) and not SIMULATORS.is_own(config.simulate.simulator):  # one's own: `try_early`

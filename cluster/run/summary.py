@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from cluster.config.schema import Config
+from cluster.config.sections import ReportSettings
 from cluster.observability.cycle_time import time_uri
 from cluster.simulation.stream import REJECTED
 from cluster.stages.cycle import Evaluation, twin_seed
@@ -17,6 +18,7 @@ from cluster.stages.stageable import feasible, simulates
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
+from imitation.datasets.settings import DataSettings
 from imitation.diagnosis.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
@@ -65,7 +67,7 @@ def build_summary(
             name=config.run.name,
             seed=config.run.seed,
             data_kind=config.data.kind,
-            title=_title(config),
+            title=_title(config.data),
             stand_in=config.data.kind == "world",
             notes=data.notes,
             computed_on=sorted(filter(None, trained_on)),
@@ -91,7 +93,7 @@ def build_summary(
 def write_report(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> str:
     """Writes `report.html` and returns where it lies."""
     uri = workspace.path(REPORT)
-    items = _gallery(config, workspace, data, summary)
+    items = _gallery(config.report, workspace, data, summary)
     suspects = collect_suspects(
         summary.suspected_label_errors or [],
         data.parts["train"].uri,
@@ -116,11 +118,11 @@ def _staging(config: Config, data: RealData) -> dict[str, Any] | None:
     return {"staged": told.staged, "not_staged": told.missing} if told.known is not None else None
 
 
-def _title(config: Config) -> str:
-    if config.data.kind == "world":
+def _title(data: DataSettings) -> str:
+    if data.kind == "world":
         return "Demonstration: one seed of an embedded stand-in world"
-    name = storage.name_of(config.data.root or "")
-    kind = {"kitti": "KITTI"}.get(config.data.kind, config.data.kind)
+    name = storage.name_of(data.root or "")
+    kind = {"kitti": "KITTI"}.get(data.kind, data.kind)
     return f"{kind} folder {name}, one seed"
 
 
@@ -186,14 +188,16 @@ def _errors(cycles: list[Stages]) -> list[str]:
     return list(found)
 
 
-def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> list[GalleryItem]:
+def _gallery(
+    settings: ReportSettings, workspace: Workspace, data: RealData, summary: Summary
+) -> list[GalleryItem]:
     """Failures of every cycle that was answered, drawn by seed, with the frames rendered for them."""
     answered = [after.cycle for before, after in pairwise(summary.cycles) if before.mined and after.simulated]
-    rng = np.random.default_rng(config.report.seed)
+    rng = np.random.default_rng(settings.seed)
     items: list[GalleryItem] = []
     shown: set[str] = set()
     for turn, cycle in enumerate(answered):
-        share = (config.report.gallery + turn) // len(answered)  # of unequal shares the later are larger
+        share = (settings.gallery + turn) // len(answered)  # of unequal shares the later are larger
         later = workspace.path(cycle_folder(cycle), "evaluation", "failures.parquet")
         items += collect_gallery(
             workspace.path(cycle_folder(cycle - 1), "evaluation", "failures.parquet"),

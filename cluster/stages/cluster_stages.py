@@ -25,7 +25,7 @@ class ClusterStages:
         self.policy = policy
         self.loop = config.loop
         self.training = Training(
-            run, config.train, config.detector, config.mining.fold_steps, config.data.on_error == "skip"
+            run, config.train, config.detector, config.mining, config.data.on_error == "skip"
         )
         self.judging = Judging(
             run,

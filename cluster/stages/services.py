@@ -56,7 +56,7 @@ class Services:
             # What was set for a simulator that waits does not suit one that computes.
             of_its_own = {"scenes_per_actor": 1, "cpus_per_actor": max(1.0, settings.cpus_per_actor)}
             settings = settings.model_copy(update={"simulator": spec.simulator, "options": {}} | of_its_own)
-        if settings.actors == "auto" and not cluster_address(self.config):
+        if settings.actors == "auto" and not cluster_address(self.config.ray):
             # A Ray started here promises more CPUs than there are; renderers keep theirs busy.
             settings = settings.model_copy(update={"actors": os.cpu_count() or 1})
         with SimulatorPool(spec, settings, proved=spec.simulator in self._proved) as pool:

@@ -15,18 +15,19 @@ from imitation.common import storage
 from imitation.common.names import MAIN, TWIN, fold_name, train_stage
 from imitation.datasets.parquet.files import read_frames
 from imitation.detectors.settings import DetectorSettings
+from imitation.diagnosis.settings import MiningSettings
 from imitation.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
 class Training:
-    """Trains for one run. A fold's detector takes the share `fold_steps` of `settings.steps`; `skip_bad`:
+    """Trains for one run. `skip_bad`:
     another frame is drawn for one that cannot be read."""
 
     run: RunContext
     settings: TrainSettings
     detector: DetectorSettings
-    fold_steps: float
+    mining: MiningSettings
     skip_bad: bool
 
     def train(self, dataset: Dataset, cycle: int, sim: Part | None, *, twin: bool, folds: bool) -> Detectors:
@@ -47,7 +48,7 @@ class Training:
         run, settings = self.run, self.settings
         output = run.path(cycle, "detector", name)
         if held_out:
-            steps = max(1, round(settings.steps * self.fold_steps))
+            steps = self.mining.steps_of_fold(settings.steps)
             settings = settings.model_copy(update={"steps": steps})
         spec = TrainSpec(
             output=output,

@@ -58,7 +58,7 @@ class Finished:
     def folds(self) -> tuple[int | None, ...]:
         """The folds that the table is of: those in which `real` and every arm of the primary endpoint that
         has finished anywhere has finished some seed, else those in which `real` has."""
-        against = {arm for group in rivals(self.plan.config) for arm in group}
+        against = {arm for group in rivals(self.plan.config.compare) for arm in group}
         asked = {REAL, self.plan.config.compare.primary.arm} | against
         arms = [arm.name for arm in self.plan.arms if arm.name in asked and self.cells(arm.name)]
         by_arm = {arm: {cell.fold for cell in self.cells(arm)} for arm in arms}

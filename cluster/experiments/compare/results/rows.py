@@ -66,7 +66,7 @@ def rival_specs(done: Finished) -> list[Spec]:
     """For each comparison of the primary endpoint the rival in each cell: the best on val of the group, by
     its detector chosen on val; where not all of the group are finished there is none."""
     found = []
-    for number, group in enumerate(rivals(done.plan.config)):
+    for number, group in enumerate(rivals(done.plan.config.compare)):
         picks = {}
         for cell in done.plan.cells:
             trials = [done.trial(arm, cell) for arm in group]
