@@ -89,11 +89,7 @@ class Plan:
         for cell in self.cells:
             leader = next((Trial(arm, cell) for arm in self.arms if arm.name == LEADER), None)
             for arm in self.arms:
-                waits = (
-                    leader is not None
-                    and LEADER in names
-                    and follows_leader(arm, self.config.train.warm_start)
-                )
+                waits = leader is not None and follows_leader(arm, warm_start)
                 found.append(Trial(arm, cell, leader.name if waits and leader else None))
         return tuple(found)
 
