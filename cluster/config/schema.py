@@ -22,6 +22,7 @@ from cluster.config.tracking import TrackingSettings
 from imitation.aggregation import AggregationSettings
 from imitation.common.settings import Settings
 from imitation.common.wording import did_you_mean
+from imitation.datasets.registry import DATASETS
 from imitation.datasets.settings import DataSettings
 from imitation.detectors.settings import ZOO, DetectorSettings
 from imitation.diagnosis.settings import MiningSettings
@@ -65,17 +66,17 @@ class Config(Settings):
     @model_validator(mode="after")
     def _possible(self) -> Config:
         check_no_secrets(self.plain())
-        if self.data.kind == "world" and self.data.root is not None:
+        if self.data.is_stand_in and self.data.root is not None:
             raise ValueError(
-                f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "
-                "set data.kind to kitti, waymo, coco, yolo or parquet"
+                f"data.root is {self.data.root!r}, but data.kind is {self.data.kind!r}, which has no folder; "
+                f"set data.kind to {', '.join(name for name in DATASETS if name != self.data.kind)}"
             )
-        if self.data.kind == "world" and self.data.splits.folds is not None:
+        if self.data.is_stand_in and self.data.splits.folds is not None:
             raise ValueError(
                 "data.splits.folds is for data that is scarce; the embedded world renders as many frames for "
                 "train, val and test as world.train, world.val and world.test say"
             )
-        if self.data.kind != "world" and not self.data.root:
+        if not self.data.is_stand_in and not self.data.root:
             raise ValueError(f"data.kind is {self.data.kind!r}, which needs data.root, the dataset's folder")
         if self.data.categories is not None:
             if not self.data.categories:

@@ -16,7 +16,7 @@ from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import cluster_address, start_ray
 from cluster.workspace.run_folder import Workspace
-from imitation.common import old_names, storage
+from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.splits import PREPARED
@@ -80,7 +80,7 @@ def evaluate_checkpoint(
         result |= told
         modes = find_modes(rows, categories.categories, metrics.cutoff, config.mining.modes)
         result["modes"] = [counts.to_dict() for counts in modes.table]
-        result |= by_protocol(config.data.kind, rows(), categories.categories)
+        result |= by_protocol(config.data.dataset.protocol, rows(), categories.categories)
         if out:
             found = find_failures(rows(), metrics.cutoff, categories.categories)
             write_failures(found, storage.join(out, "failures.parquet"))
@@ -106,14 +106,14 @@ def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
 
 def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -> None:
     """That the detector has seen such frames, where it has: of the run it lies in."""
-    if config.data.kind == "world" and split in ("train", ALL):
+    if config.data.is_stand_in and split in ("train", ALL):
         reporter.say(
             f"note: {checkpoint} was trained on frames of this split: its score says nothing of new ones"
         )
 
 
 def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> list[str]:
-    if config.data.kind == "world":
+    if config.data.is_stand_in:
         return _of_its_run(checkpoint, PREPARED if split == ALL else (split,))
     dataset = whole(config.data.open()) if split == ALL else config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
@@ -129,10 +129,8 @@ def _of_its_run(checkpoint: str, splits: tuple[str, ...]) -> list[str]:
     folder = storage.absolute(storage.suffixed(checkpoint, ""))
     for _ in range(4):
         folder = storage.parent(folder)
-        names = [name for split in splits for name in old_names.spellings(split)]
-        places = [Workspace(folder).path("data", name) for name in names]
-        uris = [uri for uri in places if storage.exists(uri)]
-        if len(uris) == len(splits):
+        uris = [Workspace(folder).split(split) for split in splits]
+        if all(map(storage.exists, uris)):
             return uris
     raise UserError(
         f"{checkpoint} lies in no run's folder, so there is no data to evaluate it on; "

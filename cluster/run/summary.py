@@ -68,7 +68,7 @@ def build_summary(
             seed=config.run.seed,
             data_kind=config.data.kind,
             title=_title(config.data),
-            stand_in=config.data.kind == "world",
+            stand_in=config.data.is_stand_in,
             notes=data.notes,
             computed_on=sorted(filter(None, trained_on)),
             **told,
@@ -119,11 +119,10 @@ def _staging(config: Config, data: RealData) -> dict[str, Any] | None:
 
 
 def _title(data: DataSettings) -> str:
-    if data.kind == "world":
+    if data.is_stand_in:
         return "Demonstration: one seed of an embedded stand-in world"
     name = storage.name_of(data.root or "")
-    kind = {"kitti": "KITTI"}.get(data.kind, data.kind)
-    return f"{kind} folder {name}, one seed"
+    return f"{data.dataset.name} folder {name}, one seed"
 
 
 def _cycle(entry: LoopCycle[Evaluation], stages: Stages, label: str, time: dict[str, Any] | None) -> Cycle:

@@ -35,7 +35,7 @@ class ClusterStages:
             config.data.on_error,
             config.ray.placement_timeout_s,
         )
-        self.diagnosis = Diagnosis(run, config.mining, config.data.kind)
+        self.diagnosis = Diagnosis(run, config.mining, config.data.dataset.protocol)
         self.asking = Asking(run, policy, config.mining.max_failures, config.policy.strength)
         self.rendering = Rendering.of(config, run)
         self.lost: str | None = None  # why a cycle's every scene was lost

@@ -78,11 +78,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Diagnoses for one run; `data_kind` decides which protocols are computed."""
+    """Diagnoses for one run; `protocol` is that of its kind of data."""
 
     run: RunContext
     mining: MiningSettings
-    data_kind: str
+    protocol: str | None
 
     def analyse(self, cycle: int) -> None:
         """What is said of the cycle beyond its metrics; committed as a stage of its own."""
@@ -93,7 +93,7 @@ class Diagnosis:
             files = [run.path(k, CYCLE_FILE) for k in range(cycle + 1)]
             synthetic = run.path(cycle, "synthetic")
             told = analyse_cycle(
-                self.data_kind,
+                self.protocol,
                 self.mining,
                 run.categories,
                 judged[-1],
@@ -117,7 +117,7 @@ def suspected_failures(run: RunContext, cycle: int) -> frozenset[str]:
 
 
 def analyse_cycle(
-    data_kind: str,
+    protocol: str | None,
     mining: MiningSettings,
     categories: tuple[str, ...],
     now: Judged,
@@ -145,7 +145,7 @@ def analyse_cycle(
     ) if modes is None else modes  # fmt: skip
     told = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
     result: dict[str, Any] = {
-        "protocols": {"test": by_protocol(data_kind, now.rows("test", MAIN)(), categories)},
+        "protocols": {"test": by_protocol(protocol, now.rows("test", MAIN)(), categories)},
         "errors": {"test": told["errors"]},
         "slices": {"test": told["slices"]},
         "calibration": {"test": told["calibration"]},

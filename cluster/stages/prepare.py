@@ -114,7 +114,7 @@ def prepare(
     def work() -> dict[str, Any]:
         problems: list[str] = []
         notes: list[str] = []
-        if config.data.kind == "world":
+        if config.data.is_stand_in:
             mine = _render_world(config, workspace, services, watch)
             notes.append(STAND_IN)
             if config.simulate.simulator != EMBEDDED:
@@ -276,7 +276,7 @@ def _describe(
     if config.loop.cycles:
         ids = sorted(mine & facts.sequences.keys())  # those whose image could be read
         sequences = [facts.sequences[i] for i in ids]
-        if config.data.kind != "world":
+        if not config.data.is_stand_in:
             notes.append(f"Folds of mining: {sequence_note(sequences)}")
         mining = folds(ids, sequences, config.mining.folds, config.run.seed)
     width, height = facts.size

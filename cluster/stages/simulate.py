@@ -66,7 +66,7 @@ class Rendering:
     @classmethod
     def of(cls, config: Config, run: RunContext) -> Rendering:
         """As a configuration has it."""
-        world = config.data.kind == "world"
+        world = config.data.is_stand_in
         convention = config.world.convention if world else config.data.label_convention()
         return cls(run, staging_settings(config), config.acceptance, convention)
 

@@ -268,7 +268,7 @@ def outlook(configs: Sequence[Config]) -> list[str]:
         return []
     said: list[str] = []
     tell = Teller(config, said.append)
-    if config.data.kind == "world":  # made of what the embedded simulator has
+    if config.data.is_stand_in:  # made of what the embedded simulator has
         return []
     dataset = config.data.open()
     total = len(dataset.splits()["train"])

@@ -103,6 +103,11 @@ class Workspace:
         home = self.base if self._shared("/".join(parts)) else None
         return storage.join(home or self.uri, *parts)
 
+    def split(self, name: str) -> str:
+        """Where the real frames of a split lie."""
+        places = [self.path("data", spelling) for spelling in old_names.spellings(name)]
+        return next((uri for uri in places if storage.exists(uri)), places[0])
+
     def borrows(self, path: str) -> bool:
         """Whether it lies in the base, which others read too."""
         return self.base is not None and self._shared(path)

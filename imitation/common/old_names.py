@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from imitation.common import storage
 from imitation.common.settings import UserError
 
 if TYPE_CHECKING:
@@ -125,6 +124,8 @@ def split_column(batch: pa.RecordBatch) -> pa.RecordBatch:
 def read_json(uri: str) -> Any:
     """A JSON file that this project wrote, in today's names. Raises StorageError and UserError as
     `storage.read_json`."""
+    from imitation.common import storage  # commands that read no files start without pyarrow
+
     return in_todays_names(storage.read_json(uri))
 
 

@@ -13,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from pydantic import Field, model_validator
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import Settings, UserError
 from imitation.data.images import read_image_bytes
 from imitation.data.records import Frame
 
 SPLITS = ("train", "mine", "val", "test")
+LISTS = (*SPLITS, old_names.STOP)
+"""What a dataset's own lists may be called."""
 PREPARED = ("train", "val", "test")
 """Of which a run keeps the frames: `mine` is `train`, or frames of it."""
 JUDGES = ("val", "test")

@@ -24,7 +24,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -145,3 +146,8 @@ def waymo_average_precision(rows: Iterable[FrameDetections], categories: Sequenc
     for row in rows:
         metric.add(row)
     return metric.result()
+
+
+def of_rows(rows: Iterable[FrameDetections], categories: Sequence[str]) -> dict[str, Any]:
+    """`waymo_average_precision` as plain data."""
+    return {name: asdict(ap) for name, ap in waymo_average_precision(rows, categories).items()}

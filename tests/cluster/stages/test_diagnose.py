@@ -59,14 +59,14 @@ def told(cycles, cycle: int, synthetic: str | None = None):
 
     mining = MiningSettings()
     first = analyse_cycle(
-        "world", mining, CATEGORIES, cycles[0], [], None, frozenset({"car"}), None, np.random.default_rng(0)
+        None, mining, CATEGORIES, cycles[0], [], None, frozenset({"car"}), None, np.random.default_rng(0)
     )
     if cycle == 0:
         return first
     modes = Modes.from_json(first["found_modes"])
     rng = np.random.default_rng(0)
     return analyse_cycle(
-        "world", mining, CATEGORIES, cycles[1], [cycles[0]], modes, frozenset({"car"}), synthetic, rng
+        None, mining, CATEGORIES, cycles[1], [cycles[0]], modes, frozenset({"car"}), synthetic, rng
     )
 
 
@@ -136,7 +136,7 @@ def test_suspected_label_errors_are_no_failures_that_went_unanswered(cycles, tmp
 
     modes = Modes.from_json(told(cycles, 0)["found_modes"])
     after = analyse_cycle(
-        "world", MiningSettings(), CATEGORIES, cycles[1], [cycles[0]], modes, None, None,
+        None, MiningSettings(), CATEGORIES, cycles[1], [cycles[0]], modes, None, None,
         np.random.default_rng(0),
         frozenset({"m0#background-d2", "m0#background-d1"}),
     )  # fmt: skip

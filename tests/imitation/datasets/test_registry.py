@@ -10,8 +10,9 @@ from imitation.common.settings import DataError, UserError
 from imitation.data.images import encode_png
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import SPLITS, SplitSettings
+from imitation.datasets.base import DatasetReader, assign_roles
 from imitation.datasets.parquet.files import write_frames
-from imitation.datasets.registry import DatasetReader, assign_roles, open_dataset
+from imitation.datasets.registry import open_dataset
 from tests.imitation.datasets.kitti.kitti_folder import CAR, make_kitti, make_lists, png
 
 
@@ -150,14 +151,14 @@ def test_bad_parquet_rows_are_reported_or_raised(tmp_path: Path) -> None:
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(
         UserError,
-        match=r"no dataset kind 'kiti'; known are kitti, waymo, coco, yolo, parquet \(nearest: kitti\)",
+        match=r"data\.kind: there is no dataset 'kiti'; did you mean 'kitti'\?",
     ):
         open_dataset("kiti", str(tmp_path))
     with pytest.raises(UserError, match="there is nothing there"):
         open_dataset("kitti", str(tmp_path / "none"))
     make_kitti(tmp_path, dict.fromkeys(_names(4), ""))
-    with pytest.raises(UserError, match="no split 'val'; known are train, mine, stop, test"):
-        open_dataset("kitti", str(tmp_path)).frames("val")
+    with pytest.raises(UserError, match="no split 'valid'; known are train, mine, val, test"):
+        open_dataset("kitti", str(tmp_path)).frames("valid")
 
 
 def test_real_frames(shared_data: Path) -> None:
@@ -184,7 +185,7 @@ def test_a_frame_with_two_images_is_a_problem_of_that_frame(tmp_path: Path) -> N
 
 def test_options_of_a_kind(tmp_path: Path) -> None:
     make_kitti(tmp_path, dict.fromkeys(_names(4), CAR))
-    with pytest.raises(UserError, match="there is no Waymo camera BACK"):
+    with pytest.raises(UserError, match=r"data\.options\.cameras\.0 is 'BACK': Input should be 'FRONT'"):
         open_dataset("waymo", str(tmp_path), options={"cameras": ["BACK"]})
 
 
@@ -224,6 +225,17 @@ def _coco(folder: Path, names: list[str]) -> None:
     boxes = [{"id": int(n), "image_id": int(n), "category_id": 1, "bbox": [1, 1, 9, 9]} for n in names]
     told = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "Car"}]}
     (folder / "_annotations.coco.json").write_text(json.dumps(told))
+
+
+def test_lists_of_the_old_name_are_val(tmp_path: Path) -> None:
+    for split, ids in (("train", "123"), ("stop", "45"), ("test", "6")):
+        write_frames(_frames(*ids), str(tmp_path / "parquet" / f"{split}.parquet"))
+        _coco(tmp_path / "coco" / split, list(ids))
+    for kind in ("parquet", "coco"):
+        dataset = open_dataset(kind, str(tmp_path / kind))
+        sizes = {split: len(ids) for split, ids in dataset.splits().items()}
+        assert sizes == {"train": 3, "mine": 3, "val": 2, "test": 1}
+        assert _ids(dataset, "val") == dataset.splits()["val"]
 
 
 @pytest.mark.parametrize("kind", ["kitti", "parquet", "coco"])
