@@ -45,6 +45,8 @@ ARMS = {
         Arm("adaptive", "real + adaptive sim", "adaptive", budget_of="imitation"),
     )
 }
+"""In the order of the table. A new arm is an entry here; `imitation.report.words.ARMS` says in a sentence for
+readers what it is trained on, where its policy does not say enough."""
 
 
 def find_arm(name: str) -> Arm:
