@@ -24,7 +24,8 @@ from imitation.common.settings import Settings
 from imitation.common.wording import did_you_mean
 from imitation.datasets.registry import DATASETS
 from imitation.datasets.settings import DataSettings
-from imitation.detectors.settings import ZOO, DetectorSettings
+from imitation.detectors.registry import weighs_images
+from imitation.detectors.settings import DetectorSettings
 from imitation.diagnosis.settings import MiningSettings
 from imitation.policies import PolicySettings
 from imitation.stopping import StoppingSettings
@@ -93,7 +94,7 @@ class Config(Settings):
                 f"policy.name is 'none' and loop.cycles is {self.loop.cycles}: from scratch every cycle "
                 "would train the same detector; set loop.cycles=0, or train.warm_start=true to train on"
             )
-        if self.train.synthetic_weight != 1 and self.detector.name in ZOO:
+        if self.train.synthetic_weight != 1 and not weighs_images(self.detector.name):
             raise ValueError(
                 f"train.synthetic_weight is {self.train.synthetic_weight:g}, but {self.detector.name} gives "
                 "one loss for a whole batch: only a detector that weighs images (grid) can use it"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imitation.data.boxes import areas, intersections, ratio
 from imitation.evaluation.detections import ANY_LABEL, FrameDetections
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -47,15 +48,15 @@ def match_frames(rows: Sequence[FrameDetections]) -> Matched:
 
     found, not_judged = np.zeros((2, len(order)), dtype=np.uint16)
     if len(order) and len(true):
-        areas, true_areas = _areas(boxes), _areas(true)
+        size, true_size = areas(boxes), areas(true)
         true_groups = _group(true_frames, true_labels)
         d, o = _pairs(groups, true_groups, np.flatnonzero(~ignore))
-        both = _intersections(boxes, true, d, o)
-        found = _greedy(d, o, _share(both, areas[d] + true_areas[o] - both), groups, len(true))
+        both = intersections(boxes[d], true[o])
+        found = _greedy(d, o, ratio(both, size[d] + true_size[o] - both), groups, len(true))
         regions = np.flatnonzero(ignore)
         for asked in (groups, _group(frames, np.full(len(frames), ANY_LABEL))) if len(regions) else ():
             d, o = _pairs(asked, true_groups, regions)
-            levels = _levels(_share(_intersections(boxes, true, d, o), areas[d]))
+            levels = _levels(ratio(intersections(boxes[d], true[o]), size[d]))
             np.bitwise_or.at(not_judged, d, levels)
         not_judged &= ~found
     return Matched(frames, labels, scores, found, not_judged)
@@ -88,20 +89,6 @@ def _pairs(groups: np.ndarray, true_groups: np.ndarray, objects: np.ndarray) -> 
         np.repeat(np.arange(len(groups)), counts),
         objects[np.arange(counts.sum()) + np.repeat(low - first, counts)],
     )
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return np.asarray(np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1))
-
-
-def _intersections(boxes: np.ndarray, true: np.ndarray, d: np.ndarray, o: np.ndarray) -> np.ndarray:
-    a, b = boxes[d], true[o]
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    return np.asarray(np.maximum(sides, 0).prod(axis=1))
-
-
-def _share(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
 
 
 def _levels(overlap: np.ndarray) -> np.ndarray:
