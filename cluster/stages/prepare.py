@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from cluster.config.schema import Config
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
-from cluster.runtime.ray_session import start_ray
-from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.stream import SimulationReport, simulate
 from cluster.stages.facts import Facts
 from cluster.stages.parallel_reading import read_parallel
@@ -33,9 +32,10 @@ from imitation.datasets.base import DatasetReader
 from imitation.datasets.category_map import category_map
 from imitation.datasets.inspection.demands import no_frame, no_object
 from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.datasets.settings import DataSettings
 from sim_actors.simulators.registry import EMBEDDED
 from sim_actors.simulators.worker import SceneJob
-from sim_actors.standin_world import Split, standin_scene
+from sim_actors.standin_world import Split, WorldSettings, standin_scene
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LABELS_ONLY = ("frame_id", "sequence", "width", "height", "camera", "conditions", "objects")
@@ -115,7 +115,7 @@ def prepare(
         problems: list[str] = []
         notes: list[str] = []
         if config.data.is_stand_in:
-            mine = _render_world(config, workspace, services, watch)
+            mine = _render_world(config.world, workspace, services, watch)
             notes.append(STAND_IN)
             if config.simulate.simulator != EMBEDDED:
                 notes.append(
@@ -127,7 +127,7 @@ def prepare(
             notes.append(dataset.note())
             if len(dataset.splits()["train"]) > LOOKED_AT and (first := look(config, dataset)):
                 tell(first, False)
-            mine = _import(config, dataset, workspace, reporter, problems)
+            mine = _import(config.data, dataset, workspace, services, reporter, problems)
         return _describe(config, workspace, mine, problems, notes).to_json(workspace)
 
     data = RealData.from_json(workspace.stage("data/prepare", work), workspace)
@@ -142,23 +142,17 @@ def prepare(
     return data
 
 
-def _render_world(config: Config, workspace: Workspace, services: Services, watch: Watch) -> set[str]:
+def _render_world(world: WorldSettings, workspace: Workspace, services: Services, watch: Watch) -> set[str]:
     """Renders every split of the stand-in; its failures are mined in train. Always by the embedded renderer:
     were it the simulator under trial, that would be tried on its own pictures."""
     with services.pool(embedded=True) as pool:
         for split in SPLITS:
-            _render_split(config, workspace, pool, watch, split)
+            count = getattr(world, split)
+            scenes = (standin_scene(world, split, index) for index in range(count))
+            jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
+            with watch.rendering(f"rendering the stand-in world: {split}", count, pool) as progress:
+                simulate(jobs, workspace.path("data", split), pool, progress=progress, refuse=_whole)
     return {frame.frame_id for frame in read_frames(workspace.path("data", "train"), ("frame_id",))}
-
-
-def _render_split(
-    config: Config, workspace: Workspace, pool: SimulatorPool, watch: Watch, split: Split
-) -> None:
-    count = getattr(config.world, split)
-    scenes = (standin_scene(config.world, split, index) for index in range(count))
-    jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
-    with watch.rendering(f"rendering the stand-in world: {split}", count, pool) as progress:
-        simulate(jobs, workspace.path("data", split), pool, progress=progress, refuse=_whole)
 
 
 def _whole(report: SimulationReport) -> None:
@@ -167,14 +161,14 @@ def _whole(report: SimulationReport) -> None:
 
 
 def _import(
-    config: Config,
+    settings: DataSettings,
     dataset: DatasetReader,
     workspace: Workspace,
+    services: Services,
     reporter: Reporter,
     problems: list[str],
 ) -> set[str]:
     """Writes a dataset's checked frames as Parquet, the real frames of `mine` among those of train."""
-    settings = config.data
     skip: Problems | None = (
         (lambda error: problems.append(str(error))) if settings.on_error == "skip" else None
     )
@@ -190,7 +184,7 @@ def _import(
 
         def frames(sources: list[str] = sources, seen: set[str] = seen) -> Iterator[Frame]:
             for source in sources:
-                for frame in _limited(_read(config, dataset, source, skip), settings.limit):
+                for frame in islice(_read(settings, dataset, source, services, skip), settings.limit):
                     if source == "mine" or frame.frame_id in mined:
                         mine.add(frame.frame_id)
                     if frame.frame_id not in seen:
@@ -209,22 +203,16 @@ def _import(
     return mine
 
 
-def _read(config: Config, dataset: DatasetReader, split: str, skip: Problems | None) -> Iterator[Frame]:
+def _read(
+    settings: DataSettings, dataset: DatasetReader, split: str, services: Services, skip: Problems | None
+) -> Iterator[Frame]:
     """A split's frames, their images decoded once if that is asked for: by the cluster's tasks where it
     is large, else by threads here."""
-    settings = config.data
     if settings.limit is None and len(dataset.splits()[split]) >= settings.parallel_from:
-        start_ray(config)
+        services.start()
         return read_parallel(dataset, split, skip, verify_images=settings.verify_images)
     frames = dataset.frames(split, skip)
     return _decoded(frames, skip) if settings.verify_images else frames
-
-
-def _limited(frames: Iterator[Frame], limit: int | None) -> Iterator[Frame]:
-    for count, frame in enumerate(frames):
-        if limit is not None and count >= limit:
-            return
-        yield frame
 
 
 def _decoded(frames: Iterable[Frame], skip: Problems | None) -> Iterator[Frame]:

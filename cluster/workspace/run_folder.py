@@ -195,9 +195,9 @@ class Workspace:
             if (name := storage.name_of(uri)).startswith(_STAGE)
         }
 
-    def cycles(self) -> Iterator[dict[str, dict[str, Any]]]:
-        """The committed stages of each cycle that was evaluated, the baseline's first."""
-        cycle = 0
+    def cycles(self, first: int = 0) -> Iterator[dict[str, dict[str, Any]]]:
+        """The committed stages of each cycle that was evaluated, in order, by default the baseline's first."""
+        cycle = first
         while storage.exists(self.path(cycle_folder(cycle), f"{_STAGE}evaluate.json")):
             yield self.committed(cycle_folder(cycle))
             cycle += 1

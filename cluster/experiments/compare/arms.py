@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
@@ -106,7 +105,7 @@ def arm_config(config: Config, arm: Arm, budgets: Sequence[int] | None = None) -
 def spent(workspace: Workspace) -> list[int]:
     """The frames that each imitation cycle of a run has added, in order; rejected ones do not count."""
     frames: list[int] = []
-    for stages in islice(workspace.cycles(), 1, None):
+    for stages in workspace.cycles(1):
         added = stages.get("simulate") or stages.get("repeat")
         if added is None:
             break
