@@ -196,7 +196,7 @@ class Workspace:
         }
 
     def cycles(self, first: int = 0) -> Iterator[dict[str, dict[str, Any]]]:
-        """The committed stages of each cycle that was evaluated, in order, by default the baseline's first."""
+        """The committed stages of each cycle that was evaluated, from `first` on."""
         cycle = first
         while storage.exists(self.path(cycle_folder(cycle), f"{_STAGE}evaluate.json")):
             yield self.committed(cycle_folder(cycle))
