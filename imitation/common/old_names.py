@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from imitation.common.settings import UserError
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -60,6 +58,8 @@ def settings(plain: Mapping[str, Any], say: bool = False) -> dict[str, Any]:
             _say(old, new)
         leaf = new.rpartition(".")[2]
         if leaf in sections[-1]:
+            from imitation.common.settings import UserError  # the command line starts without pydantic
+
             raise UserError(f"{old} is called {new} now, and both are given; keep {new}")
         section = {leaf if key == old_leaf else key: value for key, value in sections[-1].items()}
         for name, above in zip(reversed(path), reversed([result, *sections[:-1]])):
