@@ -26,7 +26,7 @@ from imitation.data.boxes import pairwise_iou
 from imitation.diagnosis.error_cost import NO_GROUP, CategoryPrecision, LostPrecision
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import BACKGROUND_IOU, FOREGROUND_IOU, Matching, by_score, match
-from imitation.metrics.average_precision import interpolated_precision
+from imitation.metrics.curves import interpolated_precision
 
 ERROR_TYPES = ("classification", "localization", "both", "duplicate", "background", "missed")
 MAX_DETECTIONS = 100

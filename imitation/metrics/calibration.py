@@ -90,10 +90,7 @@ class Calibration:
             raise DataError(
                 f"frame {row.frame_id}", f"score {odd:g} is outside [0, 1]: it cannot be calibrated"
             )
-        if row.detections.labels.max(initial=0) > len(self._categories):
-            raise ValueError(
-                f"frame {row.frame_id}: a label is beyond the {len(self._categories)} categories"
-            )
+        row.check_labels(len(self._categories))
         found, not_judged = match_correct(row.detections, row.objects, self._iou)
         judged = ~not_judged
         place = np.clip(np.searchsorted(self._edges, scores, side="right") - 1, 0, self._bins - 1)[judged]

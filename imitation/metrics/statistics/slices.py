@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from imitation.evaluation.detections import Cutoff, FrameDetections
+from imitation.metrics.curves import Curve, weighted_average_precisions
 from imitation.metrics.statistics.bootstrap import ANYTHING, Interval, Resampling
 from imitation.metrics.statistics.outcomes import OutcomeBuilder, Outcomes
-from imitation.metrics.statistics.weighted_curves import Curve, weighted_average_precisions
 
 FEW = 20
 """Slices of fewer objects are anecdotes: reports grey them out."""
