@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from imitation.common.settings import Settings
+from imitation.common.wording import counted
 
 _ROUNDING = 1e-9  # a gain of exactly min_gain counts, whatever binary fractions make of it
 
@@ -63,7 +64,7 @@ def check(
         if lately < before + settings.min_gain - _ROUNDING:
             return (
                 f"converged: the best stop score, {before:.4f} up to cycle {done - patience}, has not risen "
-                f"by {settings.min_gain:g} in the last {_count(patience, 'cycle')}."
+                f"by {settings.min_gain:g} in the last {counted(patience, 'cycle')}."
             )
     if room == 0 or synthetic_ratio >= max_ratio:
         return (
@@ -71,9 +72,5 @@ def check(
             "synthetic frames per real frame; not one more fits."
         )
     if done >= cycles:
-        return f"cycles: all {_count(cycles, 'imitation cycle')} asked for are done."
+        return f"cycles: all {counted(cycles, 'imitation cycle')} asked for are done."
     return None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

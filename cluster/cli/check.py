@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import json
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from cluster.config.schema import Config
 from cluster.observability.console import Reporter
 from imitation.common.contracts import Finding
 from imitation.common.settings import UserError
+from imitation.common.wording import did_you_mean
 
 PARTS = {
     "data": "cluster.checks.data",
@@ -37,8 +37,7 @@ def check(args: argparse.Namespace) -> None:
             "[section.key=value ...]"
         )
     if files and not Path(files[0]).exists():
-        near = difflib.get_close_matches(files[0], PARTS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"parts are {', '.join(PARTS)}"
+        hint = did_you_mean(files[0], PARTS, f"parts are {', '.join(PARTS)}")
         raise UserError(f"there is no part or file {files[0]!r}; {hint}")
     args.config = files[0] if files else None
     config = config_of(args)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cluster.cli.common import config_of, wrapped
 from cluster.observability.console import Reporter
 from imitation.common import storage
+from imitation.common.names import cycle_of
 from imitation.common.settings import DataError, UserError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
     from cluster.checks.data import refusals, staging_of
     from cluster.stages.stageable import other_words
-    from imitation.common.texts import counted
+    from imitation.common.wording import counted
     from imitation.data.contact_sheet import write_label_sheet
     from imitation.datasets.category_map import asked_for, categories_of
     from imitation.datasets.inspection.checks import class_notes, run_problems
@@ -149,7 +150,7 @@ def _survey(place: str, which: Which) -> Survey:
     rendered = [
         Source("train", uri, synthetic=True)
         for folder in storage.list_folders(workspace.uri)
-        if storage.name_of(folder).startswith("cycle-")
+        if cycle_of(storage.name_of(folder)) is not None
         and storage.exists(uri := storage.join(folder, "synthetic"))
         and storage.list_files(uri, ".parquet")
     ]

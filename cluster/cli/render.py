@@ -28,19 +28,16 @@ FREE_SIZE = (1242, 375)  # px
 
 def render(args: argparse.Namespace) -> None:
     """Re-staged frames with a contact sheet, or a scene written by hand; without Ray."""
-    from cluster.stages.services import Services
+    from cluster.config.simulator import simulator_spec
     from imitation.datasets.parquet.files import write_frames
     from sim_actors.simulators.guarded import GuardedHost
-    from sim_actors.simulators.opengl.preflight import problem
+    from sim_actors.simulators.registry import SIMULATORS
 
     config = _config(args)
-    if config.simulate.simulator == "opengl":
-        if reason := problem():
-            raise UserError(reason)
-        if config.renderer.bodies is not None:  # scenes by hand may name them and rely on their sizes
-            from sim_actors.simulators.opengl.assets.user_bodies import install
-
-            install(config.renderer.bodies)
+    spec = simulator_spec(config)
+    if not SIMULATORS.is_own(spec.simulator) and (reason := spec.ask("preflight")):
+        raise UserError(reason)
+    spec.catalog()  # reads bodies of one's own: scenes by hand may name them and rely on their sizes
     reporter = Reporter()
     out = Path(args.out)
     storage.check_writable(str(out))
@@ -49,7 +46,7 @@ def render(args: argparse.Namespace) -> None:
     total, jobs = _jobs(args, config, reporter)
     limits = config.simulate.scene_timeout_s, config.simulate.startup_timeout_s
     shown: list[tuple[Frame | None, Frame]] = []
-    with GuardedHost(Services(config).simulator(), *limits) as host:
+    with GuardedHost(spec, *limits) as host:
         if error := host.start().error:
             raise UserError(error)
         with reporter.stage("rendering", total) as bar:

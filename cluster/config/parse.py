@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from cluster.config.schema import Config, _meant
 from cluster.config.secrets import masked
 from imitation.common.settings import UserError
 from imitation.common.texts import parse_yaml, shown, text_of
+from imitation.common.wording import NEAREST, did_you_mean
 
 
 def parse(data: Mapping[str, Any], where: str = "configuration") -> Config:
@@ -85,10 +85,10 @@ def _sentence(problem: Mapping[str, Any], where: str) -> str:
         known = keys()
         sections = sorted({name.split(".")[0] for name in known})
         if "." not in key:
-            near = difflib.get_close_matches(key, sections, 1, 0.5) or [", ".join(sections)]
-            return f"{where}: there is no section {key!r}; the nearest is {near[0]!r}"
-        near = difflib.get_close_matches(key, known, 1, 0.5)
-        hint = f"the nearest is {near[0]!r}" if near else f"see {key.split('.')[0]!r} in ray_config.yaml"
+            hint = did_you_mean(key, sections, said=NEAREST, cutoff=0.5)
+            return f"{where}: there is no section {key!r}; {hint}"
+        otherwise = f"see {key.split('.')[0]!r} in ray_config.yaml"
+        hint = did_you_mean(key, known, otherwise, said=NEAREST, cutoff=0.5)
         return f"{where}: there is no key {key!r}; {hint}"
     message = problem["msg"].removeprefix("Value error, ") + _meant(problem)
     if not key:

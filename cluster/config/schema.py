@@ -6,7 +6,6 @@ sentence that names the key, the value, and the nearest valid key.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from cluster.config.sweep import SweepSettings
 from cluster.config.tracking import TrackingSettings
 from imitation.aggregation import AggregationSettings
 from imitation.common.settings import Settings
+from imitation.common.wording import did_you_mean
 from imitation.datasets.settings import DataSettings
 from imitation.detectors.settings import ZOO, DetectorSettings
 from imitation.diagnosis.settings import MiningSettings
@@ -109,5 +109,4 @@ def _meant(problem: Mapping[str, Any]) -> str:
     if problem["type"] != "literal_error" or not isinstance(problem["input"], str):
         return ""
     words = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
-    near = difflib.get_close_matches(problem["input"].casefold(), words, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return did_you_mean(problem["input"], words, "", said="; did you mean {!r}?")

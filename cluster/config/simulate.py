@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from imitation.common.settings import Settings
-from sim_actors.simulators.registry import check_simulator_name
+from sim_actors.simulators.registry import EMBEDDED, SIMULATORS
 
 MAX_ACTORS = 4096
 
@@ -16,9 +16,9 @@ class SimulateSettings(Settings):
     """The simulator pool and the files it fills."""
 
     simulator: str = Field(
-        "opengl", description='"opengl", or the import path of your own: "package.module:factory"'
+        EMBEDDED, description='"opengl", or the import path of your own: "package.module:factory"'
     )
-    options: dict[str, Any] = Field({}, description="keyword arguments of your own simulator's factory")
+    options: dict[str, Any] = Field({}, description="options of your own simulator")
     actors: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_ACTORS)] = Field(
         "auto",
         description="simulator processes side by side; auto: what the CPUs and GPUs of the cluster hold, "
@@ -87,4 +87,4 @@ class SimulateSettings(Settings):
     @field_validator("simulator")
     @classmethod
     def _known(cls, value: str) -> str:
-        return check_simulator_name(value)
+        return SIMULATORS.check(value)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cluster.observability.callbacks import Callback, FinishedCycle, Work
+from cluster.observability.cycle_time import part_of, work_seconds
 from cluster.runtime.periodic import meanwhile
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-class Telemetry:
+class Telemetry(Callback):
     """The metrics of one run."""
 
     def __init__(self, run: str) -> None:
@@ -97,15 +99,40 @@ class Telemetry:
         return self._metrics[name]
 
     @contextmanager
-    def pool(self, pool: SimulatorPool, stage: str) -> Iterator[None]:
-        """Counts what the pool does meanwhile, from a look at its counts every two seconds: a scene that
+    def during(self, work: Work) -> Iterator[None]:
+        """Counts what a pool does meanwhile, from a look at its counts every two seconds: a scene that
         hangs shows before its stage ends, and the pool knows nothing of it."""
-        watcher = _PoolWatcher(self, pool, stage)
+        if work.cycle is not None:
+            self.set("cycle", work.cycle)
+        if work.pool is None:
+            yield
+            return
+        watcher = _PoolWatcher(self, work.pool, work.stage)
         try:
             with meanwhile(watcher.look, SAMPLE_S, "pool-telemetry"):
                 yield
         finally:
-            self.set("simulators", 0, stage)
+            self.set("simulators", 0, work.stage)
+
+    def progress(self, work: Work, done: float, event: Mapping[str, Any]) -> None:
+        new = done - work.done
+        if work.stage == "evaluate":
+            self.add("frames_evaluated", new, "evaluate")
+        elif work.stage == "train":
+            of = {"stage": "train", "detector": work.detector}
+            self.add("training_steps", new, **of)
+            self.add("training_images", new * work.unit_size, **of)
+            self.set("training_loss", event["loss"], **of)
+            self.set("training_images_per_second", event["images_per_second"], **of)
+
+    def committed(self, stage: str, result: Mapping[str, Any]) -> None:
+        if not result.get("reused"):
+            self.add("stage_seconds", result["seconds"], stage, part=part_of(stage))
+            self.add("work_seconds", work_seconds(stage, result), stage, part=part_of(stage))
+
+    def cycle_ends(self, cycle: FinishedCycle) -> None:
+        self.set("stop_score", cycle.score)
+        self.set("synthetic_frames", cycle.figures.get("data/synthetic_frames", 0))
 
 
 def _refresh(telemetry: weakref.ref[Telemetry]) -> None:

@@ -11,12 +11,12 @@ import yaml
 from cluster.config.schema import Config
 from cluster.observability.cycle_time import time_uri
 from cluster.simulation.stream import REJECTED
-from cluster.stages.cycle import Evaluation, cycle_folder, twin_seed
-from cluster.stages.diagnose import MAIN, TWIN
+from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
 from cluster.stages.stageable import feasible, simulates
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.diagnosis.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
@@ -124,7 +124,7 @@ def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -
         for uri in storage.list_files(workspace.path(folder), ".json")
         if storage.name_of(uri).startswith("stage-")
     }
-    trained = stages[f"train-{MAIN}"]
+    trained = stages[train_stage(MAIN)]
     simulated = None
     if "simulate" in stages:
         report, asked = stages["simulate"], stages.get("request", {})
@@ -157,7 +157,9 @@ def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -
 
 def _computed_on(workspace: Workspace, cycles: list[Cycle]) -> list[str]:
     """What trained the detectors of the table, each named once."""
-    stages = [workspace.path(cycle_folder(cycle.cycle), f"stage-train-{MAIN}.json") for cycle in cycles]
+    stages = [
+        workspace.path(cycle_folder(cycle.cycle), f"stage-{train_stage(MAIN)}.json") for cycle in cycles
+    ]
     return sorted({told for uri in stages if (told := storage.read_json(uri).get("computed_on"))})
 
 

@@ -26,6 +26,7 @@ from cluster.simulation.blame import Verdicts
 from cluster.simulation.slot import Call, Slot
 from cluster.simulation.work_queue import Failure, Outcome, PoolCounts, Rendered
 from imitation.common.settings import UserError
+from imitation.common.wording import times
 from sim_actors.simulators.registry import SimulatorSpec
 from sim_actors.simulators.worker import Answer, SceneJob, start_actor
 
@@ -308,8 +309,8 @@ class SimulatorPool:
             slot.state = "retired"  # perhaps one bad node among good ones
         hopeless = not self._ever_started and (user_error or self._start_failures >= START_ATTEMPTS)
         if hopeless or all(other.state == "retired" for other in self._slots):
-            times = "once" if self._start_failures == 1 else f"{self._start_failures} times"
-            raise UserError(f"simulator {self.spec.simulator!r} does not start (tried {times}): {cause}")
+            tried = times(self._start_failures)
+            raise UserError(f"simulator {self.spec.simulator!r} does not start (tried {tried}): {cause}")
 
     # Scenes.
 

@@ -15,8 +15,8 @@ from cluster.config.schema import Config
 from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.callbacks import Watch
 from cluster.simulation.stream import part_files
-from cluster.stages.cycle import Detectors, Evaluation, commit, cycle_folder, fold_name, twin_seed
-from cluster.stages.diagnose import MAIN, MINE, TWIN, analyse_cycle, modes_of
+from cluster.stages.cycle import Detectors, Evaluation, commit, twin_seed
+from cluster.stages.diagnose import MINE, analyse_cycle, modes_of
 from cluster.stages.evaluate import judge, own_value, read_judged
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
@@ -25,6 +25,7 @@ from cluster.training.train_loop import TrainSpec, train_detector
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
 from imitation.common import storage
+from imitation.common.names import MAIN, TWIN, cycle_folder, fold_name, train_stage
 from imitation.common.reservoir import reservoir
 from imitation.datasets.parquet.files import read_frames
 from imitation.diagnosis.fates import CYCLE_FILE, RUN_FILE, write_run_fates
@@ -123,7 +124,7 @@ class ClusterStages:
                 result = train_detector(spec, self.services.launcher(), progress)
             return {k: v for k, v in asdict(result).items() if k != "folder"}
 
-        self._stage(cycle, f"train-{name}", work)
+        self._stage(cycle, train_stage(name), work)
         return output
 
     def _train_seed(self, cycle: int, name: str) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from cluster.observability.callbacks import Watch
-from cluster.stages.diagnose import MAIN, TWIN
 from cluster.workspace.run_folder import Workspace
+from imitation.common.names import MAIN, TWIN, cycle_folder, fold_name
 from imitation.evaluation.failures import Failure, read_failures
 from imitation.metrics.summary import Metrics
 
@@ -19,14 +19,6 @@ from imitation.metrics.summary import Metrics
 def twin_seed(seed: int) -> int:
     """The seed of the baseline's twin."""
     return int(np.random.default_rng([seed, zlib.crc32(TWIN.encode())]).integers(2**31))
-
-
-def fold_name(k: int) -> str:
-    return f"fold-{k}"
-
-
-def cycle_folder(cycle: int) -> str:
-    return f"cycle-{cycle:03d}"
 
 
 @dataclass(frozen=True)

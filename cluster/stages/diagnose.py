@@ -18,6 +18,7 @@ import numpy as np
 
 from cluster.config.schema import Config
 from imitation.common import storage
+from imitation.common.names import MAIN, TWIN
 from imitation.datasets.parquet.files import read_frames
 from imitation.diagnosis.cycle_analysis import analyse, by_protocol
 from imitation.diagnosis.failure_modes import Modes, Rows, Threshold, count_modes, find_modes
@@ -25,14 +26,13 @@ from imitation.diagnosis.failure_tracking import Followed, Judge, count_followed
 from imitation.diagnosis.fates import FateWriter
 from imitation.diagnosis.feasibility import Reach, frames_rendered, out_of_reach
 from imitation.diagnosis.label_errors import Evaluated, suspected_label_errors
-from imitation.evaluation.detection_files import MAIN, read_detections
+from imitation.evaluation.detection_files import read_detections
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.policies import mode_name
 from imitation.policies.feedback import ChanceCounter, FeedbackCounter
 from sim_actors.scene.appearance import HOUR_WORDS, WEATHER_WORDS
 
 MINE = "mine"
-TWIN = "twin"
 """The baseline once more, with another seed: what two of its evaluations differ by is chance."""
 
 

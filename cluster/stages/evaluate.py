@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from cluster.stages.cycle import Detectors, cycle_folder
-from cluster.stages.diagnose import MAIN, MINE, TWIN, Judged
+from cluster.stages.cycle import Detectors
+from cluster.stages.diagnose import MINE, Judged
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import MAIN, TWIN, cycle_folder
 from imitation.detectors.checkpoint import set_operating_threshold
 from imitation.diagnosis.feasibility import out_of_reach
 from imitation.evaluation.detection_files import read_detections

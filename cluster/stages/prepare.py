@@ -20,7 +20,7 @@ from cluster.runtime.ray_session import start_ray
 from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.stream import SimulationReport, simulate
 from cluster.stages.parallel_reading import read_parallel
-from cluster.stages.services import EMBEDDED, Services
+from cluster.stages.services import Services
 from cluster.stages.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Part
@@ -33,6 +33,7 @@ from imitation.datasets.base import DatasetReader
 from imitation.datasets.category_map import category_map
 from imitation.datasets.inspection.demands import no_frame, no_object
 from imitation.datasets.parquet.files import read_frames, write_frames
+from sim_actors.simulators.registry import EMBEDDED
 from sim_actors.simulators.worker import SceneJob
 from sim_actors.standin_world import Split, standin_scene
 

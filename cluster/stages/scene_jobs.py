@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from cluster.config.schema import Config
 from cluster.simulation.work_queue import SetAside
+from imitation.common.names import request_of, scene_id
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import Frame
 from imitation.datasets.parquet.files import read_frames
 from imitation.requests import Request
 from sim_actors.simulators.worker import SceneJob
-from sim_actors.staging.stage import StagingSettings, Target, on_backdrop, scene_id, stage
+from sim_actors.staging.stage import StagingSettings, Target, on_backdrop, stage
 
 Variations = Callable[[Request], Iterable[int]]
 
@@ -48,7 +49,7 @@ def scene_jobs(
                     source = photo(parent)
                 scene = stage(request, variation, source, target=target, settings=settings)
             except DataError as error:
-                yield SetAside(scene_id(request, variation), "unsupported", str(error), attempts=0)
+                yield SetAside(scene_id(request.request_id, variation), "unsupported", str(error), attempts=0)
                 continue
             yield SceneJob(
                 scene,
@@ -71,8 +72,8 @@ def redraws(
     by_id = {request.request_id: request for request in requests}
     wanted: defaultdict[str, list[int]] = defaultdict(list)
     for scene in rejected:
-        request_id, _, variation = scene.rpartition("-v")
-        following = int(variation) + by_id[request_id].variations
+        request_id, variation = request_of(scene)
+        following = variation + by_id[request_id].variations
         if following < (tries + 1) * by_id[request_id].variations:
             wanted[request_id].append(following)
     again = [request for request in by_id.values() if request.request_id in wanted]

@@ -12,7 +12,7 @@ from cluster.config.schema import Config
 from cluster.observability.callbacks import Watch
 from cluster.simulation.stream import REJECTED, SimulationReport, simulate
 from cluster.simulation.work_queue import SetAside
-from cluster.stages.cycle import commit, cycle_folder
+from cluster.stages.cycle import commit
 from cluster.stages.prepare import LABELS_ONLY, RealData
 from cluster.stages.scene_jobs import (
     Variations,
@@ -26,6 +26,7 @@ from cluster.stages.scene_jobs import (
 from cluster.stages.services import Services
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Part
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
 from imitation.datasets.parquet.files import read_frames

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cluster.config.schema import Config
+from cluster.config.simulator import simulator_spec
 from imitation.common.import_paths import is_import_path
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
@@ -31,16 +32,7 @@ HOW = (
 
 def catalog(config: Config) -> frozenset[str] | None:
     """The categories that the simulator can stage, lower case; None where it does not say."""
-    if config.simulate.simulator != "opengl":
-        return None
-    from sim_actors.simulators.opengl.assets.meshes import CATALOG
-
-    own: frozenset[str] = frozenset()
-    if config.renderer.bodies is not None:
-        from sim_actors.simulators.opengl.assets.user_bodies import install
-
-        own = frozenset(install(config.renderer.bodies).bodies)
-    return frozenset(CATALOG) | own
+    return simulator_spec(config).catalog()
 
 
 def simulates(config: Config) -> bool:

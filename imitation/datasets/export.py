@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
-from imitation.common.texts import counted, shown
+from imitation.common.texts import shown
+from imitation.common.wording import counted
 from imitation.data.images import image_size, read_image_bytes
 from imitation.data.records import Frame
 from imitation.data.splits import SPLITS

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from imitation.common import storage
 from imitation.common.settings import UserError
+from imitation.common.wording import nearest
 from imitation.data.splits import SplitSettings
 from imitation.datasets.base import (
     DatasetReader,
@@ -45,7 +45,7 @@ def open_dataset(
     """The reader for a kind of data; `options` are the kind's own (Waymo: `cameras`). Raises `UserError`
     naming the nearest kind for an unknown one, or the root if there is nothing there."""
     if kind not in READERS:
-        near = difflib.get_close_matches(kind, READERS, n=1, cutoff=0.0)[0]
+        near = nearest(kind, READERS, cutoff=0.0)[0]
         raise UserError(
             f"there is no dataset kind {kind!r}; known are {', '.join(READERS)} (nearest: {near})"
         )

@@ -16,12 +16,13 @@ import ijson
 import numpy as np
 
 from imitation.common import storage
+from imitation.common.names import MAIN
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import ShallowJson, lines_of, shown
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
 from imitation.datasets.numbering import Numbering
-from imitation.evaluation.detection_files import MAIN, read_categories, read_detections, read_detectors
+from imitation.evaluation.detection_files import read_categories, read_detections, read_detectors
 from imitation.evaluation.detections import Detections
 from imitation.evaluation.result_images import MOST, ImageKeys, OtherKeys, Way
 

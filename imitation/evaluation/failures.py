@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from imitation.common import storage
 from imitation.common.arrow import fields_of
+from imitation.common.names import failure_id, missed_id
 from imitation.common.settings import DataError
 from imitation.data.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row
 from imitation.evaluation.detections import UNKNOWN_LEVEL, Cutoff, FrameDetections
@@ -158,7 +159,7 @@ def _frame_failures(
     missed = np.flatnonzero(matching.object_fates == "missed").tolist()
     for o in sorted(missed, key=objects.index.__getitem__):
         yield Failure(
-            failure_id=f"{row.frame_id}#missed-o{objects.index[o]}",
+            failure_id=missed_id(row.frame_id, objects.index[o]),
             kind="missed",
             predicted=None,
             detection_box=None,
@@ -174,7 +175,7 @@ def _frame_failures(
         o = int(matching.detection_objects[d])
         box = _box(detections.boxes[d])
         yield Failure(
-            failure_id=f"{row.frame_id}#{kind}-d{rank}",
+            failure_id=failure_id(row.frame_id, kind, rank),
             kind=kind,
             predicted=categories[detections.labels[d] - 1],
             detection_box=box,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from imitation.common.names import request_id
 from imitation.diagnosis.feasibility import out_of_reach, source_category
 from imitation.evaluation.failures import Failure
 from imitation.policies.base import Adds, Mined
@@ -110,7 +111,7 @@ class ImitationPolicy:
         ]
         focus = {failure.object_index for failure in failures if failure.object_index is not None}
         return Request(
-            request_id=f"c{cycle:02d}-{parent}",
+            request_id=request_id(cycle, parent),
             parent=parent,
             failures=tuple(failure.failure_id for failure in failures),
             focus=tuple(sorted(focus)),

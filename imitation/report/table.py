@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imitation.common.wording import counted
 from imitation.report.run.record import Summary
 
 DASH = "–"  # no value: the category has no object on the split
@@ -23,7 +24,7 @@ def staging_notes(summary: Summary) -> list[str]:
     if summary.staging is None or not summary.staging.not_staged:
         return []
     lacking = ", ".join(
-        f"{name} ({_count(count, 'object')} in train)" for name, count in summary.staging.not_staged.items()
+        f"{name} ({counted(count, 'object')} in train)" for name, count in summary.staging.not_staged.items()
     )
     return [
         f"Not staged, for the simulator cannot: {lacking}. Nothing was rendered for their failures; "
@@ -40,7 +41,3 @@ def processor_notes(summary: Summary) -> list[str]:
         f"Trained on {'; '.join(summary.run.computed_on)}. Another processor model or number of threads "
         "trains other weights from the same seed, and the figures differ by some points."
     ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

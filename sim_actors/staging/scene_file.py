@@ -6,7 +6,6 @@ can be saved, edited and rendered again.
 
 from __future__ import annotations
 
-import difflib
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from imitation.common.settings import Settings, UserError
 from imitation.common.texts import parse_json, parse_yaml
+from imitation.common.wording import did_you_mean
 from imitation.data.records import Camera, Convention, Cuboid
 from sim_actors.randomization.surroundings import draw_surroundings
 from sim_actors.scene import props
@@ -322,9 +322,7 @@ def _first(error: ValidationError) -> str:
 
 def _nearest(loc: tuple[Any, ...]) -> str:
     owner = next((_PARTS[step] for step in reversed(loc[:-1]) if step in _PARTS), _SceneFile)
-    names = list(owner.model_fields)
-    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+    return did_you_mean(str(loc[-1]), owner.model_fields)
 
 
 def _shown(value: Any) -> str:

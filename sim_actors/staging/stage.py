@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from pydantic import Field
 
+from imitation.common.names import scene_id
 from imitation.common.settings import Settings
 from imitation.data.records import Box, Camera, Convention, Frame
 from imitation.requests import Request
@@ -100,11 +101,6 @@ def _renamed(frame: Frame, assets: Mapping[str, str]) -> Frame:
     return replace(frame, objects=tuple(objects))
 
 
-def scene_id(request: Request, variation: int) -> str:
-    """The id of a variation's scene, the same whenever it is asked for."""
-    return f"{request.request_id}-v{variation:02d}"
-
-
 def stage(
     request: Request,
     variation: int,
@@ -124,7 +120,7 @@ def stage(
     """
     if (parent.frame_id if parent else None) != request.parent:
         raise ValueError(f"request {request.request_id} is about frame {request.parent}, not {parent}")
-    name = scene_id(request, variation)
+    name = scene_id(request.request_id, variation)
     rng = np.random.default_rng([request.seed, variation])
     seed = int(rng.integers(2**31))
     if parent is None:

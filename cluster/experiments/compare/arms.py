@@ -7,7 +7,6 @@ same number of candidates for the choice on `stop`. What a cycle may add is the 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,9 @@ from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
+from imitation.common.wording import NEAREST, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ def find_arm(name: str) -> Arm:
         return ARMS[name]
     if ":" in name:
         return Arm(name, f"real + {name.rpartition(':')[2]}", name, budget_of="imitation")
-    near = difflib.get_close_matches(name, ARMS, 1)
-    hint = f"the nearest is {near[0]!r}" if near else f"known are {', '.join(ARMS)}"
+    hint = did_you_mean(name, ARMS, said=NEAREST)
     raise UserError(
         f"there is no arm {name!r}; {hint}, or name a policy of your own, 'package.module:factory'"
     )
@@ -106,7 +106,7 @@ def spent(workspace: Workspace) -> list[int]:
     """The frames that each imitation cycle of a run has added, in order; rejected ones do not count."""
     frames: list[int] = []
     while True:
-        folder = f"cycle-{len(frames) + 1:03d}"
+        folder = cycle_folder(len(frames) + 1)
         told = [workspace.path(folder, f"stage-{name}.json") for name in ("simulate", "repeat")]
         found = [uri for uri in told if storage.exists(uri)]
         if not found or not storage.exists(workspace.path(folder, "stage-evaluate.json")):

@@ -10,9 +10,8 @@ from cluster.experiments.compare.execute import State
 from cluster.experiments.compare.plan import SPLIT as SYNTHETIC
 from cluster.experiments.compare.plan import Cell, Plan, Trial, rivals
 from cluster.run.summary import SUMMARY
-from cluster.stages.cycle import cycle_folder
-from cluster.stages.diagnose import MAIN
 from cluster.workspace.run_folder import Workspace
+from imitation.common.names import MAIN, cycle_folder
 from imitation.evaluation.detections import Cutoff
 from imitation.metrics.statistics.seed_comparison import Judged
 from imitation.metrics.summary import Metrics, score_of

@@ -7,12 +7,14 @@ fold, hence the same data, splits and baseline.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.experiments.compare.arms import Arm, arm_config, check_arms, find_arm
+from cluster.experiments.cost import Cost, Estimate, Sizes, baseline_cost, rates, run_cost, sizes_of
+from cluster.experiments.folder import TRIALS, Folder
 from cluster.run.storage_checks import absolute_places
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import check_budgets
@@ -23,11 +25,9 @@ from imitation.datasets.category_map import categories_of
 from imitation.datasets.settings import DataSettings
 from imitation.metrics.own import is_own, load_metric
 from imitation.policies import build_policy
+from imitation.report.words import arm_name
 
 SPLIT = "synthetic"
-
-
-TRIALS = "trials"
 LEADER = "imitation"
 """The arm whose frames and cycles the others match."""
 SUMMARIES = ("map50", "map")
@@ -43,15 +43,6 @@ class Cell:
     @property
     def name(self) -> str:
         return f"seed{self.seed}" + ("" if self.fold is None else f"-fold{self.fold}")
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Frames in each split of a fold, at most."""
-
-    train: int
-    stop: int
-    test: int
 
 
 @dataclass(frozen=True)
@@ -72,10 +63,14 @@ class Plan:
     """A comparison: its folder, its arms in the order in which they run, and all trials in that order."""
 
     config: Config
-    folder: str
+    home: Folder
     arms: tuple[Arm, ...]
     cells: tuple[Cell, ...]
     sizes: dict[int | None, Sizes]
+
+    @property
+    def folder(self) -> str:
+        return self.home.uri
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -97,9 +92,9 @@ class Plan:
                 found.append(Trial(arm, cell, leader.name if waits and leader else None))
         return tuple(found)
 
-    def workspace(self, trial: Trial, base: str | None = None) -> Workspace:
+    def workspace(self, trial: Trial) -> Workspace:
         """The trial's run folder."""
-        return Workspace(storage.join(self.folder, TRIALS, trial.name), base)
+        return self.home.trial(trial.name)
 
     def cell_config(self, cell: Cell) -> Config:
         """The configuration of a cell, whatever the arm: its seed and its fold."""
@@ -113,6 +108,56 @@ class Plan:
         if not trial.arm.shares_baseline:
             plain["loop"]["twin"] = False  # its cycle 0 is not the baseline whose chance a twin shows
         return parse(plain, f"arm {trial.arm.name}")
+
+    def of_each_arm(self) -> list[Config]:
+        """The configuration of each arm, once."""
+        return [self.trial_config(trial, None) for trial in self.trials[: len(self.arms)]]
+
+    # -- what it costs
+
+    def cost(self, trial: Trial) -> Cost:
+        """Of the trial's own work, at most."""
+        config = self.trial_config(trial, None)
+        return run_cost(config, self.sizes[trial.cell.fold], trial.arm.shares_baseline)
+
+    def estimate(self) -> Estimate:
+        """The shared baselines, each arm over all cells, and the synthetic test set, at most; nothing of it
+        being done yet."""
+        parts = {"baselines": Cost()} | {arm.name: Cost() for arm in self.arms}
+        for cell in self.cells:
+            parts["baselines"] += baseline_cost(self.cell_config(cell), self.sizes[cell.fold])
+        detectors = len(self.cells)
+        for trial in self.trials:
+            parts[trial.arm.name] += self.cost(trial)
+            cycles = self.trial_config(trial, None).loop.cycles
+            detectors += cycles + (not trial.arm.shares_baseline)
+        if frames := self.config.compare.synthetic_test:
+            parts["synthetic test"] = Cost(rendered=frames, judged=frames * detectors, runs=1)
+        return Estimate(rates(self.config, self.folder), parts)
+
+    def lines(self) -> Iterator[str]:
+        """The plan and its cost in words, for --dry-run and the head of a comparison."""
+        compare = self.config.compare
+        folds = "the dataset's own splits"
+        if compare.folds is not None:
+            folds = f"folds {', '.join(map(str, self.folds))} of {compare.folds}"
+        arms = ", ".join(arm_name(arm.name) for arm in self.arms)
+        seeds = f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+        yield f"{len(self.trials)} runs: {arms}; {seeds}; {folds}"
+        for fold, size in self.sizes.items():
+            where = "" if fold is None else f"fold {fold}: "
+            yield f"  {where}{size.train} frames to train on, {size.stop} stop, {size.test} test"
+        told = self.estimate()
+        yield from told.lines(lambda part: "shared by arms" if part == "baselines" else arm_name(part))
+        for name, limit, needed, text in (
+            ("hours", compare.max_hours, told.hours, f"{told.hours:.2f}"),
+            ("frames", compare.max_frames, told.total.synthetic, f"{told.total.synthetic:,}"),
+        ):
+            if limit is not None and needed > limit:
+                yield (
+                    f"compare.max_{name} is {limit:,}, and all of it may take {text}: what is finished by "
+                    "then is reported, what is missing is said"
+                )
 
 
 def follows_leader(config: Config, arm: Arm) -> bool:
@@ -140,7 +185,7 @@ def make_plan(config: Config) -> Plan:
     _check_primary(config, [arm.name for arm in arms])
     folds = _folds(config)
     cells = tuple(Cell(seed, fold) for seed in _seeds(config) for fold in folds)
-    sizes = {fold: _sizes(cell_config(config, Cell(0, fold))) for fold in folds}
+    sizes = {fold: sizes_of(cell_config(config, Cell(0, fold))) for fold in folds}
     for fold, size in sizes.items():
         check_budgets(config.aggregation.budgets or (), config.aggregation, size.train)
         if config.loop.cycles and size.train < config.mining.folds:
@@ -149,10 +194,14 @@ def make_plan(config: Config) -> Plan:
                 f"{'' if fold is None else f' in fold {fold}'}: each part needs one; set fewer mining.folds"
             )
     config = absolute_places(config)
-    folder = storage.join(config.run.storage, config.compare.name)
-    plan = Plan(config, folder, tuple(arms), cells, sizes)
-    for trial in plan.trials[: len(arms)]:
-        own = plan.trial_config(trial, None)  # what an arm's own configuration refuses is told now
+    home = Folder(
+        storage.join(config.run.storage, config.compare.name),
+        "comparison",
+        "compare",
+        ("compare.max_hours", "compare.max_frames", "compare.max_concurrent", "compare.resamples"),
+    )
+    plan = Plan(config, home, tuple(arms), cells, sizes)
+    for own in plan.of_each_arm():  # what an arm's own configuration refuses is told now
         build_policy(own.policy)  # and a policy that cannot be imported, or is none
     return plan
 
@@ -251,18 +300,3 @@ def rivals(config: Config) -> list[list[str]]:
         [name for name in group if name in config.compare.arms] for group in config.compare.primary.against
     ]
     return [group for group in there if group]
-
-
-def _sizes(config: Config) -> Sizes:
-    """Raises UserError for a dataset that is not there, or cannot be cut."""
-    if config.data.kind == "world":
-        return Sizes(config.world.train, config.world.stop, config.world.test)
-    splits = config.data.open().splits()
-    limit = config.data.limit
-
-    def count(names: Sequence[str]) -> int:
-        return len(names) if limit is None else min(len(names), limit)
-
-    own = set(splits["mine"]) - set(splits["train"])
-    train = count(splits["train"]) + (count(splits["mine"]) if own else 0)
-    return Sizes(train, count(splits["stop"]), count(splits["test"]))

@@ -18,10 +18,9 @@ from cluster.experiments.sweep.search_space import beyond_defaults, trial_id, wi
 from cluster.experiments.sweep.trial import trial_folder
 from cluster.run.baseline import FOLDER, baseline_key
 from cluster.run.summary import SUMMARY
-from cluster.stages.cycle import cycle_folder
-from cluster.stages.diagnose import MAIN, TWIN
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.metrics.summary import score_of
 from imitation.report.sweep.html import render_sweep
 from imitation.report.sweep.record import Baseline, SweepResults, Trial, TrialCycle
@@ -111,7 +110,7 @@ def _cycles(workspace: Workspace, metric: str) -> Iterator[TrialCycle]:
     while storage.exists(workspace.path(cycle_folder(cycle), "stage-evaluate.json")):
         folder = cycle_folder(cycle)
         stop = storage.read_json(workspace.path(folder, "stage-evaluate.json"))["metrics"]["stop"]
-        trained = storage.read_json(workspace.path(folder, f"stage-train-{MAIN}.json"))
+        trained = storage.read_json(workspace.path(folder, f"stage-{train_stage(MAIN)}.json"))
         yield TrialCycle(
             cycle=cycle,
             stop=score_of(stop, metric),

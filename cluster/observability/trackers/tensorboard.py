@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
-from cluster.observability.trackers.base import Broken, Values
+from cluster.observability.callbacks import Broken
+from cluster.observability.trackers.base import Tracked, Tracker, Values
 from cluster.observability.trackers.mirrored_folder import MirroredFolder
+from imitation.common import storage
 
 CYCLES = "cycles"
 
 
-class TensorBoard:
+class TensorBoard(Tracker):
     """Two kinds of curves: each training is a TensorBoard run of its own ("cycle-001/main", steps along),
     so that cycles lie over each other; and "cycles" has everything that a cycle ends with, cycles along.
 
@@ -28,13 +29,14 @@ class TensorBoard:
     """
 
     name = "TensorBoard"
+    package, extra = "tensorboardX", None
 
-    def __init__(self, uri: str, config: Mapping[str, Any]) -> None:
-        self._folder = MirroredFolder(uri)
+    def __init__(self, setting: bool, run: Tracked) -> None:
+        self._folder = MirroredFolder(storage.join(run.folder, "tensorboard"))
         self._curve: _Curve | None = None
         self._place = ("", 0)  # the curve that is open, its last step
         self._cycles = self._opened(CYCLES, purge_step=0)
-        lines = [f"    {key}: {value}" for key, value in config.items()]
+        lines = [f"    {key}: {value}" for key, value in run.config.items()]
         self._cycles.write(0, summary.text("configuration", "\n".join(lines)))
 
     def point(self, curve: str, step: int, values: Values) -> None:

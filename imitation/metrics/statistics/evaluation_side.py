@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from imitation.common import storage
+from imitation.common.names import MAIN, is_fold
 from imitation.common.settings import DataError, UserError
 from imitation.evaluation.detection_files import evaluation_uri, read_categories, read_detections
 from imitation.evaluation.detections import Cutoff
@@ -17,8 +18,6 @@ from imitation.metrics.average_precision import IOU_THRESHOLDS
 from imitation.metrics.operating_point import Operating, OperatingCurve
 from imitation.metrics.statistics.outcomes import OutcomeBuilder, Outcomes
 
-MAIN = "main"
-FOLD = "fold-"
 """A run's detectors: the one that counts, and those of the folds, each of which judges (as one with the
 others) the frames that it did not see."""
 
@@ -99,7 +98,7 @@ def _detectors(place: str, split: str, counts: Counter[tuple[str, str]]) -> tupl
         raise UserError(f"{place}: has no frames of split {split!r}; it has {splits} (choose with --split)")
     if MAIN in present:
         return (MAIN,)
-    if len(present) > 1 and not all(name.startswith(FOLD) for name in present):
+    if len(present) > 1 and not all(map(is_fold, present)):
         raise UserError(
             f"{place}: has rows of several detectors ({', '.join(present)}) and none is {MAIN!r}: "
             "give an evaluation of one detector"

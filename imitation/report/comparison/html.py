@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import matplotlib
 
+from imitation.common.wording import duration
 from imitation.report.comparison.fixed_failures import Fixed, FixedCounts, build_fixed
 from imitation.report.comparison.record import (
     ArmCost,
@@ -20,7 +21,7 @@ from imitation.report.comparison.record import (
     span,
 )
 from imitation.report.comparison.text import main_table, measure_table, notes, real_word
-from imitation.report.run.html import DATA_KINDS, duration, environment
+from imitation.report.run.html import DATA_KINDS, environment
 from imitation.report.svg import INK, SERIES, STYLE, Plot, figure, finished, legend, score_limits, short
 from imitation.report.words import BASELINE, arm_name, detector_name, measure_name
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from imitation.common.text_table import Table
+from imitation.common.wording import duration
 from imitation.report.comparison.record import Comparison, against_sentence
 from imitation.report.comparison.text import main_table, measure_table, notes
-from imitation.report.run.html import duration
 from imitation.report.words import BASELINE, arm_name
 
 

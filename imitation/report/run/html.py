@@ -11,6 +11,7 @@ from dataclasses import replace
 import jinja2
 from markupsafe import Markup
 
+from imitation.common.wording import duration
 from imitation.evaluation.failures import KINDS
 from imitation.report.run.finding_plots import build_finding_plots
 from imitation.report.run.gallery import GalleryItem
@@ -143,18 +144,6 @@ def interval(text: str) -> Markup:
 def breakable(text: str) -> Markup:
     """A long name that may go on in a new line behind its dots and underscores."""
     return Markup("<wbr>").join(re.split(r"(?<=[._])", text))
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: "42 s", "6 min 5 s", "3 h 20 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def _drawn_from(gallery: Sequence[GalleryItem]) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from imitation.common.text_table import MARK, Table
+from imitation.common.wording import counted
 from imitation.report.run.record import Cycle, Summary
 from imitation.report.table import (
     DASH,
     MAX_CATEGORIES,
     STAND_IN,
     TIME_PARTS,
-    _count,
     points,
     processor_notes,
     staging_notes,
@@ -67,14 +67,14 @@ def _row(entry: Cycle, categories: list[str]) -> tuple[str, ...]:
 
 def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     stop, test = summary.best.metrics.stop, summary.best.metrics.test
-    stop_is = f"({_frames(stop.frames)}, {_count(stop.objects, 'object')})"
+    stop_is = f"({_frames(stop.frames)}, {counted(stop.objects, 'object')})"
     notes = [
         f"No detector finds anything on stop {stop_is}: {MAP50} 0.0. No choice was made, and nothing "
         "in this table tells what the synthetic frames did."
         if summary.finds_nothing
         else f"{MARK} {CHOSEN}: the detector that does best on stop. {STOP_MEANS} {stop_is}.",
         f"{MAP50}: mean average precision over categories at IoU 0.5 ({AP50}: of one category), in points "
-        f"(0 to 100); on test ({_frames(test.frames)}, {_count(test.objects, 'object')}), which decided "
+        f"(0 to 100); on test ({_frames(test.frames)}, {counted(test.objects, 'object')}), which decided "
         "nothing.",
         f"{WRONG}: {WRONG_MEANS} (the method's 0-1 loss).",
         arms_mean([entry.label for entry in summary.cycles], real_word(summary)),
@@ -118,7 +118,7 @@ def noise_note(summary: Summary) -> str:
         error = 100 * math.sqrt(test.recall * (1 - test.recall) / test.objects)
         if error > 0:
             note += (
-                f" The recall of {points(test.recall)} on {_count(test.objects, 'object')} alone has a "
+                f" The recall of {points(test.recall)} on {counted(test.objects, 'object')} alone has a "
                 f"standard error of {error:.1f} points, and another seed would change the detector as well."
             )
     return note
@@ -155,4 +155,4 @@ def time_notes(summary: Summary) -> list[str]:
 
 
 def _frames(number: int) -> str:
-    return _count(number, "frame")
+    return counted(number, "frame")

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from imitation.common import storage
 from imitation.common.text_table import MARK, Table
+from imitation.common.wording import counted
 from imitation.metrics.own import metric_title
 from imitation.report.base import Count, Fraction, Record, Seconds
 from imitation.report.table import DASH, STAND_IN, points
@@ -157,7 +158,7 @@ def build_table(results: SweepResults) -> Table:
     rest = [trial for trial in results.trials if trial.best_stop is None]
     return Table(
         heading=(
-            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {metric_title(results.metric)}",
+            f"Sweep {results.name}: {counted(len(results.trials), 'trial')}, {metric_title(results.metric)}",
             *([STAND_IN] if results.stand_in else []),
         ),
         groups=(("", 1), ("best cycle, on stop", 3), ("settings", len(names)), ("", 2)),
@@ -208,7 +209,7 @@ def notes(results: SweepResults) -> list[str]:
             "apart on stop. Trials that differ by less are not told apart."
         )
     shared = ", ".join(
-        f"{b.key} for {_count(b.trials, 'trial')} ({b.seconds:.0f} s)" for b in results.baselines[:4]
+        f"{b.key} for {counted(b.trials, 'trial')} ({b.seconds:.0f} s)" for b in results.baselines[:4]
     )
     more = f" and {len(results.baselines) - 4} more" if len(results.baselines) > 4 else ""
     if results.baselines:
@@ -217,7 +218,3 @@ def notes(results: SweepResults) -> list[str]:
         )
     found += [f"{trial.id} failed: {trial.reason}" for trial in results.trials if trial.reason]
     return found
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

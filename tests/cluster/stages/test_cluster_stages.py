@@ -19,12 +19,13 @@ from cluster.observability.callbacks import Watch
 from cluster.run.main_job import check
 from cluster.simulation.work_queue import PoolCounts
 from cluster.stages.cluster_stages import ClusterStages
-from cluster.stages.cycle import Detectors, Evaluation, cycle_folder
+from cluster.stages.cycle import Detectors, Evaluation
 from cluster.stages.prepare import RealData
 from cluster.training.train_loop import TrainResult, TrainSpec
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_png
 from imitation.datasets.parquet.files import read_frames, write_frames

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cluster.config.parse import load_defaults
-from cluster.stages.diagnose import MAIN, MINE, TWIN, Judged, analyse_cycle
+from cluster.stages.diagnose import MINE, Judged, analyse_cycle
+from imitation.common.names import MAIN, TWIN
 from imitation.data.images import encode_png
 from imitation.data.records import Frame, Origin
 from imitation.datasets.parquet.files import write_frames

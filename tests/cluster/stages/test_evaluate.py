@@ -7,10 +7,11 @@ import pytest
 
 from cluster.cli.main import main
 from cluster.stages.cycle import Detectors
-from cluster.stages.diagnose import MAIN, MINE
+from cluster.stages.diagnose import MINE
 from cluster.stages.evaluate import judge, read_judged
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import MAIN
 from imitation.detectors.checkpoint import read_info, save_product
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections, write_detections

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from imitation.common.settings import DataError, UserError
-from imitation.common.texts import counted
+from imitation.common.wording import counted
 from imitation.data.images import read_image_bytes
 from imitation.data.records import Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import PHRASES, Tally

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cluster.experiments.compare.finished import Finished
 from cluster.experiments.compare.plan import LEADER
-from cluster.stages.cycle import cycle_folder
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 from imitation.report.comparison.fixed_failures import Fixed, FixedCounts, collect_fixed
 
 __all__ = ["fixed_failures"]

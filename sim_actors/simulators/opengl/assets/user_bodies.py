@@ -37,11 +37,11 @@ from pydantic import Field, ValidationError, field_validator
 from imitation.common import storage
 from imitation.common.settings import Settings, UserError
 from imitation.common.texts import shown
+from sim_actors.scene.category_words import canonical
 from sim_actors.scene.sizes import SIZES, Kind, SizePrior
 from sim_actors.simulators.opengl.assets.families import FAMILIES
 from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.assets.materials import M
-from sim_actors.simulators.opengl.assets.meshes import canonical
 from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble
 
 log = logging.getLogger(__name__)

@@ -94,11 +94,10 @@ def test_killed_half_way_the_same_command_ends_with_one_baseline_and_the_whole_t
 
 
 def test_another_configuration_in_the_folder_is_refused(tmp_path):
-    from cluster.experiments.compare.command import open_folder
     from tests.cluster.experiments.compare.toy import plan_of
 
     plan = plan_of(tmp_path)
-    open_folder(plan)
+    plan.home.open(plan.config)
     done = subprocess.run(
         command(tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
     )

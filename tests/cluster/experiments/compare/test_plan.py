@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from cluster.config.parse import load_defaults
-from cluster.experiments.compare.cost import Cost, estimate, lines, measured, rates
 from cluster.experiments.compare.plan import Cell, make_plan
+from cluster.experiments.cost import Cost, measured, rates
 from cluster.run.baseline import baseline_key
 from imitation.common.settings import UserError
 from imitation.data.images import encode_png
@@ -163,7 +163,7 @@ def test_costs_are_counted_by_hand(tmp_path):
     plan = plan_of(
         tmp_path, "compare.arms=[real,sim,random,imitation,oversample]", "compare.synthetic_test=7"
     )
-    costs = dict(estimate(plan).parts)
+    costs = plan.estimate().parts
     batch = plan.config.train.batch_size
     told = {name: (c.trainings, c.steps, c.rendered, c.judged) for name, c in costs.items()}
     assert told == {
@@ -177,16 +177,16 @@ def test_costs_are_counted_by_hand(tmp_path):
         "synthetic test": (0, 0, 7, 7 * (1 + 1 + 2 + 2 + 2)),
     }
     assert all(cost.images == cost.steps * batch for cost in costs.values())
-    total = estimate(plan).total
+    total = plan.estimate().total
     assert total.synthetic == 20 + 10 + 10
     arms = "compare.arms=[real,sim,random,imitation,oversample]"
-    twice = estimate(plan_of(tmp_path, "compare.seeds=2", arms, "compare.synthetic_test=0"))
+    twice = plan_of(tmp_path, "compare.seeds=2", arms, "compare.synthetic_test=0").estimate()
     assert twice.total.steps == 2 * total.steps
 
 
 def test_hours_are_of_measured_stages_where_there_are_any(tmp_path):
     plan = plan_of(tmp_path)
-    text = "\n".join(lines(estimate(plan)))
+    text = "\n".join(plan.lines())
     assert "rates assumed, not measured" in text
     run = tmp_path / "earlier"
     (run / "cycle-000").mkdir(parents=True)
@@ -209,12 +209,10 @@ def test_hours_are_of_measured_stages_where_there_are_any(tmp_path):
 
 
 def test_the_plan_in_words_names_what_a_budget_may_cut(tmp_path):
-    text = "\n".join(lines(estimate(plan_of(tmp_path, "compare.max_frames=3", "compare.max_hours=0.001"))))
+    text = "\n".join(plan_of(tmp_path, "compare.max_frames=3", "compare.max_hours=0.001").lines())
     assert "compare.max_frames is 3, and all of it may take 20" in text
     many = plan_of(tmp_path, "world.train=40000", "compare.max_frames=1234567", "compare.seeds=60")
-    assert "compare.max_frames is 1,234,567, and all of it may take 2,400,000:" in "\n".join(
-        lines(estimate(many))
-    )
+    assert "compare.max_frames is 1,234,567, and all of it may take 2,400,000:" in "\n".join(many.lines())
     assert "compare.max_hours is 0.001" in text
     assert "20 frames to train on, 6 stop, 8 test" in text
 

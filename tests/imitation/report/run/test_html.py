@@ -11,7 +11,7 @@ import pytest
 
 from imitation.report.run.finding_plots import build_finding_plots
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
-from imitation.report.run.html import duration, render_report
+from imitation.report.run.html import render_report
 from imitation.report.run.plots import build_plots
 from imitation.report.run.record import Summary
 
@@ -370,13 +370,3 @@ def test_many_cycles_and_stages(make_summary: Callable[..., Summary]) -> None:
     plots = build_plots(make_summary(cycles=cycles, best_cycle=4))
     assert "other: baseline 10.0 s" in plots["seconds"].alt  # stages 0 to 4; eight series in all
     assert "cycle (0: the baseline)" in plots["map"].svg
-
-
-def test_duration() -> None:
-    assert [duration(s) for s in (0.4, 59.6, 65, 3600, 12_000)] == [
-        "0 s",
-        "1 min",
-        "1 min 5 s",
-        "1 h",
-        "3 h 20 min",
-    ]
