@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -54,5 +53,5 @@ def by_protocol(kind: str, rows: Rows, categories: Sequence[str]) -> dict[str, A
         }
     if kind == "waymo":
         found = waymo_average_precision(rows, categories)
-        return {"waymo": {name: asdict(ap) for name, ap in found.items()}}
+        return {"waymo": {name: ap.to_dict() for name, ap in found.items()}}
     return {}

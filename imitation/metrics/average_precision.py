@@ -137,6 +137,16 @@ class _Kept:
         )
 
 
+def map50(frames: Iterable[FrameDetections], categories: Sequence[str]) -> float:
+    """The mean of AP at IoU 0.5 over categories, 0 where nothing is to be found: `loop.metric: map50`."""
+    return average_precisions(frames, categories).map50 or 0.0
+
+
+def map50_95(frames: Iterable[FrameDetections], categories: Sequence[str]) -> float:
+    """The same of AP at IoU 0.50:0.95: `loop.metric: map`."""
+    return average_precisions(frames, categories).map or 0.0
+
+
 def average_precisions(rows: Iterable[FrameDetections], categories: Sequence[str]) -> AveragePrecisions:
     """`AveragePrecisions` of all rows, read once; `categories` are the detector's, in label order."""
     metric = AveragePrecision(categories)

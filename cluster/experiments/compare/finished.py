@@ -14,7 +14,7 @@ from cluster.workspace.run_folder import Workspace
 from imitation.common.names import MAIN, cycle_folder
 from imitation.evaluation.detections import Cutoff
 from imitation.metrics.statistics.seed_comparison import Judged
-from imitation.metrics.summary import Metrics, score_of
+from imitation.metrics.summary import score_of
 from imitation.report.run.record import Summary, read_summary
 
 REAL = "real"
@@ -86,7 +86,7 @@ class Finished:
 
     def _threshold(self, picked: Picked) -> Cutoff:
         stop = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop
-        return Metrics.from_dict(stop.model_dump()).cutoff
+        return stop.cutoff
 
     def judged_synthetic(self, picked: Picked, uri: str) -> Judged:
         """Its detections on the synthetic test set."""

@@ -26,11 +26,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field
 
+from imitation.common.record import Fraction, Record
 from imitation.data.boxes import areas
 from imitation.evaluation.greedy import choose
 from imitation.metrics.curves import best_from
@@ -75,15 +76,20 @@ _CHUNK = 1 << 14
 """Pairs of boxes compared at once."""
 
 
-@dataclass(frozen=True)
-class KittiAP:
-    """One category at one difficulty. `precision`: at 41 recall points (0, 1/40, ..., 1), each the best
-    at its recall or a higher one; `ap_r40` the mean without recall 0, `ap_r11` of every fourth point.
-    All are fractions in [0, 1]."""
+class KittiPrecision(Record):
+    """AP of one category at one difficulty, as KITTI counts it: `imitation.metrics.protocols.kitti`."""
 
-    ap_r40: float
-    ap_r11: float
-    precision: tuple[float, ...]
+    ap_r40: Fraction = Field(description="over 40 recall points, the benchmark's since 2019")
+    ap_r11: Fraction = Field(description="over 11 recall points, as older papers give it")
+
+
+class KittiAP(KittiPrecision):
+    """And the curve behind it."""
+
+    precision: tuple[Fraction, ...] = Field(
+        description="at 41 recall points (0, 1/40, ..., 1), each the best at its recall or a higher one: "
+        "`ap_r40` is the mean without recall 0, `ap_r11` of every fourth point"
+    )
 
 
 def kitti_average_precision(frames: KittiFrames) -> dict[str, dict[str, KittiAP] | None]:
@@ -209,7 +215,11 @@ def _average_precision(problem: _Problem) -> KittiAP:
         known = right + wrong > 0
         precision[: len(thresholds)][known] = right[known] / (right + wrong)[known]
     precision = best_from(precision)
-    return KittiAP(float(precision[1:].mean()), float(precision[::4].mean()), tuple(precision.tolist()))
+    return KittiAP(
+        ap_r40=float(precision[1:].mean()),
+        ap_r11=float(precision[::4].mean()),
+        precision=tuple(precision.tolist()),
+    )
 
 
 def _scores_found(problem: _Problem) -> np.ndarray:

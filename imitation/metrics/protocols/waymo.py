@@ -23,10 +23,11 @@ What differs from the leaderboard:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
+from imitation.common.record import Fraction, Record
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import match_correct
 from imitation.metrics.columns import Columns
@@ -39,16 +40,14 @@ VEHICLES = frozenset({"vehicle", "type_vehicle", "car", "van", "truck", "bus", "
 FALSE, FOUND_LEVEL_1, FOUND_LEVEL_2 = range(3)
 
 
-@dataclass(frozen=True)
-class WaymoAP:
-    """One category: AP in [0, 1] at both levels, None where there is nothing to find; the `objects` of
-    difficulty 1 or unknown, and of both; and the IoU that a match needs."""
+class WaymoAP(Record):
+    """AP of one category, counted like Waymo's: an emulation, `imitation.metrics.protocols.waymo`."""
 
-    level_1: float | None
-    level_2: float | None
-    objects_level_1: int
-    objects_level_2: int
-    iou: float
+    level_1: Fraction | None = Field(description="AP of the easier objects; null if there are none")
+    level_2: Fraction | None = Field(description="AP of all objects; null if there are none")
+    objects_level_1: int = Field(ge=0, description="objects of difficulty 1, or unknown")
+    objects_level_2: int = Field(ge=0, description="objects of both")
+    iou: float = Field(gt=0, le=1, description="IoU that a match needs")
 
 
 def required_iou(category: str) -> float:
