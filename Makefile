@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run test test-slow test-long test-rotation lint types setup dev check lock dist dist-check clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 
 run: setup ## the loop on an embedded stand-in world; ARGS=... adds settings
 	$(BIN)/imitate run ray_config.yaml $(ARGS)

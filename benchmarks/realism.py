@@ -32,7 +32,8 @@ from imitation.data.categories import CategoryMap
 from imitation.data.images import load_frame_image
 from imitation.data.records import Frame
 from imitation.datasets.kitti.files import kitti_splits, read_kitti
-from imitation.datasets.parquet.files import FrameStore, write_frames
+from imitation.datasets.parquet.files import write_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.detectors.predictor import Predictor
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings

@@ -32,7 +32,7 @@ def findings(config: Config) -> Iterator[Finding]:
 def contract(config: Config) -> Contract:
     """What is tried."""
     data = config.data
-    if data.kind == "world":
+    if data.is_stand_in:
         world = config.world
         yield Step("the embedded stand-in world")
         yield Found(

@@ -10,6 +10,7 @@ from cluster.config.schema import Config
 from cluster.stages.services import cluster_address
 from imitation.common.contracts import Contract, Finding, Found
 from imitation.common.import_paths import MissingModule
+from imitation.detectors.registry import takes_backbone
 
 ABOUT = "detector"
 PACKAGED = ("efficientnet_lite0",)
@@ -44,6 +45,6 @@ def needs_trying(config: Config) -> bool:
     """Whether a run should try its detector before anything else. The embedded grid on packaged weights is
     held by this project's own tests; anything else may be another version's, or has weights to fetch."""
     detector = config.detector
-    if detector.name != "grid":
+    if not takes_backbone(detector.name):
         return True
     return detector.weights is not None and detector.backbone not in PACKAGED

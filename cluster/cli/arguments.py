@@ -151,7 +151,12 @@ def _data(commands: Commands) -> None:
         "data.kind=... data.root=... name the dataset",
     )
     export.set_defaults(config=None)  # it may take settings
-    export.add_argument("--to", required=True, choices=("coco", "kitti", "yolo", "parquet"))
+    export.add_argument(
+        "--to",
+        required=True,
+        metavar="LAYOUT",
+        help="coco, kitti, yolo, parquet, or a dataset of your own, package.module:Class",
+    )
     export.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     export.add_argument(
         "--frames",

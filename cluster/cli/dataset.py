@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from imitation.datasets.export import Source, Survey, Which
     from imitation.datasets.numbering import Classes
 
-WORLD = (
-    "data.kind is 'world', an embedded world that is rendered for each run and has no folder to inspect; "
-    "name a dataset, for example: imitate inspect data.kind=kitti data.root=/data/kitti"
-)
-
 
 def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
@@ -44,8 +39,6 @@ def inspect(args: argparse.Namespace) -> int:
     from imitation.datasets.inspection.text import print_inspection
 
     config = config_of(args)
-    if config.data.kind == "world":
-        raise UserError(WORLD)
     dataset = config.data.open()
     reporter = Reporter()
     listed: dict[str, list[str]] = {}
@@ -97,8 +90,9 @@ def export(args: argparse.Namespace) -> None:
     """Writes the frames of a run, of Parquet or of any dataset in another layout, and says what that could
     not hold."""
     from imitation.datasets.export import export as export_frames
-    from imitation.datasets.export import refuse_used
+    from imitation.datasets.export import refuse_used, writer_of
 
+    writer_of(args.to)
     refuse_used(args.out)
     is_settings = args.source is None or args.source.endswith((".yaml", ".yml"))
     if args.options and not is_settings:
@@ -114,14 +108,11 @@ def export(args: argparse.Namespace) -> None:
 
 def _survey_dataset(args: argparse.Namespace) -> Survey:
     """The dataset that the settings name, in its own lists and categories."""
-    from imitation.data.categories import OWN_MAPS
     from imitation.datasets.export import dataset_sources, survey_frames
 
     args.config = args.source
     config = config_of(args)
     data = config.data
-    if data.kind == "world":
-        raise UserError(WORLD.replace("inspect", "export"))
     dataset = data.open()
     sources = dataset_sources(dataset, data.limit)
     # its first sentence: whether a run's splits would mix drives is no matter of an export
@@ -129,7 +120,7 @@ def _survey_dataset(args: argparse.Namespace) -> Survey:
     if data.categories or data.mapping or data.ignore is not None:
         notes.append("categories: the dataset's own (data.categories, mapping, ignore: a detector's)")
     skip = data.on_error == "skip"
-    classes = _classes(sources, OWN_MAPS.get(data.kind))
+    classes = _classes(sources, data.dataset.categories)
     return survey_frames(sources, args.frames, classes=classes, notes=notes, skip=skip)
 
 

@@ -37,11 +37,11 @@ def like_data(config: Config, folder: str, options: Sequence[str] = ()) -> Confi
     configuration file; beside one among the `options` of the command line it is refused."""
     data = config.data
     if folder:
-        kind = "kitti" if data.kind == "world" else data.kind
+        kind = "kitti" if data.is_stand_in else data.kind
         if any(option.startswith("data.root=") for option in options) and data.root != folder:
             raise UserError(f"--like {folder} and data.root={data.root} are two datasets; name one")
         return config.model_copy(update={"data": data.model_copy(update={"root": folder, "kind": kind})})
-    if data.kind == "world":
+    if data.is_stand_in:
         raise UserError(
             "--like needs a dataset: --like /data/kitti, or any kind by its settings: "
             "--like data.kind=coco data.root=/data/mine"
@@ -58,11 +58,8 @@ def like_jobs(
     Raises UserError where there is no dataset or nothing of it can be staged, DataError for a frame that
     cannot be read, unless `data.on_error` skips it.
     """
-    from imitation.datasets.base import SplitReader
-
     dataset = config.data.open()
-    if isinstance(dataset, SplitReader):
-        dataset.undivide()  # nothing is trained here, so there need not be enough to cut
+    dataset.undivide()  # nothing is trained here, so there need not be enough to cut
     parts = ("train", "mine") if config.restage.backdrops else ("train", "mine", "stop", "test")
     members = dataset.splits()
     there = min(count, len({name for part in parts for name in members[part]}))

@@ -80,7 +80,7 @@ def evaluate_checkpoint(
         result |= told
         modes = find_modes(rows, categories.categories, metrics.cutoff, config.mining.modes)
         result["modes"] = [counts.to_dict() for counts in modes.table]
-        result |= by_protocol(config.data.kind, rows(), categories.categories)
+        result |= by_protocol(config.data.dataset.protocol, rows(), categories.categories)
         if out:
             found = find_failures(rows(), metrics.cutoff, categories.categories)
             write_failures(found, storage.join(out, "failures.parquet"))
@@ -106,14 +106,14 @@ def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
 
 def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -> None:
     """That the detector has seen such frames, where it has: of the run it lies in."""
-    if config.data.kind == "world" and split in ("train", ALL):
+    if config.data.is_stand_in and split in ("train", ALL):
         reporter.say(
             f"note: {checkpoint} was trained on frames of this split: its score says nothing of new ones"
         )
 
 
 def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> list[str]:
-    if config.data.kind == "world":
+    if config.data.is_stand_in:
         return _of_its_run(checkpoint, PREPARED if split == ALL else (split,))
     dataset = whole(config.data.open()) if split == ALL else config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None

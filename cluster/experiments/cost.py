@@ -52,7 +52,7 @@ class Sizes:
 
 def sizes_of(config: Config) -> Sizes:
     """Raises UserError for a dataset that is not there, or cannot be cut."""
-    if config.data.kind == "world":
+    if config.data.is_stand_in:
         return Sizes(config.world.train, config.world.stop, config.world.test)
     splits = config.data.open().splits()
     limit = config.data.limit
@@ -96,7 +96,7 @@ def baseline_cost(config: Config, sizes: Sizes) -> Cost:
     whole = 1 + config.loop.twin
     folds = config.mining.folds if config.loop.cycles else 0
     judged = (whole + folds) * sizes.stop + whole * sizes.test + (sizes.train if folds else 0)
-    world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.kind == "world" else 0
+    world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.is_stand_in else 0
     return _trained(config, whole, folds) + Cost(judged=judged, rendered=world, runs=1)
 
 
@@ -104,7 +104,7 @@ def run_cost(config: Config, sizes: Sizes, shares_baseline: bool = True) -> Cost
     """Of a run's own work, none of its cycles cut short; the last is not mined."""
     total = Cost(runs=1)
     if not shares_baseline:
-        world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.kind == "world" else 0
+        world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.is_stand_in else 0
         total += _trained(config, 1, 0)
         total += Cost(judged=sizes.stop + sizes.test, rendered=sizes.train + world, synthetic=sizes.train)
     policy = build_policy(config.policy)
@@ -159,7 +159,7 @@ def rates(config: Config, folder: str) -> Rates:
 def assumed_rates(config: Config) -> Rates:
     """From pixels and cores alone; a large backbone takes several times as long."""
     cores = os.cpu_count() or 1
-    world = config.data.kind == "world"
+    world = config.data.is_stand_in
     image = (config.world.width, config.world.height) if world else ASSUMED_IMAGE
     sized = config.detector.sized(*image)
     width, height = sized.width or image[0], sized.height or image[1]
@@ -184,7 +184,7 @@ def measured(config: Config, folder: str) -> dict[str, list[float]]:
     for run in _runs(folder, storage.parent(folder)):
         try:
             made_with: dict[str, Any] = yaml.safe_load(storage.read_text(storage.join(run, "config.yaml")))
-            if not _alike(config.plain(), made_with):
+            if not _alike(config, made_with):
                 continue
             for cycle in storage.list_folders(run):
                 if cycle_of(storage.name_of(cycle)) is not None:
@@ -204,9 +204,10 @@ def _runs(*folders: str) -> Iterator[str]:
                     yield run
 
 
-def _alike(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+def _alike(config: Config, theirs: dict[str, Any]) -> bool:
+    ours = config.plain()
     keys = [("detector", None), ("data", "kind"), ("train", "batch_size"), ("train", "use_gpu")]
-    if ours["data"]["kind"] == "world":
+    if config.data.is_stand_in:
         keys += [("world", "width"), ("world", "height")]
     return all(
         ours[section] == theirs[section] if key is None else ours[section][key] == theirs[section][key]

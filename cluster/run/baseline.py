@@ -109,7 +109,7 @@ NO_RESULT = (
 
 def may_differ(config: Config) -> tuple[str, ...]:
     """The settings in which runs may differ that share this configuration's baseline; all others count."""
-    real = () if config.data.kind == "world" else ACTS_LATER_ON_REAL_DATA
+    real = () if config.data.is_stand_in else ACTS_LATER_ON_REAL_DATA
     # a metric of one's own is measured with the evaluation
     later = [key for key in ACTS_LATER if key != "loop.metric" or not is_own(config.loop.metric)]
     return (*later, *NO_RESULT, *real)

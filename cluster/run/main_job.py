@@ -117,7 +117,7 @@ def check_renderer(config: Config) -> None:
     names what is missing. On a cluster they tell when their actors start."""
     if cluster_address(config):
         return
-    wanted = {EMBEDDED} if config.data.kind == "world" else set()
+    wanted = {EMBEDDED} if config.data.is_stand_in else set()
     if simulates(config) and not SIMULATORS.is_own(config.simulate.simulator):  # one's own: `try_early`
         wanted.add(config.simulate.simulator)
     for name in sorted(wanted):
@@ -194,7 +194,7 @@ def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> 
 def _frames(config: Config, dataset: Dataset) -> str:
     if config.loop.sim_only:
         return "synthetic"
-    kind = "stand-in" if config.data.kind == "world" else "real"
+    kind = "stand-in" if config.data.is_stand_in else "real"
     repeated = sum(part.frames for part in dataset.repeated)
     more = f"{repeated} repeated" if repeated else f"{dataset.synthetic_frames} synthetic"
     return f"{dataset.real.frames} {kind} + {more}"

@@ -59,7 +59,7 @@ def build_summary(
             seed=config.run.seed,
             data_kind=config.data.kind,
             title=_title(config),
-            stand_in=config.data.kind == "world",
+            stand_in=config.data.is_stand_in,
             notes=data.notes,
             computed_on=_computed_on(workspace, cycles),
             **told,
@@ -110,11 +110,10 @@ def _staging(config: Config, data: RealData) -> dict[str, Any] | None:
 
 
 def _title(config: Config) -> str:
-    if config.data.kind == "world":
+    if config.data.is_stand_in:
         return "Demonstration: one seed of an embedded stand-in world"
     name = storage.name_of(config.data.root or "")
-    kind = {"kitti": "KITTI"}.get(config.data.kind, config.data.kind)
-    return f"{kind} folder {name}, one seed"
+    return f"{config.data.dataset.name} folder {name}, one seed"
 
 
 def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -> Cycle:

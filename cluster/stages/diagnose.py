@@ -91,8 +91,9 @@ def analyse_cycle(
         config.mining.modes,
     ) if modes is None else modes  # fmt: skip
     told = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
+    protocol = config.data.dataset.protocol
     result: dict[str, Any] = {
-        "protocols": {"test": by_protocol(config.data.kind, now.rows("test", MAIN)(), categories)},
+        "protocols": {"test": by_protocol(protocol, now.rows("test", MAIN)(), categories)},
         "errors": {"test": told["errors"]},
         "slices": {"test": told["slices"]},
         "calibration": {"test": told["calibration"]},

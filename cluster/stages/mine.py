@@ -71,8 +71,6 @@ def mine(
     none is given, is that of greatest F1 on these very frames. Raises UserError for data or results that
     are not there, DataError for a result that cannot be read.
     """
-    if config.data.kind == "world":
-        raise UserError("mine needs the dataset of the detections: data.kind=kitti data.root=FOLDER")
     policy = build_policy(config.policy)
     if what_it_adds(policy) != "synthetic":
         raise UserError(f"policy.name is {config.policy.name!r}, which stages nothing; name one that does")

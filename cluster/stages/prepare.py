@@ -114,7 +114,7 @@ def prepare(
     def work() -> dict[str, Any]:
         problems: list[str] = []
         notes: list[str] = []
-        if config.data.kind == "world":
+        if config.data.is_stand_in:
             mine = _render_world(config, workspace, services, watch)
             notes.append(STAND_IN)
             if config.simulate.simulator != EMBEDDED:
@@ -288,7 +288,7 @@ def _describe(
     mining: list[list[str]] = []
     if config.loop.cycles:
         ids = sorted(mine & sequences.keys())  # those whose image could be read
-        if config.data.kind != "world":
+        if not config.data.is_stand_in:
             notes.append(f"Folds of mining: {sequence_note(sequences[i] for i in ids)}")
         mining = folds(ids, [sequences[i] for i in ids], config.mining.folds, config.run.seed)
     width, height = sizes.most_common(1)[0][0]

@@ -142,7 +142,7 @@ class Rendering:
         data = self.data
         return Target(
             convention=self.config.world.convention
-            if self.config.data.kind == "world"
+            if self.config.data.is_stand_in
             else self.config.data.label_convention(),
             categories=tuple(data.category_counts),
             camera=data.camera or default_camera(data.width, data.height, self.config.restage.hfov_deg),

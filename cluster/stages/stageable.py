@@ -14,7 +14,7 @@ from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
 from imitation.datasets.category_map import categories_of
-from imitation.policies import build_policy, what_it_adds
+from imitation.policies import build_policy, stages_frames, what_it_adds
 from sim_actors.scene.category_words import SECOND_NAMES, meaning, meant_by
 from sim_actors.scene.sizes import size_prior
 from sim_actors.staging.stage import asset_names
@@ -39,7 +39,7 @@ def simulates(config: Config) -> bool:
     """Whether a run of these settings has frames rendered, beside those of the embedded world."""
     if config.loop.sim_only:
         return True
-    return config.loop.cycles > 0 and config.policy.name not in ("none", "oversample")
+    return config.loop.cycles > 0 and stages_frames(config.policy.name)
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ def outlook(configs: Sequence[Config]) -> list[str]:
         return []
     said: list[str] = []
     tell = Teller(config, said.append)
-    if config.data.kind == "world":  # made of what the embedded simulator has
+    if config.data.is_stand_in:  # made of what the embedded simulator has
         return []
     dataset = config.data.open()
     total = len(dataset.splits()["train"])

@@ -1,4 +1,4 @@
-"""Boxes against boxes: areas, overlaps, shares. float64 arrays (..., 4) of x1, y1, x2, y2 in px."""
+"""Boxes against boxes: areas, overlaps, shares. float64 arrays (N, 4) of x1, y1, x2, y2 in px."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import numpy as np
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
-    """(..., 4) -> (...) in px^2, 0 for boxes without a width or a height."""
-    sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
-    return np.asarray(sides[..., 0] * sides[..., 1])
+    """Of boxes (N, 4): (N,), px^2; 0 for inverted ones."""
+    return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
 
 
 def intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The area in common, px^2, of boxes (..., 4) and (..., 4) whose shapes broadcast."""
+    """Areas in common, px^2, of boxes (..., 4) and (..., 4): each pair that their shapes broadcast to."""
     sides = np.maximum(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0)
     return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    """over / under, 0 where there is nothing to divide by; float64, shapes alike."""
+    """`over` / `under`, 0 where that is 0."""
     return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
 
 
@@ -26,7 +25,7 @@ def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union of boxes (N, 4) and (M, 4): float64 (N, M) in [0, 1], 0 for empty boxes."""
     a, b = (np.asarray(x, dtype=np.float64).reshape(-1, 4) for x in (a, b))
     both = intersections(a[:, None], b[None])
-    return ratio(both, areas(a)[:, None] + areas(b)[None] - both)
+    return ratio(both, areas(a)[:, None] + areas(b)[None, :] - both)
 
 
 def pairwise_coverage(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:

@@ -65,6 +65,12 @@ def image_size(data: bytes | BinaryIO, where: str) -> tuple[int, int]:
     return _open(data, where).size
 
 
+def size_of_file(uri: str) -> tuple[int, int]:
+    """`image_size` of a file. Raises as `open_image` does."""
+    with open_image(uri) as source:
+        return image_size(source, uri)
+
+
 def exif_orientation(data: bytes | BinaryIO, where: str) -> int:
     """EXIF's orientation, 1 (upright, as stored) to 8; 1 where there is none. Raises `DataError`."""
     image = _open(data, where)

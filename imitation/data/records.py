@@ -55,6 +55,12 @@ class Box(NamedTuple):
     def area(self) -> float:
         return max(self.width, 0.0) * max(self.height, 0.0)
 
+    def common(self, other: Box) -> float:
+        """The area that both cover, px^2."""
+        width = min(self.x2, other.x2) - max(self.x1, other.x1)
+        height = min(self.y2, other.y2) - max(self.y1, other.y1)
+        return max(width, 0.0) * max(height, 0.0)
+
     def clipped(self, width: float, height: float) -> Box:
         """The part inside an image of that size; may be empty (zero area)."""
         x1, x2 = (min(max(v, 0.0), width) for v in (self.x1, self.x2))

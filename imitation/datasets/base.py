@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, groupby
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from imitation.common import storage
-from imitation.common.settings import DataError, UserError
+from imitation.common.settings import DataError, Settings, UserError
 from imitation.common.texts import shown
-from imitation.data.records import Frame
+from imitation.data.categories import CategoryMap, present_categories
+from imitation.data.records import Convention, Frame
 from imitation.data.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
-from imitation.datasets.common.validation import Problems
+from imitation.datasets.common.validation import FrameChecker, Problems, handled
 from imitation.datasets.numbering import Numbering
+from imitation.datasets.writing import FrameWriter
 
 NO_LISTS = "The dataset has no lists of its own"
 """How the note of a dataset begins that was cut by seed."""
@@ -22,39 +24,11 @@ Sequences = Mapping[str, str | None]
 """frame_id -> sequence (drive, segment), None where it is not known."""
 
 
-class DatasetReader(Protocol):
-    """A dataset with its splits. `kind` is its name in `READERS`, `root` where it lies. Readers can be
-    pickled; what they have found out about the dataset goes along."""
+class Listed(Protocol):
+    """What was found of a list, as a reader keeps it: at least what of it belongs to no frame."""
 
-    kind: str
-    root: str
-
-    def splits(self) -> dict[str, list[str]]:
-        """Frame ids of `train`, `mine`, `stop` and `test`, which were checked for overlaps."""
-        ...
-
-    def frames(
-        self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
-    ) -> Iterator[Frame]:
-        """Streams a split's valid frames in its order, or those of `names` among them. Raises `DataError`
-        for a bad one, or hands it to `problems`."""
-        ...
-
-    def chunks(self, split: str, size: int) -> Iterator[list[str]]:
-        """The split's frame ids in order, in parts of at most `size` that are cheap to read alone."""
-        ...
-
-    def place_of(self, split: str, frame: Frame) -> str:
-        """Where a frame's image lies, for messages: its file, or the file and row that hold it."""
-        ...
-
-    def note(self) -> str:
-        """A sentence on how the splits were made, for the report."""
-        ...
-
-    def numbering(self) -> Numbering | None:
-        """The dataset's own numbers of its categories; None where it knows them by name alone."""
-        ...
+    @property
+    def strays(self) -> list[DataError]: ...
 
 
 class Splits(NamedTuple):
@@ -64,34 +38,87 @@ class Splits(NamedTuple):
     note: str
 
 
-class SplitReader(ABC):
-    """A `DatasetReader` but for two things: how it lists its frames, and how it reads some of them.
+class DatasetReader(ABC):
+    """A dataset with its splits: subclass it to add one, in one file.
+
+    Needed are two methods: `_cut` lists the frames and gives them to `_by_seed` or, where the dataset has
+    lists of its own, to `_by_lists`; `_frame` makes one of them. What the dataset knows of itself are the
+    attributes below; each has a default. `data.kind=package.module:Class` names a class that is not in
+    `registry.py`.
 
     Listing is patient, whatever is to be done with bad data: what cannot be listed (a file cut short, a
     row without id) becomes a *stray*, a problem that belongs to no frame. Reading tells strays: all of
-    them where problems are raised, else those of the split, once, with the split's first frame.
+    them where problems are raised, else those of the split, once, with the split's first frame. Readers can
+    be pickled; what they have found out about the dataset goes along.
     """
 
-    kind: str
+    kind: ClassVar[str]
+    """Its name in `data.kind`; of a class that has none of its own, the import path."""
+    name: ClassVar[str] = ""
+    """What it is called in a title ("KITTI"); its `kind` if it is empty."""
+    title: ClassVar[str] = ""
+    """What reports call such data ("KITTI object folder"); its `kind` if it is empty."""
+    categories: ClassVar[CategoryMap | None] = None
+    """From its categories to a detector's; None: each that is there is a class."""
+    convention: ClassVar[Convention] = "amodal_clipped"
+    """What its boxes mean, which synthetic labels follow."""
+    protocol: ClassVar[str | None] = None
+    """Its benchmark's count, by a name of `imitation.metrics.protocols.registry` or an import path."""
+    Options: ClassVar[type[Settings]] = Settings
+    """What can be set of it alone, under `data.options`; `self.options` holds it."""
+    Writer: ClassVar[type[FrameWriter] | None] = None
+    """Writes frames as such a dataset (`imitate export --to`); None: it cannot be written."""
+    stand_in: ClassVar[bool] = False
+    """Whether a run renders the frames itself: there is no root, and nothing to open."""
 
-    def __init__(self, root: str, settings: SplitSettings) -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.kind = cls.__dict__.get("kind", f"{cls.__module__}:{cls.__qualname__}")
+        cls.name, cls.title = cls.name or cls.kind, cls.title or cls.kind
+
+    def __init__(self, root: str, settings: SplitSettings, options: Settings | None = None) -> None:
         self.root = storage.absolute(root)
+        self.options = self.Options() if options is None else options
         self._settings = settings
         self._divide = True
         self._whole = False
         self._homes: dict[str, str] = {}  # of pooled lists: frame_id -> the split that its own list would be
 
+    @classmethod
+    def category_map(cls, frames: Iterable[Frame] = ()) -> CategoryMap:
+        """Its own category map, or one that makes every category of these `frames` a class. Raises UserError
+        if there is none."""
+        return cls.categories or CategoryMap.identity(present_categories(frames))
+
     @abstractmethod
     def _cut(self) -> Splits:
         """The splits. Raises `UserError` where there is nothing to cut, or splits overlap."""
 
-    @abstractmethod
+    def _frame(self, split: str, frame_id: str, check: FrameChecker) -> Frame:
+        """One frame of the split, which `check` has passed. Raises DataError."""
+        raise NotImplementedError
+
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        """The frames `wanted`, which are of the split and in its order."""
+        """The frames `wanted`, which are of the split and in its order. In place of `_frame`: where reading
+        them one by one is too dear."""
+        check = FrameChecker()
+        return handled((partial(self._frame, split, name, check) for name in wanted), problems)
+
+    @property
+    def _listed(self) -> Mapping[str | None, Listed]:
+        """What was found of each of the dataset's own lists; None alone where there are none."""
+        return {}
+
+    def _list_of(self, split: str) -> str | None:
+        """The own list that a split's frames come from."""
+        return list_of(split, [name for name in self._listed if name])
 
     def _strays(self, split: str | None) -> Iterable[DataError]:
         """The strays told with a split (one where they could be of several); None: all of them."""
-        return ()
+        lists = [name for name in self._listed if name]
+        for name, listed in self._listed.items():
+            if split is None or first_split_of(name, lists) == split:
+                yield from listed.strays
 
     @cached_property
     def _made(self) -> Splits:
@@ -138,18 +165,23 @@ class SplitReader(ABC):
         self.undivide()
 
     def numbering(self) -> Numbering | None:
+        """The dataset's own numbers of its categories; None where it knows them by name alone."""
         return None
 
     def splits(self) -> dict[str, list[str]]:
+        """Frame ids of each of `SPLITS`, which were checked for overlaps."""
         return self._made.members
 
     def note(self) -> str:
+        """A sentence on how the splits were made, for the report."""
         return self._made.note
 
     def place_of(self, split: str, frame: Frame) -> str:
+        """Where a frame's image lies, for messages: its file, or the file and row that hold it."""
         return frame.image_uri or f"{self.root}: frame {shown(frame.frame_id)[1:-1]}"
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
+        """The split's frame ids in order, in parts of at most `size` that are cheap to read alone."""
         check_split(split)
         members = self.splits()[split]
         return (members[start : start + size] for start in range(0, len(members), size))
@@ -157,6 +189,8 @@ class SplitReader(ABC):
     def frames(
         self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
     ) -> Iterator[Frame]:
+        """Streams a split's valid frames in its order, or those of `names` among them. Raises `DataError`
+        for a bad one, or hands it to `problems`."""
         check_split(split)
         members = self.splits()[split]
         if names is None:
@@ -195,8 +229,7 @@ ALL = "all"
 
 def whole(dataset: DatasetReader) -> DatasetReader:
     """The dataset, however little it is: where nothing is trained there need not be enough to cut."""
-    if isinstance(dataset, SplitReader):
-        dataset.undivide()
+    dataset.undivide()
     return dataset
 
 

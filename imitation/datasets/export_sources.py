@@ -11,7 +11,7 @@ from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
 from imitation.data.splits import SPLITS
-from imitation.datasets.base import DatasetReader, SplitReader
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.validation import FrameChecker, Problems
 from imitation.datasets.numbering import Classes, parquet_numbering
@@ -91,8 +91,7 @@ def dataset_sources(dataset: DatasetReader, limit: int | None = None) -> list[So
     """The sources of a dataset in its own lists: nothing is cut by seed, a validation list stays whole, and a
     dataset without lists is all train. `limit`: so many frames of each, at most. Raises UserError where there
     is no frame, or why nothing could be listed."""
-    if isinstance(dataset, SplitReader):
-        dataset.keep_lists()
+    dataset.keep_lists()
     splits = dataset.splits()
     if not any(splits.values()):
         deque(dataset.frames("train"), maxlen=0)  # tells what belongs to no frame

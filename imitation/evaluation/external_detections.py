@@ -18,15 +18,15 @@ import numpy as np
 from imitation.common import storage
 from imitation.common.names import MAIN
 from imitation.common.settings import DataError, UserError
-from imitation.common.texts import ShallowJson, lines_of, shown
+from imitation.common.texts import ShallowJson, shown
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
+from imitation.datasets.kitti.text import RESULT_COLUMNS, number, rows
 from imitation.datasets.numbering import Numbering
 from imitation.evaluation.detection_files import read_categories, read_detections, read_detectors
 from imitation.evaluation.detections import Detections
 from imitation.evaluation.result_images import MOST, ImageKeys, OtherKeys, Way
 
-KITTI_COLUMNS = 16
 LONGEST = 120  # characters of a value in a message
 LONGEST_NAME = 1000  # characters of an image's name
 
@@ -72,30 +72,17 @@ class KittiResults:
             return None
         text = storage.read_data_text(uri, "result file")
         boxes, scores, labels = [], [], []
-        for number, line in enumerate(lines_of(text), start=1):
-            columns = line.split()
-            if not columns:
-                continue
-            box, score = _kitti_numbers(columns, f"{uri}:{number}")
-            label = self._categories.label(columns[0])
+        for where, words in rows(text, uri, RESULT_COLUMNS):
+            *box, score = (number(words[i], where, RESULT_COLUMNS[i]) for i in (4, 5, 6, 7, 15))
+            box, score = _checked(box, score, where)
+            label = self._categories.label(words[0])
             if not label:
-                self.unmapped[columns[0]] += 1
+                self.unmapped[words[0]] += 1
                 continue
             boxes.append(box)
             scores.append(score)
             labels.append(label)
         return Detections(np.array(boxes).reshape(-1, 4), np.array(scores), np.array(labels))
-
-
-def _kitti_numbers(columns: list[str], where: str) -> tuple[list[float], float]:
-    if len(columns) != KITTI_COLUMNS:
-        hint = " (a label file, without scores?)" if len(columns) == KITTI_COLUMNS - 1 else ""
-        raise DataError(where, f"{len(columns)} columns instead of {KITTI_COLUMNS}{hint}")
-    try:
-        *box, score = (float(columns[i]) for i in (4, 5, 6, 7, 15))
-    except ValueError as error:
-        raise DataError(where, str(error)[:LONGEST]) from None
-    return _checked(box, score, where)
 
 
 def _checked(box: list[float], score: float, where: str) -> tuple[list[float], float]:

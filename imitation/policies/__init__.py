@@ -21,7 +21,7 @@ from imitation.policies.baselines import NoPolicy, RandomPolicy
 from imitation.policies.feedback import Feedback, Tally
 from imitation.policies.imitation import ImitationPolicy
 from imitation.policies.oversample import OversamplePolicy
-from imitation.policies.registry import POLICIES, build_policy
+from imitation.policies.registry import POLICIES, build_policy, stages_frames
 from imitation.policies.settings import AdaptiveSettings, PolicySettings, StrengthSettings
 from imitation.policies.strata import mode_name, mode_of
 
@@ -48,5 +48,6 @@ __all__ = [
     "mode_of",
     "out_of_reach",
     "requested_frames",
+    "stages_frames",
     "what_it_adds",
 ]

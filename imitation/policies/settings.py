@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from imitation.common.import_paths import check_name
 from imitation.common.settings import Settings
 from imitation.evaluation.failures import KINDS
-
-NAMES = ("imitation", "adaptive", "random", "oversample", "none")
-"""The policies that come along (`imitation.policies.POLICIES`)."""
+from imitation.policies.registry import POLICIES
 
 
 class StrengthSettings(Settings):
@@ -104,7 +101,7 @@ class PolicySettings(Settings):
     @field_validator("name")
     @classmethod
     def _known_name(cls, value: str) -> str:
-        return check_name(value, NAMES, "policy")
+        return POLICIES.check(value)
 
     @field_validator("kind_weights")
     @classmethod

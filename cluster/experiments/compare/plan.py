@@ -20,7 +20,6 @@ from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import check_budgets
 from imitation.common import storage
 from imitation.common.settings import UserError
-from imitation.data.categories import OWN_MAPS
 from imitation.datasets.category_map import categories_of
 from imitation.datasets.settings import DataSettings
 from imitation.metrics.own import is_own, load_metric
@@ -220,14 +219,14 @@ def _folds(config: Config) -> list[int | None]:
     compare = config.compare
     if compare.folds is None:
         return [None]
-    if config.data.kind == "world":
+    if config.data.is_stand_in:
         raise UserError(
             "compare.folds is for data that is scarce; the embedded world renders as many frames as "
             "world.train, world.stop and world.test say. Leave it null, and take more seeds"
         )
     if config.data.splits.folds is not None:
         raise UserError("compare.folds and data.splits.folds are both set; set compare.folds alone")
-    if config.data.categories is None and config.data.kind not in OWN_MAPS:
+    if config.data.categories is None and config.data.dataset.categories is None:
         raise UserError(
             f"compare.folds needs data.categories for {config.data.kind} data: without it each fold "
             "would take "
@@ -287,7 +286,7 @@ def _check_primary(config: Config, names: list[str]) -> None:
 
 def _categories(data: DataSettings) -> tuple[str, ...]:
     """The detector's categories; of data without a map of its own they are read off the training frames."""
-    if data.kind in OWN_MAPS:
+    if data.dataset.categories is not None:
         return categories_of(data, ()).categories
     if data.categories is not None:
         return tuple(data.categories)

@@ -65,7 +65,7 @@ def read_results(plan: Plan, folder: str, outcomes: Sequence[Outcome]) -> SweepR
     return SweepResults(
         schema=1,
         name=config.sweep.name,
-        stand_in=config.data.kind == "world",
+        stand_in=config.data.is_stand_in,
         data_kind=config.data.kind,
         metric=config.loop.metric,
         seed=config.run.seed,

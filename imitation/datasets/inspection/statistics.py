@@ -15,7 +15,7 @@ from imitation.data.categories import CategoryMap
 from imitation.data.images import load_frame_image, read_image_bytes
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import JUDGES, SPLITS
-from imitation.datasets.base import DatasetReader, SplitReader
+from imitation.datasets.base import DatasetReader
 
 Problems = Callable[[DataError], None]
 THREADS = 2
@@ -286,8 +286,6 @@ def listed_frames(dataset: DatasetReader) -> dict[str, list[str]]:
     try:
         names = dataset.splits()
     except UserError:  # a run would refuse it; it is looked at all the same
-        if not isinstance(dataset, SplitReader):
-            raise
         dataset.undivide()
         names = dataset.splits()
     train = set(names["train"])

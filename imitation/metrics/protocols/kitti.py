@@ -25,8 +25,8 @@ Fast by two things: only pairs that overlap enough are kept, and all thresholds 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -46,6 +46,9 @@ from imitation.metrics.protocols.kitti_frames import (
     parse_kitti,
     read_label_dir,
 )
+
+if TYPE_CHECKING:
+    from imitation.evaluation.detections import FrameDetections
 
 __all__ = [
     "CATEGORIES",
@@ -109,6 +112,16 @@ def kitti_average_precision(frames: KittiFrames) -> dict[str, dict[str, KittiAP]
             for difficulty, level in enumerate(DIFFICULTIES)
         }
     return result
+
+
+def of_rows(rows: Iterable[FrameDetections], categories: Sequence[str]) -> dict[str, Any]:
+    """AP_R40 and AP_R11 of evaluated rows of KITTI data, as plain data (see `kitti_from_rows`)."""
+    return {
+        name: None
+        if levels is None
+        else {level: {"ap_r40": ap.ap_r40, "ap_r11": ap.ap_r11} for level, ap in levels.items()}
+        for name, levels in kitti_average_precision(kitti_from_rows(rows, categories)).items()
+    }
 
 
 # Which boxes overlap

@@ -23,6 +23,7 @@ What differs from the leaderboard:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -118,3 +119,8 @@ def waymo_average_precision(rows: Iterable[FrameDetections], categories: Sequenc
     for row in rows:
         metric.add(row)
     return metric.result()
+
+
+def of_rows(rows: Iterable[FrameDetections], categories: Sequence[str]) -> dict[str, Any]:
+    """`waymo_average_precision` as plain data."""
+    return {name: ap.to_dict() for name, ap in waymo_average_precision(rows, categories).items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from imitation.common.record import Count, Fraction, Record
 from imitation.metrics.protocols.kitti import KittiPrecision
@@ -10,7 +10,10 @@ from imitation.metrics.protocols.waymo import WaymoAP
 
 
 class Protocols(Record):
-    """The numbers that the dataset's own benchmark would print."""
+    """The numbers that the dataset's own benchmark would print; those of a dataset of one's own stand under
+    the name of its protocol."""
+
+    model_config = ConfigDict(extra="allow")
 
     kitti: dict[str, dict[str, KittiPrecision] | None] | None = Field(
         None,

@@ -12,7 +12,8 @@ import numpy as np
 from imitation.common.settings import DataError
 from imitation.data.boxes import pairwise_iou
 from imitation.data.records import SCHEMA, Box, Frame
-from imitation.datasets.parquet.files import FrameStore, read_frames
+from imitation.datasets.parquet.files import read_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.diagnosis.label_errors import Suspect
 from imitation.evaluation.failures import Failure, read_failures
 from imitation.evaluation.matching import FOREGROUND_IOU

@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from imitation.common.wording import duration
+from imitation.datasets.registry import title_of
 from imitation.evaluation.failures import KINDS
 from imitation.report.run.finding_plots import build_finding_plots
 from imitation.report.run.gallery import GalleryItem
@@ -39,7 +40,6 @@ from imitation.report.words import (
 )
 
 PROBLEMS_SHOWN = 200
-DATA_KINDS = {"world": "Embedded stand-in world", "kitti": "KITTI object folder", "parquet": "Parquet frames"}
 
 
 def render_report(
@@ -71,7 +71,7 @@ def render_report(
         change=_change(summary),
         noise=noise_note(summary),
         stand_in=STAND_IN if summary.run.stand_in else None,
-        data_kind=DATA_KINDS.get(summary.run.data_kind, summary.run.data_kind),
+        data_kind=title_of(summary.run.data_kind),
         real_word=real_word(summary),
         kinds=KINDS,
         mined=[entry for entry in summary.cycles if entry.mined is not None],

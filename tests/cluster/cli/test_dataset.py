@@ -229,7 +229,7 @@ def test_the_embedded_world_has_nothing_to_inspect(capsys):
     assert inspect() == 1
     said = capsys.readouterr().err
     assert "data.kind is 'world'" in said
-    assert "imitate inspect data.kind=kitti data.root=" in said
+    assert "data.kind=kitti data.root=FOLDER" in said
 
 
 def test_inspect_names_a_root_that_is_not_there(tmp_path, capsys):
@@ -347,7 +347,20 @@ def test_export_says_what_it_cannot_do(run, kitti, tmp_path, capsys):
     assert export(run, "coco", out, "data.kind=kitti") == 1
     assert "data.kind=kitti: a run and Parquet frames take no settings" in capsys.readouterr().err
     assert main(["export", "--to", "coco", "--out", str(out)]) == 1
-    assert "imitate export data.kind=kitti" in capsys.readouterr().err
+    assert "data.kind=kitti data.root=FOLDER" in capsys.readouterr().err
     assert main(["export", "data.kind=kitti", f"data.root={kitti}", "--to", "coco", "--out", str(out),
                  "data.mapping={Van: Car}"]) == 0  # fmt: skip
     assert "categories: the dataset's own" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        ("cocco", "--to: there is no dataset 'cocco'; did you mean 'coco'?"),
+        ("waymo", "--to: 'waymo' data cannot be written; layouts are kitti, coco, yolo, parquet"),
+        ("world", "--to: 'world' data cannot be written"),
+    ],
+)
+def test_a_layout_that_there_is_not(tmp_path, capsys, layout, said):
+    assert export(tmp_path, layout, tmp_path / "out") == 1
+    assert said in capsys.readouterr().err

@@ -43,16 +43,23 @@ def data(tmp_path: Path) -> Path:
 def product(tmp_path: Path) -> str:
     import torch
 
-    from imitation.data.categories import KITTI
+    from imitation.datasets.kitti.reader import KittiReader
     from imitation.detectors.registry import build_detector
 
+    kitti = KittiReader.categories
     settings = DetectorSettings(
         backbone="resnet10", weights=None, features=16, width=128, height=64, score_floor=0.0
     )
     torch.manual_seed(0)
-    model = build_detector(settings, len(KITTI.categories))
+    model = build_detector(settings, len(kitti.categories))
     folder = str(tmp_path / "product")
-    save_product(folder, model.state_dict(), settings, KITTI.categories, {"category_map": KITTI.to_json()})
+    save_product(
+        folder,
+        model.state_dict(),
+        settings,
+        kitti.categories,
+        {"category_map": kitti.to_json()},
+    )
     return folder
 
 

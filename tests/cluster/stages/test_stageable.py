@@ -19,10 +19,13 @@ from cluster.stages.stageable import Labels, Teller, feasible, look, other_words
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import check_budgets
 from imitation.common.settings import UserError
-from imitation.data.categories import KITTI, CategoryMap
+from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_jpeg
+from imitation.datasets.kitti.reader import KittiReader
 from sim_actors.scene.category_words import meant_by
 from sim_actors.staging.stage import asset_names
+
+KITTI = KittiReader.categories
 
 
 def coco(root: Path, names: list[str], frames: int = 10) -> Path:

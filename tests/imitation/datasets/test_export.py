@@ -19,10 +19,7 @@ from imitation.data.images import read_image_bytes
 from imitation.data.records import Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import PHRASES, Tally
 from imitation.datasets.export import (
-    SYNTHETIC,
     ExportReport,
-    Layout,
-    Names,
     Source,
     Which,
     dataset_sources,
@@ -36,6 +33,7 @@ from imitation.datasets.kitti.writer import as_kitti
 from imitation.datasets.numbering import Classes
 from imitation.datasets.parquet.files import read_frames, write_frames
 from imitation.datasets.registry import open_dataset
+from imitation.datasets.writing import SYNTHETIC, Names
 from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, frame_lists, picture
 from tests.imitation.datasets.kitti.kitti_folder import CALIB, DONT_CARE, make_kitti, make_lists
 from tests.imitation.datasets.kitti.kitti_folder import CAR as KITTI_CAR
@@ -51,7 +49,7 @@ def made(count: int, prefix: str = "f", **changes: object) -> list[Frame]:
     return [replace(frame, **changes) for frame in frames]
 
 
-def exported(frames: list[Frame], folder: Path, layout: Layout, which: Which = "all") -> ExportReport:
+def exported(frames: list[Frame], folder: Path, layout: str, which: Which = "all") -> ExportReport:
     write_frames(frames, str(folder / "source.parquet"))
     survey = survey_frames(parquet_sources(str(folder / "source.parquet")), which)
     return export(survey, layout, str(folder / "out"))
@@ -194,7 +192,7 @@ def test_yolo_comes_back_to_a_ten_thousandth_of_a_pixel(
 
 
 @pytest.mark.parametrize("layout", ["coco", "kitti", "yolo", "parquet"])
-def test_a_run_keeps_its_splits_and_synthetic_frames_are_of_train(tmp_path: Path, layout: Layout) -> None:
+def test_a_run_keeps_its_splits_and_synthetic_frames_are_of_train(tmp_path: Path, layout: str) -> None:
     report = export(survey_frames(in_splits(tmp_path, synthetic=2)), layout, str(tmp_path / "out"))
     assert report.frames == {"train": 5, "val": 3, "test": 3}
     assert report.synthetic == 2
@@ -247,7 +245,7 @@ def test_a_folder_of_splits_is_found_and_anything_else_is_one_set(tmp_path: Path
 
 
 @pytest.mark.parametrize("layout", ["coco", "kitti", "yolo", "parquet"])
-def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: Layout) -> None:
+def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: str) -> None:
     splits = {
         "train": made(3),
         "mine": [*made(3)[1:], *made(1, "m")],
@@ -373,7 +371,7 @@ def labels_of(out: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("layout", ["yolo", "coco"])
-def test_classes_do_not_depend_on_which_frames_are_exported(tmp_path: Path, layout: Layout) -> None:
+def test_classes_do_not_depend_on_which_frames_are_exported(tmp_path: Path, layout: str) -> None:
     """Only the rendered frames have trucks, and only the real ones cars: each keeps its number."""
     sources = in_splits(tmp_path)
     truck = replace(CAR, category="truck")
@@ -411,7 +409,7 @@ def yolo_of(root: Path, names: dict[int, str]) -> Path:
     return root
 
 
-def through(kind: str, root: Path, layout: Layout, out: Path) -> ExportReport:
+def through(kind: str, root: Path, layout: str, out: Path) -> ExportReport:
     survey = survey_frames(dataset_sources(open_dataset(kind, str(root))))
     return export(survey, layout, str(out))
 
@@ -423,7 +421,7 @@ def test_a_users_own_numbers_go_through_every_layout_and_back(tmp_path: Path) ->
         if name == "unused":
             for path in root.rglob(f"labels/*/*{number}.txt"):
                 path.write_text("")
-    places: list[tuple[str, Layout]] = [("yolo", "coco"), ("coco", "parquet"), ("parquet", "yolo")]
+    places: list[tuple[str, str]] = [("yolo", "coco"), ("coco", "parquet"), ("parquet", "yolo")]
     here = root
     for kind, layout in places:
         there = tmp_path / layout

@@ -10,8 +10,9 @@ from imitation.common.settings import DataError, UserError
 from imitation.data.images import encode_png
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import SPLITS, SplitSettings
+from imitation.datasets.base import DatasetReader, assign_roles
 from imitation.datasets.parquet.files import write_frames
-from imitation.datasets.registry import DatasetReader, assign_roles, open_dataset
+from imitation.datasets.registry import open_dataset
 from tests.imitation.datasets.kitti.kitti_folder import CAR, make_kitti, make_lists, png
 
 
@@ -149,7 +150,7 @@ def test_bad_parquet_rows_are_reported_or_raised(tmp_path: Path) -> None:
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(
         UserError,
-        match=r"no dataset kind 'kiti'; known are kitti, waymo, coco, yolo, parquet \(nearest: kitti\)",
+        match=r"data\.kind: there is no dataset 'kiti'; did you mean 'kitti'\?",
     ):
         open_dataset("kiti", str(tmp_path))
     with pytest.raises(UserError, match="there is nothing there"):
@@ -185,7 +186,7 @@ def test_a_frame_with_two_images_is_a_problem_of_that_frame(tmp_path: Path) -> N
 
 def test_options_of_a_kind(tmp_path: Path) -> None:
     make_kitti(tmp_path, dict.fromkeys(_names(4), CAR))
-    with pytest.raises(UserError, match="there is no Waymo camera BACK"):
+    with pytest.raises(UserError, match=r"data\.options\.cameras\.0 is 'BACK': Input should be 'FRONT'"):
         open_dataset("waymo", str(tmp_path), options={"cameras": ["BACK"]})
 
 

@@ -30,7 +30,7 @@ def specs(done: Finished) -> list[Spec]:
     """The rows in the paper's order, each arm's cycles and then what stop chose of them."""
     order = [REAL, "longer", "oversample", "sim", "random"]
     arms = sorted(done.plan.arms, key=lambda arm: order.index(arm.name) if arm.name in order else 9)
-    stand_in = done.plan.config.data.kind == "world"
+    stand_in = done.plan.config.data.is_stand_in
     rows: list[Spec] = []
     for arm in arms:
         words = arm.trained_on.replace("real", "stand-in", 1) if stand_in else arm.trained_on

@@ -21,7 +21,7 @@ from tests.imitation.metrics.driving import evaluated
 __all__ = ["OUT_OF_TIME"]
 
 ARMS = "compare.arms=[real,random,imitation,oversample]"
-RESAMPLES = "compare.resamples=150"
+RESAMPLES = "compare.resamples=100"  # the least
 WORLD = [
     "world.train=20",
     "world.stop=6",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imitation.common.settings import UserError
-from imitation.data.categories import KITTI, CategoryMap
+from imitation.data.categories import CategoryMap
 from imitation.data.records import Box, Camera, Frame, Object
 from imitation.data.splits import SplitSettings
 from imitation.datasets.inspection.statistics import (
@@ -25,12 +25,15 @@ from imitation.datasets.inspection.statistics import (
     listed_frames,
     mapping_of,
 )
+from imitation.datasets.kitti.reader import KittiReader
 from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.parquet.reader import ParquetReader
 from imitation.datasets.registry import open_dataset
 from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, WIDTH, picture
 from tests.imitation.datasets.kitti.kitti_folder import CAR as CAR_LINE
 from tests.imitation.datasets.kitti.kitti_folder import DONT_CARE, make_kitti, make_lists
+
+KITTI = KittiReader.categories
 
 
 def inspected(kind: str, root: Path, **options: object) -> Inspection:

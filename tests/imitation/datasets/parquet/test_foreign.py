@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import SCHEMA, Box, Camera, Cuboid, Frame, Object, frame_from_row, frame_to_row
 from imitation.datasets.common.validation import FrameChecker
-from imitation.datasets.parquet.files import FrameStore, read_frames, read_ids, write_frames
+from imitation.datasets.parquet.files import read_frames, read_ids, write_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.datasets.registry import open_dataset
 from imitation.evaluation.detection_files import read_detections, write_detections
 from imitation.evaluation.detections import DETECTIONS_SCHEMA, Detections, FrameDetections

@@ -14,6 +14,7 @@ from imitation.data.records import Frame
 from imitation.data.splits import SplitSettings
 from imitation.datasets.inspection.statistics import inspect_dataset, listed_frames
 from imitation.datasets.waymo.reader import WaymoReader
+from imitation.datasets.waymo.settings import WaymoOptions
 from tests.imitation.datasets.kitti.kitti_folder import png
 from tests.imitation.datasets.waymo.waymo_folder import (
     CAMERA,
@@ -125,7 +126,7 @@ def test_many_labels_without_images_are_one_problem(root: Path) -> None:
 
 
 def test_labels_of_a_camera_that_is_not_read_are_no_problem(root: Path) -> None:
-    reader = WaymoReader(str(root), SplitSettings(), cameras=["FRONT_RIGHT"])
+    reader = WaymoReader(str(root), SplitSettings(), WaymoOptions(cameras=["FRONT_RIGHT"]))
     assert len([f for split in ("train", "stop", "test") for f in reader.frames(split)]) == 8
 
 

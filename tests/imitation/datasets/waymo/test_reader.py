@@ -11,14 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from imitation.common.settings import DataError, UserError
-from imitation.data.categories import default_map
 from imitation.data.images import load_frame_image
 from imitation.data.records import Box, Frame, Object
-from imitation.data.splits import SplitSettings
-from imitation.datasets.base import ALL, whole
+from imitation.datasets.base import ALL, DatasetReader, whole
 from imitation.datasets.base import frames_of as frames_of_split
 from imitation.datasets.registry import open_dataset
-from imitation.datasets.waymo.reader import CAMERAS, WaymoReader
+from imitation.datasets.waymo.reader import WaymoReader
+from imitation.datasets.waymo.settings import CAMERAS
 from tests.imitation.datasets.kitti.kitti_folder import png
 from tests.imitation.datasets.waymo.waymo_folder import (
     HEIGHT,
@@ -36,11 +35,11 @@ from tests.imitation.datasets.waymo.waymo_folder import (
 T = 1_550_000_000_000_000  # microseconds
 
 
-def reader_of(root: Path, **more: Any) -> WaymoReader:
-    return WaymoReader(str(root), SplitSettings(), **more)
+def reader_of(root: Path, **options: Any) -> DatasetReader:
+    return open_dataset("waymo", str(root), options=options)
 
 
-def frames_of(reader: WaymoReader, problems: list[DataError] | None = None) -> dict[str, Frame]:
+def frames_of(reader: DatasetReader, problems: list[DataError] | None = None) -> dict[str, Frame]:
     handed = None if problems is None else problems.append
     return {f.frame_id: f for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
 
@@ -81,7 +80,7 @@ def test_frames_are_images_of_one_camera(root: Path) -> None:
     assert right.conditions == {"camera": "FRONT_RIGHT", "time_of_day": "Dawn/Dusk"}
     assert frames[f"s1_{T}_FRONT"].conditions == {"camera": "FRONT"}
     assert load_frame_image(front).shape == (HEIGHT, WIDTH, 3)
-    assert default_map("waymo").apply(right).labels.tolist() == [3, 0]
+    assert WaymoReader.categories.apply(right).labels.tolist() == [3, 0]
 
 
 def test_splits_go_by_segment(root: Path) -> None:
@@ -128,7 +127,9 @@ def test_camera_names_of_every_type(tmp_path: Path, kind: pa.DataType, boxes: pa
 def test_cameras_are_chosen(root: Path) -> None:
     reader = reader_of(root, cameras=["FRONT_RIGHT"])
     assert {frame.conditions["camera"] for frame in frames_of(reader).values()} == {"FRONT_RIGHT"}  # type: ignore[index]
-    with pytest.raises(UserError, match="there is no Waymo camera REAR; known are FRONT, FRONT_LEFT"):
+    with pytest.raises(
+        UserError, match=r"options\.cameras\.1 is 'REAR': Input should be 'FRONT', 'FRONT_LEFT'"
+    ):
         reader_of(root, cameras=["FRONT", "REAR"])
     with pytest.raises(UserError, match="no image of SIDE_LEFT could be listed"):
         reader_of(root, cameras=["SIDE_LEFT"]).splits()

@@ -18,7 +18,8 @@ from imitation.data.images import load_frame_image
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import SplitSettings
 from imitation.datasets.registry import open_dataset
-from imitation.datasets.yolo.reader import YoloClasses, YoloReader, label_of, parse_yolo
+from imitation.datasets.yolo.labels import YoloClasses, parse_yolo
+from imitation.datasets.yolo.reader import YoloReader, label_of
 from tests.imitation.datasets.kitti.kitti_folder import HEIGHT, WIDTH, png
 
 ROW = "1 0.5 0.25 0.1 0.5"

@@ -10,7 +10,8 @@ from PIL import Image
 
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.common.tally import Tally
-from imitation.datasets.yolo.writer import write_data_yaml, write_yolo, yolo_labels
+from imitation.datasets.yolo.labels import yolo_labels
+from imitation.datasets.yolo.writer import write_data_yaml, write_yolo
 from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, WIDTH, picture
 
 
