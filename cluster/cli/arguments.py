@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from cluster.cli.text.help import Parser
+from imitation.common import old_names
 
 Commands = argparse._SubParsersAction
 """What `add_subparsers` gives."""
@@ -173,7 +174,12 @@ def _data(commands: Commands) -> None:
         metavar="FILE|DIR",
         help="COCO results, a KITTI result folder, an evaluation",
     )
-    mine.add_argument("--split", default="train", choices=("train", "mine", "stop", "test", "all"))
+    mine.add_argument(
+        "--split",
+        default="train",
+        type=old_names.asked_split,
+        choices=("train", "mine", "val", "test", "all"),
+    )
     mine.add_argument("--detector", metavar="NAME", help="of an evaluation of several (default: main)")
     mine.add_argument("--threshold", type=float, help="score threshold (default: of greatest F1 on them)")
     mine.add_argument("--budget", type=_positive, help="frames to ask for (default: the cap's share)")
@@ -185,7 +191,9 @@ def _measures(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="metrics and failures of a checkpoint on a split")
     evaluate.add_argument("checkpoint", help="a product folder, such as runs/default/best")
     _config(evaluate, required=False)
-    evaluate.add_argument("--split", default="test", choices=("train", "stop", "test", "all"))
+    evaluate.add_argument(
+        "--split", default="test", type=old_names.asked_split, choices=("train", "val", "test", "all")
+    )
     evaluate.add_argument("--json", action="store_true", help="everything as JSON, on standard output")
     evaluate.add_argument(
         "--out", metavar="DIR", help="also write detections.parquet, failures.parquet and metrics.json here"
@@ -223,7 +231,11 @@ def _measures(commands: Commands) -> None:
         help="write finished comparisons of arms as Markdown to --out",
     )
     compare.add_argument("--out", metavar="FILE.md", help="of --record (default: standard output)")
-    compare.add_argument("--split", help="A B: the split to compare on (default test, or the one both have)")
+    compare.add_argument(
+        "--split",
+        type=old_names.asked_split,
+        help="A B: the split to compare on (default test, or the one both have)",
+    )
     compare.add_argument("--resamples", type=_positive, help="A B: of the bootstrap (default 1000)")
     compare.add_argument("--seed", type=int, help="A B: of the bootstrap's draws (default 0)")
     compare.add_argument("--json", action="store_true", help="as JSON, on standard output")

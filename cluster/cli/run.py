@@ -7,7 +7,7 @@ import json
 
 from cluster.cli.common import config_of
 from cluster.observability.console import Reporter
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import UserError
 
 
@@ -45,21 +45,17 @@ def export_model(args: argparse.Namespace) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Writes a finished run's report anew."""
-    import yaml
-
     from cluster.config.parse import parse
     from cluster.run.summary import SUMMARY, write_report
     from cluster.stages.prepare import RealData
-    from cluster.workspace.run_folder import CONFIG_FILE, Workspace
+    from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
     from imitation.report.run.record import read_summary
 
     workspace = Workspace(args.run)
     if not storage.exists(workspace.path(SUMMARY)):
         raise UserError(f"{args.run}: no finished run here (summary.json is missing)")
-    config = parse(
-        yaml.safe_load(storage.read_text(workspace.path(CONFIG_FILE))), workspace.path(CONFIG_FILE)
-    )
-    data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")), workspace)
+    config = parse(read_config(workspace.path(CONFIG_FILE)), workspace.path(CONFIG_FILE))
+    data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
     print(write_report(config, workspace, data, read_summary(workspace.path(SUMMARY))))
 
 

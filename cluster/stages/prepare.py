@@ -37,7 +37,7 @@ from sim_actors.simulators.registry import EMBEDDED
 from sim_actors.simulators.worker import SceneJob
 from sim_actors.standin_world import Split, standin_scene
 
-SPLITS: tuple[Split, ...] = ("train", "stop", "test")
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LABELS_ONLY = ("frame_id", "sequence", "width", "height", "camera", "conditions", "objects")
 DECODE_AHEAD = 16
 STAND_IN = (

@@ -21,7 +21,7 @@ Rows = Iterable[FrameDetections] | Callable[[], Iterable[FrameDetections]]
 class Metrics(Record):
     """How a detector does on one split."""
 
-    split: str = Field(description='"stop" or "test"')
+    split: str = Field(description='"val" or "test"')
     iou: float = Field(gt=0, le=1, description="IoU at which detections and objects are matched")
     frames: int = Field(ge=0, description="frames evaluated")
     errors: int = Field(ge=0, description="frames that could not be evaluated; they count nowhere else")
@@ -33,7 +33,7 @@ class Metrics(Record):
     ap: dict[str, Fraction | None] = Field(
         description="category -> AP at IoU 0.50:0.05:0.95 (COCO); null without objects"
     )
-    threshold: float = Field(description="operating threshold on scores, of greatest F1 on stop")
+    threshold: float = Field(description="operating threshold on scores, of greatest F1 on val")
     f1: Fraction = Field(description="F1 at the threshold, over all categories together")
     precision: Fraction = Field(description="precision at the threshold")
     recall: Fraction = Field(description="recall at the threshold")
@@ -79,7 +79,7 @@ def summarize(
 
     `rows` is something to iterate over, or a function that gives it: rows are streamed, never held.
     With `threshold` they are read once; without it twice, to choose the threshold of greatest F1 on
-    these very rows first (for the `stop` split); with `min_objects` also one for each category of which so
+    these very rows first (for the `val` split); with `min_objects` also one for each category of which so
     many are to be found. `categories` are the detector's, in label order.
     Raises TypeError for rows that can be read only once where they are needed twice.
     """

@@ -306,7 +306,7 @@ def inspect_dataset(
     """Reads a dataset through, frame by frame, and counts what is in it. `listed` is what `listed_frames`
     gives, {} where nothing could be listed.
 
-    `verify_images` also decodes every image and finds those that `stop` or `test` shares, byte for byte,
+    `verify_images` also decodes every image and finds those that `val` or `test` shares, byte for byte,
     with another split; `limit` reads at most so many good frames of a split; `keep` is the number of first
     frames to keep; `progress` gets the number of listed frames that are done. No problem stops it: all are
     listed. Memory holds a few frames, and some hundred bytes for each frame of the dataset.

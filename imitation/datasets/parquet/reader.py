@@ -10,7 +10,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.data.records import Frame
-from imitation.data.splits import SPLITS
+from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader, Splits, same_list
 from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.validation import FrameChecker, Problems
@@ -50,9 +50,9 @@ class ParquetReader(DatasetReader):
             name = list_name(storage.name_of(place).removesuffix(".parquet"))
             if name in found:
                 raise UserError(same_list(place, found[name], name))
-            if name in (*SPLITS, "val"):
+            if name in LISTS:
                 found[name] = place
-        return {name: found[name] for name in (*SPLITS, "val") if name in found} or {None: self.root}
+        return {name: found[name] for name in LISTS if name in found} or {None: self.root}
 
     @cached_property
     def _listed(self) -> dict[str | None, _Listed]:
