@@ -245,6 +245,15 @@ class FrameDetections:
             conditions=frame.conditions,
         )
 
+    def check_labels(self, categories: int) -> None:
+        """Raises ValueError for a label beyond so many categories."""
+        highest = max(self.detections.labels.max(initial=0), self.objects.labels.max(initial=0))
+        if highest > categories:
+            raise ValueError(
+                f"frame {self.frame_id}: label {highest} of {categories} categories: "
+                "is this row another detector's?"
+            )
+
     def to_row(self) -> dict[str, Any]:
         """As plain dicts, shaped like `DETECTIONS_SCHEMA`."""
         row: dict[str, Any] = detections_to_table([self]).to_pylist()[0]
