@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -32,7 +33,7 @@ from sim_actors.scene.records import Actor, Scene
 from sim_actors.scene.sizes import SIZES
 from sim_actors.simulators.opengl.assets import families
 from sim_actors.simulators.opengl.assets.meshes import body_mesh
-from sim_actors.simulators.opengl.assets.user_bodies import install
+from sim_actors.simulators.opengl.assets.user_bodies import install as install_bodies
 from tests.imitation.metrics.driving import evaluated
 from tests.snippets import ROOT, Block, all_blocks, imitate_words
 
@@ -117,7 +118,7 @@ OTHER_PROGRAMS = {
 """How command lines of other programs begin, and why they are not run here."""
 
 TEXTS = {
-    "architecture.md": ["cluster/"],
+    "architecture.md": ["flowchart"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
     "guide.md": ["runs/default/"],
@@ -189,7 +190,7 @@ def test_lists_name_only_what_is_there() -> None:
 def test_every_block_is_run_or_listed() -> None:
     for block in BLOCKS:
         listed = any(block.text.startswith(start) for start in TEXTS.get(block.page, ()))
-        known = block.language in ("python", "yaml") or block.commands() or listed
+        known = block.language in ("python", "toml", "yaml") or block.commands() or listed
         assert known, f"{block.where} is neither code, nor commands, nor in TEXTS:\n{block.text}"
     for command in COMMANDS:
         listed = command.startswith("imitate ") or any(command.startswith(start) for start in OTHER_PROGRAMS)
@@ -277,6 +278,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
+def install(block: Block, folder: Path) -> None:
+    """What an installer makes of a package's entry points."""
+    groups = tomllib.loads(block.text)["project"]["entry-points"]
+    parts = [
+        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in names.items()) for group, names in groups.items()
+    ]
+    (folder / "mine-1.dist-info").mkdir(exist_ok=True)
+    (folder / "mine-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    (folder / "mine-1.dist-info" / "entry_points.txt").write_text("\n".join(parts))
+    importlib.invalidate_caches()
+
+
 def write_file(block: Block, data: Path) -> str | None:
     """Code that a page says is a file becomes one ("my_x.py"), or is added to one ("my_x.py, below"); its
     module's name."""
@@ -319,7 +332,7 @@ def work(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield data.parent
     SIZES.clear()
     SIZES.update(sizes)
-    install.cache_clear()
+    install_bodies.cache_clear()
     body_mesh.cache_clear()
 
 
@@ -409,6 +422,8 @@ def test_adding_a_part(section: str, work: Path, data: Path, capsys: pytest.Capt
             continue
         if block.language == "console":
             run_printing(block, data, capsys)
+        elif block.language == "toml":
+            install(block, work)
         elif block.language == "python":
             if (module := write_file(block, data)) is not None:
                 importlib.import_module(module)
