@@ -151,6 +151,13 @@ class DatasetReader(ABC):
             return _finished({"train": list(sequences)}, sequences, note, where, divide=False)
         return cut_all(sequences, self._settings, where, self._divide)
 
+    def _by_lists_or_seed(self, found: Mapping[str | None, Sequences], where: str) -> Splits:
+        """By what was found of each list, frame_id -> sequence; by seed where there is None alone."""
+        if None in found:
+            return self._by_seed(found[None], where)
+        sequences = {i: sequence for listed in found.values() for i, sequence in listed.items()}
+        return self._by_lists({str(name): list(listed) for name, listed in found.items()}, sequences, where)
+
     def undivide(self) -> None:
         """From now on, what is too little to be cut stays whole: a dataset without lists is all `train`, a
         validation list all `val`, and splits may be empty. To look at data, not to train on it."""

@@ -63,11 +63,8 @@ class ParquetReader(DatasetReader):
         for listed in self._listed.values():  # why a list is empty says more than that it is
             if listed.strays and not listed.sequences and (self._divide or nothing):
                 raise listed.strays[0]
-        if None in self._listed:
-            return self._by_seed(self._listed[None].sequences, self.root)
-        sequences = {i: seq for listed in self._listed.values() for i, seq in listed.sequences.items()}
-        lists = {name: list(listed.sequences) for name, listed in self._listed.items() if name}
-        return self._by_lists(lists, sequences, self.root)
+        found = {name: listed.sequences for name, listed in self._listed.items()}
+        return self._by_lists_or_seed(found, self.root)
 
     def numbering(self) -> Numbering | None:
         found = (parquet_numbering(place) for place in self._sources.values())
