@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.cli.arguments import Commands, positive
+from imitation.common import old_names
 from imitation.common.errors import UserError
 
 
@@ -32,7 +33,11 @@ def add_compare(commands: Commands) -> None:
         help="write finished comparisons of arms as Markdown to --out",
     )
     command.add_argument("--out", metavar="FILE.md", help="of --record (default: standard output)")
-    command.add_argument("--split", help="A B: the split to compare on (default test, or the one both have)")
+    command.add_argument(
+        "--split",
+        type=old_names.asked_split,
+        help="A B: the split to compare on (default test, or the one both have)",
+    )
     command.add_argument("--resamples", type=positive, help="A B: of the bootstrap (default 1000)")
     command.add_argument("--seed", type=int, help="A B: of the bootstrap's draws (default 0)")
     command.add_argument("--json", action="store_true", help="as JSON, on standard output")

@@ -174,7 +174,7 @@ def _survey(place: str, which: Which) -> Survey:
         return survey_frames(found, which, left_out(place, found))
     if not storage.exists(workspace.path("data", "stage-prepare.json")):
         raise UserError(f"{place}: the run ended before its data was prepared; there are no frames yet")
-    sources = [Source(split, workspace.path("data", split), synthetic=False) for split in SPLITS]
+    sources = [Source(split, workspace.split(split), synthetic=False) for split in SPLITS]
     rendered = [
         Source("train", uri, synthetic=True)
         for folder in storage.list_folders(workspace.uri)

@@ -24,7 +24,7 @@ def taken(place: str) -> tuple[str, str]:
         summary = read_summary(workspace.path(SUMMARY))
         folder = workspace.path(cycle_folder(summary.best_cycle))
         name = detector_name(summary.best.label)
-        return folder, f"{name}, the chosen of {len(summary.cycles)} detectors (best on stop)"
+        return folder, f"{name}, the chosen of {len(summary.cycles)} detectors (best on val)"
     cycle = -1
     while storage.exists(workspace.path(cycle_folder(cycle + 1), "stage-evaluate.json")):
         cycle += 1

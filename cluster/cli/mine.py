@@ -7,6 +7,7 @@ import json
 
 from cluster.cli.arguments import Commands, positive, with_config
 from cluster.cli.common import config_of, remark_lines
+from imitation.common import old_names
 
 
 def add(commands: Commands) -> None:
@@ -18,7 +19,12 @@ def add(commands: Commands) -> None:
         metavar="FILE|DIR",
         help="COCO results, a KITTI result folder, an evaluation",
     )
-    command.add_argument("--split", default="train", choices=("train", "mine", "stop", "test", "all"))
+    command.add_argument(
+        "--split",
+        default="train",
+        type=old_names.asked_split,
+        choices=("train", "mine", "val", "test", "all"),
+    )
     command.add_argument("--detector", metavar="NAME", help="of an evaluation of several (default: main)")
     command.add_argument("--threshold", type=float, help="score threshold (default: of greatest F1 on them)")
     command.add_argument("--budget", type=positive, help="frames to ask for (default: the cap's share)")

@@ -60,7 +60,7 @@ def like_jobs(
     """
     dataset = config.data.open()
     dataset.undivide()  # nothing is trained here, so there need not be enough to cut
-    parts = ("train", "mine") if config.restage.backdrops else ("train", "mine", "stop", "test")
+    parts = ("train", "mine") if config.restage.backdrops else ("train", "mine", "val", "test")
     members = dataset.splits()
     there = min(count, len({name for part in parts for name in members[part]}))
     return there * variations, _like(dataset, parts, count, variations, config, say)

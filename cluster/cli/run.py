@@ -7,7 +7,7 @@ import json
 
 from cluster.cli.arguments import Commands, with_config
 from cluster.cli.common import config_of
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.errors import UserError
 
 
@@ -56,7 +56,9 @@ def add_evaluate(commands: Commands) -> None:
     command = commands.add_parser("evaluate", help="metrics and failures of a checkpoint on a split")
     command.add_argument("checkpoint", help="a product folder, such as runs/default/best")
     with_config(command, required=False)
-    command.add_argument("--split", default="test", choices=("train", "stop", "test", "all"))
+    command.add_argument(
+        "--split", default="test", type=old_names.asked_split, choices=("train", "val", "test", "all")
+    )
     command.add_argument("--json", action="store_true", help="everything as JSON, on standard output")
     command.add_argument(
         "--out", metavar="DIR", help="also write detections.parquet, failures.parquet and metrics.json here"
@@ -105,21 +107,17 @@ def add_report(commands: Commands) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Writes a finished run's report anew."""
-    import yaml
-
     from cluster.config.parse import parse
     from cluster.run.summary import SUMMARY, write_report
     from cluster.stages.prepare import RealData
-    from cluster.workspace.run_folder import CONFIG_FILE, Workspace
+    from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
     from imitation.report.run.record import read_summary
 
     workspace = Workspace(args.run)
     if not storage.exists(workspace.path(SUMMARY)):
         raise UserError(f"{args.run}: no finished run here (summary.json is missing)")
-    config = parse(
-        yaml.safe_load(storage.read_text(workspace.path(CONFIG_FILE))), workspace.path(CONFIG_FILE)
-    )
-    data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")), workspace)
+    config = parse(read_config(workspace.path(CONFIG_FILE)), workspace.path(CONFIG_FILE))
+    data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
     print(write_report(config, workspace, data, read_summary(workspace.path(SUMMARY))))
 
 

@@ -27,14 +27,14 @@ class EvaluateSettings(Settings):
     threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
     operating_threshold: Literal["single", "per_category"] = Field(
         "single",
-        description="from which score on a detection counts, chosen on stop: single (of greatest F1 over all "
+        description="from which score on a detection counts, chosen on val: single (of greatest F1 over all "
         "categories together), or per_category (of greatest F1 of each; a category with too few objects "
         "takes the single one)",
     )
     threshold_objects: int = Field(
         10,
         ge=1,
-        description="per_category: objects on stop from which on a category gets a threshold of its own",
+        description="per_category: objects on val from which on a category gets a threshold of its own",
     )
 
     @property

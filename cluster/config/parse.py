@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from cluster.config.schema import Config, _meant
 from cluster.config.secrets import masked
+from imitation.common import old_names
 from imitation.common.settings import UserError
 from imitation.common.texts import parse_yaml, shown, text_of
 from imitation.common.wording import NEAREST, did_you_mean
@@ -19,7 +20,7 @@ from imitation.common.wording import NEAREST, did_you_mean
 def parse(data: Mapping[str, Any], where: str = "configuration") -> Config:
     """Validates plain data. Raises UserError in one sentence a problem."""
     try:
-        return Config.model_validate(data)
+        return Config.model_validate(old_names.settings(data))
     except ValidationError as error:
         raise UserError("; ".join(_sentence(problem, where) for problem in error.errors())) from None
 
@@ -35,6 +36,7 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
         raise UserError(f"{path}: cannot be read ({error.strerror}); name a configuration file") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected sections such as 'run:' and 'data:', found {shown(data)}")
+    data = old_names.settings(data, say=True)
     for override in overrides:
         apply_override(data, override)
     return parse(data, str(path))
@@ -51,7 +53,7 @@ def load_defaults(overrides: Iterable[str] = ()) -> Config:
 def apply_override(data: dict[str, Any], override: str) -> None:
     """Sets one `section.key=value` in plain data, in place."""
     key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
+    parts = old_names.setting(key.strip()).split(".")
     if not equals or len(parts) < 2 or not all(parts):
         raise UserError(f"{override!r} is no option; write section.key=value, for example train.steps=200")
     try:

@@ -75,7 +75,7 @@ class Config(Settings):
         if self.data.is_stand_in and self.data.splits.folds is not None:
             raise ValueError(
                 "data.splits.folds is for data that is scarce; the embedded world renders as many frames for "
-                "train, stop and test as world.train, world.stop and world.test say"
+                "train, val and test as world.train, world.val and world.test say"
             )
         if not self.data.is_stand_in and not self.data.root:
             raise ValueError(f"data.kind is {self.data.kind!r}, which needs data.root, the dataset's folder")

@@ -71,7 +71,7 @@ def evaluate_checkpoint(
 
         metrics = summarize(rows, categories.categories, split, info.operating, config.evaluate.min_objects)
         result = metrics.to_dict() | {
-            "threshold_chosen_on": "stop" if info.operating_threshold is not None else split,
+            "threshold_chosen_on": "val" if info.operating_threshold is not None else split,
             "errors_listed": problems + done["errors"],
         }
         rng = np.random.default_rng([config.run.seed, zlib.crc32(b"evaluate")])
@@ -129,7 +129,7 @@ def _of_its_run(checkpoint: str, splits: tuple[str, ...]) -> list[str]:
     folder = storage.absolute(storage.suffixed(checkpoint, ""))
     for _ in range(4):
         folder = storage.parent(folder)
-        uris = [Workspace(folder).path("data", split) for split in splits]
+        uris = [Workspace(folder).split(split) for split in splits]
         if all(map(storage.exists, uris)):
             return uris
     raise UserError(

@@ -19,6 +19,7 @@ from cluster.config.schema import Config
 from cluster.experiments.capacity import fold_steps
 from cluster.experiments.folder import TRIALS
 from cluster.run.baseline import FOLDER
+from cluster.workspace.run_folder import read_config
 from imitation.aggregation import planned_budgets
 from imitation.common import storage
 from imitation.common.names import cycle_of
@@ -46,14 +47,14 @@ class Sizes:
     """Frames in each split, at most."""
 
     train: int
-    stop: int
+    val: int
     test: int
 
 
 def sizes_of(config: Config) -> Sizes:
     """Raises UserError for a dataset that is not there, or cannot be cut."""
     if config.data.is_stand_in:
-        return Sizes(config.world.train, config.world.stop, config.world.test)
+        return Sizes(config.world.train, config.world.val, config.world.test)
     splits = config.data.open().splits()
     limit = config.data.limit
 
@@ -62,7 +63,7 @@ def sizes_of(config: Config) -> Sizes:
 
     own = set(splits["mine"]) - set(splits["train"])
     train = count(splits["train"]) + (count(splits["mine"]) if own else 0)
-    return Sizes(train, count(splits["stop"]), count(splits["test"]))
+    return Sizes(train, count(splits["val"]), count(splits["test"]))
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def baseline_cost(config: Config, sizes: Sizes) -> Cost:
     """Of the data and cycle 0, which runs share: the detector, its twin, and the folds."""
     whole = 1 + config.loop.twin
     folds = config.mining.folds if config.loop.cycles else 0
-    judged = (whole + folds) * sizes.stop + whole * sizes.test + (sizes.train if folds else 0)
-    world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.is_stand_in else 0
+    judged = (whole + folds) * sizes.val + whole * sizes.test + (sizes.train if folds else 0)
+    world = sum((sizes.train, sizes.val, sizes.test)) if config.data.is_stand_in else 0
     return _trained(config, whole, folds) + Cost(judged=judged, rendered=world, runs=1)
 
 
@@ -104,9 +105,9 @@ def run_cost(config: Config, sizes: Sizes, shares_baseline: bool = True) -> Cost
     """Of a run's own work, none of its cycles cut short; the last is not mined."""
     total = Cost(runs=1)
     if not shares_baseline:
-        world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.is_stand_in else 0
+        world = sum((sizes.train, sizes.val, sizes.test)) if config.data.is_stand_in else 0
         total += _trained(config, 1, 0)
-        total += Cost(judged=sizes.stop + sizes.test, rendered=sizes.train + world, synthetic=sizes.train)
+        total += Cost(judged=sizes.val + sizes.test, rendered=sizes.train + world, synthetic=sizes.train)
     policy = build_policy(config.policy)
     adds = what_it_adds(policy)
     budgets = (
@@ -117,7 +118,7 @@ def run_cost(config: Config, sizes: Sizes, shares_baseline: bool = True) -> Cost
         mines = looks_at_failures(policy) and cycle < cycles
         folds = config.mining.folds if mines else 0
         total += _trained(config, 1, folds)
-        judged = (1 + folds) * sizes.stop + sizes.test + (sizes.train if folds else 0)
+        judged = (1 + folds) * sizes.val + sizes.test + (sizes.train if folds else 0)
         frames = budgets[cycle - 1] if adds == "synthetic" else 0
         total += Cost(judged=judged, rendered=frames, synthetic=frames)
     return total
@@ -183,7 +184,7 @@ def measured(config: Config, folder: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for run in _runs(folder, storage.parent(folder)):
         try:
-            made_with: dict[str, Any] = yaml.safe_load(storage.read_text(storage.join(run, "config.yaml")))
+            made_with = read_config(storage.join(run, "config.yaml"))
             if not _alike(config, made_with):
                 continue
             for cycle in storage.list_folders(run):

@@ -23,7 +23,7 @@ from cluster.run.baseline import has_baseline
 from cluster.run.storage_checks import check_lasting, in_job
 from cluster.stages.stageable import outlook
 from cluster.workspace.lock import RunLock
-from cluster.workspace.run_folder import FREE_KEYS, Workspace, differences, environment
+from cluster.workspace.run_folder import FREE_KEYS, Workspace, differences, environment, read_config
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
@@ -63,7 +63,7 @@ class Folder:
             storage.write_bytes_atomic(self.config_file, text.encode())
             return False
         free = (*(key for key in FREE_KEYS if key != self.section), *self.may_change)
-        if changes := differences(yaml.safe_load(storage.read_text(self.config_file)), plain, free):
+        if changes := differences(read_config(self.config_file), plain, free):
             raise UserError(
                 f"{self.uri} holds a {self.kind} of another configuration ({'; '.join(changes[:8])}). Give "
                 f"the new one another {self.section}.name, or the old settings to continue the old one."

@@ -44,7 +44,7 @@ class Work:
 @dataclass
 class FinishedCycle:
     """A cycle that is finished, in the run's `folder` of that name: its metrics by split, other figures by
-    name ("data/synthetic_frames"), its score on stop, and where its time went, if a clock was running."""
+    name ("data/synthetic_frames"), its score on val, and where its time went, if a clock was running."""
 
     cycle: int
     folder: str

@@ -48,7 +48,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "training_loss": ("The loss at the last report of a training", ("detector",)),
     "training_images_per_second": ("Images a second at the last report of a training", ("detector",)),
     "cycle": ("The cycle that the run is in; the baseline is 0", ()),
-    "stop_score": ("The score on the stop split, 0 to 1, of the last finished cycle", ()),
+    "val_score": ("The score on the val split, 0 to 1, of the last finished cycle", ()),
     "synthetic_frames": ("Synthetic frames that the last finished cycle was trained on", ()),
 }
 
@@ -131,7 +131,7 @@ class Telemetry(Callback):
             self.add("work_seconds", work_seconds(stage, result), stage, part=part_of(stage))
 
     def cycle_ends(self, cycle: FinishedCycle) -> None:
-        self.set("stop_score", cycle.score)
+        self.set("val_score", cycle.score)
         self.set("synthetic_frames", cycle.figures.get("data/synthetic_frames", 0))
 
 

@@ -126,7 +126,7 @@ def check_renderer(config: Config) -> None:
 
 
 def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:
-    """Why the run stops after these stop scores, the baseline's first; None if it goes on."""
+    """Why the run stops after these val scores, the baseline's first; None if it goes on."""
     bounded = what_it_adds(build_policy(config.policy)) != "nothing"
     return stopping.check(
         scores,
@@ -182,12 +182,12 @@ def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[
 
 
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:
-    stop = entry.evaluation.metrics["stop"]
+    val = entry.evaluation.metrics["val"]
     score = entry.evaluation.score
     reporter.say(
         f"cycle {entry.cycle}: {_frames(config, entry.dataset)} frames, "
-        f"{measure_name(config.loop.metric)} on stop {100 * score:.1f}, "
-        f"{100 * stop.zero_one_loss:.1f} % {WRONG}"
+        f"{measure_name(config.loop.metric)} on val {100 * score:.1f}, "
+        f"{100 * val.zero_one_loss:.1f} % {WRONG}"
     )
 
 

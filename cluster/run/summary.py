@@ -15,7 +15,7 @@ from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
 from cluster.stages.stageable import feasible, simulates
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.diagnosis.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
@@ -119,7 +119,7 @@ def _title(config: Config) -> str:
 def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -> Cycle:
     folder = cycle_folder(entry.cycle)
     stages = {
-        storage.name_of(uri).removeprefix("stage-").removesuffix(".json"): storage.read_json(uri)
+        storage.name_of(uri).removeprefix("stage-").removesuffix(".json"): old_names.read_json(uri)
         for uri in storage.list_files(workspace.path(folder), ".json")
         if storage.name_of(uri).startswith("stage-")
     }
@@ -139,7 +139,7 @@ def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -
     return Cycle.of(
         cycle=entry.cycle,
         label=arm_label(config, entry.cycle),
-        stop=entry.evaluation.metrics["stop"].to_dict(),
+        val=entry.evaluation.metrics["val"].to_dict(),
         test=entry.evaluation.metrics["test"].to_dict(),
         real_frames=trained["real_frames"],
         synthetic_frames=trained["synthetic_frames"],
@@ -168,10 +168,10 @@ def _time(uri: str) -> dict[str, Any] | None:
 
 def _churn(config: Config, workspace: Workspace) -> dict[str, Any] | None:
     """What two seeds of the baseline differ by; None without a second one."""
-    judged = storage.read_json(workspace.path(cycle_folder(0), "stage-evaluate.json"))
+    judged = old_names.read_json(workspace.path(cycle_folder(0), "stage-evaluate.json"))
     if TWIN not in judged:
         return None
-    followed = storage.read_json(workspace.path(cycle_folder(0), "stage-analyse.json"))["churn"]
+    followed = old_names.read_json(workspace.path(cycle_folder(0), "stage-analyse.json"))["churn"]
     return {
         "seed": twin_seed(config.run.seed),
         "mAP": {split: metrics["map50"] for split, metrics in judged[TWIN].items()},
@@ -182,7 +182,7 @@ def _churn(config: Config, workspace: Workspace) -> dict[str, Any] | None:
 def _suspects(workspace: Workspace, history: History[Evaluation]) -> list[dict[str, Any]]:
     """Those of the last cycle that was mined: the others are older drafts of the same list."""
     for entry in reversed(history.cycles):
-        told = storage.read_json(workspace.path(cycle_folder(entry.cycle), "stage-analyse.json"))
+        told = old_names.read_json(workspace.path(cycle_folder(entry.cycle), "stage-analyse.json"))
         if told["suspects"]:
             return list(told["suspects"])
     return []

@@ -24,7 +24,7 @@ from cluster.stages.simulate import AllLost, Rendering
 from cluster.training.train_loop import TrainSpec, train_detector
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, fold_name, train_stage
 from imitation.common.reservoir import reservoir
 from imitation.datasets.parquet.files import read_frames
@@ -164,12 +164,12 @@ class ClusterStages:
     # -- evaluate
 
     def evaluate(self, detector: Detectors, dataset: Dataset, cycle: int) -> Evaluation:
-        """One streaming pass over stop, test and (out of fold) the mined frames; then the operating
-        threshold of each detector on stop, metrics, and failures."""
+        """One streaming pass over val, test and (out of fold) the mined frames; then the operating
+        threshold of each detector on val, metrics, and failures."""
         folder = f"{cycle_folder(cycle)}/evaluation"
         names = tuple(detector.named())
         parts = [
-            EvaluationPart(self.data.parts["stop"].uri, "stop", names),
+            EvaluationPart(self.data.parts["val"].uri, "val", names),
             EvaluationPart(self.data.parts["test"].uri, "test", tuple(detector.reported())),
         ]
         if detector.folds:
@@ -180,7 +180,7 @@ class ClusterStages:
 
         def work() -> dict[str, Any]:
             self.services.make_room_for_evaluation()
-            total = len(detector.named()) * self.data.parts["stop"].frames
+            total = len(detector.named()) * self.data.parts["val"].frames
             total += len(detector.reported()) * self.data.parts["test"].frames
             total += sum(len(ids) for ids in self.data.folds) if detector.folds else 0
             with self.watch.evaluating(f"cycle {cycle}: evaluating", total, cycle) as progress:
@@ -212,12 +212,12 @@ class ClusterStages:
         self._analyse(cycle)
         metrics = {split: Metrics.from_dict(value) for split, value in result["metrics"].items()}
         mined = failures if detector.folds else None
-        if self.metric is not None and self.metric.name not in metrics["stop"].own:
+        if self.metric is not None and self.metric.name not in metrics["val"].own:
             # a baseline of runs that are judged by another metric
             categories = self.data.categories.categories
             for split, found in metrics.items():
                 found.own[self.metric.name] = own_value(self.metric, detections, split, MAIN, categories)
-        return Evaluation(metrics, mined, metrics["stop"].score(self.config.loop.metric))
+        return Evaluation(metrics, mined, metrics["val"].score(self.config.loop.metric))
 
     def _analyse(self, cycle: int) -> None:
         """What is said of the cycle beyond its metrics; committed as a stage of its own."""
@@ -280,7 +280,7 @@ class ClusterStages:
         return [Request.from_row(row) for row in result["requests"]]
 
     def _analysis(self, cycle: int) -> dict[str, Any]:
-        return storage.read_json(self.workspace.path(cycle_folder(cycle), "stage-analyse.json"))
+        return old_names.read_json(self.workspace.path(cycle_folder(cycle), "stage-analyse.json"))
 
     def _suspected(self, cycle: int) -> frozenset[str]:
         """Ids of a cycle's failures that may be label errors."""

@@ -46,7 +46,7 @@ class Detectors:
 def nothing_found(who: str, steps: int) -> str:
     """What is said, early and plainly, of a baseline at mAP 0.0."""
     return (
-        f"warning: {who} finds nothing on stop (mAP 0.0): what is mined from it is noise, and a comparison "
+        f"warning: {who} finds nothing on val (mAP 0.0): what is mined from it is noise, and a comparison "
         f"with it tells nothing. Frequent causes: too few steps (train.steps={steps}), a learning rate at "
         "which the loss does not fall, labels or categories that are not what they seem (imitate inspect)"
     )

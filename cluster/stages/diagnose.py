@@ -58,7 +58,7 @@ class Judged:
 
     def splits(self) -> tuple[str, ...]:
         """Splits of which every frame was judged once by this cycle's detector, or its folds."""
-        return ("stop", "test", *((MINE,) if self.mined else ()))
+        return ("val", "test", *((MINE,) if self.mined else ()))
 
     def main_rows(self, split: str) -> Rows:
         return self.rows(split, None if split == MINE else MAIN)
@@ -85,9 +85,9 @@ def analyse_cycle(
     (`imitation.diagnosis.fates`).
     """
     found = find_modes(
-        now.main_rows(MINE if now.mined else "stop"),
+        now.main_rows(MINE if now.mined else "val"),
         categories,
-        now.threshold(MINE if now.mined else "stop"),
+        now.threshold(MINE if now.mined else "val"),
         config.mining.modes,
     ) if modes is None else modes  # fmt: skip
     told = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
@@ -104,7 +104,7 @@ def analyse_cycle(
                 for counts in count_modes(found, now.main_rows(split), categories, now.threshold(split))
             ]
             for split in now.splits()
-            if split != "stop"
+            if split != "val"
         },
         "followed": None,
         "churn": None,
@@ -141,9 +141,9 @@ def analyse_cycle(
     if TWIN in now.thresholds:
         chance = ChanceCounter(mode_name)
         result["churn"] = {}
-        for split in ("stop", "test"):
+        for split in ("val", "test"):
             things = _follow_twin(now, split, categories)
-            seen = chance.seeing(things) if split == "stop" else things  # test decides nothing
+            seen = chance.seeing(things) if split == "val" else things  # test decides nothing
             result["churn"][split] = count_followed(seen, found.of)
         result["chance"] = chance.tallies()
     return result

@@ -10,7 +10,7 @@ from typing import Any
 from cluster.stages.cycle import Detectors
 from cluster.stages.diagnose import MINE, Judged
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
+from imitation.common import old_names
 from imitation.common.names import MAIN, TWIN, cycle_folder
 from imitation.detectors.checkpoint import set_operating_threshold
 from imitation.diagnosis.feasibility import out_of_reach
@@ -43,10 +43,10 @@ def judge(
 
     metrics: dict[str, dict[str, Metrics]] = {}
     for name, product in detectors.reported().items():
-        stop = summarize(partial(rows, name), categories, "stop", min_objects=min_objects)
-        test = summarize(partial(rows, name), categories, "test", stop.operating)
-        set_operating_threshold(product, stop.threshold, stop.thresholds)
-        metrics[name] = {"stop": stop, "test": test}
+        val = summarize(partial(rows, name), categories, "val", min_objects=min_objects)
+        test = summarize(partial(rows, name), categories, "test", val.operating)
+        set_operating_threshold(product, val.threshold, val.thresholds)
+        metrics[name] = {"val": val, "test": test}
         if metric is not None:
             for split, found in metrics[name].items():
                 found.own[metric.name] = own_value(metric, detections, split, name, categories)
@@ -56,7 +56,7 @@ def judge(
     }
     if detectors.folds:
         thresholds = {
-            name: summarize(partial(rows, name), categories, "stop", min_objects=min_objects).cutoff
+            name: summarize(partial(rows, name), categories, "val", min_objects=min_objects).cutoff
             for name in detectors.of_folds()
         }
         mined = _mine(rows, thresholds, categories, reach, failures)
@@ -102,9 +102,9 @@ def _mine(
 
 def read_judged(workspace: Workspace, cycle: int) -> Judged:
     """A cycle's committed evaluation."""
-    told = storage.read_json(workspace.path(cycle_folder(cycle), "stage-evaluate.json"))
-    thresholds = {MAIN: Metrics.from_dict(told["metrics"]["stop"]).cutoff} | told.get("fold_thresholds", {})
+    told = old_names.read_json(workspace.path(cycle_folder(cycle), "stage-evaluate.json"))
+    thresholds = {MAIN: Metrics.from_dict(told["metrics"]["val"]).cutoff} | told.get("fold_thresholds", {})
     if TWIN in told:
-        thresholds[TWIN] = Metrics.from_dict(told[TWIN]["stop"]).cutoff
+        thresholds[TWIN] = Metrics.from_dict(told[TWIN]["val"]).cutoff
     detections = workspace.path(cycle_folder(cycle), "evaluation", "detections.parquet")
     return Judged(cycle, detections, thresholds, mined="mined" in told)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from cluster.config.schema import Config
@@ -24,27 +26,26 @@ from cluster.stages.services import Services
 from cluster.stages.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Part
-from imitation.common.settings import DataError, UserError
+from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
-from imitation.data.images import load_frame_image
+from imitation.data.images import ahead, load_frame_image
 from imitation.data.records import Camera, Frame
 from imitation.data.splits import folds, sequence_note
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.category_map import category_map
+from imitation.datasets.common.validation import Problems, handled
 from imitation.datasets.inspection.demands import no_frame, no_object
 from imitation.datasets.parquet.files import read_frames, write_frames
 from sim_actors.simulators.registry import EMBEDDED
 from sim_actors.simulators.worker import SceneJob
 from sim_actors.standin_world import Split, standin_scene
 
-SPLITS: tuple[Split, ...] = ("train", "stop", "test")
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LABELS_ONLY = ("frame_id", "sequence", "width", "height", "camera", "conditions", "objects")
-DECODE_AHEAD = 16
 STAND_IN = (
     "The data is an embedded world: rendered frames that stand in for reality. They are not real data, "
     "and what the table shows is a demonstration."
 )
-Problems = Callable[[DataError], None]
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _import(
 
         def frames(sources: list[str] = sources, seen: set[str] = seen) -> Iterator[Frame]:
             for source in sources:
-                for frame in _limited(_read(config, dataset, source, skip), settings.limit):
+                for frame in islice(_read(config, dataset, source, skip), settings.limit):
                     if source == "mine" or frame.frame_id in mined:
                         mine.add(frame.frame_id)
                     if frame.frame_id not in seen:
@@ -217,37 +218,15 @@ def _read(config: Config, dataset: DatasetReader, split: str, skip: Problems | N
         start_ray(config)
         return read_parallel(dataset, split, skip, verify_images=settings.verify_images)
     frames = dataset.frames(split, skip)
-    return _decoded(frames, skip) if settings.verify_images else frames
+    if not settings.verify_images:
+        return frames
+    return handled((partial(_if_good, *looked) for looked in ahead(frames, load_frame_image)), skip)
 
 
-def _limited(frames: Iterator[Frame], limit: int | None) -> Iterator[Frame]:
-    for count, frame in enumerate(frames):
-        if limit is not None and count >= limit:
-            return
-        yield frame
-
-
-def _decoded(frames: Iterable[Frame], skip: Problems | None) -> Iterator[Frame]:
-    """Frames whose image decodes to the size that the frame says, in order; decoded ahead in threads."""
-    with ThreadPoolExecutor(2) as threads:
-        ahead = []
-        for frame in frames:
-            ahead.append((frame, threads.submit(load_frame_image, frame)))
-            if len(ahead) >= DECODE_AHEAD:
-                yield from _if_good(*ahead.pop(0), skip)
-        for item in ahead:
-            yield from _if_good(*item, skip)
-
-
-def _if_good(frame: Frame, image: Any, skip: Problems | None) -> Iterator[Frame]:
-    try:
-        image.result()
-    except DataError as error:
-        if skip is None:
-            raise
-        skip(error)
-        return
-    yield frame
+def _if_good(frame: Frame, image: Future[Any]) -> Frame:
+    """The frame, if its image decodes to the size that it says."""
+    image.result()
+    return frame
 
 
 def _counted(frames: Iterable[Frame], update: Callable[[int], None]) -> Iterator[Frame]:

@@ -19,6 +19,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from imitation.common.arrow import fields_of
+
 OCCLUSIONS = (0.1, 0.5)
 
 
@@ -170,53 +172,22 @@ class Frame:
     origin: Origin | None = None
 
 
-def _box_type() -> pa.DataType:
-    return pa.struct([(name, pa.float64()) for name in Box._fields])
-
-
-OBJECT_TYPE = pa.struct(
-    [
-        pa.field("category", pa.string(), nullable=False),
-        pa.field("box", _box_type(), nullable=False),
-        ("visible_box", _box_type()),
-        ("amodal_box", _box_type()),
-        ("truncation", pa.float64()),
-        ("occlusion", pa.float64()),
-        pa.field("ignore", pa.bool_(), nullable=False),
-        ("cuboid", pa.struct([(name, pa.float64()) for name in Cuboid.__slots__])),
-        ("alpha", pa.float64()),
-        ("occlusion_level", pa.int32()),
-        ("difficulty", pa.int32()),
-    ]
+OBJECT_TYPE = pa.struct(fields_of(Object, {int: pa.int32()}))
+_ORIGIN_TYPE = pa.struct([field.with_nullable(True) for field in fields_of(Origin, cycle=pa.int32())])
+_COLUMNS = (
+    *("frame_id", "sequence", "image", "image_uri", "width", "height"),
+    *("camera", "conditions", "objects", "origin"),
+)
+_FIELDS = fields_of(
+    Frame,
+    {int: pa.int32()},
+    conditions=CONDITIONS_TYPE,
+    objects=pa.list_(OBJECT_TYPE),
+    origin=_ORIGIN_TYPE,
 )
 
 SCHEMA = pa.schema(
-    [
-        pa.field("frame_id", pa.string(), nullable=False),
-        ("sequence", pa.string()),
-        ("image", pa.binary()),
-        ("image_uri", pa.string()),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("height", pa.int32(), nullable=False),
-        ("camera", pa.struct([(name, pa.float64()) for name in Camera.__slots__])),
-        ("conditions", CONDITIONS_TYPE),
-        pa.field("objects", pa.list_(OBJECT_TYPE), nullable=False),
-        (
-            "origin",
-            pa.struct(
-                [
-                    ("cycle", pa.int32()),
-                    ("parent", pa.string()),
-                    ("failures", pa.list_(pa.string())),
-                    ("policy", pa.string()),
-                    ("scene", pa.string()),
-                    ("simulator", pa.string()),
-                    ("simulator_version", pa.string()),
-                    ("seed", pa.int64()),
-                ]
-            ),
-        ),
-    ],
+    sorted(_FIELDS, key=lambda field: _COLUMNS.index(field.name)),
     metadata={"imitation.schema": SCHEMA_VERSION},
 )
 

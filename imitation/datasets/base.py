@@ -8,12 +8,12 @@ from functools import cached_property, partial
 from itertools import chain, groupby
 from typing import ClassVar, NamedTuple, Protocol
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import DataError, Settings, UserError
 from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap, present_categories
 from imitation.data.records import Convention, Frame
-from imitation.data.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
+from imitation.data.splits import LISTS, SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
 from imitation.datasets.common.validation import FrameChecker, Problems, handled
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.writing import FrameWriter
@@ -131,7 +131,7 @@ class DatasetReader(ABC):
 
     def _by_lists(self, lists: Mapping[str, list[str]], sequences: Sequences, where: str) -> Splits:
         if self._settings.folds is not None:
-            used = [name for name in (*SPLITS, "val") if name in lists]
+            used = [name for name in LISTS if name in lists]
             for name in used:
                 home = first_split_of(name, used)
                 other = next((self._homes[i] for i in lists[name] if i in self._homes), None)
@@ -151,16 +151,23 @@ class DatasetReader(ABC):
             return _finished({"train": list(sequences)}, sequences, note, where, divide=False)
         return cut_all(sequences, self._settings, where, self._divide)
 
+    def _by_lists_or_seed(self, found: Mapping[str | None, Sequences], where: str) -> Splits:
+        """By what was found of each list, frame_id -> sequence; by seed where there is None alone."""
+        if None in found:
+            return self._by_seed(found[None], where)
+        sequences = {i: sequence for listed in found.values() for i, sequence in listed.items()}
+        return self._by_lists({str(name): list(listed) for name, listed in found.items()}, sequences, where)
+
     def undivide(self) -> None:
         """From now on, what is too little to be cut stays whole: a dataset without lists is all `train`, a
-        validation list all `stop`, and splits may be empty. To look at data, not to train on it."""
+        validation list all `val`, and splits may be empty. To look at data, not to train on it."""
         self._divide = False
         for name in ("_made", "_places"):
             self.__dict__.pop(name, None)
 
     def keep_lists(self) -> None:
         """From now on nothing is cut by seed: a dataset without lists is all `train`, a validation list is
-        `stop` as a whole, and splits may be empty. To hand a dataset on as it is."""
+        `val` as a whole, and splits may be empty. To hand a dataset on as it is."""
         self._whole = True
         self.undivide()
 
@@ -261,7 +268,12 @@ def list_of(split: str, lists: Collection[str]) -> str | None:
     """Which of a dataset's own lists a split's frames come from, as `assign_roles` deals them out; None
     where the dataset has no lists."""
     stand_in = "train" if split == "mine" else "val"
-    return next((name for name in (split, stand_in) if name in lists), None)
+    return next((name for name in (*_own_names(split), stand_in) if name in lists), None)
+
+
+def _own_names(split: str) -> tuple[str, ...]:
+    """What a dataset calls the list that is a split; beside a list of the old name `val` is another one."""
+    return old_names.spellings(split)[::-1]
 
 
 def first_split_of(name: str | None, lists: Collection[str]) -> str:
@@ -279,30 +291,28 @@ def assign_roles(
 ) -> Splits:
     """The four splits from a dataset's own lists, and a sentence that says how.
 
-    `train` has to be there; `mine` is `train` where it is not. `val` stands in for whichever of `stop`
-    and `test` is missing; where both are, it is cut in two by seed. Raises `UserError` naming `where`
-    for a list that is missing or empty, and for splits that overlap. Without `divide` lists may be missing,
-    and a `val` too small to be cut is `stop`; with `whole` any `val` is.
+    `train` has to be there; `mine` is `train` where it is not. A list `val` without a list `test` is cut into
+    the two by seed; beside a list `stop`, which is the split `val` then, it is `test` where there is none.
+    Raises `UserError` naming `where` for a list that is missing or empty, and for splits that overlap.
+    Without `divide` lists may be missing, and a `val` too small to be cut stays whole; with `whole` any does.
     """
-    given = {name: list(lists[name]) for name in SPLITS if name in lists}
+    named = {split: [name for name in _own_names(split) if name in lists] for split in SPLITS}
+    given = {split: list(lists[names[0]]) for split, names in named.items() if names}
     said = f"Splits are the dataset's own lists ({', '.join(sorted(lists))})"
-    missing = [name for name in JUDGES if name not in given]
-    for name in ("train", *(["val"] if missing else [])):
+    has_stop = old_names.STOP in lists
+    for name in ("train", *([] if has_stop and "test" in lists else ["val"])):
         if divide and not lists.get(name):
             raise UserError(f"{where}: the list {name!r} is missing or empty; found {sorted(lists)}")
-    if whole and "stop" in missing and "val" in lists:
-        given["stop"] = list(lists["val"])
-    elif len(missing) == 1 and "val" in lists:
-        given[missing[0]] = list(lists["val"])
-        said += f", with val as {missing[0]}"
-    elif missing and "val" in lists:
-        shares = {"stop": settings.stop, "test": settings.test}
-        val = {name: sequences.get(name) for name in lists["val"]}
-        cuts, why = _cut_or_whole(val, shares, settings.seed, "stop", divide, f"{where}: val")
-        given |= cuts
-        said += (
-            f", val taken whole ({why})" if why else f", val cut into stop and test by seed {settings.seed}"
-        )
+    if "val" in lists and "test" not in lists:
+        if has_stop:
+            given["test"] = list(lists["val"])
+            said += ", with val as test"
+        elif not whole:
+            shares = {"val": settings.val, "test": settings.test}
+            val = {name: sequences.get(name) for name in lists["val"]}
+            cuts, why = _cut_or_whole(val, shares, settings.seed, "val", divide, f"{where}: val")
+            given |= cuts
+            said += f", val taken whole ({why})" if why else f", val cut in two by seed {settings.seed}"
     return _finished(given, sequences, f"{said}.", where, divide)
 
 
@@ -310,7 +320,7 @@ def cut_all(sequences: Sequences, settings: SplitSettings, where: str, divide: b
     """The four splits of a dataset without lists, cut by seed, and a sentence that says so.
     `sequences` goes from every frame_id to its sequence or None. Raises `UserError` naming `where` for too
     few frames or sequences; without `divide` they are all `train` then."""
-    shares = {"train": settings.train, "stop": settings.stop, "test": settings.test}
+    shares = {"train": settings.train, "val": settings.val, "test": settings.test}
     try:
         splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where)
     except UserError as error:
@@ -329,7 +339,7 @@ def cut_folds(
     lists: Sequence[str] = (),
 ) -> Splits:
     """The four splits of one fold: all frames (of the pooled `lists`, if there are any) are cut into
-    `settings.folds` parts, of which `settings.fold` is test; the rest is cut into train and stop. Every frame
+    `settings.folds` parts, of which `settings.fold` is test; the rest is cut into train and val. Every frame
     is test in exactly one fold. Raises `UserError` naming `where` for fewer sequences than folds."""
     assert settings.folds is not None
     names = list(sequences)
@@ -338,7 +348,7 @@ def cut_folds(
         test = folds(names, list(sequences.values()), settings.folds, settings.seed)[settings.fold]
         held = set(test)
         rest = {i: sequence for i, sequence in sequences.items() if i not in held}
-        shares = {"train": settings.train, "stop": settings.stop}
+        shares = {"train": settings.train, "val": settings.val}
         splits = cut(list(rest), list(rest.values()), shares, settings.seed) | {"test": test}
         said = f"fold {settings.fold} of {settings.folds} (seed {settings.seed}) is test, the rest was cut"
     except UserError as error:

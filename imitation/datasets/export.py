@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import Frame
 from imitation.datasets.export_sources import Source, classes_of, dataset_sources, left_out, parquet_sources
@@ -70,13 +70,12 @@ def survey_frames(
     notes: Sequence[str] = (),
     skip: bool = False,
 ) -> Survey:
-    """Reads the labels of the sources through. `stop` is called `val`, as others call what decides when to
-    stop, unless there is a `val` besides. `classes`: None asks the sources. `notes` are lines for the report;
-    with `skip` a dataset's bad frames are left out and listed. Raises UserError and DataError as the reading
-    does."""
+    """Reads the labels of the sources through. A split `stop`, as `val` was called once, is `val` where
+    there is no `val` besides. `classes`: None asks the sources. `notes` are lines for the report; with `skip`
+    a dataset's bad frames are left out and listed. Raises UserError and DataError as the reading does."""
     names = {source.split for source in sources}
     if "val" not in names:
-        sources = [replace(s, split="val") if s.split == "stop" else s for s in sources]
+        sources = [replace(s, split=old_names.split(s.split)) for s in sources]
     survey = Survey(sources, which, left_out, classes or classes_of(sources), notes, skip)
     columns = ("frame_id", "objects") if which == "all" else ("frame_id", "objects", "origin")
     if any(source.split == "mine" and source.reader is None for source in sources):

@@ -10,7 +10,7 @@ from itertools import islice
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
-from imitation.data.splits import SPLITS
+from imitation.data.splits import LISTS, SPLITS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.validation import FrameChecker, Problems
@@ -61,7 +61,7 @@ def parquet_sources(uri: str) -> list[Source]:
     if not storage.is_folder(uri):
         return [Source("", uri)]
     places = _places(uri)
-    splits = [Source(name, place) for name in (*SPLITS, "val") for place in places.get(name, [])]
+    splits = [Source(name, place) for name in LISTS for place in places.get(name, [])]
     return splits or [Source("", uri)]
 
 

@@ -79,7 +79,7 @@ class ExportReport:
         if self.shared:
             told.append(f"once: {counted(self.shared, 'frame')} of mine that train has too, in train alone")
         if self.left_out:
-            known = ", ".join((*SPLITS, "val"))
+            known = ", ".join(SPLITS)
             told.append(f"not exported: {', '.join(self.left_out)} (not called as a split: {known})")
         if self.as_they_were:
             kept = counted(self.as_they_were, "frame")

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.arrow import fields_of
 from imitation.common.settings import DataError
 from imitation.diagnosis.failure_tracking import Followed
@@ -148,7 +148,10 @@ class FateWriter:
 def _batches(uri: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     with storage.open_input(uri) as source:
         try:
-            yield from pq.ParquetFile(source).iter_batches(batch_size=BATCH, columns=columns)
+            yield from map(
+                old_names.split_column,
+                pq.ParquetFile(source).iter_batches(batch_size=BATCH, columns=columns),
+            )
         except pa.ArrowException as error:
             raise DataError(uri, f"not a Parquet file of fates: {error}") from error
 

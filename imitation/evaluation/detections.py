@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from imitation.common import old_names
 from imitation.data.records import CONDITIONS_TYPE, Box, Frame, Object, conditions_from_row, conditions_to_row
 
 ANY_LABEL = 0
@@ -337,5 +338,6 @@ def detections_from_table(table: pa.Table) -> list[FrameDetections]:
     rows = []
     for row, found, true in zip(plain, detections, objects):
         conditions = conditions_from_row(row.pop("conditions"))
+        row["split"] = old_names.split(row["split"])
         rows.append(FrameDetections(**row, detections=found, objects=true, conditions=conditions))
     return rows

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.arrow import fields_of
 from imitation.common.names import failure_id, missed_id
 from imitation.common.settings import DataError
@@ -76,6 +76,7 @@ class Failure:
         for name in ("object_box", "detection_box"):
             values[name] = None if values[name] is None else Box(**values[name])
         values["conditions"] = conditions_from_row(values["conditions"])
+        values["split"] = old_names.split(values["split"])
         return cls(**values)
 
 

@@ -1,4 +1,4 @@
-"""A metric of one's own, by its import path: what `stop` is judged by, and an endpoint of comparisons.
+"""A metric of one's own, by its import path: what `val` is judged by, and an endpoint of comparisons.
 
     # mine.py
     def recall(frames, categories):
@@ -125,7 +125,7 @@ def check_metric(metric: OwnMetric, categories: Sequence[str]) -> None:
     rows = [
         FrameDetections(
             f"made-up-{k}",
-            "stop",
+            "val",
             "made-up",
             40 * (len(labels) + 2),
             160,

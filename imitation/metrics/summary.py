@@ -86,7 +86,7 @@ def summarize(
 
     `rows` is something to iterate over, or a function that gives it: rows are streamed, never held.
     With `threshold` they are read once; without it twice, to choose the threshold of greatest F1 on
-    these very rows first (for the `stop` split); with `min_objects` also one for each category of which so
+    these very rows first (for the `val` split); with `min_objects` also one for each category of which so
     many are to be found. `categories` are the detector's, in label order.
     Raises TypeError for rows that can be read only once where they are needed twice.
     """

@@ -17,6 +17,7 @@ from sim_actors.randomization.perturb import RandomizeSettings, perturb
 from sim_actors.randomization.prop_layout import SPACING
 from sim_actors.scene.category_words import spelled
 from sim_actors.scene.footprint import Footprint, overlaps_any
+from sim_actors.scene.props import PropKind
 from sim_actors.scene.records import Prop, Scene
 from sim_actors.staging.cuboid_estimation import depth_on_ground
 from sim_actors.staging.photo_insertion import stage_in_photo
@@ -211,7 +212,9 @@ def _clutter(box: Box, scene: Scene, rng: np.random.Generator) -> Prop | None:
     if z < 2.0:
         return None
     width, height = box.width / camera.fx * z, box.height / camera.fy * z
-    kind = "debris" if height < 2.2 * width and height < 2.5 else ("tree" if width > 0.8 else "pole")
+    kind: PropKind = (
+        "debris" if height < 2.2 * width and height < 2.5 else ("tree" if width > 0.8 else "pole")
+    )
     x = ((box.x1 + box.x2) / 2 - camera.cx) / camera.fx * z
     length = min(max(width, 0.15), 6.0)
     depth = min(length, 1.5)

@@ -32,7 +32,7 @@ from sim_actors.simulators.worker import SimulatorHost
 
 OPTIONS = [
     "world.train=14",
-    "world.stop=6",
+    "world.val=6",
     "world.test=6",
     "world.width=160",
     "world.height=64",

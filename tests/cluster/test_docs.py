@@ -123,7 +123,7 @@ TEXTS = {
 """How blocks begin that are neither code nor commands: drawings, formulas, folders, output."""
 
 TINY = [
-    "world.train=12", "world.stop=6", "world.test=6", "world.width=160", "world.height=64",
+    "world.train=12", "world.val=6", "world.test=6", "world.width=160", "world.height=64",
     "detector.max_width=160", "train.steps=3", "train.batch_size=2", "train.warmup=1", "loop.cycles=1",
     "loop.twin=false", "aggregation.synthetic_per_cycle=0.25", "simulate.actors=1", "report.gallery=1",
     "renderer.supersampling=1",
@@ -398,17 +398,17 @@ def test_the_guides_policy_and_metric_in_a_loop(work: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
     told = json.loads((work / "light" / "run" / "summary.json").read_text())
-    scores = [cycle["metrics"]["stop"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]
+    scores = [cycle["metrics"]["val"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]
     assert told["best_cycle"] == scores.index(max(scores))  # it decides, not mAP
     product = json.loads((work / "light" / "run" / "best" / "detector.json").read_text())
-    stop = told["cycles"][told["best_cycle"]]["metrics"]["stop"]
-    assert product["operating_thresholds"] == stop["thresholds"]
-    assert "car" in stop["thresholds"]
-    assert "cyclist" not in stop["thresholds"]  # there are none on stop
+    val = told["cycles"][told["best_cycle"]]["metrics"]["val"]
+    assert product["operating_thresholds"] == val["thresholds"]
+    assert "car" in val["thresholds"]
+    assert "cyclist" not in val["thresholds"]  # there are none on val
     asked = json.loads((work / "light" / "run" / "cycle-001" / "stage-request.json").read_text())["requests"]
     assert {request["policy"] for request in asked} == {"near-first"}
     assert "Operating thresholds by category: car" in ran.stdout
-    assert "Stop was judged by my_metric:near_recall" in ran.stdout
+    assert "Val was judged by my_metric:near_recall" in ran.stdout
 
 
 @pytest.mark.slow
@@ -434,7 +434,7 @@ def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
     """The guide's detector, simulator, policy, metric and thresholds, on a KITTI folder: as a person starts
     it, in the folder with the code, which Ray's processes must find too."""
     options = list(dict.fromkeys(word for line in ONE_RUN for word in (imitate_words(line) or [])[2:]))
-    splits = ["data.splits.train=0.5", "data.splits.stop=0.25", "data.splits.test=0.25"]
+    splits = ["data.splits.train=0.5", "data.splits.val=0.25", "data.splits.test=0.25"]
     program = str(Path(sys.executable).with_name("imitate"))
     words = [*(placed(word, data) for word in options), *TINY, *splits]
     ran = subprocess.run(
@@ -451,7 +451,7 @@ def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
     told = json.loads((run / "summary.json").read_text())
     assert len(told["cycles"]) == 2
     for cycle in told["cycles"]:
-        assert 0 <= cycle["metrics"]["stop"]["own"]["my_metric:near_recall"] <= 1
+        assert 0 <= cycle["metrics"]["val"]["own"]["my_metric:near_recall"] <= 1
     product = json.loads((run / "best" / "detector.json").read_text())
     assert product["detector"]["name"] == "my_detector:detector"
     requests = json.loads((run / "cycle-001" / "stage-request.json").read_text())["requests"]

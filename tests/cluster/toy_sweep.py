@@ -50,10 +50,10 @@ class _Toy:
         return cycle
 
     def evaluate(self, detector: int, dataset: Dataset, cycle: int) -> _Evaluation:
-        stop = {"map50": 0.5 if cycle == 0 else 0.4 + self.quality * cycle / 10}
-        told = {"metrics": {"stop": stop, "test": {"map50": SECRET}}}
+        val = {"map50": 0.5 if cycle == 0 else 0.4 + self.quality * cycle / 10}
+        told = {"metrics": {"val": val, "test": {"map50": SECRET}}}
         told = self.workspace.stage(f"{cycle_folder(cycle)}/evaluate", lambda: told)
-        return _Evaluation(told["metrics"]["stop"]["map50"])
+        return _Evaluation(told["metrics"]["val"]["map50"])
 
     def request(self, evaluation: _Evaluation, cycle: int, budget: int) -> list[int]:
         return [budget]

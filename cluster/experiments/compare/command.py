@@ -31,7 +31,7 @@ from cluster.runtime.ray_session import start_ray
 from cluster.stages.prepare import RealData
 from cluster.stages.stageable import outlook
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import UserError
 from imitation.report.comparison.html import render_comparison
 from imitation.report.comparison.record import Comparison, flat_rows, read_comparison, write_comparison
@@ -121,7 +121,7 @@ def _synthetic(plan: Plan, done: Finished, reporter: Reporter) -> dict[str, str]
     if frames is None:
         return None
     workspace = Workspace(base)
-    data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")), workspace)
+    data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
     products = {}
     for trial in plan.trials:
         if trial.name in done.summaries:

@@ -23,7 +23,7 @@ from cluster.runtime.periodic import meanwhile
 from cluster.runtime.signals import PutOff
 from cluster.stages.cycle import nothing_found
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.names import cycle_folder
 
 STATES = "states"
@@ -319,9 +319,9 @@ class _Execution:
 
 
 def _finds_nothing(base: str) -> bool:
-    """Whether a baseline has a mAP of 0 on stop."""
+    """Whether a baseline has a mAP of 0 on val."""
     told = storage.join(base, cycle_folder(0), "stage-evaluate.json")
-    return storage.exists(told) and not storage.read_json(told)["metrics"]["stop"]["map50"]
+    return storage.exists(told) and not old_names.read_json(told)["metrics"]["val"]["map50"]
 
 
 def rendered(workspace: Workspace) -> list[int]:

@@ -66,12 +66,12 @@ class Finished:
         chosen = common or by_arm.get(REAL, set())
         return tuple(fold for fold in self.plan.folds if fold in chosen)
 
-    def stop(self, picked: Picked) -> float:
-        stop = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop
-        return score_of(stop.model_dump(), self.plan.config.loop.metric)
+    def val(self, picked: Picked) -> float:
+        val = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.val
+        return score_of(val.model_dump(), self.plan.config.loop.metric)
 
     def chosen(self, trial: Trial) -> Picked:
-        """The detector that stop chose."""
+        """The detector that val chose."""
         return Picked(trial, self.summaries[trial.name].best_cycle)
 
     def product(self, picked: Picked) -> str:
@@ -85,8 +85,8 @@ class Finished:
         return Judged(uri, "test", MAIN, self._threshold(picked))
 
     def _threshold(self, picked: Picked) -> Cutoff:
-        stop = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop
-        return Metrics.from_dict(stop.model_dump()).cutoff
+        val = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.val
+        return Metrics.from_dict(val.model_dump()).cutoff
 
     def judged_synthetic(self, picked: Picked, uri: str) -> Judged:
         """Its detections on the synthetic test set."""

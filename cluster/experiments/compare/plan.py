@@ -145,7 +145,7 @@ class Plan:
         yield f"{len(self.trials)} runs: {arms}; {seeds}; {folds}"
         for fold, size in self.sizes.items():
             where = "" if fold is None else f"fold {fold}: "
-            yield f"  {where}{size.train} frames to train on, {size.stop} stop, {size.test} test"
+            yield f"  {where}{size.train} frames to train on, {size.val} val, {size.test} test"
         told = self.estimate()
         yield from told.lines(lambda part: "shared by arms" if part == "baselines" else arm_name(part))
         for name, limit, needed, text in (
@@ -222,7 +222,7 @@ def _folds(config: Config) -> list[int | None]:
     if config.data.is_stand_in:
         raise UserError(
             "compare.folds is for data that is scarce; the embedded world renders as many frames as "
-            "world.train, world.stop and world.test say. Leave it null, and take more seeds"
+            "world.train, world.val and world.test say. Leave it null, and take more seeds"
         )
     if config.data.splits.folds is not None:
         raise UserError("compare.folds and data.splits.folds are both set; set compare.folds alone")

@@ -45,9 +45,9 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
     print(format_table(build_table(results)), flush=True)
     reporter.say(f"\nreport: {storage.join(home.uri, REPORT)}")
     if results.best is None:
-        if any(trial.best_stop is not None for trial in results.trials):
+        if any(trial.best_val is not None for trial in results.trials):
             raise UserError(
-                f"no trial of {home.uri} can be chosen: none finds anything on stop (mAP 0.0). Look at "
+                f"no trial of {home.uri} can be chosen: none finds anything on val (mAP 0.0). Look at "
                 "train.steps, and at the data: imitate inspect"
             )
         reason = next((trial.reason for trial in results.trials if trial.reason), "none has finished a cycle")

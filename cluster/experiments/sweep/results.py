@@ -19,7 +19,7 @@ from cluster.experiments.sweep.trial import trial_folder
 from cluster.run.baseline import FOLDER, baseline_key
 from cluster.run.summary import SUMMARY
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.metrics.summary import score_of
 from imitation.report.sweep.html import render_sweep
@@ -59,8 +59,8 @@ def read_results(plan: Plan, folder: str, outcomes: Sequence[Outcome]) -> SweepR
     config = plan.config
     once = {trial_id(outcome.settings): outcome for outcome in reversed(outcomes)}
     trials = [read_trial(config, folder, once[name]) for name in reversed(once)]
-    chosen = [trial for trial in trials if trial.status != "failed" and trial.best_stop]
-    best = max(chosen, key=lambda trial: trial.best_stop or 0.0, default=None)
+    chosen = [trial for trial in trials if trial.status != "failed" and trial.best_val]
+    best = max(chosen, key=lambda trial: trial.best_val or 0.0, default=None)
     served = Counter(trial.baseline for trial in trials)
     return SweepResults(
         schema=1,
@@ -90,7 +90,7 @@ def read_trial(config: Config, folder: str, outcome: Outcome) -> Trial:
     workspace = Workspace(trial_folder(folder, name))
     cycles = list(_cycles(workspace, config.loop.metric))
     finished = storage.exists(workspace.path(SUMMARY))
-    best = max(cycles, key=lambda cycle: (cycle.stop, -cycle.cycle), default=None)
+    best = max(cycles, key=lambda cycle: (cycle.val, -cycle.cycle), default=None)
     return Trial(
         id=name,
         settings=outcome.settings,
@@ -98,22 +98,22 @@ def read_trial(config: Config, folder: str, outcome: Outcome) -> Trial:
         reason=outcome.failed,
         baseline=baseline_key(with_settings(config, outcome.settings)),
         cycles=cycles,
-        best_stop=None if best is None else best.stop,
+        best_val=None if best is None else best.val,
         best_cycle=None if best is None else best.cycle,
         seconds=round(sum(cycle.seconds for cycle in cycles if cycle.cycle > 0), 3),
     )
 
 
 def _cycles(workspace: Workspace, metric: str) -> Iterator[TrialCycle]:
-    """The cycles that were evaluated, in order; of what an evaluation found the stop score alone."""
+    """The cycles that were evaluated, in order; of what an evaluation found the val score alone."""
     cycle = 0
     while storage.exists(workspace.path(cycle_folder(cycle), "stage-evaluate.json")):
         folder = cycle_folder(cycle)
-        stop = storage.read_json(workspace.path(folder, "stage-evaluate.json"))["metrics"]["stop"]
+        val = old_names.read_json(workspace.path(folder, "stage-evaluate.json"))["metrics"]["val"]
         trained = storage.read_json(workspace.path(folder, f"stage-{train_stage(MAIN)}.json"))
         yield TrialCycle(
             cycle=cycle,
-            stop=score_of(stop, metric),
+            val=score_of(val, metric),
             synthetic_frames=trained["synthetic_frames"],
             synthetic_ratio=trained["synthetic_frames"] / trained["real_frames"],
             steps=trained["steps"],
@@ -137,13 +137,13 @@ def _read_baseline(config: Config, folder: str, key: str, trials: int) -> Baseli
     judged = workspace.path(cycle_folder(0), "stage-evaluate.json")
     if not storage.exists(judged):
         return None
-    told, metric = storage.read_json(judged), config.loop.metric
-    twin = score_of(told[TWIN]["stop"], metric) if TWIN in told else None
+    told, metric = old_names.read_json(judged), config.loop.metric
+    twin = score_of(told[TWIN]["val"], metric) if TWIN in told else None
     return Baseline(
         key=key,
         trials=trials,
-        stop=score_of(told["metrics"]["stop"], metric),
-        twin_stop=twin,
+        val=score_of(told["metrics"]["val"], metric),
+        twin_val=twin,
         seconds=round(_seconds(workspace, "data") + _seconds(workspace, cycle_folder(0)), 3),
     )
 
@@ -152,7 +152,7 @@ def results_csv(results: SweepResults) -> str:
     """A row a trial."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    found = ("best_stop", "best_cycle", "synthetic_frames", "seconds", "status", "baseline", "reason")
+    found = ("best_val", "best_cycle", "synthetic_frames", "seconds", "status", "baseline", "reason")
     out.writerow(["trial", *results.settings, "cycles", *found])
     for trial in results.trials:
         settings = (trial.settings[key] for key in results.settings)
@@ -176,12 +176,12 @@ def best_yaml(config: Config, results: SweepResults) -> str:
     """`best_config` as a file to run, with what differs from the defaults and a word on where it is from."""
     best = results.chosen
     assert best is not None
-    assert best.best_stop is not None
+    assert best.best_val is not None
     told = [
-        f"The best of {len(results.trials)} trials of sweep {results.name!r}, by {results.metric} on stop:",
+        f"The best of {len(results.trials)} trials of sweep {results.name!r}, by {results.metric} on val:",
         *(f"  {key}: {best.settings[key]!r}" for key in results.settings),
-        f"{100 * best.best_stop:.1f} points, after cycle {best.best_cycle} of at most {results.cycles}.",
-        "Chosen as the best of many it looks better on stop than it is; test has had no part in the choice.",
+        f"{100 * best.best_val:.1f} points, after cycle {best.best_cycle} of at most {results.cycles}.",
+        "Chosen as the best of many it looks better on val than it is; test has had no part in the choice.",
     ]
     if best.best_cycle == 0:
         told.append("No imitation cycle of it was better than its baseline.")

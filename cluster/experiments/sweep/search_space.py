@@ -21,6 +21,7 @@ from cluster.config.schema import Config
 from cluster.config.sweep import SweepSettings
 from cluster.run.baseline import NO_RESULT
 from cluster.workspace.run_folder import covers
+from imitation.common import old_names
 from imitation.common.settings import UserError
 from imitation.common.texts import shown
 from imitation.common.wording import NEAREST, did_you_mean
@@ -33,7 +34,7 @@ MAY_VARY = (
 WHY_NOT = {
     "run.seed": "a sweep would pick the luckiest seed",
     "loop.cycles": "it is read off each trial: loop.cycles is the most that any of them may have, and the "
-    "cycle of its best stop score is the number that suits it",
+    "cycle of its best val score is the number that suits it",
     "loop.metric": "it is what trials are compared by",
     "data": "trials on other data cannot be compared",
     "world": "trials on other data cannot be compared",
@@ -97,7 +98,7 @@ def read_space(config: Config) -> tuple[Dimension, ...]:
 
     Raises UserError, a sentence, for whatever is wrong with them.
     """
-    found = tuple(_dimension(key, spec) for key, spec in _entries(config.sweep.space))
+    found = tuple(_dimension(old_names.setting(key), spec) for key, spec in _entries(config.sweep.space))
     if not found:
         raise UserError(
             "sweep.space is empty; name what varies, for example "

@@ -61,12 +61,12 @@ def run_trial(plain: dict[str, Any], folder: str, reporter: Reporter, tell: Tell
 
 
 def cycle_event(scores: list[float], dataset: Any, last: bool) -> Event:
-    """What Tune is told after a cycle. `best_stop` is what trials are compared by."""
+    """What Tune is told after a cycle. `best_val` is what trials are compared by."""
     best = max(scores)
     return {
         "cycle": len(scores) - 1,
-        "stop": scores[-1],
-        "best_stop": best,
+        "val": scores[-1],
+        "best_val": best,
         "best_cycle": scores.index(best),
         "synthetic_frames": dataset.synthetic_frames,
         "synthetic_ratio": dataset.synthetic_frames / max(1, dataset.real.frames),

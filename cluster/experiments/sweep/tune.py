@@ -25,12 +25,12 @@ from cluster.experiments.sweep.trial import run_trial, trial_config, trial_folde
 from cluster.observability.console import Reporter
 from cluster.observability.trackers.registry import end_killed
 from cluster.run.summary import SUMMARY
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.report.sweep.record import settings_text
 from imitation.report.table import points
 
 TUNE = "tune"
-METRIC = "best_stop"
+METRIC = "best_val"
 SHARE = 0.001  # of the head's own resource that a trial's messenger takes: a thousand of them fit
 MESSENGER_BYTES = 300 << 20  # memory of such a process
 
@@ -52,10 +52,13 @@ def tune_trials(
     mailbox = Mailbox(reporter)
     name = mailbox.name
     plain = plan.config.plain()
+    goes_on = _can_go_on(folder)
 
     def trial(told: dict[str, Any]) -> None:
         config = trial_config(parse(plain, "sweep"), folder, told["settings"])
-        work((config.plain(), folder), name, config.run.name, tune.report)
+        # the record of an earlier version knows its metric by its old name
+        report = (lambda event: tune.report(old_names.and_before(event))) if goes_on else tune.report
+        work((config.plain(), folder), name, config.run.name, report)
 
     at_once = min(plan.count, room(plan.config, plan.config.sweep.max_concurrent))
     reporter.say(f"at most {at_once} at a time")
@@ -77,15 +80,14 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
     fs, path = storage.resolve(folder)
     own_fs = None if storage.is_local(folder) else fs
     where = storage.join(path, TUNE)
-    state = storage.join(folder, TUNE)
-    if tune.Tuner.can_restore(where, storage_filesystem=own_fs) and _has_trials(state):
+    if _can_go_on(folder):
         tuner = tune.Tuner.restore(
             where, trainable, resume_unfinished=True, restart_errored=True, storage_filesystem=own_fs
         )
         inner: Any = tuner._local_tuner
         inner._tune_config.max_concurrent_trials = at_once  # it may be another machine now
         return tuner
-    storage.delete(state)  # an earlier driver was killed before any trial was on record
+    storage.delete(storage.join(folder, TUNE))  # an earlier driver was killed before any trial was on record
     sweep = plan.config.sweep
     random = sweep.search == "random"
     space = (
@@ -121,8 +123,14 @@ def place(nodes: int) -> tune.PlacementGroupFactory:
     )
 
 
-def _has_trials(uri: str) -> bool:
-    return any(storage.name_of(file).startswith("experiment_state") for file in storage.list_files(uri))
+def _can_go_on(folder: str) -> bool:
+    """Whether an earlier driver has left a record with trials in the folder."""
+    fs, path = storage.resolve(folder)
+    own_fs = None if storage.is_local(folder) else fs
+    return tune.Tuner.can_restore(storage.join(path, TUNE), storage_filesystem=own_fs) and any(
+        storage.name_of(file).startswith("experiment_state")
+        for file in storage.list_files(storage.join(folder, TUNE))
+    )
 
 
 def _name(trial: Any) -> str:
@@ -210,7 +218,7 @@ class Watcher(tune.Callback):
     ) -> None:
         self._say(
             trial,
-            f"cycle {result['cycle']}: stop {points(result['stop'])}, best {points(result['best_stop'])} "
+            f"cycle {result['cycle']}: val {points(result['val'])}, best {points(result['best_val'])} "
             f"(cycle {result['best_cycle']})",
         )
 

@@ -24,7 +24,7 @@ LONGEST_PARAM = 6000
 
 
 class MlflowTracker(Tracker):
-    """Cycles are metrics over cycles, "stop/map50"; trainings over steps, "cycle-001/main/train/loss".
+    """Cycles are metrics over cycles, "val/map50"; trainings over steps, "cycle-001/main/train/loss".
 
     What MLflow has of a curve already is asked for once, and not sent again.
     """

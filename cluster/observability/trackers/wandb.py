@@ -58,7 +58,7 @@ class WandbTracker(Tracker):
         )
         remember(run.folder, MEMORY, {"run_id": run_id})
         self._run.define_metric("cycle", hidden=True)
-        for part in ("stop/*", "test/*", "mined/*", "data/*", "seconds/*", "simulated/*"):
+        for part in ("val/*", "test/*", "mined/*", "data/*", "seconds/*", "simulated/*"):
             self._run.define_metric(part, step_metric="cycle")
         self._curves: set[str] = set()
         self._last: dict[str, int] = {}

@@ -141,14 +141,12 @@ class CocoReader(DatasetReader):
         return Numbering(self.kind, numbers)
 
     def _cut(self) -> Splits:
-        sequences = {i: self._sequence(*place) for i, place in self._rows.items()}
-        if None in self._listed:
-            return self._by_seed(sequences, self.root)
-        lists: dict[str, list[str]] = {str(name): [] for name in self._listed}
-        for frame_id, (name, _) in self._rows.items():
-            lists[str(name)].append(frame_id)
-        splits = self._by_lists(lists, sequences, self.root)
-        self._refuse_shared_images()
+        found: dict[str | None, dict[str, str | None]] = {name: {} for name in self._listed}
+        for frame_id, (name, row) in self._rows.items():
+            found[name][frame_id] = self._sequence(name, row)
+        splits = self._by_lists_or_seed(found, self.root)
+        if None not in found:
+            self._refuse_shared_images()
         return splits
 
     def _sequence(self, name: str | None, row: int) -> str | None:

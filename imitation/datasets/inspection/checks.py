@@ -107,7 +107,7 @@ def _objects(found: Inspection, mapping: CategoryMap, parts: Collection[str]) ->
 
 def class_notes(found: Inspection, mapping: CategoryMap) -> Iterator[str]:
     """Classes that are learnt but have no object in a split that judges: a run goes on without the figure."""
-    for split in ("stop", "test"):
+    for split in ("val", "test"):
         if split not in found.splits:
             continue
         there = _objects(found, mapping, USED[split])

@@ -10,7 +10,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.data.records import Frame
-from imitation.data.splits import SPLITS
+from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader, Splits, same_list
 from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.validation import FrameChecker, Problems
@@ -50,9 +50,9 @@ class ParquetReader(DatasetReader):
             name = list_name(storage.name_of(place).removesuffix(".parquet"))
             if name in found:
                 raise UserError(same_list(place, found[name], name))
-            if name in (*SPLITS, "val"):
+            if name in LISTS:
                 found[name] = place
-        return {name: found[name] for name in (*SPLITS, "val") if name in found} or {None: self.root}
+        return {name: found[name] for name in LISTS if name in found} or {None: self.root}
 
     @cached_property
     def _listed(self) -> dict[str | None, _Listed]:
@@ -63,11 +63,8 @@ class ParquetReader(DatasetReader):
         for listed in self._listed.values():  # why a list is empty says more than that it is
             if listed.strays and not listed.sequences and (self._divide or nothing):
                 raise listed.strays[0]
-        if None in self._listed:
-            return self._by_seed(self._listed[None].sequences, self.root)
-        sequences = {i: seq for listed in self._listed.values() for i, seq in listed.sequences.items()}
-        lists = {name: list(listed.sequences) for name, listed in self._listed.items() if name}
-        return self._by_lists(lists, sequences, self.root)
+        found = {name: listed.sequences for name, listed in self._listed.items()}
+        return self._by_lists_or_seed(found, self.root)
 
     def numbering(self) -> Numbering | None:
         found = (parquet_numbering(place) for place in self._sources.values())

@@ -154,16 +154,13 @@ class WaymoReader(DatasetReader):
         return listed
 
     def _cut(self) -> Splits:
-        sequences = {i: _parts(i)[0] for listed in self._listed.values() for i in listed.frames}
+        found = {name: {i: _parts(i)[0] for i in of.frames} for name, of in self._listed.items()}
         strays = [stray for listed in self._listed.values() for stray in listed.strays]
-        if strays and not sequences:
+        if strays and not any(found.values()):
             raise strays[0]
-        if not sequences:
+        if not any(found.values()):
             raise UserError(f"{self.root}: no image of {', '.join(sorted(self._cameras))} could be listed")
-        if None in self._listed:
-            return self._by_seed(sequences, self.root)
-        lists = {str(name): list(listed.frames) for name, listed in self._listed.items()}
-        return self._by_lists(lists, sequences, self.root)
+        return self._by_lists_or_seed(found, self.root)
 
     def _of(self, split: str) -> _List:
         return self._listed[self._list_of(split)]

@@ -30,7 +30,7 @@ from imitation.common.texts import lines_of
 from imitation.data.images import exif_orientation, image_size, open_image
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader, Splits
-from imitation.datasets.common.paths import files_below, inside, refuse_link
+from imitation.datasets.common.paths import files_below, inside, list_name, refuse_link
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.yolo.data_yaml import YAML_NAMES, classes_of, load_yaml, places_of
@@ -90,12 +90,12 @@ class YoloReader(DatasetReader):
         """List name -> folders of images, or files that list them; None alone where there is one list."""
         uri, said = self._yaml
         if uri is not None and any(said.get(name) for name in LISTS):
-            return {_list_name(n): places_of(said, n, self._folder, uri) for n in LISTS if said.get(n)}
+            return {list_name(n): places_of(said, n, self._folder, uri) for n in LISTS if said.get(n)}
         found: dict[str | None, list[str]] = {}
         for name in LISTS:
             for parts in (("images", name), (name, "images")):
                 if storage.is_folder(place := storage.join(self._folder, *parts)):
-                    found.setdefault(_list_name(name), []).append(place)
+                    found.setdefault(list_name(name), []).append(place)
         if found:
             return found
         if storage.is_folder(place := storage.join(self._folder, "images")):
@@ -188,10 +188,8 @@ class YoloReader(DatasetReader):
         for name, listed in self._listed.items():
             if not listed.images:
                 raise UserError(f"{self._folder}: the list {name or 'images'} has no .jpg or .png image")
-        lists = {str(name): list(listed.images) for name, listed in self._listed.items()}
-        if None in self._listed:
-            return self._by_seed(dict.fromkeys(self._listed[None].images), self._folder)
-        return self._by_lists(lists, {}, self._folder)
+        found = {name: dict.fromkeys(listed.images) for name, listed in self._listed.items()}
+        return self._by_lists_or_seed(found, self._folder)
 
     def _frame(self, split: str, frame_id: str, check: FrameChecker) -> Frame:
         listed = self._listed[self._list_of(split)]
@@ -246,7 +244,3 @@ def label_of(image: str, folder: str) -> str:
     stem = image.removeprefix(folder).rpartition(".")[0]
     before, found, after = stem.rpartition("/images/")
     return folder + (f"{before}/labels/{after}" if found else stem) + ".txt"
-
-
-def _list_name(name: str) -> str:
-    return "val" if name == "valid" else name

@@ -20,8 +20,6 @@ from imitation.datasets.writing import FrameWriter
 from imitation.datasets.yolo.labels import yolo_labels
 
 DATA = "data.yaml"
-# Ultralytics knows train, val and test; what decides when to stop is its val.
-_LISTS = {"train": "train", "stop": "val", "val": "val", "test": "test", "mine": "mine"}
 _ONE_SET = "# One set: name the folders (or lists of images) train and val here to train with Ultralytics.\n"
 
 
@@ -62,9 +60,9 @@ def write_yolo(
 
 
 def write_data_yaml(root: str, categories: Mapping[str, int], splits: Mapping[str, int]) -> None:
-    """Writes `root/data.yaml`: the classes by number, and the folder of each split that has frames
-    (`stop` is YOLO's `val`). A single set without a name ("") has no lists."""
-    data = {_LISTS[split]: f"images/{split}" for split, frames in splits.items() if split and frames}
+    """Writes `root/data.yaml`: the classes by number, and the folder of each split that has frames.
+    A single set without a name ("") has no lists."""
+    data = {split: f"images/{split}" for split, frames in splits.items() if split and frames}
     names = {number: name for name, number in sorted(categories.items(), key=lambda item: item[1])}
     text = yaml.safe_dump({**data, "names": names}, sort_keys=False, allow_unicode=True)
     storage.write_bytes_atomic(storage.join(root, DATA), ((_ONE_SET if not data else "") + text).encode())

@@ -24,7 +24,7 @@ def _section(told: Comparison) -> Iterator[str]:
     seeds = ", ".join(map(str, told.seeds))
     folds = f"; folds {', '.join(map(str, told.used_folds))} of {told.folds}" if told.folds else ""
     sizes = "; ".join(
-        f"{'' if name == 'all' else name + ': '}{s['train']} train, {s['stop']} stop, {s['test']} test"
+        f"{'' if name == 'all' else name + ': '}{s['train']} train, {s['val']} val, {s['test']} test"
         for name, s in told.splits.items()
     )
     torch = told.packages.get("torch")

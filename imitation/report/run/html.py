@@ -28,7 +28,7 @@ from imitation.report.words import (
     CHOSEN,
     MAP,
     MAP50,
-    STOP_MEANS,
+    VAL_MEANS,
     WRONG,
     WRONG_MEANS,
     WRONG_TITLE,
@@ -126,7 +126,7 @@ def environment() -> jinja2.Environment:
         "WRONG": WRONG,
         "WRONG_TITLE": WRONG_TITLE,
         "WRONG_MEANS": WRONG_MEANS,
-        "STOP_MEANS": STOP_MEANS,
+        "VAL_MEANS": VAL_MEANS,
     }
     return environment
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import UserError
 from imitation.evaluation.failures import KINDS
 from imitation.report.base import Count, Fraction, Record, Seconds
@@ -55,14 +55,14 @@ class Splits(Record):
     """Real frames in each split."""
 
     train: int = Field(ge=0, description="trained on, and mined for failures")
-    stop: int = Field(ge=0, description="decides stopping, the operating threshold and the best cycle")
+    val: int = Field(ge=0, description="decides stopping, the operating threshold and the best cycle")
     test: int = Field(ge=0, description="reported; decides nothing")
 
 
 class SplitMetrics(Record):
     """How a detector does on one split: `imitation.metrics.summary.Metrics`, field by field."""
 
-    split: str = Field(description='"stop" or "test"')
+    split: str = Field(description='"val" or "test"')
     iou: float = Field(gt=0, le=1, description="IoU at which detections and objects are matched")
     frames: int = Field(ge=0, description="frames evaluated")
     errors: int = Field(ge=0, description="frames that could not be evaluated; they count nowhere else")
@@ -74,7 +74,7 @@ class SplitMetrics(Record):
     ap: dict[str, Fraction | None] = Field(
         description="category -> AP at IoU 0.50:0.05:0.95 (COCO); null without objects"
     )
-    threshold: float = Field(description="operating threshold on scores, of greatest F1 on stop")
+    threshold: float = Field(description="operating threshold on scores, of greatest F1 on val")
     f1: Fraction = Field(description="F1 at the threshold, over all categories together")
     precision: Fraction = Field(description="precision at the threshold")
     recall: Fraction = Field(description="recall at the threshold")
@@ -92,7 +92,7 @@ class SplitMetrics(Record):
 class MetricsBySplit(Record):
     """The metrics of the cycle's detector on both evaluation splits."""
 
-    stop: SplitMetrics = Field(description="on the stop split")
+    val: SplitMetrics = Field(description="on the val split")
     test: SplitMetrics = Field(description="on the test split")
 
 
@@ -187,7 +187,7 @@ class Cycle(Record):
     seconds: dict[str, Seconds] = Field(description="stage -> seconds of wall time")
     time: Time | None = Field(None, description="where its wall time went; null in older summaries")
     stop_reason: str | None = Field(description="why the loop stopped; set on the last cycle only")
-    best: bool = Field(description="true for the one cycle that did best on stop")
+    best: bool = Field(description="true for the one cycle that did best on val")
     protocols: dict[str, Protocols] | None = Field(
         None, description="split -> AP as the dataset's own benchmark counts it; null in older summaries"
     )
@@ -218,7 +218,7 @@ class Cycle(Record):
         *,
         cycle: int,
         label: str,
-        stop: Mapping[str, Any],
+        val: Mapping[str, Any],
         test: Mapping[str, Any],
         real_frames: int,
         synthetic_frames: int,
@@ -236,7 +236,7 @@ class Cycle(Record):
         followed: Mapping[str, Any] | None = None,
         repeated_frames: int = 0,
     ) -> Cycle:
-        """A cycle from its metrics (`Metrics.to_dict()` on stop and test) and its counts; not yet the
+        """A cycle from its metrics (`Metrics.to_dict()` on val and test) and its counts; not yet the
         last or the best one, see `Summary.of`. What is by split is plain data, as their `to_dict` and
         `count_followed` give it. Raises pydantic.ValidationError for a wrong type."""
         shown = SplitMetrics.model_validate(dict(test))
@@ -264,7 +264,7 @@ class Cycle(Record):
             images_seen=images_seen,
             failures=shown.failures,
             zero_one_loss=shown.zero_one_loss,
-            metrics=MetricsBySplit(stop=SplitMetrics.model_validate(dict(stop)), test=shown),
+            metrics=MetricsBySplit(val=SplitMetrics.model_validate(dict(val)), test=shown),
             mined=None if mined is None else Mined.model_validate(dict(mined)),
             simulated=None if simulated is None else Simulated.model_validate(dict(simulated)),
             seconds=dict(seconds),
@@ -287,7 +287,7 @@ class Cycle(Record):
                 raise ValueError(
                     f"cycle {self.cycle}: {name} is {getattr(self, name)}, but metrics.test says {expected}"
                 )
-        counts = [self.failures, self.metrics.stop.failures, *([self.mined.failures] if self.mined else [])]
+        counts = [self.failures, self.metrics.val.failures, *([self.mined.failures] if self.mined else [])]
         counts += [mode.kinds for modes in (self.modes or {}).values() for mode in modes]
         if unknown := sorted({kind for count in counts for kind in count} - set(KINDS)):
             raise ValueError(f"cycle {self.cycle}: {unknown[0]!r} is no kind of failure ({', '.join(KINDS)})")
@@ -311,7 +311,7 @@ class Summary(Record):
     categories: list[str] = Field(description="the detector's categories, in label order")
     splits: Splits = Field(description="real frames in each split")
     cycles: list[Cycle] = Field(min_length=1, description="the baseline, then every imitation cycle")
-    best_cycle: int = Field(ge=0, description="the cycle of the highest score on stop: the product")
+    best_cycle: int = Field(ge=0, description="the cycle of the highest score on val: the product")
     stop_reason: str = Field(description="why the loop stopped, in a sentence")
     problems: list[str] = Field(description="bad rows and frames that were skipped, a sentence each")
     unmapped: dict[str, Count] = Field(
@@ -383,18 +383,18 @@ class Summary(Record):
 
     @property
     def best(self) -> Cycle:
-        """The cycle that did best on stop; where all find nothing, the first."""
+        """The cycle that did best on val; where all find nothing, the first."""
         return self.cycles[self.best_cycle]
 
     @property
     def baseline_finds_nothing(self) -> bool:
-        """Whether the baseline has no mAP above 0 on stop."""
-        return not self.cycles[0].metrics.stop.map50
+        """Whether the baseline has no mAP above 0 on val."""
+        return not self.cycles[0].metrics.val.map50
 
     @property
     def finds_nothing(self) -> bool:
-        """Whether no cycle has a mAP above 0 on stop: then none is better than another."""
-        return not self.best.metrics.stop.map50
+        """Whether no cycle has a mAP above 0 on val: then none is better than another."""
+        return not self.best.metrics.val.map50
 
     @model_validator(mode="after")
     def _agrees(self) -> Summary:
@@ -437,4 +437,4 @@ def write_summary(summary: Summary, uri: str) -> None:
 
 def read_summary(uri: str) -> Summary:
     """Reads and checks `summary.json`. Raises UserError naming the file and the field, StorageError."""
-    return Summary.from_dict(storage.read_json(uri), uri)
+    return Summary.from_dict(old_names.read_json(uri), uri)

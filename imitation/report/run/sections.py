@@ -14,7 +14,7 @@ from imitation.report.table import DASH, points
 from imitation.report.words import kind_name, mode_name
 
 T = TypeVar("T")
-SPLITS = ("test", "stop", "mine")  # which is shown where there are several
+SPLITS = ("test", "val", "mine")  # which is shown where there are several
 MAX_ROWS = 16
 KITTI_LEVELS = ("easy", "moderate", "hard")
 
@@ -65,7 +65,7 @@ class FollowedRow:
 
 
 def shown_split(by_split: Mapping[str, T] | None) -> tuple[str, T] | None:
-    """The split that is shown: test where it is there, else stop, else what there is."""
+    """The split that is shown: test where it is there, else val, else what there is."""
     if not by_split:
         return None
     split = next((name for name in SPLITS if name in by_split), next(iter(by_split)))

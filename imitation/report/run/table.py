@@ -20,7 +20,7 @@ from imitation.report.words import (
     AP50,
     CHOSEN,
     MAP50,
-    STOP_MEANS,
+    VAL_MEANS,
     WRONG,
     WRONG_MEANS,
     arms_mean,
@@ -42,7 +42,7 @@ def build_table(summary: Summary) -> Table:
         groups=(
             ("", 1),
             (f"{test.split}, {AP50} of each" if categories else test.split, 2 + len(categories)),
-            ("stop", 1),
+            ("val", 1),
             ("frames and steps", 3),
         ),
         columns=("", MAP50, *categories, WRONG, MAP50, real_word(summary), "synthetic", "steps"),
@@ -58,7 +58,7 @@ def _row(entry: Cycle, categories: list[str]) -> tuple[str, ...]:
         points(entry.mAP),
         *(points(entry.AP[name]) for name in categories),
         points(entry.zero_one_loss),
-        points(entry.metrics.stop.map50),
+        points(entry.metrics.val.map50),
         f"{entry.real_frames}",
         f"{entry.synthetic_frames}",
         f"{entry.steps}",
@@ -66,13 +66,13 @@ def _row(entry: Cycle, categories: list[str]) -> tuple[str, ...]:
 
 
 def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
-    stop, test = summary.best.metrics.stop, summary.best.metrics.test
-    stop_is = f"({_frames(stop.frames)}, {counted(stop.objects, 'object')})"
+    val, test = summary.best.metrics.val, summary.best.metrics.test
+    val_is = f"({_frames(val.frames)}, {counted(val.objects, 'object')})"
     notes = [
-        f"No detector finds anything on stop {stop_is}: {MAP50} 0.0. No choice was made, and nothing "
+        f"No detector finds anything on val {val_is}: {MAP50} 0.0. No choice was made, and nothing "
         "in this table tells what the synthetic frames did."
         if summary.finds_nothing
-        else f"{MARK} {CHOSEN}: the detector that does best on stop. {STOP_MEANS} {stop_is}.",
+        else f"{MARK} {CHOSEN}: the detector that does best on val. {VAL_MEANS} {val_is}.",
         f"{MAP50}: mean average precision over categories at IoU 0.5 ({AP50}: of one category), in points "
         f"(0 to 100); on test ({_frames(test.frames)}, {counted(test.objects, 'object')}), which decided "
         "nothing.",
@@ -87,18 +87,18 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     if summary.baseline_finds_nothing and not summary.finds_nothing:
         notes.insert(
             1,
-            f"The baseline finds nothing on stop ({MAP50} 0.0): what was mined from it, and a gain on it, "
+            f"The baseline finds nothing on val ({MAP50} 0.0): what was mined from it, and a gain on it, "
             "tells nothing.",
         )
-    for name, value in stop.own.items():
+    for name, value in val.own.items():
         notes.insert(
             1,
-            f"Stop was judged by {name} (loop.metric): {points(value)} at best, {points(test.own[name])} by "
+            f"Val was judged by {name} (loop.metric): {points(value)} at best, {points(test.own[name])} by "
             "the same detector on test.",
         )
-    if stop.thresholds:
-        own = ", ".join(f"{name} {value:.2f}" for name, value in stop.thresholds.items())
-        notes.insert(1, f"Operating thresholds by category: {own}; any other {stop.threshold:.2f}.")
+    if val.thresholds:
+        own = ", ".join(f"{name} {value:.2f}" for name, value in val.thresholds.items())
+        notes.insert(1, f"Operating thresholds by category: {own}; any other {val.threshold:.2f}.")
     if not with_categories:
         notes.insert(
             3, f"{len(summary.categories)} categories: their {AP50} is in report.html and summary.json."
@@ -131,7 +131,7 @@ def seed_notes(summary: Summary) -> list[str]:
     first = summary.cycles[0].metrics
     parts = [
         f"{points(other)} instead of {points(value)} on {split}"
-        for split, value in (("test", first.test.map50), ("stop", first.stop.map50))
+        for split, value in (("test", first.test.map50), ("val", first.val.map50))
         if (other := summary.churn.mAP.get(split)) is not None
     ]
     if not parts:

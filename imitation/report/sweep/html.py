@@ -35,9 +35,9 @@ def render_sweep(results: SweepResults, best: str | None = None, config: str = "
 
 
 def _gain(results: SweepResults) -> str | None:
-    """By how many points the best trial lies above its own baseline on stop, signed."""
+    """By how many points the best trial lies above its own baseline on val, signed."""
     chosen = results.chosen
-    if chosen is None or chosen.best_stop is None:
+    if chosen is None or chosen.best_val is None:
         return None
-    change = 100 * (chosen.best_stop - chosen.cycles[0].stop)
+    change = 100 * (chosen.best_val - chosen.cycles[0].val)
     return f"{change:+.1f}".replace("-", "−")

@@ -56,7 +56,7 @@ def frames(name: str, count: int, seed: int) -> list[Frame]:
 def run(tmp_path: Path) -> Path:
     """A run's folder as its stages leave it, as far as an export looks."""
     root = tmp_path / "runs" / "mine"
-    for place, split in enumerate(("train", "stop", "test")):
+    for place, split in enumerate(("train", "val", "test")):
         write_frames(frames(split, 3, 100 * place), str(root / "data" / split / "frames.parquet"))
     (root / "config.yaml").write_text("data: {kind: kitti}\n")
     (root / "data" / "stage-prepare.json").write_text("{}")
@@ -148,7 +148,7 @@ def test_inspect_finds_categories_that_are_misspelt(kitti, capsys, options, expe
 def test_inspect_finds_what_a_run_refuses(kitti, capsys):
     words = ("data.kind=kitti", f"data.root={kitti}", "data.verify_images=false")
     said = problems_of(capsys, *words, "data.categories=[Bus]")
-    for split in ("train", "stop", "test"):
+    for split in ("train", "val", "test"):
         assert any(f"split '{split}' has no object of Bus: nothing to learn" in problem for problem in said)
     (kitti / "ImageSets/val.txt").unlink()
     (said,) = problems_of(capsys, *words)
@@ -250,7 +250,7 @@ def test_an_exported_run_is_a_dataset(run, tmp_path, capsys, layout):
     assert "synthetic: 3 frames" in said
     assert inspect(f"data.kind={layout}", f"data.root={out}", "--json") == 0
     splits = json.loads(capsys.readouterr().out)["splits"]
-    assert {name: split["frames"] for name, split in splits.items()} == {"train": 6, "stop": 3, "test": 3}
+    assert {name: split["frames"] for name, split in splits.items()} == {"train": 6, "val": 3, "test": 3}
 
 
 def test_export_says_what_is_lost_and_what_changed(run, tmp_path, capsys):

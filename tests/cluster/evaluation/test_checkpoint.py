@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> Path:
     (root / "training/image_2/000008.png").write_bytes(b"cut short")
     (root / "ImageSets").mkdir()
     (root / "ImageSets/train.txt").write_text("000000\n")
-    (root / "ImageSets/stop.txt").write_text("000001\n")
+    (root / "ImageSets/val.txt").write_text("000001\n")
     (root / "ImageSets/test.txt").write_text("".join(f"{i:06}\n" for i in range(2, 9)))
     return root
 

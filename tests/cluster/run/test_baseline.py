@@ -196,7 +196,7 @@ def test_a_trials_data_and_baseline_are_its_bases_and_the_rest_its_own(trial):
     assert trial.path("cycle-001", "synthetic") == trial.uri + "/cycle-001/synthetic"
     assert trial.path("config.yaml") == trial.uri + "/config.yaml"
     assert trial.path() == trial.uri
-    assert trial.relative(trial.path("data", "stop")) == "data/stop"
+    assert trial.relative(trial.path("data", "val")) == "data/val"
     assert trial.relative(trial.path("best")) == "best"
 
 

@@ -117,7 +117,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
     ids = [frame.frame_id for frame in frames]
     part = Part(uri, TRAIN)
     data = RealData(
-        {"train": part, "stop": part, "test": part}, CategoryMap.identity(("Car",)), [ids[:4], ids[4:]],
+        {"train": part, "val": part, "test": part}, CategoryMap.identity(("Car",)), [ids[:4], ids[4:]],
         [ids[:4], ids[4:]], *SIZE, KITTI, {"Car": 24, "Pedestrian": 8}, {}, [], [],
     )  # fmt: skip
 

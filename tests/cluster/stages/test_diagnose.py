@@ -37,17 +37,17 @@ def judged(folder: Path, cycle: int, rows: list[FrameDetections], mined: bool, t
 
 @pytest.fixture
 def cycles(tmp_path: Path) -> tuple[Judged, Judged]:
-    """The baseline misses the right car everywhere and sees a car in nothing; its twin finds all on stop;
+    """The baseline misses the right car everywhere and sees a car in nothing; its twin finds all on val;
     cycle 1 finds the right car of the mined frame `m0`, not of `m1`, and still sees the one in nothing."""
     first = [
-        *(row(f"{s}{i}", s, MAIN, LEFT) for s in ("stop", "test") for i in range(3)),
-        *(row(f"{s}{i}", s, TWIN, LEFT, RIGHT) for s in ("stop", "test") for i in range(3)),
-        *(row(f"stop{i}", "stop", "fold-0", LEFT) for i in range(3)),
+        *(row(f"{s}{i}", s, MAIN, LEFT) for s in ("val", "test") for i in range(3)),
+        *(row(f"{s}{i}", s, TWIN, LEFT, RIGHT) for s in ("val", "test") for i in range(3)),
+        *(row(f"val{i}", "val", "fold-0", LEFT) for i in range(3)),
         row("m0", MINE, "fold-0", LEFT, NOTHING),
         row("m1", MINE, "fold-1", LEFT),
     ]
     second = [
-        *(row(f"{s}{i}", s, MAIN, LEFT, RIGHT) for s in ("stop", "test") for i in range(3)),
+        *(row(f"{s}{i}", s, MAIN, LEFT, RIGHT) for s in ("val", "test") for i in range(3)),
         row("m0", MINE, "fold-0", LEFT, RIGHT, NOTHING),
         row("m1", MINE, "fold-1", LEFT),
     ]
@@ -77,7 +77,7 @@ def counts(followed: dict) -> dict[str, int]:
 def test_the_baseline_stands_beside_its_twin(cycles):
     first = told(cycles, 0)
     assert first["followed"] is None
-    assert counts(first["churn"]["stop"]) == {"fixed": 3}
+    assert counts(first["churn"]["val"]) == {"fixed": 3}
     assert counts(first["churn"]["test"]) == {"fixed": 3}
     assert first["suspects"] == []
     (mode,) = [m for m in first["modes"][MINE] if m["kinds"] == {"missed": 2}]
@@ -123,8 +123,8 @@ def test_policies_that_learn_are_told_what_became_of_what_they_answered(cycles, 
     assert json.loads(json.dumps(rows)) == rows
 
 
-def test_chance_is_counted_between_the_twins_on_stop_alone(cycles):
-    """The baseline misses three cars on stop, of which its twin misses none; on test as well, but that
+def test_chance_is_counted_between_the_twins_on_val_alone(cycles):
+    """The baseline misses three cars on val, of which its twin misses none; on test as well, but that
     decides nothing."""
     first = told(cycles, 0)
     assert first["chance"] == {"car, missed, plain": (3, 3)}

@@ -49,7 +49,7 @@ def test_thresholds_by_category_are_stored_and_used(
     workspace = Workspace(str(tmp_path / "run"))
     uri = workspace.path("cycle-000", "evaluation", "detections.parquet")
     rows = [row for name in detectors.named() for row in fewer_persons(list(evaluated(
-        20, 5, split="stop", detector=name)))]  # fmt: skip
+        20, 5, split="val", detector=name)))]  # fmt: skip
     rows += evaluated(12, 6, split="test", detector=MAIN, first=20)
     for k in (0, 1):
         rows += evaluated(10, 7, split=MINE, detector=f"fold-{k}", first=40 + 10 * k)
@@ -58,18 +58,18 @@ def test_thresholds_by_category_are_stored_and_used(
     metric = OwnMetric("mine:frames", lambda frames, categories: len(frames) / 100)
     told = judge(uri, failures, detectors, CATEGORIES, None, min_objects=5, metric=metric)
 
-    stop = Metrics.from_dict(told["metrics"]["stop"])
-    assert set(stop.thresholds) == {"car", "van"}  # of persons too few are to be found
-    chosen = summarize(rows[:20], CATEGORIES, "stop", min_objects=5)
-    assert stop.thresholds == chosen.thresholds
+    val = Metrics.from_dict(told["metrics"]["val"])
+    assert set(val.thresholds) == {"car", "van"}  # of persons too few are to be found
+    chosen = summarize(rows[:20], CATEGORIES, "val", min_objects=5)
+    assert val.thresholds == chosen.thresholds
     info = read_info(detectors.main)
-    assert (info.operating_threshold, info.operating_thresholds) == (stop.threshold, stop.thresholds)
-    assert told["metrics"]["test"]["thresholds"] == stop.thresholds  # chosen on stop, never on test
-    assert [told["metrics"][split]["own"] for split in ("stop", "test")] == [
+    assert (info.operating_threshold, info.operating_thresholds) == (val.threshold, val.thresholds)
+    assert told["metrics"]["test"]["thresholds"] == val.thresholds  # chosen on val, never on test
+    assert [told["metrics"][split]["own"] for split in ("val", "test")] == [
         {"mine:frames": 0.2},
         {"mine:frames": 0.12},
     ]
-    cutoff = (stop.thresholds["car"], stop.thresholds["van"], stop.threshold)
+    cutoff = (val.thresholds["car"], val.thresholds["van"], val.threshold)
     by_hand = [
         failure.failure_id
         for k in (0, 1)
@@ -93,10 +93,10 @@ def test_thresholds_by_category_are_stored_and_used(
 
 def test_one_threshold_for_all_is_the_default(tmp_path: Path, detectors: Detectors) -> None:
     uri = str(tmp_path / "detections.parquet")
-    rows = [row for name in detectors.named() for row in evaluated(12, 5, split="stop", detector=name)]
+    rows = [row for name in detectors.named() for row in evaluated(12, 5, split="val", detector=name)]
     write_detections([*rows, *evaluated(6, 6, split="test", first=12)], uri, CATEGORIES)
     told = judge(uri, str(tmp_path / "failures.parquet"), detectors, CATEGORIES, None)
-    assert told["metrics"]["stop"]["thresholds"] == {}
-    assert told["metrics"]["stop"]["own"] == {}
+    assert told["metrics"]["val"]["thresholds"] == {}
+    assert told["metrics"]["val"]["own"] == {}
     assert all(isinstance(value, float) for value in told["fold_thresholds"].values())
     assert read_info(detectors.main).operating_thresholds == {}

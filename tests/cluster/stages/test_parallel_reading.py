@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> str:
 
 def test_settings_open_their_dataset(tmp_path: Path, root: str) -> None:
     data = load_defaults([f"data.root={root}", "data.kind=parquet"]).data
-    assert list(data.open().frames("stop")) == list(open_dataset("parquet", root).frames("stop"))
+    assert list(data.open().frames("val")) == list(open_dataset("parquet", root).frames("val"))
     (tmp_path / "waymo/camera_image").mkdir(parents=True)
     data = load_defaults([f"data.root={tmp_path}/waymo", "data.kind=waymo", "data.cameras=[SIDE_LEFT]"]).data
     with pytest.raises(UserError, match="no image of SIDE_LEFT could be listed"):

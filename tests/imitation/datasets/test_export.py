@@ -38,7 +38,7 @@ from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, 
 from tests.imitation.datasets.kitti.kitti_folder import CALIB, DONT_CARE, make_kitti, make_lists
 from tests.imitation.datasets.kitti.kitti_folder import CAR as KITTI_CAR
 
-SPLIT_NAMES = ("train", "stop", "test")
+SPLIT_NAMES = ("train", "val", "test")
 
 
 def made(count: int, prefix: str = "f", **changes: object) -> list[Frame]:
@@ -198,7 +198,7 @@ def test_a_run_keeps_its_splits_and_synthetic_frames_are_of_train(tmp_path: Path
     assert report.synthetic == 2
     dataset = open_dataset(layout, str(tmp_path / "out"))
     sizes = {split: len(list(dataset.frames(split))) for split in SPLIT_NAMES}
-    assert sizes == {"train": 5, "stop": 3, "test": 3}
+    assert sizes == {"train": 5, "val": 3, "test": 3}
     marked = [name for name in dataset.splits()["train"] if "syn-" in name or name.startswith("c01-")]
     assert len(marked) == 2
 
@@ -249,7 +249,7 @@ def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: str) 
     splits = {
         "train": made(3),
         "mine": [*made(3)[1:], *made(1, "m")],
-        "stop": made(2, "s"),
+        "val": made(2, "s"),
         "test": made(1, "t"),
     }
     for split, frames in splits.items():
@@ -261,7 +261,7 @@ def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: str) 
     assert "once: 2 frames of mine that train has too, in train alone" in report.lines()
     dataset = open_dataset(layout, str(tmp_path / "out"))
     read = {split: len(names) for split, names in dataset.splits().items()}
-    assert read == {"train": 3, "mine": 1, "stop": 2, "test": 1}
+    assert read == {"train": 3, "mine": 1, "val": 2, "test": 1}
 
 
 def test_a_list_called_validation_is_exported_and_what_is_no_list_is_told(tmp_path: Path) -> None:

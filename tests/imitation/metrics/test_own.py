@@ -92,7 +92,7 @@ def test_on_each_resample_frames_count_as_often_as_they_were_drawn(
 
 
 def test_it_stands_among_the_metrics(random_rows: MakeRows, categories: tuple[str, ...]) -> None:
-    metrics = summarize(random_rows(2, frames=10), categories, "stop")
+    metrics = summarize(random_rows(2, frames=10), categories, "val")
     metrics.own["mine:recall"] = 0.75
     again = Metrics.from_dict(metrics.to_dict())
     assert again == metrics

@@ -20,7 +20,7 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
         )
     if nothing := [name for name, summary in done.summaries.items() if summary.baseline_finds_nothing]:
         warnings.append(
-            f"In {len(nothing)} of {len(summaries)} runs the baseline finds nothing on stop (mAP 0.0; "
+            f"In {len(nothing)} of {len(summaries)} runs the baseline finds nothing on val (mAP 0.0; "
             f"{', '.join(nothing[:6])}{', ...' if len(nothing) > 6 else ''}): failures mined from it are "
             "noise, and differences from it tell nothing of the synthetic frames."
         )

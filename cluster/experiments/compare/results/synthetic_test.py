@@ -20,7 +20,7 @@ from cluster.stages.services import Services
 from cluster.stages.simulate import Rendering
 from cluster.stages.stageable import catalog
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.evaluation.detection_files import read_detectors
 from imitation.policies.baselines import free_requests
 
@@ -38,7 +38,7 @@ def render_test_set(plan: Plan, cell: Cell, base: str, reporter: Reporter) -> st
     config = plan.cell_config(cell)
     workspace = Workspace(storage.join(plan.folder, FOLDER), base)
     told = Workspace(base)
-    data = RealData.from_json(storage.read_json(told.path("data", "stage-prepare.json")), told)
+    data = RealData.from_json(old_names.read_json(told.path("data", "stage-prepare.json")), told)
     rng = np.random.default_rng([plan.config.compare.seed, zlib.crc32(FOLDER.encode())])
     requests = free_requests(frames, 1, FOLDER, rng)
     with Services(config) as services:

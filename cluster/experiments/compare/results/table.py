@@ -76,7 +76,7 @@ def collect(
         splits={
             "all" if fold is None else f"fold {fold}": {
                 "train": size.train,
-                "stop": size.stop,
+                "val": size.val,
                 "test": size.test,
             }
             for fold, size in plan.sizes.items()

@@ -238,7 +238,7 @@ def test_other_versions_of_the_code_that_went_on_are_named(tmp_path, monkeypatch
 def test_a_baseline_that_finds_nothing_is_said_to_before_arms_start(tmp_path):
     def nothing(job):
         if job.uri is None:
-            told = {"metrics": {"stop": {"map50": 0.0}}}
+            told = {"metrics": {"val": {"map50": 0.0}}}
             storage.write_json(
                 storage.join(job.folder, "baselines", job.name, "cycle-000", "stage-evaluate.json"), told
             )
@@ -246,5 +246,5 @@ def test_a_baseline_that_finds_nothing_is_said_to_before_arms_start(tmp_path):
     plan = plan_of(tmp_path)
     _, said = carried_out(plan, Toy(behave=nothing))
     lines = said.splitlines()
-    (warning,) = [i for i, line in enumerate(lines) if "finds nothing on stop (mAP 0.0)" in line]
+    (warning,) = [i for i, line in enumerate(lines) if "finds nothing on val (mAP 0.0)" in line]
     assert warning < next(i for i, line in enumerate(lines) if line.startswith("run "))

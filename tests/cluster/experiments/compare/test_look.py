@@ -63,8 +63,8 @@ def test_plain_words_stand_in_place_of_the_methods(pages):
     for name, page in pages.items():
         text = text_of(page)
         assert "chosen" in text, name
-        assert "validation split" in text, f"{name}: who does not know what stop is"
-        for unsaid in ("best on stop</", "stand-in + sim", "real + sim", "classification", "duplicate"):
+        assert "validation split" in text, f"{name}: who does not know what val is"
+        for unsaid in ("best on val</", "stand-in + sim", "real + sim", "classification", "duplicate"):
             assert unsaid not in text, f"{name}: {unsaid}"
     text = text_of(pages["report"])
     assert text.count("0-1 loss") == text.count("the method's 0-1 loss"), "it stands as an explanation alone"

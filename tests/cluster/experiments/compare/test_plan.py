@@ -131,8 +131,8 @@ def test_folds_of_a_dataset(tmp_path):
     assert plan.cells == (Cell(0, 0), Cell(0, 2))
     for size in plan.sizes.values():
         assert size.test == 5
-        assert size.train + size.stop == 10
-        assert size.train > size.stop
+        assert size.train + size.val == 10
+        assert size.train > size.val
     config = plan.trial_config(plan.trials[-1], None)
     assert (config.data.splits.folds, config.data.splits.fold, config.run.name) == (
         3,
@@ -167,7 +167,7 @@ def test_costs_are_counted_by_hand(tmp_path):
     batch = plan.config.train.batch_size
     told = {name: (c.trainings, c.steps, c.rendered, c.judged) for name, c in costs.items()}
     assert told == {
-        # main, twin, two folds; 34 frames of the world; all on stop, main and twin on test, train once
+        # main, twin, two folds; 34 frames of the world; all on val, main and twin on test, train once
         "baselines": (4, 2 * 10 + 2 * 6, 34, 4 * 6 + 2 * 8 + 20),
         "real": (0, 0, 0, 0),
         "sim": (1, 10, 20 + 34, 6 + 8),
@@ -214,7 +214,7 @@ def test_the_plan_in_words_names_what_a_budget_may_cut(tmp_path):
     many = plan_of(tmp_path, "world.train=40000", "compare.max_frames=1234567", "compare.seeds=60")
     assert "compare.max_frames is 1,234,567, and all of it may take 2,400,000:" in "\n".join(many.lines())
     assert "compare.max_hours is 0.001" in text
-    assert "20 frames to train on, 6 stop, 8 test" in text
+    assert "20 frames to train on, 6 val, 8 test" in text
 
 
 def test_a_dataset_that_is_not_there_is_told(tmp_path):

@@ -36,12 +36,12 @@ def asha(**changes):
 
 
 def told(asha, name: str, scores: list[float], last: int | None = None) -> int | None:
-    """The cycle after which asha ends a trial with these stop scores; None if it does not."""
+    """The cycle after which asha ends a trial with these val scores; None if it does not."""
     trial = SimpleNamespace(trial_id=name)
     asha.on_trial_add(None, trial)
     for cycle in range(len(scores)):
         best = max(scores[: cycle + 1])
-        result = {"cycle": cycle, "best_stop": best, "last": cycle == last}
+        result = {"cycle": cycle, "best_val": best, "last": cycle == last}
         if asha.on_trial_result(None, trial, result) == asha.STOP:
             return cycle
     return None
@@ -187,8 +187,8 @@ def test_good_trials_finish_bad_ones_end_early_and_a_failed_one_costs_the_others
     assert [len(t.cycles) - 1 for t in results.trials] == [6, 2, 0, 6], "0.1 ended after its grace of two"
     second, bad, failed, good = results.trials
     assert results.best == good.id
-    assert (good.best_cycle, good.best_stop) == (6, pytest.approx(0.4 + 0.9 * 6 / 10))
-    assert (bad.best_cycle, bad.best_stop) == (0, 0.5), "its baseline was its best"
+    assert (good.best_cycle, good.best_val) == (6, pytest.approx(0.4 + 0.9 * 6 / 10))
+    assert (bad.best_cycle, bad.best_val) == (0, 0.5), "its baseline was its best"
     assert good.cycles[-1].synthetic_ratio == 0.72
     assert "0.5 cannot be run" in (folder / "results.csv").read_text()
     # nothing that a person or Tune sees of a sweep has a number of test

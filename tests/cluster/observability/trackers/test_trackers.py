@@ -67,9 +67,9 @@ def test_cycles_are_passed_over_again_and_stand_once(tmp_path):
     for drivers in (2, 3):
         board = board_in(str(tmp_path))
         for cycle in range(drivers):
-            board.cycle(cycle, {"stop/map50": 0.1 * cycle})
+            board.cycle(cycle, {"val/map50": 0.1 * cycle})
         board.close()
-    assert scalars(tmp_path / "tensorboard" / "cycles", "stop/map50") == [(0, 0.0), (1, 0.1), (2, 0.2)]
+    assert scalars(tmp_path / "tensorboard" / "cycles", "val/map50") == [(0, 0.0), (1, 0.1), (2, 0.2)]
 
 
 def test_the_configuration_stands_there_as_text(tmp_path):
@@ -189,9 +189,9 @@ def test_one_tracker_that_fails_leaves_the_others_alone(tmp_path):
     flaky.down = True
     board = board_in(str(tmp_path))
     trackers = Trackers([flaky, board], lambda text: None)
-    trackers.cycle_ends(finished(0, **{"stop/map50": 0.5}))
+    trackers.cycle_ends(finished(0, **{"val/map50": 0.5}))
     trackers.run_ends()
-    assert scalars(tmp_path / "tensorboard" / "cycles", "stop/map50") == [(0, 0.5)]
+    assert scalars(tmp_path / "tensorboard" / "cycles", "val/map50") == [(0, 0.5)]
 
 
 def test_a_package_that_is_missing_is_named_before_anything_starts(monkeypatch):
@@ -208,7 +208,7 @@ def test_a_server_that_is_not_there_does_not_stop_the_start(tmp_path, monkeypatc
     said: list[str] = []
     settings = TrackingSettings(mlflow="http://127.0.0.1:9", tensorboard=False)
     trackers = make_trackers(settings, str(tmp_path), "run", {}, said.append)
-    trackers.cycle_ends(finished(0, **{"stop/map50": 0.5}))
+    trackers.cycle_ends(finished(0, **{"val/map50": 0.5}))
     trackers.run_ends()
     assert len(said) == 1
     assert said[0].startswith("warning: MLflow cannot be reached, the run goes on without it:")
@@ -224,7 +224,7 @@ tracker = MlflowTracker(store, run)
 for step in range(int(first), int(steps) + 1, 5):
     tracker.point("cycle-000/main", step, {"train/loss": float(step)})
 for cycle in range(int(cycles)):
-    tracker.cycle(cycle, {"stop/map50": 0.1 * cycle, "stop/AP50/größe & ruhm": 0.5})
+    tracker.cycle(cycle, {"val/map50": 0.1 * cycle, "val/AP50/größe & ruhm": 0.5})
 if end == "kill":
     import os, signal
     os.kill(os.getpid(), signal.SIGKILL)
@@ -265,9 +265,9 @@ def test_mlflow_in_a_folder_continued_by_a_second_driver(tmp_path):
     assert len(run.data.params["data.root"]) == 6000
     losses = client.get_metric_history(run.info.run_id, "cycle-000/main/train/loss")
     assert [metric.step for metric in losses] == list(range(5, 51, 5))
-    maps = client.get_metric_history(run.info.run_id, "stop/map50")
+    maps = client.get_metric_history(run.info.run_id, "val/map50")
     assert [(metric.step, metric.value) for metric in maps] == [(0, 0.0), (1, 0.1)]
-    assert run.data.metrics["stop/AP50/größe _ ruhm"] == 0.5
+    assert run.data.metrics["val/AP50/größe _ ruhm"] == 0.5
     assert [item.path for item in client.list_artifacts(run.info.run_id)] == ["report.html"]
 
 
@@ -278,8 +278,8 @@ from cluster.observability.trackers.base import Tracked
 tracker = WandbTracker("project", Tracked(sys.argv[1], "the run", "exp", {"train.steps": 150}))
 for step in range(5, 21, 5):
     tracker.point("cycle-000/main", step, {"train/loss": float(step)})
-tracker.cycle(0, {"stop/map50": 0.25})
-tracker.cycle(0, {"stop/map50": 0.5})
+tracker.cycle(0, {"val/map50": 0.25})
+tracker.cycle(0, {"val/map50": 0.5})
 tracker.sync()
 tracker.finish({"report.html": sys.argv[1] + "/report.html"})
 tracker.close()
@@ -326,7 +326,7 @@ def test_wandb_offline_continued_by_a_second_driver(tmp_path):
     assert [file.name for file in files] == [f"run-{run_id}.wandb"] * 2
     history = wandb_history(files[0])
     steps = [{"cycle-000/main/step": step, "cycle-000/main/train/loss": step} for step in range(5, 21, 5)]
-    assert history == [*steps, {"cycle": 0, "stop/map50": 0.25}]
+    assert history == [*steps, {"cycle": 0, "val/map50": 0.25}]
     for file in (file for file in tmp_path.rglob("*") if file.is_file()):
         assert secret.encode() not in file.read_bytes(), file
         assert b"told-on-the-command-line" not in file.read_bytes(), file
@@ -369,7 +369,7 @@ def test_trackers_hear_how_a_driver_ended(tmp_path, monkeypatch, error, broken):
 
 
 def test_a_watch_tells_trackers_of_test_only_where_it_is_not_hidden():
-    told = {split: metrics(split) for split in ("stop", "test")}
+    told = {split: metrics(split) for split in ("val", "test")}
     heard: list[dict[str, float]] = []
 
     class Listener(Flaky):
@@ -383,10 +383,10 @@ def test_a_watch_tells_trackers_of_test_only_where_it_is_not_hidden():
         watch = Watch(None, [Trackers([Listener()], print, hide_test=hide)])
         watch.cycle(FinishedCycle(0, "cycle-000", told, {"data/synthetic_frames": 3}, 0.5))
         watch.finish({"report.html": "uri"})
-    assert heard[0]["test/map50"] == heard[0]["stop/map50"] == 0.5
+    assert heard[0]["test/map50"] == heard[0]["val/map50"] == 0.5
     assert heard[1] == {"report.html": "uri"}
     assert not [name for name in heard[2] if "test" in name]
-    assert heard[2]["stop/AP50/car"] == 0.5
+    assert heard[2]["val/AP50/car"] == 0.5
     assert heard[3] == {}, "the report tells of test"
 
 
@@ -398,10 +398,10 @@ def metrics(split: str) -> Metrics:
 
 
 def test_metrics_that_do_not_exist_are_left_out():
-    values = metric_values("stop", metrics("stop"))
-    assert "stop/map" not in values
-    assert "stop/AP50/bus" not in values
-    assert values["stop/failures/missed"] == 4.0
+    values = metric_values("val", metrics("val"))
+    assert "val/map" not in values
+    assert "val/AP50/bus" not in values
+    assert values["val/failures/missed"] == 4.0
 
 
 def test_tracking_may_change_when_a_run_continues():

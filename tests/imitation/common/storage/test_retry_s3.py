@@ -128,7 +128,7 @@ def test_an_object_store_that_nobody_answers_for_is_waited_for(
             mender.join()
             assert len(caplog.records) == 2, "it was away, and is back"
 
-    rows = [FrameDetections(f"frame-{i}", "stop", "main", 64, 48, Detections.empty()) for i in range(300)]
+    rows = [FrameDetections(f"frame-{i}", "val", "main", 64, 48, Detections.empty()) for i in range(300)]
     write_detections(rows, storage.join(bucket, "warm-up"), ("car",))  # imports take their time, once
     storage.delete(storage.join(bucket, "warm-up"))
     assert while_away(lambda: write_detections(rows, uri, ("car",))) == 300

@@ -53,7 +53,7 @@ def text(*values: bytes) -> pa.Array:
 def read_all(root: Path, problems: list[DataError] | None) -> set[str]:
     handed = None if problems is None else problems.append
     reader = open_dataset("parquet", str(root))
-    return {f.frame_id for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
+    return {f.frame_id for split in ("train", "val", "test") for f in reader.frames(split, handed)}
 
 
 def objects_with(category: bytes) -> pa.Array:

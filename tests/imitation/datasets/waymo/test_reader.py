@@ -41,7 +41,7 @@ def reader_of(root: Path, **options: Any) -> DatasetReader:
 
 def frames_of(reader: DatasetReader, problems: list[DataError] | None = None) -> dict[str, Frame]:
     handed = None if problems is None else problems.append
-    return {f.frame_id: f for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
+    return {f.frame_id: f for split in ("train", "val", "test") for f in reader.frames(split, handed)}
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_training_and_validation_are_lists(tmp_path: Path) -> None:
                 write_boxes(tmp_path / folder, segment, [])
     reader = reader_of(tmp_path)
     assert reader.splits()["train"] == [f"a_{T}_FRONT", f"b_{T}_FRONT"]
-    assert sorted(reader.splits()["stop"] + reader.splits()["test"]) == [f"c_{T}_FRONT", f"d_{T}_FRONT"]
+    assert sorted(reader.splits()["val"] + reader.splits()["test"]) == [f"c_{T}_FRONT", f"d_{T}_FRONT"]
     assert len(frames_of(reader)) == 4
 
 
@@ -142,7 +142,7 @@ def test_without_the_column_the_difficulty_is_unknown(root: Path) -> None:
 
 def test_chunks_are_read_alone(root: Path) -> None:
     reader = pickle.loads(pickle.dumps(reader_of(root)))  # noqa: S301 (our own)
-    for split in ("train", "stop", "test"):
+    for split in ("train", "val", "test"):
         chunks = list(reader.chunks(split, 3))
         assert all(len({name.partition("_")[0] for name in chunk}) == 1 for chunk in chunks)
         parts = [frame for chunk in chunks for frame in reader.frames(split, None, chunk)]
@@ -298,7 +298,7 @@ def test_the_real_sample(shared_data: Path) -> None:
         reader.splits()
     reader.undivide()
     assert {split: len(names) for split, names in reader.splits().items()} == {
-        "train": 5, "mine": 5, "stop": 0, "test": 0,
+        "train": 5, "mine": 5, "val": 0, "test": 0,
     }  # fmt: skip
     frames = frames_of(reader)
     assert [frame.conditions for frame in frames.values()] == [{"camera": name} for name in CAMERAS]
