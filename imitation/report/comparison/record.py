@@ -12,9 +12,9 @@ from typing import Any, Literal, cast
 from pydantic import Field, ValidationError, model_validator
 
 from imitation.common import old_names, storage
+from imitation.common.record import Count, Fraction, Record, Seconds
 from imitation.common.settings import UserError
 from imitation.metrics.statistics.bootstrap import BETTER, NEITHER, WORSE, Interval
-from imitation.report.base import Count, Fraction, Record, Seconds
 from imitation.report.words import arm_name, detector_name, measure_name
 
 SCHEMA: Literal[1] = 1
