@@ -79,6 +79,10 @@ class Detections:
     boxes float32 (N, 4) px in the original image; scores float32 (N,), finite; labels int64 (N,),
     1-based; occlusion float32 (N,) in [0, 1], NaN unknown (the default). Raises ValueError for
     shapes that disagree, for boxes or scores that are not finite and for labels below 1.
+
+    >>> found = Detections([[0, 0, 10, 10], [20, 0, 40, 30]], scores=[0.9, 0.2], labels=[1, 2])
+    >>> found.above(0.5).labels
+    array([1])
     """
 
     boxes: np.ndarray
