@@ -165,6 +165,7 @@ def test_every_command_line_is_one_that_we_take(
 ) -> None:
     """Its arguments are parsed, and its settings checked with the files that it names."""
     monkeypatch.chdir(data.parent)
+    monkeypatch.syspath_prepend(str(data.parent))  # where commands of one's own are
     words, options = split_options([placed(word, data) for word in imitate_words(command) or []])
     args = parser().parse_args(words)
     args.options = options
@@ -275,18 +276,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     for block in BLOCKS:
         write_file(block, data)
+        if block.language == "toml":
+            install(block, work)
     return data
 
 
 def install(block: Block, folder: Path) -> None:
     """What an installer makes of a package's entry points."""
-    groups = tomllib.loads(block.text)["project"]["entry-points"]
-    parts = [
-        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in names.items()) for group, names in groups.items()
-    ]
-    (folder / "mine-1.dist-info").mkdir(exist_ok=True)
-    (folder / "mine-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
-    (folder / "mine-1.dist-info" / "entry_points.txt").write_text("\n".join(parts))
+    for group, names in tomllib.loads(block.text)["project"]["entry-points"].items():
+        name = f"my_{group.split('.')[-1]}"
+        made = folder / f"{name}-1.dist-info"
+        made.mkdir(exist_ok=True)
+        (made / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        lines = "".join(f"{key} = {value}\n" for key, value in names.items())
+        (made / "entry_points.txt").write_text(f"[{group}]\n{lines}")
     importlib.invalidate_caches()
 
 
@@ -422,8 +425,6 @@ def test_adding_a_part(section: str, work: Path, data: Path, capsys: pytest.Capt
             continue
         if block.language == "console":
             run_printing(block, data, capsys)
-        elif block.language == "toml":
-            install(block, work)
         elif block.language == "python":
             if (module := write_file(block, data)) is not None:
                 importlib.import_module(module)
