@@ -19,7 +19,7 @@ from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.evaluation.failures import Failure, find_failures, write_failures
 from imitation.metrics.own import OwnMetric
 from imitation.metrics.summary import Metrics, summarize
-from imitation.policies import mode_name
+from imitation.policies import stratum_name
 
 
 def judge(
@@ -86,7 +86,7 @@ def _mine(
             unseen = (row for row in rows(name) if row.split == MINE)
             for failure in find_failures(unseen, threshold, categories):
                 kinds[failure.kind] += 1
-                modes[mode_name(failure)] += 1
+                modes[stratum_name(failure)] += 1
                 if why := out_of_reach(failure, reach):
                     unreachable[why] += 1
                 yield failure
