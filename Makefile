@@ -18,7 +18,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 unexport PYTHONDONTWRITEBYTECODE
 
 # Each target's line with ## is what `make help` prints.
-.PHONY: help run test test-slow test-long test-rotation lint types setup dev check lock dist dist-check clean
+.PHONY: help run test test-slow test-long test-rotation lint types setup dev check docs lock dist dist-check clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -72,6 +72,9 @@ $(VENV)/.installed: requirements/run.txt pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	$(UV_INSTALL) $(call PINNED,dev,".[dev]")
 	@touch $@
+
+docs: dev ## the API reference, from the docstrings, in build/reference
+	$(BIN)/python docs/reference.py build/reference
 
 # Both files, of one resolution: run.txt is the part of dev.txt that a run needs.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header pyproject.toml

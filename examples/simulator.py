@@ -12,11 +12,8 @@ from importlib.util import find_spec
 import numpy as np
 from pydantic import Field
 
-from imitation import Frame, Object
-from imitation.common.settings import Settings
-from imitation.data.images import encode_png
-from sim_actors import Scene, Traits
-from sim_actors.scene.projection import NEAR, projected_box
+from imitation import Frame, Object, Settings, encode_png
+from sim_actors import Scene, Traits, projected_box
 
 
 class BoxesSettings(Settings):
@@ -55,7 +52,7 @@ class Boxes(Traits):
         ids = np.full(picture.shape[:2], -1)  # which actor each pixel shows
         boxes = [projected_box(actor.cuboid, scene.camera) for actor in scene.actors]
         for index in sorted(range(len(boxes)), key=lambda i: -scene.actors[i].cuboid.z):  # far first
-            if scene.actors[index].cuboid.corners()[:, 2].min() > NEAR:  # all of it lies before the lens
+            if scene.actors[index].cuboid.corners()[:, 2].min() > 0.2:  # m: all of it lies before the lens
                 x1, y1, x2, y2 = (round(v) for v in boxes[index].clipped(scene.width, scene.height))
                 picture[y1:y2, x1:x2] = 255 * np.clip(scene.actors[index].color, 0, 1) ** 0.45
                 ids[y1:y2, x1:x2] = index

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imitation.common.lazy import public
 
 if TYPE_CHECKING:
+    from sim_actors.scene.projection import projected_box as projected_box
     from sim_actors.scene.records import Actor as Actor
     from sim_actors.scene.records import Environment as Environment
     from sim_actors.scene.records import Road as Road
@@ -34,5 +35,6 @@ __getattr__, __dir__ = public(
         "SimulatorSpec": "sim_actors.simulators.registry",
         "Traits": "sim_actors.simulators.protocol",
         "build_simulator": "sim_actors.simulators.registry",
+        "projected_box": "sim_actors.scene.projection",
     },
 )

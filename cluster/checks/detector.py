@@ -36,7 +36,7 @@ def contract(config: Config) -> Contract:
             detector, categories, config.train, config.run.seed, "cuda" if gpu else "cpu"
         )
     except MissingModule as error:
-        if cluster_address(config) is None:
+        if cluster_address(config.ray) is None:
             raise
         yield Found(f"not tried here, where the cluster is another machine's: {error}", note=True)
 

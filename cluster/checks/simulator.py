@@ -80,4 +80,8 @@ def toy_scenes(config: Config, count: int) -> list[Scene]:
 def needs_trying(config: Config) -> bool:
     """Whether a run should render a scene before anything else: with somebody's own simulator, where it will
     run on this machine. On a cluster its actors start it, maybe where alone it can be started."""
-    return is_import_path(config.simulate.simulator) and simulates(config) and cluster_address(config) is None
+    return (
+        is_import_path(config.simulate.simulator)
+        and simulates(config)
+        and cluster_address(config.ray) is None
+    )

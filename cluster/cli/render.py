@@ -88,7 +88,7 @@ def _jobs(
     if args.scene:
         return 1, iter([(None, SceneJob(load_scene(args.scene), policy="by hand"))])
     if args.requests:
-        from cluster.stages.mine import requested_jobs
+        from cluster.stages.requests_file import requested_jobs
 
         return requested_jobs(args.requests, config, args.count, reporter)
     count = args.count or LIKE

@@ -4,8 +4,8 @@ bodies."""
 from __future__ import annotations
 
 import zlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -79,12 +79,6 @@ def _first(dataset: DatasetReader, parts: tuple[str, ...], config: Config) -> It
                 yield frame
 
 
-def _counting(frames: Iterable[Frame], categories: Counter[str]) -> Iterator[Frame]:
-    for frame in frames:
-        categories.update(obj.category for obj in frame.objects if not obj.ignore)
-        yield frame
-
-
 def _say_lacking(
     there: Counter[str], staged: Mapping[str, str], root: str, say: Callable[[str], None]
 ) -> None:
@@ -117,9 +111,13 @@ def _like(
     from sim_actors.staging.stage import Target, asset_names, stage
 
     there: Counter[str] = Counter()
-    frames = _counting(islice(_first(dataset, parts, config), count), there)
-    mapping = categories_of(config.data, frames).mapping
-    deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
+    kept: dict[str, Frame] = {}
+    for frame in islice(_first(dataset, parts, config), count):
+        for obj in frame.objects:
+            if not obj.ignore:
+                there[obj.category] += 1
+                kept.setdefault(obj.category, frame)
+    mapping = categories_of(config.data, kept.values()).mapping
     known, settings = catalog(config), staging_settings(config)
     _say_lacking(there, asset_names(there, mapping, known), dataset.root, say)
     for frame in islice(_first(dataset, parts, config), count):

@@ -29,6 +29,9 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
     """Reads a YAML file (safely) and applies `section.key=value` on top; values are YAML.
 
     Raises UserError for a missing or unreadable file, an unknown key or an impossible value.
+
+    >>> load("ray_config.yaml", ["train.steps=200"]).train.steps
+    200
     """
     try:
         data = parse_yaml(text_of(Path(path).read_bytes(), str(path)), str(path)) or {}

@@ -92,7 +92,7 @@ def evaluate_checkpoint(
 def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
     """A folder for what nobody asked for; on a cluster one that every node reaches, as it must reach the
     checkpoint: beside it, if `out` names no other."""
-    if not cluster_address(config):
+    if not cluster_address(config.ray):
         with tempfile.TemporaryDirectory(prefix="imitate-evaluate-") as folder:
             yield folder
         return

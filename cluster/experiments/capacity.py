@@ -10,11 +10,6 @@ from typing import Literal
 from cluster.config.schema import Config
 
 
-def fold_steps(config: Config) -> int:
-    """Steps of a fold's detector."""
-    return max(1, round(config.train.steps * config.mining.fold_steps))
-
-
 def room(
     config: Config, most: int | Literal["auto"] = "auto", resources: Mapping[str, float] | None = None
 ) -> int:

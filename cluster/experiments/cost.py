@@ -16,13 +16,12 @@ from typing import Any
 import yaml
 
 from cluster.config.schema import Config
-from cluster.experiments.capacity import fold_steps
 from cluster.experiments.folder import TRIALS
 from cluster.run.baseline import FOLDER
-from cluster.workspace.run_folder import read_config
+from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
 from imitation.aggregation import planned_budgets
 from imitation.common import storage
-from imitation.common.names import cycle_of
+from imitation.common.names import cycle_of, trained_by
 from imitation.common.settings import UserError
 from imitation.common.text_table import Table, table_lines
 from imitation.policies import build_policy, looks_at_failures, what_it_adds
@@ -88,7 +87,7 @@ class Cost:
 
 
 def _trained(config: Config, whole: int, folds: int) -> Cost:
-    steps = whole * config.train.steps + folds * fold_steps(config)
+    steps = whole * config.train.steps + folds * config.mining.steps_of_fold(config.train.steps)
     return Cost(trainings=whole + folds, steps=steps, images=steps * config.train.batch_size)
 
 
@@ -184,12 +183,12 @@ def measured(config: Config, folder: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for run in _runs(folder, storage.parent(folder)):
         try:
-            made_with = read_config(storage.join(run, "config.yaml"))
-            if not _alike(config, made_with):
+            if not _alike(config, read_config(storage.join(run, CONFIG_FILE))):
                 continue
             for cycle in storage.list_folders(run):
                 if cycle_of(storage.name_of(cycle)) is not None:
-                    _stages(cycle, found)
+                    for name, stage in Workspace(run).committed(storage.name_of(cycle)).items():
+                        _measure(name, stage, found)
         except (UserError, KeyError, TypeError, AttributeError, yaml.YAMLError):
             continue  # a folder of something else, or of another version
     return found
@@ -200,7 +199,7 @@ def _runs(*folders: str) -> Iterator[str]:
     for folder in folders:
         for place in (storage.join(folder, FOLDER), storage.join(folder, TRIALS), folder):
             for run in storage.list_folders(place) if storage.exists(place) else ():
-                if storage.exists(storage.join(run, "config.yaml")) and seen < RUNS_LOOKED_AT:
+                if storage.exists(storage.join(run, CONFIG_FILE)) and seen < RUNS_LOOKED_AT:
                     seen += 1
                     yield run
 
@@ -216,20 +215,16 @@ def _alike(config: Config, theirs: dict[str, Any]) -> bool:
     )
 
 
-def _stages(cycle: str, found: dict[str, list[float]]) -> None:
-    for uri in storage.list_files(cycle, ".json"):
-        name = storage.name_of(uri)
-        if not name.startswith("stage-"):
-            continue
-        stage: dict[str, Any] = storage.read_json(uri)
-        if not stage.get("seconds"):
-            continue
-        if name.startswith("stage-train-"):
-            found["train"].append(stage["images_seen"] / stage["seconds"])
-        elif name == "stage-evaluate.json":
-            found["evaluate"].append(stage["rows"] / stage["seconds"])
-        elif name == "stage-simulate.json" and stage.get("frames"):
-            found["render"].append(stage["frames"] / stage["seconds"])
+def _measure(name: str, stage: dict[str, Any], found: dict[str, list[float]]) -> None:
+    seconds = stage.get("seconds")
+    if not seconds:
+        return
+    if trained_by(name) is not None:
+        found["train"].append(stage["images_seen"] / seconds)
+    elif name == "evaluate":
+        found["evaluate"].append(stage["rows"] / seconds)
+    elif name == "simulate" and stage.get("frames"):
+        found["render"].append(stage["frames"] / seconds)
 
 
 @dataclass(frozen=True)

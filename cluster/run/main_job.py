@@ -115,7 +115,7 @@ def carry_out(
 def check_renderer(config: Config) -> None:
     """Whether the simulators of a run can render on this machine, before any work is done: a UserError
     names what is missing. On a cluster they tell when their actors start."""
-    if cluster_address(config):
+    if cluster_address(config.ray):
         return
     wanted = {EMBEDDED} if config.data.is_stand_in else set()
     if simulates(config) and not SIMULATORS.is_own(config.simulate.simulator):  # one's own: `try_early`
@@ -165,11 +165,10 @@ def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[
         "data/synthetic_frames": entry.dataset.synthetic_frames,
         "data/synthetic_ratio": entry.dataset.synthetic_frames / max(1, entry.dataset.real.frames),
     }
-    mined = storage.read_json(workspace.path(folder, "stage-evaluate.json")).get("mined") or {}
+    stages = workspace.committed(folder)
+    mined = stages["evaluate"].get("mined") or {}
     figures |= {f"mined/{kind}": count for kind, count in mined.get("failures", {}).items()}
-    rendered = workspace.path(folder, "stage-simulate.json")
-    if storage.exists(rendered):
-        simulated = storage.read_json(rendered)
+    if (simulated := stages.get("simulate")) is not None:
         figures |= {f"simulated/{name}": simulated[name] for name in SIMULATED}
         figures["simulated/set_aside"] = len(simulated["set_aside"])
     told = FinishedCycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)

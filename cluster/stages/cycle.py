@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from cluster.observability.callbacks import Watch
-from cluster.workspace.run_folder import Workspace
-from imitation.common.names import MAIN, TWIN, cycle_folder, fold_name
+from imitation.common.names import MAIN, TWIN, fold_name
 from imitation.evaluation.failures import Failure, read_failures
 from imitation.metrics.summary import Metrics
 
@@ -64,12 +61,3 @@ class Evaluation:
     def failures(self) -> Iterator[Failure]:
         """The mined failures, streamed; none if nothing was mined."""
         return iter(()) if self.failures_uri is None else read_failures(self.failures_uri)
-
-
-def commit(
-    workspace: Workspace, watch: Watch, cycle: int, name: str, work: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    """The committed result of one of a cycle's stages; whoever watches hears of it."""
-    result = workspace.stage(f"{cycle_folder(cycle)}/{name}", work)
-    watch.stage(name, result)
-    return result

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cluster.config.schema import Config
 from cluster.simulation.work_queue import SetAside
 from imitation.common.names import request_of, scene_id
 from imitation.common.settings import DataError, UserError
-from imitation.data.records import Frame
+from imitation.data.categories import CategoryMap
+from imitation.data.records import Camera, Convention, Frame
 from imitation.datasets.parquet.files import read_frames
 from imitation.requests import Request
 from sim_actors.simulators.worker import SceneJob
-from sim_actors.staging.stage import StagingSettings, Target, on_backdrop, stage
+from sim_actors.staging.restage import default_camera
+from sim_actors.staging.stage import StagingSettings, Target, asset_names, on_backdrop, stage
 
 Variations = Callable[[Request], Iterable[int]]
 
@@ -22,6 +24,28 @@ Variations = Callable[[Request], Iterable[int]]
 def staging_settings(config: Config) -> StagingSettings:
     """What a configuration says of staging."""
     return StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
+
+
+def target_of(
+    convention: Convention,
+    objects: Mapping[str, int],
+    categories: CategoryMap,
+    size: tuple[int, int],
+    camera: Camera | None,
+    catalog: frozenset[str] | None,
+    hfov_deg: float,
+) -> Target:
+    """What frames must match that are to look like real ones of this size (width and height, px), whose
+    labels are `objects` by source category; without a `camera` one of `hfov_deg` is assumed."""
+    return Target(
+        convention=convention,
+        categories=tuple(objects),
+        camera=camera or default_camera(*size, hfov_deg),
+        width=size[0],
+        height=size[1],
+        catalog=catalog,
+        assets=asset_names(objects, categories.mapping, catalog),
+    )
 
 
 def all_variations(request: Request) -> range:

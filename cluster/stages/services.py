@@ -35,6 +35,10 @@ class Services:
         if self._launcher is not None:
             self._launcher.close()
 
+    def start(self) -> None:
+        """Starts Ray, or joins the cluster that the configuration names."""
+        start_ray(self.config)
+
     def simulator(self) -> SimulatorSpec:
         """The simulator that the configuration names, with its options."""
         return simulator_spec(self.config)
@@ -49,14 +53,14 @@ class Services:
         embedded renderer, whatever the configuration names."""
         from cluster.simulation.pool import SimulatorPool
 
-        start_ray(self.config)
+        self.start()
         settings = self.config.simulate
         spec = self.embedded() if embedded else self.simulator()
         if spec.simulator != settings.simulator and not spec.trait("waits"):
             # What was set for a simulator that waits does not suit one that computes.
             of_its_own = {"scenes_per_actor": 1, "cpus_per_actor": max(1.0, settings.cpus_per_actor)}
             settings = settings.model_copy(update={"simulator": spec.simulator, "options": {}} | of_its_own)
-        if settings.actors == "auto" and not cluster_address(self.config):
+        if settings.actors == "auto" and not cluster_address(self.config.ray):
             # A Ray started here promises more CPUs than there are; renderers keep theirs busy.
             settings = settings.model_copy(update={"actors": os.cpu_count() or 1})
         with SimulatorPool(spec, settings, proved=spec.simulator in self._proved) as pool:
@@ -66,7 +70,7 @@ class Services:
 
     def make_room_for_evaluation(self) -> None:
         """Starts Ray; the living trainer, which keeps half a GPU, goes where detectors need that half."""
-        start_ray(self.config)
+        self.start()
         import ray
 
         wanted = self.config.evaluate.gpus_per_actor
@@ -81,6 +85,6 @@ class Services:
         if self._launcher is None:
             from cluster.training.launchers import make_launcher
 
-            start_ray(self.config)
+            self.start()
             self._launcher = make_launcher(self.config.train, self.config.ray.placement_timeout_s)
         return self._launcher

@@ -10,7 +10,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -20,11 +20,13 @@ import yaml
 
 from cluster.workspace.processor import processor
 from imitation.common import old_names, storage
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.common.storage.run_folder import SHARED, base_of, remember_base
 
 CONFIG_FILE = "config.yaml"
+_STAGE = "stage-"
 # Settings that do not change what a run computes: they may differ when it continues.
 FREE_KEYS = (
     "run.storage",
@@ -169,7 +171,7 @@ class Workspace:
         of the base that is not committed: others read it too, so it is not for this run to write.
         """
         folder, _, leaf = name.rpartition("/")
-        path = self.path(folder, f"stage-{leaf}.json") if folder else self.path(f"stage-{leaf}.json")
+        path = self.path(folder, f"{_STAGE}{leaf}.json") if folder else self.path(f"{_STAGE}{leaf}.json")
         if storage.exists(path):
             return old_names.read_json(path) | {"reused": True}
         if self.borrows(name):
@@ -182,6 +184,23 @@ class Workspace:
         self.check()
         storage.write_json(path, result)
         return result | {"reused": False}
+
+    def committed(self, folder: str) -> dict[str, dict[str, Any]]:
+        """The committed stages of a folder ("cycle-000"), by name; none where there is no such folder."""
+        place = self.path(folder)
+        names = storage.list_files(place, ".json") if storage.exists(place) else []
+        return {
+            name.removeprefix(_STAGE).removesuffix(".json"): old_names.read_json(uri)
+            for uri in names
+            if (name := storage.name_of(uri)).startswith(_STAGE)
+        }
+
+    def cycles(self, first: int = 0) -> Iterator[dict[str, dict[str, Any]]]:
+        """The committed stages of each cycle that was evaluated, from `first` on."""
+        cycle = first
+        while storage.exists(self.path(cycle_folder(cycle), f"{_STAGE}evaluate.json")):
+            yield self.committed(cycle_folder(cycle))
+            cycle += 1
 
 
 def environment() -> dict[str, Any]:

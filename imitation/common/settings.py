@@ -23,7 +23,11 @@ class UserError(ValueError):
 class DataError(UserError):
     """A bad frame, label or image. With `on_error: skip` it is counted and listed instead of raised.
 
-    `where` names the file and, where there is one, the line or row ("label_2/000001.txt:3").
+    `where` names the file and, where there is one, the line or row.
+
+    >>> raise DataError("label_2/000001.txt:3", "the box is wider than the image")
+    Traceback (most recent call last):
+    imitation.common.settings.DataError: label_2/000001.txt:3: the box is wider than the image
     """
 
     def __init__(self, where: str, what: str) -> None:

@@ -40,6 +40,10 @@ class CategoryMap:
     class; `ignore` are source categories that are ignored.
 
     Raises `UserError` for a class that stands twice, or a mapping to a class that does not exist.
+
+    >>> classes = CategoryMap(("car", "person"), {"Car": "car", "Van": "car", "Pedestrian": "person"})
+    >>> [classes.label(category) for category in ("Van", "Pedestrian", "Tree")]
+    [1, 2, 0]
     """
 
     categories: tuple[str, ...]

@@ -38,12 +38,22 @@ map, which Hugging Face's `datasets` cannot open; files of version 2, which had 
 
 
 class Box(NamedTuple):
-    """An axis-aligned box, px."""
+    """An axis-aligned box, px of the image.
+
+    >>> Box(10, 20, 30, 60).area
+    800
+    >>> Box(-5, 10, 30, 60).clipped(100, 40)
+    Box(x1=0.0, y1=10, x2=30, y2=40)
+    """
 
     x1: float
+    """Left edge, px."""
     y1: float
+    """Top edge, px."""
     x2: float
+    """Right edge, px."""
     y2: float
+    """Bottom edge, px."""
 
     @property
     def width(self) -> float:
@@ -72,7 +82,12 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cuboid:
-    """A 3D box in this camera's coordinates: bottom centre and size in m, yaw in rad (KITTI's axes)."""
+    """A 3D box in this camera's coordinates: x right, y down, z forward of the centre of its bottom face, m;
+    length, width and height, m; yaw in rad in [-pi, pi], 0 along +x, -pi/2 driving away.
+
+    >>> Cuboid(0, 1.5, 20, length=4, width=2, height=1.5, yaw=0).corners().min(axis=0)
+    array([-2.,  0., 19.])
+    """
 
     x: float
     y: float
@@ -94,7 +109,11 @@ class Cuboid:
 @dataclass(frozen=True, slots=True)
 class Camera:
     """A pinhole camera: focal lengths and principal point in px; height over the ground in m and
-    pitch in rad (positive looks down), None where the source does not say."""
+    pitch in rad (positive looks down), None where the source does not say.
+
+    >>> Camera(700, 700, 600, 180).project([[1.0, 1.65, 10.0]])
+    array([[670. , 295.5]])
+    """
 
     fx: float
     fy: float
@@ -104,7 +123,7 @@ class Camera:
     pitch: float | None = None
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Camera points (N, 3) in m -> pixels (N, 2). Points must have z > 0."""
+        """Points (N, 3) in m, in the camera's axes, to pixels (N, 2). Points must have z > 0."""
         points = np.asarray(points, dtype=np.float64)
         return np.stack(
             [
@@ -157,8 +176,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One image with its labels. Exactly one of `image` (JPEG or PNG bytes as they came) and
-    `image_uri` (where they lie) is set. `origin` is None for real frames."""
+    """One image with its labels. `width` and `height` are px; `frame_id` is unique in its dataset.
+
+    Exactly one of `image` (JPEG or PNG bytes as they came) and `image_uri` (where they lie) is set.
+    `sequence` is the drive that the frame belongs to. `conditions` are any names and words
+    (`{"weather": "rain"}`). `origin` is None for real frames.
+
+    >>> car = Object("Car", Box(600, 170, 680, 230))
+    >>> Frame("0001", 1242, 375, (car,), image_uri="0001.png").objects[0] is car
+    True
+    """
 
     frame_id: str
     width: int

@@ -79,6 +79,10 @@ class Detections:
     boxes float32 (N, 4) px in the original image; scores float32 (N,), finite; labels int64 (N,),
     1-based; occlusion float32 (N,) in [0, 1], NaN unknown (the default). Raises ValueError for
     shapes that disagree, for boxes or scores that are not finite and for labels below 1.
+
+    >>> found = Detections([[0, 0, 10, 10], [20, 0, 40, 30]], scores=[0.9, 0.2], labels=[1, 2])
+    >>> found.above(0.5).labels
+    array([1])
     """
 
     boxes: np.ndarray
@@ -240,6 +244,15 @@ class FrameDetections:
             error=error,
             conditions=frame.conditions,
         )
+
+    def check_labels(self, categories: int) -> None:
+        """Raises ValueError for a label beyond so many categories."""
+        highest = max(self.detections.labels.max(initial=0), self.objects.labels.max(initial=0))
+        if highest > categories:
+            raise ValueError(
+                f"frame {self.frame_id}: label {highest} of {categories} categories: "
+                "is this row another detector's?"
+            )
 
     def to_row(self) -> dict[str, Any]:
         """As plain dicts, shaped like `DETECTIONS_SCHEMA`."""

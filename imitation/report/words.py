@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from imitation.metrics.own import BUILT_IN
+from imitation.metrics.own import TITLES
 
-MAP50, MAP = BUILT_IN["map50"], BUILT_IN["map"]
+MAP50, MAP = TITLES["map50"], TITLES["map"]
 AP50, AP = "AP50", "AP@[.5:.95]"
 BASELINE = "baseline"
 CHOSEN = "chosen"

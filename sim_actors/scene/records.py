@@ -197,6 +197,11 @@ class Scene:
         """A scene from plain data (JSON or YAML). Fields left out take their defaults.
 
         Raises ValueError that names the field that is unknown, missing or out of its range.
+
+        >>> camera = {"fx": 700, "fy": 700, "cx": 320, "cy": 96}
+        >>> scene = Scene.from_dict({"scene_id": "one", "width": 640, "height": 192, "camera": camera})
+        >>> Scene.from_json(scene.to_json()) == scene
+        True
         """
         try:
             return _reader().validate_python(data)

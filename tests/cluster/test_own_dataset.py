@@ -16,8 +16,7 @@ from imitation.common.texts import lines_of
 from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_png, size_of_file
 from imitation.data.records import Box, Frame, Object
-from imitation.datasets.base import DatasetReader, Splits
-from imitation.datasets.common.validation import FrameChecker
+from imitation.datasets.base import DatasetReader, FrameChecker, Splits
 
 
 class ToyOptions(Settings):

@@ -34,5 +34,5 @@ def contract(config: Config) -> Contract:
         yield Found(f"no comparison of these settings: {error}", note=True)
         return
     primary = config.compare.primary
-    against = " and than ".join(rival_name(group) for group in rivals(config))
+    against = " and than ".join(rival_name(group) for group in rivals(config.compare))
     yield Found(f"is {primary.arm} better on {primary.measure} than {against}? {len(plan.trials)} runs")

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from cluster.config.parse import parse
-from cluster.experiments.compare.arms import spent
+from cluster.experiments.compare.arms import rendered, spent
 from cluster.experiments.compare.plan import LEADER, Cell, Plan, Trial
 from cluster.experiments.drivers import Tell, reason
 from cluster.observability.console import Reporter
@@ -23,7 +23,7 @@ from cluster.runtime.periodic import meanwhile
 from cluster.runtime.signals import PutOff
 from cluster.stages.cycle import nothing_found
 from cluster.workspace.run_folder import Workspace
-from imitation.common import old_names, storage
+from imitation.common import storage
 from imitation.common.names import cycle_folder
 
 STATES = "states"
@@ -274,7 +274,7 @@ class _Execution:
     def _frames(self, trial: Trial) -> int:
         """Synthetic frames that a trial has rendered, or, before it has ended, may render."""
         if self.states[trial.name].status == "finished":
-            return sum(rendered(self.plan.workspace(trial)))
+            return rendered(self.plan.workspace(trial))
         begun = storage.exists(self.plan.workspace(trial).path("config.yaml"))
         if not begun and trial.name not in self.running:
             return 0
@@ -320,16 +320,5 @@ class _Execution:
 
 def _finds_nothing(base: str) -> bool:
     """Whether a baseline has a mAP of 0 on val."""
-    told = storage.join(base, cycle_folder(0), "stage-evaluate.json")
-    return storage.exists(told) and not old_names.read_json(told)["metrics"]["val"]["map50"]
-
-
-def rendered(workspace: Workspace) -> list[int]:
-    """Synthetic frames that each cycle of a run has rendered, the baseline's first (arm `sim` has some)."""
-    found = []
-    cycle = 0
-    while storage.exists(workspace.path(cycle_folder(cycle), "stage-evaluate.json")):
-        told = workspace.path(cycle_folder(cycle), "stage-simulate.json")
-        found.append(int(storage.read_json(told)["frames"]) if storage.exists(told) else 0)
-        cycle += 1
-    return found
+    judged = Workspace(base).committed(cycle_folder(0)).get("evaluate")
+    return judged is not None and not judged["metrics"]["val"]["map50"]

@@ -14,7 +14,7 @@ from cluster.workspace.run_folder import Workspace
 from imitation.common.names import MAIN, cycle_folder
 from imitation.evaluation.detections import Cutoff
 from imitation.metrics.statistics.seed_comparison import Judged
-from imitation.metrics.summary import Metrics, score_of
+from imitation.metrics.summary import score_of
 from imitation.report.run.record import Summary, read_summary
 
 REAL = "real"
@@ -58,7 +58,7 @@ class Finished:
     def folds(self) -> tuple[int | None, ...]:
         """The folds that the table is of: those in which `real` and every arm of the primary endpoint that
         has finished anywhere has finished some seed, else those in which `real` has."""
-        against = {arm for group in rivals(self.plan.config) for arm in group}
+        against = {arm for group in rivals(self.plan.config.compare) for arm in group}
         asked = {REAL, self.plan.config.compare.primary.arm} | against
         arms = [arm.name for arm in self.plan.arms if arm.name in asked and self.cells(arm.name)]
         by_arm = {arm: {cell.fold for cell in self.cells(arm)} for arm in arms}
@@ -85,8 +85,7 @@ class Finished:
         return Judged(uri, "test", MAIN, self._threshold(picked))
 
     def _threshold(self, picked: Picked) -> Cutoff:
-        val = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.val
-        return Metrics.from_dict(val.model_dump()).cutoff
+        return self.summaries[picked.trial.name].cycles[picked.cycle].metrics.val.cutoff
 
     def judged_synthetic(self, picked: Picked, uri: str) -> Judged:
         """Its detections on the synthetic test set."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cluster.config.compare import CompareSettings
 from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.experiments.compare.arms import Arm, arm_config, check_arms, find_arm
@@ -82,12 +83,12 @@ class Plan:
     @property
     def trials(self) -> tuple[Trial, ...]:
         """Cell by cell, so that what a budget leaves room for is whole cells rather than single arms."""
-        names = [arm.name for arm in self.arms]
+        warm_start = self.config.train.warm_start
         found = []
         for cell in self.cells:
             leader = next((Trial(arm, cell) for arm in self.arms if arm.name == LEADER), None)
             for arm in self.arms:
-                waits = leader is not None and LEADER in names and follows_leader(self.config, arm)
+                waits = leader is not None and follows_leader(arm, warm_start)
                 found.append(Trial(arm, cell, leader.name if waits and leader else None))
         return tuple(found)
 
@@ -159,9 +160,9 @@ class Plan:
                 )
 
 
-def follows_leader(config: Config, arm: Arm) -> bool:
+def follows_leader(arm: Arm, warm_start: bool) -> bool:
     """Whether what the leading arm spent decides the arm's frames or cycles."""
-    scratch_sim = arm.sim_only and not config.train.warm_start
+    scratch_sim = arm.sim_only and not warm_start
     return arm.name not in ("real", LEADER) and not scratch_sim
 
 
@@ -179,11 +180,15 @@ def make_plan(config: Config) -> Plan:
     """The plan of `config.compare`. Raises UserError, in a sentence, for whatever could not work or could
     not be compared: nothing has been computed by then."""
     # a leader before all that wait for it, so that what became of it is known by then
-    arms = sorted(check_arms(config, config.compare.arms), key=lambda arm: follows_leader(config, arm))
-    _check_roles(config, [arm.name for arm in arms], arms)
-    _check_primary(config, [arm.name for arm in arms])
-    folds = _folds(config)
-    cells = tuple(Cell(seed, fold) for seed in _seeds(config) for fold in folds)
+    arms = sorted(
+        check_arms(config, config.compare.arms), key=lambda arm: follows_leader(arm, config.train.warm_start)
+    )
+    _check_roles([arm.name for arm in arms], arms)
+    _check_primary(config.compare, config.data, [arm.name for arm in arms])
+    folds = _folds(config.compare, config.data)
+    cells = tuple(
+        Cell(seed, fold) for seed in _seeds(config.run.seed, config.compare.seeds) for fold in folds
+    )
     sizes = {fold: sizes_of(cell_config(config, Cell(0, fold))) for fold in folds}
     for fold, size in sizes.items():
         check_budgets(config.aggregation.budgets or (), config.aggregation, size.train)
@@ -205,30 +210,28 @@ def make_plan(config: Config) -> Plan:
     return plan
 
 
-def _seeds(config: Config) -> list[int]:
-    seeds = config.compare.seeds
+def _seeds(first: int, seeds: int | list[int]) -> list[int]:
     if isinstance(seeds, list):
         return seeds
-    last = config.run.seed + seeds - 1
+    last = first + seeds - 1
     if last >= 2**31:
-        raise UserError(f"run.seed {config.run.seed} and the {seeds - 1} after it go beyond {2**31 - 1}")
-    return list(range(config.run.seed, last + 1))
+        raise UserError(f"run.seed {first} and the {seeds - 1} after it go beyond {2**31 - 1}")
+    return list(range(first, last + 1))
 
 
-def _folds(config: Config) -> list[int | None]:
-    compare = config.compare
+def _folds(compare: CompareSettings, data: DataSettings) -> list[int | None]:
     if compare.folds is None:
         return [None]
-    if config.data.is_stand_in:
+    if data.is_stand_in:
         raise UserError(
             "compare.folds is for data that is scarce; the embedded world renders as many frames as "
             "world.train, world.val and world.test say. Leave it null, and take more seeds"
         )
-    if config.data.splits.folds is not None:
+    if data.splits.folds is not None:
         raise UserError("compare.folds and data.splits.folds are both set; set compare.folds alone")
-    if config.data.categories is None and config.data.dataset.categories is None:
+    if data.categories is None and data.dataset.categories is None:
         raise UserError(
-            f"compare.folds needs data.categories for {config.data.kind} data: without it each fold "
+            f"compare.folds needs data.categories for {data.kind} data: without it each fold "
             "would take "
             "its categories from its own training frames, and detectors of other categories cannot be "
             "compared"
@@ -236,7 +239,7 @@ def _folds(config: Config) -> list[int | None]:
     return list(range(compare.folds) if compare.use_folds is None else sorted(compare.use_folds))
 
 
-def _check_roles(config: Config, names: list[str], arms: Sequence[Arm]) -> None:
+def _check_roles(names: list[str], arms: Sequence[Arm]) -> None:
     if "real" not in names:
         raise UserError(f"compare.arms {names} lack 'real', the baseline that every difference is to")
     if len(names) < 2:
@@ -251,8 +254,8 @@ def _check_roles(config: Config, names: list[str], arms: Sequence[Arm]) -> None:
         raise UserError(f"arm 'longer' trains for the steps that {LEADER!r} takes: add it to compare.arms")
 
 
-def _check_primary(config: Config, names: list[str]) -> None:
-    primary = config.compare.primary
+def _check_primary(compare: CompareSettings, data: DataSettings, names: list[str]) -> None:
+    primary = compare.primary
     if primary.arm == "real":
         raise UserError(
             "compare.primary.arm is 'real', the baseline that every difference is to; name another arm"
@@ -271,13 +274,13 @@ def _check_primary(config: Config, names: list[str]) -> None:
                 find_arm(name)
             except UserError as error:
                 raise UserError(f"compare.primary.against: {error}") from None
-    if not rivals(config):
+    if not rivals(compare):
         raise UserError(
             f"compare.primary.against {primary.against} names none of the arms that run ({', '.join(names)})"
         )
     if is_own(primary.measure):
         load_metric(primary.measure)
-    elif primary.measure not in SUMMARIES and primary.measure not in (known := _categories(config.data)):
+    elif primary.measure not in SUMMARIES and primary.measure not in (known := _categories(data)):
         raise UserError(
             f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category: "
             f"{', '.join(known)}; or a function of your own, package.module:function"
@@ -293,9 +296,7 @@ def _categories(data: DataSettings) -> tuple[str, ...]:
     return categories_of(data, data.open().frames("train", lambda problem: None)).categories
 
 
-def rivals(config: Config) -> list[list[str]]:
+def rivals(compare: CompareSettings) -> list[list[str]]:
     """The arms that the primary one is compared with, those that are not run left out."""
-    there = [
-        [name for name in group if name in config.compare.arms] for group in config.compare.primary.against
-    ]
+    there = [[name for name in group if name in compare.arms] for group in compare.primary.against]
     return [group for group in there if group]

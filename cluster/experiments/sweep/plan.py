@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from cluster.config.schema import Config
+from cluster.config.sweep import SweepSettings
 from cluster.experiments.cost import Cost, Estimate, baseline_cost, rates, run_cost, sizes_of
 from cluster.experiments.folder import Folder
 from cluster.experiments.sweep.search_space import Dimension, read_space, variants, with_settings
@@ -95,7 +96,7 @@ class Plan:
         )
         yield from self.estimate().lines()
         if sweep.scheduler == "asha":
-            yield early_end(self.config)
+            yield early_end(sweep, self.config.loop.cycles)
 
 
 def make_plan(config: Config) -> Plan:
@@ -107,12 +108,11 @@ def make_plan(config: Config) -> Plan:
     return Plan(config, dimensions, tuple(drawn))
 
 
-def early_end(config: Config) -> str:
+def early_end(sweep: SweepSettings, cycles: int) -> str:
     """When asha ends trials, in a sentence."""
-    sweep = config.sweep
-    if config.loop.cycles <= sweep.grace:
+    if cycles <= sweep.grace:
         return (
-            f"asha ends no trial early: loop.cycles is {config.loop.cycles}, and before cycle {sweep.grace} "
+            f"asha ends no trial early: loop.cycles is {cycles}, and before cycle {sweep.grace} "
             "(sweep.grace) is over none may be judged"
         )
     share = f"about one in {sweep.reduction_factor:g}"

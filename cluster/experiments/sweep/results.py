@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ from cluster.experiments.sweep.trial import trial_folder
 from cluster.run.baseline import FOLDER, baseline_key
 from cluster.run.summary import SUMMARY
 from cluster.workspace.run_folder import Workspace
-from imitation.common import old_names, storage
-from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
+from imitation.common import storage
+from imitation.common.names import MAIN, TWIN, train_stage
 from imitation.metrics.summary import score_of
 from imitation.report.sweep.html import render_sweep
 from imitation.report.sweep.record import Baseline, SweepResults, Trial, TrialCycle
@@ -106,45 +106,34 @@ def read_trial(config: Config, folder: str, outcome: Outcome) -> Trial:
 
 def _cycles(workspace: Workspace, metric: str) -> Iterator[TrialCycle]:
     """The cycles that were evaluated, in order; of what an evaluation found the val score alone."""
-    cycle = 0
-    while storage.exists(workspace.path(cycle_folder(cycle), "stage-evaluate.json")):
-        folder = cycle_folder(cycle)
-        val = old_names.read_json(workspace.path(folder, "stage-evaluate.json"))["metrics"]["val"]
-        trained = storage.read_json(workspace.path(folder, f"stage-{train_stage(MAIN)}.json"))
+    for cycle, stages in enumerate(workspace.cycles()):
+        trained = stages[train_stage(MAIN)]
         yield TrialCycle(
             cycle=cycle,
-            val=score_of(val, metric),
+            val=score_of(stages["evaluate"]["metrics"]["val"], metric),
             synthetic_frames=trained["synthetic_frames"],
             synthetic_ratio=trained["synthetic_frames"] / trained["real_frames"],
             steps=trained["steps"],
-            seconds=_seconds(workspace, folder),
+            seconds=_seconds(stages),
         )
-        cycle += 1
 
 
-def _seconds(workspace: Workspace, folder: str) -> float:
-    """Of a folder's committed stages."""
-    stages = [
-        storage.read_json(uri)
-        for uri in storage.list_files(workspace.path(folder), ".json")
-        if storage.name_of(uri).startswith("stage-")
-    ]
-    return round(sum(stage["seconds"] for stage in stages), 3)
+def _seconds(stages: Mapping[str, Mapping[str, Any]]) -> float:
+    return round(sum(stage["seconds"] for stage in stages.values()), 3)
 
 
 def _read_baseline(config: Config, folder: str, key: str, trials: int) -> Baseline | None:
     workspace = Workspace(storage.join(folder, FOLDER, key))
-    judged = workspace.path(cycle_folder(0), "stage-evaluate.json")
-    if not storage.exists(judged):
+    stages = next(workspace.cycles(), None)
+    if stages is None:
         return None
-    told, metric = old_names.read_json(judged), config.loop.metric
-    twin = score_of(told[TWIN]["val"], metric) if TWIN in told else None
+    told, metric = stages["evaluate"], config.loop.metric
     return Baseline(
         key=key,
         trials=trials,
         val=score_of(told["metrics"]["val"], metric),
-        twin_val=twin,
-        seconds=round(_seconds(workspace, "data") + _seconds(workspace, cycle_folder(0)), 3),
+        twin_val=score_of(told[TWIN]["val"], metric) if TWIN in told else None,
+        seconds=round(_seconds(workspace.committed("data")) + _seconds(stages), 3),
     )
 
 

@@ -14,7 +14,7 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from cluster.config.parse import parse
-from cluster.config.schema import Config
+from cluster.config.sweep import SweepSettings
 from cluster.config.tracking import TrackingSettings
 from cluster.experiments.capacity import room
 from cluster.experiments.drivers import Mailbox, drive, reason
@@ -102,8 +102,8 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
             metric=METRIC,
             mode="max",
             num_samples=1 if random else sweep.samples,
-            search_alg=None if random else _optuna(plan.config),
-            scheduler=scheduler(plan.config),
+            search_alg=None if random else _optuna(sweep.seed),
+            scheduler=scheduler(sweep, plan.config.loop.cycles),
             max_concurrent_trials=at_once,
             reuse_actors=False,
             trial_name_creator=_name,
@@ -150,10 +150,10 @@ def domain(dimension: Dimension) -> Any:
     return tune.loguniform(low, high) if dimension.log else tune.uniform(low, high)
 
 
-def _optuna(config: Config) -> Any:
+def _optuna(seed: int) -> Any:
     from ray.tune.search.optuna import OptunaSearch
 
-    return OptunaSearch(metric=METRIC, mode="max", seed=config.sweep.seed)
+    return OptunaSearch(metric=METRIC, mode="max", seed=seed)
 
 
 class BetweenCycles(AsyncHyperBandScheduler):
@@ -164,14 +164,13 @@ class BetweenCycles(AsyncHyperBandScheduler):
         return str(self.CONTINUE if result.get("last") else action)
 
 
-def scheduler(config: Config) -> AsyncHyperBandScheduler | None:
+def scheduler(settings: SweepSettings, cycles: int) -> AsyncHyperBandScheduler | None:
     """What ends trials early; None: nothing does."""
-    settings = config.sweep
-    if settings.scheduler == "none" or config.loop.cycles <= settings.grace:
+    if settings.scheduler == "none" or cycles <= settings.grace:
         return None
     return BetweenCycles(
         time_attr="cycle",
-        max_t=config.loop.cycles + 1,
+        max_t=cycles + 1,
         grace_period=settings.grace,
         reduction_factor=settings.reduction_factor,
     )

@@ -40,10 +40,11 @@ from imitation.data.records import (
     frame_from_row,
     object_from_row,
 )
-from imitation.datasets.base import DatasetReader, Splits, same_list
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
 from imitation.datasets.coco.writer import CocoWriter
 from imitation.datasets.common.paths import image_places, inside, list_name
+from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
 

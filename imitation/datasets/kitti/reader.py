@@ -8,7 +8,8 @@ from functools import cached_property
 from imitation.common import storage
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
-from imitation.datasets.base import DatasetReader, Splits
+from imitation.datasets.base import DatasetReader
+from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import Problems
 from imitation.datasets.kitti.files import KittiFolder, kitti_sequences, kitti_splits, open_kitti, read_kitti
 from imitation.datasets.kitti.writer import KittiWriter

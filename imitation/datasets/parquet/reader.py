@@ -11,8 +11,9 @@ from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.data.records import Frame
 from imitation.data.splits import LISTS
-from imitation.datasets.base import DatasetReader, Splits, same_list
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import list_name
+from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker, Problems
 from imitation.datasets.numbering import Numbering, parquet_numbering
 from imitation.datasets.parquet.files import part_files, read_frames, read_ids, read_rows

@@ -30,8 +30,9 @@ from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap
 from imitation.data.images import image_size
 from imitation.data.records import Frame
-from imitation.datasets.base import DatasetReader, Splits, same_list
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import refuse_link
+from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, object_fault
 from imitation.datasets.parquet.columns import open_parquet, readable
 from imitation.datasets.waymo.columns import (

@@ -29,8 +29,9 @@ from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of
 from imitation.data.images import exif_orientation, image_size, open_image
 from imitation.data.records import Frame, Object
-from imitation.datasets.base import DatasetReader, Splits
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import files_below, inside, list_name, refuse_link
+from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.yolo.data_yaml import YAML_NAMES, classes_of, load_yaml, places_of

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from imitation.common import old_names
+from imitation.common.record import Count, Fraction, Record, Seconds
 from imitation.common.text_table import MARK, Table
 from imitation.common.wording import counted
 from imitation.metrics.own import metric_title
-from imitation.report.base import Count, Fraction, Record, Seconds
 from imitation.report.table import DASH, STAND_IN, points
 from imitation.report.words import CHOSEN, VAL_MEANS
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.config.parse import load_defaults
 from cluster.stages.diagnose import MINE, Judged, analyse_cycle
 from imitation.common.names import MAIN, TWIN
 from imitation.data.images import encode_png
 from imitation.data.records import Frame, Origin
 from imitation.datasets.parquet.files import write_frames
+from imitation.diagnosis.settings import MiningSettings
 from imitation.evaluation.detection_files import write_detections
 from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
 
@@ -57,16 +57,16 @@ def cycles(tmp_path: Path) -> tuple[Judged, Judged]:
 def told(cycles, cycle: int, synthetic: str | None = None):
     from imitation.diagnosis.failure_modes import Modes
 
-    config = load_defaults()
+    mining = MiningSettings()
     first = analyse_cycle(
-        config, CATEGORIES, cycles[0], [], None, frozenset({"car"}), None, np.random.default_rng(0)
+        None, mining, CATEGORIES, cycles[0], [], None, frozenset({"car"}), None, np.random.default_rng(0)
     )
     if cycle == 0:
         return first
     modes = Modes.from_json(first["found_modes"])
     rng = np.random.default_rng(0)
     return analyse_cycle(
-        config, CATEGORIES, cycles[1], [cycles[0]], modes, frozenset({"car"}), synthetic, rng
+        None, mining, CATEGORIES, cycles[1], [cycles[0]], modes, frozenset({"car"}), synthetic, rng
     )
 
 
@@ -136,7 +136,8 @@ def test_suspected_label_errors_are_no_failures_that_went_unanswered(cycles, tmp
 
     modes = Modes.from_json(told(cycles, 0)["found_modes"])
     after = analyse_cycle(
-        load_defaults(), CATEGORIES, cycles[1], [cycles[0]], modes, None, None, np.random.default_rng(0),
+        None, MiningSettings(), CATEGORIES, cycles[1], [cycles[0]], modes, None, None,
+        np.random.default_rng(0),
         frozenset({"m0#background-d2", "m0#background-d1"}),
     )  # fmt: skip
     assert {row["mode"] for row in after["feedback"]} == {"car, missed, plain"}

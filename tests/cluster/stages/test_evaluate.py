@@ -1,14 +1,16 @@
 """What a cycle's detections say, with a threshold for each category and a metric of one's own."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cluster.cli.main import main
+from cluster.stages.context import RunContext
 from cluster.stages.cycle import Detectors
-from cluster.stages.diagnose import MINE
-from cluster.stages.evaluate import judge, read_judged
+from cluster.stages.diagnose import MINE, Judged
+from cluster.stages.evaluate import judge
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN
@@ -79,7 +81,8 @@ def test_thresholds_by_category_are_stored_and_used(
     ]
     assert [failure.failure_id for failure in read_failures(failures)] == by_hand
     storage.write_json(workspace.path("cycle-000", "stage-evaluate.json"), told)
-    judged = read_judged(workspace, 0)
+    unused: Any = None
+    judged = Judged.of(RunContext(0, workspace, unused, unused, unused, None), 0)
     assert tuple(judged.thresholds[MAIN]) == cutoff  # type: ignore[arg-type]
     assert tuple(judged.thresholds["fold-1"]) == cutoff  # type: ignore[arg-type]
     source = open_source(workspace.path("cycle-000"), "test")

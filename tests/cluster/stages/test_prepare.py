@@ -17,7 +17,6 @@ from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import Box, Frame, Object
-from imitation.datasets.category_map import category_map
 from imitation.datasets.parquet.files import read_frames, write_frames
 
 CAR = "Car 0.00 0 1.57 100.00 20.00 160.00 60.00 1.50 1.60 3.90 0.00 1.65 20.00 1.57"
@@ -149,30 +148,6 @@ def test_a_run_that_was_moved_finds_its_data(kitti, tmp_path):
     assert data.parts["train"].uri != before.parts["train"].uri
 
 
-def map_of(tmp_path: Path, *options: str, names: tuple[str, ...] = ("Car", "Van", "Pedestrian")):
-    objects = tuple(Object(name, Box(1, 2, 30, 40)) for name in names)
-    write_frames([Frame("a", 256, 64, objects, image=jpeg())], str(tmp_path / "train.parquet"))
-    return category_map(load_defaults(list(options)).data, str(tmp_path / "train.parquet"))
-
-
-def test_a_neighbour_class_that_is_asked_for_is_to_be_found(tmp_path):
-    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.categories=[Car, Van]")
-    assert found.categories == ("Car", "Van")
-    assert found.mapping["Van"] == "Van"
-    assert "Van" not in found.ignore
-    assert "DontCare" in found.ignore
-
-
-def test_renaming_takes_the_neighbours_along_and_leaves_no_empty_class(tmp_path):
-    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.mapping={Car: car, Truck: truck}")
-    assert found.categories == ("car", "Pedestrian", "Cyclist", "truck")
-    assert (found.mapping["Car"], found.mapping["Van"], found.mapping["Truck"]) == ("car", "car", "truck")
-    assert "Van" in found.ignore, "still a neighbour: neither to be found nor false to find"
-    merged = map_of(tmp_path, "data.kind=parquet", "data.root=x", "data.mapping={Van: Car}")
-    assert merged.categories == ("Car", "Pedestrian")
-    assert merged.mapping["Van"] == "Car"
-
-
 def test_folds_of_a_separate_mine_split_hold_out_train_frames_of_their_drives(tmp_path):
     def frames(split, drives):
         return [
@@ -213,12 +188,3 @@ def test_large_splits_are_read_by_the_cluster_to_the_same_frames(kitti, tmp_path
         assert list(read_frames(there.parts[split].uri)) == list(read_frames(here.parts[split].uri))
     assert there.problems == here.problems
     assert len(here.problems) == 1
-
-
-def test_a_neighbour_that_is_no_longer_ignored_is_background_not_the_class(tmp_path):
-    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.ignore=[DontCare]")
-    assert "Van" not in found.mapping
-    assert "Van" not in found.ignore
-    options = ("data.kind=kitti", "data.root=x", "data.ignore=[DontCare]", "data.mapping={Van: Car}")
-    asked = map_of(tmp_path, *options)
-    assert asked.mapping["Van"] == "Car"

@@ -222,11 +222,11 @@ def test_spaces_and_hyphens_are_no_other_category():
 def test_a_run_says_it_before_training_and_below_its_table(warehouse, tmp_path, monkeypatch, capfd):
     import cluster.run.loop
     import cluster.run.main_job
-    import cluster.stages.cluster_stages
+    import cluster.stages.evaluate
     from tests.cluster import light_run
 
     monkeypatch.setattr(cluster.run.loop, "Services", light_run.Services)
-    monkeypatch.setattr(cluster.stages.cluster_stages, "evaluate", light_run.judge)
+    monkeypatch.setattr(cluster.stages.evaluate, "evaluate", light_run.judge)
     monkeypatch.setattr(cluster.run.main_job, "check_renderer", lambda config: None)
     options = [*light_run.OPTIONS, f"run.storage={tmp_path / 'runs'}", "acceptance.enabled=false"]
     cluster.run.main_job.run(load_defaults(words(warehouse, *options)), Reporter())

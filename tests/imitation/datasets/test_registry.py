@@ -10,7 +10,8 @@ from imitation.common.settings import DataError, UserError
 from imitation.data.images import encode_png
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import SPLITS, SplitSettings
-from imitation.datasets.base import DatasetReader, assign_roles
+from imitation.datasets.base import DatasetReader
+from imitation.datasets.common.roles import assign_roles
 from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.registry import open_dataset
 from tests.imitation.datasets.kitti.kitti_folder import CAR, make_kitti, make_lists, png

@@ -32,7 +32,7 @@ def primary_endpoint(plan: Plan, folds: int, test: PooledFolds, opponents: Seque
     bench = test.bench
     if bench is None or key not in test.measured or measure not in bench.measures:
         return Primary(arm=wanted.arm, measure=measure, value=None, against=[], answer=answer(wanted.arm, []))
-    groups = rivals(config)
+    groups = rivals(config.compare)
     against = []
     for group, rival in zip(groups, opponents, strict=True):
         if rival.key not in test.measured:

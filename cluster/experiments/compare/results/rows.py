@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cluster.experiments.compare.arms import ARMS
 from cluster.experiments.compare.finished import REAL, Finished, Picked
 from cluster.experiments.compare.plan import Cell, rivals
 from imitation.report.comparison.record import rival_name
@@ -28,8 +29,8 @@ class Spec:
 
 def specs(done: Finished) -> list[Spec]:
     """The rows in the paper's order, each arm's cycles and then what val chose of them."""
-    order = [REAL, "longer", "oversample", "sim", "random"]
-    arms = sorted(done.plan.arms, key=lambda arm: order.index(arm.name) if arm.name in order else 9)
+    place = {name: place for place, name in enumerate(ARMS)}
+    arms = sorted(done.plan.arms, key=lambda arm: place.get(arm.name, len(place)))
     stand_in = done.plan.config.data.is_stand_in
     rows: list[Spec] = []
     for arm in arms:
@@ -66,7 +67,7 @@ def rival_specs(done: Finished) -> list[Spec]:
     """For each comparison of the primary endpoint the rival in each cell: the best on val of the group, by
     its detector chosen on val; where not all of the group are finished there is none."""
     found = []
-    for number, group in enumerate(rivals(done.plan.config)):
+    for number, group in enumerate(rivals(done.plan.config.compare)):
         picks = {}
         for cell in done.plan.cells:
             trials = [done.trial(arm, cell) for arm in group]

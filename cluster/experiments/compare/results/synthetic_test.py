@@ -15,6 +15,7 @@ from cluster.experiments.compare.plan import SPLIT, Cell, Plan
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import start_ray
+from cluster.stages.context import RunContext
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
 from cluster.stages.simulate import Rendering
@@ -42,8 +43,8 @@ def render_test_set(plan: Plan, cell: Cell, base: str, reporter: Reporter) -> st
     rng = np.random.default_rng([plan.config.compare.seed, zlib.crc32(FOLDER.encode())])
     requests = free_requests(frames, 1, FOLDER, rng)
     with Services(config) as services:
-        rendering = Rendering(config, workspace, data, services, catalog(config), Watch(reporter))
-        part = rendering.render(requests, 1)
+        run = RunContext(config.run.seed, workspace, data, services, Watch(reporter), catalog(config))
+        part = Rendering.of(config, run).render(requests, 1)
     return part.uri if part.frames else None
 
 

@@ -29,7 +29,7 @@ def asha(**changes):
     config = load_defaults([f"{key}={value}" for key, value in options.items()])
     from cluster.experiments.sweep.tune import METRIC, scheduler
 
-    found = scheduler(config)
+    found = scheduler(config.sweep, config.loop.cycles)
     if found is not None:
         found.set_search_properties(METRIC, "max")
     return found

@@ -392,8 +392,9 @@ def test_a_watch_tells_trackers_of_test_only_where_it_is_not_hidden():
 
 def metrics(split: str) -> Metrics:
     return Metrics(
-        split, 0.5, 10, 0, 20, 15, 0.5, None, {"car": 0.5, "bus": None}, {"car": 0.3, "bus": None},
-        0.4, 0.6, 0.7, 0.5, 0.3, {"missed": 4},
+        split=split, iou=0.5, frames=10, errors=0, objects=20, detections=15, map50=0.5, map=None,
+        ap50={"car": 0.5, "bus": None}, ap={"car": 0.3, "bus": None}, threshold=0.4, f1=0.6, precision=0.7,
+        recall=0.5, zero_one_loss=0.3, failures={"missed": 4},
     )  # fmt: skip
 
 

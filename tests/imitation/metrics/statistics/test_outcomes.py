@@ -17,9 +17,9 @@ from imitation.metrics.average_precision import (
     average_precisions,
     interpolated_precision,
 )
+from imitation.metrics.curves import Curve, weighted_average_precisions
 from imitation.metrics.statistics.outcomes import BOX, OutcomeBuilder, Outcomes
 from imitation.metrics.statistics.slices import slices_of
-from imitation.metrics.statistics.weighted_curves import Curve, weighted_average_precisions
 
 MakeRows = Callable[..., list[FrameDetections]]
 

@@ -11,8 +11,8 @@ from imitation.common.settings import DataError
 from imitation.data.records import Box
 from imitation.datasets.parquet import store
 from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.diagnosis.label_errors import Suspect
 from imitation.evaluation.failures import Failure, failures_from_table, failures_to_table
-from imitation.report.run.findings import SuspectedLabelError
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects, drawn_apart, verdict
 from tests.imitation.report.conftest import missed
 
@@ -144,8 +144,8 @@ def test_verdict_keeps_duplicates_apart() -> None:
     assert verdict(of("localization"), [of("duplicate")]) == "now found"  # found, and once too often
 
 
-def suspect(number: int) -> SuspectedLabelError:
-    return SuspectedLabelError(
+def suspect(number: int) -> Suspect:
+    return Suspect(
         frame_id=f"f{number}",
         predicted="car",
         score=0.9 - 0.1 * number,
