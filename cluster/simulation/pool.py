@@ -270,9 +270,9 @@ class SimulatorPool:
             call.deadline = time.monotonic() + settings.placement_timeout_s  # others do the work
         else:
             raise UserError(
-                f"the cluster found no place for a simulator within {settings.placement_timeout_s:g} s: "
-                f"a worker asks for {settings.cpus_per_actor:g} CPUs and {settings.gpus_per_actor:g} GPUs, free are "
-                f"{_resources(ray.available_resources())} of {_resources(ray.cluster_resources())}. "
+                f"the cluster found no place for a simulator within {settings.placement_timeout_s:g} s: a "
+                f"worker asks for {settings.cpus_per_actor:g} CPUs and {settings.gpus_per_actor:g} GPUs, free"
+                f" are {_resources(ray.available_resources())} of {_resources(ray.cluster_resources())}. "
                 "Lower simulate.cpus_per_actor or simulate.gpus_per_actor, or give the cluster more"
             )
         return []
