@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar, cast
 
+from imitation.common.errors import UserError
 from imitation.common.import_paths import check_name, is_import_path, load_factory
-from imitation.common.settings import UserError
 
 T = TypeVar("T")
 
