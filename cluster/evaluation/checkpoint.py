@@ -35,11 +35,11 @@ NAME = "checkpoint"
 def evaluate_checkpoint(
     checkpoint: str, config: Config, split: str, out: str | None, reporter: Reporter
 ) -> dict[str, Any]:
-    """Metrics of a product folder on `split`: of the dataset that the configuration names, or, for the
+    """Metrics of a checkpoint on `split`: of the dataset that the configuration names, or, for the
     embedded world (`data.kind: world`), of the run that the checkpoint lies in. `split` may be "all": every
     frame once, whatever its split.
 
-    The operating threshold is the product's own; a product without one gets it from these very
+    The operating threshold is the checkpoint's own; a checkpoint without one gets it from these very
     frames, and the result says so. With `out`, writes detections.parquet, failures.parquet and
     metrics.json there. Raises UserError if there is no such checkpoint or data.
     """

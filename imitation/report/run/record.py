@@ -278,7 +278,9 @@ class Summary(Record):
     categories: list[str] = Field(description="the detector's categories, in label order")
     splits: Splits = Field(description="real frames in each split")
     cycles: list[Cycle] = Field(min_length=1, description="the baseline, then every imitation cycle")
-    best_cycle: int = Field(ge=0, description="the cycle of the highest score on val: the product")
+    best_cycle: int = Field(
+        ge=0, description="the cycle of the highest score on val, whose checkpoint is in `best/`"
+    )
     stop_reason: str = Field(description="why the loop stopped, in a sentence")
     problems: list[str] = Field(description="bad rows and frames that were skipped, a sentence each")
     unmapped: dict[str, Count] = Field(
