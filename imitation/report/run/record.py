@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from imitation.common import old_names, storage
 from imitation.common.record import Count, Fraction, Record, Seconds
-from imitation.common.settings import UserError
 from imitation.diagnosis.error_types import ErrorTypes
 from imitation.diagnosis.failure_modes import ModeCounts
 from imitation.diagnosis.label_errors import Suspect
@@ -237,6 +236,7 @@ class Staging(Record):
 class Summary(Record):
     """A whole run."""
 
+    documented = "; see docs/summary.md"
     schema_: Literal[1] = Field(alias="schema", description="version of this schema")
     run: Run = Field(description="which run, on what")
     categories: list[str] = Field(description="the detector's categories, in label order")
@@ -327,18 +327,6 @@ class Summary(Record):
                     f"cycle {entry.cycle}: AP is of {sorted(entry.AP)}, the categories are {self.categories}"
                 )
         return self
-
-    @classmethod
-    def from_dict(cls, data: Any, where: str = "summary") -> Summary:
-        """The inverse of `to_dict`. Raises UserError naming `where`, the field and its value."""
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            about = f"{field} is {first['input']!r}: " if field else ""
-            message = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{where}: {about}{message}; see docs/summary.md") from None
 
 
 def write_summary(summary: Summary, uri: str) -> None:
