@@ -41,6 +41,11 @@ def contract(config: Config, scenes: int) -> Contract:
     if reason := spec.ask("preflight"):
         raise UserError(reason)
     yield Found("nothing is missing")
+    waits, several = spec.trait("waits"), settings.scenes_per_actor > 1
+    if waits and not several:
+        yield Found("it only waits: above 1, simulate.scenes_per_actor saves processes", note=True)
+    elif waits is False and several:
+        yield Found("it computes: with simulate.scenes_per_actor above 1 scenes take turns", note=True)
     staged = toy_scenes(config, scenes)
     yield from simulator_contract(spec, staged, settings.startup_timeout_s, settings.scene_timeout_s)
 

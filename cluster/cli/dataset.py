@@ -10,11 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cluster.cli.arguments import Commands, positive, with_config
 from cluster.cli.common import config_of, wrapped
-from cluster.observability.console import Reporter
 from imitation.common import storage
+from imitation.common.errors import DataError, UserError
 from imitation.common.names import cycle_of
-from imitation.common.settings import DataError, UserError
 
 if TYPE_CHECKING:
     from imitation.data.categories import CategoryMap
@@ -23,9 +23,19 @@ if TYPE_CHECKING:
     from imitation.datasets.numbering import Classes
 
 
+def add_inspect(commands: Commands) -> None:
+    command = commands.add_parser("inspect", help="read a dataset through, and say what is in it")
+    with_config(command, required=False)
+    command.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    command.add_argument("--sheet", metavar="FILE", help="draw the first frames on a sheet (PNG)")
+    command.add_argument("--count", type=positive, default=12, help="frames on the sheet (default 12)")
+    command.set_defaults(carry_out=inspect)
+
+
 def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
     from cluster.checks.data import refusals, staging_of
+    from cluster.observability.console import Reporter
     from cluster.stages.stageable import other_words
     from imitation.common.wording import counted
     from imitation.data.contact_sheet import write_label_sheet
@@ -87,9 +97,36 @@ def inspect(args: argparse.Namespace) -> int:
     return int(bool(found.problems))
 
 
+def add_export(commands: Commands) -> None:
+    command = commands.add_parser("export", help="frames of a run, or of any dataset, in another layout")
+    command.add_argument(
+        "source",
+        nargs="?",
+        metavar="RUN|PARQUET|CONFIG",
+        help="a run's folder, Parquet frames, or a configuration file whose dataset is meant; without it "
+        "data.kind=... data.root=... name the dataset",
+    )
+    command.set_defaults(config=None)  # it may take settings
+    command.add_argument(
+        "--to",
+        required=True,
+        metavar="LAYOUT",
+        help="coco, kitti, yolo, parquet, or a dataset of your own, package.module:Class",
+    )
+    command.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    command.add_argument(
+        "--frames",
+        default="all",
+        choices=("all", "real", "synthetic"),
+        help="of a run: its real frames, its synthetic ones, or all (default)",
+    )
+    command.set_defaults(carry_out=export)
+
+
 def export(args: argparse.Namespace) -> None:
     """Writes the frames of a run, of Parquet or of any dataset in another layout, and says what that could
     not hold."""
+    from cluster.observability.console import Reporter
     from imitation.datasets.export import export as export_frames
     from imitation.datasets.export import refuse_used, writer_of
 

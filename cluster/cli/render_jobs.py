@@ -4,8 +4,8 @@ bodies."""
 from __future__ import annotations
 
 import zlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -65,12 +65,6 @@ def like_jobs(
     return there * variations, _like(dataset, parts, count, variations, config, say)
 
 
-def _counting(frames: Iterable[Frame], categories: Counter[str]) -> Iterator[Frame]:
-    for frame in frames:
-        categories.update(obj.category for obj in frame.objects if not obj.ignore)
-        yield frame
-
-
 def _say_lacking(
     there: Counter[str], staged: Mapping[str, str], root: str, say: Callable[[str], None]
 ) -> None:
@@ -105,9 +99,13 @@ def _like(
 
     there: Counter[str] = Counter()
     skip = (lambda error: None) if config.data.on_error == "skip" else None
-    frames = _counting(islice(frames_of(dataset, parts, skip), count), there)
-    mapping = categories_of(config.data, frames).mapping
-    deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
+    kept: dict[str, Frame] = {}
+    for frame in islice(frames_of(dataset, parts, skip), count):
+        for obj in frame.objects:
+            if not obj.ignore:
+                there[obj.category] += 1
+                kept.setdefault(obj.category, frame)
+    mapping = categories_of(config.data, kept.values()).mapping
     known, settings = catalog(config), staging_settings(config)
     _say_lacking(there, asset_names(there, mapping, known), dataset.root, say)
     for frame in islice(frames_of(dataset, parts, skip), count):

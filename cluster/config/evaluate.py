@@ -12,19 +12,19 @@ from imitation.common.settings import Settings
 class EvaluateSettings(Settings):
     """How the evaluation pass uses the cluster."""
 
-    actors: int = Field(1, ge=1, description="detector actors")
-    cpus_per_actor: float = Field(1.0, gt=0, description="logical CPUs a detector actor takes")
+    actors: int = Field(1, ge=1, description="detector workers")
+    cpus_per_actor: float = Field(1.0, gt=0, description="logical CPUs a detector worker takes")
     gpus_per_actor: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
-        "auto", description="GPUs a detector actor takes; auto: half of one where the cluster has any"
+        "auto", description="GPUs a detector worker takes; auto: half of one where the cluster has any"
     )
-    batch_size: int = Field(32, ge=1, description="frames that an actor takes at once")
+    batch_size: int = Field(32, ge=1, description="frames that a worker takes at once")
     max_attempts: int = Field(
         3,
         ge=1,
         description="times that a frame is tried while the detector's process dies of it; then it counts as "
         "one that cannot be read (data.on_error)",
     )
-    threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
+    threads: int | None = Field(None, ge=1, description="torch threads a worker; null: the machine's CPUs")
     operating_threshold: Literal["single", "per_category"] = Field(
         "single",
         description="from which score on a detection counts, chosen on val: single (of greatest F1 over all "

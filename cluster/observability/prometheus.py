@@ -35,8 +35,8 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Failed attempts at a scene by kind: crashed, hung, raised, unsupported, lost (its node went away)",
         ("kind",),
     ),
-    "simulators_started": ("Simulator actors that came up", ()),
-    "simulators_recycled": ("Simulator actors replaced for their age or memory", ()),
+    "simulators_started": ("Simulator workers that came up", ()),
+    "simulators_recycled": ("Simulator workers replaced for their age or memory", ()),
     "frames_evaluated": ("Frames through a detector; a frame counts once for each detector", ()),
     "training_steps": ("Optimizer steps", ("detector",)),
     "training_images": ("Images in those steps' batches", ("detector",)),
@@ -44,7 +44,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "work_seconds": ("Of that, time in which the stage's own work was done", ("part",)),
 }
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "simulators": ("Simulator actors that run a simulator now", ()),
+    "simulators": ("Simulator workers that run a simulator now", ()),
     "training_loss": ("The loss at the last report of a training", ("detector",)),
     "training_images_per_second": ("Images a second at the last report of a training", ("detector",)),
     "cycle": ("The cycle that the run is in; the baseline is 0", ()),

@@ -30,7 +30,7 @@ from imitation.diagnosis.settings import MiningSettings
 from imitation.evaluation.detection_files import FILE, read_detections
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.metrics.summary import Metrics
-from imitation.policies import mode_name
+from imitation.policies import stratum_name
 from imitation.policies.feedback import ChanceCounter, FeedbackCounter
 from sim_actors.scene.appearance import HOUR_WORDS, WEATHER_WORDS
 
@@ -169,7 +169,7 @@ def analyse_cycle(
         feedback = FeedbackCounter(
             now.cycle,
             rendered,
-            mode_name,
+            stratum_name,
             lambda failure: failure.failure_id in suspected or out_of_reach(failure, reach) is not None,
         )
         result["followed"] = {}
@@ -191,7 +191,7 @@ def analyse_cycle(
             judge = Judge(categories, now.threshold(split))
             deque(written(split, follow((), now.main_rows(split)(), judge), None), maxlen=0)
     if TWIN in now.thresholds:
-        chance = ChanceCounter(mode_name)
+        chance = ChanceCounter(stratum_name)
         result["churn"] = {}
         for split in ("val", "test"):
             things = _follow_twin(now, split, categories)

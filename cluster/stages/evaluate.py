@@ -23,7 +23,7 @@ from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.evaluation.failures import Failure, find_failures, write_failures
 from imitation.metrics.own import OwnMetric, check_metric, is_own, load_metric
 from imitation.metrics.summary import Metrics, summarize
-from imitation.policies import mode_name
+from imitation.policies import stratum_name
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class FailureCounts:
         """Passes them on."""
         for failure in failures:
             self.kinds[failure.kind] += 1
-            self.modes[mode_name(failure)] += 1
+            self.modes[stratum_name(failure)] += 1
             if why := out_of_reach(failure, self._reach):
                 self.unreachable[why] += 1
             yield failure

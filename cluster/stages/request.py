@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -66,21 +66,21 @@ class Asking:
             )
             told = {"budget": budget, "frames": asked, "requests": [request.to_row() for request in requests]}
             if isinstance(self.policy, Learning):
-                told["arms"] = [asdict(arm) for arm in self.policy.arms(mined, cycle=cycle)]
+                told["arms"] = [known.to_row() for known in self.policy.learned(mined, cycle=cycle)]
             return told
 
         result = run.commit(cycle, "request", work)
-        for arm in result.get("arms", ()):
-            if arm["given_up"]:
+        for known in result.get("arms", ()):
+            if known["given_up"]:
                 run.watch.reporter.say(
-                    f"cycle {cycle}: {arm['mode']} is given up: of {arm['fed']:g} failures answered "
-                    f"{arm['fixed']:g} were fixed, worth it with a probability of {arm['hope']:.2f}"
+                    f"cycle {cycle}: {known['mode']} is given up: of {known['fed']:g} failures answered "
+                    f"{known['fixed']:g} were fixed, worth it with a probability of {known['hope']:.2f}"
                 )
         return [Request.from_row(row) for row in result["requests"]]
 
     def _learnt(self, cycle: int) -> tuple[list[Feedback], dict[str, Any]]:
-        """What became of the failures answered before synthetic cycle `cycle`, and what chance mends."""
+        """Counts of the failures answered before synthetic cycle `cycle`, and what retraining alone fixes."""
         rows = [row for k in range(1, cycle) for row in self.run.committed(k, "analyse")["feedback"]]
-        return [Feedback(**row) for row in rows], tallies_from_rows(
+        return [Feedback.from_row(row) for row in rows], tallies_from_rows(
             self.run.committed(0, "analyse")["chance"]
         )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from imitation.common.settings import UserError
+from imitation.common.errors import UserError
 from imitation.common.wording import did_you_mean
 
 

@@ -1,4 +1,8 @@
-"""Boxes, cuboids and captions on images, with Pillow alone."""
+"""Boxes, cuboids and captions on images, with Pillow alone.
+
+torchvision's `draw_bounding_boxes` and `make_grid` were tried: names lie inside of the boxes, over small
+objects, edges at the image's border are lost, and importing it takes 8 s of CPU and 660 MiB.
+"""
 
 from __future__ import annotations
 

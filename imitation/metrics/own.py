@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from imitation.common.import_paths import is_import_path
 from imitation.common.registry import Registry
 from imitation.common.settings import UserError
 from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
@@ -41,8 +42,13 @@ METRICS: Registry[Callable[[list[FrameDetections], Sequence[str]], Any]] = Regis
 
 TITLES = {"map50": "mAP50", "map": "mAP@[.5:.95]"}
 
-is_own = METRICS.is_own
 check_metric_name = METRICS.check
+
+
+def is_own(name: str) -> bool:
+    """Whether a name stands for a metric of somebody's own. A category, which may stand where a metric may,
+    is none."""
+    return METRICS.is_own(name) and (is_import_path(name) or name in METRICS)
 
 
 def metric_title(name: str) -> str:

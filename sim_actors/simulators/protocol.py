@@ -68,9 +68,9 @@ class Traits:
     the actors in it. All objects of `scene.backdrop.photo` come first, in their order, changed only where an
     actor newly hides them; then the actors' own. `supports` may refuse single scenes."""
 
-    waits: ClassVar[bool] = False
+    waits: ClassVar[bool | None] = None
     """Whether it only waits for something that renders elsewhere, so that several can share one process and
-    its CPU (`simulate.scenes_per_actor`)."""
+    its CPU (`simulate.scenes_per_actor`), or computes; None: it does not say."""
 
     @staticmethod
     def preflight(settings: Any) -> str | None:

@@ -179,13 +179,6 @@ def on_backdrop(request: Request, variation: int, settings: StagingSettings) -> 
     return bool(drawn < settings.restage.backdrops)
 
 
-def scenes_for(
-    request: Request, parent: Frame | None, *, target: Target, settings: StagingSettings
-) -> list[Scene]:
-    """The scenes of all variations of a request, in order."""
-    return [stage(request, v, parent, target=target, settings=settings) for v in range(request.variations)]
-
-
 def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) -> tuple[Scene, int]:
     """The scene with unlabelled things that look about as large as the boxes, where they stood; and how
     many, the first of its props."""

@@ -18,12 +18,11 @@ from imitation.report.comparison.record import (
     Row,
     SliceRow,
     against_sentence,
-    points,
-    span,
 )
 from imitation.report.comparison.text import main_table, measure_table, notes, real_word
-from imitation.report.run.html import environment
+from imitation.report.page import environment
 from imitation.report.svg import INK, SERIES, STYLE, Plot, figure, finished, legend, score_limits, short
+from imitation.report.table import points, span
 from imitation.report.words import BASELINE, arm_name, detector_name, measure_name
 
 MAX_SLICES = 40

@@ -15,6 +15,7 @@ from imitation.common import old_names, storage
 from imitation.common.record import Count, Fraction, Record, Seconds
 from imitation.common.settings import UserError
 from imitation.metrics.statistics.bootstrap import BETTER, NEITHER, WORSE, Interval
+from imitation.report.table import points, span
 from imitation.report.words import arm_name, detector_name, measure_name
 
 SCHEMA: Literal[1] = 1
@@ -199,19 +200,6 @@ def write_comparison(told: Comparison, uri: str) -> None:
 
 
 # -- in words
-
-
-def points(value: float | None, sign: bool = False) -> str:
-    """A fraction as points with a decimal, a true minus, a dash for none."""
-    if value is None:
-        return "–"
-    text = f"{100 * value:{'+' if sign else ''}.1f}"
-    return ("0.0" if text in ("-0.0", "+0.0") and not sign else text).replace("-", "−")
-
-
-def span(low: float | None, high: float | None, sign: bool = False) -> str:
-    """An interval in points; empty for none."""
-    return "" if low is None or high is None else f"{points(low, sign)} to {points(high, sign)}"
 
 
 def against_sentence(primary: Primary, against: Against) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from imitation.common.text_table import Table, format_table, wrapped
-from imitation.report.comparison.record import Cell, Comparison, Row, against_sentence, points, span
-from imitation.report.table import DASH, MAX_CATEGORIES
+from imitation.report.comparison.record import Cell, Comparison, Row, against_sentence
+from imitation.report.table import DASH, MAX_CATEGORIES, points, span
 from imitation.report.words import (
     AP50,
     BASELINE,

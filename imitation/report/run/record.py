@@ -69,7 +69,7 @@ class Mined(Record):
     split: str = Field(description="where failures were looked for, and how")
     failures: dict[str, Count] = Field(description="failures by kind")
     modes: dict[str, Count] = Field(
-        description='failures by mode: "category, kind, trait", such as "car, missed, occluded"'
+        description='failures by stratum: "category, kind, trait", such as "car, missed, occluded"'
     )
     out_of_reach: dict[str, Count] = Field(
         description="failures that the simulator cannot answer, by the reason why"
@@ -88,10 +88,10 @@ class SetAsideScene(Record):
     attempts: int = Field(ge=0, description="how often it was tried")
 
 
-class ModeFeedback(Record):
-    """What a policy that learns knew of a failure mode when it asked for the cycle's frames."""
+class StratumFeedback(Record):
+    """What a policy that learns knew of a stratum of failures when it asked for the cycle's frames."""
 
-    mode: str = Field(description='the mode: "category, kind, trait"')
+    mode: str = Field(description='the stratum: "category, kind, trait"')
     failures: int = Field(ge=0, description="failures of it within reach")
     fed: float = Field(
         ge=0,
@@ -112,8 +112,8 @@ class Simulated(Record):
     frames_per_second: float = Field(ge=0, description="frames per second of wall time, start-up included")
     asked: int | None = Field(None, ge=0, description="frames asked for; null in older summaries")
     rejected: int = Field(0, ge=0, description="frames rendered that did not show what they were asked for")
-    modes: list[ModeFeedback] | None = Field(
-        None, description="what the policy had learnt, by mode; null for a policy that does not learn"
+    modes: list[StratumFeedback] | None = Field(
+        None, description="what the policy had learnt, by stratum; null for a policy that does not learn"
     )
 
 

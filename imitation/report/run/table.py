@@ -11,10 +11,7 @@ from imitation.report.table import (
     DASH,
     MAX_CATEGORIES,
     STAND_IN,
-    TIME_PARTS,
     points,
-    processor_notes,
-    staging_notes,
 )
 from imitation.report.words import (
     AP50,
@@ -27,6 +24,8 @@ from imitation.report.words import (
     detector_name,
 )
 
+TIME_PARTS = ("training", "rendering", "evaluation", "analysis", "orchestration")
+
 
 def real_word(summary: Summary) -> str:
     """What frames that are not synthetic are called: a stand-in is never called real."""
@@ -36,33 +35,49 @@ def real_word(summary: Summary) -> str:
 def build_table(summary: Summary) -> Table:
     """The table of a run."""
     categories = summary.categories if len(summary.categories) <= MAX_CATEGORIES else []
-    test = summary.best.metrics.test
+    test, own = summary.best.metrics.test, summary.best.metrics.val.own
     return Table(
         heading=(summary.run.title, *([STAND_IN] if summary.run.stand_in else [])),
         groups=(
             ("", 1),
             (f"{test.split}, {AP50} of each" if categories else test.split, 2 + len(categories)),
-            ("val", 1),
+            ("val", 1 + len(own)),
             ("frames and steps", 3),
         ),
-        columns=("", MAP50, *categories, WRONG, MAP50, real_word(summary), "synthetic", "steps"),
-        rows=tuple(_row(entry, categories) for entry in summary.cycles),
+        columns=(
+            "",
+            MAP50,
+            *categories,
+            WRONG,
+            MAP50,
+            *map(_short, own),
+            real_word(summary),
+            "synthetic",
+            "steps",
+        ),
+        rows=tuple(_row(entry, categories, list(own)) for entry in summary.cycles),
         best=-1 if summary.finds_nothing else summary.best_cycle,
         notes=_notes(summary, bool(categories)),
     )
 
 
-def _row(entry: Cycle, categories: list[str]) -> tuple[str, ...]:
+def _row(entry: Cycle, categories: list[str], own: list[str]) -> tuple[str, ...]:
     return (
         detector_name(entry.label),
         points(entry.mAP),
         *(points(entry.AP[name]) for name in categories),
         points(entry.zero_one_loss),
         points(entry.metrics.val.map50),
+        *(points(entry.metrics.val.own.get(name)) for name in own),
         f"{entry.real_frames}",
         f"{entry.synthetic_frames}",
         f"{entry.steps}",
     )
+
+
+def _short(metric: str) -> str:
+    """A metric of one's own as a column: the name of its function; a note below says where it is from."""
+    return metric.rpartition(":")[2]
 
 
 def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
@@ -139,6 +154,30 @@ def seed_notes(summary: Summary) -> list[str]:
     return [
         f"Chance: trained again on the same data, from seed {summary.churn.seed}, the baseline has a {MAP50} "
         f"of {' and '.join(parts)}. Gains of that size mean nothing."
+    ]
+
+
+def staging_notes(summary: Summary) -> list[str]:
+    """Which classes the synthetic frames could not help, where there are any."""
+    if summary.staging is None or not summary.staging.not_staged:
+        return []
+    lacking = ", ".join(
+        f"{name} ({counted(count, 'object')} in train)" for name, count in summary.staging.not_staged.items()
+    )
+    return [
+        f"Not staged, for the simulator cannot: {lacking}. Nothing was rendered for their failures; "
+        f"bodies of "
+        "your own (renderer.bodies) or data.mapping would change that."
+    ]
+
+
+def processor_notes(summary: Summary) -> list[str]:
+    """What the figures were computed on."""
+    if not summary.run.computed_on:
+        return []
+    return [
+        f"Trained on {'; '.join(summary.run.computed_on)}. Another processor model or number of threads "
+        "trains other weights from the same seed, and the figures differ by some points."
     ]
 
 

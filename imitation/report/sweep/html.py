@@ -6,10 +6,10 @@ from collections import Counter
 
 from imitation.datasets.registry import title_of
 from imitation.metrics.own import metric_title
-from imitation.report.run.html import environment
+from imitation.report.page import environment
 from imitation.report.sweep.plots import build_sweep_plots
 from imitation.report.sweep.record import SweepResults, build_table, short_names, value_text
-from imitation.report.table import STAND_IN
+from imitation.report.table import STAND_IN, points
 
 
 def render_sweep(results: SweepResults, best: str | None = None, config: str = "") -> str:
@@ -39,5 +39,4 @@ def _gain(results: SweepResults) -> str | None:
     chosen = results.chosen
     if chosen is None or chosen.best_val is None:
         return None
-    change = 100 * (chosen.best_val - chosen.cycles[0].val)
-    return f"{change:+.1f}".replace("-", "−")
+    return points(chosen.best_val - chosen.cycles[0].val, sign=True)

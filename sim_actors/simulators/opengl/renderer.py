@@ -47,6 +47,7 @@ class OpenGLSimulator(Simulator, Traits):
     version = VERSION
     settings_class = RendererSettings
     backdrops = True
+    waits = False
 
     @staticmethod
     def preflight(settings: RendererSettings) -> str | None:

@@ -14,7 +14,7 @@ from cluster.simulation.work_queue import SetAside
 from imitation.common import storage
 from tests.cluster import light_run
 
-HUNG = "no answer within 5 s (simulate.scene_timeout_s), the actor was killed"
+HUNG = "no answer within 5 s (simulate.scene_timeout_s), the worker was killed"
 
 
 class LosingPool(light_run.Pool):

@@ -36,6 +36,7 @@ class Toy(Traits):
 
     name, version = "toy", "1"
     settings_class = ToySettings
+    waits = True
 
     @staticmethod
     def preflight(settings: ToySettings) -> str | None:
@@ -130,7 +131,9 @@ def test_what_it_can_stage_is_known_before_it_is_built() -> None:
 def test_the_commands_know_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [f"simulate.simulator={PATH}", "simulate.options={grey: 40}"]
     assert main(["check", "simulator", *words]) == 0
-    assert "toy 1, with render, supports and close" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "toy 1, with render, supports and close" in said
+    assert "it only waits: above 1, simulate.scenes_per_actor saves processes" in said
     assert main(["render", "--body", "crane/low", *words, "--out", str(tmp_path)]) == 0
     frames = list(read_frames(str(tmp_path / "frames.parquet")))
     assert len(frames) == 8

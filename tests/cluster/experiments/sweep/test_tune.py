@@ -240,7 +240,7 @@ def test_reasons_are_sentences_whatever_ray_has_wrapped_them_in():
 
     assert reason(UserError("the data is no good")) == "the data is no good"
     text = (
-        "Traceback (most recent call last):\n  File ...\nimitation.common.settings.DataError: x.txt:3: no box"
+        "Traceback (most recent call last):\n  File ...\nimitation.common.errors.DataError: x.txt:3: no box"
     )
     assert reason(RayTaskError("trial", text, ValueError("x"))) == "x.txt:3: no box"
     wrapped = RuntimeError("outer")

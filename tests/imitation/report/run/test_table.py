@@ -11,6 +11,8 @@ def test_points() -> None:
     assert points(0.61249) == "61.2"
     assert points(1.0) == "100.0"
     assert points(None) == DASH
+    assert [points(value, sign=True) for value in (0.0123, -0.0123, 0.0)] == ["+1.2", "−1.2", "+0.0"]
+    assert points(-0.0001) == "0.0"
 
 
 def test_rows_and_columns(make_summary: Callable[..., Summary]) -> None:
@@ -20,6 +22,20 @@ def test_rows_and_columns(make_summary: Callable[..., Summary]) -> None:
     assert table.rows[0][0] == "baseline"
     assert sum(span for _, span in table.groups) == len(table.columns)
     assert table.best == 1  # chosen on val: on test the second cycle is better
+
+
+def test_a_metric_of_ones_own_stands_beside_map_on_val(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    for entry, value in zip(data["cycles"], (0.25, 0.5, 0.75), strict=True):
+        for split in ("val", "test"):
+            entry["metrics"][split]["own"] = {"mine:recall": value}
+    table = build_table(Summary.from_dict(data))
+    place = table.columns.index("recall")
+    assert [row[place] for row in table.rows] == ["25.0", "50.0", "75.0"]
+    assert table.columns[place - 1] == "mAP50"
+    assert ("val", 2) in table.groups
+    assert sum(span for _, span in table.groups) == len(table.columns) == len(table.rows[0])
+    assert any("mine:recall (loop.metric)" in note for note in table.notes)
 
 
 def test_text_marks_the_best_row_and_aligns(make_summary: Callable[..., Summary]) -> None:
