@@ -20,7 +20,7 @@ from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.splits import PREPARED
-from imitation.datasets.base import ALL, frames_of, whole
+from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.parquet.files import read_ids, write_frames
 from imitation.detectors.checkpoint import read_info
 from imitation.diagnosis.cycle_analysis import analyse, by_protocol
@@ -115,7 +115,7 @@ def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -
 def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> list[str]:
     if config.data.is_stand_in:
         return _of_its_run(checkpoint, PREPARED if split == ALL else (split,))
-    dataset = whole(config.data.open()) if split == ALL else config.data.open()
+    dataset = config.data.open().undivide() if split == ALL else config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     uri = storage.join(scratch, f"{split}.parquet")
     if not write_frames(frames_of(dataset, split, skip), uri):
