@@ -470,9 +470,9 @@ def test_the_guides_policy_and_metric_in_a_loop(work: Path) -> None:
     told = json.loads((work / "light" / "run" / "summary.json").read_text())
     scores = [cycle["metrics"]["val"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]
     assert told["best_cycle"] == scores.index(max(scores))  # it decides, not mAP
-    product = json.loads((work / "light" / "run" / "best" / "detector.json").read_text())
+    checkpoint = json.loads((work / "light" / "run" / "best" / "detector.json").read_text())
     val = told["cycles"][told["best_cycle"]]["metrics"]["val"]
-    assert product["operating_thresholds"] == val["thresholds"]
+    assert checkpoint["operating_thresholds"] == val["thresholds"]
     assert "car" in val["thresholds"]
     assert "cyclist" not in val["thresholds"]  # there are none on val
     asked = json.loads((work / "light" / "run" / "cycle-001" / "stage-request.json").read_text())["requests"]
@@ -522,8 +522,8 @@ def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
     assert len(told["cycles"]) == 2
     for cycle in told["cycles"]:
         assert 0 <= cycle["metrics"]["val"]["own"]["my_metric:near_recall"] <= 1
-    product = json.loads((run / "best" / "detector.json").read_text())
-    assert product["detector"]["name"] == "my_detector:detector"
+    checkpoint = json.loads((run / "best" / "detector.json").read_text())
+    assert checkpoint["detector"]["name"] == "my_detector:detector"
     requests = json.loads((run / "cycle-001" / "stage-request.json").read_text())["requests"]
     assert {request["policy"] for request in requests} <= {"near-first"}
 
