@@ -432,8 +432,9 @@ def test_adding_a_part(section: str, work: Path, data: Path, capsys: pytest.Capt
                 run_python(block, data)
 
 
+@pytest.mark.slow  # 34 s of a processor; what stands in the pages is parsed by quick ones
 @pytest.mark.timeout(900)
-def test_quick_snippets_run(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_snippets_without_a_run(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_all(steps(QUICK, slow=False), data, capsys)
     assert (work / "for-my-training").is_dir()  # the last link of mine, render, export
 
