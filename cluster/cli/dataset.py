@@ -63,7 +63,7 @@ def inspect(args: argparse.Namespace) -> int:
     except UserError as error:
         if str(error) not in map(str, refused):
             refused.append(problem_of(error, dataset.root))
-    with reporter.stage(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
+    with reporter.bar(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
         found = inspect_dataset(
             dataset,
             listed,
@@ -139,7 +139,7 @@ def export(args: argparse.Namespace) -> None:
             "export the dataset that they name"
         )
     survey = _survey_dataset(args) if is_settings else _survey(args.source, args.frames)
-    with Reporter().stage(f"exporting {survey.sources[0].uri}", survey.total) as bar:
+    with Reporter().bar(f"exporting {survey.sources[0].uri}", survey.total) as bar:
         report = export_frames(survey, args.to, args.out, bar.update)
     print("\n".join(wrapped(report.lines())))
 

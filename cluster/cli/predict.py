@@ -56,7 +56,7 @@ def predict(args: argparse.Namespace) -> int:
     reporter = Reporter()
     results: list[dict[str, Any]] = []
     failed = 0
-    with reporter.stage("predicting", len(pictures)) as bar:
+    with reporter.bar("predicting", len(pictures)) as bar:
         for count, (uri, drawn_name) in enumerate(pictures, start=1):
             try:
                 image = decode_image(storage.read_bytes(uri), uri)

@@ -54,7 +54,7 @@ def evaluate_checkpoint(
         _say_seen(checkpoint, config, split, reporter)
         detections = storage.join(folder, "detections.parquet")
         start_ray(config)
-        with reporter.stage(f"evaluating {split}", sum(len(read_ids(uri)) for uri in uris)) as bar:
+        with reporter.bar(f"evaluating {split}", sum(len(read_ids(uri)) for uri in uris)) as bar:
             done = evaluate(
                 [EvaluationPart(uri, split, (NAME,)) for uri in uris],
                 {NAME: storage.absolute(checkpoint)},

@@ -81,7 +81,7 @@ def mine(
     results = _open_results(detections, dataset, split, categories, detector)
     uri = storage.join(out, FILE)
     left_out: list[str] = []
-    with reporter.stage(f"reading {split}", facts.frames) as bar:
+    with reporter.bar(f"reading {split}", facts.frames) as bar:
         looked = ResultRemarks(
             results.layout, _ids_told(results, categories), "frame", silent=results.layout == "xywh"
         )

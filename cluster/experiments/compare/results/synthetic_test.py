@@ -64,7 +64,7 @@ def judge(
         key = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
         uri = storage.join(folder, f"{key}.parquet")
         title = f"synthetic test: evaluating {len(names)} detectors"
-        with reporter.stage(title, len(names) * config.compare.synthetic_test) as bar:
+        with reporter.bar(title, len(names) * config.compare.synthetic_test) as bar:
             evaluate(
                 [EvaluationPart(frames, SPLIT, tuple(names))],
                 {name: checkpoints[name] for name in names},
