@@ -75,9 +75,9 @@ def evaluate_checkpoint(
             "errors_listed": problems + done["errors"],
         }
         rng = np.random.default_rng([config.run.seed, zlib.crc32(b"evaluate")])
-        told = analyse(rows, categories.categories, metrics.cutoff, rng)
-        told["error_types"] = told.pop("errors")  # `errors` are frames that could not be read
-        result |= told
+        analysis = analyse(rows, categories.categories, metrics.cutoff, rng)
+        analysis["error_types"] = analysis.pop("errors")  # `errors` are frames that could not be read
+        result |= analysis
         modes = find_modes(rows, categories.categories, metrics.cutoff, config.mining.modes)
         result["modes"] = [counts.to_dict() for counts in modes.table]
         result |= by_protocol(config.data.dataset.protocol, rows(), categories.categories)

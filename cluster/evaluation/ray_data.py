@@ -169,12 +169,12 @@ class DetectorWorker:
                 work.setdefault(name, []).append((frame, part.split, image))
         for name, items in work.items():
             try:
-                found = self.predictors[name].predict([image for _, _, image in items], FORWARD)
+                outputs = self.predictors[name].predict([image for _, _, image in items], FORWARD)
             except Exception as error:  # a detector of somebody's own may raise anything
                 frame, split, _ = items[0]
                 why = str(error) if isinstance(error, UserError) else f"the detector failed: {told(error)}"
                 raise _Broken(self._row(frame, split, name, None, why), why) from error
-            for (frame, split, _), detections in zip(items, found, strict=True):
+            for (frame, split, _), detections in zip(items, outputs, strict=True):
                 yield self._row(frame, split, name, detections, None)
 
     def _row(

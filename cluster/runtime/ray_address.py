@@ -96,13 +96,13 @@ def named_cluster(settings: RaySettings) -> Cluster | None:
 
 def _place(address: str) -> tuple[str, int]:
     """Host and port of HOST:PORT or ray://HOST:PORT. Raises UserError for anything else."""
-    found = PLACE.fullmatch(address.removeprefix("ray://"))
-    if found is None or not 0 < int(found["port"]) < 65536:
+    match = PLACE.fullmatch(address.removeprefix("ray://"))
+    if match is None or not 0 < int(match["port"]) < 65536:
         raise UserError(
             f"{without_secrets(address)!r} is not the address of a Ray cluster: set ray.address or "
             f"RAY_ADDRESS to {FORMS}"
         )
-    return found["host"].strip("[]"), int(found["port"])
+    return match["host"].strip("[]"), int(match["port"])
 
 
 def _found_here(source: str) -> Cluster:
@@ -190,9 +190,9 @@ def _answered(cluster: Cluster, reached: str, until: float, as_node: bool) -> No
 
         def nodes() -> set[str]:
             left = max(0.1, until - time.monotonic())
-            told = stub.GetAllNodeInfo(gcs_service_pb2.GetAllNodeInfoRequest(), timeout=left)
+            reply = stub.GetAllNodeInfo(gcs_service_pb2.GetAllNodeInfoRequest(), timeout=left)
             alive = gcs_pb2.GcsNodeInfo.GcsNodeState.ALIVE
-            return {node.node_id.hex() for node in told.node_info_list if node.state == alive}
+            return {node.node_id.hex() for node in reply.node_info_list if node.state == alive}
 
         if as_node:
             _wait_for_node(cluster, nodes, until)

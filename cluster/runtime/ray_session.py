@@ -275,12 +275,12 @@ def _processes() -> list[psutil.Process]:
     import ray
 
     home = str(Path(ray.__file__).parents[1])
-    found: list[psutil.Process] = []
+    processes: list[psutil.Process] = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):
             if any(home in word for word in child.cmdline()):
-                found += [child, *child.children(recursive=True)]
-    return found
+                processes += [child, *child.children(recursive=True)]
+    return processes
 
 
 def _gone(processes: list[psutil.Process]) -> None:

@@ -144,32 +144,32 @@ class RunLock:
     # The lease.
 
     def _take(self) -> None:
-        found = self._read()
-        if found is not None and not self._known_dead(found):
-            self._watch(found)
+        holder = self._read()
+        if holder is not None and not self._known_dead(holder):
+            self._watch(holder)
         self._write()
         if self._handle is None:  # of two that came at once, the one that wrote last stays
             self._ended.wait(self.beat_s)
-            found = self._read()
-            if found is None or found.nonce != self._own.nonce:
-                raise self._in_use(str(found or "another process"))
+            holder = self._read()
+            if holder is None or holder.nonce != self._own.nonce:
+                raise self._in_use(str(holder or "another process"))
 
-    def _watch(self, found: _Lease) -> None:
+    def _watch(self, holder: _Lease) -> None:
         """Returns once the holder counts as dead. Raises UserError as soon as it is seen to live."""
-        self.say(f"watching up to {self.beat_s * self.patience:g} s whether {found} still holds this run")
+        self.say(f"watching up to {self.beat_s * self.patience:g} s whether {holder} still holds this run")
         for _ in range(self.patience):
             self._ended.wait(self.beat_s)
             now = self._read()
             if now is None:
                 return
-            if (now.nonce, now.count) != (found.nonce, found.count):
+            if (now.nonce, now.count) != (holder.nonce, holder.count):
                 raise self._in_use(str(now))
 
-    def _known_dead(self, found: _Lease) -> bool:
+    def _known_dead(self, holder: _Lease) -> bool:
         """A holder of this machine whose file lock we have got, or whose process is gone."""
-        if (found.host, found.machine) != (self._own.host, self._own.machine):
+        if (holder.host, holder.machine) != (self._own.host, self._own.machine):
             return False
-        return self._handle is not None or not Path(f"/proc/{found.pid}").exists()
+        return self._handle is not None or not Path(f"/proc/{holder.pid}").exists()
 
     def _beat(self) -> None:
         while not self._ended.wait(self.beat_s):
@@ -185,9 +185,9 @@ class RunLock:
                 _interrupt_main()
 
     def _still_ours(self) -> bool:
-        found = self._read()
-        if found is None or found.nonce != self._own.nonce:
-            self._taken_by = str(found or "another driver, which has ended since")
+        holder = self._read()
+        if holder is None or holder.nonce != self._own.nonce:
+            self._taken_by = str(holder or "another driver, which has ended since")
         return self._taken_by is None
 
     def _release(self) -> None:

@@ -17,8 +17,8 @@ def processor() -> str:
         name = _asked("sysctl", "-n", "machdep.cpu.brand_string")
     elif CPUINFO.exists():
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
-        told = [line.partition(":")[2] for line in lines if line.lower().startswith("model name")]
-        name = told[0] if told else ""
+        models = [line.partition(":")[2] for line in lines if line.lower().startswith("model name")]
+        name = models[0] if models else ""
     return " ".join(name.split()) or platform.processor() or platform.machine() or "unknown processor"
 
 

@@ -182,15 +182,15 @@ def count_modes(
     places: dict[str, _Place] = {region.name: _place(region) for region in modes.regions}
     groups: dict[str, int] = {}  # mode -> its number, for `LostPrecision`
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    things: Counter[_Place] = Counter()
+    totals: Counter[_Place] = Counter()
     frames: Counter[str] = Counter()
     lost = LostPrecision(categories)
     for judged in _judged(rows, threshold):
         row = judged.row
         objects = _places(modes, of_objects(row, categories), False)
         detections = _places(modes, of_detections(row, categories), True)
-        things.update(objects[o] for o in np.flatnonzero(~row.objects.ignore))
-        things.update(detections[d] for d in np.flatnonzero(judged.detections))
+        totals.update(objects[o] for o in np.flatnonzero(~row.objects.ignore))
+        totals.update(detections[d] for d in np.flatnonzero(judged.detections))
         detection_groups = np.full(len(detections), NO_GROUP, dtype=np.int32)
         object_groups = np.full(len(objects), NO_GROUP, dtype=np.int32)
         here = set()
@@ -212,7 +212,7 @@ def count_modes(
             mode=mode,
             kinds={kind: kinds[mode][kind] for kind in KINDS if kinds[mode][kind]},
             failures=kinds[mode].total(),
-            objects=things[place],
+            objects=totals[place],
             frames=frames[mode],
             lost_ap=max(0.0, lost.lost(groups[mode]).mean) if mode in groups else 0.0,
         )
@@ -255,9 +255,9 @@ class _Judged(NamedTuple):
         fates, about = self.matching.detection_fates, self.matching.detection_objects
         for d in np.flatnonzero(self.detections & (fates != "correct")).tolist():
             yield _Failing(str(fates[d]), d, int(about[d]))
-        told = self.detections & np.isin(fates, ("correct", "localization", "classification"))
+        explaining = self.detections & np.isin(fates, ("correct", "localization", "classification"))
         missed = ~self.row.objects.ignore
-        missed[about[told]] = False
+        missed[about[explaining]] = False
         for o in np.flatnonzero(missed).tolist():
             yield _Failing("missed", -1, o)
 

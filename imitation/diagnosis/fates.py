@@ -94,18 +94,18 @@ class FateWriter:
     def seeing(
         self,
         split: str,
-        things: Iterable[Followed],
+        followed: Iterable[Followed],
         reason_of: Callable[[Followed], str] | None = None,
     ) -> Iterator[Followed]:
         """The things, each written down as it passes."""
-        for thing in things:
-            self._rows.append(self._row(split, thing, reason_of))
+        for item in followed:
+            self._rows.append(self._row(split, item, reason_of))
             if len(self._rows) == BATCH:
                 self._flush()
-            yield thing
+            yield item
 
-    def _row(self, split: str, thing: Followed, reason_of: Callable[[Followed], str] | None) -> Fate:
-        before, after, latest = thing.before, thing.after, thing.failure
+    def _row(self, split: str, item: Followed, reason_of: Callable[[Followed], str] | None) -> Fate:
+        before, after, latest = item.before, item.after, item.failure
         box = latest.object_box or latest.detection_box
         assert box is not None  # a failure is of one or the other
         since = self.cycle
@@ -113,7 +113,7 @@ class FateWriter:
             since = self._since.get((split, before.failure_id), self.cycle - 1)
         mined = split == self.mined_split and before is not None
         return Fate(
-            status=thing.status,
+            status=item.status,
             cycle=self.cycle,
             since=since,
             split=split,
@@ -128,7 +128,7 @@ class FateWriter:
             object_index=latest.object_index,
             **{name: round(value, 2) for name, value in box._asdict().items()},
             frames_rendered=self.rendered.get(before.failure_id, 0) if mined and before else None,
-            reason=reason_of(thing) if reason_of is not None and before and after else None,
+            reason=reason_of(item) if reason_of is not None and before and after else None,
             failure_id=None if after is None else after.failure_id,
             failure_before=None if before is None else before.failure_id,
         )
@@ -160,11 +160,11 @@ def _persisted(uri: str) -> dict[tuple[str, str], int]:
     """(split, failure id) -> the cycle since which it fails, of those that failed before that cycle, too."""
     if not storage.exists(uri):  # a run begun by an earlier version
         return {}
-    found = {}
+    since = {}
     for batch in _batches(uri, ["status", "split", "failure_id", "since"]):
         for row in batch.filter(pc.field("status") == "persistent").to_pylist():
-            found[row["split"], row["failure_id"]] = row["since"]
-    return found
+            since[row["split"], row["failure_id"]] = row["since"]
+    return since
 
 
 def write_run_fates(cycles: Sequence[str], uri: str) -> int:

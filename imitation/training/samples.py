@@ -66,9 +66,9 @@ class CachedSource:
         return len(self._source)
 
     def image(self, index: int) -> np.ndarray:
-        found = self._images.get(index)
-        if found is not None:
-            return found
+        cached = self._images.get(index)
+        if cached is not None:
+            return cached
         image = self._source.image(index)
         with self._lock:
             if index not in self._images and image.nbytes <= self._left:

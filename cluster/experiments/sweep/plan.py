@@ -38,15 +38,15 @@ class Plan:
         """The baselines that the known trials need, by key; of those that optuna picks the first's."""
         free = may_differ(self.config)
         decisive = [d.key for d in self.dimensions if not any(covers(key, d.key) for key in free)]
-        found: dict[str, Config] = {}
+        baselines: dict[str, Config] = {}
         seen: set[str] = set()
         for settings in self.trials or ({},):
             mark = repr([settings.get(key) for key in decisive])
             if mark not in seen:
                 seen.add(mark)
                 config = with_settings(self.config, settings)
-                found.setdefault(baseline_key(config), config)
-        return found
+                baselines.setdefault(baseline_key(config), config)
+        return baselines
 
     @property
     def baseline_count(self) -> int:
