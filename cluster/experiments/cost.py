@@ -1,7 +1,7 @@
 """What many runs will cost at most: frames, trainings, steps, hours. A sweep and a comparison count alike.
 
 Counts follow from the plan. Hours need rates, and these come from the stages of earlier runs of the same
-detector on the same data, where there are any in the folder; else from an assumption that is told as one.
+detector on the same data, where there are any in the folder; else from an assumption, marked as such.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Rates:
 
 
 def rates(config: Config, folder: str) -> Rates:
-    """Measured ones where earlier runs tell them, the rest assumed."""
+    """Measured in earlier runs where there are any, the rest assumed."""
     assumed = assumed_rates(config)
     by_stage = measured(config, folder)
     known = {name: statistics.median(values) for name, values in by_stage.items() if values}

@@ -1,4 +1,4 @@
-"""The folder of many runs, a sweep's or a comparison's, and what stands before them.
+"""The folder of many runs, of a sweep or a comparison.
 
 <run.storage>/<name>/
   sweep.yaml or comparison.yaml   the configuration; another one is refused
@@ -74,7 +74,7 @@ class Folder:
 
 
 def _note_version(uri: str) -> None:
-    """Adds the commit of the code that goes on, where it is not the one that began."""
+    """Adds the commit of the code that continues, if it is not the one that began."""
     record, now = storage.read_json(uri), environment()["commit"]
     later = record.get("later_commits", [])
     if now not in (record["commit"], *later):

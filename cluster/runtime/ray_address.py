@@ -1,7 +1,7 @@
-"""Which running Ray cluster is to be joined, who says so, and whether its head answers.
+"""Which running Ray cluster to join, where its address comes from, and whether its head answers.
 
-Ray itself waits for a head that is gone for ten minutes, and for a machine that is none of its nodes for
-one, without a word. So both are looked at first.
+Ray itself waits ten minutes for a head that is gone, and one for a machine that is not a node, without a
+message. So both are checked first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from imitation.common.settings import UserError
 from imitation.common.storage.errors import without_secrets
 
 JOIN_S = 30.0
-"""A head that does not answer is given up after this."""
+"""Seconds after which a head that does not answer is given up."""
 REFUSED_S = 3.0  # where nothing listens, or no such machine is known: it may just be starting
 PAUSE_S = 0.25
 LOOPBACK = ("127.", "localhost:", "[::1]:")
@@ -63,7 +63,7 @@ class NoAnswer(UserError):
 
 
 def no_answer(cluster: Cluster, reason: str) -> NoAnswer:
-    """Says why the cluster was tried, why in vain, and what to do."""
+    """The error: why this cluster was tried, what failed, and what to do."""
     return NoAnswer(
         f"no Ray cluster answers at {without_secrets(cluster.address)} ({cluster.why}): {reason}. If it is "
         f"gone, unset {cluster.source}, and a Ray is started here; `ray start --head` starts another cluster",
@@ -150,7 +150,7 @@ def check_answers(cluster: Cluster, limit_s: float = JOIN_S, as_node: bool = Tru
 
 
 def _connected(cluster: Cluster, until: float, limit_s: float) -> str:
-    """HOST:PORT of a TCP connection that stood."""
+    """HOST:PORT to which a TCP connection succeeded."""
     began, reason = time.monotonic(), f"no answer within {limit_s:g} s"
     while (left := until - time.monotonic()) > 0:
         for host in _also_known_as(cluster.host):

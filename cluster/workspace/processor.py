@@ -1,4 +1,4 @@
-"""What computes: floating-point sums come out differently on another processor, so figures name theirs."""
+"""The processor's name: floating-point sums differ between processors, so results name theirs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def processor() -> str:
-    """The model of this machine's processor, such as "Intel(R) Xeon(R) Processor @ 2.60GHz"; where the
-    system does not tell, its architecture."""
+    """The model of this machine's processor, such as "Intel(R) Xeon(R) Processor @ 2.60GHz"; if the
+    system does not say, its architecture."""
     name = ""
     if platform.system() == "Darwin":
         name = _asked("sysctl", "-n", "machdep.cpu.brand_string")

@@ -20,7 +20,7 @@ from imitation.metrics.columns import Columns, ranks
 from imitation.metrics.curves import RECALL_POINTS, interpolated_precision
 
 NO_GROUP = -1
-_TRUE, _FALSE = 0, 1  # a detection, and what becomes of it when its group is fixed: nothing, it goes
+_TRUE, _FALSE = 0, 1  # a detection that fixing its group leaves as it is; that it removes
 _TO_TRUE = 2  # false, becomes a true positive
 _RELABELLED = 3  # of another category; a true positive of this one when fixed
 _RAISED = 4  # true, but scored below the operating threshold; ranks first when fixed
@@ -44,7 +44,7 @@ class Lost(NamedTuple):
 
 
 class LostPrecision:
-    """Adds matched frames one by one, then tells AP and what groups of failures cost of it.
+    """Adds matched frames one by one, then gives AP and what groups of failures cost of it.
 
     About 13 bytes a detection stay in memory, and each frame's id (to rank equal scores by).
     `categories` are the detector's, in label order; `iou` is the one the frames were matched at;

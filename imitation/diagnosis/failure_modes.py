@@ -79,7 +79,7 @@ class Modes:
         return self.name(self.region(words, failure.object_box is None), words["category"], failure.kind)
 
     def region(self, words: Mapping[str, str], on_nothing: bool) -> Region | None:
-        """The region of a thing with these words (attribute -> word, category among them); None: the rest."""
+        """The region of an item with these words (attribute -> word, `category` too); None: the rest."""
         for region in self.regions:
             if (
                 region.on_nothing == on_nothing
@@ -139,7 +139,7 @@ def _reading_order(item: Item) -> tuple[int, str]:
 
 def _word(attribute: str, word: str) -> str:
     if (attribute, word) == ("edge", "inside"):
-        return "at no edge"  # of what it is inside, a slice's heading tells, a mode's name does not
+        return "at no edge"  # for slices, the heading says inside of what; a mode's name must say it
     name = attribute.removeprefix(CONDITION)
     return word if name == attribute or name in PLAIN_CONDITIONS else f"{name} {word}"
 
@@ -222,7 +222,7 @@ def count_modes(
 
 
 class _Place(NamedTuple):
-    """Where a thing is counted: in a region, or (None) in the rest of its category."""
+    """Where an object or detection is counted: in a region, or (None) in the rest of its category."""
 
     category: str
     on_nothing: bool

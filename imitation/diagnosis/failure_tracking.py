@@ -3,10 +3,10 @@
 The two are of different detectors: of cycle k - 1 and cycle k, or of two seeds of the same data. Between
 two seeds the same counts are *churn*: what retraining alone fixes and breaks.
 
-What is followed is a thing, not a record. A failing *object* (missed, or explained by a localization or
-classification error) is the same one wherever its frame and index are. A *false detection* (all other
-failures: on nothing, doubled, beside an object that was found) is the same one if a false detection of the
-same predicted class overlaps it with an IoU of at least 0.5.
+Followed are objects and false detections, not records. A failing *object* (missed, or explained by a
+localization or classification error) is the same one wherever its frame and index are. A *false
+detection* (all other failures: on nothing, doubled, beside an object that was found) is the same one if a
+false detection of the same predicted class overlaps it with an IoU of at least 0.5.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STATUSES = ("fixed", "persistent", "new", "regressed", "unjudged")
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One thing that failed before, after, or both times.
+    """An object or false detection that failed before, after, or both times.
 
     `fixed`: only `before`; `persistent`: both times, perhaps of another kind; `regressed`: an object
     that was found before and fails now; `new`: a false detection that was not there before, or an

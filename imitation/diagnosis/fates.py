@@ -1,9 +1,9 @@
 """The fate of every single failure: a row each, of a cycle as Parquet and of a whole run as CSV.
 
-A row is a failing thing (`imitation.diagnosis.failure_tracking`: an object, or a false detection) as one
-cycle left it: `fixed` (it failed in the cycle before, and no longer), `persistent` (it failed before and
-fails still), `new` (a false detection that was not there before; of the baseline everything), `regressed` (an
-object that had been found), `unjudged` (its frame could not be evaluated). The run's file has what is left of
+A row is a failing object or a false detection (`imitation.diagnosis.failure_tracking`) after one cycle:
+`fixed` (it failed in the cycle before, and no longer), `persistent` (it failed before and fails still), `new`
+(a false detection that was not there before; of the baseline everything), `regressed` (an object that was
+found before), `unjudged` (its frame could not be evaluated). The run's file has what is left of
 these at its end: what was fixed in any cycle, and what fails in the last one.
 """
 
@@ -35,7 +35,7 @@ ENDED = ("fixed", "unjudged")
 class Fate(NamedTuple):
     """One row of the files.
 
-    `cycle`: the one that left it so; `since`: the one since which it fails without a break (or did, if it
+    `cycle`: the one of this status; `since`: the one since which it fails without a break (or did, if it
     is fixed). `kind`: of failure now, None if it is gone; `kind_before`: in the cycle before. `score` of the
     detection and the box (px; the object's, else the detection's) are as now, or as they were last.
     `frames_rendered` for it in this cycle, None where nothing was mined; `reason`: why it may persist. The
@@ -97,7 +97,7 @@ class FateWriter:
         followed: Iterable[Followed],
         reason_of: Callable[[Followed], str] | None = None,
     ) -> Iterator[Followed]:
-        """The things, each written down as it passes."""
+        """Passes the failures on, writing a row for each."""
         for item in followed:
             self._rows.append(self._row(split, item, reason_of))
             if len(self._rows) == BATCH:

@@ -1,8 +1,8 @@
-"""Subgroup discovery: the attributes' words with which things fail more often than without.
+"""Subgroup discovery: attributes' words with which objects or detections fail more often than without.
 
 Sequential covering by greatest weighted relative accuracy (Lavrac, Kavsek, Flach, Todorovski: *Subgroup
 Discovery with CN2-SD*, JMLR 2004): the next subgroup is the one with the most failures in excess of what
-the failure rate of all things left lets expect; then what it covers is taken out.
+the failure rate of all that are left lets expect; then what it covers is taken out.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Group:
 
 
 class Cells:
-    """Counts of things and of failing things by all their words; grows with their combinations alone.
+    """Counts of all and of failing items by all their words; grows with their combinations alone.
 
     A condition of more than `MAX_VALUES` values is dropped; and while there are more than `MAX_CELLS`
     cells, the condition of most values.
@@ -80,7 +80,7 @@ class Cells:
         counted: np.ndarray,
         failing: Collection[int],
     ) -> None:
-        """Adds N things of one side by their words; `counted` bool (N,) leaves the others out, `failing`
+        """Adds N objects, or detections, by their words; `counted` bool (N,) leaves the others out, `failing`
         holds the places of those that fail."""
         for i in np.flatnonzero(counted).tolist():
             for name, value in words[i].items():
@@ -108,7 +108,7 @@ class Cells:
                 self._put(cell, members, failing)
 
     def groups(self) -> list[Group]:
-        """The cells by category and side, in an order that does not depend on the things'."""
+        """The cells by category and side, in an order that does not depend on that of `add`."""
         groups: defaultdict[tuple[str, bool], list[tuple[dict[str, str], list[int]]]] = defaultdict(list)
         for cell in sorted(self._counts):
             words = dict(cell.words)

@@ -86,7 +86,7 @@ class FrameSource:
 
     `include` and `exclude` select by frame id, repeated ones too (an id that is not there is an error: a
     fold that silently trains on something else would leak). `synthetic_boxes` says which box of a synthetic
-    object is its label, where it carries that one. `frame_ids` tells what each index is, `synthetic` (N,)
+    object is its label, where it carries that one. `frame_ids` are those of the indices, `synthetic` (N,)
     bool whether it was rendered, `added` (N,) bool whether it is synthetic or a repetition.
     Raises UserError if no frame is left, DataError for unreadable rows.
     """

@@ -1,4 +1,4 @@
-"""`imitate compare CONFIG`, from the plan to the report. Beside what every folder of many runs holds
+"""`imitate compare CONFIG`, from the plan to the report. The files beside those of every folder of runs
 (`cluster.experiments.folder`; trials are named by arm, seed and fold):
 
     states/             how each trial ended

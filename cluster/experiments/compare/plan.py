@@ -205,7 +205,7 @@ def make_plan(config: Config) -> Plan:
         ("compare.max_hours", "compare.max_frames", "compare.max_concurrent", "compare.resamples"),
     )
     plan = Plan(config, home, tuple(arms), cells, sizes)
-    for own in plan.of_each_arm():  # what an arm's own configuration refuses is told now
+    for own in plan.of_each_arm():  # raises now for what an arm's own configuration refuses
         build_policy(own.policy)  # and a policy that cannot be imported, or is none
     return plan
 

@@ -66,8 +66,8 @@ class Plan:
         )
 
     def estimate(self) -> Estimate:
-        """Counts are the most that can come: trials also end early, or converge. What optuna will pick is
-        counted as the configuration has it."""
+        """Counts are the most that can come: trials also end early, or converge. Trials that optuna
+        will pick are counted with the configuration's own settings."""
         sizes = sizes_of(self.config)
         bases = list(self.baselines.values())
         bases += bases[:1] * (self.baseline_count - len(bases))
@@ -104,7 +104,7 @@ def make_plan(config: Config) -> Plan:
     dimensions = read_space(config)
     drawn = variants(dimensions, config.sweep) if config.sweep.search == "random" else []
     for settings in drawn:
-        with_settings(config, settings)  # a draw that the configuration refuses is told now
+        with_settings(config, settings)  # raises now for a draw that the configuration refuses
     return Plan(config, dimensions, tuple(drawn))
 
 

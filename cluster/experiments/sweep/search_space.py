@@ -1,6 +1,6 @@
 """What a sweep varies: search spaces as written in YAML, checked, drawn from, and applied.
 
-Everything that is wrong with a space is told before any work is done: unknown settings, settings that
+All errors of a space are raised before any work is done: unknown settings, settings that
 would make trials incomparable, impossible bounds, and values that the configuration itself refuses.
 """
 
@@ -41,7 +41,7 @@ WHY_NOT = {
 }
 DIGITS = 4  # significant ones of a drawn number: readable, and finer than any effect
 PROBES = 512  # combinations of edges that are tried out
-_INSIDE = 0.381966  # a place within a range that is no round number of anything
+_INSIDE = 0.381966  # a position within a range that gives no round number
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Range:
         return min(max(value, type(value)(self.low)), type(value)(self.high))
 
     def probes(self) -> tuple[Any, ...]:
-        """Both ends, and a number between them that is as crooked as a drawn one."""
+        """Both ends, and a number between them that is not round, like a drawn one."""
         inside = self.low + _INSIDE * (self.high - self.low)
         if self.whole:
             return int(self.low), int(self.high)
@@ -312,5 +312,5 @@ def _rounded(value: float) -> float:
 
 
 def _tidy(value: float) -> float:
-    """Without the crumbs of binary fractions: 0.1 + 2 * 0.1 is 0.3."""
+    """Rounds off binary fractions: 0.1 + 2 * 0.1 is 0.3."""
     return float(f"{value:.12g}")

@@ -46,7 +46,7 @@ def open_source(place: str, split: str) -> Source:
     """Finds the rows of `split`, the detector that counts, and its operating threshold.
 
     The threshold is the one of greatest F1 on the evaluation's own `val` rows; without such rows the
-    one that metrics.json beside the file tells; without it the one of greatest F1 on the compared rows.
+    one in metrics.json beside the file; without it the one of greatest F1 on the compared rows.
     """
     uri = evaluation_uri(place)
     categories = read_categories(uri)
@@ -127,8 +127,8 @@ def _thresholds(
 
 
 def _by_category(uri: str, metrics: Any) -> Operating | None:
-    """Thresholds by category, which metrics.json beside an evaluation tells, or the run that it lies in; None
-    where there is one for all."""
+    """Thresholds by category, of metrics.json beside an evaluation or of its run; None if there is one for
+    all."""
     stage = storage.join(storage.parent(storage.parent(uri)), "stage-evaluate.json")
     if metrics is None and storage.exists(stage):
         judged = old_names.read_json(stage)

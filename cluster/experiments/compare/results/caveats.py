@@ -1,4 +1,4 @@
-"""What a reader of the table must know before believing it."""
+"""Warnings that a reader of the table needs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
 
 
 def versions(record: Mapping[str, Any]) -> list[str]:
-    """What is to be said of a comparison (its `run.json`) that more than one version of the code computed."""
+    """A warning if more than one version of the code computed a comparison (`record`: its `run.json`)."""
     later = record.get("later_commits", [])
     if not later:
         return []
