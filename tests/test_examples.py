@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from cluster.cli.main import main
+from examples.simulator import Boxes, BoxesSettings
 from imitation.data.images import decode_image
 from imitation.datasets.parquet.files import read_frames
+from sim_actors import Scene
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,6 +97,37 @@ def test_a_simulator_in_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     frames = list(read_frames(str(tmp_path / "frames.parquet")))
     assert all(frame.image and tuple(decode_image(frame.image, "it")[0, 0]) == (1, 2, 3) for frame in frames)
     assert any(frame.objects for frame in frames)
+
+
+@pytest.mark.parametrize(("program", "file"), [(sys.executable, "pipe_boxes.py"), ("node", "pipe_boxes.js")])
+def test_a_simulator_that_is_a_program(
+    program: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checked, then rendered with; both programs stage a scene alike, pixel for pixel of what is labelled."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    text = (ROOT / "examples" / file).read_text(encoding="utf-8")
+    assert not re.search("imitation|sim_actors", text.split("import json")[-1]), "it needs nothing of ours"
+    monkeypatch.chdir(ROOT / "examples")
+    words = ["simulate.simulator=command", f"simulate.options={{command: [{program}, {file}]}}"]
+    assert main(["check", "simulator", *words]) == 0
+    size = ["--size", "320x96", "--count", "2"]
+    assert main(["render", "--random", *size, "--out", str(tmp_path), *words]) == 0
+    frames = list(read_frames(str(tmp_path / "frames.parquet")))
+    labels = [obj for frame in frames for obj in frame.objects]
+    assert labels
+    assert {obj.category for obj in labels} <= {"Car", "Truck", "Pedestrian"}
+    for obj in labels:
+        assert obj.amodal_box and obj.visible_box and obj.cuboid and obj.occlusion is not None
+    for frame in frames:
+        scene = Scene.from_json(frame.origin.scene)  # type: ignore[union-attr]
+        by_ours = Boxes(BoxesSettings()).render(scene)
+        own = {(obj.category, obj.cuboid): obj for obj in by_ours.objects}
+        assert len(own) == len(frame.objects)
+        for obj in frame.objects:
+            ours = own[obj.category, obj.cuboid]
+            assert obj.amodal_box == pytest.approx(ours.amodal_box, abs=1e-6)
+            assert obj.occlusion == pytest.approx(ours.occlusion, abs=0.35 if obj.box.area < 40 else 0.1)
 
 
 @pytest.mark.slow
