@@ -1,6 +1,7 @@
 """The examples run, and do what their pages say."""
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -13,9 +14,12 @@ import pytest
 
 from cluster.cli.main import main
 from examples.simulator import Boxes, BoxesSettings
-from imitation.data.images import decode_image
+from imitation.data.images import decode_image, image_size
 from imitation.datasets.parquet.files import read_frames
 from sim_actors import Scene
+from sim_actors.simulators.command.messages import Hello, Reasons, Rendered, Thing
+from sim_actors.simulators.command.settings import CommandSettings
+from tests.snippets import blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -118,7 +122,7 @@ def test_a_simulator_that_is_a_program(
     assert labels
     assert {obj.category for obj in labels} <= {"Car", "Truck", "Pedestrian"}
     for obj in labels:
-        assert obj.amodal_box and obj.visible_box and obj.cuboid and obj.occlusion is not None
+        assert None not in (obj.amodal_box, obj.visible_box, obj.cuboid, obj.occlusion)
     for frame in frames:
         scene = Scene.from_json(frame.origin.scene)  # type: ignore[union-attr]
         by_ours = Boxes(BoxesSettings()).render(scene)
@@ -128,6 +132,29 @@ def test_a_simulator_that_is_a_program(
             ours = own[obj.category, obj.cuboid]
             assert obj.amodal_box == pytest.approx(ours.amodal_box, abs=1e-6)
             assert obj.occlusion == pytest.approx(ours.occlusion, abs=0.35 if obj.box.area < 40 else 0.1)
+
+
+def test_the_page_has_what_the_program_says(tmp_path: Path) -> None:
+    """The exchange of docs/simulator.md, as it stands there."""
+    (block,) = (b for b in blocks(ROOT / "docs" / "simulator.md") if b.text.startswith("→ "))
+    text = block.text.replace("/tmp/imitation-pipe-x", str(tmp_path))
+    lines = re.findall(r"^([→←]) (.*(?:\n   .*)*)", text, flags=re.MULTILINE)
+    asked, answered = ([json.loads(line) for side, line in lines if side == arrow] for arrow in "→←")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "pipe_boxes.py")],
+        input="".join(json.dumps(question) + "\n" for question in asked),
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert [json.loads(line) for line in done.stdout.splitlines()] == answered
+    assert [question["ask"] for question in asked] == ["hello", "render", "bye"]
+    assert image_size((tmp_path / "image.png").read_bytes(), "the picture") == (64, 32)
+
+
+def test_the_page_lists_what_may_be_asked_and_answered() -> None:
+    """Every option, and every field of an answer, has its place on the page."""
+    page = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8").split("## A program on a pipe")[1]
+    for record in (CommandSettings, Hello, Reasons, Rendered, Thing):
+        assert [name for name in record.model_fields if f"`{name}`" not in page] == []
 
 
 @pytest.mark.slow
