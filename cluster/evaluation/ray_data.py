@@ -32,6 +32,7 @@ from imitation.common.storage.retry_filesystem import patient_filesystem
 from imitation.data.categories import CategoryMap
 from imitation.data.images import load_frame_image
 from imitation.data.records import Frame, frame_from_row
+from imitation.detectors.settings import Precision
 from imitation.evaluation.detection_files import DetectionsWriter
 from imitation.evaluation.detections import Detections, FrameDetections, detections_to_table
 
@@ -89,6 +90,7 @@ class DetectorActor:
         parts: Sequence[EvaluationPart],
         categories: CategoryMap,
         threads: int | None,
+        precision: Precision,
         attempts: Attempts,
         max_attempts: int,
     ) -> None:
@@ -99,7 +101,7 @@ class DetectorActor:
         retry.remember_folders()
         torch.set_num_threads(threads or os.cpu_count() or 1)
         device = "cuda" if torch.cuda.is_available() else "cpu"  # Ray hides GPUs that were not asked for
-        self.predictors = {name: load_product(uri, device)[0] for name, uri in products.items()}
+        self.predictors = {name: load_product(uri, device, precision)[0] for name, uri in products.items()}
         self.parts = parts
         self.categories = categories
         self.decoders = ThreadPoolExecutor(2)
@@ -293,6 +295,7 @@ def _stream(
             "parts": list(parts),
             "categories": categories,
             "threads": settings.threads,
+            "precision": settings.precision,
             "attempts": attempts,
             "max_attempts": settings.max_attempts,
         },

@@ -113,11 +113,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     from imitation.training.samples import CachedSource, FrameSource
 
     spec: TrainSpec = config["spec"]
-    settings = spec.train
     retry.remember_folders()
     context = ray.train.get_context()
     distributed = Distributed(context.get_world_rank(), context.get_world_size())
     device = pick_device(config["use_gpu"])
+    precision = distributed.agreed(spec.train.precision, device)
+    settings = spec.train.model_copy(update={"precision": precision})
     # Ray sets one OpenMP thread for a worker that asks for no more than one CPU
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
 
@@ -212,12 +213,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "initial": spec.initial,
             "seed": spec.seed,
             "category_map": spec.categories.to_json(),
-            "settings": settings.model_dump(mode="json"),
+            "settings": spec.train.model_dump(mode="json"),
             "steps": before["steps"] + settings.steps,
             "images_seen": before["images_seen"] + settings.steps * settings.batch_size,
             "seconds": state.seconds,
             "device": str(device),
-            "computed_on": _computed_on(device),
+            "computed_on": _computed_on(device, precision),
             "workers": distributed.world_size,
             "rank_disagreement": disagreement,
             "losses": {name: sum(row[name] for row in tail) / len(tail) for name in tail[-1]},
@@ -254,6 +255,10 @@ def _read_checkpoint(path: str, spec: TrainSpec) -> dict[str, Any] | None:
     return saved["state"] if saved["spec"] == _fingerprint(spec) else None
 
 
+# Settings that did not exist once, at what they were then: a training of that time still continues.
+_LATER = {"trainable_layers": None}
+
+
 def _fingerprint(spec: TrainSpec) -> str:
     """What tells trainings apart: everything but how they are carried out."""
     import hashlib
@@ -261,11 +266,23 @@ def _fingerprint(spec: TrainSpec) -> str:
 
     values = asdict(spec) | {
         "categories": spec.categories.to_json(),
-        "detector": spec.detector.model_dump(mode="json"),
+        "detector": {
+            key: value
+            for key, value in spec.detector.model_dump(mode="json").items()
+            if key not in _LATER or value != _LATER[key]
+        },
         "train": spec.train.model_dump(
             mode="json",
             exclude={
-                *("decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu", "max_restarts")
+                *(
+                    "decode_threads",
+                    "cache_mb",
+                    "checkpoint_every",
+                    "report_every",
+                    "use_gpu",
+                    "max_restarts",
+                ),
+                "precision",
             },
         ),
         "include": None if spec.include is None else sorted(spec.include),
@@ -290,10 +307,10 @@ def _result(folder: str) -> TrainResult:
     return TrainResult(folder=folder, computed_on=told.get("computed_on", ""), **known)
 
 
-def _computed_on(device: Any) -> str:
+def _computed_on(device: Any, precision: str) -> str:
     import torch
 
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        return f"{torch.cuda.get_device_name(device)}, {precision}"
     threads = torch.get_num_threads()
-    return f"{processor()}, {threads} {'thread' if threads == 1 else 'threads'}"
+    return f"{processor()}, {threads} {'thread' if threads == 1 else 'threads'}, {precision}"

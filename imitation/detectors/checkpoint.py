@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from imitation.common import storage
 from imitation.common.safe_loading import load_tensors
 from imitation.common.settings import Settings, UserError
-from imitation.detectors.settings import DetectorSettings
+from imitation.detectors.settings import DetectorSettings, Precision
 from imitation.metrics.operating_point import Operating
 
 if TYPE_CHECKING:
@@ -175,8 +175,11 @@ def load_weights(folder: str) -> dict[str, Tensor]:
     return weights
 
 
-def load_product(folder: str, device: str = "cpu") -> tuple[Predictor, ProductInfo]:
-    """The detector of a product folder, ready to predict, and what detector.json says.
+def load_product(
+    folder: str, device: str = "cpu", precision: Precision = "auto"
+) -> tuple[Predictor, ProductInfo]:
+    """The detector of a product folder, ready to predict on `device` in `precision`, and what detector.json
+    says.
 
     Raises UserError for missing, damaged or mismatching files.
     """
@@ -195,7 +198,7 @@ def load_product(folder: str, device: str = "cpu") -> tuple[Predictor, ProductIn
             f"{folder}: the weights do not fit the detector that {INFO} describes: {first}"
         ) from error
     size = info.preprocessing
-    return Predictor(model, info.categories, size.width, size.height, device), info
+    return Predictor(model, info.categories, size.width, size.height, device, precision), info
 
 
 def export_onnx(folder: str, path: str, raw: bool = False) -> None:

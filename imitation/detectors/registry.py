@@ -23,7 +23,9 @@ def build_detector(settings: DetectorSettings, num_categories: int) -> nn.Module
         from imitation.detectors.grid import GridDetector
 
         model: nn.Module = GridDetector(
-            build_backbone(settings.backbone, settings.weights), num_categories, settings
+            build_backbone(settings.backbone, settings.weights, settings.trainable_layers),
+            num_categories,
+            settings,
         )
     elif ":" in settings.name:
         from imitation.detectors.torchvision_zoo import build_custom
