@@ -11,25 +11,34 @@ UV_INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 # The pinned packages as they stand; or, for another build of PyTorch, their versions alone: what CUDA needs
 # is pinned too, and is left out where nothing asks for it.
 PINNED = $(if $(TORCH),--torch-backend $(TORCH) --constraints requirements/$(1).txt --editable $(2),--requirements requirements/$(1).txt)
+# Tests run in a process per processor; ARGS="-n 0" runs them in one.
+WORKERS := -n logical --maxprocesses 4 --dist loadfile
 export RAY_USAGE_STATS_ENABLED ?= 0
+# Otherwise each process compiles all that it imports anew: 12 s of a processor for PyTorch and Ray, not 4.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Each target's line with ## is what `make help` prints.
-.PHONY: help run test test-slow test-long lint types setup dev check lock dist dist-check clean
+.PHONY: help run test test-slow test-long test-rotation lint types setup dev check docs lock dist dist-check clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 
 run: setup ## the loop on an embedded stand-in world; ARGS=... adds settings
 	$(BIN)/imitate run ray_config.yaml $(ARGS)
 
 test: dev ## the quick tests; ARGS=... goes to pytest
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 
 test-slow: dev ## real runs and killed processes that fit into CI
-	$(BIN)/python -m pytest -m "slow and not long" $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not long" $(WORKERS) $(ARGS)
 
 test-long: dev ## whole sweeps, comparisons, clusters
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+# Every four hours in the life of the checkout's last commit the next five are first: all in about a day.
+test-rotation: dev ## three minutes of the long ones, others for a later commit
+	$(BIN)/python -m pytest -v -m long $(WORKERS) --minutes 3 \
+		--rotate $$(($$(git log -1 --format=%ct 2>/dev/null || echo 0) / 14400 * 5)) $(ARGS)
 
 lint: dev ## style
 	$(BIN)/ruff check .
@@ -63,6 +72,9 @@ $(VENV)/.installed: requirements/run.txt pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	$(UV_INSTALL) $(call PINNED,dev,".[dev]")
 	@touch $@
+
+docs: dev ## the API reference, from the docstrings, in build/reference
+	$(BIN)/python docs/reference.py build/reference
 
 # Both files, of one resolution: run.txt is the part of dev.txt that a run needs.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header pyproject.toml

@@ -108,8 +108,10 @@ def memory(options: argparse.Namespace, folder: Path, product: str) -> dict[str,
     for count in (options.frames // 10, options.frames):
         uri = str(folder / f"frames-{count}.parquet")
         write_frames(iter(repeated(base, count)), uri)
-        with PeakMemory() as peak:
-            ours(uri, product, str(folder / "detections.parquet"))
+        peak = PeakMemory()
+        peak.run_begins()
+        ours(uri, product, str(folder / "detections.parquet"))
+        peak.run_ends()
         found[f"{count} frames, peak MiB"] = [peak.peak_mb or float("nan")]
     return found
 

@@ -32,14 +32,15 @@ from imitation.data.categories import CategoryMap
 from imitation.data.images import load_frame_image
 from imitation.data.records import Frame
 from imitation.datasets.kitti.files import kitti_splits, read_kitti
-from imitation.datasets.parquet.files import FrameStore, write_frames
+from imitation.datasets.parquet.files import write_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.detectors.predictor import Predictor
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
-from imitation.evaluation.detections import Detections, GroundTruth
-from imitation.metrics.average_precision import interpolated_precision
+from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
+from imitation.metrics.coco_matching import match_frames
+from imitation.metrics.curves import interpolated_precision
 from imitation.metrics.statistics.bootstrap import CONFIDENCE
-from imitation.metrics.statistics.outcomes import coco_outcomes
 from imitation.training.batches import Batches, SamplePlan
 from imitation.training.loop import start, train
 from imitation.training.samples import CachedSource, FrameSource
@@ -73,10 +74,10 @@ def judged(found: Detections, frame: Frame) -> Judged:
     mapped = VEHICLES.mapped(frame)
     objects = tuple(replace(obj, ignore=obj.ignore or obj.box.height < MIN_HEIGHT) for obj in mapped.objects)
     true = GroundTruth.of(objects, VEHICLES.categories)
-    outcome = coco_outcomes(found, true, IOU)
-    kept = outcome["excused"] & 1 == 0
-    scores = found.scores[outcome["kept"]]
-    return Judged(scores[kept], outcome["found"][kept] & 1, int((~true.ignore).sum()))
+    row = FrameDetections(frame.frame_id, "", "", frame.width, frame.height, found, true)
+    matched = match_frames([row], IOU)
+    kept = matched.not_judged & 1 == 0
+    return Judged(matched.scores[kept], matched.found[kept] & 1, int((~true.ignore).sum()))
 
 
 def average_precision(frames: Sequence[Judged]) -> float:

@@ -23,12 +23,12 @@ from imitation.loop import imitate
 from imitation.policies import Mined, Policy, PolicySettings, build_policy
 from imitation.requests import Request
 
-CYCLES, FOLDS, TRAIN, STOP = 3, 5, 150, 300
+CYCLES, FOLDS, TRAIN, VAL = 3, 5, 150, 300
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    score: float  # accuracy on `stop`, which decides
+    score: float  # accuracy on `val`, which decides
     test: float  # accuracy on `test`, which decides nothing
     failures: list[Failure]
 
@@ -49,9 +49,9 @@ class Stages:
         self.policy, self.seed = policy, seed
         images, labels = load_digits(return_X_y=True)
         order = np.random.default_rng(seed).permutation(len(labels))
-        train, stop, test = np.split(order, [TRAIN, TRAIN + STOP])
+        train, val, test = np.split(order, [TRAIN, TRAIN + VAL])
         self.images, self.labels = images[train], labels[train]
-        self.held = [(images[part], labels[part]) for part in (stop, test)]
+        self.held = [(images[part], labels[part]) for part in (val, test)]
         self.parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # uri -> synthetic images, their parents
 
     def fit(self, dataset: Dataset, unseen: np.ndarray) -> SVC:
@@ -100,7 +100,7 @@ def failure(i: int, label: int, predicted: int) -> Failure:
 
 
 def run(policy: str, seed: int) -> float:
-    """Accuracy on test of the cycle that is best on stop."""
+    """Accuracy on test of the cycle that is best on val."""
     real = Part("digits", TRAIN)
     check = partial(check_stop, cycles=CYCLES if policy != "none" else 0)
     stages = Stages(build_policy(PolicySettings(name=policy)), seed)

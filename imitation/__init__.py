@@ -9,19 +9,23 @@ from imitation.common.lazy import public
 
 if TYPE_CHECKING:
     from imitation.common.settings import DataError as DataError
+    from imitation.common.settings import Settings as Settings
     from imitation.common.settings import UserError as UserError
     from imitation.data.categories import CategoryMap as CategoryMap
+    from imitation.data.images import encode_png as encode_png
     from imitation.data.records import Box as Box
     from imitation.data.records import Camera as Camera
     from imitation.data.records import Cuboid as Cuboid
     from imitation.data.records import Frame as Frame
     from imitation.data.records import Object as Object
     from imitation.data.records import Origin as Origin
+    from imitation.datasets.base import DatasetReader as DatasetReader
     from imitation.datasets.parquet.files import read_frames as read_frames
     from imitation.datasets.parquet.files import write_frames as write_frames
     from imitation.datasets.registry import open_dataset as open_dataset
     from imitation.evaluation.detections import Detections as Detections
     from imitation.evaluation.failures import Failure as Failure
+    from imitation.evaluation.failures import read_failures as read_failures
     from imitation.loop import imitate as imitate
     from imitation.policies.base import Mined as Mined
     from imitation.policies.base import Policy as Policy
@@ -35,6 +39,7 @@ __getattr__, __dir__ = public(
         "CategoryMap": "imitation.data.categories",
         "Cuboid": "imitation.data.records",
         "DataError": "imitation.common.settings",
+        "DatasetReader": "imitation.datasets.base",
         "Detections": "imitation.evaluation.detections",
         "Failure": "imitation.evaluation.failures",
         "Frame": "imitation.data.records",
@@ -43,9 +48,12 @@ __getattr__, __dir__ = public(
         "Origin": "imitation.data.records",
         "Policy": "imitation.policies.base",
         "Request": "imitation.requests",
+        "Settings": "imitation.common.settings",
         "UserError": "imitation.common.settings",
+        "encode_png": "imitation.data.images",
         "imitate": "imitation.loop",
         "open_dataset": "imitation.datasets.registry",
+        "read_failures": "imitation.evaluation.failures",
         "read_frames": "imitation.datasets.parquet.files",
         "write_frames": "imitation.datasets.parquet.files",
     },

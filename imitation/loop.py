@@ -19,7 +19,7 @@ Failures_co = TypeVar("Failures_co", covariant=True)
 
 
 class Evaluation(Protocol[Failures_co]):
-    """What a cycle's evaluation must tell the loop: its score on the `stop` split, in [0, 1], and the
+    """What a cycle's evaluation must tell the loop: its score on the `val` split, in [0, 1], and the
     failures found on the `mine` split."""
 
     @property
@@ -40,7 +40,7 @@ class Stages(Protocol[Detector, E]):
         ...
 
     def evaluate(self, detector: Detector, dataset: Dataset, cycle: int) -> E:
-        """`stop`: the metrics that decide; `mine`: failures; `test`: reported, never decides."""
+        """`val`: the metrics that decide; `mine`: failures; `test`: reported, never decides."""
         ...
 
     def request(self, evaluation: E, cycle: int, budget: int) -> list[Request]:
@@ -71,7 +71,7 @@ class History(Generic[E]):
 
     @property
     def best(self) -> Cycle[E]:
-        """The cycle with the highest `stop` score; the earliest of equals."""
+        """The cycle with the highest `val` score; the earliest of equals."""
         return max(self.cycles, key=lambda entry: (entry.evaluation.score, -entry.cycle))
 
 
@@ -84,7 +84,7 @@ def imitate(
     check: Check,
     on_cycle: Callable[[Cycle[E]], None] = lambda entry: None,
 ) -> History[E]:
-    """Runs imitation cycles until `check` (given the `stop` scores so far, the baseline first, and
+    """Runs imitation cycles until `check` (given the `val` scores so far, the baseline first, and
     the dataset) names a reason to stop, or a cycle brings no new frame.
 
     `on_cycle` is called after every evaluation.

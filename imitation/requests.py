@@ -20,6 +20,10 @@ class Request:
     is staged there. `variations` >= 1 scenes are drawn, all from `seed` >= 0; `policy` names who
     asked. `strength` in [0, 1] is a factor on how strongly the parent's scene is perturbed.
     Raises ValueError for counts, seeds or strengths out of range.
+
+    >>> request = Request("r1", "000007", ("000007#missed-o2",), (2,), (), variations=3, seed=0, policy="p")
+    >>> Request.from_row(request.to_row()) == request
+    True
     """
 
     request_id: str

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from imitation.common.settings import Settings
+from imitation.common.wording import counted
 
 _ROUNDING = 1e-9  # a gain of exactly min_gain counts, whatever binary fractions make of it
 
@@ -19,7 +20,7 @@ class StoppingSettings(Settings):
         0.005,
         ge=0,
         le=1,
-        description="Rise of the best stop score (mAP, 0 to 1) that counts as a gain; 0.005 is half a point.",
+        description="Rise of the best val score (mAP, 0 to 1) that counts as a gain; 0.005 is half a point.",
     )
     patience: int = Field(
         2, ge=1, description="Cycles in a row without a gain after which the loop has converged."
@@ -42,7 +43,7 @@ def check(
 ) -> str | None:
     """Why to stop now, as "<reason>: <sentence>", or None to go on. Significance plays no part.
 
-    `scores`: the `stop` score of the baseline and of each imitation cycle so far, at least one,
+    `scores`: the `val` score of the baseline and of each imitation cycle so far, at least one,
     finite. `synthetic_ratio`: unique synthetic frames per real frame so far, `max_ratio` its cap;
     `room`: how many more synthetic frames the cap admits, where that is known (the ratio can stay
     under the cap with room for none). `cycles`: imitation cycles asked for, after the baseline.
@@ -62,8 +63,8 @@ def check(
         before, lately = max(scores[:-patience]), max(scores[-patience:])
         if lately < before + settings.min_gain - _ROUNDING:
             return (
-                f"converged: the best stop score, {before:.4f} up to cycle {done - patience}, has not risen "
-                f"by {settings.min_gain:g} in the last {_count(patience, 'cycle')}."
+                f"converged: the best val score, {before:.4f} up to cycle {done - patience}, has not risen "
+                f"by {settings.min_gain:g} in the last {counted(patience, 'cycle')}."
             )
     if room == 0 or synthetic_ratio >= max_ratio:
         return (
@@ -71,9 +72,5 @@ def check(
             "synthetic frames per real frame; not one more fits."
         )
     if done >= cycles:
-        return f"cycles: all {_count(cycles, 'imitation cycle')} asked for are done."
+        return f"cycles: all {counted(cycles, 'imitation cycle')} asked for are done."
     return None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from imitation.common import old_names
 from imitation.common.settings import Settings
 from imitation.data.records import Camera, Convention
 from sim_actors.randomization.free_scene import Mix, free_scene
@@ -24,8 +25,8 @@ from sim_actors.scene.records import Actor, Environment, Scene, Sensor
 
 CATEGORIES = ("car", "truck", "pedestrian", "cyclist")
 
-Split = Literal["train", "stop", "test"]
-SPLITS: tuple[Split, ...] = ("train", "stop", "test")
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 Tail = Literal["occluded", "truncated", "night", "truck", "cyclist"]
 TAILS: tuple[Tail, ...] = ("occluded", "truncated", "night", "truck", "cyclist")
@@ -38,7 +39,7 @@ class WorldSettings(Settings):
         2021, ge=0, description="seed of the whole world: every frame of every split follows from it"
     )
     train: int = Field(160, ge=1, description="frames to train on (failures are mined in them, out of fold)")
-    stop: int = Field(64, ge=1, description="frames that decide stopping, threshold and best cycle")
+    val: int = Field(64, ge=1, description="frames that decide stopping, threshold and best cycle")
     test: int = Field(80, ge=1, description="frames that are only reported on")
     width: int = Field(416, ge=64, description="image width, px")
     height: int = Field(128, ge=32, description="image height, px")
@@ -59,7 +60,7 @@ class WorldSettings(Settings):
         0.1, ge=0, le=1, description="share of tail scenes (see `tails`) in train: rare, as on the road"
     )
     tail_share_eval: float = Field(
-        0.6, ge=0, le=1, description="share of tail scenes in stop and test: common"
+        0.6, ge=0, le=1, description="share of tail scenes in val and test: common"
     )
     tails: tuple[Tail, ...] = Field(
         TAILS, min_length=1, description="kinds of tail scenes, each as frequent as the others"
@@ -98,9 +99,10 @@ def standin_scene(settings: WorldSettings, split: Split, index: int) -> Scene:
     """Frame `index` of a split: the same scene for the same settings, whatever the splits' sizes."""
     rng = np.random.default_rng([settings.seed, SPLITS.index(split), index])
     tail = standin_tail(settings, split, index)
+    called = old_names.spellings(split)[-1]  # ids stay what they were: evaluations are compared by them
     scene = free_scene(
         _RANGES,
-        scene_id=f"standin-{split}-{index:05d}",
+        scene_id=f"standin-{called}-{index:05d}",
         seed=int(rng.integers(2**31)),
         camera=standin_camera(settings),
         width=settings.width,

@@ -1,16 +1,66 @@
-"""Fixtures shared by all floors' tests."""
+"""Fixtures shared by all floors' tests, and how they are spread over worker processes."""
 
 import os
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# Otherwise each process that a test starts compiles all of PyTorch and Ray anew: 12 s of a processor, not 4.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the processors; read when numpy and torch load
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # No test is about the clock: a busy machine takes longer, and is no defect.
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rotate", type=int, metavar="N", help="begin with test N, and come to those before last"
+    )
+    parser.addoption("--minutes", type=float, metavar="M", help="start no further test after M minutes")
+
+
+@pytest.hookimpl(trylast=True)  # of what -m and -k have left
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("rotate") is not None and items:
+        begin = config.getoption("rotate") % len(items)
+        items[:] = [*items[begin:], *items[:begin]]
+
+
+STARTED = time.monotonic()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    minutes = item.config.getoption("minutes")
+    if minutes is not None and time.monotonic() - STARTED > 60 * minutes:
+        pytest.skip(f"its turn comes another time: {minutes:g} minutes are over")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests run in one worker, in the order of the folders; those that share a Ray in one, too."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            shares_ray = "ray_session" in (config.rootpath / file).read_text(encoding="utf-8")
+            return "tests that share a Ray" if shares_ray else file
+
+    config.option.loadscopereorder = False  # the longest stand first: cluster's
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

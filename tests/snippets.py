@@ -1,4 +1,4 @@
-"""The snippets of the Markdown files: Python and YAML blocks, and the command lines of all others."""
+"""The snippets of the Markdown files: Python and YAML blocks, command lines, and what those print."""
 
 import re
 import shlex
@@ -16,9 +16,14 @@ COMMAND = re.compile(
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a page: fenced, with its language, or indented (language "")."""
+    """A block of a page: fenced, with its language, or indented (language "").
+
+    `section` is the `##` heading above it. A fenced `console` block has commands after "$ ", each followed by
+    what it prints.
+    """
 
     page: str
+    section: str
     line: int
     language: str
     text: str
@@ -27,8 +32,17 @@ class Block:
     def where(self) -> str:
         return f"{self.page}:{self.line}"
 
+    def printing(self) -> list[tuple[str, str]]:
+        """The command lines of a `console` block, each with what the page says that it prints."""
+        parts = (
+            re.split(r"^\$ (.*)\n", self.text, flags=re.MULTILINE)[1:] if self.language == "console" else []
+        )
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
     def commands(self) -> list[str]:
         """Its command lines, comments left out, continued ones joined."""
+        if self.language == "console":
+            return [command for command, _ in self.printing()]
         found = []
         lines = iter(self.text.splitlines())
         for first in lines:
@@ -43,12 +57,14 @@ class Block:
 def blocks(path: Path) -> Iterator[Block]:
     """The code blocks of a Markdown file."""
     name, lines = path.name, path.read_text(encoding="utf-8").splitlines()
-    at, before = 0, ""
+    at, before, section = 0, "", ""
     while at < len(lines):
+        if lines[at].startswith("## "):
+            section = lines[at][3:]
         fence = re.match(r"^```(\w*)\s*$", lines[at])
         if fence:
             end = next(i for i in range(at + 1, len(lines)) if lines[i].startswith("```"))
-            yield Block(name, at + 1, fence[1], "\n".join(lines[at + 1 : end]) + "\n")
+            yield Block(name, section, at + 1, fence[1], "\n".join(lines[at + 1 : end]) + "\n")
             at, before = end + 1, ""
             continue
         if lines[at].startswith("    ") and not before.strip():
@@ -56,7 +72,7 @@ def blocks(path: Path) -> Iterator[Block]:
             while end < len(lines) and (lines[end].startswith("    ") or not lines[end].strip()):
                 end += 1
             text = "\n".join(line[4:] for line in lines[at:end]).rstrip() + "\n"
-            yield Block(name, at + 1, "", text)
+            yield Block(name, section, at + 1, "", text)
             at, before = end, ""
             continue
         before = lines[at]

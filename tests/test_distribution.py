@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("imitation", "sim_actors", "cluster")
 UV = Path(sys.executable).with_name("uv")
 TINY = [
-    "run.name=tiny", "world.train=12", "world.stop=6", "world.test=6", "world.width=128", "world.height=64",
+    "run.name=tiny", "world.train=12", "world.val=6", "world.test=6", "world.width=128", "world.height=64",
     "detector.backbone=resnet10", "detector.weights=null", "detector.features=16", "train.steps=4",
     "train.batch_size=4", "loop.cycles=1", "loop.twin=false", "stopping.min_cycles=1",
 ]  # fmt: skip

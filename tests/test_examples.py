@@ -1,13 +1,18 @@
-"""The example of another domain: it runs, and does what its page says."""
+"""The examples run, and do what their pages say."""
 
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+
+from cluster.cli.main import main
+from imitation.data.images import decode_image
+from imitation.datasets.parquet.files import read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,6 +70,30 @@ def test_a_digit_is_never_mined_by_a_model_that_saw_it_or_its_likeness(classifie
     finally:
         classifier.SVC = before
     assert [len(images) for images in seen] == [classifier.TRAIN - 30 + 2, classifier.TRAIN + 4]
+
+
+def test_a_scene_in_a_script(tmp_path: Path) -> None:
+    picture = tmp_path / "scene.jpg"
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "scene.py"), str(picture)],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=240,
+    )  # fmt: skip
+    pixels = decode_image(picture.read_bytes(), "the picture")
+    assert pixels.shape == (192, 640, 3)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1000  # a picture, not a blank one
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["car", "pedestrian"]
+
+
+def test_a_simulator_in_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "examples")
+    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
+    words = ["simulate.simulator=simulator:Boxes", "simulate.options={sky: [1, 2, 3]}"]
+    assert main(["check", "simulator", *words]) == 0
+    size = ["--size", "320x96", "--count", "2"]
+    assert main(["render", "--random", *size, "--out", str(tmp_path), *words]) == 0
+    frames = list(read_frames(str(tmp_path / "frames.parquet")))
+    assert all(frame.image and tuple(decode_image(frame.image, "it")[0, 0]) == (1, 2, 3) for frame in frames)
+    assert any(frame.objects for frame in frames)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The public names of the three packages: all there, typed, and light to import."""
 
 import ast
+import doctest
 import importlib
 import sys
 from pathlib import Path
@@ -36,3 +37,26 @@ def test_another_name_is_no_attribute():
     assert names() == ["path"]
     with pytest.raises(AttributeError, match="module 'here' has no attribute 'other'"):
         get("other")
+
+
+def documented() -> dict[str, list[doctest.DocTest]]:
+    """The examples in the docstrings of the public names and their methods."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = {}
+    for package in PACKAGES:
+        for name, home in {**typed(package), "Registry": "imitation.common.registry"}.items():
+            module = importlib.import_module(home)
+            tests = finder.find(getattr(module, name), name, module=module, globs=vars(module).copy())
+            found[name] = [test for test in tests if test.examples]
+    return {name: tests for name, tests in found.items() if tests}
+
+
+def test_examples_in_docstrings_are_true(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    examples = documented()
+    assert {"Box", "Cuboid", "Camera", "Scene", "Request", "Registry", "load"} <= set(examples)
+    runner = doctest.DocTestRunner(verbose=False)
+    for tests in examples.values():
+        for test in tests:
+            told: list[str] = []
+            assert runner.run(test, out=told.append).failed == 0, "".join(told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cluster.config.schema import Config
-from imitation.data.categories import OWN_MAPS
 from imitation.datasets.category_map import categories_of
 
 ASSUMED = ("car", "pedestrian", "cyclist")
@@ -15,15 +14,13 @@ ASSUMED_SIZE = (640, 192)
 def known_categories(config: Config) -> tuple[tuple[str, ...], bool]:
     """The detector's categories, and whether the settings tell them; else some that stand for them."""
     data = config.data
-    if data.kind in OWN_MAPS or data.categories is not None:
-        return categories_of(data, ()).categories if data.kind in OWN_MAPS else tuple(
-            data.categories or ()
-        ), True
-    return ASSUMED, False
+    if data.dataset.categories is not None:
+        return categories_of(data, ()).categories, True
+    return (ASSUMED, False) if data.categories is None else (tuple(data.categories), True)
 
 
 def known_size(config: Config) -> tuple[int, int]:
     """The width and height of the images, px, where the settings tell them; else a small size."""
-    if config.data.kind == "world":
+    if config.data.is_stand_in:
         return config.world.width, config.world.height
     return ASSUMED_SIZE

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.config.schema import Config
+from cluster.config.simulator import own_section
 from imitation.common.contracts import Contract, Finding, Found, Step, carried_out
+from sim_actors.scene.category_words import canonical
 
 ABOUT = "bodies"
 
@@ -30,9 +32,8 @@ def contract(config: Config) -> Contract:
     yield Step("reading the files that it names")
     family = install(uri)
     for category in dict.fromkeys(entry.category for entry in manifest.bodies):
-        known = category.strip().lower().replace(" ", "_").replace("-", "_")
-        yield Found(f"{category}: {', '.join(family.bodies[known])}")
-    if config.simulate.simulator != "opengl":
+        yield Found(f"{category}: {', '.join(family.bodies[canonical(category)])}")
+    if own_section(config) is not config.renderer:
         yield Found(
             f"simulate.simulator is {config.simulate.simulator!r}, which does not use them", note=True
         )

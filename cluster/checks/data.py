@@ -32,12 +32,10 @@ def findings(config: Config) -> Iterator[Finding]:
 def contract(config: Config) -> Contract:
     """What is tried."""
     data = config.data
-    if data.kind == "world":
+    if data.is_stand_in:
         world = config.world
         yield Step("the embedded stand-in world")
-        yield Found(
-            f"{world.train} train, {world.stop} stop, {world.test} test frames are rendered for a run"
-        )
+        yield Found(f"{world.train} train, {world.val} val, {world.test} test frames are rendered for a run")
         return
     yield Step(f"listing the frames of {data.root}")
     dataset = data.open()

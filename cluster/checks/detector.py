@@ -10,6 +10,7 @@ from cluster.config.schema import Config
 from cluster.stages.services import cluster_address
 from imitation.common.contracts import Contract, Finding, Found
 from imitation.common.import_paths import MissingModule
+from imitation.detectors.registry import takes_backbone
 
 ABOUT = "detector"
 PACKAGED = ("efficientnet_lite0",)
@@ -35,7 +36,7 @@ def contract(config: Config) -> Contract:
             detector, categories, config.train, config.run.seed, "cuda" if gpu else "cpu"
         )
     except MissingModule as error:
-        if cluster_address(config) is None:
+        if cluster_address(config.ray) is None:
             raise
         yield Found(f"not tried here, where the cluster is another machine's: {error}", note=True)
 
@@ -44,6 +45,6 @@ def needs_trying(config: Config) -> bool:
     """Whether a run should try its detector before anything else. The embedded grid on packaged weights is
     held by this project's own tests; anything else may be another version's, or has weights to fetch."""
     detector = config.detector
-    if detector.name != "grid":
+    if not takes_backbone(detector.name):
         return True
     return detector.weights is not None and detector.backbone not in PACKAGED

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from cluster.checks import bodies, detector, policy, simulator
 from cluster.config.schema import Config
+from cluster.config.simulator import own_section
 from cluster.observability.console import Reporter
-from cluster.stages.cycle import cycle_folder
 from cluster.stages.stageable import simulates
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.contracts import Finding
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 
 
@@ -52,6 +53,6 @@ def _checks(config: Config) -> Iterator[tuple[tuple[str, str], str, Iterator[Fin
     if simulator.needs_trying(config):
         name = config.simulate.simulator
         yield (simulator.ABOUT, name), f"simulator {name}: one scene", simulator.findings(config, scenes=1)
-    if config.renderer.bodies is not None and config.simulate.simulator == "opengl" and simulates(config):
-        uri = config.renderer.bodies
+    uri = config.renderer.bodies
+    if uri is not None and own_section(config) is config.renderer and simulates(config):
         yield (bodies.ABOUT, uri), f"bodies of {uri}", bodies.findings(config)

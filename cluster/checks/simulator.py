@@ -8,7 +8,8 @@ from dataclasses import replace
 from cluster.checks.assumed import ASSUMED, known_categories, known_size
 from cluster.checks.child import in_child
 from cluster.config.schema import Config
-from cluster.stages.services import Services, cluster_address
+from cluster.config.simulator import simulator_spec
+from cluster.stages.services import cluster_address
 from cluster.stages.stageable import simulates
 from imitation.common.contracts import Contract, Finding, Found, Step
 from imitation.common.import_paths import is_import_path
@@ -31,19 +32,21 @@ def findings(config: Config, scenes: int = SCENES) -> Iterator[Finding]:
 def contract(config: Config, scenes: int) -> Contract:
     """What the child process tries."""
     settings = config.simulate
-    if settings.simulator == "opengl":
-        from sim_actors.simulators.opengl.preflight import problem
-
-        yield Step("opening a display to render on")
-        if reason := problem():
-            raise UserError(reason)
-        yield Found("EGL opens one")
-        if config.renderer.bodies is not None:
-            from sim_actors.simulators.opengl.assets.user_bodies import install
-
-            install(config.renderer.bodies)
+    spec = simulator_spec(config)
+    if spec.trait("settings_class") is not None:
+        yield Step("its options")
+        spec.settings()
+        yield Found("are as its settings class wants them")
+    yield Step("what it needs on this machine")
+    if reason := spec.ask("preflight"):
+        raise UserError(reason)
+    yield Found("nothing is missing")
+    waits, several = spec.trait("waits"), settings.scenes_per_actor > 1
+    if waits and not several:
+        yield Found("it only waits: above 1, simulate.scenes_per_actor saves processes", note=True)
+    elif waits is False and several:
+        yield Found("it computes: with simulate.scenes_per_actor above 1 scenes take turns", note=True)
     staged = toy_scenes(config, scenes)
-    spec = Services(config).simulator()
     yield from simulator_contract(spec, staged, settings.startup_timeout_s, settings.scene_timeout_s)
 
 
@@ -52,8 +55,8 @@ def toy_scenes(config: Config, count: int) -> list[Scene]:
     categories, _ = known_categories(config)
     usual = [name for name in categories if size_prior(name) is not None]
     strange = [name for name in categories if size_prior(name) is None]
-    if config.simulate.simulator == "opengl":
-        strange = []  # what the embedded one lacks, it says of itself (`cluster.stages.stageable`)
+    if simulator_spec(config).catalog() is not None:
+        strange = []  # what it lacks, it says of itself (`cluster.stages.stageable`)
     width, height = known_size(config)
     camera = default_camera(width, height, config.restage.hfov_deg)
     found = []
@@ -82,4 +85,8 @@ def toy_scenes(config: Config, count: int) -> list[Scene]:
 def needs_trying(config: Config) -> bool:
     """Whether a run should render a scene before anything else: with somebody's own simulator, where it will
     run on this machine. On a cluster its actors start it, maybe where alone it can be started."""
-    return is_import_path(config.simulate.simulator) and simulates(config) and cluster_address(config) is None
+    return (
+        is_import_path(config.simulate.simulator)
+        and simulates(config)
+        and cluster_address(config.ray) is None
+    )

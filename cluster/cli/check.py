@@ -3,31 +3,58 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cluster.cli.arguments import Commands
 from cluster.cli.common import config_of
-from cluster.config.schema import Config
-from cluster.observability.console import Reporter
-from imitation.common.contracts import Finding
-from imitation.common.settings import UserError
+from imitation.common.errors import UserError
+from imitation.common.registry import Registry
+from imitation.common.wording import did_you_mean
 
-PARTS = {
-    "data": "cluster.checks.data",
-    "bodies": "cluster.checks.bodies",
-    "policy": "cluster.checks.policy",
-    "simulator": "cluster.checks.simulator",
-    "detector": "cluster.checks.detector",
-    "endpoint": "cluster.experiments.compare.endpoint_check",
-}
-"""name -> module, in the order in which all are tried: what takes longest comes last."""
+if TYPE_CHECKING:
+    from cluster.config.schema import Config
+    from imitation.common.contracts import Finding
+
+PARTS: Registry[Callable[[Config], Iterator[Finding]]] = Registry(
+    "check",
+    "imitate check",
+    {
+        "data": "cluster.checks.data:findings",
+        "bodies": "cluster.checks.bodies:findings",
+        "policy": "cluster.checks.policy:findings",
+        "simulator": "cluster.checks.simulator:findings",
+        "detector": "cluster.checks.detector:findings",
+        "endpoint": "cluster.experiments.compare.endpoint_check:findings",
+    },
+)
+"""What finds out about each part, in the order in which all are tried: what takes longest comes last."""
+
+
+def add(commands: Commands) -> None:
+    command = commands.add_parser(
+        "check",
+        help="try what a configuration brings along: detector, policy, simulator, bodies, data",
+        usage="imitate check [detector|policy|simulator|bodies|data|endpoint ...] [CONFIG] "
+        "[section.key=value ...]",
+        description="Tries the contracts alone, in seconds and without Ray: a step of training and one of "
+        "prediction, a request about toy failures, a few rendered scenes, ... Code of your own runs in a "
+        "process that may hang or die. Exit status 1 if anything is wrong.",
+    )
+    command.add_argument(
+        "words", nargs="*", metavar="PART|CONFIG", help="what to try (default: all), and a configuration file"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    command.set_defaults(config=None)  # it takes settings
+    command.set_defaults(carry_out=check)
 
 
 def check(args: argparse.Namespace) -> None:
     """Prints what was tried and found. Raises UserError, for the last line, if anything is wrong."""
+    from cluster.observability.console import Reporter
+
     words = [word for word in args.words if word is not None]
     parts = [word for word in words if word in PARTS]
     files = [word for word in words if word not in PARTS]
@@ -37,8 +64,7 @@ def check(args: argparse.Namespace) -> None:
             "[section.key=value ...]"
         )
     if files and not Path(files[0]).exists():
-        near = difflib.get_close_matches(files[0], PARTS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"parts are {', '.join(PARTS)}"
+        hint = did_you_mean(files[0], PARTS, f"parts are {', '.join(PARTS)}")
         raise UserError(f"there is no part or file {files[0]!r}; {hint}")
     args.config = files[0] if files else None
     config = config_of(args)
@@ -46,7 +72,7 @@ def check(args: argparse.Namespace) -> None:
     found: list[Finding] = []
     for part in parts or PARTS:
         reporter.say(f"trying {part}")
-        for finding in findings(part, config):
+        for finding in PARTS.load(part)(config):
             found.append(finding)
             if not args.json:
                 for line in _lines(finding):
@@ -73,9 +99,3 @@ def _lines(finding: Finding) -> Iterator[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def findings(part: str, config: Config) -> Iterator[Finding]:
-    """What a check of one part finds, as it comes."""
-    found: Iterator[Finding] = importlib.import_module(PARTS[part]).findings(config)
-    return found

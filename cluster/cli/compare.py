@@ -8,7 +8,41 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from imitation.common.settings import UserError
+from cluster.cli.arguments import Commands, positive
+from imitation.common import old_names
+from imitation.common.errors import UserError
+
+
+def add_compare(commands: Commands) -> None:
+    command = commands.add_parser(
+        "compare",
+        help="did it help? arms over seeds and folds (CONFIG), or two runs or evaluations of the same frames "
+        "(A B)",
+    )
+    command.add_argument(
+        "a", nargs="?", metavar="CONFIG|A", help="a configuration file; or a run's folder, or an evaluation"
+    )
+    command.add_argument("b", nargs="?", metavar="B", help="another run or evaluation of the same frames")
+    command.add_argument(
+        "--dry-run", action="store_true", help="arms: print what it would cost, start nothing"
+    )
+    command.add_argument(
+        "--record",
+        nargs="+",
+        metavar="FOLDER",
+        help="write finished comparisons of arms as Markdown to --out",
+    )
+    command.add_argument("--out", metavar="FILE.md", help="of --record (default: standard output)")
+    command.add_argument(
+        "--split",
+        type=old_names.asked_split,
+        help="A B: the split to compare on (default test, or the one both have)",
+    )
+    command.add_argument("--resamples", type=positive, help="A B: of the bootstrap (default 1000)")
+    command.add_argument("--seed", type=int, help="A B: of the bootstrap's draws (default 0)")
+    command.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    command.set_defaults(config=None)  # it may take settings
+    command.set_defaults(carry_out=compare)
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -23,6 +57,8 @@ def compare(args: argparse.Namespace) -> None:
 
 
 def _arms(args: argparse.Namespace) -> None:
+    from cluster.observability.console import Reporter
+
     if args.a is None:
         raise UserError(
             "name a configuration to compare arms (imitate compare ray_config.yaml), or two evaluations"
@@ -40,7 +76,6 @@ def _arms(args: argparse.Namespace) -> None:
         print(fitted("\n".join(dry_run(config))))
         return
     from cluster.experiments.compare.command import compare as compare_arms
-    from cluster.observability.console import Reporter
 
     told = compare_arms(config, Reporter(), command(args.a, args.options), args.json)
     if args.json:
@@ -101,6 +136,15 @@ def _two(args: argparse.Namespace) -> None:
         print(json.dumps(result.to_dict() | taken_from | {"seed": seed}, indent=2, allow_nan=False))
     else:
         print("\n".join(lines(result, seed, why_a, why_b)))
+
+
+def add_merge(commands: Commands) -> None:
+    command = commands.add_parser("merge", help="evaluations of different frames as one")
+    command.add_argument(
+        "evaluations", nargs="+", metavar="EVAL", help="what `evaluate --out` or `mine` wrote"
+    )
+    command.add_argument("--out", required=True, metavar="DIR", help="the folder of the merged evaluation")
+    command.set_defaults(carry_out=merge)
 
 
 def merge(args: argparse.Namespace) -> None:

@@ -10,27 +10,33 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cluster.cli.arguments import Commands, positive, with_config
 from cluster.cli.common import config_of, wrapped
-from cluster.observability.console import Reporter
 from imitation.common import storage
-from imitation.common.settings import DataError, UserError
+from imitation.common.errors import DataError, UserError
+from imitation.common.names import cycle_of
 
 if TYPE_CHECKING:
     from imitation.data.categories import CategoryMap
     from imitation.datasets.export import Source, Survey, Which
     from imitation.datasets.numbering import Classes
 
-WORLD = (
-    "data.kind is 'world', an embedded world that is rendered for each run and has no folder to inspect; "
-    "name a dataset, for example: imitate inspect data.kind=kitti data.root=/data/kitti"
-)
+
+def add_inspect(commands: Commands) -> None:
+    command = commands.add_parser("inspect", help="read a dataset through, and say what is in it")
+    with_config(command, required=False)
+    command.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    command.add_argument("--sheet", metavar="FILE", help="draw the first frames on a sheet (PNG)")
+    command.add_argument("--count", type=positive, default=12, help="frames on the sheet (default 12)")
+    command.set_defaults(carry_out=inspect)
 
 
 def inspect(args: argparse.Namespace) -> int:
     """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
     from cluster.checks.data import refusals, staging_of
+    from cluster.observability.console import Reporter
     from cluster.stages.stageable import other_words
-    from imitation.common.texts import counted
+    from imitation.common.wording import counted
     from imitation.data.contact_sheet import write_label_sheet
     from imitation.datasets.category_map import asked_for, categories_of
     from imitation.datasets.inspection.checks import class_notes, run_problems
@@ -43,8 +49,6 @@ def inspect(args: argparse.Namespace) -> int:
     from imitation.datasets.inspection.text import print_inspection
 
     config = config_of(args)
-    if config.data.kind == "world":
-        raise UserError(WORLD)
     dataset = config.data.open()
     reporter = Reporter()
     listed: dict[str, list[str]] = {}
@@ -92,12 +96,40 @@ def inspect(args: argparse.Namespace) -> int:
     return int(bool(found.problems))
 
 
+def add_export(commands: Commands) -> None:
+    command = commands.add_parser("export", help="frames of a run, or of any dataset, in another layout")
+    command.add_argument(
+        "source",
+        nargs="?",
+        metavar="RUN|PARQUET|CONFIG",
+        help="a run's folder, Parquet frames, or a configuration file whose dataset is meant; without it "
+        "data.kind=... data.root=... name the dataset",
+    )
+    command.set_defaults(config=None)  # it may take settings
+    command.add_argument(
+        "--to",
+        required=True,
+        metavar="LAYOUT",
+        help="coco, kitti, yolo, parquet, or a dataset of your own, package.module:Class",
+    )
+    command.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    command.add_argument(
+        "--frames",
+        default="all",
+        choices=("all", "real", "synthetic"),
+        help="of a run: its real frames, its synthetic ones, or all (default)",
+    )
+    command.set_defaults(carry_out=export)
+
+
 def export(args: argparse.Namespace) -> None:
     """Writes the frames of a run, of Parquet or of any dataset in another layout, and says what that could
     not hold."""
+    from cluster.observability.console import Reporter
     from imitation.datasets.export import export as export_frames
-    from imitation.datasets.export import refuse_used
+    from imitation.datasets.export import refuse_used, writer_of
 
+    writer_of(args.to)
     refuse_used(args.out)
     is_settings = args.source is None or args.source.endswith((".yaml", ".yml"))
     if args.options and not is_settings:
@@ -113,14 +145,11 @@ def export(args: argparse.Namespace) -> None:
 
 def _survey_dataset(args: argparse.Namespace) -> Survey:
     """The dataset that the settings name, in its own lists and categories."""
-    from imitation.data.categories import OWN_MAPS
     from imitation.datasets.export import dataset_sources, survey_frames
 
     args.config = args.source
     config = config_of(args)
     data = config.data
-    if data.kind == "world":
-        raise UserError(WORLD.replace("inspect", "export"))
     dataset = data.open()
     sources = dataset_sources(dataset, data.limit)
     # its first sentence: whether a run's splits would mix drives is no matter of an export
@@ -128,7 +157,7 @@ def _survey_dataset(args: argparse.Namespace) -> Survey:
     if data.categories or data.mapping or data.ignore is not None:
         notes.append("categories: the dataset's own (data.categories, mapping, ignore: a detector's)")
     skip = data.on_error == "skip"
-    classes = _classes(sources, OWN_MAPS.get(data.kind))
+    classes = _classes(sources, data.dataset.categories)
     return survey_frames(sources, args.frames, classes=classes, notes=notes, skip=skip)
 
 
@@ -145,11 +174,11 @@ def _survey(place: str, which: Which) -> Survey:
         return survey_frames(found, which, left_out(place, found))
     if not storage.exists(workspace.path("data", "stage-prepare.json")):
         raise UserError(f"{place}: the run ended before its data was prepared; there are no frames yet")
-    sources = [Source(split, workspace.path("data", split), synthetic=False) for split in SPLITS]
+    sources = [Source(split, workspace.split(split), synthetic=False) for split in SPLITS]
     rendered = [
         Source("train", uri, synthetic=True)
         for folder in storage.list_folders(workspace.uri)
-        if storage.name_of(folder).startswith("cycle-")
+        if cycle_of(storage.name_of(folder)) is not None
         and storage.exists(uri := storage.join(folder, "synthetic"))
         and storage.list_files(uri, ".parquet")
     ]

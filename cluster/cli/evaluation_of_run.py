@@ -5,6 +5,7 @@ from __future__ import annotations
 from cluster.run.summary import SUMMARY
 from cluster.workspace.run_folder import CONFIG_FILE, Workspace
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 from imitation.report.run.record import read_summary
 from imitation.report.words import detector_name
@@ -21,12 +22,12 @@ def taken(place: str) -> tuple[str, str]:
         return place, ""
     if storage.exists(workspace.path(SUMMARY)):
         summary = read_summary(workspace.path(SUMMARY))
-        folder = workspace.path(f"cycle-{summary.best_cycle:03d}")
+        folder = workspace.path(cycle_folder(summary.best_cycle))
         name = detector_name(summary.best.label)
-        return folder, f"{name}, the chosen of {len(summary.cycles)} detectors (best on stop)"
+        return folder, f"{name}, the chosen of {len(summary.cycles)} detectors (best on val)"
     cycle = -1
-    while storage.exists(workspace.path(f"cycle-{cycle + 1:03d}", "stage-evaluate.json")):
+    while storage.exists(workspace.path(cycle_folder(cycle + 1), "stage-evaluate.json")):
         cycle += 1
     if cycle < 0:
         raise UserError(f"{place}: is a run in which no detector has been evaluated yet")
-    return workspace.path(f"cycle-{cycle:03d}"), f"cycle {cycle}, the last evaluated; the run is not finished"
+    return workspace.path(cycle_folder(cycle)), f"cycle {cycle}, the last evaluated; the run is not finished"

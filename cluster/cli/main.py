@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import importlib.util
 import os
 import sys
@@ -15,27 +14,6 @@ from cluster.cli.arguments import parser, split_options
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("imitation", "sim_actors", "cluster")
-
-
-# command -> its module in cluster.cli; the function is the command's name
-COMMANDS = {
-    "run": "run",
-    "sweep": "sweep",
-    "submit": "submit",
-    "render": "render",
-    "inspect": "dataset",
-    "check": "check",
-    "export": "dataset",
-    "mine": "mine",
-    "evaluate": "run",
-    "score": "score",
-    "compare": "compare",
-    "merge": "compare",
-    "predict": "predict",
-    "export-model": "run",
-    "report": "run",
-    "defaults": "run",
-}
 
 
 def shadowed() -> str | None:
@@ -90,8 +68,7 @@ def _carry_out(args: argparse.Namespace) -> int:
         print(f"imitate: {_missing(error)}", file=sys.stderr)
         return 1
     try:
-        command = importlib.import_module(f"cluster.cli.{COMMANDS[args.command]}")
-        return int(getattr(command, args.command.replace("-", "_"))(args) or 0)
+        return int(args.carry_out(args) or 0)
     except UserError as error:
         if args.traceback:
             raise

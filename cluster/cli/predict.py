@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from cluster.observability.console import Reporter
+from cluster.cli.arguments import Commands
 from imitation.common import storage
-from imitation.common.settings import UserError
+from imitation.common.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +22,28 @@ if TYPE_CHECKING:
 PICTURES = (".jpg", ".jpeg", ".png")
 
 
+def add(commands: Commands) -> None:
+    command = commands.add_parser("predict", help="detections in pictures, as JSON and drawn")
+    command.add_argument("checkpoint", help="a product folder, such as runs/default/best")
+    command.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE|DIR",
+        help="pictures, or folders of them (JPEG, PNG; searched through)",
+    )
+    command.add_argument("--threshold", type=float, help="score threshold (default: the operating threshold)")
+    command.add_argument(
+        "--out", metavar="DIR", help="write the drawn pictures here; those of a folder as they lie in it"
+    )
+    command.set_defaults(carry_out=predict)
+
+
 def predict(args: argparse.Namespace) -> int:
     """Detections in pictures and folders of them, as JSON on standard output; drawn where --out says.
 
     A picture that cannot be read is said, has an `error` in place of detections, and makes the exit status 1.
     """
+    from cluster.observability.console import Reporter
     from imitation.data.images import decode_image
     from imitation.detectors.checkpoint import load_product
     from imitation.metrics.operating_point import Operating

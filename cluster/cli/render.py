@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.cli.arguments import Commands, positive, share, size, with_config
 from cluster.cli.common import config_of
-from cluster.observability.console import Reporter
 from imitation.common import storage
-from imitation.common.settings import UserError
-from imitation.datasets.numbering import Numbering
+from imitation.common.errors import UserError
 
 if TYPE_CHECKING:
     from cluster.config.schema import Config
+    from cluster.observability.console import Reporter
     from imitation.data.records import Frame
+    from imitation.datasets.numbering import Numbering
     from sim_actors.scene.records import Weather
     from sim_actors.simulators.guarded import GuardedHost
     from sim_actors.simulators.worker import SceneJob
@@ -26,21 +27,66 @@ LIKE = 12  # frames re-staged, or free scenes, where --count does not say
 FREE_SIZE = (1242, 375)  # px
 
 
+def add(commands: Commands) -> None:
+    command = commands.add_parser("render", help="render scenes: re-staged, free, or written by hand")
+    with_config(command, required=False)
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--like",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="re-stage frames of a dataset: the one that data.kind and data.root name, or this folder "
+        "(KITTI's layout where no data.kind is set)",
+    )
+    what.add_argument("--scene", metavar="FILE", help="stage a scene written by hand (YAML or JSON)")
+    what.add_argument(
+        "--requests", metavar="FILE", help="stage what `imitate mine` asked for; data.* names its dataset"
+    )
+    what.add_argument(
+        "--random", action="store_true", help="stage free scenes of the whole randomization range"
+    )
+    what.add_argument(
+        "--body", metavar="NAME", help="one body from all sides: a category, a model, or category/model"
+    )
+    command.add_argument("--count", type=positive, help="frames or free scenes (default 12; requests: all)")
+    command.add_argument("--variations", type=positive, default=1, help="renderings of each, perturbed anew")
+    command.add_argument("--size", type=size, metavar="WxH", help="of free scenes, px (default 1242x375)")
+    command.add_argument(
+        "--weather", choices=("clear", "overcast", "fog", "rain", "snow"), help="of every scene"
+    )
+    command.add_argument(
+        "--time", metavar="HH:MM|WORD", help="of every scene: 17:30, or day, dusk, night, ..."
+    )
+    command.add_argument(
+        "--strength",
+        type=share,
+        metavar="0..1",
+        help="how far scenes lie from their frames: 0 the same again, 1 anything (randomize.strength)",
+    )
+    command.add_argument(
+        "--backdrop",
+        action="store_true",
+        help="with --like, --requests: new actors in the frames' own photos (restage.backdrops=1)",
+    )
+    command.add_argument("--sheet", metavar="FILE", help="the contact sheet (default DIR/contact-sheet.png)")
+    command.add_argument("--out", required=True, metavar="DIR", help="where the pictures go")
+    command.set_defaults(carry_out=render)
+
+
 def render(args: argparse.Namespace) -> None:
     """Re-staged frames with a contact sheet, or a scene written by hand; without Ray."""
-    from cluster.stages.services import Services
+    from cluster.config.simulator import simulator_spec
+    from cluster.observability.console import Reporter
     from imitation.datasets.parquet.files import write_frames
     from sim_actors.simulators.guarded import GuardedHost
-    from sim_actors.simulators.opengl.preflight import problem
+    from sim_actors.simulators.registry import SIMULATORS
 
     config = _config(args)
-    if config.simulate.simulator == "opengl":
-        if reason := problem():
-            raise UserError(reason)
-        if config.renderer.bodies is not None:  # scenes by hand may name them and rely on their sizes
-            from sim_actors.simulators.opengl.assets.user_bodies import install
-
-            install(config.renderer.bodies)
+    spec = simulator_spec(config)
+    if not SIMULATORS.is_own(spec.simulator) and (reason := spec.ask("preflight")):
+        raise UserError(reason)
+    spec.catalog()  # reads bodies of one's own: scenes by hand may name them and rely on their sizes
     reporter = Reporter()
     out = Path(args.out)
     storage.check_writable(str(out))
@@ -49,7 +95,7 @@ def render(args: argparse.Namespace) -> None:
     total, jobs = _jobs(args, config, reporter)
     limits = config.simulate.scene_timeout_s, config.simulate.startup_timeout_s
     shown: list[tuple[Frame | None, Frame]] = []
-    with GuardedHost(Services(config).simulator(), *limits) as host:
+    with GuardedHost(spec, *limits) as host:
         if error := host.start().error:
             raise UserError(error)
         with reporter.stage("rendering", total) as bar:
@@ -74,6 +120,8 @@ def render(args: argparse.Namespace) -> None:
 
 def _numbering(requests: str | None) -> Numbering | None:
     """How the dataset behind a requests file numbers its categories: an export of the frames follows it."""
+    from imitation.datasets.numbering import Numbering
+
     told = storage.read_json(requests) if requests else None
     return Numbering.from_json(told.get("numbering")) if isinstance(told, dict) else None
 
@@ -91,7 +139,7 @@ def _jobs(
     if args.scene:
         return 1, iter([(None, SceneJob(load_scene(args.scene), policy="by hand"))])
     if args.requests:
-        from cluster.stages.mine import requested_jobs
+        from cluster.stages.requests_file import requested_jobs
 
         return requested_jobs(args.requests, config, args.count, reporter)
     count = args.count or LIKE

@@ -4,13 +4,15 @@ bodies."""
 from __future__ import annotations
 
 import zlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cluster.config.simulator import simulator_spec
 from imitation.common.settings import UserError
+from imitation.common.wording import nearest
 
 if TYPE_CHECKING:
     from cluster.config.schema import Config
@@ -35,11 +37,11 @@ def like_data(config: Config, folder: str, options: Sequence[str] = ()) -> Confi
     configuration file; beside one among the `options` of the command line it is refused."""
     data = config.data
     if folder:
-        kind = "kitti" if data.kind == "world" else data.kind
+        kind = "kitti" if data.is_stand_in else data.kind
         if any(option.startswith("data.root=") for option in options) and data.root != folder:
             raise UserError(f"--like {folder} and data.root={data.root} are two datasets; name one")
         return config.model_copy(update={"data": data.model_copy(update={"root": folder, "kind": kind})})
-    if data.kind == "world":
+    if data.is_stand_in:
         raise UserError(
             "--like needs a dataset: --like /data/kitti, or any kind by its settings: "
             "--like data.kind=coco data.root=/data/mine"
@@ -56,12 +58,9 @@ def like_jobs(
     Raises UserError where there is no dataset or nothing of it can be staged, DataError for a frame that
     cannot be read, unless `data.on_error` skips it.
     """
-    from imitation.datasets.base import SplitReader
-
     dataset = config.data.open()
-    if isinstance(dataset, SplitReader):
-        dataset.undivide()  # nothing is trained here, so there need not be enough to cut
-    parts = ("train", "mine") if config.restage.backdrops else ("train", "mine", "stop", "test")
+    dataset.undivide()  # nothing is trained here, so there need not be enough to cut
+    parts = ("train", "mine") if config.restage.backdrops else ("train", "mine", "val", "test")
     members = dataset.splits()
     there = min(count, len({name for part in parts for name in members[part]}))
     return there * variations, _like(dataset, parts, count, variations, config, say)
@@ -78,12 +77,6 @@ def _first(dataset: DatasetReader, parts: tuple[str, ...], config: Config) -> It
             if frame.frame_id not in seen:
                 seen.add(frame.frame_id)
                 yield frame
-
-
-def _counting(frames: Iterable[Frame], categories: Counter[str]) -> Iterator[Frame]:
-    for frame in frames:
-        categories.update(obj.category for obj in frame.objects if not obj.ignore)
-        yield frame
 
 
 def _say_lacking(
@@ -118,9 +111,13 @@ def _like(
     from sim_actors.staging.stage import Target, asset_names, stage
 
     there: Counter[str] = Counter()
-    frames = _counting(islice(_first(dataset, parts, config), count), there)
-    mapping = categories_of(config.data, frames).mapping
-    deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
+    kept: dict[str, Frame] = {}
+    for frame in islice(_first(dataset, parts, config), count):
+        for obj in frame.objects:
+            if not obj.ignore:
+                there[obj.category] += 1
+                kept.setdefault(obj.category, frame)
+    mapping = categories_of(config.data, kept.values()).mapping
     known, settings = catalog(config), staging_settings(config)
     _say_lacking(there, asset_names(there, mapping, known), dataset.root, say)
     for frame in islice(_first(dataset, parts, config), count):
@@ -153,9 +150,10 @@ def free_jobs(count: int, size: tuple[int, int], config: Config) -> Iterator[tup
     width, height = size
     focal = KITTI_FOCAL * width
     known, settings = catalog(config), staging_settings(config)
-    weights = _with_own(settings.free.categories, _own_categories(config))
+    brought = tuple(simulator_spec(config).ask("own_categories"))
+    weights = _with_own(settings.free.categories, brought)
     settings = settings.model_copy(update={"free": settings.free.model_copy(update={"categories": weights})})
-    own = [c for c in _own_categories(config) if c not in {name.lower() for name in FREE_CATEGORIES}]
+    own = [c for c in brought if c not in {name.lower() for name in FREE_CATEGORIES}]
     target = Target(
         convention=config.data.convention or "amodal_clipped",
         categories=(*FREE_CATEGORIES, *own),
@@ -169,14 +167,6 @@ def free_jobs(count: int, size: tuple[int, int], config: Config) -> Iterator[tup
         yield None, SceneJob(stage(request, 0, None, target=target, settings=settings), policy="render")
 
 
-def _own_categories(config: Config) -> tuple[str, ...]:
-    if config.simulate.simulator != "opengl" or config.renderer.bodies is None:
-        return ()
-    from sim_actors.simulators.opengl.assets.user_bodies import own_bodies
-
-    return tuple(own_bodies(config.renderer.bodies))
-
-
 def _with_own(weights: Mapping[str, float], own: tuple[str, ...]) -> dict[str, float]:
     """The weights of free scenes' categories, and of one's own that have none: together `OWN_SHARE`."""
     new = [name for name in own if name not in weights]
@@ -187,34 +177,33 @@ def _with_own(weights: Mapping[str, float], own: tuple[str, ...]) -> dict[str, f
 def body_jobs(name: str, config: Config) -> tuple[int, Iterator[tuple[None, SceneJob]]]:
     """One body from all sides: `name` is its model's name, its category's (its first model), or
     category/model. Raises UserError where there is none."""
-    from sim_actors.simulators.opengl.gallery import body_scene
+    from sim_actors.scene.one_body import body_scene
     from sim_actors.simulators.worker import SceneJob
 
-    if config.simulate.simulator != "opengl":
+    spec = simulator_spec(config)
+    bodies = spec.ask("bodies")
+    if not bodies:
         raise UserError(
-            f"--body shows a body of the embedded renderer, and simulate.simulator is "
-            f"{config.simulate.simulator!r}; leave that out"
+            "--body shows a body of the embedded renderer, or of another simulator that says which it has "
+            f"(Traits.bodies), and simulate.simulator is {spec.simulator!r}; leave that out"
         )
-    category, model = _find_body(name)
+    category, model = _find_body(name, bodies)
+    size = spec.trait("body_size")(category, model)
 
     def jobs() -> Iterator[tuple[None, SceneJob]]:
         for index, (side, yaw) in enumerate(TURNS.items()):
-            scene = body_scene(category, model, yaw, *BODY_SIZE)
+            scene = body_scene(category, model, size, yaw, *BODY_SIZE)
             named = replace(scene, scene_id=f"{category}-{model}-{index}-{side.replace(' ', '-')}")
             yield None, SceneJob(named, policy="render")
 
     return len(TURNS), jobs()
 
 
-def _find_body(name: str) -> tuple[str, str]:
-    import difflib
+def _find_body(name: str, bodies: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    from sim_actors.scene.category_words import canonical
 
-    from sim_actors.simulators.opengl.assets.families import FAMILIES
-    from sim_actors.simulators.opengl.assets.meshes import canonical
-
-    bodies = FAMILIES["simulator"].bodies
     first, slash, second = name.rpartition("/")
-    if slash and second in bodies.get(canonical(first), {}):
+    if slash and second in bodies.get(canonical(first), ()):
         return canonical(first), second
     found = [category for category, models in bodies.items() if name in models]
     if len(found) == 1:
@@ -225,7 +214,7 @@ def _find_body(name: str) -> tuple[str, str]:
     if canonical(name) in bodies:
         return canonical(name), next(iter(bodies[canonical(name)]))
     names = [*bodies, *(model for models in bodies.values() for model in models)]
-    near = difflib.get_close_matches(name, names, 3, 0.4)
+    near = nearest(name, names, 3, 0.4)
     hint = f"the nearest are {', '.join(near)}" if near else f"categories are {', '.join(bodies)}"
     raise UserError(f"--body {name!r}: there is no body of that name; {hint}")
 

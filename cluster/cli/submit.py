@@ -6,10 +6,42 @@ import argparse
 import os
 import sys
 
+from cluster.cli.arguments import Commands
 from cluster.runtime.signals import Terminated
-from imitation.common.settings import UserError
+from imitation.common.errors import UserError
 
 CONFIGURED = ("run", "sweep")  # commands that work on a run's folder
+
+
+def add(commands: Commands) -> None:
+    command = commands.add_parser(
+        "submit",
+        help="a command as a job of a Ray cluster",
+        usage="imitate submit [--address URL] [--no-wait] [--env KEY ...] "
+        "(CONFIG [section.key=value ...] | -- COMMAND ...)",
+        description="Packs the current folder, submits the command as a Ray job and follows its log. The "
+        "same command again follows a job that still runs, and continues one that has ended.",
+    )
+    command.add_argument(
+        "words",
+        nargs="+",
+        metavar="COMMAND",
+        help="a run's configuration file with its section.key=value, or any command: -- report s3://...",
+    )
+    command.add_argument(
+        "--address",
+        metavar="URL",
+        help="the head's dashboard (default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, or this machine's Ray)",
+    )
+    command.add_argument("--no-wait", action="store_true", help="do not follow the log")
+    command.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="hand this environment variable on to the job, with its value here; may be repeated",
+    )
+    command.set_defaults(carry_out=submit)
 
 
 def submit(args: argparse.Namespace) -> int:
@@ -42,7 +74,7 @@ def checked(words: list[str], options: list[str]) -> tuple[list[str], str]:
     Raises UserError for what the job would refuse at its start.
     """
     from cluster.cli.arguments import parser
-    from cluster.cli.main import COMMANDS
+    from cluster.cli.registry import COMMANDS
     from cluster.config.parse import load
     from cluster.run.storage_checks import check_lasting
     from cluster.runtime.jobs import subject_of

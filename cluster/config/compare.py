@@ -15,10 +15,10 @@ class PrimarySettings(Settings):
     """The one question that a comparison answers; everything else in it is exploratory. Name it before the
     first run that you will report: a folder refuses another one."""
 
-    arm: str = Field("imitation", description="the arm in question, by its detector chosen on stop")
+    arm: str = Field("imitation", description="the arm in question, by its detector chosen on val")
     against: list[list[str]] = Field(
         [["random"], ["real", "longer", "oversample"]],
-        description="what it is compared with, one comparison a list; of several arms the better on stop "
+        description="what it is compared with, one comparison a list; of several arms the better on val "
         "counts, those that were not run are left out",
     )
     measure: str = Field(

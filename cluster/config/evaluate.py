@@ -13,12 +13,12 @@ from imitation.detectors.settings import Precision
 class EvaluateSettings(Settings):
     """How the evaluation pass uses the cluster."""
 
-    actors: int = Field(1, ge=1, description="detector actors")
-    cpus_per_actor: float = Field(1.0, gt=0, description="logical CPUs a detector actor takes")
+    actors: int = Field(1, ge=1, description="detector workers")
+    cpus_per_actor: float = Field(1.0, gt=0, description="logical CPUs a detector worker takes")
     gpus_per_actor: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
-        "auto", description="GPUs a detector actor takes; auto: half of one where the cluster has any"
+        "auto", description="GPUs a detector worker takes; auto: half of one where the cluster has any"
     )
-    batch_size: int = Field(32, ge=1, description="frames that an actor takes at once")
+    batch_size: int = Field(32, ge=1, description="frames that a worker takes at once")
     max_attempts: int = Field(
         3,
         ge=1,
@@ -26,17 +26,17 @@ class EvaluateSettings(Settings):
         "one that cannot be read (data.on_error)",
     )
     precision: Precision = Field("auto", description="numbers of the forward pass, as train.precision")
-    threads: int | None = Field(None, ge=1, description="torch threads an actor; null: the machine's CPUs")
+    threads: int | None = Field(None, ge=1, description="torch threads a worker; null: the machine's CPUs")
     operating_threshold: Literal["single", "per_category"] = Field(
         "single",
-        description="from which score on a detection counts, chosen on stop: single (of greatest F1 over all "
+        description="from which score on a detection counts, chosen on val: single (of greatest F1 over all "
         "categories together), or per_category (of greatest F1 of each; a category with too few objects "
         "takes the single one)",
     )
     threshold_objects: int = Field(
         10,
         ge=1,
-        description="per_category: objects on stop from which on a category gets a threshold of its own",
+        description="per_category: objects on val from which on a category gets a threshold of its own",
     )
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,14 +11,16 @@ from pydantic import BaseModel, ValidationError
 
 from cluster.config.schema import Config, _meant
 from cluster.config.secrets import masked
+from imitation.common import old_names
 from imitation.common.settings import UserError
 from imitation.common.texts import parse_yaml, shown, text_of
+from imitation.common.wording import NEAREST, did_you_mean
 
 
 def parse(data: Mapping[str, Any], where: str = "configuration") -> Config:
     """Validates plain data. Raises UserError in one sentence a problem."""
     try:
-        return Config.model_validate(data)
+        return Config.model_validate(old_names.settings(data))
     except ValidationError as error:
         raise UserError("; ".join(_sentence(problem, where) for problem in error.errors())) from None
 
@@ -28,6 +29,9 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
     """Reads a YAML file (safely) and applies `section.key=value` on top; values are YAML.
 
     Raises UserError for a missing or unreadable file, an unknown key or an impossible value.
+
+    >>> load("ray_config.yaml", ["train.steps=200"]).train.steps
+    200
     """
     try:
         data = parse_yaml(text_of(Path(path).read_bytes(), str(path)), str(path)) or {}
@@ -35,6 +39,7 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
         raise UserError(f"{path}: cannot be read ({error.strerror}); name a configuration file") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected sections such as 'run:' and 'data:', found {shown(data)}")
+    data = old_names.settings(data, say=True)
     for override in overrides:
         apply_override(data, override)
     return parse(data, str(path))
@@ -51,7 +56,7 @@ def load_defaults(overrides: Iterable[str] = ()) -> Config:
 def apply_override(data: dict[str, Any], override: str) -> None:
     """Sets one `section.key=value` in plain data, in place."""
     key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
+    parts = old_names.setting(key.strip()).split(".")
     if not equals or len(parts) < 2 or not all(parts):
         raise UserError(f"{override!r} is no option; write section.key=value, for example train.steps=200")
     try:
@@ -85,10 +90,10 @@ def _sentence(problem: Mapping[str, Any], where: str) -> str:
         known = keys()
         sections = sorted({name.split(".")[0] for name in known})
         if "." not in key:
-            near = difflib.get_close_matches(key, sections, 1, 0.5) or [", ".join(sections)]
-            return f"{where}: there is no section {key!r}; the nearest is {near[0]!r}"
-        near = difflib.get_close_matches(key, known, 1, 0.5)
-        hint = f"the nearest is {near[0]!r}" if near else f"see {key.split('.')[0]!r} in ray_config.yaml"
+            hint = did_you_mean(key, sections, said=NEAREST, cutoff=0.5)
+            return f"{where}: there is no section {key!r}; {hint}"
+        otherwise = f"see {key.split('.')[0]!r} in ray_config.yaml"
+        hint = did_you_mean(key, known, otherwise, said=NEAREST, cutoff=0.5)
         return f"{where}: there is no key {key!r}; {hint}"
     message = problem["msg"].removeprefix("Value error, ") + _meant(problem)
     if not key:

@@ -6,7 +6,6 @@ sentence that names the key, the value, and the nearest valid key.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,8 +21,11 @@ from cluster.config.sweep import SweepSettings
 from cluster.config.tracking import TrackingSettings
 from imitation.aggregation import AggregationSettings
 from imitation.common.settings import Settings
+from imitation.common.wording import did_you_mean
+from imitation.datasets.registry import DATASETS
 from imitation.datasets.settings import DataSettings
-from imitation.detectors.settings import ZOO, DetectorSettings
+from imitation.detectors.registry import weighs_images
+from imitation.detectors.settings import DetectorSettings
 from imitation.diagnosis.settings import MiningSettings
 from imitation.policies import PolicySettings
 from imitation.stopping import StoppingSettings
@@ -65,17 +67,17 @@ class Config(Settings):
     @model_validator(mode="after")
     def _possible(self) -> Config:
         check_no_secrets(self.plain())
-        if self.data.kind == "world" and self.data.root is not None:
+        if self.data.is_stand_in and self.data.root is not None:
             raise ValueError(
-                f"data.root is {self.data.root!r}, but data.kind is 'world', which has no folder; "
-                "set data.kind to kitti, waymo, coco, yolo or parquet"
+                f"data.root is {self.data.root!r}, but data.kind is {self.data.kind!r}, which has no folder; "
+                f"set data.kind to {', '.join(name for name in DATASETS if name != self.data.kind)}"
             )
-        if self.data.kind == "world" and self.data.splits.folds is not None:
+        if self.data.is_stand_in and self.data.splits.folds is not None:
             raise ValueError(
                 "data.splits.folds is for data that is scarce; the embedded world renders as many frames for "
-                "train, stop and test as world.train, world.stop and world.test say"
+                "train, val and test as world.train, world.val and world.test say"
             )
-        if self.data.kind != "world" and not self.data.root:
+        if not self.data.is_stand_in and not self.data.root:
             raise ValueError(f"data.kind is {self.data.kind!r}, which needs data.root, the dataset's folder")
         if self.data.categories is not None:
             if not self.data.categories:
@@ -92,7 +94,7 @@ class Config(Settings):
                 f"policy.name is 'none' and loop.cycles is {self.loop.cycles}: from scratch every cycle "
                 "would train the same detector; set loop.cycles=0, or train.warm_start=true to train on"
             )
-        if self.train.synthetic_weight != 1 and self.detector.name in ZOO:
+        if self.train.synthetic_weight != 1 and not weighs_images(self.detector.name):
             raise ValueError(
                 f"train.synthetic_weight is {self.train.synthetic_weight:g}, but {self.detector.name} gives "
                 "one loss for a whole batch: only a detector that weighs images (grid) can use it"
@@ -109,5 +111,4 @@ def _meant(problem: Mapping[str, Any]) -> str:
     if problem["type"] != "literal_error" or not isinstance(problem["input"], str):
         return ""
     words = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
-    near = difflib.get_close_matches(problem["input"].casefold(), words, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return did_you_mean(problem["input"], words, "", said="; did you mean {!r}?")

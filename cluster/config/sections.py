@@ -41,7 +41,7 @@ class LoopSettings(Settings):
     )
     metric: Annotated[str, AfterValidator(check_metric_name)] = Field(
         "map50",
-        description="the `stop` score, which decides when to stop and which cycle is best: map50 (mAP at IoU "
+        description="the `val` score, which decides when to stop and which cycle is best: map50 (mAP at IoU "
         '0.5), map (COCO\'s at 0.50:0.95), or a function of your own, "package.module:function"',
     )
 

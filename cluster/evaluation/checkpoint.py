@@ -71,7 +71,7 @@ def evaluate_checkpoint(
 
         metrics = summarize(rows, categories.categories, split, info.operating, config.evaluate.min_objects)
         result = metrics.to_dict() | {
-            "threshold_chosen_on": "stop" if info.operating_threshold is not None else split,
+            "threshold_chosen_on": "val" if info.operating_threshold is not None else split,
             "errors_listed": problems + done["errors"],
         }
         rng = np.random.default_rng([config.run.seed, zlib.crc32(b"evaluate")])
@@ -80,7 +80,7 @@ def evaluate_checkpoint(
         result |= told
         modes = find_modes(rows, categories.categories, metrics.cutoff, config.mining.modes)
         result["modes"] = [counts.to_dict() for counts in modes.table]
-        result |= by_protocol(config.data.kind, rows(), categories.categories)
+        result |= by_protocol(config.data.dataset.protocol, rows(), categories.categories)
         if out:
             found = find_failures(rows(), metrics.cutoff, categories.categories)
             write_failures(found, storage.join(out, "failures.parquet"))
@@ -92,7 +92,7 @@ def evaluate_checkpoint(
 def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
     """A folder for what nobody asked for; on a cluster one that every node reaches, as it must reach the
     checkpoint: beside it, if `out` names no other."""
-    if not cluster_address(config):
+    if not cluster_address(config.ray):
         with tempfile.TemporaryDirectory(prefix="imitate-evaluate-") as folder:
             yield folder
         return
@@ -106,14 +106,14 @@ def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
 
 def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -> None:
     """That the detector has seen such frames, where it has: of the run it lies in."""
-    if config.data.kind == "world" and split in ("train", ALL):
+    if config.data.is_stand_in and split in ("train", ALL):
         reporter.say(
             f"note: {checkpoint} was trained on frames of this split: its score says nothing of new ones"
         )
 
 
 def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> list[str]:
-    if config.data.kind == "world":
+    if config.data.is_stand_in:
         return _of_its_run(checkpoint, PREPARED if split == ALL else (split,))
     dataset = whole(config.data.open()) if split == ALL else config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
@@ -129,7 +129,7 @@ def _of_its_run(checkpoint: str, splits: tuple[str, ...]) -> list[str]:
     folder = storage.absolute(storage.suffixed(checkpoint, ""))
     for _ in range(4):
         folder = storage.parent(folder)
-        uris = [Workspace(folder).path("data", split) for split in splits]
+        uris = [Workspace(folder).split(split) for split in splits]
         if all(map(storage.exists, uris)):
             return uris
     raise UserError(

@@ -1,6 +1,6 @@
-"""Evaluation: Ray Data streams Parquet frames through an actor pool of detectors.
+"""Evaluation: Ray Data streams Parquet frames through a worker pool of detectors.
 
-Pixels live only inside an actor, a batch at a time; what comes back is one compact row a frame
+Pixels live only inside a worker, a batch at a time; what comes back is one compact row a frame
 and detector (`imitation.evaluation.detections.DETECTIONS_SCHEMA`), which the driver writes on as Parquet
 while it streams. A frame that cannot be read becomes a row with an `error`, never a lost block.
 """
@@ -76,7 +76,7 @@ class _Broken(Exception):
 
 
 class DetectorActor:
-    """The callable that Ray Data builds once an actor: loads the detectors, then maps batches of
+    """The callable that Ray Data builds once a worker: loads the detectors, then maps batches of
     frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA, a column `TOOK` whose sum is
     the time that the batch took, s, and a column `BROKEN`: what a detector did that no frame is to blame for,
     else null. Raised here, Ray would wrap it into its own errors and pages of theirs.
@@ -206,9 +206,9 @@ def evaluate(
     """One pass over all parts; writes one row a frame and detector to the Parquet file `out`.
 
     `products` maps detector names to product folders. Returns counts: rows, errors (a list of
-    sentences), `busy_seconds` (what the actors took for their batches, divided by their number). Raises the
-    first DataError when `on_error` is "stop", and UserError where the cluster cannot place an actor for
-    `placement_timeout_s`, its storage is full, or a detector fails. A dead actor's frames are judged by
+    sentences), `busy_seconds` (what the workers took for their batches, divided by their number). Raises the
+    first DataError when `on_error` is "stop", and UserError where the cluster cannot place a worker for
+    `placement_timeout_s`, its storage is full, or a detector fails. A dead worker's frames are judged by
     another: each gives its row once, in the same place.
     """
     errors: list[str] = []
@@ -239,13 +239,13 @@ def _placed_stream(
 ) -> Generator[pa.Table]:
     import ray
 
-    actor = {"CPU": settings.cpus_per_actor, "GPU": _gpus(settings)}
+    worker = {"CPU": settings.cpus_per_actor, "GPU": _gpus(settings)}
     what = "evaluation (evaluate.cpus_per_actor, evaluate.gpus_per_actor, and a CPU that reads)"
-    # whoever reads needs a CPU, too; the other actors may come later
-    wait_for_room([actor, {"CPU": 1.0}], what, timeout_s)
+    # whoever reads needs a CPU, too; the other workers may come later
+    wait_for_room([worker, {"CPU": 1.0}], what, timeout_s)
     with closing(Attempts()) as attempts:
         stream = partial(_stream, parts, products, categories, settings, attempts)
-        with closing(watched(stream, [actor], what, timeout_s)) as tables:
+        with closing(watched(stream, [worker], what, timeout_s)) as tables:
             try:
                 yield from tables
             except ray.exceptions.RayError as error:
@@ -287,7 +287,7 @@ def _stream(
     context.target_max_block_size = BLOCK_BYTES
     streams = [_read(part, index, readers=settings.actors) for index, part in enumerate(parts)]
     frames = streams[0].union(*streams[1:]) if len(streams) > 1 else streams[0]
-    # Blocks of few rows: all actors get some, and one that dies leaves little to do again.
+    # Blocks of few rows: all workers get some, and one that dies leaves little to do again.
     rows = frames.repartition(target_num_rows_per_block=2 * settings.batch_size).map_batches(
         DetectorActor,
         fn_constructor_kwargs={

@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 from cluster.config.schema import Config
 
 
-def fold_steps(config: Config) -> int:
-    """Steps of a fold's detector."""
-    return max(1, round(config.train.steps * config.mining.fold_steps))
+def room(
+    config: Config, most: int | Literal["auto"] = "auto", resources: Mapping[str, float] | None = None
+) -> int:
+    """How many runs the cluster holds side by side, at least 1, at most `most`; auto: of runs whose trainings
+    share CPUs as many as do not stand in each other's way.
 
-
-def room(config: Config, resources: Mapping[str, float]) -> int:
-    """How many trials the cluster holds side by side, at least 1, at most `sweep.max_concurrent`.
-
-    A trial's stages take turns, so it needs what its hungriest stage does. An evaluation's detectors wait
+    A run's stages take turns, so it needs what its hungriest stage does. An evaluation's detectors wait
     for readers, which need a CPU of their own: were all CPUs given to detectors, all would wait for ever.
     GPUs: a trainer keeps half of one (or one a worker) while detectors take their share.
-    `resources` are those of the whole cluster ("CPU", "GPU").
+    `resources` are those of the whole cluster ("CPU", "GPU"), by default of the Ray that runs.
     """
+    if resources is None:
+        import ray
+
+        resources = ray.cluster_resources()
     evaluate, train = config.evaluate, config.train
     gpus = resources.get("GPU", 0.0)
     readers = 1
@@ -37,8 +40,8 @@ def room(config: Config, resources: Mapping[str, float]) -> int:
     if gpu_need:
         limits.append(gpus / gpu_need)
     holds = max(1, math.floor(min(limits) + 1e-9))
-    if config.sweep.max_concurrent != "auto":
-        return min(holds, config.sweep.max_concurrent)
+    if most != "auto":
+        return min(holds, most)
     if with_gpu:
         return holds
     # Torch takes all the CPUs it is given: trainings side by side on the same ones gain nothing.

@@ -1,1 +1,1 @@
-"""Watching a run: progress lines, cycle times, memory, Prometheus, trackers."""
+"""Watching a run: one protocol (`callbacks`); bars, time, memory, Prometheus and trackers behind it."""

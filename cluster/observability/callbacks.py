@@ -1,65 +1,143 @@
-"""Everything that watches a run: the console's bars, Ray's metrics, the trackers, the clock.
+"""What a run does, told to whoever watches it.
 
-The stages tell it what happens, in a line each; who hears of it is decided here.
+The stages tell one `Watch`, in a line each; what is made of it is a `Callback`'s business: bars, Ray's
+metrics, trackers, the clock, memory. `cluster.run.main_job` puts them together; one more needs a line there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from cluster.observability.console import Reporter
-from cluster.observability.cycle_time import CycleClock, CycleTime, part_of, work_seconds
-from cluster.observability.prometheus import Telemetry
-from cluster.observability.trackers.base import Broken, Trackers
+from cluster.observability.console import Bar, Reporter
 
 if TYPE_CHECKING:
+    from cluster.observability.cycle_time import CycleTime
     from cluster.simulation.pool import SimulatorPool
     from imitation.metrics.summary import Metrics
     from imitation.training.settings import TrainSettings
 
-CURVE_OWN = ("loss", "learning_rate", "images_per_second")  # of a training event; other figures are losses
+Broken = Literal["failed", "stopped"]
+"""How a driver ended whose run is not complete: by an error, or by Ctrl-C, SIGTERM or a time limit."""
+
+
+@dataclass(eq=False)
+class Work:
+    """Work that takes its time, of which so much is `done` out of `total` (None: unknown).
+
+    `stage` is "data", "simulate", "train" or "evaluate"; `unit_size` is how many images are in one unit of
+    training, a step; `pool` is what renders.
+    """
+
+    stage: str
+    title: str
+    total: float | None
+    cycle: int | None = None
+    detector: str = ""
+    unit_size: int = 1
+    pool: SimulatorPool | None = None
+    done: float = 0.0
+
+
+@dataclass
+class FinishedCycle:
+    """A cycle that is finished, in the run's `folder` of that name: its metrics by split, other figures by
+    name ("data/synthetic_frames"), its score on val, and where its time went, if a clock was running."""
+
+    cycle: int
+    folder: str
+    metrics: Mapping[str, Metrics]
+    figures: Mapping[str, float]
+    score: float
+    took: CycleTime | None = None
+
+
+class Callback:
+    """Hears what a run does; here it makes nothing of it."""
+
+    def run_begins(self) -> None:
+        """The driver begins, or continues, the run."""
+
+    def cycles_begin(self) -> None:
+        """The data is prepared; the first cycle begins."""
+
+    def during(self, work: Work) -> AbstractContextManager[object]:
+        """What is entered when work begins and left when it ends, well or by an error."""
+        return nullcontext()
+
+    def resumed(self, work: Work, done: float) -> None:
+        """So much of the work was done by an earlier driver."""
+
+    def progress(self, work: Work, done: float, event: Mapping[str, Any]) -> None:
+        """So much is done now; `work.done` was before. Of a training `event` has its figures."""
+
+    def committed(self, stage: str, result: Mapping[str, Any]) -> None:
+        """A stage of the current cycle is committed, now or (`reused`) by an earlier driver."""
+
+    def cycle_ends(self, cycle: FinishedCycle) -> None:
+        """A cycle is finished."""
+
+    def completed(self, files: Mapping[str, str]) -> None:
+        """The run is complete; `files` (name -> URI) are its results."""
+
+    def run_ends(self, broken: Broken | None) -> None:
+        """The driver ends; `broken` says how, where the run is not complete."""
+
+
+class Bars(Callback):
+    """A bar for each work, or lines where there is no terminal."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._bars: dict[Work, Bar] = {}
+
+    @contextmanager
+    def during(self, work: Work) -> Iterator[None]:
+        with self._reporter.stage(work.title, work.total) as self._bars[work]:
+            yield
+        del self._bars[work]
+
+    def resumed(self, work: Work, done: float) -> None:
+        self._bars[work].restored(done)
+
+    def progress(self, work: Work, done: float, event: Mapping[str, Any]) -> None:
+        note = f"loss {event['loss']:.2f}, {event['images_per_second']:.1f} images/s" if event else ""
+        self._bars[work].update(done, note)
 
 
 class Watch:
-    """Of one run. Without telemetry, trackers and clock it draws bars alone."""
+    """Tells the callbacks of one run, in their order, what happens. Without any it draws bars alone."""
 
-    def __init__(
-        self,
-        reporter: Reporter,
-        telemetry: Telemetry | None = None,
-        trackers: Trackers | None = None,
-        clock: CycleClock | None = None,
-        hide_test: bool = False,
-    ) -> None:
-        """`hide_test`: nobody hears of the test split before the run is over (sweeps)."""
+    def __init__(self, reporter: Reporter, callbacks: Sequence[Callback] = ()) -> None:
         self.reporter = reporter
-        self.telemetry = telemetry or Telemetry("")
-        self.trackers = trackers or Trackers([], reporter.say)
-        self.clock = clock
-        self.hide_test = hide_test
+        self.callbacks = (*callbacks, Bars(reporter))
+
+    def open(self) -> None:
+        """The driver begins, or continues, the run."""
+        for callback in self.callbacks:
+            callback.run_begins()
 
     def begin(self) -> None:
         """The first cycle begins."""
-        if self.clock is not None:
-            self.clock.begin()
+        for callback in self.callbacks:
+            callback.cycles_begin()
 
     @contextmanager
     def rendering(
         self, title: str, total: int, pool: SimulatorPool, cycle: int | None = None
     ) -> Iterator[Callable[[int], None]]:
         """Gives what to call with the number of scenes done so far, and first with what is there already."""
-        stage = "data" if cycle is None else "simulate"
-        if cycle is not None:
-            self.telemetry.set("cycle", cycle)
-        with self.reporter.stage(title, total) as bar, self.telemetry.pool(pool, stage):
-            told = bar.restored
+        told = self._resumed
+        with self._during(
+            Work("data" if cycle is None else "simulate", title, total, cycle, pool=pool)
+        ) as work:
 
             def progress(done: int) -> None:
                 nonlocal told
-                told(done)
-                told = bar.update
+                told(work, done)
+                told = self._progress
 
             yield progress
 
@@ -70,95 +148,57 @@ class Watch:
         """Gives what to call with each of a training's events (see
         `cluster.training.train_loop.train_detector`).
         """
-        before: int | None = None
-        with self.reporter.stage(title, settings.steps) as bar:
+        began = False
+        with self._during(Work("train", title, settings.steps, cycle, detector, settings.batch_size)) as work:
 
             def progress(event: dict[str, Any]) -> None:
-                nonlocal before
-                step, rate = event["step"], event["images_per_second"]
-                if before is None:  # one that continues reports up to report_every steps after its start
-                    before = max(0, step - settings.report_every)
-                    bar.restored(before)
-                bar.update(step, f"loss {event['loss']:.2f}, {rate:.1f} images/s")
-                steps, before = step - before, step
-                self.telemetry.set("cycle", cycle)
-                self.telemetry.add("training_steps", steps, "train", detector=detector)
-                self.telemetry.add("training_images", steps * settings.batch_size, "train", detector=detector)
-                self.telemetry.set("training_loss", event["loss"], "train", detector=detector)
-                self.telemetry.set("training_images_per_second", rate, "train", detector=detector)
-                self.trackers.point(f"cycle-{cycle:03d}/{detector}", step, _curve(event))
+                nonlocal began
+                if not began:  # one that continues reports up to report_every steps after its start
+                    began = True
+                    self._resumed(work, max(0, event["step"] - settings.report_every))
+                self._progress(work, event["step"], event)
 
             yield progress
 
     @contextmanager
     def evaluating(self, title: str, total: int, cycle: int | None = None) -> Iterator[Callable[[int], None]]:
         """Gives what to call with the number of rows so far: a frame has one for each detector."""
-        before = 0
-        if cycle is not None:
-            self.telemetry.set("cycle", cycle)
-        with self.reporter.stage(title, total) as bar:
-
-            def progress(done: int) -> None:
-                nonlocal before
-                bar.update(done)
-                self.telemetry.add("frames_evaluated", done - before, "evaluate")
-                before = done
-
-            yield progress
+        with self._during(Work("evaluate", title, total, cycle)) as work:
+            yield lambda done: self._progress(work, done)
 
     def stage(self, name: str, result: Mapping[str, Any]) -> None:
         """A stage of the current cycle is committed, now or (`reused`) by an earlier driver."""
-        if self.clock is not None:
-            self.clock.stage(name, result)
-        if not result.get("reused"):
-            self.telemetry.add("stage_seconds", result["seconds"], name, part=part_of(name))
-            self.telemetry.add("work_seconds", work_seconds(name, result), name, part=part_of(name))
-            self.trackers.sync()
+        for callback in self.callbacks:
+            callback.committed(name, result)
 
-    def cycle(
-        self,
-        cycle: int,
-        folder: str,
-        metrics: Mapping[str, Metrics],
-        figures: Mapping[str, float],
-        score: float,
-    ) -> CycleTime | None:
-        """A cycle is finished: its metrics by split, other figures by name ("data/synthetic_frames"), its
-        score on stop. Returns where its time went."""
-        took = None if self.clock is None else self.clock.cycle(folder)
-        self.telemetry.set("stop_score", score)
-        self.telemetry.set("synthetic_frames", figures.get("data/synthetic_frames", 0))
-        values: dict[str, float] = {}
-        for split, told in metrics.items():
-            if not (self.hide_test and split == "test"):
-                values |= metric_values(split, told)
-        values |= figures
-        if took is not None:
-            values |= {f"seconds/{part}": seconds for part, seconds in took.to_dict().items()}
-        self.trackers.cycle(cycle, values)
-        return took
+    def cycle(self, cycle: FinishedCycle) -> None:
+        """A cycle is finished."""
+        for callback in self.callbacks:
+            callback.cycle_ends(cycle)
 
     def finish(self, files: Mapping[str, str]) -> None:
         """The run is complete; `files` are its results."""
-        self.trackers.finish({} if self.hide_test else files)
+        for callback in self.callbacks:
+            callback.completed(files)
 
     def close(self, broken: Broken | None = None) -> None:
         """The driver ends; `broken` says how, where the run is not complete."""
-        self.trackers.close(broken)
+        for callback in self.callbacks:
+            callback.run_ends(broken)
 
+    @contextmanager
+    def _during(self, work: Work) -> Iterator[Work]:
+        with ExitStack() as entered:
+            for callback in self.callbacks:
+                entered.enter_context(callback.during(work))
+            yield work
 
-def metric_values(split: str, told: Metrics) -> dict[str, float]:
-    """A split's metrics as curves over cycles; what is undefined (AP without objects) is left out."""
-    values: dict[str, float | None] = {
-        name: getattr(told, name)
-        for name in ("map50", "map", "zero_one_loss", "f1", "precision", "recall", "threshold")
-    }
-    values |= {f"AP50/{category}": ap for category, ap in told.ap50.items()}
-    values |= {f"failures/{kind}": float(count) for kind, count in told.failures.items()}
-    return {f"{split}/{name}": float(value) for name, value in values.items() if value is not None}
+    def _resumed(self, work: Work, done: float) -> None:
+        for callback in self.callbacks:
+            callback.resumed(work, done)
+        work.done = done
 
-
-def _curve(event: Mapping[str, Any]) -> dict[str, float]:
-    """An event's figures under the names of curves: "train/loss", "train/losses/coverage", ..."""
-    names = {name: f"train/{name}" if name in CURVE_OWN else f"train/losses/{name}" for name in event}
-    return {names[name]: float(value) for name, value in event.items() if name not in ("step", "steps")}
+    def _progress(self, work: Work, done: float, event: Mapping[str, Any] | None = None) -> None:
+        for callback in self.callbacks:
+            callback.progress(work, done, event or {})
+        work.done = done

@@ -18,6 +18,7 @@ from rich.table import Column
 from rich.text import Text
 
 from imitation.common.text_table import fitted
+from imitation.common.wording import duration
 
 WINDOW_S = 120.0  # the rate is that of the last two minutes
 LINE_S = 30.0  # between a log's lines at first; later a tenth of the time that the stage has taken
@@ -32,7 +33,9 @@ NARROW, MEDIUM, WIDE = (
 
 
 class Pace:
-    """How fast a stage goes, from what was done in the last two minutes.
+    """How fast a stage goes, from what was done in the last two minutes. Not rich's own speed: that knows
+    nothing of a stage whose units take minutes (their reports drop out of its window), and keeps its rate
+    while nothing moves.
 
     The first report is where the counting begins: what was done before it, by an earlier driver or
     while processes were starting, is no measure of what is to come. `restored` is what an earlier driver
@@ -91,16 +94,6 @@ def rate_text(rate: float | None) -> str:
     if rate < 0.1:
         return f"{60 * rate:.1f}/min"
     return f"{rate:.1f}/s" if rate < 100 else f"{rate:,.0f}/s"
-
-
-def time_text(seconds: float) -> str:
-    """A span of time with its two leading units: "9 s", "2 min 30 s", "1 h 05 min"."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
 
 
 class Bar:
@@ -168,7 +161,7 @@ class _LineBar(Bar):
         self.last = pace.clock()
         if pace.total:
             self.quarter = max(self.quarter, int(4 * pace.done / pace.total))
-        left = "" if pace.left_s is None else f"{time_text(pace.left_s)} left"
+        left = "" if pace.left_s is None else f"{duration(pace.left_s, padded=True)} left"
         facts = [text for text in (rate_text(pace.rate), left, pace.note) if text]
         self.say(f"  {self.title}: " + ", ".join([pace.text(), *facts]))
 
@@ -201,7 +194,7 @@ class _Facts(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         pace: Pace = task.fields["pace"]
-        left = "" if pace.left_s is None else f"{time_text(pace.left_s)} left"
+        left = "" if pace.left_s is None else f"{duration(pace.left_s, padded=True)} left"
         rate = rate_text(pace.rate) if self.with_rate else ""
         return Text("  ".join(text for text in (pace.text(), rate, left) if text))
 
@@ -245,7 +238,7 @@ class Reporter:
                 yield lines
             finally:
                 lines.end()
-        took = f"{title}: done in {time_text(self.clock() - start)}"
+        took = f"{title}: done in {duration(self.clock() - start, padded=True)}"
         facts = [text for text in (pace.text() if pace.done else "", rate_text(pace.mean), pace.note) if text]
         self.say(f"{took} ({', '.join(facts)})" if facts else took)
 

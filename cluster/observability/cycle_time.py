@@ -17,8 +17,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cluster.observability.callbacks import Callback, FinishedCycle
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import trained_by
 
 FILE = "time.json"
 PARTS = ("training", "rendering", "evaluation", "analysis")
@@ -54,7 +56,7 @@ class CycleTime:
 
 def part_of(stage: str) -> str:
     """The kind of work of a stage, by its name in the run's folder ("train-main")."""
-    if stage.startswith("train-"):
+    if trained_by(stage) is not None:
         return "training"
     return {"simulate": "rendering", "evaluate": "evaluation"}.get(stage, "analysis")
 
@@ -78,9 +80,9 @@ def time_uri(workspace: Workspace, folder: str) -> str:
     return workspace.path(folder, FILE)
 
 
-class CycleClock:
-    """Adds up a run's cycles. A stage that an earlier driver committed counts with the time it took then;
-    what a killed driver did not commit counts nowhere."""
+class CycleClock(Callback):
+    """Adds up a run's cycles, and says of each where its time went. A stage that an earlier driver committed
+    counts with the time it took then; what a killed driver did not commit counts nowhere."""
 
     def __init__(self, workspace: Workspace, clock: Callable[[], float] = time.monotonic) -> None:
         self._workspace, self._clock = workspace, clock
@@ -88,15 +90,16 @@ class CycleClock:
         self._earlier = 0.0
         self._work = dict.fromkeys(PARTS, 0.0)
 
-    def begin(self) -> None:
-        """The first cycle begins now."""
+    def cycles_begin(self) -> None:
         self._since = self._clock()
 
-    def stage(self, name: str, result: Mapping[str, Any]) -> None:
-        """A stage of the current cycle is committed: `result` as `Workspace.stage` returns it."""
-        self._work[part_of(name)] += work_seconds(name, result)
+    def committed(self, stage: str, result: Mapping[str, Any]) -> None:
+        self._work[part_of(stage)] += work_seconds(stage, result)
         if result.get("reused"):
             self._earlier += float(result["seconds"])
+
+    def cycle_ends(self, cycle: FinishedCycle) -> None:
+        cycle.took = self.cycle(cycle.folder)
 
     def cycle(self, folder: str) -> CycleTime:
         """The cycle in `folder` of the workspace ends: its time, as committed when it first ended."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cluster.observability.callbacks import Callback, FinishedCycle, Work
+from cluster.observability.cycle_time import part_of, work_seconds
 from cluster.runtime.periodic import meanwhile
 
 if TYPE_CHECKING:
@@ -33,8 +35,8 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Failed attempts at a scene by kind: crashed, hung, raised, unsupported, lost (its node went away)",
         ("kind",),
     ),
-    "simulators_started": ("Simulator actors that came up", ()),
-    "simulators_recycled": ("Simulator actors replaced for their age or memory", ()),
+    "simulators_started": ("Simulator workers that came up", ()),
+    "simulators_recycled": ("Simulator workers replaced for their age or memory", ()),
     "frames_evaluated": ("Frames through a detector; a frame counts once for each detector", ()),
     "training_steps": ("Optimizer steps", ("detector",)),
     "training_images": ("Images in those steps' batches", ("detector",)),
@@ -42,16 +44,16 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "work_seconds": ("Of that, time in which the stage's own work was done", ("part",)),
 }
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "simulators": ("Simulator actors that run a simulator now", ()),
+    "simulators": ("Simulator workers that run a simulator now", ()),
     "training_loss": ("The loss at the last report of a training", ("detector",)),
     "training_images_per_second": ("Images a second at the last report of a training", ("detector",)),
     "cycle": ("The cycle that the run is in; the baseline is 0", ()),
-    "stop_score": ("The score on the stop split, 0 to 1, of the last finished cycle", ()),
+    "val_score": ("The score on the val split, 0 to 1, of the last finished cycle", ()),
     "synthetic_frames": ("Synthetic frames that the last finished cycle was trained on", ()),
 }
 
 
-class Telemetry:
+class Telemetry(Callback):
     """The metrics of one run."""
 
     def __init__(self, run: str) -> None:
@@ -97,15 +99,40 @@ class Telemetry:
         return self._metrics[name]
 
     @contextmanager
-    def pool(self, pool: SimulatorPool, stage: str) -> Iterator[None]:
-        """Counts what the pool does meanwhile, from a look at its counts every two seconds: a scene that
+    def during(self, work: Work) -> Iterator[None]:
+        """Counts what a pool does meanwhile, from a look at its counts every two seconds: a scene that
         hangs shows before its stage ends, and the pool knows nothing of it."""
-        watcher = _PoolWatcher(self, pool, stage)
+        if work.cycle is not None:
+            self.set("cycle", work.cycle)
+        if work.pool is None:
+            yield
+            return
+        watcher = _PoolWatcher(self, work.pool, work.stage)
         try:
             with meanwhile(watcher.look, SAMPLE_S, "pool-telemetry"):
                 yield
         finally:
-            self.set("simulators", 0, stage)
+            self.set("simulators", 0, work.stage)
+
+    def progress(self, work: Work, done: float, event: Mapping[str, Any]) -> None:
+        new = done - work.done
+        if work.stage == "evaluate":
+            self.add("frames_evaluated", new, "evaluate")
+        elif work.stage == "train":
+            of = {"stage": "train", "detector": work.detector}
+            self.add("training_steps", new, **of)
+            self.add("training_images", new * work.unit_size, **of)
+            self.set("training_loss", event["loss"], **of)
+            self.set("training_images_per_second", event["images_per_second"], **of)
+
+    def committed(self, stage: str, result: Mapping[str, Any]) -> None:
+        if not result.get("reused"):
+            self.add("stage_seconds", result["seconds"], stage, part=part_of(stage))
+            self.add("work_seconds", work_seconds(stage, result), stage, part=part_of(stage))
+
+    def cycle_ends(self, cycle: FinishedCycle) -> None:
+        self.set("val_score", cycle.score)
+        self.set("synthetic_frames", cycle.figures.get("data/synthetic_frames", 0))
 
 
 def _refresh(telemetry: weakref.ref[Telemetry]) -> None:

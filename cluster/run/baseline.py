@@ -14,14 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import yaml
-
 from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.observability.console import Reporter
 from cluster.workspace.lock import RunLock
-from cluster.workspace.run_folder import CONFIG_FILE, Workspace, covers, differences
-from imitation.common import storage
+from cluster.workspace.run_folder import CONFIG_FILE, Workspace, covers, differences, read_config
+from imitation.common import old_names, storage
 from imitation.common.settings import UserError
 from imitation.metrics.own import is_own
 
@@ -109,7 +107,7 @@ NO_RESULT = (
 
 def may_differ(config: Config) -> tuple[str, ...]:
     """The settings in which runs may differ that share this configuration's baseline; all others count."""
-    real = () if config.data.kind == "world" else ACTS_LATER_ON_REAL_DATA
+    real = () if config.data.is_stand_in else ACTS_LATER_ON_REAL_DATA
     # a metric of one's own is measured with the evaluation
     later = [key for key in ACTS_LATER if key != "loop.metric" or not is_own(config.loop.metric)]
     return (*later, *NO_RESULT, *real)
@@ -117,7 +115,7 @@ def may_differ(config: Config) -> tuple[str, ...]:
 
 def baseline_key(config: Config) -> str:
     """A name for the baseline of this configuration: 12 hex digits, the same for all that share it."""
-    text = json.dumps(baseline_config(config).plain(), sort_keys=True)
+    text = json.dumps(old_names.settings_before(baseline_config(config).plain()), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -198,7 +196,7 @@ def check_base(config: Config, base: str) -> None:
     """Raises UserError where `base` is no finished baseline, or not that of this configuration."""
     if not storage.exists(storage.join(base, DONE)):
         raise UserError(f"{base}: no finished baseline lies there ({DONE} is missing)")
-    made_with = yaml.safe_load(storage.read_text(storage.join(base, CONFIG_FILE)))
+    made_with = read_config(storage.join(base, CONFIG_FILE))
     changes = differences(made_with, baseline_config(config).plain(), free=("loop.cycles",))
     if changes or made_with["loop"]["cycles"] < min(1, config.loop.cycles):
         what = "; ".join(changes[:8]) or "it was not mined for imitation cycles"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cluster.config.schema import Config
 from cluster.observability.callbacks import Watch
 from cluster.stages.cluster_stages import ClusterStages
+from cluster.stages.context import RunContext
 from cluster.stages.cycle import Evaluation
 from cluster.stages.prepare import RealData, prepare
 from cluster.stages.services import Services
@@ -47,7 +48,8 @@ def loop(
     with Services(config) as services:
         data = prepare(config, workspace, services, watch, tell)
         check_budgets(config.aggregation.budgets or (), config.aggregation, data.parts["train"].frames)
-        stages = ClusterStages(config, workspace, data, services, policy, catalog(config), watch)
+        run = RunContext(config.run.seed, workspace, data, services, watch, catalog(config))
+        stages = ClusterStages(config, run, policy)
         history = imitate(stages, Dataset(data.parts["train"], config.aggregation), stop, on_cycle)
         if stages.lost is not None:
             history = replace(history, reason=stages.lost)

@@ -9,7 +9,8 @@ from functools import partial
 
 from cluster.checks.early import has_judged, try_early
 from cluster.config.schema import Config
-from cluster.observability.callbacks import Watch
+from cluster.config.simulator import simulator_spec
+from cluster.observability.callbacks import FinishedCycle, Watch
 from cluster.observability.console import Reporter
 from cluster.observability.cycle_time import CycleClock
 from cluster.observability.memory import PeakMemory
@@ -21,13 +22,14 @@ from cluster.run.storage_checks import check_lasting, check_reached, in_job
 from cluster.run.summary import REPORT, SUMMARY, build_summary, write_report
 from cluster.runtime.ray_session import cluster_address
 from cluster.runtime.signals import PutOff
-from cluster.stages.cycle import Evaluation, cycle_folder, nothing_found
+from cluster.stages.cycle import Evaluation, nothing_found
 from cluster.stages.stageable import Teller, simulates
 from cluster.workspace.lock import RunLock
 from cluster.workspace.run_folder import Workspace, flatten
 from imitation import stopping
 from imitation.aggregation import Dataset
 from imitation.common import storage
+from imitation.common.names import MAIN, cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.common.text_table import format_table
@@ -37,6 +39,7 @@ from imitation.policies import build_policy, what_it_adds
 from imitation.report.run.record import Summary
 from imitation.report.run.table import build_table
 from imitation.report.words import WRONG, measure_name
+from sim_actors.simulators.registry import EMBEDDED, SIMULATORS
 
 SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result
 
@@ -77,7 +80,8 @@ def carry_out(
     if in_job():
         check_lasting(config)
     lock = lock or partial(RunLock, say=reporter.say)
-    with lock(workspace.uri) as held, PeakMemory() as memory:
+    memory = PeakMemory()
+    with lock(workspace.uri) as held:
         workspace.check = held.check
         if workspace.base is not None:
             check_base(config, workspace.base)
@@ -86,7 +90,7 @@ def carry_out(
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
         with (
             reporter.logs("cluster", "sim_actors", "imitation"),
-            _watching(config, workspace, reporter, hide_test) as watch,
+            _watching(config, workspace, reporter, memory, hide_test) as watch,
         ):
 
             def after(entry: Cycle[Evaluation]) -> None:
@@ -109,17 +113,20 @@ def carry_out(
 
 
 def check_renderer(config: Config) -> None:
-    """Whether the embedded simulator can draw here, before any work is done; Debian's packages are
-    named if not. Other simulators and clusters check themselves when their actors start."""
-    from sim_actors.simulators.opengl.preflight import problem
-
-    wanted = config.data.kind == "world" or (config.simulate.simulator == "opengl" and simulates(config))
-    if wanted and not cluster_address(config) and (reason := problem()):
-        raise UserError(reason)
+    """Whether the simulators of a run can render on this machine, before any work is done: a UserError
+    names what is missing. On a cluster they tell when their actors start."""
+    if cluster_address(config.ray):
+        return
+    wanted = {EMBEDDED} if config.data.is_stand_in else set()
+    if simulates(config) and not SIMULATORS.is_own(config.simulate.simulator):  # one's own: `try_early`
+        wanted.add(config.simulate.simulator)
+    for name in sorted(wanted):
+        if reason := simulator_spec(config, name).ask("preflight"):
+            raise UserError(reason)
 
 
 def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:
-    """Why the run stops after these stop scores, the baseline's first; None if it goes on."""
+    """Why the run stops after these val scores, the baseline's first; None if it goes on."""
     bounded = what_it_adds(build_policy(config.policy)) != "nothing"
     return stopping.check(
         scores,
@@ -132,11 +139,14 @@ def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | No
 
 
 @contextmanager
-def _watching(config: Config, workspace: Workspace, reporter: Reporter, hide_test: bool) -> Iterator[Watch]:
-    trackers = make_trackers(
-        config.tracking, workspace.uri, config.run.name, flatten(config.plain()), reporter.say
-    )
-    watch = Watch(reporter, Telemetry(config.run.name), trackers, CycleClock(workspace), hide_test)
+def _watching(
+    config: Config, workspace: Workspace, reporter: Reporter, memory: PeakMemory, hide_test: bool
+) -> Iterator[Watch]:
+    """Who watches a run. The clock comes before the trackers, which tell what it says of a cycle."""
+    name, plain = config.run.name, flatten(config.plain())
+    trackers = make_trackers(config.tracking, workspace.uri, name, plain, reporter.say, hide_test)
+    watch = Watch(reporter, [memory, CycleClock(workspace), Telemetry(name), trackers])
+    watch.open()
     try:
         yield watch
     except BaseException as error:
@@ -155,35 +165,35 @@ def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[
         "data/synthetic_frames": entry.dataset.synthetic_frames,
         "data/synthetic_ratio": entry.dataset.synthetic_frames / max(1, entry.dataset.real.frames),
     }
-    mined = storage.read_json(workspace.path(folder, "stage-evaluate.json")).get("mined") or {}
+    stages = workspace.committed(folder)
+    mined = stages["evaluate"].get("mined") or {}
     figures |= {f"mined/{kind}": count for kind, count in mined.get("failures", {}).items()}
-    rendered = workspace.path(folder, "stage-simulate.json")
-    if storage.exists(rendered):
-        simulated = storage.read_json(rendered)
+    if (simulated := stages.get("simulate")) is not None:
         figures |= {f"simulated/{name}": simulated[name] for name in SIMULATED}
         figures["simulated/set_aside"] = len(simulated["set_aside"])
-    took = watch.cycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
+    told = FinishedCycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
+    watch.cycle(told)
     _say_cycle(watch.reporter, config, entry)
     if entry.cycle == 0 and not evaluation.score:
         watch.reporter.say(nothing_found("the baseline", config.train.steps))
-    if took is not None:
-        watch.reporter.say(f"cycle {entry.cycle}: {took.text()}")
+    if told.took is not None:
+        watch.reporter.say(f"cycle {entry.cycle}: {told.took.text()}")
 
 
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:
-    stop = entry.evaluation.metrics["stop"]
+    val = entry.evaluation.metrics["val"]
     score = entry.evaluation.score
     reporter.say(
         f"cycle {entry.cycle}: {_frames(config, entry.dataset)} frames, "
-        f"{measure_name(config.loop.metric)} on stop {100 * score:.1f}, "
-        f"{100 * stop.zero_one_loss:.1f} % {WRONG}"
+        f"{measure_name(config.loop.metric)} on val {100 * score:.1f}, "
+        f"{100 * val.zero_one_loss:.1f} % {WRONG}"
     )
 
 
 def _frames(config: Config, dataset: Dataset) -> str:
     if config.loop.sim_only:
         return "synthetic"
-    kind = "stand-in" if config.data.kind == "world" else "real"
+    kind = "stand-in" if config.data.is_stand_in else "real"
     repeated = sum(part.frames for part in dataset.repeated)
     more = f"{repeated} repeated" if repeated else f"{dataset.synthetic_frames} synthetic"
     return f"{dataset.real.frames} {kind} + {more}"
@@ -192,7 +202,7 @@ def _frames(config: Config, dataset: Dataset) -> str:
 def _keep_best(workspace: Workspace, history: History[Evaluation]) -> None:
     best = history.best
     folder = workspace.path("best")
-    source = workspace.path(f"cycle-{best.cycle:03d}", "detector", "main")
+    source = workspace.path(cycle_folder(best.cycle), "detector", MAIN)
     copy_product(source, folder)
 
 

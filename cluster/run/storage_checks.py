@@ -48,7 +48,7 @@ def check_lasting(config: Config) -> None:
 def check_reached(config: Config, folder: str, reporter: Reporter) -> None:
     """On a cluster of several nodes: has each look for a file just written to the run's folder, and for
     `data.root`. Raises UserError naming the nodes that see a folder of their own, or nothing."""
-    if not cluster_address(config):
+    if not cluster_address(config.ray):
         return
     start_ray(config)
     import ray

@@ -9,14 +9,16 @@ import numpy as np
 import yaml
 
 from cluster.config.schema import Config
+from cluster.config.sections import ReportSettings
 from cluster.observability.cycle_time import time_uri
 from cluster.simulation.stream import REJECTED
-from cluster.stages.cycle import Evaluation, cycle_folder, twin_seed
-from cluster.stages.diagnose import MAIN, TWIN
+from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
 from cluster.stages.stageable import feasible, simulates
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
+from imitation.datasets.settings import DataSettings
 from imitation.diagnosis.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
@@ -39,6 +41,8 @@ def arm_label(config: Config, cycle: int) -> str:
 
 SUMMARY = "summary.json"
 REPORT = "report.html"
+Stages = dict[str, dict[str, Any]]
+"""The committed stages of a cycle, by name."""
 ANALYSED = ("protocols", "errors", "slices", "calibration", "modes", "followed")
 
 
@@ -51,17 +55,22 @@ def build_summary(
 ) -> Summary:
     """Puts together and writes `summary.json` from the committed stages."""
     told = storage.read_json(workspace.path("run.json"))
-    cycles = [_cycle(config, workspace, entry) for entry in history.cycles]
-    prepared = storage.read_json(workspace.path("data", "stage-prepare.json"))["seconds"]
+    stages = [workspace.committed(cycle_folder(entry.cycle)) for entry in history.cycles]
+    cycles = [
+        _cycle(entry, own, arm_label(config, entry.cycle), _time(workspace, entry.cycle))
+        for entry, own in zip(history.cycles, stages, strict=True)
+    ]
+    prepared = workspace.committed("data")["prepare"]["seconds"]
+    trained_on = {own[train_stage(MAIN)].get("computed_on") for own in stages}
     summary = Summary.of(
         run=Run(
             name=config.run.name,
             seed=config.run.seed,
             data_kind=config.data.kind,
-            title=_title(config),
-            stand_in=config.data.kind == "world",
+            title=_title(config.data),
+            stand_in=config.data.is_stand_in,
             notes=data.notes,
-            computed_on=_computed_on(workspace, cycles),
+            computed_on=sorted(filter(None, trained_on)),
             **told,
         ),
         categories=data.categories.categories,
@@ -69,10 +78,10 @@ def build_summary(
         cycles=cycles,
         best_cycle=history.best.cycle,
         stop_reason=history.reason,
-        problems=data.problems + _errors(workspace, history),
+        problems=data.problems + _errors(stages),
         unmapped=data.unmapped,
-        churn=_churn(config, workspace),
-        suspected_label_errors=_suspects(workspace, history),
+        churn=_churn(config.run.seed, stages[0]),
+        suspected_label_errors=_suspects(stages),
         seconds_total=round(prepared + sum(sum(cycle.seconds.values()) for cycle in cycles), 3),
         peak_memory_mb=peak_memory_mb,
         staging=_staging(config, data),
@@ -84,7 +93,7 @@ def build_summary(
 def write_report(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> str:
     """Writes `report.html` and returns where it lies."""
     uri = workspace.path(REPORT)
-    items = _gallery(config, workspace, data, summary)
+    items = _gallery(config.report, workspace, data, summary)
     suspects = collect_suspects(
         summary.suspected_label_errors or [],
         data.parts["train"].uri,
@@ -109,22 +118,15 @@ def _staging(config: Config, data: RealData) -> dict[str, Any] | None:
     return {"staged": told.staged, "not_staged": told.missing} if told.known is not None else None
 
 
-def _title(config: Config) -> str:
-    if config.data.kind == "world":
+def _title(data: DataSettings) -> str:
+    if data.is_stand_in:
         return "Demonstration: one seed of an embedded stand-in world"
-    name = storage.name_of(config.data.root or "")
-    kind = {"kitti": "KITTI"}.get(config.data.kind, config.data.kind)
-    return f"{kind} folder {name}, one seed"
+    name = storage.name_of(data.root or "")
+    return f"{data.dataset.name} folder {name}, one seed"
 
 
-def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -> Cycle:
-    folder = cycle_folder(entry.cycle)
-    stages = {
-        storage.name_of(uri).removeprefix("stage-").removesuffix(".json"): storage.read_json(uri)
-        for uri in storage.list_files(workspace.path(folder), ".json")
-        if storage.name_of(uri).startswith("stage-")
-    }
-    trained = stages[f"train-{MAIN}"]
+def _cycle(entry: LoopCycle[Evaluation], stages: Stages, label: str, time: dict[str, Any] | None) -> Cycle:
+    trained = stages[train_stage(MAIN)]
     simulated = None
     if "simulate" in stages:
         report, asked = stages["simulate"], stages.get("request", {})
@@ -139,8 +141,8 @@ def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -
         }
     return Cycle.of(
         cycle=entry.cycle,
-        label=arm_label(config, entry.cycle),
-        stop=entry.evaluation.metrics["stop"].to_dict(),
+        label=label,
+        val=entry.evaluation.metrics["val"].to_dict(),
         test=entry.evaluation.metrics["test"].to_dict(),
         real_frames=trained["real_frames"],
         synthetic_frames=trained["synthetic_frames"],
@@ -148,65 +150,53 @@ def _cycle(config: Config, workspace: Workspace, entry: LoopCycle[Evaluation]) -
         steps=trained["steps"],
         images_seen=trained["images_seen"],
         seconds={name: stage["seconds"] for name, stage in stages.items()},
-        time=_time(time_uri(workspace, folder)),
+        time=time,
         mined=stages["evaluate"].get("mined"),
         simulated=simulated,
         **{name: stages["analyse"][name] for name in ANALYSED},
     )
 
 
-def _computed_on(workspace: Workspace, cycles: list[Cycle]) -> list[str]:
-    """What trained the detectors of the table, each named once."""
-    stages = [workspace.path(cycle_folder(cycle.cycle), f"stage-train-{MAIN}.json") for cycle in cycles]
-    return sorted({told for uri in stages if (told := storage.read_json(uri).get("computed_on"))})
-
-
-def _time(uri: str) -> dict[str, Any] | None:
+def _time(workspace: Workspace, cycle: int) -> dict[str, Any] | None:
+    uri = time_uri(workspace, cycle_folder(cycle))
     return storage.read_json(uri) if storage.exists(uri) else None
 
 
-def _churn(config: Config, workspace: Workspace) -> dict[str, Any] | None:
+def _churn(seed: int, baseline: Stages) -> dict[str, Any] | None:
     """What two seeds of the baseline differ by; None without a second one."""
-    judged = storage.read_json(workspace.path(cycle_folder(0), "stage-evaluate.json"))
-    if TWIN not in judged:
+    if TWIN not in baseline["evaluate"]:
         return None
-    followed = storage.read_json(workspace.path(cycle_folder(0), "stage-analyse.json"))["churn"]
     return {
-        "seed": twin_seed(config.run.seed),
-        "mAP": {split: metrics["map50"] for split, metrics in judged[TWIN].items()},
-        "followed": followed,
+        "seed": twin_seed(seed),
+        "mAP": {split: metrics["map50"] for split, metrics in baseline["evaluate"][TWIN].items()},
+        "followed": baseline["analyse"]["churn"],
     }
 
 
-def _suspects(workspace: Workspace, history: History[Evaluation]) -> list[dict[str, Any]]:
+def _suspects(cycles: list[Stages]) -> list[dict[str, Any]]:
     """Those of the last cycle that was mined: the others are older drafts of the same list."""
-    for entry in reversed(history.cycles):
-        told = storage.read_json(workspace.path(cycle_folder(entry.cycle), "stage-analyse.json"))
-        if told["suspects"]:
-            return list(told["suspects"])
-    return []
+    return next((list(told) for stages in reversed(cycles) if (told := stages["analyse"]["suspects"])), [])
 
 
-def _errors(workspace: Workspace, history: History[Evaluation]) -> list[str]:
+def _errors(cycles: list[Stages]) -> list[str]:
     """Frames that an evaluation could not read, and that trainings replaced (`on_error: skip`)."""
     found: dict[str, None] = {}
-    for entry in history.cycles:
-        folder = workspace.path(cycle_folder(entry.cycle))
-        for uri in storage.list_files(folder, ".json"):
-            stage: dict[str, Any] = storage.read_json(uri)
-            found |= dict.fromkeys(stage.get("errors", ()) if isinstance(stage.get("errors"), list) else ())
-            found |= {f"{frame}: {why}": None for frame, why in stage.get("skipped", {}).items()}
+    for stage in (stage for stages in cycles for stage in stages.values()):
+        found |= dict.fromkeys(stage.get("errors", ()) if isinstance(stage.get("errors"), list) else ())
+        found |= {f"{frame}: {why}": None for frame, why in stage.get("skipped", {}).items()}
     return list(found)
 
 
-def _gallery(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> list[GalleryItem]:
+def _gallery(
+    settings: ReportSettings, workspace: Workspace, data: RealData, summary: Summary
+) -> list[GalleryItem]:
     """Failures of every cycle that was answered, drawn by seed, with the frames rendered for them."""
     answered = [after.cycle for before, after in pairwise(summary.cycles) if before.mined and after.simulated]
-    rng = np.random.default_rng(config.report.seed)
+    rng = np.random.default_rng(settings.seed)
     items: list[GalleryItem] = []
     shown: set[str] = set()
     for turn, cycle in enumerate(answered):
-        share = (config.report.gallery + turn) // len(answered)  # of unequal shares the later are larger
+        share = (settings.gallery + turn) // len(answered)  # of unequal shares the later are larger
         later = workspace.path(cycle_folder(cycle), "evaluation", "failures.parquet")
         items += collect_gallery(
             workspace.path(cycle_folder(cycle - 1), "evaluation", "failures.parquet"),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.config.schema import Config
+from cluster.config.sections import RaySettings
 from imitation.common.settings import UserError
 from imitation.common.storage.errors import without_secrets
 
@@ -28,9 +28,9 @@ FORMS = "HEAD:6379, or auto for a Ray that runs on this machine"
 PLACE = re.compile(r"(?P<host>\[[0-9a-fA-F:.%]+\]|[^\s:/?#@\[\]]+):(?P<port>\d{1,5})")
 
 
-def cluster_address(config: Config) -> str | None:
+def cluster_address(settings: RaySettings) -> str | None:
     """The running cluster to use; None: one is started here."""
-    address = config.ray.address or os.environ.get("RAY_ADDRESS") or None
+    address = settings.address or os.environ.get("RAY_ADDRESS") or None
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or address
     return None if address == "local" else address
@@ -71,16 +71,16 @@ def no_answer(cluster: Cluster, reason: str) -> NoAnswer:
     )
 
 
-def named_cluster(config: Config) -> Cluster | None:
+def named_cluster(settings: RaySettings) -> Cluster | None:
     """The cluster that the configuration or RAY_ADDRESS names; None: a Ray is started here.
 
     Raises UserError for what is no address, and where `auto` finds no Ray on this machine, or several and
     cannot tell which.
     """
-    address = cluster_address(config)
+    address = cluster_address(settings)
     if address is None:
         return None
-    ours = config.ray.address
+    ours = settings.address
     source = "ray.address" if ours and (ours == address or ours != "auto") else "RAY_ADDRESS"
     if address == "auto":
         return _found_here(source)

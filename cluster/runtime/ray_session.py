@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.config.schema import Config
+from cluster.config.sections import RaySettings
 from cluster.runtime.ray_address import Cluster, check_answers, cluster_address, named_cluster, no_answer
 from cluster.runtime.ray_errors import check_socket_room, in_short, why_not_started
 from cluster.runtime.signals import handlers_kept
@@ -52,55 +53,55 @@ def start_ray(config: Config) -> None:
     joined at that address, if it asks for another token, or if no Ray can be started here.
     """
     retry.allow(config.run.storage_patience_s)
-    _prepare(config)
+    _prepare(config.ray.quiet)
     import ray
 
     if ray.is_initialized():
         return
     if _State.over:
         raise UserError("stopped: no Ray is started any more")
-    cluster = named_cluster(config)
+    cluster = named_cluster(config.ray)
     options: dict[str, Any] = {"ignore_reinit_error": True}
     if config.ray.quiet:
         options |= {"logging_level": logging.ERROR, "log_to_driver": False}
     _State.ours = True  # from here on there may be something to end
     if cluster is not None:
-        _join(config, cluster, options)
+        _join(config.ray, cluster, options, config.run.storage_patience_s)
     else:
-        _start(config, options)
+        _start(config.ray, options)
 
 
-def _prepare(config: Config) -> None:
+def _prepare(quiet: bool) -> None:
     """What Ray reads when it is imported, and what has to be turned off where it is imported already."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_DATA_PARQUET_FOOTER_NUM_ACTORS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
-    if config.ray.quiet:
+    if quiet:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     from ray._private import auto_init_hook
 
     auto_init_hook.enable_auto_connect = False
 
 
-def _join(config: Config, cluster: Cluster, options: dict[str, Any]) -> None:
+def _join(settings: RaySettings, cluster: Cluster, options: dict[str, Any], patience_s: float) -> None:
     import ray
 
     address = without_secrets(cluster.address)
     print(f"joining the Ray cluster at {address} ({cluster.why})", file=sys.stderr, flush=True)
-    if cluster_address(config) == "auto":
+    if cluster_address(settings) == "auto":
         from ray._private.authentication import authentication_token_setup
 
-        if config.ray.quiet:
+        if settings.quiet:
             authentication_token_setup.logger.setLevel(logging.ERROR)
         authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     check_answers(cluster)
     options = options | {"address": cluster.address}
-    if config.run.storage_patience_s != retry.PATIENCE_S:
+    if patience_s != retry.PATIENCE_S:
         options |= {"runtime_env": {"env_vars": {retry.VARIABLE: os.environ[retry.VARIABLE]}}}
     try:
-        with handlers_kept(), _chatter_held_back() if config.ray.quiet else nullcontext():
+        with handlers_kept(), _chatter_held_back() if settings.quiet else nullcontext():
             ray.init(**options)
     except ray.exceptions.AuthenticationError:
         raise UserError(
@@ -111,13 +112,12 @@ def _join(config: Config, cluster: Cluster, options: dict[str, Any]) -> None:
         raise no_answer(cluster, " ".join(str(error).split())[:300]) from None
 
 
-def _start(config: Config, options: dict[str, Any]) -> None:
+def _start(settings: RaySettings, options: dict[str, Any]) -> None:
     """A Ray of our own; a machine that is too slow for Ray's limits gets a second, patient try."""
     import ray
 
     print("starting Ray", file=sys.stderr, flush=True)
     check_socket_room()
-    settings = config.ray
     options = options | {
         "address": "local",  # without it, a cluster that somebody else runs on this machine is joined
         "num_cpus": settings.num_cpus or max(os.cpu_count() or 1, MIN_CPUS),

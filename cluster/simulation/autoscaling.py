@@ -20,10 +20,10 @@ GONE_S = 60.0  # by then Ray knows by itself that a node is gone, or that it is 
 
 
 class PoolSize:
-    """The number of actors that the pool should have: as set, or what the cluster holds, looked at
+    """The number of workers that the pool should have: as set, or what the cluster holds, looked at
     again every `LOOK_S`.
 
-    On a cluster that autoscales it is up to twice as many after a while. Actors without a place are what
+    On a cluster that autoscales it is up to twice as many after a while. Workers without a place are what
     makes the autoscaler start nodes; they are asked for only as long as scenes wait for them, and are gone
     with the pool, or with the driver if that is killed. (A request to the autoscaler itself would outlive a
     killed driver, and replace that of another run.)"""
@@ -36,7 +36,7 @@ class PoolSize:
         self._began: float | None = None
         self.next_look = -math.inf
 
-    def actors(self) -> int:
+    def workers(self) -> int:
         """The number, at least 1; cheap to ask at every step."""
         now = time.monotonic()
         if now >= self.next_look:
@@ -50,7 +50,7 @@ class PoolSize:
 
     @property
     def makes_nodes_start(self) -> bool:
-        """Whether an actor without a place makes the cluster start a node, as far as was asked."""
+        """Whether a worker without a place makes the cluster start a node, as far as was asked."""
         return bool(self._autoscales)
 
     def _asked_for(self, room: int, now: float, gone: Container[str]) -> int:
@@ -75,8 +75,8 @@ def actor_count(settings: SimulateSettings, without: Container[str] = ()) -> int
     """How many simulators run side by side: as set, or what the CPUs (one of the cluster's kept free,
     or readers and trainers starve) and GPUs of each node hold, at least 1 and at most `max_actors`.
 
-    Nodes whose ids are in `without` do not count. An actor does not span nodes, so two nodes of 1.5 CPUs
-    hold two actors of one CPU each. What others reserved counts as room: their tasks end, and an actor
+    Nodes whose ids are in `without` do not count. A worker does not span nodes, so two nodes of 1.5 CPUs
+    hold two workers of one CPU each. What others reserved counts as room: their tasks end, and a worker
     that finds no place yet waits for it.
     """
     if settings.actors != "auto":
@@ -95,7 +95,7 @@ def _nodes(without: Container[str]) -> list[dict[str, float]]:
 
 
 def _fitting(node: dict[str, float], settings: SimulateSettings) -> int:
-    """How many actors the resources of one node hold."""
+    """How many workers the resources of one node hold."""
     shares = []
     if settings.cpus_per_actor:
         shares.append(node.get("CPU", 0.0) / settings.cpus_per_actor)
@@ -105,7 +105,7 @@ def _fitting(node: dict[str, float], settings: SimulateSettings) -> int:
 
 
 def _on_gpus(gpus: float, share: float) -> float:
-    """A fraction of a GPU lies on one GPU: two GPUs hold two actors of 0.6, not three."""
+    """A fraction of a GPU lies on one GPU: two GPUs hold two workers of 0.6, not three."""
     return gpus / share if share >= 1 else gpus * _whole(1 / share)
 
 
@@ -116,7 +116,7 @@ def _whole(number: float) -> int:
 def node_is_gone(node_id: str) -> bool:
     """Whether a node has left the cluster or does not answer any more.
 
-    Ray declares a node dead ten seconds or more after it went, but the connections to its actors break
+    Ray declares a node dead ten seconds or more after it went, but the connections to its workers break
     at once, as if they had crashed. So the node itself is asked: does its raylet take connections?
     """
     for node in ray.nodes():

@@ -1,4 +1,4 @@
-"""What becomes of scenes: who is to blame when an actor dies, and when a scene is given up."""
+"""What becomes of scenes: who is to blame when a worker dies, and when a scene is given up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Verdicts:
     """The scenes of one stage, and the counts of what happened to them; `begin` starts the next stage.
 
     A scene is set aside only on certain evidence. What cannot be told apart (scenes side by side in a
-    process that died) is tried again, each alone in its actor.
+    process that died) is tried again, each alone in its worker.
     """
 
     def __init__(self, simulator: str, settings: SimulateSettings) -> None:
@@ -72,7 +72,7 @@ class Verdicts:
         self.beside(tasks)
 
     def beside(self, tasks: Iterable[Task]) -> None:
-        """These were at an actor that another scene took down."""
+        """These were at a worker that another scene took down."""
         for task in tasks:
             self.backlog.suspect(task)
 

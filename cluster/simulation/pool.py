@@ -1,7 +1,7 @@
 """The simulator pool: scenes in, each of them out exactly once, rendered or set aside with a reason.
 
 Simulators crash, hang and leak; nodes come and go. The pool keeps few scenes in flight, gives each a
-deadline, and kills and replaces actors. Who is to blame is for `Verdicts` to say.
+deadline, and kills and replaces workers. Who is to blame is for `Verdicts` to say.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from cluster.simulation.blame import Verdicts
 from cluster.simulation.slot import Call, Slot
 from cluster.simulation.work_queue import Failure, Outcome, PoolCounts, Rendered
 from imitation.common.settings import UserError
+from imitation.common.wording import times
 from sim_actors.simulators.registry import SimulatorSpec
 from sim_actors.simulators.worker import Answer, SceneJob, start_actor
 
 log = logging.getLogger(__name__)
 
-START_ATTEMPTS = 3  # of one actor; and of all together while none has ever started
+START_ATTEMPTS = 3  # of one worker; and of all together while none has ever started
 GATHER_S = 20e-6  # for each call watched (5 ms for 256): several times what a step costs
 CLOSE_S = 5.0  # grace for a simulator to release what it holds
 
 
 class SimulatorPool:
-    """Simulator actors on a running Ray, kept warm until `close`; a context manager.
+    """Simulator workers on a running Ray, kept warm until `close`; a context manager.
 
-    Actors start when there is work for them and leave the placement group of whoever runs the pool
+    Workers start when there is work for them and leave the placement group of whoever runs the pool
     (a Tune trial), else nested work waits for resources that the trial itself holds. With
     `actors: auto` their number follows the cluster while it renders.
     """
@@ -71,8 +72,8 @@ class SimulatorPool:
     def render(self, jobs: Iterable[SceneJob]) -> Generator[Outcome, None, None]:
         """Every job's outcome, once each, in order of completion.
 
-        Jobs are pulled as actors have room, so an endless iterable is fine; while the caller handles
-        an outcome, no more is begun than each actor may have in flight. Counts of this call are
+        Jobs are pulled as workers have room, so an endless iterable is fine; while the caller handles
+        an outcome, no more is begun than each worker may have in flight. Counts of this call are
         in `counts`. Raises UserError if simulators do not start, die without finishing anything, or
         find no place on the cluster, and if a scene id comes twice.
         """
@@ -87,7 +88,7 @@ class SimulatorPool:
                 outcomes: list[Outcome] = []
                 try:
                     self._step(outcomes)
-                    self._assign()  # actors go on while the caller handles what is finished
+                    self._assign()  # workers go on while the caller handles what is finished
                 except UserError:
                     yield from outcomes  # nothing finished is lost
                     raise
@@ -121,11 +122,11 @@ class SimulatorPool:
         return self._verdicts.before.plus(self._verdicts.counts)
 
     def pids(self) -> list[int]:
-        """Process ids of the actors that run a simulator now, in slot order."""
+        """Process ids of the workers that run a simulator now, in slot order."""
         return [slot.info.pid for slot in self._slots if slot.info is not None]
 
     def close(self) -> None:
-        """Lets idle simulators release what they hold, then ends all actors."""
+        """Lets idle simulators release what they hold, then ends all workers."""
         for slot in self._slots:
             if slot.state == "ready" and not slot.scenes:
                 self._begin_closing(slot)
@@ -135,15 +136,15 @@ class SimulatorPool:
         self.kill()
 
     def kill(self) -> None:
-        """Ends all actors at once."""
+        """Ends all workers at once."""
         for slot in self._slots:
             slot.discard()
 
-    # Scenes are handed out, and actors placed for what is left.
+    # Scenes are handed out, and workers placed for what is left.
 
     def _assign(self) -> None:
-        """The least loaded actor comes first. A suspect gets an idle one for itself; for suspects beyond
-        those, as many actors are left to run empty."""
+        """The least loaded worker comes first. A suspect gets an idle one for itself; for suspects beyond
+        those, as many workers are left to run empty."""
         now, backlog = time.monotonic(), self._verdicts.backlog
         room = deque(sorted((s for s in self._slots if s.has_room), key=lambda slot: len(slot.scenes)))
         while room and not room[0].scenes and (suspect := backlog.take_suspect()):
@@ -168,23 +169,23 @@ class SimulatorPool:
 
     def _resize(self) -> None:
         """Slots for new room. Of slots too many those go that do no work; the others work on."""
-        actors = self._size.actors()
-        self._slots += [Slot(self.settings) for _ in range(actors - len(self._slots))]
+        workers = self._size.workers()
+        self._slots += [Slot(self.settings) for _ in range(workers - len(self._slots))]
         for state in ("retired", "empty", "placing"):
             for slot in [slot for slot in reversed(self._slots) if slot.state == state]:
-                if len(self._slots) > actors:
+                if len(self._slots) > workers:
                     slot.discard()
                     self._slots.remove(slot)
 
     def _withdraw(self) -> None:
-        """No scene waits: an actor that has found no place yet is not asked for any longer, lest a node be
+        """No scene waits: a worker that has found no place yet is not asked for any longer, lest a node be
         started for it."""
         for slot in self._slots:
             if slot.state == "placing":
                 slot.discard()
 
     def _spawn_missing(self) -> None:
-        """An actor that comes will take `scenes_per_actor` fresh scenes, or one suspect."""
+        """A worker that comes will take `scenes_per_actor` fresh scenes, or one suspect."""
         each, backlog = self.settings.scenes_per_actor, self._verdicts.backlog
         coming = sum(slot.state in ("placing", "starting") for slot in self._slots)
         for slot in self._slots:
@@ -198,7 +199,7 @@ class SimulatorPool:
 
     def _spawn(self, slot: Slot) -> None:
         settings = self.settings
-        slot.actor = start_actor(
+        slot.worker = start_actor(
             self.spec,
             threads=max(1, int(settings.cpus_per_actor)),
             scenes=settings.scenes_per_actor,
@@ -207,10 +208,10 @@ class SimulatorPool:
             scheduling_strategy=PlacementGroupSchedulingStrategy(placement_group=None),  # type: ignore[arg-type]
         )
         deadline = time.monotonic() + settings.placement_timeout_s
-        slot.wait_for("placing", slot.actor.ping.remote(), deadline)
+        slot.wait_for("placing", slot.worker.ping.remote(), deadline)
 
     def _begin_closing(self, slot: Slot) -> None:
-        slot.wait_for("closing", slot.actor.close.remote(), time.monotonic() + CLOSE_S)
+        slot.wait_for("closing", slot.worker.close.remote(), time.monotonic() + CLOSE_S)
 
     # One step: wait until something ends or a deadline passes, then see to it.
 
@@ -229,7 +230,7 @@ class SimulatorPool:
         # Answers before deaths: a scene that has come out is not among those that died.
         ended.sort(key=lambda item: isinstance(item[2], RayError))
         for slot, call, result in ended:
-            if call in slot.watched:  # else an earlier one took the actor with it
+            if call in slot.watched:  # else an earlier one took the worker with it
                 outcomes += self._ended(slot, call, result)
         for slot, call in watched:
             if call.deadline <= now and call.ref not in done and call in slot.watched:
@@ -241,7 +242,7 @@ class SimulatorPool:
             slot.discard()
         elif call.task is None:
             self._start_ended(slot, result)
-        elif isinstance(result, RayTaskError):  # the actor lives, its answer could not be sent
+        elif isinstance(result, RayTaskError):  # the worker lives, its answer could not be sent
             task = slot.take_off(call, time.monotonic())
             self._recycle(slot)
             return self._verdicts.failed(task, "raised", str(result), certain=True)
@@ -257,7 +258,7 @@ class SimulatorPool:
             if self._node_lost(slot):
                 return self._give_up_node(slot.node_id)
             assert call.limit is not None  # it has a deadline
-            reason = f"{call.limit.overdue()}, the actor was killed"
+            reason = f"{call.limit.overdue()}, the worker was killed"
             # Beside others it may only have waited for one that holds the whole process up.
             return self._replaced(slot, call, "hung", reason, certain=len(slot.watched) == 1)
         if slot.state == "closing":
@@ -269,9 +270,9 @@ class SimulatorPool:
             call.deadline = time.monotonic() + settings.placement_timeout_s  # others do the work
         else:
             raise UserError(
-                f"the cluster found no place for a simulator within {settings.placement_timeout_s:g} s: an "
-                f"actor asks for {settings.cpus_per_actor:g} CPUs and {settings.gpus_per_actor:g} GPUs, free "
-                f"are {_resources(ray.available_resources())} of {_resources(ray.cluster_resources())}. "
+                f"the cluster found no place for a simulator within {settings.placement_timeout_s:g} s: a "
+                f"worker asks for {settings.cpus_per_actor:g} CPUs and {settings.gpus_per_actor:g} GPUs, free"
+                f" are {_resources(ray.available_resources())} of {_resources(ray.cluster_resources())}. "
                 "Lower simulate.cpus_per_actor or simulate.gpus_per_actor, or give the cluster more"
             )
         return []
@@ -289,7 +290,7 @@ class SimulatorPool:
         elif slot.state == "placing":
             slot.node_id = result.node_id
             deadline = time.monotonic() + self.settings.startup_timeout_s
-            slot.wait_for("starting", slot.actor.start.remote(), deadline)
+            slot.wait_for("starting", slot.worker.start.remote(), deadline)
         elif result.error is not None:
             self._start_failed(slot, f"on {result.host}: {result.error}", result.user_error)
         else:
@@ -308,8 +309,8 @@ class SimulatorPool:
             slot.state = "retired"  # perhaps one bad node among good ones
         hopeless = not self._ever_started and (user_error or self._start_failures >= START_ATTEMPTS)
         if hopeless or all(other.state == "retired" for other in self._slots):
-            times = "once" if self._start_failures == 1 else f"{self._start_failures} times"
-            raise UserError(f"simulator {self.spec.simulator!r} does not start (tried {times}): {cause}")
+            tried = times(self._start_failures)
+            raise UserError(f"simulator {self.spec.simulator!r} does not start (tried {tried}): {cause}")
 
     # Scenes.
 
@@ -319,7 +320,7 @@ class SimulatorPool:
         return self._verdicts.answered(task, answer)
 
     def _recycle(self, slot: Slot, rss_mb: float = 0.0) -> None:
-        """Replaces an actor that is old or fat, once it is empty."""
+        """Replaces a worker that is old or fat, once it is empty."""
         settings = self.settings
         if rss_mb > settings.max_rss_mb and slot.finished == 1:
             log.warning("one scene took %.0f MiB, above simulate.max_rss_mb=%g", rss_mb, settings.max_rss_mb)
@@ -333,14 +334,14 @@ class SimulatorPool:
         if self._node_lost(slot, error):
             return self._give_up_node(slot.node_id)
         # Of several that rendered side by side any may have done it. Of one with others queued behind,
-        # the answer may have died with the actor on the next scene: it is suspected, not sure.
+        # the answer may have died with the worker on the next scene: it is suspected, not sure.
         suspect = slot.watched[0] if len(slot.watched) == 1 else None
         return self._replaced(slot, suspect, "crashed", _brief(error), certain=len(slot.scenes) == 1)
 
     def _replaced(
         self, slot: Slot, suspect: Call | None, kind: Failure, reason: str, certain: bool
     ) -> list[Outcome]:
-        """An actor is gone because of one of its scenes."""
+        """A worker is gone because of one of its scenes."""
         tasks = [call.task for call in slot.scenes if call.task is not None]
         slot.discard()
         if suspect is None or suspect.task is None:
@@ -351,13 +352,13 @@ class SimulatorPool:
         return outcomes
 
     def _node_lost(self, slot: Slot, error: Any = None) -> bool:
-        # An actor that was only being placed has no node yet that could be asked, but Ray's own words.
+        # A worker that was only being placed has no node yet that could be asked, but Ray's own words.
         if isinstance(error, RayActorError) and (error.preempted or "its node has died" in str(error)):
             return True
         return node_is_gone(slot.node_id)
 
     def _give_up_node(self, node_id: str) -> list[Outcome]:
-        """All actors of a node that went away, also those whose connections have not broken yet."""
+        """All workers of a node that went away, also those whose connections have not broken yet."""
         outcomes: list[Outcome] = []
         self._size.leave_out(node_id)
         for slot in self._slots:

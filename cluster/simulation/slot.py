@@ -1,4 +1,4 @@
-"""The place of one simulator actor in the pool, and the scenes that are at it."""
+"""The place of one simulator worker in the pool, and the scenes that are at it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sim_actors.simulators.worker import Started
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """Something asked of an actor: the reference of its answer, and when it must have ended (never,
+    """Something asked of a worker: the reference of its answer, and when it must have ended (never,
     while a scene only queues behind another). `task` is the scene; None for starting and closing."""
 
     ref: Any
@@ -27,13 +27,13 @@ class Call:
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """Actors come and go in it. `scenes` are in the order in which they were handed over; the first
-    `scenes_per_actor` of them render, the others queue. `pending` is what keeps the actor from rendering:
+    """Workers come and go in it. `scenes` are in the order in which they were handed over; the first
+    `scenes_per_actor` of them render, the others queue. `pending` is what keeps the worker from rendering:
     being placed, starting, closing."""
 
     settings: SimulateSettings
     state: Literal["empty", "placing", "starting", "ready", "closing", "retired"] = "empty"
-    actor: Any = None
+    worker: Any = None
     scenes: list[Call] = field(default_factory=list)
     pending: Call | None = None
     given: int = 0
@@ -62,8 +62,8 @@ class Slot:
         self.state, self.pending = state, Call(ref, deadline=deadline)
 
     def give(self, task: Task, now: float) -> None:
-        """Sends a scene to the actor."""
-        self.scenes.append(Call(self.actor.render.remote(task.job), task))
+        """Sends a scene to the worker."""
+        self.scenes.append(Call(self.worker.render.remote(task.job), task))
         self.given += 1
         self._set_deadlines(now)
 
@@ -76,10 +76,10 @@ class Slot:
         return call.task
 
     def discard(self) -> None:
-        """Kills the actor and forgets it; how often starting failed here is kept."""
-        if self.actor is not None:
-            ray.kill(self.actor)
-        self.state, self.actor, self.pending, self.info = "empty", None, None, None
+        """Kills the worker and forgets it; how often starting failed here is kept."""
+        if self.worker is not None:
+            ray.kill(self.worker)
+        self.state, self.worker, self.pending, self.info = "empty", None, None, None
         self.scenes = []
         self.given = self.finished = 0
         self.draining = False

@@ -67,7 +67,7 @@ class SimulationReport:
 
     @property
     def frames_per_second(self) -> float:
-        """Frames rendered in this run per second of wall time, start-up of actors included."""
+        """Frames rendered in this run per second of wall time, start-up of workers included."""
         return self.rendered / self.seconds if self.seconds else 0.0
 
     def to_json(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def simulate(
     number of scenes done so far, earlier ones included, without those that others took the place of; first of
     all with that of earlier runs.
     What `refuse` raises leaves the stage open, and no scene set aside: another call tries them all again.
-    At most `frames_per_file` frames are held in memory. On Ctrl-C the actors are killed and what
+    At most `frames_per_file` frames are held in memory. On Ctrl-C the workers are killed and what
     is finished is committed before KeyboardInterrupt goes on.
     Raises UserError as `SimulatorPool.render` does, and when the folder cannot be written.
     """

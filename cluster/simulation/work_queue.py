@@ -49,8 +49,8 @@ Outcome = Rendered | SetAside
 @dataclass
 class PoolCounts:
     """What happened during one `SimulatorPool.render`. `retries` are attempts after a failed one;
-    `unsupported` are scenes that a simulator refused; `lost` counts scenes that were at an actor whose whole
-    node went away (nobody's fault); `recycled` are actors replaced for age or memory; `cpu_seconds` those of
+    `unsupported` are scenes that a simulator refused; `lost` counts scenes that were at a worker whose whole
+    node went away (nobody's fault); `recycled` are workers replaced for age or memory; `cpu_seconds` those of
     finished scenes."""
 
     rendered: int = 0
@@ -83,7 +83,7 @@ class Task:
     job: SceneJob
     failures: int = 0
     lost: int = 0  # with a node that went away
-    alone: bool = False  # no other scene in its actor, so that a crash is certainly its own
+    alone: bool = False  # no other scene in its worker, so that a crash is certainly its own
 
     @property
     def scene_id(self) -> str:
@@ -91,7 +91,7 @@ class Task:
 
 
 class Backlog:
-    """Jobs that no actor has: suspects, to be tried again alone, and the fresh ones, pulled one by one
+    """Jobs that no worker has: suspects, to be tried again alone, and the fresh ones, pulled one by one
     from the caller."""
 
     def __init__(self, jobs: Iterable[SceneJob]) -> None:
@@ -124,7 +124,7 @@ class Backlog:
         return self._fresh.popleft() if self.fresh(1) else None
 
     def take_suspect(self) -> Task | None:
-        """The next task for an actor that is idle."""
+        """The next task for a worker that is idle."""
         return self._suspects.popleft() if self._suspects else None
 
     def suspect(self, task: Task) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from cluster.observability.callbacks import Watch
-from cluster.stages.diagnose import MAIN, TWIN
-from cluster.workspace.run_folder import Workspace
+from imitation.common.names import MAIN, TWIN, fold_name
 from imitation.evaluation.failures import Failure, read_failures
 from imitation.metrics.summary import Metrics
 
@@ -19,14 +16,6 @@ from imitation.metrics.summary import Metrics
 def twin_seed(seed: int) -> int:
     """The seed of the baseline's twin."""
     return int(np.random.default_rng([seed, zlib.crc32(TWIN.encode())]).integers(2**31))
-
-
-def fold_name(k: int) -> str:
-    return f"fold-{k}"
-
-
-def cycle_folder(cycle: int) -> str:
-    return f"cycle-{cycle:03d}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,7 @@ class Detectors:
 def nothing_found(who: str, steps: int) -> str:
     """What is said, early and plainly, of a baseline at mAP 0.0."""
     return (
-        f"warning: {who} finds nothing on stop (mAP 0.0): what is mined from it is noise, and a comparison "
+        f"warning: {who} finds nothing on val (mAP 0.0): what is mined from it is noise, and a comparison "
         f"with it tells nothing. Frequent causes: too few steps (train.steps={steps}), a learning rate at "
         "which the loss does not fall, labels or categories that are not what they seem (imitate inspect)"
     )
@@ -72,12 +61,3 @@ class Evaluation:
     def failures(self) -> Iterator[Failure]:
         """The mined failures, streamed; none if nothing was mined."""
         return iter(()) if self.failures_uri is None else read_failures(self.failures_uri)
-
-
-def commit(
-    workspace: Workspace, watch: Watch, cycle: int, name: str, work: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    """The committed result of one of a cycle's stages; whoever watches hears of it."""
-    result = workspace.stage(f"{cycle_folder(cycle)}/{name}", work)
-    watch.stage(name, result)
-    return result

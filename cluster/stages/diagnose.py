@@ -16,23 +16,25 @@ from typing import Any
 
 import numpy as np
 
-from cluster.config.schema import Config
-from imitation.common import storage
+from cluster.simulation.stream import part_files
+from cluster.stages.context import RunContext
+from imitation.common.names import MAIN, TWIN
 from imitation.datasets.parquet.files import read_frames
 from imitation.diagnosis.cycle_analysis import analyse, by_protocol
 from imitation.diagnosis.failure_modes import Modes, Rows, Threshold, count_modes, find_modes
 from imitation.diagnosis.failure_tracking import Followed, Judge, count_followed, follow
-from imitation.diagnosis.fates import FateWriter
-from imitation.diagnosis.feasibility import Reach, frames_rendered, out_of_reach
+from imitation.diagnosis.fates import CYCLE_FILE, RUN_FILE, FateWriter, write_run_fates
+from imitation.diagnosis.feasibility import Reach, ReachSettings, frames_rendered, out_of_reach
 from imitation.diagnosis.label_errors import Evaluated, suspected_label_errors
-from imitation.evaluation.detection_files import MAIN, read_detections
+from imitation.diagnosis.settings import MiningSettings
+from imitation.evaluation.detection_files import FILE, read_detections
 from imitation.evaluation.detections import Cutoff, FrameDetections
-from imitation.policies import mode_name
+from imitation.metrics.summary import Metrics
+from imitation.policies import stratum_name
 from imitation.policies.feedback import ChanceCounter, FeedbackCounter
 from sim_actors.scene.appearance import HOUR_WORDS, WEATHER_WORDS
 
 MINE = "mine"
-TWIN = "twin"
 """The baseline once more, with another seed: what two of its evaluations differ by is chance."""
 
 
@@ -46,6 +48,16 @@ class Judged:
     thresholds: dict[str, Cutoff]
     mined: bool
 
+    @classmethod
+    def of(cls, run: RunContext, cycle: int) -> Judged:
+        """A cycle's committed evaluation."""
+        told = run.committed(cycle, "evaluate")
+        thresholds = {MAIN: Metrics.from_dict(told["metrics"]["val"]).cutoff}
+        thresholds |= told.get("fold_thresholds", {})
+        if TWIN in told:
+            thresholds[TWIN] = Metrics.from_dict(told[TWIN]["val"]).cutoff
+        return cls(cycle, run.path(cycle, "evaluation", FILE), thresholds, mined="mined" in told)
+
     def rows(self, split: str, detector: str | None = None) -> Rows:
         """The rows of a split, by one detector or (the mined frames) by the fold of each."""
         return partial(self._rows, split, detector)
@@ -58,14 +70,55 @@ class Judged:
 
     def splits(self) -> tuple[str, ...]:
         """Splits of which every frame was judged once by this cycle's detector, or its folds."""
-        return ("stop", "test", *((MINE,) if self.mined else ()))
+        return ("val", "test", *((MINE,) if self.mined else ()))
 
     def main_rows(self, split: str) -> Rows:
         return self.rows(split, None if split == MINE else MAIN)
 
 
+@dataclass(frozen=True)
+class Diagnosis:
+    """Diagnoses for one run; `protocol` is that of its kind of data."""
+
+    run: RunContext
+    mining: MiningSettings
+    protocol: str | None
+
+    def analyse(self, cycle: int) -> None:
+        """What is said of the cycle beyond its metrics; committed as a stage of its own."""
+        run = self.run
+
+        def work() -> dict[str, Any]:
+            judged = [Judged.of(run, earlier) for earlier in range(cycle + 1)]
+            files = [run.path(k, CYCLE_FILE) for k in range(cycle + 1)]
+            synthetic = run.path(cycle, "synthetic")
+            told = analyse_cycle(
+                self.protocol,
+                self.mining,
+                run.categories,
+                judged[-1],
+                judged[:-1],
+                Modes.from_json(run.committed(0, "analyse")["found_modes"]) if cycle else None,
+                run.reach,
+                synthetic if part_files(synthetic) else None,
+                run.rng("analyse", cycle),
+                suspected_failures(run, cycle - 1) if cycle else frozenset(),
+                (files[-1], files[-2] if cycle else None),
+            )
+            write_run_fates(files, run.workspace.path(RUN_FILE))
+            return told
+
+        run.commit(cycle, "analyse", work)
+
+
+def suspected_failures(run: RunContext, cycle: int) -> frozenset[str]:
+    """Ids of a cycle's failures that may be label errors."""
+    return frozenset(suspect["failure_id"] for suspect in run.committed(cycle, "analyse")["suspects"])
+
+
 def analyse_cycle(
-    config: Config,
+    protocol: str | None,
+    mining: MiningSettings,
     categories: tuple[str, ...],
     now: Judged,
     before: list[Judged],
@@ -85,14 +138,14 @@ def analyse_cycle(
     (`imitation.diagnosis.fates`).
     """
     found = find_modes(
-        now.main_rows(MINE if now.mined else "stop"),
+        now.main_rows(MINE if now.mined else "val"),
         categories,
-        now.threshold(MINE if now.mined else "stop"),
-        config.mining.modes,
+        now.threshold(MINE if now.mined else "val"),
+        mining.modes,
     ) if modes is None else modes  # fmt: skip
     told = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
     result: dict[str, Any] = {
-        "protocols": {"test": by_protocol(config.data.kind, now.rows("test", MAIN)(), categories)},
+        "protocols": {"test": by_protocol(protocol, now.rows("test", MAIN)(), categories)},
         "errors": {"test": told["errors"]},
         "slices": {"test": told["slices"]},
         "calibration": {"test": told["calibration"]},
@@ -103,7 +156,7 @@ def analyse_cycle(
                 for counts in count_modes(found, now.main_rows(split), categories, now.threshold(split))
             ]
             for split in now.splits()
-            if split != "stop"
+            if split != "val"
         },
         "followed": None,
         "churn": None,
@@ -116,14 +169,14 @@ def analyse_cycle(
         feedback = FeedbackCounter(
             now.cycle,
             rendered,
-            mode_name,
+            stratum_name,
             lambda failure: failure.failure_id in suspected or out_of_reach(failure, reach) is not None,
         )
         result["followed"] = {}
         with _written_down(fates, now.cycle, found, rendered) as written:
             for split in now.splits():
                 if split in before[-1].splits():
-                    reasons = _reasons(config, reach, rendered, split)
+                    reasons = _reasons(mining.reach, reach, rendered, split)
                     things = written(split, _follow(before[-1], now, split, categories), reasons)
                     seen = feedback.seeing(things) if split == MINE else things
                     result["followed"][split] = count_followed(seen, found.of, reasons)
@@ -138,11 +191,11 @@ def analyse_cycle(
             judge = Judge(categories, now.threshold(split))
             deque(written(split, follow((), now.main_rows(split)(), judge), None), maxlen=0)
     if TWIN in now.thresholds:
-        chance = ChanceCounter(mode_name)
+        chance = ChanceCounter(stratum_name)
         result["churn"] = {}
-        for split in ("stop", "test"):
+        for split in ("val", "test"):
             things = _follow_twin(now, split, categories)
-            seen = chance.seeing(things) if split == "stop" else things  # test decides nothing
+            seen = chance.seeing(things) if split == "val" else things  # test decides nothing
             result["churn"][split] = count_followed(seen, found.of)
         result["chance"] = chance.tallies()
     return result
@@ -169,13 +222,13 @@ def _name(judged: Judged) -> str:
 
 
 def _reasons(
-    config: Config, reach: frozenset[str] | None, rendered: dict[str, int], split: str
+    settings: ReachSettings, reach: frozenset[str] | None, rendered: dict[str, int], split: str
 ) -> Callable[[Followed], str]:
     known = Reach(
         stageable=reach,
         conditions={} if reach is None else {"weather": WEATHER_WORDS, "time_of_day": HOUR_WORDS},
         rendered=rendered if split == MINE else None,
-        settings=config.mining.reach,
+        settings=settings,
     )
 
     def reason(thing: Followed) -> str:
@@ -202,8 +255,3 @@ def _follow_twin(now: Judged, split: str, categories: tuple[str, ...]) -> Iterat
         Judge(categories, now.thresholds[MAIN]),
         Judge(categories, now.thresholds[TWIN]),
     )
-
-
-def modes_of(uri: str) -> Modes | None:
-    """The modes that a committed analysis found; None if there is none at `uri`."""
-    return Modes.from_json(storage.read_json(uri)["found_modes"]) if storage.exists(uri) else None

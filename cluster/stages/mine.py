@@ -1,38 +1,35 @@
-"""The loop's middle without our detector: anyone's detections -> failures -> requests -> scenes."""
+"""The loop's middle without our detector: anyone's detections -> failures -> requests, by the loop's own
+stages. `cluster.stages.requests_file` renders what was asked for."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from cluster.config.schema import Config
 from cluster.observability.console import Reporter
-from cluster.simulation.work_queue import SetAside
-from cluster.stages.prepare import common_camera
-from cluster.stages.scene_jobs import check_backdrops, scene_jobs, staging_settings
+from cluster.stages.evaluate import FailureCounts
+from cluster.stages.facts import Facts
+from cluster.stages.request import ask
+from cluster.stages.requests_file import write_requests
 from cluster.stages.stageable import Labels, catalog, feasible
 from imitation.common import storage
 from imitation.common.reservoir import reservoir
 from imitation.common.settings import UserError
 from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap
-from imitation.data.records import Camera, Frame
+from imitation.data.records import Frame
 from imitation.data.splits import SPLITS
 from imitation.datasets.base import ALL, DatasetReader, frames_of, whole
 from imitation.datasets.category_map import categories_of
 from imitation.datasets.coco.reader import CocoReader
 from imitation.datasets.numbering import Numbering
-from imitation.datasets.settings import DataSettings
 from imitation.datasets.yolo.reader import YoloReader
 from imitation.diagnosis.failure_modes import find_modes
-from imitation.diagnosis.feasibility import out_of_reach
 from imitation.evaluation.detection_files import FILE, read_detections, write_detections
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.external_detections import (
@@ -46,13 +43,10 @@ from imitation.evaluation.failures import Failure, find_failures, write_failures
 from imitation.evaluation.result_remarks import ResultRemarks
 from imitation.metrics.summary import Metrics, summarize
 from imitation.policies import Mined, build_policy, what_it_adds
-from imitation.requests import Request, annealed, check_requests
-from sim_actors.simulators.worker import SceneJob
-from sim_actors.staging.restage import default_camera
-from sim_actors.staging.stage import StagingSettings, Target, asset_names, stageable_names
+from sim_actors.staging.stage import stageable_names
 
-DETECTOR = "results"
 REQUESTS = "requests.json"
+DETECTOR = "results"
 
 
 def mine(
@@ -71,8 +65,6 @@ def mine(
     none is given, is that of greatest F1 on these very frames. Raises UserError for data or results that
     are not there, DataError for a result that cannot be read.
     """
-    if config.data.kind == "world":
-        raise UserError("mine needs the dataset of the detections: data.kind=kitti data.root=FOLDER")
     policy = build_policy(config.policy)
     if what_it_adds(policy) != "synthetic":
         raise UserError(f"policy.name is {config.policy.name!r}, which stages nothing; name one that does")
@@ -80,7 +72,7 @@ def mine(
     dataset = whole(config.data.open())
     problems: list[str] = []
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
-    facts = _Facts()
+    facts = Facts()
     frames = facts.seeing(frames_of(dataset, split, skip))
     categories = categories_of(config.data, frames)
     deque(frames, maxlen=0)  # a kind with a map of its own need not look at them
@@ -115,32 +107,25 @@ def mine(
     reach = stageable_names(facts.objects, categories.mapping, catalog(config))
     evaluated = partial(read_detections, uri)
     modes = find_modes(evaluated, categories.categories, metrics.cutoff, config.mining.modes)
-    unreachable: Counter[str] = Counter()
-    failures = _counting(_failures(uri, metrics, categories), reach, unreachable)
+    counts = FailureCounts(reach)
+    failures = counts.seeing(_failures(uri, metrics, categories))
     write_failures(failures, storage.join(out, "failures.parquet"))
     rng = np.random.default_rng([config.run.seed, 0])
     sample = reservoir(_failures(uri, metrics, categories), config.mining.max_failures, rng)
     wanted = budget or max(1, round(config.aggregation.synthetic_per_cycle * facts.frames))
-    requests = policy.request(Mined(sample, facts.objects, reach), cycle=1, budget=wanted, rng=rng)
-    asked = check_requests(requests, wanted, facts.ids, policy.name)
-    requests = annealed(requests, config.policy.strength.at(1))
-    storage.write_json(
-        storage.join(out, REQUESTS),
-        {
-            "data": config.data.model_dump(mode="json"),
-            "split": split,
-            "policy": policy.name,
-            "budget": wanted,
-            "frames": asked,
-            "categories": categories.to_json(),
-            "numbering": numbering.to_json() if (numbering := _numbering(dataset, categories)) else None,
-            "objects": dict(facts.objects),
-            "width": facts.size[0],
-            "height": facts.size[1],
-            "camera": asdict(camera) if (camera := facts.camera()) else None,
-            "requests": [request.to_row() for request in requests],
-        },
+    requests, asked = ask(
+        policy,
+        Mined(sample, facts.objects, reach),
+        cycle=1,
+        budget=wanted,
+        parents=facts.sequences.keys(),
+        strength=config.policy.strength,
+        rng=rng,
     )
+    place = storage.join(out, REQUESTS)
+    told = {"policy": policy.name, "budget": wanted, "frames": asked}
+    numbering = _numbering(dataset, categories)
+    write_requests(place, config.data, split, told, categories, numbering, facts, requests)
     return {
         "frames": judged,
         "left_out": len(left_out),
@@ -153,10 +138,10 @@ def mine(
         "ap50": metrics.ap50,
         "failures": metrics.failures,
         "modes": [counts.to_dict() for counts in modes.table],
-        "out_of_reach": dict(unreachable),
+        "out_of_reach": dict(counts.unreachable),
         "requests": len(requests),
         "frames_asked": asked,
-        "requests_file": storage.join(out, REQUESTS),
+        "requests_file": place,
     }
 
 
@@ -168,46 +153,6 @@ def _numbering(dataset: DatasetReader, categories: CategoryMap) -> Numbering | N
 
 def _splits(split: str) -> tuple[str, ...]:
     return SPLITS if split == ALL else (split,)
-
-
-class _Facts:
-    """What policies and free scenes need to know of the frames, gathered while they stream by."""
-
-    def __init__(self) -> None:
-        self.ids: set[str] = set()
-        self.objects: Counter[str] = Counter()
-        self._sizes: Counter[tuple[int, int]] = Counter()
-        self._cameras: Counter[Camera] = Counter()
-
-    def seeing(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            self.ids.add(frame.frame_id)
-            self.objects.update(obj.category for obj in frame.objects if not obj.ignore)
-            self._sizes[(frame.width, frame.height)] += 1
-            if frame.camera is not None:
-                self._cameras[frame.camera] += 1
-            yield frame
-
-    @property
-    def frames(self) -> int:
-        return len(self.ids)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self._sizes.most_common(1)[0][0]
-
-    def camera(self) -> Camera | None:
-        return common_camera(list(self._cameras.elements()))
-
-
-def _counting(
-    failures: Iterable[Failure], reach: frozenset[str] | None, unreachable: Counter[str]
-) -> Iterator[Failure]:
-    """The failures; counts those out of reach by why while they pass."""
-    for failure in failures:
-        if why := out_of_reach(failure, reach):
-            unreachable[why] += 1
-        yield failure
 
 
 def _rows(
@@ -303,57 +248,3 @@ def _open_results(
 
 def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
-
-
-def requested_jobs(
-    uri: str, config: Config, limit: int | None, reporter: Reporter
-) -> tuple[int, Iterator[tuple[Frame | None, SceneJob]]]:
-    """The scenes of a requests file that `mine` wrote: how many, and they, each with its parent.
-
-    The dataset is the file's own, or the configuration's where it names a `data.root`. `limit` renders the
-    first so many. A scene whose labels cannot be staged is said and left out. Raises UserError for a
-    file that is no requests file, or a parent that the dataset no longer has or that may not be a backdrop.
-    """
-    try:
-        told = json.loads(storage.read_text(uri))
-        requests = [Request.from_row(row) for row in told["requests"]]
-        data = config.data if config.data.root else DataSettings.model_validate(told["data"])
-        categories = CategoryMap.from_json(told["categories"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
-    dataset = whole(data.open())
-    splits = dataset.splits()
-    staging = staging_settings(config)
-    check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)
-    wanted = {request.parent for request in requests if request.parent is not None}
-    parents = {frame.frame_id: frame for frame in frames_of(dataset, told["split"], None, wanted)}
-    if missing := sorted(wanted - parents.keys()):
-        raise UserError(f"{uri}: frame {missing[0]!r} is not in split {told['split']!r} of {dataset.root}")
-    size = (told["width"], told["height"])
-    known = catalog(config)
-    target = Target(
-        convention=data.label_convention(),
-        categories=tuple(told["objects"]),
-        camera=Camera(**told["camera"]) if told["camera"] else default_camera(*size, config.restage.hfov_deg),
-        width=size[0],
-        height=size[1],
-        catalog=known,
-        assets=asset_names(told["objects"], categories.mapping, known),
-    )
-    total = sum(request.variations for request in requests)
-    scenes = _staged(requests, parents, target, staging, reporter)
-    return min(total, limit or total), islice(scenes, limit)
-
-
-def _staged(
-    requests: list[Request],
-    parents: dict[str, Frame],
-    target: Target,
-    settings: StagingSettings,
-    reporter: Reporter,
-) -> Iterator[tuple[Frame | None, SceneJob]]:
-    for job in scene_jobs(requests, parents, 1, target, settings):
-        if isinstance(job, SetAside):
-            reporter.say(f"left out: {job.reason}")
-        else:
-            yield None if job.parent is None else parents[job.parent], job

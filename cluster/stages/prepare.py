@@ -6,44 +6,45 @@ frames are rendered here, and are a stand-in for real data, never called real.
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from cluster.config.schema import Config
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
-from cluster.runtime.ray_session import start_ray
-from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.stream import SimulationReport, simulate
+from cluster.stages.facts import Facts
 from cluster.stages.parallel_reading import read_parallel
-from cluster.stages.services import EMBEDDED, Services
+from cluster.stages.services import Services
 from cluster.stages.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Part
-from imitation.common.settings import DataError, UserError
+from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
-from imitation.data.images import load_frame_image
+from imitation.data.images import ahead, load_frame_image
 from imitation.data.records import Camera, Frame
 from imitation.data.splits import folds, sequence_note
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.category_map import category_map
+from imitation.datasets.common.validation import Problems, handled
 from imitation.datasets.inspection.demands import no_frame, no_object
 from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.datasets.settings import DataSettings
+from sim_actors.simulators.registry import EMBEDDED
 from sim_actors.simulators.worker import SceneJob
-from sim_actors.standin_world import Split, standin_scene
+from sim_actors.standin_world import Split, WorldSettings, standin_scene
 
-SPLITS: tuple[Split, ...] = ("train", "stop", "test")
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LABELS_ONLY = ("frame_id", "sequence", "width", "height", "camera", "conditions", "objects")
-DECODE_AHEAD = 16
 STAND_IN = (
     "The data is an embedded world: rendered frames that stand in for reality. They are not real data, "
     "and what the table shows is a demonstration."
 )
-Problems = Callable[[DataError], None]
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def prepare(
     def work() -> dict[str, Any]:
         problems: list[str] = []
         notes: list[str] = []
-        if config.data.kind == "world":
-            mine = _render_world(config, workspace, services, watch)
+        if config.data.is_stand_in:
+            mine = _render_world(config.world, workspace, services, watch)
             notes.append(STAND_IN)
             if config.simulate.simulator != EMBEDDED:
                 notes.append(
@@ -126,7 +127,7 @@ def prepare(
             notes.append(dataset.note())
             if len(dataset.splits()["train"]) > LOOKED_AT and (first := look(config, dataset)):
                 tell(first, False)
-            mine = _import(config, dataset, workspace, reporter, problems)
+            mine = _import(config.data, dataset, workspace, services, reporter, problems)
         return _describe(config, workspace, mine, problems, notes).to_json(workspace)
 
     data = RealData.from_json(workspace.stage("data/prepare", work), workspace)
@@ -141,23 +142,17 @@ def prepare(
     return data
 
 
-def _render_world(config: Config, workspace: Workspace, services: Services, watch: Watch) -> set[str]:
+def _render_world(world: WorldSettings, workspace: Workspace, services: Services, watch: Watch) -> set[str]:
     """Renders every split of the stand-in; its failures are mined in train. Always by the embedded renderer:
     were it the simulator under trial, that would be tried on its own pictures."""
     with services.pool(embedded=True) as pool:
         for split in SPLITS:
-            _render_split(config, workspace, pool, watch, split)
+            count = getattr(world, split)
+            scenes = (standin_scene(world, split, index) for index in range(count))
+            jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
+            with watch.rendering(f"rendering the stand-in world: {split}", count, pool) as progress:
+                simulate(jobs, workspace.path("data", split), pool, progress=progress, refuse=_whole)
     return {frame.frame_id for frame in read_frames(workspace.path("data", "train"), ("frame_id",))}
-
-
-def _render_split(
-    config: Config, workspace: Workspace, pool: SimulatorPool, watch: Watch, split: Split
-) -> None:
-    count = getattr(config.world, split)
-    scenes = (standin_scene(config.world, split, index) for index in range(count))
-    jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
-    with watch.rendering(f"rendering the stand-in world: {split}", count, pool) as progress:
-        simulate(jobs, workspace.path("data", split), pool, progress=progress, refuse=_whole)
 
 
 def _whole(report: SimulationReport) -> None:
@@ -166,14 +161,14 @@ def _whole(report: SimulationReport) -> None:
 
 
 def _import(
-    config: Config,
+    settings: DataSettings,
     dataset: DatasetReader,
     workspace: Workspace,
+    services: Services,
     reporter: Reporter,
     problems: list[str],
 ) -> set[str]:
     """Writes a dataset's checked frames as Parquet, the real frames of `mine` among those of train."""
-    settings = config.data
     skip: Problems | None = (
         (lambda error: problems.append(str(error))) if settings.on_error == "skip" else None
     )
@@ -189,7 +184,7 @@ def _import(
 
         def frames(sources: list[str] = sources, seen: set[str] = seen) -> Iterator[Frame]:
             for source in sources:
-                for frame in _limited(_read(config, dataset, source, skip), settings.limit):
+                for frame in islice(_read(settings, dataset, source, services, skip), settings.limit):
                     if source == "mine" or frame.frame_id in mined:
                         mine.add(frame.frame_id)
                     if frame.frame_id not in seen:
@@ -208,45 +203,24 @@ def _import(
     return mine
 
 
-def _read(config: Config, dataset: DatasetReader, split: str, skip: Problems | None) -> Iterator[Frame]:
+def _read(
+    settings: DataSettings, dataset: DatasetReader, split: str, services: Services, skip: Problems | None
+) -> Iterator[Frame]:
     """A split's frames, their images decoded once if that is asked for: by the cluster's tasks where it
     is large, else by threads here."""
-    settings = config.data
     if settings.limit is None and len(dataset.splits()[split]) >= settings.parallel_from:
-        start_ray(config)
+        services.start()
         return read_parallel(dataset, split, skip, verify_images=settings.verify_images)
     frames = dataset.frames(split, skip)
-    return _decoded(frames, skip) if settings.verify_images else frames
+    if not settings.verify_images:
+        return frames
+    return handled((partial(_if_good, *looked) for looked in ahead(frames, load_frame_image)), skip)
 
 
-def _limited(frames: Iterator[Frame], limit: int | None) -> Iterator[Frame]:
-    for count, frame in enumerate(frames):
-        if limit is not None and count >= limit:
-            return
-        yield frame
-
-
-def _decoded(frames: Iterable[Frame], skip: Problems | None) -> Iterator[Frame]:
-    """Frames whose image decodes to the size that the frame says, in order; decoded ahead in threads."""
-    with ThreadPoolExecutor(2) as threads:
-        ahead = []
-        for frame in frames:
-            ahead.append((frame, threads.submit(load_frame_image, frame)))
-            if len(ahead) >= DECODE_AHEAD:
-                yield from _if_good(*ahead.pop(0), skip)
-        for item in ahead:
-            yield from _if_good(*item, skip)
-
-
-def _if_good(frame: Frame, image: Any, skip: Problems | None) -> Iterator[Frame]:
-    try:
-        image.result()
-    except DataError as error:
-        if skip is None:
-            raise
-        skip(error)
-        return
-    yield frame
+def _if_good(frame: Frame, image: Future[Any]) -> Frame:
+    """The frame, if its image decodes to the size that it says."""
+    image.result()
+    return frame
 
 
 def _counted(frames: Iterable[Frame], update: Callable[[int], None]) -> Iterator[Frame]:
@@ -260,51 +234,39 @@ def _describe(
 ) -> RealData:
     uris = {split: workspace.path("data", split) for split in SPLITS}
     mapping = category_map(config.data, uris["train"])
-    counts: dict[str, int] = {}
-    objects: Counter[str] = Counter()
-    unmapped: Counter[str] = Counter()
-    sizes: Counter[tuple[int, int]] = Counter()
-    cameras: list[Camera] = []
-    sequences: dict[str, str | None] = {}
-    judged: Counter[str] = Counter()
-    cuboids = 0
+    facts = Facts()
+    counts, judged, unmapped = Counter[str](), Counter[str](), Counter[str]()
     for split in SPLITS:
-        counts[split] = 0
-        for frame in read_frames(uris[split], LABELS_ONLY):
+        frames = read_frames(uris[split], LABELS_ONLY)
+        for frame in facts.seeing(frames) if split == "train" else frames:
             counts[split] += 1
             unmapped += mapping.unmapped([frame])
             judged[split] += int((~mapping.apply(frame).ignore).sum())
-            if split == "train":
-                objects.update(obj.category for obj in frame.objects if not obj.ignore)
-                cuboids += sum(obj.cuboid is not None for obj in frame.objects if not obj.ignore)
-                sizes[(frame.width, frame.height)] += 1
-                if frame.camera is not None:
-                    cameras.append(frame.camera)
-                sequences[frame.frame_id] = frame.sequence
     for split in SPLITS:
         if not judged[split]:
-            raise no_object(split, mapping, objects)
+            raise no_object(split, mapping, facts.objects)
     mining: list[list[str]] = []
     if config.loop.cycles:
-        ids = sorted(mine & sequences.keys())  # those whose image could be read
-        if config.data.kind != "world":
-            notes.append(f"Folds of mining: {sequence_note(sequences[i] for i in ids)}")
-        mining = folds(ids, [sequences[i] for i in ids], config.mining.folds, config.run.seed)
-    width, height = sizes.most_common(1)[0][0]
+        ids = sorted(mine & facts.sequences.keys())  # those whose image could be read
+        sequences = [facts.sequences[i] for i in ids]
+        if not config.data.is_stand_in:
+            notes.append(f"Folds of mining: {sequence_note(sequences)}")
+        mining = folds(ids, sequences, config.mining.folds, config.run.seed)
+    width, height = facts.size
     return RealData(
         parts={split: Part(uris[split], counts[split]) for split in SPLITS},
         categories=mapping,
         folds=mining,
-        held_out=[_with_their_sequences(fold, sequences) for fold in mining],
+        held_out=[_with_their_sequences(fold, facts.sequences) for fold in mining],
         width=width,
         height=height,
-        camera=common_camera(cameras),
-        category_counts=dict(objects),
+        camera=facts.camera,
+        category_counts=dict(facts.objects),
         unmapped=dict(unmapped),
         problems=problems,
         notes=notes,
-        cuboids=cuboids,
-        cameras=len(cameras),
+        cuboids=facts.cuboids,
+        cameras=facts.cameras.total(),
     )
 
 
@@ -314,16 +276,3 @@ def _with_their_sequences(fold: list[str], sequences: Mapping[str, str | None]) 
     drives = {sequences[i] for i in fold} - {None}
     members = set(fold)
     return [i for i, sequence in sequences.items() if i in members or sequence in drives]
-
-
-def common_camera(cameras: list[Camera]) -> Camera | None:
-    """The camera of free scenes: each parameter's median over the real frames."""
-    if not cameras:
-        return None
-
-    def median(name: str) -> float | None:
-        values = [getattr(camera, name) for camera in cameras if getattr(camera, name) is not None]
-        return statistics.median(values) if values else None
-
-    fx, fy, cx, cy = (float(median(name) or 0.0) for name in ("fx", "fy", "cx", "cy"))
-    return Camera(fx, fy, cx, cy, median("height"), median("pitch"))

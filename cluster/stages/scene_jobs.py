@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cluster.config.schema import Config
 from cluster.simulation.work_queue import SetAside
+from imitation.common.names import request_of, scene_id
 from imitation.common.settings import DataError, UserError
-from imitation.data.records import Frame
+from imitation.data.categories import CategoryMap
+from imitation.data.records import Camera, Convention, Frame
 from imitation.datasets.parquet.files import read_frames
 from imitation.requests import Request
 from sim_actors.simulators.worker import SceneJob
-from sim_actors.staging.stage import StagingSettings, Target, on_backdrop, scene_id, stage
+from sim_actors.staging.restage import default_camera
+from sim_actors.staging.stage import StagingSettings, Target, asset_names, on_backdrop, stage
 
 Variations = Callable[[Request], Iterable[int]]
 
@@ -21,6 +24,28 @@ Variations = Callable[[Request], Iterable[int]]
 def staging_settings(config: Config) -> StagingSettings:
     """What a configuration says of staging."""
     return StagingSettings(restage=config.restage, randomize=config.randomize, free=config.free)
+
+
+def target_of(
+    convention: Convention,
+    objects: Mapping[str, int],
+    categories: CategoryMap,
+    size: tuple[int, int],
+    camera: Camera | None,
+    catalog: frozenset[str] | None,
+    hfov_deg: float,
+) -> Target:
+    """What frames must match that are to look like real ones of this size (width and height, px), whose
+    labels are `objects` by source category; without a `camera` one of `hfov_deg` is assumed."""
+    return Target(
+        convention=convention,
+        categories=tuple(objects),
+        camera=camera or default_camera(*size, hfov_deg),
+        width=size[0],
+        height=size[1],
+        catalog=catalog,
+        assets=asset_names(objects, categories.mapping, catalog),
+    )
 
 
 def all_variations(request: Request) -> range:
@@ -48,7 +73,7 @@ def scene_jobs(
                     source = photo(parent)
                 scene = stage(request, variation, source, target=target, settings=settings)
             except DataError as error:
-                yield SetAside(scene_id(request, variation), "unsupported", str(error), attempts=0)
+                yield SetAside(scene_id(request.request_id, variation), "unsupported", str(error), attempts=0)
                 continue
             yield SceneJob(
                 scene,
@@ -71,8 +96,8 @@ def redraws(
     by_id = {request.request_id: request for request in requests}
     wanted: defaultdict[str, list[int]] = defaultdict(list)
     for scene in rejected:
-        request_id, _, variation = scene.rpartition("-v")
-        following = int(variation) + by_id[request_id].variations
+        request_id, variation = request_of(scene)
+        following = variation + by_id[request_id].variations
         if following < (tries + 1) * by_id[request_id].variations:
             wanted[request_id].append(following)
     again = [request for request in by_id.values() if request.request_id in wanted]

@@ -9,14 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from cluster.config.schema import Config
+from cluster.config.simulator import simulator_spec
 from cluster.runtime.ray_session import cluster_address, start_ray
-from sim_actors.simulators.registry import SimulatorSpec
+from sim_actors.simulators.registry import EMBEDDED, SimulatorSpec
 
 if TYPE_CHECKING:
     from cluster.simulation.pool import SimulatorPool
     from cluster.training.train_loop import Launcher
-
-EMBEDDED = "opengl"
 
 
 class Services:
@@ -36,16 +35,17 @@ class Services:
         if self._launcher is not None:
             self._launcher.close()
 
+    def start(self) -> None:
+        """Starts Ray, or joins the cluster that the configuration names."""
+        start_ray(self.config)
+
     def simulator(self) -> SimulatorSpec:
         """The simulator that the configuration names, with its options."""
-        settings = self.config.simulate
-        if settings.simulator == EMBEDDED:
-            return self.embedded()
-        return SimulatorSpec(settings.simulator, settings.options)
+        return simulator_spec(self.config)
 
     def embedded(self) -> SimulatorSpec:
         """The embedded renderer: the stand-in world is always its own, whatever simulator is tried on it."""
-        return SimulatorSpec(EMBEDDED, self.config.renderer.model_dump())
+        return simulator_spec(self.config, EMBEDDED)
 
     @contextmanager
     def pool(self, embedded: bool = False) -> Iterator[SimulatorPool]:
@@ -53,16 +53,16 @@ class Services:
         embedded renderer, whatever the configuration names."""
         from cluster.simulation.pool import SimulatorPool
 
-        start_ray(self.config)
+        self.start()
         settings = self.config.simulate
-        if embedded and settings.simulator != EMBEDDED:
+        spec = self.embedded() if embedded else self.simulator()
+        if spec.simulator != settings.simulator and not spec.trait("waits"):
             # What was set for a simulator that waits does not suit one that computes.
             of_its_own = {"scenes_per_actor": 1, "cpus_per_actor": max(1.0, settings.cpus_per_actor)}
-            settings = settings.model_copy(update={"simulator": EMBEDDED, "options": {}} | of_its_own)
-        if settings.actors == "auto" and not cluster_address(self.config):
+            settings = settings.model_copy(update={"simulator": spec.simulator, "options": {}} | of_its_own)
+        if settings.actors == "auto" and not cluster_address(self.config.ray):
             # A Ray started here promises more CPUs than there are; renderers keep theirs busy.
             settings = settings.model_copy(update={"actors": os.cpu_count() or 1})
-        spec = self.embedded() if embedded else self.simulator()
         with SimulatorPool(spec, settings, proved=spec.simulator in self._proved) as pool:
             yield pool
             if pool.proved:
@@ -70,7 +70,7 @@ class Services:
 
     def make_room_for_evaluation(self) -> None:
         """Starts Ray; the living trainer, which keeps half a GPU, goes where detectors need that half."""
-        start_ray(self.config)
+        self.start()
         import ray
 
         wanted = self.config.evaluate.gpus_per_actor
@@ -85,6 +85,6 @@ class Services:
         if self._launcher is None:
             from cluster.training.launchers import make_launcher
 
-            start_ray(self.config)
+            self.start()
             self._launcher = make_launcher(self.config.train, self.config.ray.placement_timeout_s)
         return self._launcher

@@ -9,11 +9,10 @@ from functools import partial
 from typing import Any
 
 from cluster.config.schema import Config
-from cluster.observability.callbacks import Watch
 from cluster.simulation.stream import REJECTED, SimulationReport, simulate
 from cluster.simulation.work_queue import SetAside
-from cluster.stages.cycle import commit, cycle_folder
-from cluster.stages.prepare import LABELS_ONLY, RealData
+from cluster.stages.context import RunContext
+from cluster.stages.prepare import LABELS_ONLY
 from cluster.stages.scene_jobs import (
     Variations,
     all_variations,
@@ -21,19 +20,18 @@ from cluster.stages.scene_jobs import (
     redraws,
     scene_jobs,
     staging_settings,
+    target_of,
     with_photo,
 )
-from cluster.stages.services import Services
-from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Part
 from imitation.common.settings import UserError
-from imitation.data.records import Frame
+from imitation.data.records import Convention, Frame
 from imitation.datasets.parquet.files import read_frames
+from imitation.policies.oversample import repeats_of
 from imitation.requests import Request
 from sim_actors.simulators.worker import SceneJob
-from sim_actors.staging.acceptance import rejection
-from sim_actors.staging.restage import default_camera
-from sim_actors.staging.stage import Target, asset_names, stageable_names
+from sim_actors.staging.acceptance import AcceptanceSettings, rejection
+from sim_actors.staging.stage import StagingSettings, Target
 
 
 class AllLost(UserError):
@@ -58,14 +56,19 @@ def _kinds(items: Collection[SetAside]) -> str:
 
 @dataclass(frozen=True)
 class Rendering:
-    """Renders for one run; `catalog`: what its simulator can stage (`cluster.run.loop.catalog`)."""
+    """Renders for one run; `convention` is that of the real data's labels."""
 
-    config: Config
-    workspace: Workspace
-    data: RealData
-    services: Services
-    catalog: frozenset[str] | None
-    watch: Watch
+    run: RunContext
+    staging: StagingSettings
+    acceptance: AcceptanceSettings
+    convention: Convention
+
+    @classmethod
+    def of(cls, config: Config, run: RunContext) -> Rendering:
+        """As a configuration has it."""
+        world = config.data.is_stand_in
+        convention = config.world.convention if world else config.data.label_convention()
+        return cls(run, staging_settings(config), config.acceptance, convention)
 
     def render(self, requests: list[Request], cycle: int) -> Part:
         """The requests' scenes, rendered by the pool and committed; every frame carries its lineage.
@@ -73,14 +76,14 @@ class Rendering:
         Raises AllLost where scenes were asked for and none gave a frame; nothing is committed then, and
         the same command tries them again.
         """
-        uri = self.workspace.path(cycle_folder(cycle), "synthetic")
-        acceptance = self.config.acceptance
+        run, acceptance = self.run, self.acceptance
+        uri = run.path(cycle, "synthetic")
         unmapped = Counter[str]()
 
         def accept(frame: Frame) -> str | None:
             reason = rejection(frame, acceptance)
             if reason is None:
-                unmapped.update(self.data.categories.unmapped([frame]))
+                unmapped.update(run.data.categories.unmapped([frame]))
             return reason
 
         def again(rejected: Collection[str]) -> Iterator[SceneJob | SetAside]:
@@ -90,8 +93,8 @@ class Rendering:
             total = sum(request.variations for request in requests)
             title = f"cycle {cycle}: simulating"
             with (
-                self.services.pool() as pool,
-                self.watch.rendering(title, total, pool, cycle) as progress,
+                run.services.pool() as pool,
+                run.watch.rendering(title, total, pool, cycle) as progress,
             ):
                 report = simulate(
                     self._jobs(requests, cycle=cycle),
@@ -105,12 +108,12 @@ class Rendering:
                 side_by_side = max(1, len(pool.pids()))
             lost = [item for item in report.set_aside if item.kind != REJECTED]
             if lost:
-                self.watch.reporter.say(f"cycle {cycle}: {len(lost)} scenes were lost: {_kinds(lost)}")
+                run.watch.reporter.say(f"cycle {cycle}: {len(lost)} scenes were lost: {_kinds(lost)}")
             for item in report.set_aside[:10]:
-                self.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
+                run.watch.reporter.say(f"set aside: scene {item.scene_id}: {item.kind}: {item.reason}")
             if unmapped:
                 listed = ", ".join(f"{name} ({count})" for name, count in sorted(unmapped.items()))
-                self.watch.reporter.say(
+                run.watch.reporter.say(
                     f"cycle {cycle}: labels of synthetic frames that are background to the detector, by "
                     f"data.mapping: {listed}"
                 )
@@ -118,39 +121,39 @@ class Rendering:
             told = {"asked": total, "busy_seconds": busy, "unmapped": dict(sorted(unmapped.items()))}
             return report.to_json() | told
 
-        result = commit(self.workspace, self.watch, cycle, "simulate", work)
+        result = run.commit(cycle, "simulate", work)
         return Part(uri, result["frames"], cycle)
 
     def _jobs(
         self, requests: list[Request], variations: Variations = all_variations, *, cycle: int
     ) -> Iterator[SceneJob | SetAside]:
-        settings = staging_settings(self.config)
-        check_backdrops(requests, {i for fold in self.data.folds for i in fold}, settings)
+        check_backdrops(requests, self.run.mined, self.staging)
         wanted = {request.parent for request in requests} - {None}
-        train = self.data.parts["train"].uri
+        train = self.run.data.parts["train"].uri
         parents = {
             frame.frame_id: frame
             for frame in (read_frames(train, (*LABELS_ONLY, "image_uri")) if wanted else ())
             if frame.frame_id in wanted
         }
         photo = partial(with_photo, uri=train)
-        return scene_jobs(requests, parents, cycle, self.target(), settings, photo, variations)
+        return scene_jobs(requests, parents, cycle, self.target(), self.staging, photo, variations)
 
     def target(self) -> Target:
         """What synthetic frames must match."""
-        data = self.data
-        return Target(
-            convention=self.config.world.convention
-            if self.config.data.kind == "world"
-            else self.config.data.label_convention(),
-            categories=tuple(data.category_counts),
-            camera=data.camera or default_camera(data.width, data.height, self.config.restage.hfov_deg),
-            width=data.width,
-            height=data.height,
-            catalog=self.catalog,
-            assets=asset_names(data.category_counts, data.categories.mapping, self.catalog),
+        data = self.run.data
+        return target_of(
+            self.convention,
+            data.category_counts,
+            data.categories,
+            (data.width, data.height),
+            data.camera,
+            self.run.catalog,
+            self.staging.restage.hfov_deg,
         )
 
-    def reach(self) -> frozenset[str] | None:
-        """The real data's categories that the simulator can stage, lower case; None: it does not say."""
-        return stageable_names(self.data.category_counts, self.data.categories.mapping, self.catalog)
+    def repeat(self, requests: list[Request], cycle: int) -> Part:
+        """The requests' parents once more for each variation: nothing is rendered."""
+        repeats = repeats_of(requests)
+        told = {"frames": repeats.total(), "repeats": dict(sorted(repeats.items()))}
+        result = self.run.commit(cycle, "repeat", lambda: told)
+        return Part(self.run.path(cycle, "stage-repeat.json"), result["frames"], cycle, repeated=True)

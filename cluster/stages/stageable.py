@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cluster.config.schema import Config
+from cluster.config.simulator import simulator_spec
 from imitation.common.import_paths import is_import_path
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
 from imitation.datasets.category_map import categories_of
-from imitation.policies import build_policy, what_it_adds
+from imitation.policies import build_policy, stages_frames, what_it_adds
 from sim_actors.scene.category_words import SECOND_NAMES, meaning, meant_by
 from sim_actors.scene.sizes import size_prior
 from sim_actors.staging.stage import asset_names
@@ -31,23 +32,14 @@ HOW = (
 
 def catalog(config: Config) -> frozenset[str] | None:
     """The categories that the simulator can stage, lower case; None where it does not say."""
-    if config.simulate.simulator != "opengl":
-        return None
-    from sim_actors.simulators.opengl.assets.meshes import CATALOG
-
-    own: frozenset[str] = frozenset()
-    if config.renderer.bodies is not None:
-        from sim_actors.simulators.opengl.assets.user_bodies import install
-
-        own = frozenset(install(config.renderer.bodies).bodies)
-    return frozenset(CATALOG) | own
+    return simulator_spec(config).catalog()
 
 
 def simulates(config: Config) -> bool:
     """Whether a run of these settings has frames rendered, beside those of the embedded world."""
     if config.loop.sim_only:
         return True
-    return config.loop.cycles > 0 and config.policy.name not in ("none", "oversample")
+    return config.loop.cycles > 0 and stages_frames(config.policy.name)
 
 
 @dataclass(frozen=True)
@@ -276,7 +268,7 @@ def outlook(configs: Sequence[Config]) -> list[str]:
         return []
     said: list[str] = []
     tell = Teller(config, said.append)
-    if config.data.kind == "world":  # made of what the embedded simulator has
+    if config.data.is_stand_in:  # made of what the embedded simulator has
         return []
     dataset = config.data.open()
     total = len(dataset.splits()["train"])

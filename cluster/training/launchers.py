@@ -22,6 +22,7 @@ from cluster.runtime.ray_errors import in_short
 from cluster.training.train_loop import Launcher, Progress, TrainSpec, train_loop_per_worker
 from imitation.common import storage
 from imitation.common.settings import UserError
+from imitation.common.wording import times
 from imitation.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def has_gpu() -> bool:
 
 
 # Inside a Tune trial, actors must not wait for a place in the trial's own placement group.
-_ANYWHERE: Any = PlacementGroupSchedulingStrategy(placement_group=None)  # type: ignore[arg-type]
+ANYWHERE: Any = PlacementGroupSchedulingStrategy(placement_group=None)  # type: ignore[arg-type]
 
 
 class _Mailbox:
@@ -91,7 +92,7 @@ def make_mailbox(name: str | None = None) -> Any:
     return ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).options(name=name).remote()
 
 
-LocalTrainer: Any = ray.remote(num_cpus=0, scheduling_strategy=_ANYWHERE)(_LocalTrainer)
+LocalTrainer: Any = ray.remote(num_cpus=0, scheduling_strategy=ANYWHERE)(_LocalTrainer)
 
 
 class Restarts:
@@ -118,13 +119,12 @@ class Restarts:
         """Returns where the training may start again; raises UserError where it may not."""
         self.stuck += 1
         why = in_short(error, 500)
-        times = "once" if self.stuck == 1 else f"{self.stuck} times"
         reached = f"since the checkpoint of step {self.start}" if self.start > 0 else "before a checkpoint"
         if self.stuck > (self.limit if limit is None else limit):
             raise UserError(
-                f"{self.output}: the training's workers died {times} {reached}: {why}. If it was memory: "
-                "lower train.batch_size or train.cache_mb. train.max_restarts is how often it starts again; "
-                "the same command continues from the checkpoint"
+                f"{self.output}: the training's workers died {times(self.stuck)} {reached}: {why}. If it was "
+                "memory: lower train.batch_size or train.cache_mb. train.max_restarts is how often it starts "
+                "again; the same command continues from the checkpoint"
             ) from error
         log.warning("training %s: workers died (%s); starting again", self.output, why)
 
@@ -161,7 +161,7 @@ class LocalLauncher:
         try:
             ray.get(task)
         except ray.exceptions.RayTaskError as error:
-            raise _cause(error) from error
+            raise cause(error) from error
 
     def close(self) -> None:
         for actor in (self._trainer, self._mailbox):
@@ -194,8 +194,8 @@ class TorchLauncher:
             error = self._fit(config, restarts.listen(progress))
             if error is None:
                 return
-            if isinstance(_cause(error), UserError):
-                raise _cause(error) from error
+            if isinstance(cause(error), UserError):
+                raise cause(error) from error
             # where one dies, the others fail at their next exchange, and may be the first to say so
             restarts.after(error, None if _died(error) else min(1, restarts.limit))
 
@@ -259,7 +259,7 @@ def _collect(call: Callable[[], object], errors: list[BaseException]) -> None:
         errors.append(error)
 
 
-def _cause(error: BaseException) -> BaseException:
+def cause(error: BaseException) -> BaseException:
     """The person's mistake that is wrapped in Ray's errors, else the error itself."""
     # Ray raises a mistake from elsewhere as one of its own class and its own at once, its text a traceback
     mistakes = (inner for inner in _wrapped(error) if isinstance(inner, UserError))

@@ -15,6 +15,7 @@ from imitation.common import storage
 from imitation.common.safe_loading import load_tensors
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
+from imitation.common.wording import counted
 from imitation.data.categories import CategoryMap
 from imitation.detectors.checkpoint import is_product, load_weights, read_info, save_product
 from imitation.detectors.settings import DetectorSettings
@@ -313,4 +314,4 @@ def _computed_on(device: Any, precision: str) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, {precision}"
     threads = torch.get_num_threads()
-    return f"{processor()}, {threads} {'thread' if threads == 1 else 'threads'}, {precision}"
+    return f"{processor()}, {counted(threads, 'thread')}, {precision}"

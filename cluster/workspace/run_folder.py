@@ -10,7 +10,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -19,12 +19,14 @@ from typing import Any
 import yaml
 
 from cluster.workspace.processor import processor
-from imitation.common import storage
+from imitation.common import old_names, storage
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.common.storage.run_folder import SHARED, base_of, remember_base
 
 CONFIG_FILE = "config.yaml"
+_STAGE = "stage-"
 # Settings that do not change what a run computes: they may differ when it continues.
 FREE_KEYS = (
     "run.storage",
@@ -73,6 +75,11 @@ def differences(before: dict[str, Any], after: dict[str, Any], free: Iterable[st
     ]
 
 
+def read_config(uri: str) -> dict[str, Any]:
+    """The plain configuration that a run, a sweep or a comparison was begun with."""
+    return old_names.settings(yaml.safe_load(storage.read_bytes(uri)))
+
+
 class Workspace:
     """The folder of one run at `uri` (local path or any storage that pyarrow or fsspec opens).
 
@@ -95,6 +102,11 @@ class Workspace:
         """The path or URI of something in the run, wherever it lies."""
         home = self.base if self._shared("/".join(parts)) else None
         return storage.join(home or self.uri, *parts)
+
+    def split(self, name: str) -> str:
+        """Where the real frames of a split lie."""
+        places = [self.path("data", spelling) for spelling in old_names.spellings(name)]
+        return next((uri for uri in places if storage.exists(uri)), places[0])
 
     def borrows(self, path: str) -> bool:
         """Whether it lies in the base, which others read too."""
@@ -123,7 +135,7 @@ class Workspace:
                 f"{self.uri} holds a run on another baseline, {base_of(self.uri) or 'its own'}; "
                 f"give the one on {self.base} another run.name"
             )
-        changes = differences(yaml.safe_load(storage.read_bytes(known)), config)
+        changes = differences(read_config(known), config)
         if changes and self.base is None and not storage.exists(self.path("data", "stage-prepare.json")):
             storage.delete(self.path("data"))
             return self._begin(config)
@@ -159,9 +171,9 @@ class Workspace:
         of the base that is not committed: others read it too, so it is not for this run to write.
         """
         folder, _, leaf = name.rpartition("/")
-        path = self.path(folder, f"stage-{leaf}.json") if folder else self.path(f"stage-{leaf}.json")
+        path = self.path(folder, f"{_STAGE}{leaf}.json") if folder else self.path(f"{_STAGE}{leaf}.json")
         if storage.exists(path):
-            return storage.read_json(path) | {"reused": True}
+            return old_names.read_json(path) | {"reused": True}
         if self.borrows(name):
             raise UserError(f"{self.base}: its stage {name!r} is not finished; finish that baseline first")
         start = time.monotonic()
@@ -172,6 +184,23 @@ class Workspace:
         self.check()
         storage.write_json(path, result)
         return result | {"reused": False}
+
+    def committed(self, folder: str) -> dict[str, dict[str, Any]]:
+        """The committed stages of a folder ("cycle-000"), by name; none where there is no such folder."""
+        place = self.path(folder)
+        names = storage.list_files(place, ".json") if storage.exists(place) else []
+        return {
+            name.removeprefix(_STAGE).removesuffix(".json"): old_names.read_json(uri)
+            for uri in names
+            if (name := storage.name_of(uri)).startswith(_STAGE)
+        }
+
+    def cycles(self, first: int = 0) -> Iterator[dict[str, dict[str, Any]]]:
+        """The committed stages of each cycle that was evaluated, from `first` on."""
+        cycle = first
+        while storage.exists(self.path(cycle_folder(cycle), f"{_STAGE}evaluate.json")):
+            yield self.committed(cycle_folder(cycle))
+            cycle += 1
 
 
 def environment() -> dict[str, Any]:

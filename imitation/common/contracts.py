@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from imitation.common.errors import UserError
 from imitation.common.import_paths import told
-from imitation.common.settings import UserError
 
 Status = Literal["ok", "note", "problem"]
 STEP_S = 120.0  # s that a step may take, where nothing else is said

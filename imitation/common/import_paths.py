@@ -6,7 +6,6 @@ folder too: a console script does not look there, and it is where people keep th
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
@@ -16,7 +15,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from imitation.common.settings import UserError
+from imitation.common.errors import UserError
+from imitation.common.wording import did_you_mean
 
 
 def is_import_path(name: str) -> bool:
@@ -24,13 +24,6 @@ def is_import_path(name: str) -> bool:
     module, colon, attribute = name.partition(":")
     parts = [*module.split("."), *attribute.split(".")]
     return bool(colon) and all(part.isidentifier() for part in parts)
-
-
-def did_you_mean(name: str, known: Collection[str]) -> str:
-    """The nearest of the names that there are, or all of them."""
-    folded = {each.casefold(): each for each in known}
-    near = difflib.get_close_matches(name.casefold(), folded, 1, 0.6)
-    return f"did you mean {folded[near[0]]!r}?" if near else f"known are {', '.join(known)}"
 
 
 def check_name(name: str, known: Collection[str], what: str) -> str:
@@ -75,8 +68,7 @@ def load_factory(path: str, setting: str) -> Callable[..., Any]:
     for name in attribute.split("."):
         if not hasattr(found, name):
             own = [each for each in vars(found) if not each.startswith("_")]
-            near = difflib.get_close_matches(name, own, 1, 0.6)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, own, "", said="; did you mean {!r}?")
             raise UserError(f"{where} cannot be imported: {module_name} has no {name!r}{hint}")
         found = getattr(found, name)
     if not callable(found):
@@ -174,6 +166,6 @@ def _named(factory: Callable[..., Any]) -> str:
 
 
 def _near_file(module: str, folder: str) -> str:
-    names = [path.stem for path in Path(folder).glob("*.py")]
-    near = difflib.get_close_matches(module, names, 1, 0.6)
-    return f" (there is {near[0]}.py)" if near else ""
+    return did_you_mean(
+        module, (path.stem for path in Path(folder).glob("*.py")), "", said=" (there is {}.py)"
+    )

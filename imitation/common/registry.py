@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar, cast
 
+from imitation.common.errors import UserError
 from imitation.common.import_paths import check_name, is_import_path, load_factory
-from imitation.common.settings import UserError
 
 T = TypeVar("T")
 
@@ -27,6 +27,13 @@ class Registry(Generic[T]):
     adds its own under the entry point group "imitation_training.<what>s" (`imitation_training.simulators`),
     without a line of ours; a name of ours cannot be taken. And whoever writes "package.module:factory" needs
     no name.
+
+    >>> shapes = Registry("shape", "draw.shape", {"path": "pathlib:Path", "ratio": "fractions:Fraction"})
+    >>> shapes.load("ratio")
+    <class 'fractions.Fraction'>
+    >>> shapes.check("rato")
+    Traceback (most recent call last):
+    ValueError: there is no shape 'rato'; did you mean 'ratio'? (Your own is named 'package.module:factory'.)
     """
 
     def __init__(self, what: str, setting: str, entries: Mapping[str, str]) -> None:

@@ -6,32 +6,12 @@ Each section is a small frozen pydantic model that stands beside the code it con
 
 from pydantic import BaseModel, ConfigDict
 
+from imitation.common.errors import DataError, UserError
+
+__all__ = ["DataError", "Settings", "UserError"]
+
 
 class Settings(BaseModel):
     """Frozen settings that refuse unknown keys and non-finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
-
-
-class UserError(ValueError):
-    """A mistake that a person can mend: the message says what, where, the value and what to do.
-
-    The command line prints the message alone, without a traceback, and exits with 1.
-    """
-
-
-class DataError(UserError):
-    """A bad frame, label or image. With `on_error: skip` it is counted and listed instead of raised.
-
-    `where` names the file and, where there is one, the line or row ("label_2/000001.txt:3").
-    """
-
-    def __init__(self, where: str, what: str) -> None:
-        super().__init__(f"{where}: {what}")
-        self.where = where
-        self.what = what
-
-    def __reduce__(
-        self,
-    ) -> tuple[type, tuple[str, str]]:  # two arguments: the default would replay one when Ray unpickles it
-        return type(self), (self.where, self.what)

@@ -14,13 +14,6 @@ import yaml
 
 from imitation.common.settings import DataError, UserError
 
-
-def counted(count: int, noun: str) -> str:
-    """ "1 frame", "2 frames"."""
-    plural = "es" if noun.endswith(("x", "s", "ch")) else "s"
-    return f"{count:,} {noun}" + ("" if count == 1 else plural)
-
-
 SHOWN = 80  # characters of a value in a message
 _shown = reprlib.Repr()
 _shown.maxstring = _shown.maxother = _shown.maxlong = SHOWN

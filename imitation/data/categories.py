@@ -40,6 +40,10 @@ class CategoryMap:
     class; `ignore` are source categories that are ignored.
 
     Raises `UserError` for a class that stands twice, or a mapping to a class that does not exist.
+
+    >>> classes = CategoryMap(("car", "person"), {"Car": "car", "Van": "car", "Pedestrian": "person"})
+    >>> [classes.label(category) for category in ("Van", "Pedestrian", "Tree")]
+    [1, 2, 0]
     """
 
     categories: tuple[str, ...]
@@ -125,31 +129,6 @@ class CategoryMap:
         return cls(tuple(data["categories"]), dict(data["mapping"]), frozenset(data["ignore"]))
 
 
-KITTI = CategoryMap(
-    categories=("Car", "Pedestrian", "Cyclist"),
-    mapping={
-        **{"Car": "Car", "Pedestrian": "Pedestrian", "Cyclist": "Cyclist"},
-        **{"Van": "Car", "Person_sitting": "Pedestrian"},
-    },
-    ignore=frozenset({"Van", "Person_sitting", "DontCare"}),
-)
-WAYMO = CategoryMap(
-    categories=("vehicle", "pedestrian", "cyclist"),
-    mapping={"TYPE_VEHICLE": "vehicle", "TYPE_PEDESTRIAN": "pedestrian", "TYPE_CYCLIST": "cyclist"},
-    ignore=frozenset({"TYPE_SIGN", "TYPE_UNKNOWN"}),  # not among the classes of its 2D benchmark
-)
-WORLD = CategoryMap.identity(("car", "truck", "pedestrian", "cyclist"))
-OWN_MAPS = {"kitti": KITTI, "waymo": WAYMO, "world": WORLD}
-
-
 def present_categories(frames: Iterable[Frame]) -> tuple[str, ...]:
     """The categories of objects that are not ignored, sorted."""
     return tuple(sorted({obj.category for frame in frames for obj in frame.objects if not obj.ignore}))
-
-
-def default_map(kind: str, frames: Iterable[Frame] = ()) -> CategoryMap:
-    """The map for a kind of data: "kitti", "waymo" and "world" have their own; any other makes every
-    category present in `frames` a class. Raises `UserError` if there is none."""
-    if kind in OWN_MAPS:
-        return OWN_MAPS[kind]
-    return CategoryMap.identity(present_categories(frames))

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from imitation.common import storage
-from imitation.common.texts import counted
+from imitation.common.wording import counted
 from imitation.data.drawing import IGNORE, caption, category_colour, draw_labels, draw_objects, grid
 from imitation.data.images import encode_png, load_frame_image
 from imitation.data.records import Box, Camera, Frame, Object

@@ -1,4 +1,8 @@
-"""Boxes, cuboids and captions on images, with Pillow alone."""
+"""Boxes, cuboids and captions on images, with Pillow alone.
+
+torchvision's `draw_bounding_boxes` and `make_grid` were tried: names lie inside of the boxes, over small
+objects, edges at the image's border are lost, and importing it takes 8 s of CPU and 660 MiB.
+"""
 
 from __future__ import annotations
 
@@ -175,15 +179,11 @@ def _names(canvas: Image.Image, objects: Iterable[Object]) -> None:
         x = min(box.x1, max(0, canvas.width - wide))
         for y in (box.y1 - high, box.y2, box.y1):
             tag = Box(x, y, x + wide, y + high)
-            if y >= 0 and tag.y2 <= canvas.height and not any(_overlap(tag, other) for other in taken):
+            if y >= 0 and tag.y2 <= canvas.height and not any(tag.common(other) > 0 for other in taken):
                 pen.rectangle(tag, fill=category_colour(obj.category))
                 pen.text((x + 3, y + high / 2), obj.category, fill=(0, 0, 0), font=font, anchor="lm")
                 taken.append(tag)
                 break
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a.x1 < b.x2 and b.x1 < a.x2 and a.y1 < b.y2 and b.y1 < a.y2
 
 
 def caption(image: Image.Image, text: str, *, height: int = 16) -> Image.Image:

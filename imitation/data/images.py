@@ -9,9 +9,11 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
@@ -20,6 +22,10 @@ from imitation.common import storage
 from imitation.common.settings import DataError
 from imitation.data.records import Frame
 
+T = TypeVar("T")
+
+THREADS = 2
+AHEAD = 16  # frames that threads look at
 MAX_PIXELS = 80_000_000  # a decompression bomb is refused by its header
 FORMATS = ("JPEG", "PNG")
 _ORIENTATION = 0x0112  # EXIF's tag: 1 upright, 2-4 mirrored or upside down, 5-8 turned by 90 degrees
@@ -65,6 +71,12 @@ def image_size(data: bytes | BinaryIO, where: str) -> tuple[int, int]:
     return _open(data, where).size
 
 
+def size_of_file(uri: str) -> tuple[int, int]:
+    """`image_size` of a file. Raises as `open_image` does."""
+    with open_image(uri) as source:
+        return image_size(source, uri)
+
+
 def exif_orientation(data: bytes | BinaryIO, where: str) -> int:
     """EXIF's orientation, 1 (upright, as stored) to 8; 1 where there is none. Raises `DataError`."""
     image = _open(data, where)
@@ -90,6 +102,17 @@ def decode_image(data: bytes, where: str) -> np.ndarray:
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except _BROKEN as error:
         raise DataError(where, f"unreadable image: {error}") from error
+
+
+def ahead(frames: Iterable[Frame], look: Callable[[Frame], T]) -> Iterator[tuple[Frame, Future[T]]]:
+    """Each frame, in order, with what `look` makes of it in a thread, some frames ahead."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        looked: deque[tuple[Frame, Future[T]]] = deque()
+        for frame in frames:
+            looked.append((frame, threads.submit(look, frame)))
+            if len(looked) >= AHEAD:
+                yield looked.popleft()
+        yield from looked
 
 
 def read_image_bytes(frame: Frame) -> bytes:

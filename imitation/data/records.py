@@ -19,6 +19,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from imitation.common.arrow import fields_of
+
 OCCLUSIONS = (0.1, 0.5)
 
 
@@ -36,12 +38,22 @@ map, which Hugging Face's `datasets` cannot open; files of version 2, which had 
 
 
 class Box(NamedTuple):
-    """An axis-aligned box, px."""
+    """An axis-aligned box, px of the image.
+
+    >>> Box(10, 20, 30, 60).area
+    800
+    >>> Box(-5, 10, 30, 60).clipped(100, 40)
+    Box(x1=0.0, y1=10, x2=30, y2=40)
+    """
 
     x1: float
+    """Left edge, px."""
     y1: float
+    """Top edge, px."""
     x2: float
+    """Right edge, px."""
     y2: float
+    """Bottom edge, px."""
 
     @property
     def width(self) -> float:
@@ -55,6 +67,12 @@ class Box(NamedTuple):
     def area(self) -> float:
         return max(self.width, 0.0) * max(self.height, 0.0)
 
+    def common(self, other: Box) -> float:
+        """The area that both cover, px^2."""
+        width = min(self.x2, other.x2) - max(self.x1, other.x1)
+        height = min(self.y2, other.y2) - max(self.y1, other.y1)
+        return max(width, 0.0) * max(height, 0.0)
+
     def clipped(self, width: float, height: float) -> Box:
         """The part inside an image of that size; may be empty (zero area)."""
         x1, x2 = (min(max(v, 0.0), width) for v in (self.x1, self.x2))
@@ -64,7 +82,12 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cuboid:
-    """A 3D box in this camera's coordinates: bottom centre and size in m, yaw in rad (KITTI's axes)."""
+    """A 3D box in this camera's coordinates: x right, y down, z forward of the centre of its bottom face, m;
+    length, width and height, m; yaw in rad in [-pi, pi], 0 along +x, -pi/2 driving away.
+
+    >>> Cuboid(0, 1.5, 20, length=4, width=2, height=1.5, yaw=0).corners().min(axis=0)
+    array([-2.,  0., 19.])
+    """
 
     x: float
     y: float
@@ -86,7 +109,11 @@ class Cuboid:
 @dataclass(frozen=True, slots=True)
 class Camera:
     """A pinhole camera: focal lengths and principal point in px; height over the ground in m and
-    pitch in rad (positive looks down), None where the source does not say."""
+    pitch in rad (positive looks down), None where the source does not say.
+
+    >>> Camera(700, 700, 600, 180).project([[1.0, 1.65, 10.0]])
+    array([[670. , 295.5]])
+    """
 
     fx: float
     fy: float
@@ -96,7 +123,7 @@ class Camera:
     pitch: float | None = None
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Camera points (N, 3) in m -> pixels (N, 2). Points must have z > 0."""
+        """Points (N, 3) in m, in the camera's axes, to pixels (N, 2). Points must have z > 0."""
         points = np.asarray(points, dtype=np.float64)
         return np.stack(
             [
@@ -149,8 +176,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One image with its labels. Exactly one of `image` (JPEG or PNG bytes as they came) and
-    `image_uri` (where they lie) is set. `origin` is None for real frames."""
+    """One image with its labels. `width` and `height` are px; `frame_id` is unique in its dataset.
+
+    Exactly one of `image` (JPEG or PNG bytes as they came) and `image_uri` (where they lie) is set.
+    `sequence` is the drive that the frame belongs to. `conditions` are any names and words
+    (`{"weather": "rain"}`). `origin` is None for real frames.
+
+    >>> car = Object("Car", Box(600, 170, 680, 230))
+    >>> Frame("0001", 1242, 375, (car,), image_uri="0001.png").objects[0] is car
+    True
+    """
 
     frame_id: str
     width: int
@@ -164,53 +199,22 @@ class Frame:
     origin: Origin | None = None
 
 
-def _box_type() -> pa.DataType:
-    return pa.struct([(name, pa.float64()) for name in Box._fields])
-
-
-OBJECT_TYPE = pa.struct(
-    [
-        pa.field("category", pa.string(), nullable=False),
-        pa.field("box", _box_type(), nullable=False),
-        ("visible_box", _box_type()),
-        ("amodal_box", _box_type()),
-        ("truncation", pa.float64()),
-        ("occlusion", pa.float64()),
-        pa.field("ignore", pa.bool_(), nullable=False),
-        ("cuboid", pa.struct([(name, pa.float64()) for name in Cuboid.__slots__])),
-        ("alpha", pa.float64()),
-        ("occlusion_level", pa.int32()),
-        ("difficulty", pa.int32()),
-    ]
+OBJECT_TYPE = pa.struct(fields_of(Object, {int: pa.int32()}))
+_ORIGIN_TYPE = pa.struct([field.with_nullable(True) for field in fields_of(Origin, cycle=pa.int32())])
+_COLUMNS = (
+    *("frame_id", "sequence", "image", "image_uri", "width", "height"),
+    *("camera", "conditions", "objects", "origin"),
+)
+_FIELDS = fields_of(
+    Frame,
+    {int: pa.int32()},
+    conditions=CONDITIONS_TYPE,
+    objects=pa.list_(OBJECT_TYPE),
+    origin=_ORIGIN_TYPE,
 )
 
 SCHEMA = pa.schema(
-    [
-        pa.field("frame_id", pa.string(), nullable=False),
-        ("sequence", pa.string()),
-        ("image", pa.binary()),
-        ("image_uri", pa.string()),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("height", pa.int32(), nullable=False),
-        ("camera", pa.struct([(name, pa.float64()) for name in Camera.__slots__])),
-        ("conditions", CONDITIONS_TYPE),
-        pa.field("objects", pa.list_(OBJECT_TYPE), nullable=False),
-        (
-            "origin",
-            pa.struct(
-                [
-                    ("cycle", pa.int32()),
-                    ("parent", pa.string()),
-                    ("failures", pa.list_(pa.string())),
-                    ("policy", pa.string()),
-                    ("scene", pa.string()),
-                    ("simulator", pa.string()),
-                    ("simulator_version", pa.string()),
-                    ("seed", pa.int64()),
-                ]
-            ),
-        ),
-    ],
+    sorted(_FIELDS, key=lambda field: _COLUMNS.index(field.name)),
     metadata={"imitation.schema": SCHEMA_VERSION},
 )
 

@@ -1,7 +1,7 @@
 """Splits and folds, cut by sequence where it is known, and the checks that keep them apart.
 
 Frames of one video are not independent: on both sides of a cut they would let a detector be
-judged on what it was trained on. `train` and `mine` may be the same frames; `stop` and `test` share
+judged on what it was trained on. `train` and `mine` may be the same frames; `val` and `test` share
 nothing with each other or with the rest.
 """
 
@@ -13,31 +13,33 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from pydantic import Field, model_validator
 
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.settings import Settings, UserError
 from imitation.data.images import read_image_bytes
 from imitation.data.records import Frame
 
-SPLITS = ("train", "mine", "stop", "test")
-PREPARED = ("train", "stop", "test")
+SPLITS = ("train", "mine", "val", "test")
+LISTS = (*SPLITS, old_names.STOP)
+"""What a dataset's own lists may be called."""
+PREPARED = ("train", "val", "test")
 """Of which a run keeps the frames: `mine` is `train`, or frames of it."""
-JUDGES = ("stop", "test")
+JUDGES = ("val", "test")
 
 
 class SplitSettings(Settings):
     """How a dataset is cut where it brings no lists of its own. Shares count relative to their sum;
-    where only a validation list is given, it is cut into stop and test alone."""
+    where only a validation list is given, it is cut into val and test alone."""
 
     seed: int = Field(default=0, ge=0, description="Seed of the cuts.")
     train: float = Field(default=0.6, gt=0, le=1, description="Share of frames to train on.")
-    stop: float = Field(default=0.2, gt=0, le=1, description="Share that decides when to stop.")
+    val: float = Field(default=0.2, gt=0, le=1, description="Share that decides when to stop.")
     test: float = Field(default=0.2, gt=0, le=1, description="Share that is reported and decides nothing.")
     folds: int | None = Field(
         default=None,
         ge=2,
         description="Small data: pool all labelled frames, whatever lists there are, and cut them into "
         "so many "
-        "parts; one is test, the rest is cut into train and stop.",
+        "parts; one is test, the rest is cut into train and val.",
     )
     fold: int = Field(default=0, ge=0, description="Which of the parts is test, from 0.")
 
@@ -140,7 +142,7 @@ def sequence_note(sequences: Iterable[str | None]) -> str:
 
 
 def check_disjoint(splits: Mapping[str, Iterable[tuple[str, str | None]]]) -> None:
-    """Refuses splits that are empty, or in which `stop` or `test` shares a frame or a sequence with any
+    """Refuses splits that are empty, or in which `val` or `test` shares a frame or a sequence with any
     other split. Each split is (frame_id, sequence or None) pairs.
 
     Raises `UserError` that names the first shared ones and counts them.
@@ -170,7 +172,7 @@ def _refuse_shared(left: str, right: str, pairs: Mapping[str, list[tuple[str, st
 
 
 def duplicate_images(splits: Mapping[str, Iterable[Frame]]) -> list[tuple[str, str, str, str]]:
-    """Images of identical bytes in `stop` or `test` and in another split, as (split, frame_id, other
+    """Images of identical bytes in `val` or `test` and in another split, as (split, frame_id, other
     split, other frame_id); a frame that is in both under one id counts too.
 
     Bytes are compared by length and SHA-1; a file is only read if another has its length.

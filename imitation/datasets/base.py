@@ -4,94 +4,120 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, groupby
-from typing import NamedTuple, Protocol
+from typing import ClassVar, Protocol
 
 from imitation.common import storage
-from imitation.common.settings import DataError, UserError
+from imitation.common.settings import DataError, Settings, UserError
 from imitation.common.texts import shown
-from imitation.data.records import Frame
-from imitation.data.splits import JUDGES, SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
-from imitation.datasets.common.validation import Problems
+from imitation.data.categories import CategoryMap, present_categories
+from imitation.data.records import Convention, Frame
+from imitation.data.splits import LISTS, SPLITS, SplitSettings
+from imitation.datasets.common.roles import (
+    Sequences,
+    Splits,
+    all_train,
+    assign_roles,
+    check_split,
+    cut_all,
+    cut_folds,
+    first_split_of,
+    list_of,
+)
+from imitation.datasets.common.validation import FrameChecker, Problems, handled
 from imitation.datasets.numbering import Numbering
-
-NO_LISTS = "The dataset has no lists of its own"
-"""How the note of a dataset begins that was cut by seed."""
-Sequences = Mapping[str, str | None]
-"""frame_id -> sequence (drive, segment), None where it is not known."""
+from imitation.datasets.writing import FrameWriter
 
 
-class DatasetReader(Protocol):
-    """A dataset with its splits. `kind` is its name in `READERS`, `root` where it lies. Readers can be
-    pickled; what they have found out about the dataset goes along."""
+class Listed(Protocol):
+    """What was found of a list, as a reader keeps it: at least what of it belongs to no frame."""
 
-    kind: str
-    root: str
-
-    def splits(self) -> dict[str, list[str]]:
-        """Frame ids of `train`, `mine`, `stop` and `test`, which were checked for overlaps."""
-        ...
-
-    def frames(
-        self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
-    ) -> Iterator[Frame]:
-        """Streams a split's valid frames in its order, or those of `names` among them. Raises `DataError`
-        for a bad one, or hands it to `problems`."""
-        ...
-
-    def chunks(self, split: str, size: int) -> Iterator[list[str]]:
-        """The split's frame ids in order, in parts of at most `size` that are cheap to read alone."""
-        ...
-
-    def place_of(self, split: str, frame: Frame) -> str:
-        """Where a frame's image lies, for messages: its file, or the file and row that hold it."""
-        ...
-
-    def note(self) -> str:
-        """A sentence on how the splits were made, for the report."""
-        ...
-
-    def numbering(self) -> Numbering | None:
-        """The dataset's own numbers of its categories; None where it knows them by name alone."""
-        ...
+    @property
+    def strays(self) -> list[DataError]: ...
 
 
-class Splits(NamedTuple):
-    """The four splits, and a sentence that says how they were made."""
+class DatasetReader(ABC):
+    """A dataset with its splits: subclass it to add one, in one file.
 
-    members: dict[str, list[str]]
-    note: str
-
-
-class SplitReader(ABC):
-    """A `DatasetReader` but for two things: how it lists its frames, and how it reads some of them.
+    Needed are two methods: `_cut` lists the frames and gives them to `_by_seed` or, where the dataset has
+    lists of its own, to `_by_lists`; `_frame` makes one of them. What the dataset knows of itself are the
+    attributes below; each has a default. `data.kind=package.module:Class` names a class that is not in
+    `registry.py`.
 
     Listing is patient, whatever is to be done with bad data: what cannot be listed (a file cut short, a
     row without id) becomes a *stray*, a problem that belongs to no frame. Reading tells strays: all of
-    them where problems are raised, else those of the split, once, with the split's first frame.
+    them where problems are raised, else those of the split, once, with the split's first frame. Readers can
+    be pickled; what they have found out about the dataset goes along.
     """
 
-    kind: str
+    kind: ClassVar[str]
+    """Its name in `data.kind`; of a class that has none of its own, the import path."""
+    name: ClassVar[str] = ""
+    """What it is called in a title ("KITTI"); its `kind` if it is empty."""
+    title: ClassVar[str] = ""
+    """What reports call such data ("KITTI object folder"); its `kind` if it is empty."""
+    categories: ClassVar[CategoryMap | None] = None
+    """From its categories to a detector's; None: each that is there is a class."""
+    convention: ClassVar[Convention] = "amodal_clipped"
+    """What its boxes mean, which synthetic labels follow."""
+    protocol: ClassVar[str | None] = None
+    """Its benchmark's count, by a name of `imitation.metrics.protocols.registry` or an import path."""
+    Options: ClassVar[type[Settings]] = Settings
+    """What can be set of it alone, under `data.options`; `self.options` holds it."""
+    Writer: ClassVar[type[FrameWriter] | None] = None
+    """Writes frames as such a dataset (`imitate export --to`); None: it cannot be written."""
+    stand_in: ClassVar[bool] = False
+    """Whether a run renders the frames itself: there is no root, and nothing to open."""
 
-    def __init__(self, root: str, settings: SplitSettings) -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.kind = cls.__dict__.get("kind", f"{cls.__module__}:{cls.__qualname__}")
+        cls.name, cls.title = cls.name or cls.kind, cls.title or cls.kind
+
+    def __init__(self, root: str, settings: SplitSettings, options: Settings | None = None) -> None:
         self.root = storage.absolute(root)
+        self.options = self.Options() if options is None else options
         self._settings = settings
         self._divide = True
         self._whole = False
         self._homes: dict[str, str] = {}  # of pooled lists: frame_id -> the split that its own list would be
 
+    @classmethod
+    def category_map(cls, frames: Iterable[Frame] = ()) -> CategoryMap:
+        """Its own category map, or one that makes every category of these `frames` a class. Raises UserError
+        if there is none."""
+        return cls.categories or CategoryMap.identity(present_categories(frames))
+
     @abstractmethod
     def _cut(self) -> Splits:
         """The splits. Raises `UserError` where there is nothing to cut, or splits overlap."""
 
-    @abstractmethod
+    def _frame(self, split: str, frame_id: str, check: FrameChecker) -> Frame:
+        """One frame of the split, which `check` has passed. Raises DataError."""
+        raise NotImplementedError
+
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        """The frames `wanted`, which are of the split and in its order."""
+        """The frames `wanted`, which are of the split and in its order. In place of `_frame`: where reading
+        them one by one is too dear."""
+        check = FrameChecker()
+        return handled((partial(self._frame, split, name, check) for name in wanted), problems)
+
+    @property
+    def _listed(self) -> Mapping[str | None, Listed]:
+        """What was found of each of the dataset's own lists; None alone where there are none."""
+        return {}
+
+    def _list_of(self, split: str) -> str | None:
+        """The own list that a split's frames come from."""
+        return list_of(split, [name for name in self._listed if name])
 
     def _strays(self, split: str | None) -> Iterable[DataError]:
         """The strays told with a split (one where they could be of several); None: all of them."""
-        return ()
+        lists = [name for name in self._listed if name]
+        for name, listed in self._listed.items():
+            if split is None or first_split_of(name, lists) == split:
+                yield from listed.strays
 
     @cached_property
     def _made(self) -> Splits:
@@ -104,7 +130,7 @@ class SplitReader(ABC):
 
     def _by_lists(self, lists: Mapping[str, list[str]], sequences: Sequences, where: str) -> Splits:
         if self._settings.folds is not None:
-            used = [name for name in (*SPLITS, "val") if name in lists]
+            used = [name for name in LISTS if name in lists]
             for name in used:
                 home = first_split_of(name, used)
                 other = next((self._homes[i] for i in lists[name] if i in self._homes), None)
@@ -120,36 +146,47 @@ class SplitReader(ABC):
         if self._settings.folds is not None:
             return cut_folds(sequences, self._settings, where, self._divide)
         if self._whole:
-            note = f"{NO_LISTS}: all {len(sequences)} frames are train."
-            return _finished({"train": list(sequences)}, sequences, note, where, divide=False)
+            return all_train(sequences, where)
         return cut_all(sequences, self._settings, where, self._divide)
+
+    def _by_lists_or_seed(self, found: Mapping[str | None, Sequences], where: str) -> Splits:
+        """By what was found of each list, frame_id -> sequence; by seed where there is None alone."""
+        if None in found:
+            return self._by_seed(found[None], where)
+        sequences = {i: sequence for listed in found.values() for i, sequence in listed.items()}
+        return self._by_lists({str(name): list(listed) for name, listed in found.items()}, sequences, where)
 
     def undivide(self) -> None:
         """From now on, what is too little to be cut stays whole: a dataset without lists is all `train`, a
-        validation list all `stop`, and splits may be empty. To look at data, not to train on it."""
+        validation list all `val`, and splits may be empty. To look at data, not to train on it."""
         self._divide = False
         for name in ("_made", "_places"):
             self.__dict__.pop(name, None)
 
     def keep_lists(self) -> None:
         """From now on nothing is cut by seed: a dataset without lists is all `train`, a validation list is
-        `stop` as a whole, and splits may be empty. To hand a dataset on as it is."""
+        `val` as a whole, and splits may be empty. To hand a dataset on as it is."""
         self._whole = True
         self.undivide()
 
     def numbering(self) -> Numbering | None:
+        """The dataset's own numbers of its categories; None where it knows them by name alone."""
         return None
 
     def splits(self) -> dict[str, list[str]]:
+        """Frame ids of each of `SPLITS`, which were checked for overlaps."""
         return self._made.members
 
     def note(self) -> str:
+        """A sentence on how the splits were made, for the report."""
         return self._made.note
 
     def place_of(self, split: str, frame: Frame) -> str:
+        """Where a frame's image lies, for messages: its file, or the file and row that hold it."""
         return frame.image_uri or f"{self.root}: frame {shown(frame.frame_id)[1:-1]}"
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
+        """The split's frame ids in order, in parts of at most `size` that are cheap to read alone."""
         check_split(split)
         members = self.splits()[split]
         return (members[start : start + size] for start in range(0, len(members), size))
@@ -157,6 +194,8 @@ class SplitReader(ABC):
     def frames(
         self, split: str, problems: Problems | None = None, names: Collection[str] | None = None
     ) -> Iterator[Frame]:
+        """Streams a split's valid frames in its order, or those of `names` among them. Raises `DataError`
+        for a bad one, or hands it to `problems`."""
         check_split(split)
         members = self.splits()[split]
         if names is None:
@@ -195,8 +234,7 @@ ALL = "all"
 
 def whole(dataset: DatasetReader) -> DatasetReader:
     """The dataset, however little it is: where nothing is trained there need not be enough to cut."""
-    if isinstance(dataset, SplitReader):
-        dataset.undivide()
+    dataset.undivide()
     return dataset
 
 
@@ -210,132 +248,3 @@ def frames_of(
             if frame.frame_id not in seen:
                 seen.add(frame.frame_id)
                 yield frame
-
-
-def check_split(split: str) -> None:
-    """Raises `UserError` for a split that there is not."""
-    if split not in SPLITS:
-        raise UserError(f"there is no split {split!r}; known are {', '.join(SPLITS)}")
-
-
-def same_list(place: str, other: str, name: str) -> str:
-    """What to say of two files or folders that are both the list of that name (`val` and `valid`)."""
-    other = storage.name_of(other)
-    return f"{place}: {other} is the list {name!r} too; keep one of the two, or put all of it in one"
-
-
-def list_of(split: str, lists: Collection[str]) -> str | None:
-    """Which of a dataset's own lists a split's frames come from, as `assign_roles` deals them out; None
-    where the dataset has no lists."""
-    stand_in = "train" if split == "mine" else "val"
-    return next((name for name in (split, stand_in) if name in lists), None)
-
-
-def first_split_of(name: str | None, lists: Collection[str]) -> str:
-    """The split that tells the strays of a list: the first that its frames go to."""
-    return next((split for split in SPLITS if list_of(split, lists) == name), SPLITS[0])
-
-
-def assign_roles(
-    lists: Mapping[str, list[str]],
-    sequences: Sequences,
-    settings: SplitSettings,
-    where: str,
-    divide: bool = True,
-    whole: bool = False,
-) -> Splits:
-    """The four splits from a dataset's own lists, and a sentence that says how.
-
-    `train` has to be there; `mine` is `train` where it is not. `val` stands in for whichever of `stop`
-    and `test` is missing; where both are, it is cut in two by seed. Raises `UserError` naming `where`
-    for a list that is missing or empty, and for splits that overlap. Without `divide` lists may be missing,
-    and a `val` too small to be cut is `stop`; with `whole` any `val` is.
-    """
-    given = {name: list(lists[name]) for name in SPLITS if name in lists}
-    said = f"Splits are the dataset's own lists ({', '.join(sorted(lists))})"
-    missing = [name for name in JUDGES if name not in given]
-    for name in ("train", *(["val"] if missing else [])):
-        if divide and not lists.get(name):
-            raise UserError(f"{where}: the list {name!r} is missing or empty; found {sorted(lists)}")
-    if whole and "stop" in missing and "val" in lists:
-        given["stop"] = list(lists["val"])
-    elif len(missing) == 1 and "val" in lists:
-        given[missing[0]] = list(lists["val"])
-        said += f", with val as {missing[0]}"
-    elif missing and "val" in lists:
-        shares = {"stop": settings.stop, "test": settings.test}
-        val = {name: sequences.get(name) for name in lists["val"]}
-        cuts, why = _cut_or_whole(val, shares, settings.seed, "stop", divide, f"{where}: val")
-        given |= cuts
-        said += (
-            f", val taken whole ({why})" if why else f", val cut into stop and test by seed {settings.seed}"
-        )
-    return _finished(given, sequences, f"{said}.", where, divide)
-
-
-def cut_all(sequences: Sequences, settings: SplitSettings, where: str, divide: bool = True) -> Splits:
-    """The four splits of a dataset without lists, cut by seed, and a sentence that says so.
-    `sequences` goes from every frame_id to its sequence or None. Raises `UserError` naming `where` for too
-    few frames or sequences; without `divide` they are all `train` then."""
-    shares = {"train": settings.train, "stop": settings.stop, "test": settings.test}
-    try:
-        splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where)
-    except UserError as error:
-        hint = "to look at all of it as one: inspect, or evaluate and mine with --split all"
-        raise UserError(f"{error} ({hint})") from None
-    said = f"{NO_LISTS}: {len(sequences)} frames were "
-    said += f"taken as train ({why})." if why else f"cut by seed {settings.seed}."
-    return _finished(splits, sequences, said, where, divide)
-
-
-def cut_folds(
-    sequences: Sequences,
-    settings: SplitSettings,
-    where: str,
-    divide: bool = True,
-    lists: Sequence[str] = (),
-) -> Splits:
-    """The four splits of one fold: all frames (of the pooled `lists`, if there are any) are cut into
-    `settings.folds` parts, of which `settings.fold` is test; the rest is cut into train and stop. Every frame
-    is test in exactly one fold. Raises `UserError` naming `where` for fewer sequences than folds."""
-    assert settings.folds is not None
-    names = list(sequences)
-    splits: dict[str, list[str]] = {"train": names}
-    try:
-        test = folds(names, list(sequences.values()), settings.folds, settings.seed)[settings.fold]
-        held = set(test)
-        rest = {i: sequence for i, sequence in sequences.items() if i not in held}
-        shares = {"train": settings.train, "stop": settings.stop}
-        splits = cut(list(rest), list(rest.values()), shares, settings.seed) | {"test": test}
-        said = f"fold {settings.fold} of {settings.folds} (seed {settings.seed}) is test, the rest was cut"
-    except UserError as error:
-        if divide:
-            raise UserError(f"{where}: {error}") from None
-        said = f"taken as train ({error})"
-    pooled = f"pooled from the lists {', '.join(lists)}" if lists else "without lists of their own"
-    return _finished(splits, sequences, f"{len(names)} frames {pooled}: {said}.", where, divide)
-
-
-def _cut_or_whole(
-    sequences: Sequences, shares: Mapping[str, float], seed: int, whole: str, divide: bool, where: str
-) -> tuple[dict[str, list[str]], str]:
-    """Parts by their shares, or, without `divide`, all in the part `whole` and why it could not be cut."""
-    try:
-        return cut(list(sequences), list(sequences.values()), shares, seed), ""
-    except UserError as error:
-        if divide:
-            raise UserError(f"{where}: {error}") from None
-        return {whole: list(sequences)}, str(error)
-
-
-def _finished(
-    splits: dict[str, list[str]], sequences: Sequences, said: str, where: str, divide: bool
-) -> Splits:
-    splits = {name: [] for name in SPLITS} | {"mine": splits.get("train", [])} | splits
-    checked = splits if divide else {name: ids for name, ids in splits.items() if ids}
-    try:
-        check_disjoint({name: [(i, sequences.get(i)) for i in ids] for name, ids in checked.items()})
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    frames = dict.fromkeys(i for ids in splits.values() for i in ids)
-    return Splits(splits, f"{said} {sequence_note(sequences.get(i) for i in frames)}")

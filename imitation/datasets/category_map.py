@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from imitation.data.categories import OWN_MAPS, CategoryMap, default_map
+from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
 from imitation.datasets.inspection.checks import Asked
 from imitation.datasets.parquet.files import read_frames
@@ -23,7 +23,7 @@ def category_map(settings: DataSettings, train_uri: str) -> CategoryMap:
 
 def categories_of(settings: DataSettings, frames: Iterable[Frame]) -> CategoryMap:
     """The category map of training frames; see `category_map`."""
-    base = default_map(settings.kind, frames)
+    base = settings.dataset.category_map(frames)
     renamed = settings.mapping
     known = {
         source: renamed.get(source, renamed.get(target, target)) for source, target in base.mapping.items()
@@ -41,7 +41,6 @@ def categories_of(settings: DataSettings, frames: Iterable[Frame]) -> CategoryMa
 
 def asked_for(settings: DataSettings) -> Asked:
     """The categories that the configuration names, for the checks of an inspection."""
-    # kinds without a map of their own make it of the data, and know no name beforehand
-    own = default_map(settings.kind) if settings.kind in OWN_MAPS else None
+    own = settings.dataset.categories  # without a map of its own, data knows no name beforehand
     known = {*own.mapping, *own.categories, *own.ignore} if own else set()
     return Asked(settings.categories or (), settings.mapping, settings.ignore or (), known)

@@ -10,8 +10,8 @@ from itertools import islice
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
-from imitation.data.splits import SPLITS
-from imitation.datasets.base import DatasetReader, SplitReader
+from imitation.data.splits import LISTS, SPLITS
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.validation import FrameChecker, Problems
 from imitation.datasets.numbering import Classes, parquet_numbering
@@ -61,7 +61,7 @@ def parquet_sources(uri: str) -> list[Source]:
     if not storage.is_folder(uri):
         return [Source("", uri)]
     places = _places(uri)
-    splits = [Source(name, place) for name in (*SPLITS, "val") for place in places.get(name, [])]
+    splits = [Source(name, place) for name in LISTS for place in places.get(name, [])]
     return splits or [Source("", uri)]
 
 
@@ -91,8 +91,7 @@ def dataset_sources(dataset: DatasetReader, limit: int | None = None) -> list[So
     """The sources of a dataset in its own lists: nothing is cut by seed, a validation list stays whole, and a
     dataset without lists is all train. `limit`: so many frames of each, at most. Raises UserError where there
     is no frame, or why nothing could be listed."""
-    if isinstance(dataset, SplitReader):
-        dataset.keep_lists()
+    dataset.keep_lists()
     splits = dataset.splits()
     if not any(splits.values()):
         deque(dataset.frames("train"), maxlen=0)  # tells what belongs to no frame

@@ -1,39 +1,67 @@
-"""Opens a dataset by its kind: which frames are in which split, and the frames themselves."""
+"""The datasets by name: which class reads and writes a kind of data, and knows what is to be known of it."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from imitation.common import storage
-from imitation.common.settings import UserError
+from imitation.common.registry import Registry
+from imitation.common.settings import Settings, UserError
+from imitation.common.texts import shown
 from imitation.data.splits import SplitSettings
-from imitation.datasets.base import (
-    DatasetReader,
-    assign_roles,
-    cut_all,
+
+if TYPE_CHECKING:
+    from imitation.datasets.base import DatasetReader
+
+DATASETS: Registry[type[DatasetReader]] = Registry(
+    "dataset",
+    "data.kind",
+    {
+        "world": "imitation.datasets.world:StandInWorld",
+        "kitti": "imitation.datasets.kitti.reader:KittiReader",
+        "waymo": "imitation.datasets.waymo.reader:WaymoReader",
+        "coco": "imitation.datasets.coco.reader:CocoReader",
+        "yolo": "imitation.datasets.yolo.reader:YoloReader",
+        "parquet": "imitation.datasets.parquet.reader:ParquetReader",
+    },
 )
-from imitation.datasets.coco.reader import CocoReader
-from imitation.datasets.kitti.reader import KittiReader
-from imitation.datasets.parquet.reader import ParquetReader
-from imitation.datasets.waymo.reader import WaymoReader
-from imitation.datasets.yolo.reader import YoloReader
-
-__all__ = [
-    "READERS",
-    "DatasetReader",
-    "KittiReader",
-    "ParquetReader",
-    "assign_roles",
-    "cut_all",
-    "open_dataset",
-]
 
 
-READERS: dict[str, Callable[..., DatasetReader]] = {
-    reader.kind: reader for reader in (KittiReader, WaymoReader, CocoReader, YoloReader, ParquetReader)
-}
+def dataset_of(kind: str) -> type[DatasetReader]:
+    """The class of a kind of data. Raises `UserError` naming the nearest kind for an unknown one, and for an
+    import path that leads to something else."""
+    from imitation.datasets.base import DatasetReader
+
+    found = DATASETS.load(kind)
+    if not (isinstance(found, type) and issubclass(found, DatasetReader)):
+        raise UserError(
+            f"data.kind: {kind!r} is no dataset; give a subclass of imitation.datasets.base.DatasetReader"
+        )
+    return found
+
+
+def title_of(kind: str) -> str:
+    """What reports call a kind of data: they may be of a dataset that is not installed here."""
+    return dataset_of(kind).title if kind in DATASETS else kind
+
+
+def options_of(dataset: type[DatasetReader], options: Mapping[str, Any]) -> Settings:
+    """A dataset's own options, checked. Raises `UserError` naming the option."""
+    try:
+        return dataset.Options.model_validate(options)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(dataset.Options.model_fields) or "none"
+            raise UserError(
+                f"data.options.{key}: {dataset.name} data has no such option; it has {known}"
+            ) from None
+        said = problem["msg"].removeprefix("Value error, ")
+        raise UserError(f"data.options.{key} is {shown(problem['input'])}: {said}") from None
 
 
 def open_dataset(
@@ -42,13 +70,18 @@ def open_dataset(
     settings: SplitSettings | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> DatasetReader:
-    """The reader for a kind of data; `options` are the kind's own (Waymo: `cameras`). Raises `UserError`
-    naming the nearest kind for an unknown one, or the root if there is nothing there."""
-    if kind not in READERS:
-        near = difflib.get_close_matches(kind, READERS, n=1, cutoff=0.0)[0]
+    """The reader for a kind of data, by name or import path; `options` are the kind's own (Waymo:
+    `cameras`). Raises `UserError` naming the nearest kind for an unknown one, the option, or the root if
+    there is nothing there."""
+    dataset = dataset_of(kind)
+    checked = options_of(dataset, options or {})
+    if dataset.stand_in:
         raise UserError(
-            f"there is no dataset kind {kind!r}; known are {', '.join(READERS)} (nearest: {near})"
+            f"data.kind is {kind!r}, an {dataset.title.lower()} that is rendered for each run and has no "
+            "folder to read; name a dataset: data.kind=kitti data.root=FOLDER"
         )
     if not storage.exists(root):
-        raise UserError(f"{root}: there is nothing there; give the folder (or file) of a {kind} dataset")
-    return READERS[kind](root, SplitSettings() if settings is None else settings, **(options or {}))
+        raise UserError(
+            f"{root}: there is nothing there; give the folder (or file) of a {dataset.kind} dataset"
+        )
+    return dataset(root, SplitSettings() if settings is None else settings, checked)

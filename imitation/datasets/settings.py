@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from imitation.common.settings import Settings
 from imitation.data.records import Convention
 from imitation.data.splits import SplitSettings
+from imitation.datasets.registry import DATASETS, dataset_of, open_dataset, options_of
+from imitation.datasets.waymo.settings import CAMERAS, Cameras
 
 if TYPE_CHECKING:
-    from imitation.datasets.registry import DatasetReader
+    from imitation.datasets.base import DatasetReader
 
 
 class DataSettings(Settings):
     """The real data."""
 
-    kind: Literal["world", "kitti", "waymo", "coco", "yolo", "parquet"] = Field(
+    kind: str = Field(
         "world",
         description='"world" (an embedded stand-in, rendered on the spot), or what the root holds: "kitti", '
-        '"waymo", "coco", "yolo" or "parquet" (docs/guide.md has the layouts)',
+        '"waymo", "coco", "yolo" or "parquet" (docs/guide.md has the layouts), or a class of your own, '
+        "package.module:Class (docs/adding.md)",
     )
     root: str | None = Field(
         None, description="the dataset's folder (or its annotation file); none for the embedded world"
     )
-    cameras: list[Literal["FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT"]] = Field(
-        ["FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT"],
-        min_length=1,
-        description="Waymo: the cameras whose images are frames",
-    )
+    cameras: Cameras = Field(list(CAMERAS))
+    options: dict[str, Any] = Field({}, description="what a dataset of your own takes besides (its Options)")
     categories: list[str] | None = Field(
         None, description="the detector's categories, in order; null: the kind's own"
     )
@@ -60,15 +60,38 @@ class DataSettings(Settings):
         "stop", description='a bad frame: "stop" with file and line, or "skip" it, counted and listed'
     )
 
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        return DATASETS.check(kind)
+
+    @model_validator(mode="after")
+    def _understood(self) -> DataSettings:
+        options_of(self.dataset, self._options())
+        return self
+
+    @property
+    def dataset(self) -> type[DatasetReader]:
+        """The class of the kind, which knows what is to be known of such data."""
+        return dataset_of(self.kind)
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether a run renders the data itself: there is no root."""
+        return self.dataset.stand_in
+
+    def _options(self) -> dict[str, Any]:
+        """Those of the kind: under `options`, or a key of this section (Waymo's `cameras`)."""
+        own = {name: getattr(self, name) for name in self.dataset.Options.model_fields if name in _SECTION}
+        return own | self.options
+
     def label_convention(self) -> Convention:
         """The convention that synthetic labels follow."""
-        own: dict[str, Convention] = {"kitti": "cuboid_clipped"}
-        own |= dict.fromkeys(("waymo", "coco", "yolo"), "visible")
-        return self.convention or own.get(self.kind, "amodal_clipped")
+        return self.convention or self.dataset.convention
 
     def open(self) -> DatasetReader:
         """The reader of the dataset. Raises UserError where there is none at the root."""
-        from imitation.datasets.registry import open_dataset
+        return open_dataset(self.kind, self.root or "", self.splits, self._options())
 
-        options = {"cameras": self.cameras} if self.kind == "waymo" else {}
-        return open_dataset(self.kind, self.root or "", self.splits, options)
+
+_SECTION = frozenset(DataSettings.model_fields)

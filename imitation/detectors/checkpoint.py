@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError
 from imitation.common import storage
 from imitation.common.safe_loading import load_tensors
 from imitation.common.settings import Settings, UserError
+from imitation.detectors.registry import takes_backbone
 from imitation.detectors.settings import DetectorSettings, Precision
 from imitation.metrics.operating_point import Operating
 
@@ -268,7 +269,7 @@ def _weights_bytes(folder: str) -> bytes:
 def _normalisation(
     detector: DetectorSettings,
 ) -> tuple[tuple[float, float, float] | None, tuple[float, float, float] | None]:
-    if detector.name != "grid":
+    if not takes_backbone(detector.name):
         return None, None
     from imitation.detectors.backbones import normalisation
 

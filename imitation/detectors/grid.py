@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torchvision.ops import generalized_box_iou_loss
 
 from imitation.detectors.assignment import Cells, assign, make_cells
-from imitation.detectors.backbones import Backbone
+from imitation.detectors.backbones import Backbone, build_backbone
 from imitation.detectors.clustering import cluster
 from imitation.detectors.settings import DetectorSettings
 
@@ -186,3 +186,9 @@ def _conv(width: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(8, width), nn.ReLU(inplace=True)
     )
+
+
+def build_grid(settings: DetectorSettings, num_categories: int) -> GridDetector:
+    """The grid detector around the backbone that the settings name."""
+    backbone = build_backbone(settings.backbone, settings.weights, settings.trainable_layers)
+    return GridDetector(backbone, num_categories, settings)

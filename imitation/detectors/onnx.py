@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from imitation.common.settings import UserError
 from imitation.detectors.candidates import Candidates, candidates_of
+from imitation.detectors.registry import takes_backbone
 from imitation.detectors.settings import DetectorSettings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def to_onnx(
     Raises UserError for a detector or a clustering that cannot be exported, and if the packages of the
     extra `onnx` are not installed.
     """
-    if settings.clustering == "dbscan" and settings.name == "grid":
+    if settings.clustering == "dbscan" and takes_backbone(settings.name):
         raise UserError(
             "detector.clustering: 'dbscan' cannot be exported, ONNX has no density clustering; export the "
             "network alone (imitate export-model --raw) and cluster its proposals yourself"

@@ -6,17 +6,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from imitation.common.import_paths import check_name
 from imitation.common.settings import Settings
+from imitation.detectors.registry import DETECTORS, TORCHVISIONS
 
 BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50", "efficientnet_lite0")
-ZOO = (
-    "fcos_resnet50_fpn",
-    "retinanet_resnet50_fpn",
-    "fasterrcnn_resnet50_fpn",
-    "fasterrcnn_mobilenet_v3_large_fpn",
-    "ssdlite320_mobilenet_v3_large",
-)
 GRID_STRIDES = (4, 8, 16, 32)
 Precision = Literal["auto", "fp32", "bf16"]
 """Numbers of a forward pass (`imitation.detectors.precision`)."""
@@ -42,7 +35,8 @@ class DetectorSettings(Settings):
 
     name: str = Field(
         "grid",
-        description=f"grid, one of torchvision's ({', '.join(ZOO)}), or your own 'package.module:factory'",
+        description=f"grid, one of torchvision's ({', '.join(TORCHVISIONS)}), "
+        "or your own 'package.module:factory'",
     )
     backbone: Literal[BACKBONES] = Field(  # type: ignore[valid-type]
         "efficientnet_lite0", description="feature extractor of the grid detector"
@@ -89,7 +83,7 @@ class DetectorSettings(Settings):
     @field_validator("name")
     @classmethod
     def _known_name(cls, value: str) -> str:
-        return check_name(value, ("grid", *ZOO), "detector")
+        return DETECTORS.check(value)
 
     @field_validator("strides")
     @classmethod

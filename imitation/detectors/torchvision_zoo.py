@@ -7,12 +7,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from imitation.common.import_paths import call_factory, load_factory
-from imitation.common.settings import UserError
 from imitation.detectors.backbones import fetched
-from imitation.detectors.settings import ZOO, DetectorSettings
-
-SETTING = "detector.name"
+from imitation.detectors.settings import DetectorSettings
 
 
 class TorchvisionDetector(nn.Module):
@@ -55,10 +51,8 @@ def build_torchvision(settings: DetectorSettings, num_categories: int) -> nn.Mod
 
     `weights: DEFAULT` loads the backbone's ImageNet weights (torchvision has no detector weights for
     other categories than COCO's). Images are resized by nobody but the caller, except for SSDLite, which
-    is made for 320 x 320. Raises UserError for an unknown name, or weights that cannot be fetched.
+    is made for 320 x 320. Raises UserError for weights that cannot be fetched.
     """
-    if settings.name not in ZOO:
-        raise UserError(f"detector.name: {settings.name!r} is unknown; known are grid, {', '.join(ZOO)}")
     detection = importlib.import_module("torchvision.models.detection")
     options: dict[str, object] = {
         "weights": None,
@@ -82,18 +76,3 @@ def build_torchvision(settings: DetectorSettings, num_categories: int) -> nn.Mod
         options["nms_thresh"] = settings.nms_iou
     factory = getattr(detection, settings.name)
     return TorchvisionDetector(fetched(lambda: factory(**options), f"detector.name: {settings.name}"))
-
-
-def build_custom(settings: DetectorSettings, num_categories: int) -> nn.Module:
-    """Somebody's own detector: `settings.name` is "package.module:factory".
-
-    `factory(settings: DetectorSettings, num_categories: int) -> torch.nn.Module` gives a module that
-    follows the convention of `GridDetector`; `settings.width` and `settings.height` are the size of
-    the images it will see. Raises UserError if the factory cannot be imported or called, or gives no module.
-    """
-    factory = load_factory(settings.name, SETTING)
-    given = {"settings": settings, "num_categories": num_categories}
-    model = call_factory(factory, SETTING, settings.name, given)
-    if not isinstance(model, nn.Module):
-        raise UserError(f"{SETTING}: {settings.name!r} gave {type(model).__name__}, not a torch.nn.Module")
-    return model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from imitation.diagnosis.error_types import error_types
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.metrics.calibration import calibration
-from imitation.metrics.protocols.kitti import kitti_average_precision, kitti_from_rows
-from imitation.metrics.protocols.waymo import waymo_average_precision
+from imitation.metrics.protocols.registry import PROTOCOLS
 from imitation.metrics.statistics.slices import slices
 
 RESAMPLES = 1000
@@ -38,21 +36,7 @@ def analyse(
     }
 
 
-def by_protocol(kind: str, rows: Rows, categories: Sequence[str]) -> dict[str, Any]:
-    """The numbers that the dataset's own benchmark would print, by the protocol's name, as plain data:
-    `kitti` for a KITTI folder (see `imitation.metrics.protocols.kitti`; without the 41 precisions), `waymo`
-    for Waymo's components (an emulation: `imitation.metrics.protocols.waymo`); nothing for other kinds."""
-    if kind == "kitti":
-        told = kitti_average_precision(kitti_from_rows(rows, categories))
-        return {
-            "kitti": {
-                name: None
-                if levels is None
-                else {level: {"ap_r40": ap.ap_r40, "ap_r11": ap.ap_r11} for level, ap in levels.items()}
-                for name, levels in told.items()
-            }
-        }
-    if kind == "waymo":
-        found = waymo_average_precision(rows, categories)
-        return {"waymo": {name: asdict(ap) for name, ap in found.items()}}
-    return {}
+def by_protocol(protocol: str | None, rows: Rows, categories: Sequence[str]) -> dict[str, Any]:
+    """The numbers that a dataset's own benchmark would print, as plain data under the name of its
+    `protocol`; nothing for a dataset without one."""
+    return {} if protocol is None else {protocol: PROTOCOLS.load(protocol)(rows, categories)}

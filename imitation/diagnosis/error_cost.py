@@ -7,7 +7,6 @@ gain is what these failures cost with all others in place. Gains of several grou
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -17,7 +16,8 @@ import numpy as np
 
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import FOREGROUND_IOU, Matching, by_score
-from imitation.metrics.average_precision import RECALL_POINTS, interpolated_precision
+from imitation.metrics.columns import Columns, ranks
+from imitation.metrics.curves import RECALL_POINTS, interpolated_precision
 
 NO_GROUP = -1
 _TRUE, _FALSE = 0, 1  # a detection, and what becomes of it when its group is fixed: nothing, it goes
@@ -94,9 +94,7 @@ class LostPrecision:
         found, true = row.detections, row.objects
         groups = _groups(detection_groups, len(found), "detection_groups", row.frame_id)
         missed = _groups(object_groups, len(true), "object_groups", row.frame_id)
-        highest = max(found.labels.max(initial=0), true.labels.max(initial=0))
-        if highest > len(self._kept):
-            raise ValueError(f"frame {row.frame_id}: label {highest} of {len(self._kept)} categories")
+        row.check_labels(len(self._kept))
         fates, about, order = matching.detection_fates, matching.detection_objects, by_score(found)
 
         state = np.where(fates == "correct", _TRUE, _FALSE).astype(np.uint8)
@@ -126,10 +124,12 @@ class LostPrecision:
         bounds = np.flatnonzero(np.diff(labels, prepend=0, append=0))
         for low, high in pairwise(bounds.tolist()):
             kept, these = self._kept[labels[low] - 1], entries[low:high]
-            kept.scores.frombytes(found.scores[these].tobytes())
-            kept.groups.frombytes(groups[these].tobytes())
-            kept.states.frombytes(states[low:high].tobytes())
-            kept.frames.frombytes(np.full(high - low, len(self._frames), dtype=np.uint32).tobytes())
+            kept.detections.extend(
+                score=found.scores[these],
+                group=groups[these],
+                state=states[low:high],
+                frame=np.full(high - low, len(self._frames)),
+            )
         if len(entries):
             self._frames.append(row.frame_id)
         self._ranked = None
@@ -153,10 +153,7 @@ class LostPrecision:
         """Each category, in label order, with the failures of these groups fixed (none by default)."""
         wanted = frozenset([groups] if isinstance(groups, int) else groups) - {NO_GROUP}
         if self._ranked is None:
-            frame_rank = np.empty(len(self._frames), dtype=np.uint32)
-            frame_rank[sorted(range(len(self._frames)), key=self._frames.__getitem__)] = np.arange(
-                len(self._frames)
-            )
+            frame_rank = ranks(self._frames)
             self._ranked = [_Ranked(kept, frame_rank, self._recall_points) for kept in self._kept]
         return [ranked.precision(wanted) for ranked in self._ranked]
 
@@ -186,21 +183,16 @@ class _Kept:
         self.objects = 0
         # (group of the object, group of the detection that a fix makes find it) -> objects
         self.missed: Counter[tuple[int, int]] = Counter()
-        self.scores = array("f")
-        self.frames = array("I")
-        self.groups = array("i")
-        self.states = array("B")
+        self.detections = Columns(score="f4", frame="u4", group="i4", state="u1")
 
 
 class _Ranked:
     """One category, its detections ranked: to be asked for many groups."""
 
     def __init__(self, kept: _Kept, frame_rank: np.ndarray, recall_points: np.ndarray) -> None:
-        rank = frame_rank[np.frombuffer(kept.frames, dtype=np.uint32)]
-        order = np.lexsort((rank, -np.frombuffer(kept.scores, dtype=np.float32)))
-        # Copies: an array that is lent out could not grow any more.
-        self._states = np.frombuffer(kept.states, dtype=np.uint8)[order]
-        self._groups = np.frombuffer(kept.groups, dtype=np.int32)[order]
+        found = kept.detections.arrays()
+        order = np.lexsort((frame_rank[found["frame"]], -found["score"]))
+        self._states, self._groups = found["state"][order], found["group"][order]
         self._objects, self._missed = kept.objects, kept.missed
         self._recall_points = recall_points
         self._known = frozenset(np.unique(self._groups).tolist()).union(group for group, _ in kept.missed)

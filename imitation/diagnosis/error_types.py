@@ -17,16 +17,17 @@ followed here. Of equal scores, `tidecv` ranks the false first once anything is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
+from pydantic import Field
 
+from imitation.common.record import Count, Fraction, Record
 from imitation.data.boxes import pairwise_iou
 from imitation.diagnosis.error_cost import NO_GROUP, CategoryPrecision, LostPrecision
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import BACKGROUND_IOU, FOREGROUND_IOU, Matching, by_score, match
-from imitation.metrics.average_precision import interpolated_precision
+from imitation.metrics.curves import interpolated_precision
 
 ERROR_TYPES = ("classification", "localization", "both", "duplicate", "background", "missed")
 MAX_DETECTIONS = 100
@@ -34,25 +35,16 @@ RECALL_POINTS = np.arange(101) / 100
 """In the last bit not `np.linspace`'s, which COCO uses: a recall of 7/20 reaches the point 0.35 here."""
 
 
-@dataclass(frozen=True)
-class ErrorTypes:
-    """What errors cost in AP at IoU 0.5, all in [0, 1].
+class ErrorTypes(Record):
+    """What errors cost in AP at IoU 0.5, after TIDE: `imitation.diagnosis.error_types`. All detections count,
+    whatever their score; the kinds' costs do not add up."""
 
-    `lost` is the gain in AP when the errors of that kind alone are fixed, `share` its share of the sum
-    over all kinds (0 if there is none), `counts` how many there are. `false_positives` is the gain if every
-    false positive scored below every true one, `false_negatives` if objects not found did not count.
-    """
-
-    ap: float
-    lost: dict[str, float]
-    share: dict[str, float]
-    counts: dict[str, int]
-    false_positives: float
-    false_negatives: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, safe for JSON."""
-        return asdict(self)
+    ap: Fraction = Field(description="AP at IoU 0.5 as TIDE counts it")
+    lost: dict[str, Fraction] = Field(description="kind -> gain in AP if its errors alone were mended")
+    share: dict[str, Fraction] = Field(description="kind -> its share of the sum of all gains")
+    counts: dict[str, Count] = Field(description="kind -> errors")
+    false_positives: float = Field(description="gain in AP if no false positive outscored a right detection")
+    false_negatives: float = Field(description="gain in AP if objects that nothing finds did not count")
 
 
 def error_types(rows: Iterable[FrameDetections], categories: Sequence[str]) -> ErrorTypes:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
+from imitation.common.record import Count, Fraction, Record
 from imitation.diagnosis.error_cost import NO_GROUP, LostPrecision
 from imitation.diagnosis.subgroup_discovery import Cells, Item, ModeSettings, find_subgroups
 from imitation.evaluation.attributes import CONDITION, OF_OBJECTS, of_detections, of_failure, of_objects
@@ -51,22 +53,17 @@ class Region:
         return ", ".join([_head(self.category, self.on_nothing), *words])
 
 
-@dataclass(frozen=True, slots=True)
-class ModeCounts:
-    """How often a detector failed in a mode. `kinds`: failures by kind, `failures` in all, in so many
-    `frames`; of so many `objects` in the region (detections at the threshold, for false detections);
-    `lost_ap`: how much greater mAP at IoU 0.5 would be without them, in [0, 1]."""
+class ModeCounts(Record):
+    """A cluster of failures, in words: `imitation.diagnosis.failure_modes`. A failure is in the first mode
+    that fits it, else in the rest of its category and kind.
+    """
 
-    mode: str
-    kinds: dict[str, int]
-    failures: int
-    objects: int
-    frames: int
-    lost_ap: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, safe for JSON."""
-        return asdict(self)
+    mode: str = Field(description='"car, truncated > 0.5, right edge", "car, missed, the rest", ...')
+    kinds: dict[str, Count] = Field(description="failures by kind")
+    failures: int = Field(ge=0, description="failures in it, at the operating threshold")
+    objects: int = Field(ge=0, description='objects it covers; of "on nothing", detections')
+    frames: int = Field(ge=0, description="frames with such a failure")
+    lost_ap: Fraction = Field(description="gain in mAP at IoU 0.5 if its failures alone were mended")
 
 
 @dataclass(frozen=True)

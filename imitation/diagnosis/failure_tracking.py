@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from imitation.common.names import failure_id, missed_id
 from imitation.data.boxes import pairwise_iou
 from imitation.diagnosis.failure_modes import Threshold, threshold_of
 from imitation.evaluation.detections import Cutoff, FrameDetections
@@ -86,9 +87,9 @@ def _explaining(row: FrameDetections, threshold: Cutoff) -> set[str]:
     ids = set()
     for o, fate in enumerate(matching.object_fates.tolist()):
         if fate == "missed":
-            ids.add(f"{row.frame_id}#missed-o{row.objects.index[o]}")
+            ids.add(missed_id(row.frame_id, row.objects.index[o]))
         elif fate in KINDS:
-            ids.add(f"{row.frame_id}#{fate}-d{rank[int(matching.object_detections[o])]}")
+            ids.add(failure_id(row.frame_id, fate, rank[int(matching.object_detections[o])]))
     return ids
 
 

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from imitation.common import storage
+from imitation.common import old_names, storage
+from imitation.common.arrow import fields_of
 from imitation.common.settings import DataError
 from imitation.diagnosis.failure_tracking import Followed
 from imitation.evaluation.failures import Failure
@@ -30,34 +31,41 @@ BATCH = 4096  # rows in memory at once
 ENDED = ("fixed", "unjudged")
 """What becomes of a failure in one cycle for good; the others go on to the next."""
 
-SCHEMA = pa.schema(
-    [
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("cycle", pa.int32(), nullable=False),
-        pa.field("since", pa.int32(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        ("mode", pa.string()),
-        ("category", pa.string()),
-        ("predicted", pa.string()),
-        ("kind", pa.string()),
-        ("kind_before", pa.string()),
-        ("score", pa.float64()),
-        pa.field("frame_id", pa.string(), nullable=False),
-        ("sequence", pa.string()),
-        ("object_index", pa.int32()),
-        *((name, pa.float64()) for name in ("x1", "y1", "x2", "y2")),
-        ("frames_rendered", pa.int32()),
-        ("reason", pa.string()),
-        ("failure_id", pa.string()),
-        ("failure_before", pa.string()),
-    ],
-    metadata={"imitation.diagnosis.fates": "1"},
-)
-"""`cycle`: the one that left it so; `since`: the one since which it fails without a break (or did, if it
-is fixed). `kind`: of failure now, null if it is gone; `kind_before`: in the cycle before. `score` of the
-detection and the box (px; the object's, else the detection's) are as now, or as they were last.
-`frames_rendered` for it in this cycle, null where nothing was mined; `reason`: why it may persist. The ids
-are those of the cycles' failures.parquet."""
+
+class Fate(NamedTuple):
+    """One row of the files.
+
+    `cycle`: the one that left it so; `since`: the one since which it fails without a break (or did, if it
+    is fixed). `kind`: of failure now, None if it is gone; `kind_before`: in the cycle before. `score` of the
+    detection and the box (px; the object's, else the detection's) are as now, or as they were last.
+    `frames_rendered` for it in this cycle, None where nothing was mined; `reason`: why it may persist. The
+    ids are those of the cycles' failures.parquet.
+    """
+
+    status: str
+    cycle: int
+    since: int
+    split: str
+    mode: str | None
+    category: str | None
+    predicted: str | None
+    kind: str | None
+    kind_before: str | None
+    score: float | None
+    frame_id: str
+    sequence: str | None
+    object_index: int | None
+    x1: float | None
+    y1: float | None
+    x2: float | None
+    y2: float | None
+    frames_rendered: int | None
+    reason: str | None
+    failure_id: str | None
+    failure_before: str | None
+
+
+SCHEMA = pa.schema(fields_of(Fate, {int: pa.int32()}), metadata={"imitation.diagnosis.fates": "1"})
 
 
 @dataclass
@@ -80,7 +88,7 @@ class FateWriter:
         self._open = ExitStack()
         sink = self._open.enter_context(storage.open_atomic(self.uri))
         self._writer = self._open.enter_context(pq.ParquetWriter(sink, SCHEMA, compression="zstd"))
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[Fate] = []
         return self
 
     def seeing(
@@ -96,9 +104,7 @@ class FateWriter:
                 self._flush()
             yield thing
 
-    def _row(
-        self, split: str, thing: Followed, reason_of: Callable[[Followed], str] | None
-    ) -> dict[str, Any]:
+    def _row(self, split: str, thing: Followed, reason_of: Callable[[Followed], str] | None) -> Fate:
         before, after, latest = thing.before, thing.after, thing.failure
         box = latest.object_box or latest.detection_box
         assert box is not None  # a failure is of one or the other
@@ -106,29 +112,29 @@ class FateWriter:
         if before is not None:
             since = self._since.get((split, before.failure_id), self.cycle - 1)
         mined = split == self.mined_split and before is not None
-        return {
-            "status": thing.status,
-            "cycle": self.cycle,
-            "since": since,
-            "split": split,
-            "mode": self.mode_of(latest),
-            "category": latest.category,
-            "predicted": latest.predicted,
-            "kind": None if after is None else after.kind,
-            "kind_before": None if before is None else before.kind,
-            "score": None if latest.score is None else round(latest.score, 4),
-            "frame_id": latest.frame_id,
-            "sequence": latest.sequence,
-            "object_index": latest.object_index,
-            **{name: round(value, 2) for name, value in zip(("x1", "y1", "x2", "y2"), box, strict=True)},
-            "frames_rendered": self.rendered.get(before.failure_id, 0) if mined and before else None,
-            "reason": reason_of(thing) if reason_of is not None and before and after else None,
-            "failure_id": None if after is None else after.failure_id,
-            "failure_before": None if before is None else before.failure_id,
-        }
+        return Fate(
+            status=thing.status,
+            cycle=self.cycle,
+            since=since,
+            split=split,
+            mode=self.mode_of(latest),
+            category=latest.category,
+            predicted=latest.predicted,
+            kind=None if after is None else after.kind,
+            kind_before=None if before is None else before.kind,
+            score=None if latest.score is None else round(latest.score, 4),
+            frame_id=latest.frame_id,
+            sequence=latest.sequence,
+            object_index=latest.object_index,
+            **{name: round(value, 2) for name, value in box._asdict().items()},
+            frames_rendered=self.rendered.get(before.failure_id, 0) if mined and before else None,
+            reason=reason_of(thing) if reason_of is not None and before and after else None,
+            failure_id=None if after is None else after.failure_id,
+            failure_before=None if before is None else before.failure_id,
+        )
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
+        self._writer.write_table(pa.Table.from_pylist([row._asdict() for row in self._rows], schema=SCHEMA))
         self._rows = []
 
     def __exit__(
@@ -142,7 +148,10 @@ class FateWriter:
 def _batches(uri: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     with storage.open_input(uri) as source:
         try:
-            yield from pq.ParquetFile(source).iter_batches(batch_size=BATCH, columns=columns)
+            yield from map(
+                old_names.split_column,
+                pq.ParquetFile(source).iter_batches(batch_size=BATCH, columns=columns),
+            )
         except pa.ArrowException as error:
             raise DataError(uri, f"not a Parquet file of fates: {error}") from error
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from imitation.common.settings import Settings
+from imitation.common.wording import counted
 from imitation.data.records import Frame
 from imitation.evaluation.failures import Failure
 
@@ -101,7 +102,7 @@ class Reason(NamedTuple):
     def __str__(self) -> str:
         if not self.rendered:
             return self.group
-        return f"in reach: rendered {self.rendered} frame{'s' if self.rendered != 1 else ''} for it"
+        return f"in reach: rendered {counted(self.rendered, 'frame')} for it"
 
 
 def frames_rendered(frames: Iterable[Frame]) -> Counter[str]:

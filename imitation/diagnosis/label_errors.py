@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field
 
-from imitation.data.records import Box
+from imitation.common.record import Record
 from imitation.diagnosis.failure_modes import threshold_of
 from imitation.diagnosis.failure_tracking import Judge, same_places
 from imitation.evaluation.detections import FrameDetections
@@ -29,23 +29,16 @@ class Evaluated(NamedTuple):
     judge: Judge
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """A detection where no object is labelled, seen in all `evaluations` that judged the frame.
+class Suspect(Record):
+    """A confident detection where no object is labelled, made by every detector that judged the frame:
+    `imitation.diagnosis.label_errors`. Perhaps a missing label; never re-staged."""
 
-    `failure_id`, `predicted`, `score` and `box` (px) are those of the first evaluation given.
-    """
-
-    frame_id: str
-    predicted: str
-    score: float
-    box: Box
-    evaluations: tuple[str, ...]
-    failure_id: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, safe for JSON."""
-        return asdict(self) | {"box": list(self.box), "evaluations": list(self.evaluations)}
+    frame_id: str = Field(description="the frame it is in")
+    predicted: str = Field(description="the category that the detectors see")
+    score: float = Field(description="score of the first of them")
+    box: list[float] = Field(min_length=4, max_length=4, description="x1, y1, x2, y2, px")
+    evaluations: list[str] = Field(min_length=1, description="who made it: cycles and seeds")
+    failure_id: str = Field(description="its failure in the first of them")
 
 
 def suspected_label_errors(evaluations: Sequence[Evaluated], quantile: float = 0.75) -> list[Suspect]:
@@ -79,7 +72,7 @@ def suspected_label_errors(evaluations: Sequence[Evaluated], quantile: float = 0
                 suspects = frames[frame_id]
                 again = same_places([kept[suspect.failure_id] for suspect in suspects], failures)
                 frames[frame_id] = [
-                    replace(suspect, evaluations=(*suspect.evaluations, other.name))
+                    suspect.model_copy(update={"evaluations": [*suspect.evaluations, other.name]})
                     for i, suspect in enumerate(suspects)
                     if i in again
                 ]
@@ -92,7 +85,14 @@ def _suspect(failure: Failure, name: str) -> Suspect:
     assert box is not None
     assert predicted is not None
     assert score is not None
-    return Suspect(failure.frame_id, predicted, score, box, (name,), failure.failure_id)
+    return Suspect(
+        frame_id=failure.frame_id,
+        predicted=predicted,
+        score=score,
+        box=list(box),
+        evaluations=[name],
+        failure_id=failure.failure_id,
+    )
 
 
 def _confident(evaluated: Evaluated, quantile: float) -> float:

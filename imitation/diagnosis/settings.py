@@ -25,3 +25,7 @@ class MiningSettings(Settings):
     reach: ReachSettings = Field(
         ReachSettings(), description="which failures are too hard to see for a simulator to answer"
     )
+
+    def steps_of_fold(self, steps: int) -> int:
+        """Optimizer steps of a fold's detector, where a whole training takes `steps`."""
+        return max(1, round(steps * self.fold_steps))

@@ -26,7 +26,6 @@ from imitation.evaluation.detections import (
 )
 
 FILE = "detections.parquet"
-MAIN = "main"
 """What a run calls the detector of a cycle, beside those of its folds and the baseline's twin."""
 _CATEGORIES = b"imitation.data.categories"
 BATCH = 256

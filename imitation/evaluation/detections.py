@@ -8,14 +8,16 @@ Scores and boxes are float32, as detectors give them; an unknown quantity is NaN
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from imitation.data.records import CONDITIONS_TYPE, Frame, Object, conditions_from_row, conditions_to_row
+from imitation.common import old_names
+from imitation.data.records import CONDITIONS_TYPE, Box, Frame, Object, conditions_from_row, conditions_to_row
 
 ANY_LABEL = 0
 """The label of an ignore region that holds for every category (KITTI's DontCare)."""
@@ -23,11 +25,36 @@ ANY_LABEL = 0
 UNKNOWN_LEVEL = -1
 
 
-def _column(values: Any, dtype: Any, name: str, count: int | None = None) -> np.ndarray:
-    array = np.asarray(values, dtype=dtype)
-    if array.ndim != 1 or (count is not None and len(array) != count):
-        raise ValueError(f"{name}: expected shape ({'N' if count is None else count},), found {array.shape}")
-    return array
+def _array(dtype: Any, kind: pa.DataType, unknown: Any = None) -> dict[str, Any]:
+    """What an array holds, what its items are in files, and what they are where the array is left out."""
+    return {"dtype": dtype, "kind": kind, "unknown": unknown}
+
+
+_LEFT_OUT: Any = None
+_LABEL = _array(np.int64, pa.int16())
+_NUMBER = _array(np.float32, pa.float32(), np.nan)
+_LEVEL = _array(np.int64, pa.int8(), UNKNOWN_LEVEL)
+
+
+@cache
+def _arrays(record: type) -> tuple[Field[Any], ...]:
+    """The fields of a record that stand beside its boxes."""
+    return fields(record)[1:]
+
+
+def _check_arrays(record: Detections | GroundTruth) -> None:
+    """Boxes and arrays of as many items as there are boxes, of their types; raises ValueError."""
+    record.boxes = _boxes(record.boxes)
+    count = len(record.boxes)
+    kind: type = type(record)
+    for f in _arrays(kind):
+        value = getattr(record, f.name)
+        array = np.asarray(
+            np.full(count, f.metadata["unknown"]) if value is None else value, dtype=f.metadata["dtype"]
+        )
+        if array.shape != (count,):
+            raise ValueError(f"{f.name}: expected shape ({count},), found {array.shape}")
+        setattr(record, f.name, array)
 
 
 def _boxes(values: Any) -> np.ndarray:
@@ -41,10 +68,6 @@ def _boxes(values: Any) -> np.ndarray:
     return array
 
 
-def _unknown(count: int) -> np.ndarray:
-    return np.full(count, np.nan, dtype=np.float32)
-
-
 Cutoff = float | Sequence[float]
 """Scores from which detections count: one for all categories, or one for each, in label order."""
 
@@ -56,24 +79,22 @@ class Detections:
     boxes float32 (N, 4) px in the original image; scores float32 (N,), finite; labels int64 (N,),
     1-based; occlusion float32 (N,) in [0, 1], NaN unknown (the default). Raises ValueError for
     shapes that disagree, for boxes or scores that are not finite and for labels below 1.
+
+    >>> found = Detections([[0, 0, 10, 10], [20, 0, 40, 30]], scores=[0.9, 0.2], labels=[1, 2])
+    >>> found.above(0.5).labels
+    array([1])
     """
 
     boxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
-    occlusion: np.ndarray = None  # type: ignore[assignment]
+    scores: np.ndarray = field(metadata=_NUMBER)
+    labels: np.ndarray = field(metadata=_LABEL)
+    occlusion: np.ndarray = field(default=_LEFT_OUT, metadata=_NUMBER)
 
     def __post_init__(self) -> None:
-        self.boxes = _boxes(self.boxes)
-        count = len(self.boxes)
-        self.scores = _column(self.scores, np.float32, "scores", count)
-        self.labels = _column(self.labels, np.int64, "labels", count)
-        if self.occlusion is None:
-            self.occlusion = _unknown(count)
-        self.occlusion = _column(self.occlusion, np.float32, "occlusion", count)
+        _check_arrays(self)
         if not np.isfinite(self.scores).all():
             raise ValueError("scores: must be finite; has the training diverged?")
-        if count and self.labels.min() < 1:
+        if len(self) and self.labels.min() < 1:
             raise ValueError(f"labels: are 1-based, found {self.labels.min()}")
 
     def __len__(self) -> int:
@@ -113,35 +134,26 @@ class GroundTruth:
     """
 
     boxes: np.ndarray
-    labels: np.ndarray
-    ignore: np.ndarray = None  # type: ignore[assignment]
-    index: np.ndarray = None  # type: ignore[assignment]
-    occlusion: np.ndarray = None  # type: ignore[assignment]
-    truncation: np.ndarray = None  # type: ignore[assignment]
-    distance: np.ndarray = None  # type: ignore[assignment]
-    height: np.ndarray = None  # type: ignore[assignment]
-    occlusion_level: np.ndarray = None  # type: ignore[assignment]
-    difficulty: np.ndarray = None  # type: ignore[assignment]
-    category: np.ndarray = None  # type: ignore[assignment]
+    labels: np.ndarray = field(metadata=_LABEL)
+    ignore: np.ndarray = field(default=_LEFT_OUT, metadata=_array(np.bool_, pa.bool_(), False))
+    index: np.ndarray = field(default=_LEFT_OUT, metadata=_array(np.int64, pa.int32()))
+    occlusion: np.ndarray = field(default=_LEFT_OUT, metadata=_NUMBER)
+    truncation: np.ndarray = field(default=_LEFT_OUT, metadata=_NUMBER)
+    distance: np.ndarray = field(default=_LEFT_OUT, metadata=_NUMBER)
+    height: np.ndarray = field(default=_LEFT_OUT, metadata=_NUMBER)
+    occlusion_level: np.ndarray = field(default=_LEFT_OUT, metadata=_LEVEL)
+    difficulty: np.ndarray = field(default=_LEFT_OUT, metadata=_LEVEL)
+    category: np.ndarray = field(default=_LEFT_OUT, metadata=_array(np.object_, pa.string(), ""))
 
     def __post_init__(self) -> None:
         self.boxes = _boxes(self.boxes)
-        count = len(self.boxes)
-        defaults = {
-            "ignore": np.zeros(count, dtype=bool),
-            "index": np.arange(count),
-            "height": self.boxes[:, 3] - self.boxes[:, 1],
-            "occlusion_level": np.full(count, UNKNOWN_LEVEL),
-            "difficulty": np.full(count, UNKNOWN_LEVEL),
-            "category": np.full(count, "", dtype=object),
-        }
-        for name, dtype in _OBJECT_ARRAYS.items():
-            value = getattr(self, name)
-            if value is None:
-                value = defaults.get(name, _unknown(count))
-            setattr(self, name, _column(value, dtype, name, count))
+        if self.index is None:
+            self.index = np.arange(len(self))
+        if self.height is None:
+            self.height = self.boxes[:, 3] - self.boxes[:, 1]
+        _check_arrays(self)
         nameless = ~self.ignore & (self.labels < 1)
-        if nameless.any() or (count and self.labels.min() < ANY_LABEL):
+        if nameless.any() or (len(self) and self.labels.min() < ANY_LABEL):
             raise ValueError(f"labels: are 1-based (0 only for ignore regions), found {self.labels.min()}")
 
     def __len__(self) -> int:
@@ -185,20 +197,6 @@ class GroundTruth:
                 [obj.category if source is None else source[i] for i, obj in kept], dtype=object
             ),
         )
-
-
-_OBJECT_ARRAYS: dict[str, Any] = {
-    "labels": np.int64,
-    "ignore": np.bool_,
-    "index": np.int64,
-    "occlusion": np.float32,
-    "truncation": np.float32,
-    "distance": np.float32,
-    "height": np.float32,
-    "occlusion_level": np.int64,
-    "difficulty": np.int64,
-    "category": np.object_,
-}
 
 
 @dataclass(eq=False)
@@ -247,6 +245,15 @@ class FrameDetections:
             conditions=frame.conditions,
         )
 
+    def check_labels(self, categories: int) -> None:
+        """Raises ValueError for a label beyond so many categories."""
+        highest = max(self.detections.labels.max(initial=0), self.objects.labels.max(initial=0))
+        if highest > categories:
+            raise ValueError(
+                f"frame {self.frame_id}: label {highest} of {categories} categories: "
+                "is this row another detector's?"
+            )
+
     def to_row(self) -> dict[str, Any]:
         """As plain dicts, shaped like `DETECTIONS_SCHEMA`."""
         row: dict[str, Any] = detections_to_table([self]).to_pylist()[0]
@@ -262,30 +269,12 @@ def _required(name: str, dtype: pa.DataType) -> pa.Field:
     return pa.field(name, dtype, nullable=False)
 
 
-_BOX = [_required(name, pa.float32()) for name in ("x1", "y1", "x2", "y2")]
-_DETECTION = pa.struct(
-    [
-        *_BOX,
-        _required("score", pa.float32()),
-        _required("label", pa.int16()),
-        _required("occlusion", pa.float32()),
-    ]
-)
-_OBJECT = pa.struct(
-    [
-        *_BOX,
-        _required("label", pa.int16()),
-        _required("ignore", pa.bool_()),
-        _required("index", pa.int32()),
-        _required("occlusion", pa.float32()),
-        _required("truncation", pa.float32()),
-        _required("distance", pa.float32()),
-        _required("height", pa.float32()),
-        _required("occlusion_level", pa.int8()),
-        _required("difficulty", pa.int8()),
-        _required("category", pa.string()),
-    ]
-)
+def _items_type(record: type) -> pa.DataType:
+    """A list of structs: a box, then an item of each array (a score of the scores)."""
+    told = [(f.name.removesuffix("s"), f.metadata["kind"]) for f in _arrays(record)]
+    corners = [(name, pa.float32()) for name in Box._fields]
+    return pa.list_(_required("item", pa.struct([_required(*each) for each in (*corners, *told)])))
+
 
 DETECTIONS_SCHEMA = pa.schema(
     [
@@ -297,28 +286,26 @@ DETECTIONS_SCHEMA = pa.schema(
         _required("height", pa.int32()),
         ("error", pa.string()),
         ("conditions", CONDITIONS_TYPE),
-        _required("detections", pa.list_(_required("item", _DETECTION))),
-        _required("objects", pa.list_(_required("item", _OBJECT))),
+        _required("detections", _items_type(Detections)),
+        _required("objects", _items_type(GroundTruth)),
     ],
     metadata={"imitation.evaluation.detections": "2"},
 )
 """A detection takes 26 bytes and an object 40 and its name before compression; unknown numbers are NaN."""
 
 _PLAIN = ("frame_id", "split", "detector", "sequence", "width", "height", "error")
-_RENAMED = {"scores": "score", "labels": "label"}  # array of a frame -> field of one of its items
 
 
 def _items(parts: Sequence[Detections | GroundTruth], kind: pa.DataType) -> pa.ListArray:
     """One list of structs a frame, from arrays, without a Python object per detection."""
-    columns = {
-        name: np.concatenate([p.boxes[:, i] for p in parts])
-        for i, name in enumerate(("x1", "y1", "x2", "y2"))
-    }
-    for f in fields(parts[0])[1:]:
-        columns[_RENAMED.get(f.name, f.name)] = np.concatenate([getattr(p, f.name) for p in parts])
-    item = kind.value_type
+    record: type = type(parts[0])
+    columns = [
+        *np.concatenate([p.boxes for p in parts]).T,
+        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in _arrays(record)),
+    ]
+    item = list(kind.value_type)
     values = pa.StructArray.from_arrays(
-        [pa.array(columns[f.name]).cast(f.type) for f in item], fields=list(item)
+        [pa.array(column).cast(f.type) for column, f in zip(columns, item, strict=True)], fields=item
     )
     offsets = np.cumsum([0, *(len(p) for p in parts)])
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=kind)
@@ -342,30 +329,28 @@ def detections_to_table(rows: Iterable[FrameDetections]) -> pa.Table:
     return pa.Table.from_arrays([columns[n] for n in DETECTIONS_SCHEMA.names], schema=DETECTIONS_SCHEMA)
 
 
-def _arrays(column: pa.ChunkedArray, kind: type) -> list[Any]:
+def _records(column: pa.ChunkedArray, kind: type) -> list[Any]:
     """The inverse of `_items`: one `kind` a row."""
     result = []
     for chunk in column.chunks:
         values = chunk.flatten()
         bounds = np.concatenate([[0], np.cumsum(chunk.value_lengths().to_numpy(zero_copy_only=False))])
-        named = {f.name: values.field(f.name).to_numpy(zero_copy_only=False) for f in values.type}
-        boxes = np.stack([named[name] for name in ("x1", "y1", "x2", "y2")], axis=1)
-        others = [(f.name, named[_RENAMED.get(f.name, f.name)]) for f in fields(kind)[1:]]
+        columns = [each.to_numpy(zero_copy_only=False) for each in values.flatten()]
+        boxes, others = np.stack(columns[:4], axis=1), columns[4:]
         for low, high in pairwise(bounds):
-            result.append(
-                kind(boxes[low:high].copy(), **{n: values[low:high].copy() for n, values in others})
-            )
+            result.append(kind(boxes[low:high].copy(), *(part[low:high].copy() for part in others)))
     return result
 
 
 def detections_from_table(table: pa.Table) -> list[FrameDetections]:
     """Every row of a table of `DETECTIONS_SCHEMA` (other columns are left aside)."""
     table = table.select(DETECTIONS_SCHEMA.names).cast(DETECTIONS_SCHEMA)
-    detections = _arrays(table.column("detections"), Detections)
-    objects = _arrays(table.column("objects"), GroundTruth)
+    detections = _records(table.column("detections"), Detections)
+    objects = _records(table.column("objects"), GroundTruth)
     plain = table.select([*_PLAIN, "conditions"]).to_pylist()
     rows = []
     for row, found, true in zip(plain, detections, objects):
         conditions = conditions_from_row(row.pop("conditions"))
+        row["split"] = old_names.split(row["split"])
         rows.append(FrameDetections(**row, detections=found, objects=true, conditions=conditions))
     return rows

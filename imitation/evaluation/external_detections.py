@@ -6,26 +6,26 @@ Whatever detector they came from, they become the rows that our own evaluation w
 
 from __future__ import annotations
 
-import codecs
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
-import ijson
 import numpy as np
 
 from imitation.common import storage
+from imitation.common.names import MAIN
 from imitation.common.settings import DataError, UserError
-from imitation.common.texts import ShallowJson, lines_of, shown
+from imitation.common.texts import ShallowJson, shown
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
+from imitation.datasets.coco.text import items, open_text
+from imitation.datasets.kitti.text import RESULT_COLUMNS, number, rows
 from imitation.datasets.numbering import Numbering
-from imitation.evaluation.detection_files import MAIN, read_categories, read_detections, read_detectors
+from imitation.evaluation.detection_files import read_categories, read_detections, read_detectors
 from imitation.evaluation.detections import Detections
 from imitation.evaluation.result_images import MOST, ImageKeys, OtherKeys, Way
 
-KITTI_COLUMNS = 16
 LONGEST = 120  # characters of a value in a message
 LONGEST_NAME = 1000  # characters of an image's name
 
@@ -71,30 +71,17 @@ class KittiResults:
             return None
         text = storage.read_data_text(uri, "result file")
         boxes, scores, labels = [], [], []
-        for number, line in enumerate(lines_of(text), start=1):
-            columns = line.split()
-            if not columns:
-                continue
-            box, score = _kitti_numbers(columns, f"{uri}:{number}")
-            label = self._categories.label(columns[0])
+        for where, words in rows(text, uri, RESULT_COLUMNS):
+            *box, score = (number(words[i], where, RESULT_COLUMNS[i]) for i in (4, 5, 6, 7, 15))
+            box, score = _checked(box, score, where)
+            label = self._categories.label(words[0])
             if not label:
-                self.unmapped[columns[0]] += 1
+                self.unmapped[words[0]] += 1
                 continue
             boxes.append(box)
             scores.append(score)
             labels.append(label)
         return Detections(np.array(boxes).reshape(-1, 4), np.array(scores), np.array(labels))
-
-
-def _kitti_numbers(columns: list[str], where: str) -> tuple[list[float], float]:
-    if len(columns) != KITTI_COLUMNS:
-        hint = " (a label file, without scores?)" if len(columns) == KITTI_COLUMNS - 1 else ""
-        raise DataError(where, f"{len(columns)} columns instead of {KITTI_COLUMNS}{hint}")
-    try:
-        *box, score = (float(columns[i]) for i in (4, 5, 6, 7, 15))
-    except ValueError as error:
-        raise DataError(where, str(error)[:LONGEST]) from None
-    return _checked(box, score, where)
 
 
 def _checked(box: list[float], score: float, where: str) -> tuple[list[float], float]:
@@ -172,29 +159,28 @@ class CocoResults:
     def _entries(
         uri: str, image_of: Way, names: Mapping[int, str]
     ) -> Iterator[tuple[int, int, list[float], float]]:
-        with storage.open_input(uri) as source:
-            for place, entry in enumerate(_items(source, uri)):
-                where = f"{uri}: entry {place}"
-                try:
-                    told, category = entry["image_id"], int(entry["category_id"])
-                    if not isinstance(told, int | float | str) or (
-                        isinstance(told, str) and len(told) > LONGEST_NAME
-                    ):
-                        raise TypeError(f"image_id {shown(told)}")
-                    x, y, w, h = (float(v) for v in entry["bbox"])
-                    score = float(entry["score"])
-                    image = image_of(told, entry.get("file_name"))
-                except (KeyError, TypeError, ValueError) as error:
-                    what = "is no detection (image_id, category_id, bbox of 4, score)"
-                    raise DataError(where, f"{what}: {repr(error)[:LONGEST]}") from None
-                if image is None:
-                    raise DataError(where, f"image_id {shown(told)} is not in the dataset")
-                if category not in names:
-                    hint = "" if category or not names else "; are they counted from 0?"
-                    have = f" (its ids are {min(names)} to {max(names)}{hint})" if names else ""
-                    raise DataError(where, f"category_id {shown(category)} is not in the dataset{have}")
-                box, score = _checked([x, y, x + w, y + h], score, where)
-                yield int(image), category, box, score
+        for place, entry in enumerate(_items(uri)):
+            where = f"{uri}: entry {place}"
+            try:
+                told, category = entry["image_id"], int(entry["category_id"])
+                if not isinstance(told, int | float | str) or (
+                    isinstance(told, str) and len(told) > LONGEST_NAME
+                ):
+                    raise TypeError(f"image_id {shown(told)}")
+                x, y, w, h = (float(v) for v in entry["bbox"])
+                score = float(entry["score"])
+                image = image_of(told, entry.get("file_name"))
+            except (KeyError, TypeError, ValueError) as error:
+                what = "is no detection (image_id, category_id, bbox of 4, score)"
+                raise DataError(where, f"{what}: {repr(error)[:LONGEST]}") from None
+            if image is None:
+                raise DataError(where, f"image_id {shown(told)} is not in the dataset")
+            if category not in names:
+                hint = "" if category or not names else "; are they counted from 0?"
+                have = f" (its ids are {min(names)} to {max(names)}{hint})" if names else ""
+                raise DataError(where, f"category_id {shown(category)} is not in the dataset{have}")
+            box, score = _checked([x, y, x + w, y + h], score, where)
+            yield int(image), category, box, score
 
     def of(self, frame: Frame) -> Detections | None:
         image = self._image_ids.get(frame.frame_id)
@@ -233,41 +219,36 @@ def yolo_results(
 def _category_ids(uri: str) -> set[int]:
     """The different category ids of a results file, as far as they are small whole numbers."""
     found: set[int] = set()
-    with storage.open_input(uri) as source:
-        for entry in _items(source, uri):
-            number = entry.get("category_id") if isinstance(entry, dict) else None
-            if isinstance(number, int) and 0 <= number < 1 << 16:
-                found.add(number)
+    for entry in _items(uri):
+        number = entry.get("category_id") if isinstance(entry, dict) else None
+        if isinstance(number, int) and 0 <= number < 1 << 16:
+            found.add(number)
     return found
 
 
 def _pairs(uri: str, most: int) -> Iterator[tuple[Any, Any]]:
     """The different (image_id, file_name) of a results file, so many at most: more name no dataset."""
     seen: set[tuple[Any, Any]] = set()
-    with storage.open_input(uri) as source:
-        for entry in _items(source, uri):
-            if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), int | float | str):
-                continue  # told when it is read
-            name = entry.get("file_name")
-            pair = (entry["image_id"], name if isinstance(name, str) else None)
-            if pair not in seen:
-                seen.add(pair)
-                yield pair
-            if len(seen) > most:
-                return
+    for entry in _items(uri):
+        if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), int | float | str):
+            continue  # told when it is read
+        name = entry.get("file_name")
+        pair = (entry["image_id"], name if isinstance(name, str) else None)
+        if pair not in seen:
+            seen.add(pair)
+            yield pair
+        if len(seen) > most:
+            return
 
 
-def _items(source: BinaryIO, uri: str) -> Iterator[Any]:
-    start = source.read(4096)
-    bom = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
-    if not start[bom:].lstrip().startswith(b"["):
-        raise DataError(uri, "is no list; COCO results are [{image_id, category_id, bbox, score}, ...]")
-    source.seek(bom)
-    try:
-        yield from ijson.items(ShallowJson(source, uri), "item", use_float=True)
-    except (ijson.JSONError, UnicodeDecodeError) as error:
-        why = " ".join(str(error).split())[:LONGEST]
-        raise DataError(uri, f"not a JSON list, or cut short: {why}") from error
+def _items(uri: str) -> Iterator[Any]:
+    """The entries of a results file, one at a time."""
+    with open_text(uri) as source:
+        start = source.tell()
+        if not source.read(4096).lstrip().startswith(b"["):
+            raise DataError(uri, "is no list; COCO results are [{image_id, category_id, bbox, score}, ...]")
+        source.seek(start)
+        yield from items(ShallowJson(source, uri), "item", uri)
 
 
 class EvaluatedResults:

@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imitation.common import storage
+from imitation.common import old_names, storage
+from imitation.common.arrow import fields_of
+from imitation.common.names import failure_id, missed_id
 from imitation.common.settings import DataError
 from imitation.data.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row
 from imitation.evaluation.detections import UNKNOWN_LEVEL, Cutoff, FrameDetections
@@ -74,40 +76,18 @@ class Failure:
         for name in ("object_box", "detection_box"):
             values[name] = None if values[name] is None else Box(**values[name])
         values["conditions"] = conditions_from_row(values["conditions"])
+        values["split"] = old_names.split(values["split"])
         return cls(**values)
 
 
-def _required(name: str, dtype: pa.DataType) -> pa.Field:
-    return pa.field(name, dtype, nullable=False)
-
-
-_BOX = pa.struct([(name, pa.float32()) for name in Box._fields])
-
 FAILURES_SCHEMA = pa.schema(
-    [
-        _required("failure_id", pa.string()),
-        _required("frame_id", pa.string()),
-        _required("split", pa.string()),
-        _required("detector", pa.string()),
-        _required("kind", pa.string()),
-        ("category", pa.string()),
-        ("predicted", pa.string()),
-        ("object_index", pa.int32()),
-        ("object_box", _BOX),
-        ("detection_box", _BOX),
-        ("score", pa.float32()),
-        _required("iou", pa.float64()),
-        _required("height_px", pa.float32()),
-        ("occlusion", pa.float32()),
-        ("occlusion_level", pa.int8()),
-        ("truncation", pa.float32()),
-        ("distance_m", pa.float32()),
-        ("sequence", pa.string()),
-        ("conditions", CONDITIONS_TYPE),
-        ("source_category", pa.string()),
-        ("image_width", pa.int32()),
-        ("image_height", pa.int32()),
-    ],
+    fields_of(
+        Failure,
+        {float: pa.float32(), int: pa.int32()},
+        iou=pa.float64(),
+        occlusion_level=pa.int8(),
+        conditions=CONDITIONS_TYPE,
+    ),
     metadata={"imitation.evaluation.failures": "2"},
 )
 
@@ -180,7 +160,7 @@ def _frame_failures(
     missed = np.flatnonzero(matching.object_fates == "missed").tolist()
     for o in sorted(missed, key=objects.index.__getitem__):
         yield Failure(
-            failure_id=f"{row.frame_id}#missed-o{objects.index[o]}",
+            failure_id=missed_id(row.frame_id, objects.index[o]),
             kind="missed",
             predicted=None,
             detection_box=None,
@@ -196,7 +176,7 @@ def _frame_failures(
         o = int(matching.detection_objects[d])
         box = _box(detections.boxes[d])
         yield Failure(
-            failure_id=f"{row.frame_id}#{kind}-d{rank}",
+            failure_id=failure_id(row.frame_id, kind, rank),
             kind=kind,
             predicted=categories[detections.labels[d] - 1],
             detection_box=box,

@@ -14,6 +14,7 @@ import numpy as np
 
 from imitation.data.boxes import pairwise_coverage, pairwise_iou
 from imitation.evaluation.detections import ANY_LABEL, Detections, GroundTruth
+from imitation.evaluation.greedy import choose
 
 FOREGROUND_IOU = 0.5
 BACKGROUND_IOU = 0.1
@@ -44,15 +45,19 @@ def match_correct(
         return found, np.zeros(len(detections), dtype=bool)
     same = detections.labels[:, None] == objects.labels[None, :]
     order = _by_content(objects)
-    overlap = np.where(same & ~objects.ignore, pairwise_iou(detections.boxes, objects.boxes), -1.0)[:, order]
-    for d in by_score(detections):
-        best = int(overlap[d].argmax())
-        if overlap[d, best] >= iou:
-            found[d] = order[best]
-            overlap[:, best] = -1.0
-    holds = objects.ignore & (same | (objects.labels == ANY_LABEL))
-    covered = (holds & (pairwise_coverage(detections.boxes, objects.boxes) >= iou)).any(axis=1)
-    return found, covered & (found < 0)
+    ranked = by_score(detections)
+    overlap = np.where(same & ~objects.ignore, pairwise_iou(detections.boxes, objects.boxes), -1.0)
+    overlap = overlap[ranked][:, order]
+    d, o = np.nonzero(overlap >= iou)
+    preferred = np.lexsort((o, -overlap[d, o], d))
+    d, o = d[preferred], o[preferred]
+    one_group = np.zeros(len(d), np.int64)
+    matched = choose(d, o, one_group, np.ones(len(d), np.uint8), np.ones(len(objects), np.uint8))
+    found[ranked[d[matched > 0]]] = order[o[matched > 0]]
+    regions = objects.ignore
+    holds = same[:, regions] | (objects.labels[regions] == ANY_LABEL)
+    covered = holds & (pairwise_coverage(detections.boxes, objects.boxes[regions]) >= iou)
+    return found, covered.any(axis=1) & (found < 0)
 
 
 @dataclass(frozen=True, eq=False)

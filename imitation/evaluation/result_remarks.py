@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from imitation.common.texts import shown
+from imitation.data.boxes import pairwise_iou
 
 FRAMES = 500
 """Frames whose boxes are compared with the labels; more tell nothing new."""
@@ -163,7 +164,7 @@ class ResultRemarks:
             if name.startswith("shares") and size is None:
                 continue
             read = reading(boxes, np.array(size or (1, 1), dtype=np.float64))[order]
-            met = _ious(read, objects) >= MET
+            met = pairwise_iou(read, objects) >= MET
             found = met.any(axis=0)
             self._met[name] += int(found.sum())
             if self._ids is not None:  # the best result that meets an object, and what it calls it
@@ -247,13 +248,3 @@ class ResultRemarks:
                 "lies below, which costs average precision; write results from 0.001 or 0.01 on"
             ]
         return []
-
-
-def _ious(boxes: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """(N, 4) and (M, 4), x1, y1, x2, y2 -> (N, M); 0 for boxes without area."""
-    low = np.maximum(boxes[:, None, :2], objects[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], objects[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [np.clip(part[:, 2:] - part[:, :2], 0, None).prod(axis=1) for part in (boxes, objects)]
-    union = areas[0][:, None] + areas[1][None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

@@ -12,7 +12,6 @@ Those of `ANY_LABEL` hold for every category. Detections of equal score rank in 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,8 +20,9 @@ import numpy as np
 
 from imitation.evaluation.detections import FrameDetections
 from imitation.metrics.coco_matching import IOU_THRESHOLDS, MAX_DETECTIONS, match_frames
+from imitation.metrics.columns import Columns, ranks
+from imitation.metrics.curves import RECALL_POINTS, interpolated_precision
 
-RECALL_POINTS = np.linspace(0.0, 1.0, 101)
 CHUNK = 64
 """Frames matched at once: enough to amortise NumPy's calls, few enough to weigh nothing."""
 
@@ -75,13 +75,7 @@ class AveragePrecision:
         """Takes in one frame; one with an `error` counts nothing."""
         if row.error is not None:
             return
-        found, true = row.detections.labels, row.objects.labels
-        highest = max(found.max(initial=0), true.max(initial=0))
-        if highest > len(self._kept):
-            raise ValueError(
-                f"frame {row.frame_id}: label {highest} of {len(self._kept)} categories: "
-                "is this row another detector's?"
-            )
+        row.check_labels(len(self._kept))
         self._pending.append(row)
         if len(self._pending) >= CHUNK:
             self._match_pending()
@@ -89,8 +83,7 @@ class AveragePrecision:
     def result(self) -> AveragePrecisions:
         """The average precisions of the frames so far; more may be added after."""
         self._match_pending()
-        rank = np.empty(len(self._frames), dtype=np.uint32)
-        rank[sorted(range(len(self._frames)), key=self._frames.__getitem__)] = np.arange(len(self._frames))
+        rank = ranks(self._frames)
         curves = [kept.average_precision(rank) for kept in self._kept]
         return AveragePrecisions(
             ap50={name: None if ap is None else float(ap[0]) for name, ap in zip(self._categories, curves)},
@@ -110,16 +103,15 @@ class AveragePrecision:
             return
         matched = match_frames(with_detections)
         order = np.argsort(matched.labels, kind="stable")
-        labels, frames = matched.labels[order], (matched.frames[order] + len(self._frames)).astype(np.uint32)
-        scores, found, not_judged = (
-            values[order] for values in (matched.scores, matched.found, matched.not_judged)
-        )
+        labels = matched.labels[order]
         for low, high in pairwise(np.flatnonzero(np.diff(labels, prepend=0, append=0)).tolist()):
-            kept = self._kept[labels[low] - 1]
-            kept.scores.frombytes(scores[low:high].tobytes())
-            kept.frames.frombytes(frames[low:high].tobytes())
-            kept.found.frombytes(found[low:high].tobytes())
-            kept.not_judged.frombytes(not_judged[low:high].tobytes())
+            these = order[low:high]
+            self._kept[labels[low] - 1].detections.extend(
+                score=matched.scores[these],
+                frame=matched.frames[these] + len(self._frames),
+                found=matched.found[these],
+                not_judged=matched.not_judged[these],
+            )
         self._frames += [row.frame_id for row in with_detections]
 
 
@@ -128,19 +120,15 @@ class _Kept:
 
     def __init__(self) -> None:
         self.objects = 0
-        self.scores = array("f")
-        self.frames = array("I")
-        self.found = array("H")  # bit t: a true positive at IOU_THRESHOLDS[t]
-        self.not_judged = array("H")  # bit t: matched to an ignore region there
+        self.detections = Columns(score="f4", frame="u4", found="u2", not_judged="u2")  # bits, as `Matched`
 
     def average_precision(self, frame_rank: np.ndarray) -> np.ndarray | None:
         """AP at each of `IOU_THRESHOLDS`, float64 (T,); None without objects."""
         if not self.objects:
             return None
-        rank = frame_rank[np.frombuffer(self.frames, dtype=np.uint32)]
-        order = np.lexsort((rank, -np.frombuffer(self.scores, dtype=np.float32)))
-        found = np.frombuffer(self.found, dtype=np.uint16)[order]
-        judged = ~np.frombuffer(self.not_judged, dtype=np.uint16)[order]
+        kept = self.detections.arrays()
+        order = np.lexsort((frame_rank[kept["frame"]], -kept["score"]))
+        found, judged = kept["found"][order], ~kept["not_judged"][order]
         return np.array(
             [
                 interpolated_precision(found[judged >> t & 1 == 1] >> t & 1, self.objects)
@@ -149,19 +137,14 @@ class _Kept:
         )
 
 
-def interpolated_precision(
-    found: np.ndarray, objects: int, recall_points: np.ndarray = RECALL_POINTS
-) -> float:
-    """COCO's AP: the mean over recall points of the best precision at that recall or a higher one.
+def map50(frames: Iterable[FrameDetections], categories: Sequence[str]) -> float:
+    """The mean of AP at IoU 0.5 over categories, 0 where nothing is to be found: `loop.metric: map50`."""
+    return average_precisions(frames, categories).map50 or 0.0
 
-    `found` is 1 for a true positive and 0 for a false one, (N,), best score first; `objects` > 0;
-    `recall_points` (R,) in [0, 1], ascending.
-    """
-    ranks = np.flatnonzero(found) + 1  # precision is greatest, and recall rises, at true positives alone
-    hits = np.arange(1, len(ranks) + 1)
-    envelope = np.maximum.accumulate((hits / ranks)[::-1])[::-1]
-    at = np.searchsorted(hits / objects, recall_points, side="left")
-    return float(envelope[at[at < len(envelope)]].sum() / len(recall_points))
+
+def map50_95(frames: Iterable[FrameDetections], categories: Sequence[str]) -> float:
+    """The same of AP at IoU 0.50:0.95: `loop.metric: map`."""
+    return average_precisions(frames, categories).map or 0.0
 
 
 def average_precisions(rows: Iterable[FrameDetections], categories: Sequence[str]) -> AveragePrecisions:

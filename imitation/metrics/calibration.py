@@ -10,11 +10,11 @@ keeps many of them is judged mostly by them, and the bins' counts say so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
+from pydantic import Field
 
+from imitation.common.record import Fraction, Record
 from imitation.common.settings import DataError
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import FOREGROUND_IOU, match_correct
@@ -22,44 +22,31 @@ from imitation.evaluation.matching import FOREGROUND_IOU, match_correct
 BINS = 10
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Detections with a score in [low, high), the last bin [low, high]: their mean score and the share
-    of them that is right, None where there are none."""
+class CalibrationBin(Record):
+    """Detections with a score in [low, high), the last bin [low, high]."""
 
-    low: float
-    high: float
-    count: int
-    confidence: float | None
-    precision: float | None
+    low: float = Field(description="lowest score of the bin")
+    high: float = Field(description="highest score of the bin")
+    count: int = Field(ge=0, description="judged detections in it")
+    confidence: Fraction | None = Field(description="their mean score; null if there is none")
+    precision: Fraction | None = Field(description="share of them that is right; null if there is none")
 
 
-@dataclass(frozen=True)
-class Reliability:
-    """`ece` in [0, 1]: the mean of |precision - confidence| over bins, each by its count; None without
-    detections."""
+class Reliability(Record):
+    """How right detections are, by their score."""
 
-    ece: float | None
-    bins: tuple[Bin, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """{"ece", "bins": [{"low", "high", "count", "confidence", "precision"}]}."""
-        return {"ece": self.ece, "bins": [asdict(one) for one in self.bins]}
+    ece: Fraction | None = Field(
+        description="expected calibration error: how far precision and confidence of a bin lie apart, the "
+        "mean over bins, each by its count; null without detections"
+    )
+    bins: list[CalibrationBin] = Field(description="detections by score")
 
 
-@dataclass(frozen=True)
-class Calibrations:
-    """All detections together, and those of each category."""
+class Calibrations(Record):
+    """Whether scores mean what they say: `imitation.metrics.calibration`."""
 
-    overall: Reliability
-    categories: dict[str, Reliability]
-
-    def to_dict(self) -> dict[str, Any]:
-        """{"overall": ..., "categories": {name: ...}}, each as `Reliability.to_dict`."""
-        return {
-            "overall": self.overall.to_dict(),
-            "categories": {name: one.to_dict() for name, one in self.categories.items()},
-        }
+    overall: Reliability = Field(description="all detections together")
+    categories: dict[str, Reliability] = Field(description="category -> its detections")
 
 
 class Calibration:
@@ -90,10 +77,7 @@ class Calibration:
             raise DataError(
                 f"frame {row.frame_id}", f"score {odd:g} is outside [0, 1]: it cannot be calibrated"
             )
-        if row.detections.labels.max(initial=0) > len(self._categories):
-            raise ValueError(
-                f"frame {row.frame_id}: a label is beyond the {len(self._categories)} categories"
-            )
+        row.check_labels(len(self._categories))
         found, not_judged = match_correct(row.detections, row.objects, self._iou)
         judged = ~not_judged
         place = np.clip(np.searchsorted(self._edges, scores, side="right") - 1, 0, self._bins - 1)[judged]
@@ -115,8 +99,8 @@ class Calibration:
         gaps = float(np.abs(right - scores).sum())  # count * |precision - confidence| of each bin
         return Reliability(
             ece=gaps / total if total else None,
-            bins=tuple(
-                Bin(
+            bins=[
+                CalibrationBin(
                     low=float(self._edges[i]),
                     high=float(self._edges[i + 1]),
                     count=int(counts[i]),
@@ -124,7 +108,7 @@ class Calibration:
                     precision=float(right[i] / counts[i]) if counts[i] else None,
                 )
                 for i in range(self._bins)
-            ),
+            ],
         )
 
 

@@ -1,8 +1,7 @@
-"""COCO's greedy matching of many frames at once, at every IoU threshold, in NumPy.
+"""COCO's matching of many frames at once, at every IoU threshold.
 
 A *group* is one category in one frame: groups do not touch one another. Of each group only the pairs of
-a detection and an object that overlap by the lowest threshold can match; they are visited in COCO's
-order, in rounds: round r takes the r-th pair of every group. A threshold is one bit of a uint16.
+a detection and an object that overlap by the lowest threshold can match.
 """
 
 from __future__ import annotations
@@ -12,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imitation.data.boxes import areas, intersections, ratio
 from imitation.evaluation.detections import ANY_LABEL, FrameDetections
+from imitation.evaluation.greedy import choose
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MAX_DETECTIONS = 100
@@ -23,20 +24,24 @@ class Matched:
     """The detections of some frames that count (the best 100 of a category in a frame), by frame, in it
     by label, then best first; equal scores in the order given.
 
-    `frames` int64 (N,), positions in the rows; `labels` int64 (N,), 1-based; `scores` float32 (N,);
-    `found`, `not_judged` uint16 (N,), bit t: a true positive at `IOU_THRESHOLDS[t]`, absorbed by an
-    ignore region there.
+    `frames` int64 (N,), positions in the rows; `rows` int64 (N,), positions among the detections of all
+    rows; `labels` int64 (N,), 1-based; `scores` float32 (N,); `found`, `not_judged` uint16 (N,), bit t: a
+    true positive at threshold t, absorbed by an ignore region there. `about` int64 (N,): the object found
+    at the lowest threshold, a position among the objects of all rows, or -1.
     """
 
     frames: np.ndarray
+    rows: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
     found: np.ndarray
     not_judged: np.ndarray
+    about: np.ndarray
 
 
-def match_frames(rows: Sequence[FrameDetections]) -> Matched:
-    """Matches the detections of each frame with its objects, category by category; see `Matched`."""
+def match_frames(rows: Sequence[FrameDetections], thresholds: np.ndarray = IOU_THRESHOLDS) -> Matched:
+    """Matches the detections of each frame with its objects, category by category, at IoU `thresholds`
+    (ascending, at most 16); see `Matched`. Of objects that overlap as much, the last is taken."""
     boxes, frames, labels, scores = _concatenated(rows, "detections")
     true, true_frames, true_labels, ignore = _concatenated(rows, "objects")
     order = np.lexsort((-scores, labels, frames))
@@ -46,19 +51,28 @@ def match_frames(rows: Sequence[FrameDetections]) -> Matched:
     boxes, frames, labels, scores = boxes[order], frames[order], labels[order], scores[order]
 
     found, not_judged = np.zeros((2, len(order)), dtype=np.uint16)
+    about = np.full(len(order), -1, dtype=np.int64)
     if len(order) and len(true):
-        areas, true_areas = _areas(boxes), _areas(true)
+        sizes, true_sizes = areas(boxes), areas(true)
         true_groups = _group(true_frames, true_labels)
         d, o = _pairs(groups, true_groups, np.flatnonzero(~ignore))
-        both = _intersections(boxes, true, d, o)
-        found = _greedy(d, o, _share(both, areas[d] + true_areas[o] - both), groups, len(true))
+        both = intersections(boxes[d], true[o])
+        iou = ratio(both, sizes[d] + true_sizes[o] - both)
+        near = np.flatnonzero(iou >= thresholds[0])
+        near = near[np.lexsort((-o[near], -iou[near], d[near]))]
+        d, o = d[near], o[near]
+        free = np.full(len(true), np.iinfo(np.uint16).max, dtype=np.uint16)
+        chosen = choose(d, o, groups[d], _levels(iou[near], thresholds), free)
+        np.bitwise_or.at(found, d, chosen)
+        lowest = chosen & 1 == 1
+        about[d[lowest]] = o[lowest]
         regions = np.flatnonzero(ignore)
         for asked in (groups, _group(frames, np.full(len(frames), ANY_LABEL))) if len(regions) else ():
             d, o = _pairs(asked, true_groups, regions)
-            levels = _levels(_share(_intersections(boxes, true, d, o), areas[d]))
+            levels = _levels(ratio(intersections(boxes[d], true[o]), sizes[d]), thresholds)
             np.bitwise_or.at(not_judged, d, levels)
         not_judged &= ~found
-    return Matched(frames, labels, scores, found, not_judged)
+    return Matched(frames, order, labels, scores, found, not_judged, about)
 
 
 def _concatenated(rows: Sequence[FrameDetections], name: str) -> tuple[np.ndarray, ...]:
@@ -90,41 +104,6 @@ def _pairs(groups: np.ndarray, true_groups: np.ndarray, objects: np.ndarray) -> 
     )
 
 
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return np.asarray(np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1))
-
-
-def _intersections(boxes: np.ndarray, true: np.ndarray, d: np.ndarray, o: np.ndarray) -> np.ndarray:
-    a, b = boxes[d], true[o]
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    return np.asarray(np.maximum(sides, 0).prod(axis=1))
-
-
-def _share(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
-
-
-def _levels(overlap: np.ndarray) -> np.ndarray:
+def _levels(overlap: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """The thresholds that each overlap reaches, as bits: uint16."""
-    return ((1 << np.searchsorted(IOU_THRESHOLDS, overlap, side="right")) - 1).astype(np.uint16)
-
-
-def _greedy(d: np.ndarray, o: np.ndarray, iou: np.ndarray, groups: np.ndarray, objects: int) -> np.ndarray:
-    """Bits of the thresholds at which each detection finds an object. Detections come best first in
-    their group; each takes the object of greatest IoU not yet taken, of equal ones the last."""
-    found = np.zeros(len(groups), dtype=np.uint16)
-    taken = np.zeros(objects, dtype=np.uint16)
-    near = np.flatnonzero(iou >= IOU_THRESHOLDS[0])
-    near = near[np.lexsort((-o[near], -iou[near], d[near]))]
-    of_group = groups[d[near]]
-    rounds = np.arange(len(near)) - np.searchsorted(of_group, of_group)
-    near = near[np.argsort(rounds, kind="stable")]
-    d, o, levels = d[near], o[near], _levels(iou[near])
-    high = 0
-    for size in np.bincount(rounds).tolist():
-        low, high = high, high + size
-        of_d, of_o = d[low:high], o[low:high]
-        new = levels[low:high] & ~taken[of_o] & ~found[of_d]
-        found[of_d] |= new
-        taken[of_o] |= new
-    return found
+    return ((1 << np.searchsorted(thresholds, overlap, side="right")) - 1).astype(np.uint16)

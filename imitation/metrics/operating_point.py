@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,6 +10,8 @@ import numpy as np
 
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.evaluation.matching import FOREGROUND_IOU, match_correct
+from imitation.metrics.columns import Columns
+from imitation.metrics.curves import last_of_equal
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -45,8 +46,7 @@ class OperatingCurve:
     def __init__(self, iou: float = FOREGROUND_IOU) -> None:
         self._iou = iou
         self._objects = 0
-        self._scores = array("f")
-        self._correct = bytearray()
+        self._judged = Columns(score="f4", correct="?")
 
     def add(self, row: FrameDetections) -> None:
         """Takes in one frame; one with an `error` counts nothing."""
@@ -60,8 +60,7 @@ class OperatingCurve:
     def count(self, scores: np.ndarray, correct: np.ndarray, objects: int) -> None:
         """Takes in judged detections, float32 (N,) and bool (N,), and how many objects were to be found."""
         self._objects += objects
-        self._scores.frombytes(scores.astype(np.float32).tobytes())
-        self._correct += correct.astype(np.bool_).tobytes()
+        self._judged.extend(score=scores, correct=correct)
 
     @property
     def objects(self) -> int:
@@ -73,15 +72,13 @@ class OperatingCurve:
 
         Where no threshold finds anything: `DEFAULT_THRESHOLD` and zeros.
         """
-        scores = np.frombuffer(self._scores, dtype=np.float32)
-        order = np.argsort(-scores, kind="stable")
-        ranked = scores[order]
-        correct = np.cumsum(np.frombuffer(self._correct, dtype=np.bool_)[order], dtype=np.int64)
+        judged = self._judged.arrays()
+        order = np.argsort(-judged["score"], kind="stable")
+        ranked = judged["score"][order]
+        correct = np.cumsum(judged["correct"][order], dtype=np.int64)
         if not len(correct) or not correct[-1]:
             return OperatingPoint(DEFAULT_THRESHOLD, 0.0, 0.0, 0.0)
-        last = np.flatnonzero(
-            np.append(ranked[1:] != ranked[:-1], True)
-        )  # equal scores stand or fall together
+        last = last_of_equal(ranked)
         kept, hits = last + 1, correct[last]
         best = int(np.argmax(2 * hits / (kept + self._objects)))
         return operating_point(float(ranked[last[best]]), int(hits[best]), int(kept[best]), self._objects)

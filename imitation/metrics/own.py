@@ -1,4 +1,4 @@
-"""A metric of one's own, by its import path: what `stop` is judged by, and an endpoint of comparisons.
+"""A metric of one's own, by its import path: what `val` is judged by, and an endpoint of comparisons.
 
     # mine.py
     def recall(frames, categories):
@@ -18,7 +18,6 @@ depend on nothing else: a run that continues asks again.
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,29 +25,35 @@ from typing import Any
 
 import numpy as np
 
+from imitation.common.import_paths import is_import_path
+from imitation.common.registry import Registry
 from imitation.common.settings import UserError
 from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
 
-BUILT_IN = {"map50": "mAP50", "map": "mAP@[.5:.95]"}
-"""The names that are no import path, and what they are called."""
+METRICS: Registry[Callable[[list[FrameDetections], Sequence[str]], Any]] = Registry(
+    "metric",
+    "loop.metric",
+    {
+        "map50": "imitation.metrics.average_precision:map50",
+        "map": "imitation.metrics.average_precision:map50_95",
+    },
+)
+"""What `loop.metric` may name: each takes (frames, categories), as above."""
+
+TITLES = {"map50": "mAP50", "map": "mAP@[.5:.95]"}
+
+check_metric_name = METRICS.check
 
 
 def is_own(name: str) -> bool:
-    """Whether a metric's name is an import path."""
-    return ":" in name
+    """Whether a name stands for a metric of somebody's own. A category, which may stand where a metric may,
+    is none."""
+    return METRICS.is_own(name) and (is_import_path(name) or name in METRICS)
 
 
 def metric_title(name: str) -> str:
     """A metric's name in words."""
-    return BUILT_IN.get(name, name)
-
-
-def check_metric_name(name: str) -> str:
-    """The name. Raises ValueError for what is neither built in nor an import path."""
-    module, _, attribute = name.partition(":")
-    if name in BUILT_IN or (module and attribute):
-        return name
-    raise ValueError(f"{name!r} is no metric; known are {', '.join(BUILT_IN)}, or 'package.module:function'")
+    return TITLES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -96,20 +101,11 @@ class OwnMetric:
 
 
 def load_metric(name: str) -> OwnMetric:
-    """The metric at an import path, "package.module:function".
+    """The metric of that name, or at that import path.
 
-    Raises UserError for a path that leads to nothing that can be called.
+    Raises UserError for a name that is not known, and a path that leads to nothing that can be called.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"the metric {name!r} cannot be imported: {error}") from error
-    if not callable(function):
-        raise UserError(
-            f"the metric {name!r} is {type(function).__name__}; it must be a function of (frames, categories)"
-        )
-    return OwnMetric(name, function)
+    return OwnMetric(name, METRICS.load(name))
 
 
 def check_metric(metric: OwnMetric, categories: Sequence[str]) -> None:
@@ -125,7 +121,7 @@ def check_metric(metric: OwnMetric, categories: Sequence[str]) -> None:
     rows = [
         FrameDetections(
             f"made-up-{k}",
-            "stop",
+            "val",
             "made-up",
             40 * (len(labels) + 2),
             160,

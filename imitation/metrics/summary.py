@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
+from pydantic import Field
+
+from imitation.common.record import Count, Fraction, Record
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.evaluation.failures import Fates
 from imitation.evaluation.matching import FOREGROUND_IOU
@@ -16,38 +18,34 @@ from imitation.metrics.own import is_own
 Rows = Iterable[FrameDetections] | Callable[[], Iterable[FrameDetections]]
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """How a detector does on one split.
+class Metrics(Record):
+    """How a detector does on one split."""
 
-    `ap50`, `ap` (COCO's 0.50:0.95) by category and their means `map50`, `map`, in [0, 1]; None
-    without objects. At `threshold`, matched at `iou` over all categories together: `f1`,
-    `precision`, `recall`, `zero_one_loss` (see `imitation.evaluation.failures`) in [0, 1], and `failures` by
-    kind. `frames` were evaluated, `errors` could not be (they count nowhere else); `objects` were
-    to be found; `detections` are those at the threshold that are judged.
-
-    `thresholds`: categories that are cut at a score of their own (none: all at `threshold`). `own`: the
-    value of a metric of one's own by its import path (`imitation.metrics.own`), where one was asked for.
-    """
-
-    split: str
-    iou: float
-    frames: int
-    errors: int
-    objects: int
-    detections: int
-    map50: float | None
-    map: float | None
-    ap50: dict[str, float | None]
-    ap: dict[str, float | None]
-    threshold: float
-    f1: float
-    precision: float
-    recall: float
-    zero_one_loss: float
-    failures: dict[str, int]
-    thresholds: dict[str, float] = field(default_factory=dict)
-    own: dict[str, float] = field(default_factory=dict)
+    split: str = Field(description='"val" or "test"')
+    iou: float = Field(gt=0, le=1, description="IoU at which detections and objects are matched")
+    frames: int = Field(ge=0, description="frames evaluated")
+    errors: int = Field(ge=0, description="frames that could not be evaluated; they count nowhere else")
+    objects: int = Field(ge=0, description="objects to be found")
+    detections: int = Field(ge=0, description="detections at the threshold that are judged")
+    map50: Fraction | None = Field(description="mean of ap50 over categories; null if none has objects")
+    map: Fraction | None = Field(description="mean of ap over categories; null if none has objects")
+    ap50: dict[str, Fraction | None] = Field(description="category -> AP at IoU 0.5; null without objects")
+    ap: dict[str, Fraction | None] = Field(
+        description="category -> AP at IoU 0.50:0.05:0.95 (COCO); null without objects"
+    )
+    threshold: float = Field(description="operating threshold on scores, of greatest F1 on val")
+    f1: Fraction = Field(description="F1 at the threshold, over all categories together")
+    precision: Fraction = Field(description="precision at the threshold")
+    recall: Fraction = Field(description="recall at the threshold")
+    zero_one_loss: Fraction = Field(description="wrong / (wrong + objects found), at the threshold")
+    failures: dict[str, Count] = Field(description="failures by kind, at the threshold")
+    thresholds: dict[str, Fraction] = Field(
+        default_factory=dict,
+        description="category -> its own threshold, in place of that (evaluate.operating_threshold)",
+    )
+    own: dict[str, Fraction] = Field(
+        default_factory=dict, description="metric of one's own (loop.metric) -> its value"
+    )
 
     @property
     def operating(self) -> Operating:
@@ -61,18 +59,13 @@ class Metrics:
 
     def score(self, metric: str) -> float:
         """`map50`, `map`, or a metric of one's own, by its name in `loop.metric`; 0 where it is undefined."""
-        return score_of(asdict(self), metric)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, safe for JSON."""
-        return asdict(self)
+        return score_of(self.to_dict(), metric)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Metrics:
-        """The inverse of `to_dict`; raises KeyError for a missing field that has no default, ignores
-        unknown ones."""
-        optional = {f.name for f in fields(cls) if f.default_factory is not MISSING}
-        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data or f.name not in optional})
+        """The inverse of `to_dict`; ignores fields that it does not know. Raises pydantic.ValidationError
+        (a ValueError) for one that is missing or of another type."""
+        return cls.model_validate({name: data[name] for name in cls.model_fields if name in data})
 
 
 def summarize(
@@ -86,7 +79,7 @@ def summarize(
 
     `rows` is something to iterate over, or a function that gives it: rows are streamed, never held.
     With `threshold` they are read once; without it twice, to choose the threshold of greatest F1 on
-    these very rows first (for the `stop` split); with `min_objects` also one for each category of which so
+    these very rows first (for the `val` split); with `min_objects` also one for each category of which so
     many are to be found. `categories` are the detector's, in label order.
     Raises TypeError for rows that can be read only once where they are needed twice.
     """

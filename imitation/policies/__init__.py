@@ -9,7 +9,7 @@ from imitation.diagnosis.feasibility import out_of_reach
 from imitation.policies.adaptive import AdaptivePolicy
 from imitation.policies.base import (
     Adds,
-    Arm,
+    LearnedStratum,
     Learning,
     Mined,
     Policy,
@@ -21,18 +21,18 @@ from imitation.policies.baselines import NoPolicy, RandomPolicy
 from imitation.policies.feedback import Feedback, Tally
 from imitation.policies.imitation import ImitationPolicy
 from imitation.policies.oversample import OversamplePolicy
-from imitation.policies.registry import POLICIES, build_policy
+from imitation.policies.registry import POLICIES, build_policy, stages_frames
 from imitation.policies.settings import AdaptiveSettings, PolicySettings, StrengthSettings
-from imitation.policies.strata import mode_name, mode_of
+from imitation.policies.strata import stratum_name, stratum_of
 
 __all__ = [
     "POLICIES",
     "AdaptivePolicy",
     "AdaptiveSettings",
     "Adds",
-    "Arm",
     "Feedback",
     "ImitationPolicy",
+    "LearnedStratum",
     "Learning",
     "Mined",
     "NoPolicy",
@@ -44,9 +44,10 @@ __all__ = [
     "Tally",
     "build_policy",
     "looks_at_failures",
-    "mode_name",
-    "mode_of",
     "out_of_reach",
     "requested_frames",
+    "stages_frames",
+    "stratum_name",
+    "stratum_of",
     "what_it_adds",
 ]

@@ -1,4 +1,4 @@
-"""Failure modes as the arms of a bandit: frames go where failures get fixed.
+"""Strata of failures as the options of a bandit: frames go where failures get fixed.
 
 Thompson sampling (Thompson, *Biometrika* 1933; Agrawal and Goyal, COLT 2012) over what feeding a failure
 adds to its chance to be fixed. docs/method.md has the equations.
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imitation.policies.base import Arm, Mined
+from imitation.policies.base import LearnedStratum, Mined
 from imitation.policies.feedback import Feedback, Tally
 from imitation.policies.imitation import Chooser, ImitationPolicy, Weighed
 from imitation.policies.settings import AdaptiveSettings
-from imitation.policies.strata import mode_name
+from imitation.policies.strata import stratum_name
 
 POINTS = 512  # of the quadrature of `hope`: its error is below 0.002
 NOTHING = Tally(0, 0)
@@ -34,32 +34,32 @@ class _Beta(NamedTuple):
 
 
 class _Posterior(NamedTuple):
-    """Of a mode: the rates at which its failures are fixed if they are fed, and by chance."""
+    """Of a stratum: the rates at which its failures are fixed if they are fed, and by chance."""
 
     fed: _Beta
     chance: _Beta
 
 
 class AdaptivePolicy(ImitationPolicy):
-    """`imitation`, but which mode gives the next frame is a draw from what earlier cycles taught.
+    """`imitation`, but which stratum gives the next frame is drawn by the results of earlier cycles.
 
-    In its first cycle it asks for what `imitation` asks for. Modes of which feeding is hardly worthwhile are
-    given up: their failures are not asked for, until that evidence has grown old.
+    In its first cycle it asks for what `imitation` asks for. Strata of which feeding is hardly worthwhile are
+    given up: no frames are requested for them, until the discount has outweighed that evidence.
     """
 
     name = "adaptive"
 
-    def arms(self, mined: Mined, *, cycle: int) -> list[Arm]:
-        """See `Learning.arms`: every mode that fails within reach now, or was fed before."""
-        told, present = self._told(mined, cycle), self._present(super().reachable(mined, cycle))
-        arms = []
-        for mode in sorted(present.keys() | told.fed.keys()):
-            posterior, fed = told.posterior(mode), told.fed.get(mode, NOTHING)
+    def learned(self, mined: Mined, *, cycle: int) -> list[LearnedStratum]:
+        """See `Learning.learned`: every stratum that fails within reach now, or was fed before."""
+        evidence, present = self._evidence(mined, cycle), self._present(super().reachable(mined, cycle))
+        learned = []
+        for stratum in sorted(present.keys() | evidence.fed.keys()):
+            posterior, fed = evidence.posterior(stratum), evidence.fed.get(stratum, NOTHING)
             hope = probability_of_rise(posterior.fed, posterior.chance, self.settings.adaptive.worthwhile)
-            arms.append(
-                Arm(
-                    mode=mode,
-                    failures=present.get(mode, 0),
+            learned.append(
+                LearnedStratum(
+                    stratum=stratum,
+                    failures=present.get(stratum, 0),
                     fed=round(fed.failed, 3),
                     fixed=round(fed.fixed, 3),
                     rise=round(posterior.fed.mean - posterior.chance.mean, 4),
@@ -67,47 +67,47 @@ class AdaptivePolicy(ImitationPolicy):
                     given_up=bool(fed.failed) and hope < self.settings.adaptive.give_up,
                 )
             )
-        return arms
+        return learned
 
     def reachable(self, mined: Mined, cycle: int) -> list[Weighed]:
-        given_up = {arm.mode for arm in self.arms(mined, cycle=cycle) if arm.given_up}
-        return [item for item in super().reachable(mined, cycle) if mode_name(item[0]) not in given_up]
+        given_up = {known.stratum for known in self.learned(mined, cycle=cycle) if known.given_up}
+        return [item for item in super().reachable(mined, cycle) if stratum_name(item[0]) not in given_up]
 
     def chooser(
         self, mined: Mined, cycle: int, mass: Mapping[str, float], rng: np.random.Generator
     ) -> Chooser:
-        """For a share of the draws imitation's; for the rest the mode of the greatest rise in one draw from
-        every mode's posterior."""
+        """For a share of the draws as `imitation` does; for the rest the stratum of the greatest rise in one
+        draw from every stratum's posterior."""
         as_imitation = super().chooser(mined, cycle, mass, rng)
-        told = self._told(mined, cycle)
-        if not told.fed:
+        evidence = self._evidence(mined, cycle)
+        if not evidence.fed:
             return as_imitation
-        known = {mode: told.posterior(mode) for mode in mass}
+        known = {stratum: evidence.posterior(stratum) for stratum in mass}
 
-        def choose(modes: Sequence[str]) -> int:
+        def choose(strata: Sequence[str]) -> int:
             if rng.random() < self.settings.adaptive.explore:
-                return as_imitation(modes)
+                return as_imitation(strata)
             fed, chance = (
-                rng.beta(*np.array([getattr(known[mode], side) for mode in modes]).T)
+                rng.beta(*np.array([getattr(known[stratum], side) for stratum in strata]).T)
                 for side in ("fed", "chance")
             )
             return int(np.argmax(fed - chance))
 
         return choose
 
-    def _told(self, mined: Mined, cycle: int) -> _Told:
-        return _Told(mined, cycle, self.settings.adaptive)
+    def _evidence(self, mined: Mined, cycle: int) -> _Evidence:
+        return _Evidence(mined, cycle, self.settings.adaptive)
 
     @staticmethod
     def _present(reachable: Iterable[Weighed]) -> dict[str, int]:
         counts: dict[str, int] = {}
         for failure, _ in reachable:
-            counts[mode_name(failure)] = counts.get(mode_name(failure), 0) + 1
+            counts[stratum_name(failure)] = counts.get(stratum_name(failure), 0) + 1
         return counts
 
 
-class _Told:
-    """What the history says before cycle `cycle`, discounted by age."""
+class _Evidence:
+    """Counts of the cycles before `cycle`, discounted by age."""
 
     def __init__(self, mined: Mined, cycle: int, settings: AdaptiveSettings) -> None:
         self._strength = settings.prior
@@ -116,18 +116,18 @@ class _Told:
         self.fed = _sums(rows, weight, "fed")
         self._chance: Mapping[str, Tally] = mined.chance or _sums(rows, weight, "unfed")
         self._mean_chance = _pooled(self._chance)
-        beyond = sum(t.fixed - t.failed * self._by_chance(mode).mean for mode, t in self.fed.items())
+        beyond = sum(t.fixed - t.failed * self._by_chance(stratum).mean for stratum, t in self.fed.items())
         self._mean_rise = beyond / (sum(t.failed for t in self.fed.values()) + self._strength)
 
-    def posterior(self, mode: str) -> _Posterior:
-        """Both rates. The priors are worth `prior` failures: of the chance the average over all modes; of the
-        fed the mode's own chance and the average rise, since what is hard by chance stays hard if fed."""
-        chance = self._by_chance(mode)
+    def posterior(self, stratum: str) -> _Posterior:
+        """Both rates. The priors count as much as `prior` failures. That of `chance` is the average over all
+        strata; that of `fed` is the stratum's own chance plus the average rise."""
+        chance = self._by_chance(stratum)
         expected = min(max(chance.mean + self._mean_rise, _LEAST), 1 - _LEAST)
-        return _Posterior(self._beta(expected, self.fed.get(mode, NOTHING)), chance)
+        return _Posterior(self._beta(expected, self.fed.get(stratum, NOTHING)), chance)
 
-    def _by_chance(self, mode: str) -> _Beta:
-        return self._beta(self._mean_chance, self._chance.get(mode, NOTHING))
+    def _by_chance(self, stratum: str) -> _Beta:
+        return self._beta(self._mean_chance, self._chance.get(stratum, NOTHING))
 
     def _beta(self, expected: float, tally: Tally) -> _Beta:
         return _Beta(
@@ -137,18 +137,18 @@ class _Told:
 
 
 def _sums(rows: Iterable[Feedback], weight: Mapping[int, float], group: str) -> dict[str, Tally]:
-    """The discounted counts of each mode of which any thing is in the group."""
+    """The discounted counts of each stratum with a failure in the group."""
     sums: dict[str, Tally] = {}
-    for row in sorted(rows, key=lambda row: (row.mode, row.cycle)):
+    for row in sorted(rows, key=lambda row: (row.stratum, row.cycle)):
         failed, fixed = getattr(row, group), getattr(row, f"{group}_fixed")
         if failed:
-            before, w = sums.get(row.mode, NOTHING), weight[row.cycle]
-            sums[row.mode] = Tally(before.failed + w * failed, before.fixed + w * fixed)
+            before, w = sums.get(row.stratum, NOTHING), weight[row.cycle]
+            sums[row.stratum] = Tally(before.failed + w * failed, before.fixed + w * fixed)
     return sums
 
 
 def _pooled(tallies: Mapping[str, Tally]) -> float:
-    """The rate over all modes, never quite 0 or 1 (Laplace's rule of succession)."""
+    """The rate over all strata, never quite 0 or 1 (Laplace's rule of succession)."""
     failed = sum(tally.failed for tally in tallies.values())
     return (sum(tally.fixed for tally in tallies.values()) + 1) / (failed + 2)
 

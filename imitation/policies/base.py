@@ -1,16 +1,16 @@
-"""What a policy is, what it sees, and failure modes in a few words."""
+"""What a policy is, and what it sees."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, cast, get_args, runtime_checkable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol, cast, get_args, runtime_checkable
 
 import numpy as np
 
 from imitation.common.settings import UserError
 from imitation.evaluation.failures import Failure
-from imitation.policies.feedback import Feedback, Tally
+from imitation.policies.feedback import Feedback, Tally, stratum_to_row
 from imitation.requests import Request
 
 Adds = Literal["synthetic", "repeated", "nothing"]
@@ -24,8 +24,8 @@ class Mined:
     (objects), and which categories the simulator can stage (lower case; None: it does not say).
     Categories are the dataset's own: what a detector calls "car" may be its Car and its Van.
 
-    `history` says what became of the failures of earlier cycles, `chance` how many failures of each mode
-    retraining alone mends (from two seeds of the baseline; empty without a second one).
+    `history` counts the failures of earlier cycles that were fixed, `chance` how many failures of each
+    stratum retraining alone fixes (from two seeds of the baseline; empty without a second one).
     """
 
     failures: Sequence[Failure]
@@ -53,13 +53,13 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """What a policy knows of a failure mode. `failures` of it are within reach now; `fed` failing things had
-    frames rendered for them and `fixed` of them were fixed (both discounted: recent cycles count more).
+class LearnedStratum:
+    """What a policy knows of a stratum. `failures` of it are within reach now; `fed` failures had frames
+    rendered for them and `fixed` of them were fixed (both discounted: recent cycles count more).
     `rise` in [-1, 1] is the expected rise of the chance to be fixed, `hope` in [0, 1] the probability that
     it is worthwhile; `given_up`: it gets no more frames."""
 
-    mode: str
+    stratum: str
     failures: int
     fed: float
     fixed: float
@@ -67,13 +67,17 @@ class Arm:
     hope: float
     given_up: bool
 
+    def to_row(self) -> dict[str, Any]:
+        """Plain data for JSON, in which a stratum is called a mode."""
+        return stratum_to_row(asdict(self))
+
 
 @runtime_checkable
 class Learning(Protocol):
-    """A policy that learns about modes, and says what."""
+    """A policy that learns about strata, and says what."""
 
-    def arms(self, mined: Mined, *, cycle: int) -> list[Arm]:
-        """What it knows before it asks for cycle `cycle`, by mode; the same whenever it is asked."""
+    def learned(self, mined: Mined, *, cycle: int) -> list[LearnedStratum]:
+        """What it knows before it asks for cycle `cycle`, by stratum; the same whenever it is asked."""
         ...
 
 

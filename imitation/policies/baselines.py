@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imitation.common.names import request_id
 from imitation.policies.base import Adds, Mined
 from imitation.policies.settings import PolicySettings
 from imitation.requests import Request
@@ -43,7 +44,7 @@ def free_requests(frames: int, cycle: int, policy: str, rng: np.random.Generator
     """Requests for so many free scenes, one each."""
     return [
         Request(
-            request_id=f"c{cycle:02d}-free-{i:05d}",
+            request_id=request_id(cycle, f"free-{i:05d}"),
             parent=None,
             failures=(),
             focus=(),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from imitation.common.contracts import Contract, Found, Step, theirs
+from imitation.common.names import failure_id
 from imitation.data.records import Box
 from imitation.evaluation.failures import Failure
 from imitation.policies.base import Mined, looks_at_failures, requested_frames, what_it_adds
@@ -108,7 +109,7 @@ def toy_failures(categories: Sequence[str]) -> list[Failure]:
         real = kind != "background"
         found.append(
             Failure(
-                failure_id=f"{frame}#{kind}-d1",
+                failure_id=failure_id(frame, kind, 1),
                 kind=kind,
                 category=category if real else None,
                 predicted=category,

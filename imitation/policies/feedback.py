@@ -1,8 +1,8 @@
-"""What became of failures that a policy answered, as counts: what `adaptive` learns from.
+"""How many failures were fixed, with and without frames rendered for them: what `adaptive` learns from.
 
-Two evaluations of the mined frames, before and after a cycle's frames joined, tell which failures are
-gone. Any retraining mends some, so the failures that nothing was rendered for are counted beside them,
-and two seeds of the baseline say how many retraining alone mends.
+Two evaluations of the mined frames, before and after a cycle's frames were added, tell which failures are
+fixed. Any retraining fixes some, so failures without rendered frames are counted as well, and two seeds of
+the baseline say how many retraining alone fixes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from imitation.evaluation.failures import Failure
 if TYPE_CHECKING:
     from imitation.diagnosis.failure_tracking import Followed
 
-ModeOf = Callable[[Failure], str]
+StratumOf = Callable[[Failure], str]
 
 
 class Tally(NamedTuple):
-    """So many things failed, and so many of them were fixed later."""
+    """How many failures there were, and how many of them were fixed later."""
 
     failed: float
     fixed: float
@@ -29,31 +29,41 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """A failure mode in one cycle. Of the things that failed before synthetic cycle `cycle` (1-based) joined,
-    `fed` had frames rendered for them, of which `fed_fixed` no longer fail after it; `unfed` and
-    `unfed_fixed` count the others of the mode."""
+    """A stratum in one cycle. Of the failures before the frames of synthetic cycle `cycle` (1-based) were
+    added, `fed` had frames rendered for them, of which `fed_fixed` no longer fail after it; `unfed` and
+    `unfed_fixed` count the others of the stratum."""
 
     cycle: int
-    mode: str
+    stratum: str
     fed: int = 0
     fed_fixed: int = 0
     unfed: int = 0
     unfed_fixed: int = 0
 
     def to_row(self) -> dict[str, Any]:
-        """Plain data for JSON; `Feedback(**row)` reads it back."""
-        return asdict(self)
+        """Plain data for JSON, in which a stratum is called a mode."""
+        return stratum_to_row(asdict(self))
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Feedback:
+        """The inverse of `to_row`."""
+        return cls(stratum=row["mode"], **{name: value for name, value in row.items() if name != "mode"})
+
+
+def stratum_to_row(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's values by the names that they have in JSON files."""
+    return {"mode" if name == "stratum" else name: value for name, value in values.items()}
 
 
 @dataclass
 class FeedbackCounter:
-    """Counts what `follow` gives while it passes. `fed` are ids of the failures that frames were rendered
-    for; things that `leave_out` holds for (out of reach, suspected label errors) count nowhere: a policy
-    could not have fed them, so they say nothing of those that it did not feed."""
+    """Counts what `follow` yields, while it streams by. `fed` are the ids of failures with frames rendered
+    for them. Failures for which `leave_out` is true (out of reach, suspected label errors) are not counted: a
+    policy could not have chosen them."""
 
     cycle: int
     fed: Collection[str]
-    mode_of: ModeOf
+    stratum_of: StratumOf
     leave_out: Callable[[Failure], bool] = lambda failure: False
     _counts: defaultdict[str, dict[str, int]] = field(
         default_factory=lambda: defaultdict(
@@ -71,22 +81,22 @@ class FeedbackCounter:
         was = thing.before
         if was is None or thing.status not in ("fixed", "persistent") or self.leave_out(was):
             return
-        counts = self._counts[self.mode_of(was)]
+        counts = self._counts[self.stratum_of(was)]
         group = "fed" if was.failure_id in self.fed else "unfed"
         counts[group] += 1
         counts[f"{group}_fixed"] += thing.status == "fixed"
 
     def rows(self) -> list[Feedback]:
-        """What was counted, by mode."""
-        return [Feedback(self.cycle, mode, **self._counts[mode]) for mode in sorted(self._counts)]
+        """What was counted, by stratum."""
+        return [Feedback(self.cycle, stratum, **self._counts[stratum]) for stratum in sorted(self._counts)]
 
 
 @dataclass
 class ChanceCounter:
-    """Counts, by mode, the failures of one detector that another seed of it does not have. The two are
+    """Counts, by stratum, the failures of one detector that another seed of it does not have. The two are
     alike, so each is once the earlier and once the later one."""
 
-    mode_of: ModeOf
+    stratum_of: StratumOf
     _counts: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
 
     def seeing(self, followed: Iterable[Followed]) -> Iterator[Followed]:
@@ -95,16 +105,16 @@ class ChanceCounter:
             if thing.status != "unjudged":
                 for one, other in ((thing.before, thing.after), (thing.after, thing.before)):
                     if one is not None:
-                        counts = self._counts[self.mode_of(one)]
+                        counts = self._counts[self.stratum_of(one)]
                         counts[0] += 1
                         counts[1] += other is None
             yield thing
 
     def tallies(self) -> dict[str, Tally]:
-        """What was counted, by mode."""
-        return {mode: Tally(*self._counts[mode]) for mode in sorted(self._counts)}
+        """What was counted, by stratum."""
+        return {stratum: Tally(*self._counts[stratum]) for stratum in sorted(self._counts)}
 
 
 def tallies_from_rows(rows: Mapping[str, Collection[float]]) -> dict[str, Tally]:
-    """Tallies as JSON keeps them (mode -> [failed, fixed])."""
-    return {mode: Tally(*counts) for mode, counts in rows.items()}
+    """Tallies as JSON keeps them (stratum -> [failed, fixed])."""
+    return {stratum: Tally(*counts) for stratum, counts in rows.items()}

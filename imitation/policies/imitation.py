@@ -8,21 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from imitation.common.names import request_id
 from imitation.diagnosis.feasibility import out_of_reach, source_category
 from imitation.evaluation.failures import Failure
 from imitation.policies.base import Adds, Mined
 from imitation.policies.settings import PolicySettings
-from imitation.policies.strata import mode_name, mode_of
+from imitation.policies.strata import stratum_name, stratum_of
 from imitation.requests import Request
 
 Weighed = tuple[Failure, float]
 Chooser = Callable[[Sequence[str]], int]
-"""Of the modes that still have frames to offer, the one that gives the next."""
+"""Of the strata that still have frames to offer, the one that gives the next."""
 
 
 class ImitationPolicy:
-    """A failure weighs by its kind and by how rare its category is; the budget is spread over failure
-    modes by a power of their weight, so that no common mode takes all; inside a mode failures are
+    """A failure weighs by its kind and by how rare its category is; the budget is spread over strata
+    by a power of their weight, so that no common stratum takes all; inside a stratum failures are
     drawn by weight without replacement. One request re-stages one frame, focused on all of its
     failing objects; a `background` failure becomes unlabelled clutter where the false detection fell.
     """
@@ -65,12 +66,12 @@ class ImitationPolicy:
     def chooser(
         self, mined: Mined, cycle: int, mass: Mapping[str, float], rng: np.random.Generator
     ) -> Chooser:
-        """Draws modes in proportion to their `mass`."""
+        """Draws strata in proportion to their `mass`."""
         del mined, cycle
 
-        def choose(modes: Sequence[str]) -> int:
-            p = np.array([mass[mode] for mode in modes])
-            return int(rng.choice(len(modes), p=p / p.sum()))
+        def choose(strata: Sequence[str]) -> int:
+            p = np.array([mass[stratum] for stratum in strata])
+            return int(rng.choice(len(strata), p=p / p.sum()))
 
         return choose
 
@@ -88,16 +89,16 @@ class ImitationPolicy:
     def _queues(
         self, reachable: list[Weighed], rng: np.random.Generator
     ) -> tuple[dict[str, list[str]], dict[str, float]]:
-        """For each mode its failing frames in the order in which they are to be taken, and its mass."""
-        modes: dict[tuple[str, str, str], list[Weighed]] = defaultdict(list)
+        """For each stratum its failing frames in the order in which they are to be taken, and its mass."""
+        strata: dict[tuple[str, str, str], list[Weighed]] = defaultdict(list)
         for failure, weight in reachable:
-            modes[mode_of(failure)].append((failure, weight))
+            strata[stratum_of(failure)].append((failure, weight))
         queues, mass = {}, {}
-        for mode in sorted(modes):
-            failures = modes[mode]
+        for stratum in sorted(strata):
+            failures = strata[stratum]
             weights = np.array([weight for _, weight in failures])
             order = rng.choice(len(failures), len(failures), replace=False, p=weights / weights.sum())
-            name = mode_name(failures[0][0])
+            name = stratum_name(failures[0][0])
             queues[name] = [failures[i][0].frame_id for i in order]
             mass[name] = float(weights.sum() ** (1 - self.settings.spread))
         return queues, mass
@@ -110,7 +111,7 @@ class ImitationPolicy:
         ]
         focus = {failure.object_index for failure in failures if failure.object_index is not None}
         return Request(
-            request_id=f"c{cycle:02d}-{parent}",
+            request_id=request_id(cycle, parent),
             parent=parent,
             failures=tuple(failure.failure_id for failure in failures),
             focus=tuple(sorted(focus)),
@@ -122,15 +123,15 @@ class ImitationPolicy:
 
 
 def _draw_parents(queues: dict[str, list[str]], wanted: int, choose: Chooser) -> list[str]:
-    """Frames, each once, taken from the modes that are chosen until there are `wanted` or none is left."""
-    left = {mode: list(frames) for mode, frames in queues.items()}
+    """Frames, each once, taken from the strata that are chosen until there are `wanted` or none is left."""
+    left = {stratum: list(frames) for stratum, frames in queues.items()}
     chosen: dict[str, None] = {}
     while left and len(chosen) < wanted:
-        modes = list(left)
-        mode = modes[choose(modes)]
-        chosen.setdefault(left[mode].pop(0))
-        if not left[mode]:
-            del left[mode]
+        strata = list(left)
+        stratum = strata[choose(strata)]
+        chosen.setdefault(left[stratum].pop(0))
+        if not left[stratum]:
+            del left[stratum]
     return list(chosen)
 
 

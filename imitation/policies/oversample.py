@@ -13,7 +13,7 @@ from imitation.requests import Request
 
 class OversamplePolicy(ImitationPolicy):
     """Repeats failing frames as they are: what `imitation` asks for, but a variation is the parent itself
-    once more. The same weights, the same modes, the same budget; no simulator, so nothing is out of its
+    once more. The same weights, the same strata, the same budget; no simulator, so nothing is out of its
     reach."""
 
     name = "oversample"

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
-from imitation.common.import_paths import call_factory, load_factory, signature_problem
+from imitation.common.import_paths import call_factory, signature_problem
+from imitation.common.registry import Registry
 from imitation.common.settings import UserError
-from imitation.policies.adaptive import AdaptivePolicy
 from imitation.policies.base import Policy, what_it_adds
-from imitation.policies.baselines import NoPolicy, RandomPolicy
-from imitation.policies.imitation import ImitationPolicy
-from imitation.policies.oversample import OversamplePolicy
-from imitation.policies.settings import PolicySettings
+
+if TYPE_CHECKING:
+    from imitation.policies.settings import PolicySettings
 
 SETTING = "policy.name"
 POLICY_IS = "a policy has a `name` and a method `request(mined, *, cycle, budget, rng)`"
-POLICIES: dict[str, Callable[[PolicySettings], Policy]] = {
-    "imitation": ImitationPolicy,
-    "adaptive": AdaptivePolicy,
-    "random": RandomPolicy,
-    "oversample": OversamplePolicy,
-    "none": NoPolicy,
-}
+POLICIES: Registry[Callable[[PolicySettings], Policy]] = Registry(
+    "policy",
+    SETTING,
+    {
+        "imitation": "imitation.policies.imitation:ImitationPolicy",
+        "adaptive": "imitation.policies.adaptive:AdaptivePolicy",
+        "random": "imitation.policies.baselines:RandomPolicy",
+        "oversample": "imitation.policies.oversample:OversamplePolicy",
+        "none": "imitation.policies.baselines:NoPolicy",
+    },
+)
+"""Factories, called with the section `policy`."""
+
+
+def stages_frames(name: str) -> bool:
+    """Whether a policy has frames rendered; one of somebody's own that does not say so before it is built is
+    taken to."""
+    return POLICIES.is_own(name) or what_it_adds(cast(Any, POLICIES.load(name))) == "synthetic"
 
 
 def build_policy(settings: PolicySettings) -> Policy:
@@ -30,9 +41,9 @@ def build_policy(settings: PolicySettings) -> Policy:
     Raises UserError for an import path that does not lead to a factory that takes the section `policy`, and
     for a factory's result that is no policy.
     """
-    if settings.name in POLICIES:
-        return POLICIES[settings.name](settings)
-    factory = load_factory(settings.name, SETTING)
+    factory = POLICIES.load(settings.name)
+    if not POLICIES.is_own(settings.name):
+        return factory(settings)
     policy: Policy = call_factory(factory, SETTING, settings.name, {"settings": settings})
     about = f"{SETTING}: {settings.name!r} gave {type(policy).__name__}, "
     if not isinstance(getattr(policy, "name", None), str):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from imitation.common.import_paths import check_name
 from imitation.common.settings import Settings
 from imitation.evaluation.failures import KINDS
-
-NAMES = ("imitation", "adaptive", "random", "oversample", "none")
-"""The policies that come along (`imitation.policies.POLICIES`)."""
+from imitation.policies.registry import POLICIES
 
 
 class StrengthSettings(Settings):
@@ -36,7 +33,7 @@ class StrengthSettings(Settings):
 
 
 class AdaptiveSettings(Settings):
-    """How `adaptive` learns which failure modes synthetic frames mend (docs/method.md has the equations)."""
+    """How `adaptive` learns in which strata synthetic frames fix failures (equations: docs/method.md)."""
 
     explore: float = Field(
         0.2,
@@ -48,13 +45,13 @@ class AdaptiveSettings(Settings):
         0.8, gt=0, le=1, description="weight of what a cycle taught, for each cycle that has passed since"
     )
     prior: float = Field(
-        4.0, gt=0, description="failures that the average over all modes counts for, in each mode's rates"
+        4.0, gt=0, description="failures that the average over all strata counts for, in each stratum's rates"
     )
     worthwhile: float = Field(
         0.05, ge=0, le=1, description="rise of a failure's chance to be fixed, above chance, worth its frames"
     )
     give_up: float = Field(
-        0.2, ge=0, lt=1, description="a mode is no longer fed once its rise is worthwhile only with a "
+        0.2, ge=0, lt=1, description="a stratum is no longer fed once its rise is worthwhile only with a "
         "probability below this; 0: never",
     )  # fmt: skip
 
@@ -89,7 +86,7 @@ class PolicySettings(Settings):
         0.5,
         ge=0.0,
         le=1.0,
-        description="budget of a failure mode by its weight w: w ** (1 - spread) (0: proportional, 1: equal)",
+        description="budget of a stratum by its weight w: w ** (1 - spread) (0: proportional, 1: equal)",
     )
     max_clutter: int = Field(
         3, ge=0, description="false detections of one frame that become clutter, at most"
@@ -104,7 +101,7 @@ class PolicySettings(Settings):
     @field_validator("name")
     @classmethod
     def _known_name(cls, value: str) -> str:
-        return check_name(value, NAMES, "policy")
+        return POLICIES.check(value)
 
     @field_validator("kind_weights")
     @classmethod

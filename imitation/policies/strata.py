@@ -1,12 +1,12 @@
-"""Failure modes in a few words, as policies spread their budget over them."""
+"""Strata of failures, as policies spread their budget over them."""
 
 from __future__ import annotations
 
 from imitation.evaluation.failures import Failure
 
 
-def mode_of(failure: Failure) -> tuple[str, str, str]:
-    """A readable failure mode: category, kind, and the attribute that most likely made it hard."""
+def stratum_of(failure: Failure) -> tuple[str, str, str]:
+    """A stratum: category, kind, and the attribute that most likely made it hard."""
     size = failure.height_px
     conditions = failure.conditions or {}
     if failure.truncation is not None and failure.truncation > 0.15:
@@ -22,6 +22,6 @@ def mode_of(failure: Failure) -> tuple[str, str, str]:
     return (failure.category or failure.predicted or "nothing", failure.kind, trait)
 
 
-def mode_name(failure: Failure) -> str:
-    """`mode_of` as one text, such as "car, missed, occluded"."""
-    return ", ".join(mode_of(failure))
+def stratum_name(failure: Failure) -> str:
+    """`stratum_of` as one text, such as "car, missed, occluded"."""
+    return ", ".join(stratum_of(failure))

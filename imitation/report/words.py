@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from imitation.metrics.own import BUILT_IN
+from imitation.metrics.own import TITLES
 
-MAP50, MAP = BUILT_IN["map50"], BUILT_IN["map"]
+MAP50, MAP = TITLES["map50"], TITLES["map"]
 AP50, AP = "AP50", "AP@[.5:.95]"
 BASELINE = "baseline"
 CHOSEN = "chosen"
@@ -19,8 +19,8 @@ WRONG_TITLE = "Share that is wrong"
 WRONG_MEANS = (
     "share of objects and detections that are wrong at the operating threshold, in %; lower is better"
 )
-STOP_MEANS = (
-    "stop: the frames held back to decide with (a validation split). They set the operating threshold, end "
+VAL_MEANS = (
+    "val: the frames held back to decide with (a validation split). They set the operating threshold, end "
     "the loop and choose the detector"
 )
 MEASURES = {"map50": MAP50, "map": MAP, "mAP50": MAP50, "mAP": MAP, "0-1 loss": WRONG}

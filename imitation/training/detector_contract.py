@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from imitation.common.contracts import Contract, Found, Step, theirs
 from imitation.common.settings import UserError
+from imitation.common.wording import counted
 from imitation.detectors.convention import check_losses, check_outputs, check_values
 from imitation.detectors.predictor import Predictor
 from imitation.detectors.registry import build_detector
@@ -40,7 +41,7 @@ def detector_contract(
     assert height is not None
     name = f"detector.name: {settings.name!r}"
     torch.manual_seed(seed)
-    yield Step(f"building {settings.name} for {_count(len(categories), 'category', 'categories')}", BUILD_S)
+    yield Step(f"building {settings.name} for {counted(len(categories), 'category')}", BUILD_S)
     model = build_detector(settings, len(categories)).to(device)
     yield Found(f"{type(model).__name__}, {sum(p.numel() for p in model.parameters()):,} parameters")
 
@@ -153,7 +154,3 @@ def _odd_boxes(outputs: Sequence[dict[str, Tensor]], width: int, height: int) ->
     if turned:
         return f"{turned} of {len(boxes)} boxes have x2 < x1 or y2 < y1: they must be x1, y1, x2, y2"
     return None
-
-
-def _count(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"

@@ -12,7 +12,7 @@ import numpy as np
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
-from imitation.datasets.parquet.files import FrameStore
+from imitation.datasets.parquet.store import FrameStore
 
 Boxes = Literal["convention", "amodal", "visible"]
 Targets = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

@@ -41,7 +41,7 @@ def draw_distractors(scene: Scene, most: int, cover: float, rng: np.random.Gener
         for _ in range(_TRIES):
             shape = _shape(scene, rng)
             outline = _outline(shape, scene)
-            more = np.array([_common(outline, box) / max(box.area, 1e-9) for box in boxes])
+            more = np.array([outline.common(box) / max(box.area, 1e-9) for box in boxes])
             if overlaps_any(Footprint.of(shape), marks) or np.any(covered + more > cover):
                 continue
             covered = covered + more
@@ -71,8 +71,3 @@ def _outline(shape: Prop, scene: Scene) -> Box:
     y = ground_y(scene.camera, shape.z) - shape.lift
     cuboid = Cuboid(shape.x, y, shape.z, shape.length, shape.width, shape.height, shape.yaw)
     return projected_box(cuboid, scene.camera).clipped(scene.width, scene.height)
-
-
-def _common(a: Box, b: Box) -> float:
-    width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
-    return max(width, 0.0) * max(height, 0.0)

@@ -16,8 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from imitation.common.settings import Settings
-from sim_actors.scene.records import Road
-from sim_actors.scene.roads import MAX_CURVATURE
+from sim_actors.scene.records import MAX_CURVATURE, Road
 from sim_actors.scene.sizes import Kind
 
 Scenario = Literal["city", "residential", "rural", "motorway", "junction"]

@@ -105,7 +105,7 @@ class Traffic:
         cut = 1 - box.area / whole.area
         hidden = 0.0
         for actor, other in zip(self.actors, self._boxes):
-            common = _intersection(box, other)
+            common = box.common(other)
             if actor.cuboid.z < cuboid.z:
                 hidden = max(hidden, common / box.area)
             elif common / other.area > max(self.mix.plain_hidden, 0.6 if role == "truncated" else 0.0):
@@ -255,8 +255,3 @@ class Traffic:
         if prior.kind == "person":
             return x, z, float(self.rng.uniform(-math.pi, math.pi))
         return x, z, self._yaw(to_road(self.road, x, z)[0], self.rng.random() < 0.5, 0.05)
-
-
-def _intersection(a: Box, b: Box) -> float:
-    width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
-    return max(width, 0.0) * max(height, 0.0)

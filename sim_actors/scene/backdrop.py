@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, SkipValidation
 
 from imitation.common.settings import DataError
 from imitation.data.images import read_image_bytes
-from imitation.data.records import Cuboid, Frame
+from imitation.data.records import Frame
+from sim_actors.scene.ranges import NotNegative, Share, Solid
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Occluder:
 
     index: int
     category: str
-    cuboid: Cuboid
+    cuboid: Solid
     seed: int = 0
 
 
@@ -48,9 +51,9 @@ class Look:
     deviation as a share of full scale.
     """
 
-    ground: tuple[float, float, float] = (0.18, 0.18, 0.18)
-    contrast: float = 1.0
-    noise: float = 0.006
+    ground: tuple[Share, Share, Share] = (0.18, 0.18, 0.18)
+    contrast: Annotated[float, Field(ge=1)] = 1.0
+    noise: NotNegative = 0.006
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ class Backdrop:
     digest: str
     occluders: tuple[Occluder, ...] = ()
     look: Look = field(default_factory=Look)
-    shadow: float = 1.0
+    shadow: Share = 1.0
     shaded: tuple[int, ...] = ()
-    photo: Frame | None = field(default=None, compare=False, repr=False)
+    photo: SkipValidation[Frame | None] = field(default=None, compare=False, repr=False)
 
     def of(self, frame: Frame) -> Backdrop:
         """The backdrop with its photo. Raises DataError if the frame or its image file is another one."""

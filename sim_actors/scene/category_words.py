@@ -52,6 +52,12 @@ def spelled(category: str) -> str:
     return category.strip().lower().replace(" ", "_").replace("-", "_")
 
 
+def canonical(category: str) -> str:
+    """The simulator's own name of a category, or the name in its spelling if it has none."""
+    name = spelled(category)
+    return SECOND_NAMES.get(name, name)
+
+
 def meaning(category: str) -> str:
     """The simulator's word for a thing that others call so, or the word itself: "Person" and "adult" are both
     "pedestrian"."""

@@ -20,8 +20,6 @@ def projected_box(cuboid: Cuboid, camera: Camera) -> Box:
 
 def iou(a: Box, b: Box) -> float:
     """Intersection over union of two boxes, in [0, 1]; 0 where both are empty."""
-    width = min(a.x2, b.x2) - max(a.x1, b.x1)
-    height = min(a.y2, b.y2) - max(a.y1, b.y1)
-    common = max(width, 0.0) * max(height, 0.0)
+    common = a.common(b)
     union = a.area + b.area - common
     return common / union if union > 0 else 0.0

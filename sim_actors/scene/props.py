@@ -91,7 +91,5 @@ COLOURS: dict[PropKind, tuple[Colour, ...]] = {
 }
 """Linear RGB that a kind is drawn from."""
 
-LEAFY: frozenset[str] = frozenset({"tree", "conifer", "poplar", "bush", "grove", "hedge"})
-
 FACING_TRAFFIC: frozenset[str] = frozenset({"sign", "panel", "lamp", "traffic_light"})
 """Kinds whose length lies across the road: plates that are read along it, arms that reach over it."""

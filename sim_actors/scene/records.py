@@ -8,13 +8,34 @@ a frame's cuboids can be staged as they are. The flat ground is the plane that l
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+import math
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
 
-from imitation.data.records import Camera, Convention, Cuboid
-from sim_actors.scene.backdrop import Backdrop, Look, Occluder
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from imitation.common.validation import sentence, sentences
+from imitation.data.records import Convention
+from sim_actors.scene.backdrop import Backdrop
+from sim_actors.scene.props import PropKind
+from sim_actors.scene.ranges import (
+    STRICT,
+    Colour,
+    Lens,
+    NotNegative,
+    Positive,
+    Seed,
+    Share,
+    Side,
+    Solid,
+)
 
 Weather = Literal["clear", "overcast", "fog", "rain", "snow"]
+Surface = Literal["asphalt", "concrete", "gravel"]
+RoadKind = Literal["city", "residential", "rural", "motorway"]
+MAX_CURVATURE = 0.02
+"""Of any road, 1/m: a bend with a radius of 50 m."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +49,10 @@ class Actor:
     """
 
     category: str
-    cuboid: Cuboid
-    color: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    cuboid: Solid
+    color: Colour = (0.5, 0.5, 0.5)
     model: str = ""
-    seed: int = 0
+    seed: Seed = 0
     labelled: bool = True
     lights: bool = False
 
@@ -44,16 +65,16 @@ class Prop:
     it. Size is m; yaw rad.
     """
 
-    kind: str
+    kind: PropKind
     x: float
     z: float
-    length: float
-    width: float
-    height: float
+    length: Positive
+    width: Positive
+    height: Positive
     yaw: float = 0.0
-    color: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    seed: int = 0
-    lift: float = 0.0
+    color: Colour = (0.5, 0.5, 0.5)
+    seed: Seed = 0
+    lift: NotNegative = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,23 +88,23 @@ class Road:
     `crossing` m ahead is the middle of a zebra crossing (0: none). `shoulder` m beside the lanes are
     paved too: a hard shoulder, or a strip to park on. `median` m > 0 makes it a motorway: all lanes lead
     away, and the lanes of the other direction lie beyond a strip of that width to the left. `kind`, in
-    `sim_actors.scene.roads.KINDS`, is what stands beside it ("": anything).
+    `RoadKind`, is what stands beside it ("": anything).
     """
 
-    heading: float = 0.0
+    heading: Annotated[float, Field(ge=-math.pi, le=math.pi)] = 0.0
     offset: float = -1.7
-    lanes: int = 2
-    lane_width: float = 3.4
-    sidewalk: float = 2.5
+    lanes: Annotated[int, Field(ge=1)] = 2
+    lane_width: Annotated[float, Field(gt=0.5)] = 3.4
+    sidewalk: NotNegative = 2.5
     markings: bool = True
-    surface: str = "asphalt"
-    curvature: float = 0.0
-    junction: float = 0.0
-    cross_width: float = 7.0
-    crossing: float = 0.0
-    shoulder: float = 0.0
-    median: float = 0.0
-    kind: str = ""
+    surface: Surface = "asphalt"
+    curvature: Annotated[float, Field(ge=-MAX_CURVATURE, le=MAX_CURVATURE)] = 0.0
+    junction: NotNegative = 0.0
+    cross_width: Positive = 7.0
+    crossing: NotNegative = 0.0
+    shoulder: NotNegative = 0.0
+    median: NotNegative = 0.0
+    kind: RoadKind | Literal[""] = ""
 
     @property
     def half(self) -> float:
@@ -98,14 +119,14 @@ class Environment:
     `snow` in [0, 1]; `clouds` in [0, 1], the share of a clear sky that they cover; `turbidity` in
     [1.5, 10], how much aerosol whitens a clear sky (2 very clear, 3 clear, 6 hazy)."""
 
-    hour: float = 13.0
+    hour: Annotated[float, Field(ge=0, lt=24)] = 13.0
     sun_azimuth: float = 0.8
     weather: Weather = "clear"
-    haze: float = 0.0008
-    wetness: float = 0.0
-    snow: float = 0.0
-    clouds: float = 0.3
-    turbidity: float = 3.0
+    haze: Share = 0.0008
+    wetness: Share = 0.0
+    snow: Share = 0.0
+    clouds: Share = 0.3
+    turbidity: Annotated[float, Field(ge=1.5, le=10)] = 3.0
 
 
 @dataclass(frozen=True)
@@ -117,15 +138,15 @@ class Sensor:
     the lens scatters; `aberration`: lateral chromatic aberration in the corners, px that red lies
     farther out and blue farther in than green; `jpeg_quality` 1-100, 0 writes PNG."""
 
-    exposure: float = 0.0
-    white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    blur: float = 0.4
-    noise: float = 0.01
-    vignette: float = 0.15
-    jpeg_quality: int = 92
-    bloom: float = 0.06
-    aberration: float = 0.2
-    read_noise: float = 0.0008
+    exposure: Annotated[float, Field(ge=-8, le=8)] = 0.0
+    white_balance: Colour = (1.0, 1.0, 1.0)
+    blur: Annotated[float, Field(ge=0, le=10)] = 0.4
+    noise: Share = 0.01
+    vignette: Share = 0.15
+    jpeg_quality: Annotated[int, Field(ge=0, le=100)] = 92
+    bloom: Share = 0.06
+    aberration: Annotated[float, Field(ge=-3, le=3)] = 0.2
+    read_noise: Share = 0.0008
 
 
 @dataclass(frozen=True)
@@ -140,10 +161,12 @@ class Scene:
     the photo (exposure, white balance, noise, file format) is matched to it.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     scene_id: str
-    width: int
-    height: int
-    camera: Camera
+    width: Side
+    height: Side
+    camera: Lens
     actors: tuple[Actor, ...] = ()
     props: tuple[Prop, ...] = ()
     road: Road = field(default_factory=Road)
@@ -151,9 +174,9 @@ class Scene:
     sensor: Sensor = field(default_factory=Sensor)
     family: str = "simulator"
     convention: Convention = "amodal_clipped"
-    seed: int = 0
+    seed: Seed = 0
     backdrop: Backdrop | None = None
-    focus: tuple[int, ...] = ()
+    focus: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
     def to_json(self) -> str:
         """One line of JSON; `Scene.from_json` reads it back to an equal scene (a backdrop's photo is
@@ -166,48 +189,50 @@ class Scene:
 
     @classmethod
     def from_json(cls, text: str) -> Scene:
+        """The inverse of `to_json`. Raises as `from_dict` does."""
         return cls.from_dict(json.loads(text))
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Scene:
         """A scene from plain data (JSON or YAML). Fields left out take their defaults.
 
-        Raises ValueError that names the unknown or missing field.
+        Raises ValueError that names the field that is unknown, missing or out of its range.
+
+        >>> camera = {"fx": 700, "fy": 700, "cx": 320, "cy": 96}
+        >>> scene = Scene.from_dict({"scene_id": "one", "width": 640, "height": 192, "camera": camera})
+        >>> Scene.from_json(scene.to_json()) == scene
+        True
         """
-        return _build(cls, data, "scene")
+        try:
+            return _reader().validate_python(data)
+        except ValidationError as error:
+            raise ValueError(f"scene: {sentence(error, cls)}") from None
+
+    def problems(self) -> list[str]:
+        """Which fields have values that no scene may have, a sentence each; empty where all are in range."""
+        try:
+            _reader().validate_python(self)
+        except ValidationError as error:
+            return sentences(error, Scene)
+        return []
 
     def replace(self, **changes: Any) -> Scene:
+        """The same scene but for these fields."""
         return replace(self, **changes)
 
 
-_NESTED: dict[str, type] = {
-    "camera": Camera,
-    "cuboid": Cuboid,
-    "road": Road,
-    "environment": Environment,
-    "sensor": Sensor,
-    "backdrop": Backdrop,
-    "look": Look,
-}
-_LISTS: dict[str, type] = {"actors": Actor, "props": Prop, "occluders": Occluder}
+def check_focus(focus: tuple[int, ...], actors: int) -> None:
+    """Raises ValueError for an index of no actor."""
+    for index in focus:
+        if index >= actors:
+            raise ValueError(f"focus names actor {index} (from 0), but there are {actors} actors")
 
 
-def _build(cls: type, data: Any, where: str) -> Any:
-    if not isinstance(data, dict):
-        raise ValueError(f"{where}: expected fields, found {data!r}")
-    names = {f.name for f in fields(cls)}
-    for key in data:
-        if key not in names:
-            raise ValueError(f"{where}.{key}: no such field; known are {', '.join(sorted(names))}")
-    values: dict[str, Any] = {}
-    for key, value in data.items():
-        if key in _LISTS:
-            values[key] = tuple(_build(_LISTS[key], v, f"{where}.{key}[{i}]") for i, v in enumerate(value))
-        elif key in _NESTED and not (key == "backdrop" and value is None):
-            values[key] = _build(_NESTED[key], value, f"{where}.{key}")
-        else:
-            values[key] = tuple(value) if isinstance(value, list) else value
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ValueError(f"{where}: {error}") from None
+def _focused(scene: Scene) -> Scene:
+    check_focus(scene.focus, len(scene.actors))
+    return scene
+
+
+@cache
+def _reader() -> TypeAdapter[Scene]:
+    return TypeAdapter(Annotated[Scene, AfterValidator(_focused)])

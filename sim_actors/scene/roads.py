@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import numpy as np
 
 from imitation.data.records import Cuboid
 from sim_actors.scene.records import Road
-
-Kind = Literal["city", "residential", "rural", "motorway"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-MAX_CURVATURE = 0.02
-"""Of any road, 1/m: a bend with a radius of 50 m."""
 
 _ALIGNED = 0.3  # rad, a vehicle within this of the road's direction drives or parks along it
 _PARKED = 3  # vehicles along one kerb that make a street one where people live

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from imitation.common.contracts import Contract, Found, Step
 from imitation.common.settings import UserError
+from imitation.common.wording import counted
 from imitation.data.records import Frame
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.registry import SimulatorSpec
@@ -50,7 +51,7 @@ def simulator_contract(
             raise UserError(_of(spec, f"supports none of the {len(scenes)} scenes that were tried: {why}"))
         if wanted and not labelled:
             yield Found(
-                f"not one of the {_count(wanted, 'actor')} to be labelled came back as an object: what "
+                f"not one of the {counted(wanted, 'actor')} to be labelled came back as an object: what "
                 f"has no "
                 "label is background to the detector",
                 note=True,
@@ -88,13 +89,9 @@ def _last_line(error: str) -> str:
 
 def _told(scene: Scene) -> str:
     names = ", ".join(sorted({actor.category for actor in scene.actors})) or "no actor"
-    return f"{scene.width}x{scene.height} px, {_count(len(scene.actors), 'actor')} ({names})"
+    return f"{scene.width}x{scene.height} px, {counted(len(scene.actors), 'actor')} ({names})"
 
 
 def _labels(frame: Frame) -> str:
     names = ", ".join(sorted({obj.category for obj in frame.objects}))
-    return _count(len(frame.objects), "object") + (f" ({names})" if names else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return counted(len(frame.objects), "object") + (f" ({names})" if names else "")

@@ -1,7 +1,9 @@
 """The Simulator protocol: what any simulator, ours or a user's, gives to the loop."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from imitation.common.settings import Settings
 from imitation.data.records import Frame
 from sim_actors.scene.records import Scene
 
@@ -29,15 +31,6 @@ class Simulator(Protocol):
     name: str
     version: str
 
-    # A simulator that can set actors into a photo (`Scene.backdrop`) says so with one more attribute,
-    #
-    #     backdrops = True
-    #
-    # and then renders such a scene as the photo with the actors in it: all objects of
-    # `scene.backdrop.photo` come first, in their order, changed only where an actor newly hides them,
-    # then the actors' as below. `supports` may refuse single ones. Without the attribute no scene with
-    # a backdrop reaches `supports` or `render`: `unsupported` answers for it.
-
     def render(self, scene: Scene) -> Frame:
         """The labelled frame of a scene: `frame_id` is the scene's id, `image` JPEG or PNG bytes.
 
@@ -56,3 +49,51 @@ class Simulator(Protocol):
     def close(self) -> None:
         """Releases what it holds (contexts, sockets, processes). Safe to call twice."""
         ...
+
+
+class Traits:
+    """What a simulator says of itself before one is built: attributes of its class (or factory), all of them
+    optional. These are the defaults; inheriting from this class is one way to have them.
+
+    Each function gets the settings: an instance of `settings_class`, or the options as they are where there
+    is none.
+    """
+
+    settings_class: ClassVar[type[Settings] | None] = None
+    """Its options: it is then built with one instance of them, and not with keyword arguments. They are
+    `simulate.options`, or the section of the configuration that is of this class."""
+
+    backdrops: ClassVar[bool] = False
+    """Whether it can set actors into a photo (`Scene.backdrop`): it renders such a scene as the photo with
+    the actors in it. All objects of `scene.backdrop.photo` come first, in their order, changed only where an
+    actor newly hides them; then the actors' own. `supports` may refuse single scenes."""
+
+    waits: ClassVar[bool | None] = None
+    """Whether it only waits for something that renders elsewhere, so that several can share one process and
+    its CPU (`simulate.scenes_per_actor`), or computes; None: it does not say."""
+
+    @staticmethod
+    def preflight(settings: Any) -> str | None:
+        """Why it cannot run on this machine, in a sentence that names what to install; None if it can. Leaves
+        nothing open in this process."""
+        return None
+
+    @staticmethod
+    def catalog(settings: Any) -> Collection[str] | None:
+        """The categories that it can stage, lower case; None: it is asked scene by scene."""
+        return None
+
+    @staticmethod
+    def own_categories(settings: Any) -> Sequence[str]:
+        """Those of the catalog that a person's settings bring in; free scenes show some of them."""
+        return ()
+
+    @staticmethod
+    def bodies(settings: Any) -> Mapping[str, Sequence[str]]:
+        """Category -> its models, for `imitate render --body`; empty: it shows no single one."""
+        return {}
+
+    @staticmethod
+    def body_size(category: str, model: str) -> tuple[float, float, float]:
+        """Length, width and height of a model, m."""
+        raise NotImplementedError

@@ -1,8 +1,7 @@
-"""From a name to a running simulator: the embedded one, or anybody's by import path."""
+"""From a name to a running simulator: ours, an installed package's, or anybody's by import path."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import socket
@@ -10,62 +9,97 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imitation.common.import_paths import call_factory, load_factory
-from imitation.common.settings import UserError
-from imitation.data.records import Camera
-from sim_actors.scene.records import Scene
+from pydantic import ValidationError
+
+from imitation.common.import_paths import MissingModule, call_factory
+from imitation.common.registry import Registry
+from imitation.common.settings import Settings, UserError
+from imitation.common.validation import sentence
 from sim_actors.simulators.opengl import torch_first
-from sim_actors.simulators.protocol import Simulator
+from sim_actors.simulators.protocol import Simulator, Traits
 
-
-def _opengl(**options: Any) -> Simulator:
-    from sim_actors.simulators.opengl.renderer import OpenGLSimulator
-    from sim_actors.simulators.opengl.settings import RendererSettings
-
-    simulator = OpenGLSimulator(RendererSettings(**options))
-    # It opens its context with the first picture: what is missing must come out now, not scene by scene.
-    simulator.render(Scene("warm-up", 32, 16, Camera(32.0, 32.0, 16.0, 8.0)))
-    return simulator
-
+SIMULATORS: Registry[Callable[..., Simulator]] = Registry(
+    "simulator",
+    "simulate.simulator",
+    {"opengl": "sim_actors.simulators.opengl.renderer:OpenGLSimulator"},
+)
+EMBEDDED = "opengl"
+"""The one that comes along and draws the embedded world, whatever else is tried on it."""
 
 _PARTS = ("name", "version", "render", "supports", "close")
-
-SETTING = "simulate.simulator"
-SIMULATORS: dict[str, Callable[..., Simulator]] = {"opengl": _opengl}
 
 
 @dataclass(frozen=True)
 class SimulatorSpec:
     """Which simulator to build, as plain data that can be sent to another process.
 
-    `simulator` is a name in `SIMULATORS` or an import path "package.module:factory"; the factory
-    (a class or function) is called with `options` as keyword arguments.
+    `simulator` is a name in `SIMULATORS` or an import path "package.module:factory". The factory (a class or
+    function) is called with its `settings_class` made of the `options`, or with them as keyword arguments
+    where it has none. What it says of itself (`Traits`) can be asked without building it.
     """
 
-    simulator: str = "opengl"
+    simulator: str = EMBEDDED
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def trait(self, name: str) -> Any:
+        """One attribute of `sim_actors.simulators.protocol.Traits`: the simulator's own, or the default, as
+        also where its module is not on this machine.
 
-def check_simulator_name(name: str) -> str:
-    """The name itself. Raises ValueError, with the nearest known name, if no simulator can be meant."""
-    module, colon, factory = name.partition(":")
-    if name in SIMULATORS or (colon and factory and all(part.isidentifier() for part in module.split("."))):
-        return name
-    near = difflib.get_close_matches(name, SIMULATORS, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(SIMULATORS))}"
-    raise ValueError(f"there is no simulator {name!r}; {hint} Your own is named 'package.module:factory'")
+        Raises UserError for an unknown simulator, and where its module fails while it is imported.
+        """
+        try:
+            factory: Any = _factory(self.simulator)
+        except MissingModule:
+            factory = Traits
+        return getattr(factory, name, getattr(Traits, name))
+
+    def settings(self) -> Settings | dict[str, Any]:
+        """The options, with the environment's variables in them, as an instance of the simulator's settings
+        class if it has one. Raises UserError naming a wrong option, and the nearest right one."""
+        options = {key: from_environment(key, value) for key, value in self.options.items()}
+        settings_class: type[Settings] | None = self.trait("settings_class")
+        if settings_class is None:
+            return options
+        try:
+            return settings_class.model_validate(options)
+        except ValidationError as error:
+            # the values as they were given: those of the environment may be secrets
+            raise UserError(f"simulate.options: {sentence(error, settings_class, self.options)}") from None
+
+    def ask(self, name: str) -> Any:
+        """What a trait that is a function answers for these options; its default where a variable of the
+        environment that they need is set elsewhere only, where the simulator runs."""
+        try:
+            settings = self.settings()
+        except MissingVariable:
+            return getattr(Traits, name)(self.options)
+        return self.trait(name)(settings)
+
+    def catalog(self) -> frozenset[str] | None:
+        """The categories that it can stage, lower case; None where it does not say."""
+        found = self.ask("catalog")
+        return None if found is None else frozenset(found)
 
 
 def build_simulator(spec: SimulatorSpec) -> Simulator:
-    """Builds the simulator in this process.
+    """Builds the simulator in this process, ready to render.
 
-    Raises UserError if the import path leads nowhere or to something that is no simulator, and
-    whatever the simulator itself raises while it starts.
+    Raises UserError if the import path leads nowhere or to something that is no simulator, for a wrong
+    option, and where the simulator says what is missing on this machine; and whatever the simulator itself
+    raises while it starts.
     """
-    name = check_simulator_name(spec.simulator)
-    torch_first.load()  # a simulator of one's own may open EGL by itself, and use torch beside it
-    factory = SIMULATORS[name] if name in SIMULATORS else _imported(name)
-    simulator = factory(**{key: from_environment(key, value) for key, value in spec.options.items()})
+    name, settings = spec.simulator, spec.settings()
+    factory = _factory(name)
+    try:
+        simulator = _made(factory, name, settings)
+        if hasattr(simulator, "warm_up"):
+            simulator.warm_up()
+    except UserError:
+        raise
+    except Exception as error:  # a user's simulator may raise anything
+        if reason := spec.ask("preflight"):
+            raise UserError(reason) from error
+        raise
     if missing := [part for part in _PARTS if not hasattr(simulator, part)]:
         raise UserError(
             f"simulator {name!r}: its factory gave a value of type {type(simulator).__name__!r}, which lacks "
@@ -77,6 +111,21 @@ def build_simulator(spec: SimulatorSpec) -> Simulator:
                 f"simulator {name!r}: its {part} is {value!r}; a frame's lineage needs a text there"
             )
     return simulator
+
+
+def _factory(name: str) -> Callable[..., Simulator]:
+    torch_first.load()  # a simulator of one's own may open EGL by itself, and use torch beside it
+    return SIMULATORS.load(name)
+
+
+def _made(factory: Callable[..., Simulator], name: str, settings: Settings | dict[str, Any]) -> Any:
+    by_name = not isinstance(settings, Settings)
+    arguments = settings if isinstance(settings, dict) else {"settings": settings}
+    return call_factory(factory, SIMULATORS.setting, name, arguments, by_name=by_name, catch=False)
+
+
+class MissingVariable(UserError):
+    """A variable of the environment that is not set on this machine; it may be where the simulator runs."""
 
 
 def from_environment(key: str, value: Any) -> Any:
@@ -91,21 +140,10 @@ def from_environment(key: str, value: Any) -> Any:
 
     def variable(match: re.Match[str]) -> str:
         if (found := os.environ.get(match[1])) is None:
-            raise UserError(
+            raise MissingVariable(
                 f"simulate.options.{key} asks for the environment variable {match[1]}, which is not set "
                 f"where the simulator runs, on {socket.gethostname()}"
             )
         return found
 
     return re.sub(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}", variable, value)
-
-
-def _imported(path: str) -> Callable[..., Simulator]:
-    """The factory at an import path; as it is called, it says what is wrong with its signature."""
-    factory = load_factory(path, SETTING)
-
-    def called(**options: Any) -> Simulator:
-        made: Simulator = call_factory(factory, SETTING, path, options, by_name=True, catch=False)
-        return made
-
-    return called

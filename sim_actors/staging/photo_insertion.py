@@ -210,7 +210,7 @@ class _Room:
         box = whole.clipped(*self.size)
         if box.height < _LEAST_HEIGHT or box.area < (1 - _MOST_CUT) * whole.area:
             return False
-        if any(_common(box, region) > 0 for region in self._regions):
+        if any(box.common(region) > 0 for region in self._regions):
             return False
         hidden = self._hidden(cuboid.z, box)
         if hidden is None:
@@ -223,7 +223,7 @@ class _Room:
         hide itself, would be hidden too much."""
         hidden = 0.0
         for depth, other in (*self._labelled, *self._new):
-            common = _common(box, other)
+            common = box.common(other)
             if depth < z:
                 hidden = max(hidden, common / box.area)
             elif common > _MOST_COVERED * other.area:
@@ -287,8 +287,3 @@ def _ground_spots(cuboid: Cuboid, margin: float) -> np.ndarray:
     right = corners[3] + share[:, None] * (corners[2] - corners[3])
     spots: np.ndarray = (left[:, None] + share[None, :, None] * (right - left)[:, None]).reshape(-1, 2)
     return spots
-
-
-def _common(a: Box, b: Box) -> float:
-    width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
-    return max(width, 0.0) * max(height, 0.0)

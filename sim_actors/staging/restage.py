@@ -69,25 +69,7 @@ def staged_objects(frame: Frame, catalog: Collection[str] | None = None) -> list
     not in the simulator's `catalog` (lower case; None: all are), and objects without a cuboid whose
     box has no area or whose category has no size prior.
     """
-    return [i for i, obj in enumerate(frame.objects) if _refusal(obj, catalog) is None and not _region(obj)]
-
-
-def unstageable(frame: Frame, catalog: Collection[str] | None = None) -> list[str]:
-    """Why parts of a frame are out of the simulator's reach, a sentence each; empty if none is.
-
-    `catalog` holds the categories that the simulator can stage, in lower case (None: all).
-    """
-    reasons = []
-    for i, obj in enumerate(frame.objects):
-        reason = _refusal(obj, catalog)
-        if reason is not None and not obj.ignore:
-            reasons.append(f"object {i} ({obj.category}): {reason}")
-    conditions = frame.conditions or {}
-    for key, known in (("weather", known_weather), ("time_of_day", known_hour)):
-        word = conditions.get(key)
-        if word is not None and known(word) is None:
-            reasons.append(f"{key} {word!r} is not one that can be staged")
-    return reasons
+    return [i for i, obj in enumerate(frame.objects) if _stageable(obj, catalog)]
 
 
 def restage(
@@ -175,19 +157,13 @@ def _setting(road: Road, others: Collection[Cuboid], rng: np.random.Generator) -
     return road
 
 
-def _region(obj: Object) -> bool:
-    """An ignored area rather than a thing: nothing to stage, and no failure to explain."""
-    return obj.ignore and obj.cuboid is None
-
-
-def _refusal(obj: Object, catalog: Collection[str] | None) -> str | None:
+def _stageable(obj: Object, catalog: Collection[str] | None) -> bool:
     if catalog is not None and obj.category.lower() not in catalog:
-        return "the simulator has no such category"
-    if obj.cuboid is None and size_prior(obj.category) is None:
-        return "no cuboid, and no size prior for this category to guess one from"
-    if obj.cuboid is None and (obj.amodal_box or obj.box).area <= 0:
-        return "no cuboid, and a box without area"
-    return None
+        return False
+    if obj.cuboid is not None:
+        return True
+    # An ignored area is no thing; a place is guessed from a box and a usual size.
+    return not obj.ignore and size_prior(obj.category) is not None and (obj.amodal_box or obj.box).area > 0
 
 
 def _prior(obj: Object) -> SizePrior:

@@ -1,42 +1,41 @@
 """Scenes written by hand: YAML or JSON with friendly defaults.
 
 `examples/scene.yaml` shows every field. What `Scene.to_json` writes is read too, so a scene of a run
-can be saved, edited and rendered again.
+can be saved, edited and rendered again. Fields and ranges are those of `sim_actors.scene.records`; here
+stands only what a person may write in another way, or leave out.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from imitation.common.settings import Settings, UserError
 from imitation.common.texts import parse_json, parse_yaml
+from imitation.common.validation import sentence
 from imitation.data.records import Camera, Convention, Cuboid
 from sim_actors.randomization.surroundings import draw_surroundings
 from sim_actors.scene import props
 from sim_actors.scene.appearance import HAZE, dark, draw_colour
 from sim_actors.scene.ground import DEFAULT_CAMERA_HEIGHT, ground_y
 from sim_actors.scene.props import PropKind
-from sim_actors.scene.records import Actor, Environment, Prop, Road, Scene, Sensor, Weather
-from sim_actors.scene.roads import MAX_CURVATURE
+from sim_actors.scene.ranges import Colour, NotNegative, Positive, Seed, Side
+from sim_actors.scene.records import Actor, Environment, Prop, Road, Scene, Sensor, Weather, check_focus
 from sim_actors.scene.sizes import SIZES, size_prior
 from sim_actors.staging.restage import default_camera
-
-Colour = tuple[float, float, float]
 
 
 class _Camera(Settings):
     fov_deg: float | None = Field(None, gt=5, lt=170)
-    fx: float | None = Field(None, gt=0)
-    fy: float | None = Field(None, gt=0)
+    fx: Positive | None = None
+    fy: Positive | None = None
     cx: float | None = None
     cy: float | None = None
-    height: float | None = Field(DEFAULT_CAMERA_HEIGHT, gt=0)
+    height: Positive | None = DEFAULT_CAMERA_HEIGHT
     pitch: float | None = Field(None, gt=-1.5, lt=1.5)
     pitch_deg: float | None = Field(None, gt=-85, lt=85)
 
@@ -66,9 +65,9 @@ class _Cuboid(Settings):
     x: float
     y: float | None = None
     z: float
-    length: float = Field(gt=0)
-    width: float = Field(gt=0)
-    height: float = Field(gt=0)
+    length: Positive
+    width: Positive
+    height: Positive
     yaw: float = 0.0
 
 
@@ -78,12 +77,12 @@ class _Actor(Settings):
     x: float | None = None
     z: float | None = None
     yaw_deg: float | None = None
-    length: float | None = Field(None, gt=0)
-    width: float | None = Field(None, gt=0)
-    height: float | None = Field(None, gt=0)
+    length: Positive | None = None
+    width: Positive | None = None
+    height: Positive | None = None
     color: Colour | None = None
     model: str = ""
-    seed: int | None = Field(None, ge=0)
+    seed: Seed | None = None
     labelled: bool = True
     lights: bool | None = None
 
@@ -141,14 +140,14 @@ class _Prop(Settings):
     kind: PropKind
     x: float
     z: float
-    length: float | None = Field(None, gt=0)
-    width: float | None = Field(None, gt=0)
-    height: float | None = Field(None, gt=0)
+    length: Positive | None = None
+    width: Positive | None = None
+    height: Positive | None = None
     yaw: float | None = None
     yaw_deg: float | None = None
     color: Colour | None = None
-    seed: int | None = Field(None, ge=0)
-    lift: float = Field(Prop.lift, ge=0)
+    seed: Seed | None = None
+    lift: NotNegative = Prop.lift
 
     def build(self, rng: np.random.Generator) -> Prop:
         plain, seed = props.SIZES[self.kind], int(rng.integers(2**31))
@@ -167,92 +166,48 @@ class _Prop(Settings):
         )
 
 
-class _Road(Settings):
-    heading: float = Field(Road.heading, ge=-math.pi, le=math.pi)
-    offset: float = Road.offset
-    lanes: int = Field(Road.lanes, ge=1)
-    lane_width: float = Field(Road.lane_width, gt=0.5)
-    sidewalk: float = Field(Road.sidewalk, ge=0)
-    markings: bool = Road.markings
-    surface: Literal["asphalt", "concrete", "gravel"] = "asphalt"
-    curvature: float = Field(Road.curvature, ge=-MAX_CURVATURE, le=MAX_CURVATURE)
-    junction: float = Field(Road.junction, ge=0)
-    cross_width: float = Field(Road.cross_width, gt=0)
-    crossing: float = Field(Road.crossing, ge=0)
-    shoulder: float = Field(Road.shoulder, ge=0)
-    median: float = Field(Road.median, ge=0)
-    kind: Literal["", "city", "residential", "rural", "motorway"] = ""
-
-
-class _Environment(Settings):
-    hour: float = Field(Environment.hour, ge=0, lt=24)
-    sun_azimuth: float = Environment.sun_azimuth
-    weather: Weather = "clear"
-    haze: float | None = Field(None, ge=0)
-    wetness: float | None = Field(None, ge=0, le=1)
-    snow: float | None = Field(None, ge=0, le=1)
-    clouds: float = Field(Environment.clouds, ge=0, le=1)
-    turbidity: float = Field(Environment.turbidity, ge=1.5, le=10)
-
-    def build(self) -> Environment:
-        return Environment(
-            self.hour,
-            self.sun_azimuth,
-            self.weather,
-            HAZE[self.weather] if self.haze is None else self.haze,
-            (0.8 if self.weather == "rain" else 0.0) if self.wetness is None else self.wetness,
-            (0.8 if self.weather == "snow" else 0.0) if self.snow is None else self.snow,
-            self.clouds,
-            self.turbidity,
-        )
-
-
-class _Sensor(Settings):
-    exposure: float = Field(Sensor.exposure, ge=-8, le=8)
-    white_balance: Colour = Sensor.white_balance
-    blur: float = Field(Sensor.blur, ge=0)
-    noise: float = Field(Sensor.noise, ge=0, le=1)
-    vignette: float = Field(Sensor.vignette, ge=0, le=1)
-    jpeg_quality: int = Field(Sensor.jpeg_quality, ge=0, le=100)
-    bloom: float = Field(Sensor.bloom, ge=0, le=1)
-    aberration: float = Field(Sensor.aberration, ge=-3, le=3)
-    read_noise: float = Field(Sensor.read_noise, ge=0, le=1)
+def _by_weather(data: Any) -> Any:
+    """An environment in which what a person leaves open is as the weather has it."""
+    if not isinstance(data, dict):
+        return data
+    weather: Weather = data.get("weather", Environment.weather)
+    usual = {
+        "haze": HAZE.get(weather, Environment.haze) if isinstance(weather, str) else Environment.haze,
+        "wetness": 0.8 if weather == "rain" else 0.0,
+        "snow": 0.8 if weather == "snow" else 0.0,
+    }
+    return usual | {name: value for name, value in data.items() if value is not None or name not in usual}
 
 
 class _SceneFile(Settings):
     scene_id: str | None = Field(None, min_length=1)
-    width: int = Field(1242, ge=16, le=16384)
-    height: int = Field(375, ge=16, le=16384)
+    width: Annotated[Side, Field(ge=16)] = 1242  # smaller ones nobody means
+    height: Annotated[Side, Field(ge=16)] = 375
     camera: _Camera = _Camera()
     actors: tuple[_Actor, ...] = ()
     props: tuple[_Prop, ...] = ()
-    surroundings: int | None = Field(None, ge=0)
-    road: _Road = _Road()
-    environment: _Environment = _Environment()
-    sensor: _Sensor = _Sensor()
-    family: str = "simulator"
-    convention: Convention = "amodal_clipped"
-    seed: int = Field(0, ge=0)
+    surroundings: Seed | None = None
+    road: Road = Road()
+    environment: Annotated[Environment, BeforeValidator(_by_weather)] = Environment()
+    sensor: Sensor = Sensor()
+    family: str = Scene.family
+    convention: Convention = Scene.convention
+    seed: Seed = Scene.seed
     focus: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
     @model_validator(mode="after")
     def _focused(self) -> _SceneFile:
-        for index in self.focus:
-            if index >= len(self.actors):
-                raise ValueError(
-                    f"focus names actor {index} (from 0), but there are {len(self.actors)} actors"
-                )
+        check_focus(self.focus, len(self.actors))
         return self
 
     def build(self, name: str) -> Scene:
         rng = np.random.default_rng(self.seed)
         camera = self.camera.build(self.width, self.height)
-        environment, road = self.environment.build(), Road(**self.road.model_dump())
-        actors = tuple(actor.build(camera, environment.hour, rng) for actor in self.actors)
+        actors = tuple(actor.build(camera, self.environment.hour, rng) for actor in self.actors)
         placed = tuple(prop.build(rng) for prop in self.props)
         if self.surroundings is not None:
             drawn = np.random.default_rng(self.surroundings)
-            placed += draw_surroundings(drawn, road, actors, camera, self.width, standing=placed)
+            placed += draw_surroundings(drawn, self.road, actors, camera, self.width, standing=placed)
         return Scene(
             scene_id=self.scene_id or name,
             width=self.width,
@@ -260,9 +215,9 @@ class _SceneFile(Settings):
             camera=camera,
             actors=actors,
             props=placed,
-            road=road,
-            environment=environment,
-            sensor=Sensor(**self.sensor.model_dump()),
+            road=self.road,
+            environment=self.environment,
+            sensor=self.sensor,
             family=self.family,
             convention=self.convention,
             seed=self.seed,
@@ -287,46 +242,4 @@ def load_scene(path: str | Path) -> Scene:
     try:
         return _SceneFile.model_validate(data).build(path.stem)
     except ValidationError as error:
-        raise UserError(f"{path}: {_first(error)}") from error
-
-
-_PARTS: dict[str, type[Settings]] = {
-    "camera": _Camera,
-    "actors": _Actor,
-    "props": _Prop,
-    "road": _Road,
-    "environment": _Environment,
-    "sensor": _Sensor,
-    "cuboid": _Cuboid,
-}
-
-
-def _first(error: ValidationError) -> str:
-    """The first mistake in one sentence, and how many more there are."""
-    mistakes = error.errors(include_url=False)
-    first = mistakes[0]
-    place = ""
-    for step in first["loc"]:
-        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
-    if first["type"] == "extra_forbidden":
-        sentence = f"{place}: there is no such field; {_nearest(first['loc'])}"
-    elif first["type"] == "missing":
-        sentence = f"{place}: this field is required"
-    elif first["type"] == "value_error":
-        sentence = f"{place}: {first['msg'].removeprefix('Value error, ')}"
-    else:
-        sentence = f"{place}: {first['msg'].lower()}, found {_shown(first['input'])}"
-    more = len(mistakes) - 1
-    return sentence + (f" (and {more} more)" if more else "")
-
-
-def _nearest(loc: tuple[Any, ...]) -> str:
-    owner = next((_PARTS[step] for step in reversed(loc[:-1]) if step in _PARTS), _SceneFile)
-    names = list(owner.model_fields)
-    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        raise UserError(f"{path}: {sentence(error, _SceneFile)}") from error

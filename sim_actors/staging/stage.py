@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from pydantic import Field
 
+from imitation.common.names import scene_id
 from imitation.common.settings import Settings
 from imitation.data.records import Box, Camera, Convention, Frame
 from imitation.requests import Request
@@ -16,6 +17,7 @@ from sim_actors.randomization.perturb import RandomizeSettings, perturb
 from sim_actors.randomization.prop_layout import SPACING
 from sim_actors.scene.category_words import spelled
 from sim_actors.scene.footprint import Footprint, overlaps_any
+from sim_actors.scene.props import PropKind
 from sim_actors.scene.records import Prop, Scene
 from sim_actors.staging.cuboid_estimation import depth_on_ground
 from sim_actors.staging.photo_insertion import stage_in_photo
@@ -100,11 +102,6 @@ def _renamed(frame: Frame, assets: Mapping[str, str]) -> Frame:
     return replace(frame, objects=tuple(objects))
 
 
-def scene_id(request: Request, variation: int) -> str:
-    """The id of a variation's scene, the same whenever it is asked for."""
-    return f"{request.request_id}-v{variation:02d}"
-
-
 def stage(
     request: Request,
     variation: int,
@@ -124,7 +121,7 @@ def stage(
     """
     if (parent.frame_id if parent else None) != request.parent:
         raise ValueError(f"request {request.request_id} is about frame {request.parent}, not {parent}")
-    name = scene_id(request, variation)
+    name = scene_id(request.request_id, variation)
     rng = np.random.default_rng([request.seed, variation])
     seed = int(rng.integers(2**31))
     if parent is None:
@@ -182,13 +179,6 @@ def on_backdrop(request: Request, variation: int, settings: StagingSettings) -> 
     return bool(drawn < settings.restage.backdrops)
 
 
-def scenes_for(
-    request: Request, parent: Frame | None, *, target: Target, settings: StagingSettings
-) -> list[Scene]:
-    """The scenes of all variations of a request, in order."""
-    return [stage(request, v, parent, target=target, settings=settings) for v in range(request.variations)]
-
-
 def _with_clutter(scene: Scene, boxes: Sequence[Box], rng: np.random.Generator) -> tuple[Scene, int]:
     """The scene with unlabelled things that look about as large as the boxes, where they stood; and how
     many, the first of its props."""
@@ -215,7 +205,9 @@ def _clutter(box: Box, scene: Scene, rng: np.random.Generator) -> Prop | None:
     if z < 2.0:
         return None
     width, height = box.width / camera.fx * z, box.height / camera.fy * z
-    kind = "debris" if height < 2.2 * width and height < 2.5 else ("tree" if width > 0.8 else "pole")
+    kind: PropKind = (
+        "debris" if height < 2.2 * width and height < 2.5 else ("tree" if width > 0.8 else "pole")
+    )
     x = ((box.x1 + box.x2) / 2 - camera.cx) / camera.fx * z
     length = min(max(width, 0.15), 6.0)
     depth = min(length, 1.5)

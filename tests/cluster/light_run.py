@@ -13,7 +13,7 @@ import numpy as np
 
 import cluster.run.loop
 import cluster.run.main_job
-import cluster.stages.cluster_stages
+import cluster.stages.evaluate
 from cluster.config.parse import load_defaults
 from cluster.config.simulate import SimulateSettings
 from cluster.observability.console import Reporter
@@ -32,7 +32,7 @@ from sim_actors.simulators.worker import SimulatorHost
 
 OPTIONS = [
     "world.train=14",
-    "world.stop=6",
+    "world.val=6",
     "world.test=6",
     "world.width=160",
     "world.height=64",
@@ -192,6 +192,6 @@ def run(storage_folder: str, name: str, *options: str) -> None:
     """`cluster.run.main_job.run` on the toys; `options` are settings on top."""
     cluster.run.loop.Services = Services  # type: ignore[misc]
     cluster.run.main_job.check_renderer = lambda config: None  # type: ignore[assignment]
-    cluster.stages.cluster_stages.evaluate = judge  # type: ignore[assignment]
+    cluster.stages.evaluate.evaluate = judge  # type: ignore[assignment]
     config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}", *options])
     cluster.run.main_job.run(config, Reporter())

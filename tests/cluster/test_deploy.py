@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from cluster.cli.arguments import parser, split_options
-from cluster.cli.main import COMMANDS
+from cluster.cli.registry import COMMANDS
 from cluster.config.parse import load
 from cluster.run.storage_checks import check_lasting
 

@@ -5,6 +5,8 @@ settings appended. A new snippet is run by these rules, or the test says where i
 """
 
 import argparse
+import doctest
+import importlib
 import json
 import math
 import os
@@ -40,7 +42,7 @@ LONG = "takes minutes with any settings; parsed here. " + ELSEWHERE
 SWEEP, ARMS = LONG + "sweep/test_tune.py", LONG + "compare/test_command.py"
 OWN_FRAMES = "needs the 101 frames of KITTI that are not part of the project; parsed here"
 SERVER = "needs a server or an account; parsed here. " + ELSEWHERE + "test_trackers.py"
-TRIED = "builds a network of 32 million weights; parsed here. " + ELSEWHERE + "checks/test_checks.py"
+TRIED = "trains a network for a step; parsed here. " + ELSEWHERE + "test_adding_a_part, checks/test_checks.py"
 SAME_RUN = "a run like the one that is run here, with other settings; parsed here"
 
 NOT_RUN = {
@@ -71,18 +73,21 @@ NOT_RUN = {
     "imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti": SAME_RUN,
     "imitate run ray_config.yaml data.kind=coco data.root=/data/coco": SAME_RUN,
     "imitate run ray_config.yaml data.kind=parquet data.root=/data/mine": SAME_RUN,
+    "imitate run ray_config.yaml data.kind=my_dataset:Street data.root=/data/boxes run.name=boxes": SAME_RUN,
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
-    "imitate check detector ray_config.yaml detector.name=my_detector:detector": TRIED,
+    "imitate render --requests near/requests.json --out near-frames": "the README's chain does the same",
+    "imitate compare ray_config.yaml compare.primary.measure=my_metric:near_recall --dry-run": ELSEWHERE
+    + "experiments/compare/test_command.py",
 }  # fmt: skip
 """Command lines of `imitate` that are parsed and whose configuration is checked, but that do not run."""
 
 ONE_RUN = (
     "imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti run.name=kitti",
     "imitate run ray_config.yaml detector.name=my_detector:detector",
-    "imitate run ray_config.yaml simulate.simulator=my_simulator:Simulator "
-    '"simulate.options={sky: [90, 100, 120]}"',
+    "imitate run ray_config.yaml simulate.simulator=examples.simulator:Boxes "
+    '"simulate.options={sky: [90, 130, 200]}"',
     "imitate run ray_config.yaml policy.name=my_policy:NearFirst",
     "imitate run ray_config.yaml loop.metric=my_metric:near_recall",
     "imitate run ray_config.yaml evaluate.operating_threshold=per_category",
@@ -115,21 +120,23 @@ TEXTS = {
     "architecture.md": ["cluster/"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
-    "guide.md": ["runs/default/", " camera axes"],
+    "guide.md": ["runs/default/"],
     "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
+    "scene.md": [" camera axes"],
     "observing.md": ["cycle 0:", "  cycle 0:", "sum by", "cycle 1:"],
     "sweeps.md": ["runs/kitti-ratio/"],
 }
 """How blocks begin that are neither code nor commands: drawings, formulas, folders, output."""
 
 TINY = [
-    "world.train=12", "world.stop=6", "world.test=6", "world.width=160", "world.height=64",
+    "world.train=12", "world.val=6", "world.test=6", "world.width=160", "world.height=64",
     "detector.max_width=160", "train.steps=3", "train.batch_size=2", "train.warmup=1", "loop.cycles=1",
     "loop.twin=false", "aggregation.synthetic_per_cycle=0.25", "simulate.actors=1", "report.gallery=1",
     "renderer.supersampling=1",
 ]  # fmt: skip
 NEEDS_RUN = ("runs/default", "model.onnx")
 BLOCKS = all_blocks()
+ADDING = [block for block in BLOCKS if block.page == "adding.md"]
 
 
 def plain(command: str) -> str:
@@ -189,6 +196,11 @@ def test_every_block_is_run_or_listed() -> None:
         assert listed, f"{command!r} is of another program; add it to OTHER_PROGRAMS"
 
 
+def test_steps_print_what_the_page_says_or_are_listed() -> None:
+    loose = [plain(command) for b in ADDING if b.language != "console" for command in b.commands()]
+    assert not [command for command in loose if command not in (*NOT_RUN, *ONE_RUN)]
+
+
 def test_targets_of_the_makefile() -> None:
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert {command.split()[1] for command in COMMANDS if command.startswith("make ")} <= set(targets)
@@ -212,12 +224,12 @@ def table_of(page: str, heading: str) -> list[str]:
 
 
 @pytest.mark.parametrize("record", [Scene, Actor, Cuboid])
-def test_the_guide_lists_every_field(record: type) -> None:
-    assert table_of("guide.md", record.__name__) == [field.name for field in fields(record)]
+def test_the_page_lists_every_field(record: type) -> None:
+    assert table_of("scene.md", record.__name__) == [field.name for field in fields(record)]
 
 
 def test_the_drawing_of_yaw_is_right() -> None:
-    """What the guide draws: -pi/2 faces away, 0 to the right, pi/2 towards the camera."""
+    """What scene.md draws: -pi/2 faces away, 0 to the right, pi/2 towards the camera."""
     for yaw, ahead in ((-math.pi / 2, (0, 1)), (0.0, (1, 0)), (math.pi / 2, (0, -1)), (math.pi, (-1, 0))):
         corners = Cuboid(0.0, 1.65, 20.0, 4.0, 2.0, 1.5, yaw).corners()
         nose = corners[[0, 1]].mean(axis=0) - corners.mean(axis=0)  # the end at +length / 2
@@ -260,10 +272,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_detections(
             evaluated(30, seed), str(work / name / "detections.parquet"), ("car", "van", "person")
         )
-    for block in BLOCKS:  # code that a page says is a file
-        if named := re.match(r"# (my_\w+\.py)\n", block.text):
-            (work / named[1]).write_text(placed(block.text, data))
+    for block in BLOCKS:
+        write_file(block, data)
     return data
+
+
+def write_file(block: Block, data: Path) -> str | None:
+    """Code that a page says is a file becomes one ("my_x.py"), or is added to one ("my_x.py, below"); its
+    module's name."""
+    named = re.match(r"# (my_\w+)\.py(, below)?\n", block.text)
+    if named is None:
+        return None
+    with open(data.parent / f"{named[1]}.py", "a" if named[2] else "w") as file:
+        file.write(placed(block.text, data))
+    sys.modules.pop(named[1], None)
+    importlib.invalidate_caches()
+    return named[1]
 
 
 def _results(work: Path, data: Path) -> None:
@@ -305,6 +329,8 @@ def work(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def small(command: str) -> list[str]:
     """What a quick command gets appended so that it is."""
     words = command.split()
+    if words[1] == "check":
+        return ["detector.backbone=resnet10", "detector.weights=null", "detector.max_width=160"]
     if words[1] != "render" or "--body" in words or "--scene" in words:
         return []
     return ["--count", "1", *(["--size", "320x96"] if "--random" in words else [])]
@@ -355,17 +381,45 @@ def run_all(found: list[tuple[str, Block | str]], data: Path, capsys: pytest.Cap
     assert not wrong, "\n".join(wrong)
 
 
-QUICK = tuple(dict.fromkeys(block.page for block in BLOCKS if block.page != "simulator.md"))
+def run_printing(block: Block, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A block of commands with what each prints: a part of it, "..." standing for anything."""
+    for command, wanted in block.printing():
+        capsys.readouterr()
+        run_command(plain(command), data)
+        printed = capsys.readouterr().out
+        options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        same = doctest.OutputChecker().check_output(f"...{wanted.strip()}...", printed, options)
+        assert same, f"{block.where}: {command}\n{printed}\nis not what the page says:\n{wanted}"
 
 
+QUICK = tuple(dict.fromkeys(b.page for b in BLOCKS if b.page not in ("adding.md", "simulator.md")))
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        pytest.param(section, marks=pytest.mark.slow if section == "A detector" else ())  # a training step
+        for section in dict.fromkeys(block.section for block in ADDING)
+    ],
+)
+def test_adding_a_part(section: str, work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its steps one after the other: what each writes is there for the next, and each prints what it says."""
+    for block in ADDING:
+        if block.section != section:
+            continue
+        if block.language == "console":
+            run_printing(block, data, capsys)
+        elif block.language == "python":
+            if (module := write_file(block, data)) is not None:
+                importlib.import_module(module)
+            else:
+                run_python(block, data)
+
+
+@pytest.mark.timeout(900)
 def test_quick_snippets_run(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_all(steps(QUICK, slow=False), data, capsys)
     assert (work / "for-my-training").is_dir()  # the last link of mine, render, export
-    frames = sorted(path.name for path in (work / "mine-like").glob("*-v00.png"))
-    assert len(frames) == 1  # the guide's own simulator drew them
-    asked = json.loads((work / "near" / "requests.json").read_text())
-    assert asked["policy"] == "near-first"
-    assert asked["requests"][0]["policy"] == "near-first"
 
 
 @pytest.mark.slow
@@ -398,17 +452,17 @@ def test_the_guides_policy_and_metric_in_a_loop(work: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
     told = json.loads((work / "light" / "run" / "summary.json").read_text())
-    scores = [cycle["metrics"]["stop"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]
+    scores = [cycle["metrics"]["val"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]
     assert told["best_cycle"] == scores.index(max(scores))  # it decides, not mAP
     product = json.loads((work / "light" / "run" / "best" / "detector.json").read_text())
-    stop = told["cycles"][told["best_cycle"]]["metrics"]["stop"]
-    assert product["operating_thresholds"] == stop["thresholds"]
-    assert "car" in stop["thresholds"]
-    assert "cyclist" not in stop["thresholds"]  # there are none on stop
+    val = told["cycles"][told["best_cycle"]]["metrics"]["val"]
+    assert product["operating_thresholds"] == val["thresholds"]
+    assert "car" in val["thresholds"]
+    assert "cyclist" not in val["thresholds"]  # there are none on val
     asked = json.loads((work / "light" / "run" / "cycle-001" / "stage-request.json").read_text())["requests"]
     assert {request["policy"] for request in asked} == {"near-first"}
     assert "Operating thresholds by category: car" in ran.stdout
-    assert "Stop was judged by my_metric:near_recall" in ran.stdout
+    assert "Val was judged by my_metric:near_recall" in ran.stdout
 
 
 @pytest.mark.slow
@@ -434,7 +488,7 @@ def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
     """The guide's detector, simulator, policy, metric and thresholds, on a KITTI folder: as a person starts
     it, in the folder with the code, which Ray's processes must find too."""
     options = list(dict.fromkeys(word for line in ONE_RUN for word in (imitate_words(line) or [])[2:]))
-    splits = ["data.splits.train=0.5", "data.splits.stop=0.25", "data.splits.test=0.25"]
+    splits = ["data.splits.train=0.5", "data.splits.val=0.25", "data.splits.test=0.25"]
     program = str(Path(sys.executable).with_name("imitate"))
     words = [*(placed(word, data) for word in options), *TINY, *splits]
     ran = subprocess.run(
@@ -451,7 +505,7 @@ def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
     told = json.loads((run / "summary.json").read_text())
     assert len(told["cycles"]) == 2
     for cycle in told["cycles"]:
-        assert 0 <= cycle["metrics"]["stop"]["own"]["my_metric:near_recall"] <= 1
+        assert 0 <= cycle["metrics"]["val"]["own"]["my_metric:near_recall"] <= 1
     product = json.loads((run / "best" / "detector.json").read_text())
     assert product["detector"]["name"] == "my_detector:detector"
     requests = json.loads((run / "cycle-001" / "stage-request.json").read_text())["requests"]

@@ -7,13 +7,14 @@ from typing import Any
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
-from cluster.experiments.sweep.trial import Tell, cycle_event, trial_folder
+from cluster.experiments.drivers import Tell
+from cluster.experiments.sweep.trial import cycle_event, trial_folder
 from cluster.observability.console import Reporter
 from cluster.run.main_job import check
-from cluster.stages.cycle import cycle_folder
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 from imitation.loop import imitate
 
@@ -49,10 +50,10 @@ class _Toy:
         return cycle
 
     def evaluate(self, detector: int, dataset: Dataset, cycle: int) -> _Evaluation:
-        stop = {"map50": 0.5 if cycle == 0 else 0.4 + self.quality * cycle / 10}
-        told = {"metrics": {"stop": stop, "test": {"map50": SECRET}}}
+        val = {"map50": 0.5 if cycle == 0 else 0.4 + self.quality * cycle / 10}
+        told = {"metrics": {"val": val, "test": {"map50": SECRET}}}
         told = self.workspace.stage(f"{cycle_folder(cycle)}/evaluate", lambda: told)
-        return _Evaluation(told["metrics"]["stop"]["map50"])
+        return _Evaluation(told["metrics"]["val"]["map50"])
 
     def request(self, evaluation: _Evaluation, cycle: int, budget: int) -> list[int]:
         return [budget]
@@ -61,10 +62,11 @@ class _Toy:
         return Part(f"synthetic-{cycle}", requests[0], cycle)
 
 
-def work(plain: dict[str, Any], folder: str, mailbox: str | None, label: str, report: Tell) -> None:
-    """In place of `cluster.experiments.sweep.trial.drive`. The larger `policy.rarity`, the better a trial
-    gets.
+def work(arguments: tuple[dict[str, Any], str], mailbox: str | None, label: str, report: Tell) -> None:
+    """In place of `cluster.experiments.drivers.drive` with its work. The larger `policy.rarity`, the better a
+    trial gets.
     """
+    plain, folder = arguments
     config = parse(plain)
     workspace = Workspace(trial_folder(folder, config.run.name))
     workspace.open(config.plain())
@@ -79,7 +81,7 @@ def work(plain: dict[str, Any], folder: str, mailbox: str | None, label: str, re
     storage.write_json(workspace.path("summary.json"), {"test": SECRET})
 
 
-def dies_once(config: Config, folder: str, reporter: Reporter, tell: Tell) -> None:
+def dies_once(plain: dict[str, Any], folder: str, reporter: Reporter, tell: Tell) -> None:
     """A trial of four cycles whose first process is killed after the second."""
     first = not list(Path(folder).glob("driver-*"))
     (Path(folder) / f"driver-{os.getpid()}").touch()
@@ -89,5 +91,5 @@ def dies_once(config: Config, folder: str, reporter: Reporter, tell: Tell) -> No
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def cannot(config: Config, folder: str, reporter: Reporter, tell: Tell) -> None:
+def cannot(plain: dict[str, Any], folder: str, reporter: Reporter, tell: Tell) -> None:
     raise UserError("it cannot be run")

@@ -89,7 +89,7 @@ def test_stops_when_converged_but_not_before_two_cycles():
     assert history.best.cycle == 0
 
 
-def test_best_is_the_highest_stop_score_and_the_earliest_of_equals():
+def test_best_is_the_highest_val_score_and_the_earliest_of_equals():
     history = run(Toy(scores=[0.2, 0.6, 0.6]), cycles=2)
     assert history.best.cycle == 1
 

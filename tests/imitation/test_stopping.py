@@ -91,7 +91,7 @@ def test_reasons() -> None:
     assert check([0.4, 0.5], 0.495, 0.5, cycles=9, room=1) is None
     converged = check([0.4, 0.4, 0.4], 0.5, 0.5, cycles=2)
     assert converged is not None
-    assert converged.startswith("converged: the best stop score, 0.4000 up to cycle 0,")
+    assert converged.startswith("converged: the best val score, 0.4000 up to cycle 0,")
 
 
 def test_no_cycles_asked_for_stops_after_the_baseline() -> None:

@@ -18,17 +18,17 @@ def test_a_frame_depends_on_settings_split_and_index_alone() -> None:
     assert standin_scene(WORLD, "train", 7) == standin_scene(WorldSettings(train=9, test=1), "train", 7)
     assert standin_scene(WORLD, "train", 7) != standin_scene(WORLD, "test", 7)
     assert standin_scene(WORLD, "train", 7) != standin_scene(WorldSettings(seed=5), "train", 7)
-    scene = standin_scene(WORLD, "stop", 3)
+    scene = standin_scene(WORLD, "val", 3)
     assert Scene.from_json(scene.to_json()) == scene
 
 
 def test_ids_are_unique_and_say_stand_in() -> None:
-    ids = [scene.scene_id for split in ("train", "stop", "test") for scene in scenes(split, 5)]
+    ids = [scene.scene_id for split in ("train", "val", "test") for scene in scenes(split, 5)]
     assert len(set(ids)) == 15
     assert all(name.startswith("standin-") for name in ids)
 
 
-@pytest.mark.parametrize(("split", "share"), [("train", 0.1), ("stop", 0.6), ("test", 0.6)])
+@pytest.mark.parametrize(("split", "share"), [("train", 0.1), ("val", 0.6), ("test", 0.6)])
 def test_tails_come_in_their_share_and_take_turns(split: Split, share: float) -> None:
     tails = [standin_tail(WORLD, split, index) for index in range(100)]
     counts = Counter(tail for tail in tails if tail)

@@ -11,7 +11,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from cluster.cli.common import remark_lines
@@ -33,7 +32,7 @@ def score(args: argparse.Namespace) -> None:
     remarks = _remarks(frames)
     if args.json:
         told: dict[str, Any] = {
-            name: None if levels is None else {level: asdict(ap) for level, ap in levels.items()}
+            name: None if levels is None else {level: ap.to_dict() for level, ap in levels.items()}
             for name, levels in result.items()
         }
         missing = [_left_out(frames.left_out)] if frames.left_out else []

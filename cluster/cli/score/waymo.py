@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from imitation.common.text_table import Table, format_table
 from imitation.evaluation.detection_files import evaluation_uri, read_categories, read_detections
@@ -33,7 +32,7 @@ def score(args: argparse.Namespace) -> None:
     results = {split: metric.result() for split, metric in metrics.items()}
     if args.json:
         splits = {
-            split: {name: asdict(ap) for name, ap in result.items()} for split, result in results.items()
+            split: {name: ap.to_dict() for name, ap in result.items()} for split, result in results.items()
         }
         print(json.dumps({"protocol": PROTOCOL, "splits": splits}, indent=2, allow_nan=False))
     else:

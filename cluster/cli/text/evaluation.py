@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from imitation.common.text_table import Table, format_table, table_lines, wrapped
-from imitation.common.texts import counted
+from imitation.common.wording import counted
 from imitation.evaluation.failures import KINDS
 from imitation.report.table import points
 from imitation.report.words import (

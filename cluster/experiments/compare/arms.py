@@ -2,20 +2,19 @@
 
 From scratch every detector takes `train.steps`. With a warm start the detector of cycle k has taken
 (k + 1) * `train.steps`, whatever the arm: every arm but `real` goes through the same cycles, and so has the
-same number of candidates for the choice on `stop`. What a cycle may add is the same number of frames.
+same number of candidates for the choice on `val`. What a cycle may add is the same number of frames.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
 from imitation.common.settings import UserError
+from imitation.common.wording import NEAREST, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ ARMS = {
         Arm("adaptive", "real + adaptive sim", "adaptive", budget_of="imitation"),
     )
 }
+"""In the order of the table. A new arm is an entry here; `imitation.report.words.ARMS` says in a sentence for
+readers what it is trained on, where its policy does not say enough."""
 
 
 def find_arm(name: str) -> Arm:
@@ -53,8 +54,7 @@ def find_arm(name: str) -> Arm:
         return ARMS[name]
     if ":" in name:
         return Arm(name, f"real + {name.rpartition(':')[2]}", name, budget_of="imitation")
-    near = difflib.get_close_matches(name, ARMS, 1)
-    hint = f"the nearest is {near[0]!r}" if near else f"known are {', '.join(ARMS)}"
+    hint = did_you_mean(name, ARMS, said=NEAREST)
     raise UserError(
         f"there is no arm {name!r}; {hint}, or name a policy of your own, 'package.module:factory'"
     )
@@ -68,17 +68,17 @@ def check_arms(config: Config, names: Sequence[str]) -> list[Arm]:
         raise UserError(f"arm {twice[0]!r} stands twice in {', '.join(names)}")
     arms = [find_arm(name) for name in names]
     for arm in arms:
-        _check_arm(config, arm)
+        _check_arm(arm, config.loop.cycles, config.train.warm_start)
     return sorted(arms, key=lambda arm: arm.budget_of in names)
 
 
-def _check_arm(config: Config, arm: Arm) -> None:
-    if arm.name == "longer" and not config.train.warm_start:
+def _check_arm(arm: Arm, cycles: int, warm_start: bool) -> None:
+    if arm.name == "longer" and not warm_start:
         raise UserError(
             "arm 'longer' needs train.warm_start=true: from scratch every detector takes the same steps, so "
             "it would equal 'real'; leave it out"
         )
-    if not config.loop.cycles and arm.name not in ("real", "sim"):
+    if not cycles and arm.name not in ("real", "sim"):
         raise UserError(f"arm {arm.name!r} needs imitation cycles, but loop.cycles is 0")
 
 
@@ -89,7 +89,7 @@ def arm_config(config: Config, arm: Arm, budgets: Sequence[int] | None = None) -
     number becomes that of the cycles, for arms that add none too. Without them aggregation's own hold. No
     arm stops early because it has converged: equal compute would be lost. Raises UserError as `check_arms`.
     """
-    _check_arm(config, arm)
+    _check_arm(arm, config.loop.cycles, config.train.warm_start)
     cycles = config.loop.cycles if budgets is None else len(budgets)
     if arm.name == "real" or (arm.sim_only and not config.train.warm_start):
         cycles = 0
@@ -105,15 +105,14 @@ def arm_config(config: Config, arm: Arm, budgets: Sequence[int] | None = None) -
 def spent(workspace: Workspace) -> list[int]:
     """The frames that each imitation cycle of a run has added, in order; rejected ones do not count."""
     frames: list[int] = []
-    while True:
-        folder = f"cycle-{len(frames) + 1:03d}"
-        told = [workspace.path(folder, f"stage-{name}.json") for name in ("simulate", "repeat")]
-        found = [uri for uri in told if storage.exists(uri)]
-        if not found or not storage.exists(workspace.path(folder, "stage-evaluate.json")):
-            return frames
-        frames.append(int(storage.read_json(found[0])["frames"]))
+    for stages in workspace.cycles(1):
+        added = stages.get("simulate") or stages.get("repeat")
+        if added is None:
+            break
+        frames.append(int(added["frames"]))
+    return frames
 
 
-def steps_of(config: Config, cycle: int) -> int:
-    """Optimizer steps of the detector of a cycle, from its first weights on: the same in every arm."""
-    return config.train.steps * (cycle + 1 if config.train.warm_start else 1)
+def rendered(workspace: Workspace) -> int:
+    """The synthetic frames of a run, those of arm `sim`'s baseline too."""
+    return sum(int(stages["simulate"]["frames"]) for stages in workspace.cycles() if "simulate" in stages)

@@ -1,12 +1,9 @@
-"""`imitate compare CONFIG`, from the plan to the report.
+"""`imitate compare CONFIG`, from the plan to the report. Beside what every folder of many runs holds
+(`cluster.experiments.folder`; trials are named by arm, seed and fold):
 
-<run.storage>/<compare.name>/
-  comparison.yaml     the configuration; another one is refused
-  baselines/<key>/    data and cycle 0 of each seed and fold, for all arms
-  trials/<arm>-.../   a run each
-  states/             how each trial ended
-  synthetic-test/     the synthetic test set, and what every detector makes of it
-  comparison.json  table.csv  comparison.html
+    states/             how each trial ended
+    synthetic-test/     the synthetic test set, and what every detector makes of it
+    comparison.json  table.csv  comparison.html
 """
 
 from __future__ import annotations
@@ -18,34 +15,29 @@ from contextlib import ExitStack
 
 import yaml
 
-from cluster.checks.early import try_early
 from cluster.config.schema import Config
-from cluster.experiments.compare.cost import estimate, lines
-from cluster.experiments.compare.execute import Clock, InProcess, Runner, State, execute, read_state, reason
+from cluster.experiments.capacity import room
+from cluster.experiments.compare.execute import Clock, InProcess, Runner, State, execute, read_state
 from cluster.experiments.compare.finished import Finished, Picked, detector_name
 from cluster.experiments.compare.plan import Cell, Plan, make_plan
 from cluster.experiments.compare.results.fixed_failures import fixed_failures
 from cluster.experiments.compare.results.synthetic_test import judge, render_test_set
 from cluster.experiments.compare.results.table import collect
+from cluster.experiments.drivers import reason
+from cluster.experiments.folder import RUN_JSON, opened
 from cluster.observability.console import Reporter
-from cluster.observability.trackers.registry import check_tracking
-from cluster.run.baseline import DONE, FOLDER, baseline_key, has_baseline
-from cluster.run.storage_checks import check_lasting, in_job
+from cluster.run.baseline import DONE, FOLDER, baseline_key
 from cluster.runtime.ray_session import start_ray
 from cluster.stages.prepare import RealData
 from cluster.stages.stageable import outlook
-from cluster.workspace.lock import RunLock
-from cluster.workspace.run_folder import FREE_KEYS, Workspace, differences, environment
-from imitation.common import storage
+from cluster.workspace.run_folder import Workspace
+from imitation.common import old_names, storage
 from imitation.common.settings import UserError
-from imitation.common.storage import retry
 from imitation.report.comparison.html import render_comparison
 from imitation.report.comparison.record import Comparison, flat_rows, read_comparison, write_comparison
 from imitation.report.comparison.text import as_text
 
-CONFIG_FILE = "comparison.yaml"
 JSON, TABLE, REPORT = "comparison.json", "table.csv", "comparison.html"
-MAY_CHANGE = ("compare.max_hours", "compare.max_frames", "compare.max_concurrent", "compare.resamples")
 
 
 def compare(config: Config, reporter: Reporter, command: str, quiet: bool = False) -> Comparison:
@@ -54,24 +46,8 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     Raises UserError for settings that cannot work (nothing has been computed then), and where no arm could
     be finished. Whatever was finished stays, and the same command goes on from there.
     """
-    from cluster.run.main_job import check_renderer
-
-    if in_job():
-        check_lasting(config)
     plan = make_plan(config)
-    own = _each_arm(plan)
-    for each in own:  # whether any has to render
-        check_renderer(each)
-    check_tracking(plan.config.tracking)
-    retry.allow(plan.config.run.storage_patience_s)
-    if not has_baseline(plan.folder):
-        try_early(own, reporter)
-    staging = outlook(own)
-    with RunLock(plan.folder):
-        continues = open_folder(plan)
-        reporter.say(f"{'continuing' if continues else 'starting'} comparison {plan.folder}")
-        for line in (*lines(estimate(plan)), *staging):
-            reporter.say(line)
+    with opened(plan.home, plan.config, plan.of_each_arm(), plan.lines(), reporter):
         clock = Clock(plan.folder)
         states = _run(plan, reporter, clock)
         told = write_all(plan, states, command, clock, reporter)
@@ -87,47 +63,13 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     return told
 
 
-def _each_arm(plan: Plan) -> list[Config]:
-    """The configuration of each arm, once."""
-    return [plan.trial_config(trial, None) for trial in plan.trials[: len(plan.arms)]]
-
-
-def open_folder(plan: Plan) -> bool:
-    """Creates the comparison's folder, or reopens it; True if it continues an earlier one. Raises UserError
-    where the folder holds a comparison of another configuration, naming what differs."""
-    folder = plan.folder
-    storage.check_writable(folder)
-    known = storage.join(folder, CONFIG_FILE)
-    plain = plan.config.plain()
-    if not storage.exists(known):
-        storage.write_json(storage.join(folder, "run.json"), environment())
-        storage.write_bytes_atomic(known, yaml.safe_dump(plain, sort_keys=False).encode())
-        return False
-    free = (*(key for key in FREE_KEYS if key != "compare"), *MAY_CHANGE)
-    if changes := differences(yaml.safe_load(storage.read_text(known)), plain, free):
-        raise UserError(
-            f"{folder} holds a comparison of another configuration ({'; '.join(changes[:8])}). Give the "
-            "new one another compare.name, or the old settings to continue the old one."
-        )
-    _note_version(storage.join(folder, "run.json"))
-    return True
-
-
-def _note_version(uri: str) -> None:
-    """Adds the commit of the code that goes on, where it is not the one that began."""
-    told, now = storage.read_json(uri), environment()["commit"]
-    later = told.get("later_commits", [])
-    if now not in (told["commit"], *later):
-        storage.write_json(uri, told | {"later_commits": [*later, now]})
-
-
 def _run(plan: Plan, reporter: Reporter, clock: Clock) -> dict[str, State]:
     left = [t for t in plan.trials if read_state(plan, t).status != "finished"]
     with ExitStack() as held:
         runner: Runner = InProcess(reporter)
         if left and plan.config.compare.max_concurrent != 1:
             start_ray(plan.config)
-            at_once = min(_room(plan.config), len(left))
+            at_once = min(room(plan.config, plan.config.compare.max_concurrent), len(left))
             if at_once > 1:
                 from cluster.experiments.compare.actors import Actors
 
@@ -135,18 +77,6 @@ def _run(plan: Plan, reporter: Reporter, clock: Clock) -> dict[str, State]:
                 runner = held.enter_context(Actors(at_once, reporter))
         held.enter_context(clock.kept())
         return execute(plan, runner, reporter, clock)
-
-
-def _room(config: Config) -> int:
-    """How many runs the cluster holds side by side (`cluster.experiments.sweep.plan.room`: no deadlock)."""
-    import ray
-
-    from cluster.experiments.capacity import room
-
-    wanted = config.model_copy(
-        update={"sweep": config.sweep.model_copy(update={"max_concurrent": config.compare.max_concurrent})}
-    )
-    return room(wanted, ray.cluster_resources())
 
 
 def write_all(
@@ -164,7 +94,7 @@ def write_all(
     told = collect(
         plan,
         states,
-        storage.read_json(storage.join(plan.folder, "run.json")),
+        storage.read_json(storage.join(plan.folder, RUN_JSON)),
         synthetic,
         clock.seconds,
         command,
@@ -191,7 +121,7 @@ def _synthetic(plan: Plan, done: Finished, reporter: Reporter) -> dict[str, str]
     if frames is None:
         return None
     workspace = Workspace(base)
-    data = RealData.from_json(storage.read_json(workspace.path("data", "stage-prepare.json")), workspace)
+    data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
     products = {}
     for trial in plan.trials:
         if trial.name in done.summaries:
@@ -213,7 +143,7 @@ def _first_base(plan: Plan) -> tuple[Cell, str] | None:
 def dry_run(config: Config) -> list[str]:
     """What a comparison would do and cost; nothing is started or written."""
     plan = make_plan(config)
-    return [*lines(estimate(plan)), *outlook(_each_arm(plan))]
+    return [*plan.lines(), *outlook(plan.of_each_arm())]
 
 
 def read_record(folder: str) -> Comparison:

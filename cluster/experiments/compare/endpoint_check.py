@@ -1,4 +1,4 @@
-"""What decides: the score on stop of a run, and the one question of a comparison."""
+"""What decides: the score on val of a run, and the one question of a comparison."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def contract(config: Config) -> Contract:
     """What is tried. A comparison is planned, as `imitate compare --dry-run` does it; that it cannot be is a
     problem where the configuration says anything of comparisons, and no matter to a run."""
     yield Step("loop.metric")
-    yield Found(f"{config.loop.metric} on stop decides in a run")
+    yield Found(f"{config.loop.metric} on val decides in a run")
     yield Step("compare.arms, compare.primary")
     from cluster.experiments.compare.plan import make_plan, rivals
     from imitation.report.comparison.record import rival_name
@@ -34,5 +34,5 @@ def contract(config: Config) -> Contract:
         yield Found(f"no comparison of these settings: {error}", note=True)
         return
     primary = config.compare.primary
-    against = " and than ".join(rival_name(group) for group in rivals(config))
+    against = " and than ".join(rival_name(group) for group in rivals(config.compare))
     yield Found(f"is {primary.arm} better on {primary.measure} than {against}? {len(plan.trials)} runs")

@@ -15,17 +15,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from cluster.config.parse import parse
-from cluster.experiments.compare.arms import spent
-from cluster.experiments.compare.cost import planned_frames
+from cluster.experiments.compare.arms import rendered, spent
 from cluster.experiments.compare.plan import LEADER, Cell, Plan, Trial
+from cluster.experiments.drivers import Tell, reason
 from cluster.observability.console import Reporter
 from cluster.runtime.periodic import meanwhile
-from cluster.runtime.ray_errors import short_of_memory
 from cluster.runtime.signals import PutOff
 from cluster.stages.cycle import nothing_found
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
-from imitation.common.settings import UserError
+from imitation.common.names import cycle_folder
 
 STATES = "states"
 CLOCK = "clock.json"
@@ -77,8 +76,9 @@ class Runner(Protocol):
         ...
 
 
-def carry_out_job(job: Job, reporter: Reporter) -> str:
-    """Does a job; returns `Ended.result`. Raises what a run raises."""
+def carry_out_job(job: Job, reporter: Reporter, tell: Tell = lambda event: None) -> str:
+    """Does a job; returns `Ended.result`. Raises what a run raises. `tell` hears of nothing: what decides
+    how a run of a comparison goes on is known to the run."""
     from cluster.run.baseline import ensure_baseline
     from cluster.run.main_job import carry_out, check
 
@@ -274,7 +274,7 @@ class _Execution:
     def _frames(self, trial: Trial) -> int:
         """Synthetic frames that a trial has rendered, or, before it has ended, may render."""
         if self.states[trial.name].status == "finished":
-            return sum(rendered(self.plan.workspace(trial)))
+            return rendered(self.plan.workspace(trial))
         begun = storage.exists(self.plan.workspace(trial).path("config.yaml"))
         if not begun and trial.name not in self.running:
             return 0
@@ -284,7 +284,7 @@ class _Execution:
         """At most; the same in every seed."""
         key = (trial.arm.name, trial.cell.fold)
         if key not in self._plans:
-            self._plans[key] = planned_frames(self.plan, trial)
+            self._plans[key] = self.plan.cost(trial).synthetic
         return self._plans[key]
 
     # -- what has ended
@@ -318,28 +318,7 @@ class _Execution:
             self.reporter.say(f"{trial.name}: {state.status}: {state.reason}")
 
 
-def reason(error: BaseException) -> str:
-    """Why a job failed, in a line: a sentence for people, or what kind of error it was."""
-    if isinstance(error, UserError):
-        return str(error)
-    if memory := short_of_memory(error):
-        return memory
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1] if lines else 'no message'}"
-
-
 def _finds_nothing(base: str) -> bool:
-    """Whether a baseline has a mAP of 0 on stop."""
-    told = storage.join(base, "cycle-000", "stage-evaluate.json")
-    return storage.exists(told) and not storage.read_json(told)["metrics"]["stop"]["map50"]
-
-
-def rendered(workspace: Workspace) -> list[int]:
-    """Synthetic frames that each cycle of a run has rendered, the baseline's first (arm `sim` has some)."""
-    found = []
-    cycle = 0
-    while storage.exists(workspace.path(f"cycle-{cycle:03d}", "stage-evaluate.json")):
-        told = workspace.path(f"cycle-{cycle:03d}", "stage-simulate.json")
-        found.append(int(storage.read_json(told)["frames"]) if storage.exists(told) else 0)
-        cycle += 1
-    return found
+    """Whether a baseline has a mAP of 0 on val."""
+    judged = Workspace(base).committed(cycle_folder(0)).get("evaluate")
+    return judged is not None and not judged["metrics"]["val"]["map50"]

@@ -10,12 +10,11 @@ from cluster.experiments.compare.execute import State
 from cluster.experiments.compare.plan import SPLIT as SYNTHETIC
 from cluster.experiments.compare.plan import Cell, Plan, Trial, rivals
 from cluster.run.summary import SUMMARY
-from cluster.stages.cycle import cycle_folder
-from cluster.stages.diagnose import MAIN
 from cluster.workspace.run_folder import Workspace
+from imitation.common.names import MAIN, cycle_folder
 from imitation.evaluation.detections import Cutoff
 from imitation.metrics.statistics.seed_comparison import Judged
-from imitation.metrics.summary import Metrics, score_of
+from imitation.metrics.summary import score_of
 from imitation.report.run.record import Summary, read_summary
 
 REAL = "real"
@@ -59,7 +58,7 @@ class Finished:
     def folds(self) -> tuple[int | None, ...]:
         """The folds that the table is of: those in which `real` and every arm of the primary endpoint that
         has finished anywhere has finished some seed, else those in which `real` has."""
-        against = {arm for group in rivals(self.plan.config) for arm in group}
+        against = {arm for group in rivals(self.plan.config.compare) for arm in group}
         asked = {REAL, self.plan.config.compare.primary.arm} | against
         arms = [arm.name for arm in self.plan.arms if arm.name in asked and self.cells(arm.name)]
         by_arm = {arm: {cell.fold for cell in self.cells(arm)} for arm in arms}
@@ -67,12 +66,12 @@ class Finished:
         chosen = common or by_arm.get(REAL, set())
         return tuple(fold for fold in self.plan.folds if fold in chosen)
 
-    def stop(self, picked: Picked) -> float:
-        stop = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop
-        return score_of(stop.model_dump(), self.plan.config.loop.metric)
+    def val(self, picked: Picked) -> float:
+        val = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.val
+        return score_of(val.model_dump(), self.plan.config.loop.metric)
 
     def chosen(self, trial: Trial) -> Picked:
-        """The detector that stop chose."""
+        """The detector that val chose."""
         return Picked(trial, self.summaries[trial.name].best_cycle)
 
     def product(self, picked: Picked) -> str:
@@ -86,8 +85,7 @@ class Finished:
         return Judged(uri, "test", MAIN, self._threshold(picked))
 
     def _threshold(self, picked: Picked) -> Cutoff:
-        stop = self.summaries[picked.trial.name].cycles[picked.cycle].metrics.stop
-        return Metrics.from_dict(stop.model_dump()).cutoff
+        return self.summaries[picked.trial.name].cycles[picked.cycle].metrics.val.cutoff
 
     def judged_synthetic(self, picked: Picked, uri: str) -> Judged:
         """Its detections on the synthetic test set."""

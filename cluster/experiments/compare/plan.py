@@ -7,27 +7,27 @@ fold, hence the same data, splits and baseline.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cluster.config.compare import CompareSettings
 from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.experiments.compare.arms import Arm, arm_config, check_arms, find_arm
+from cluster.experiments.cost import Cost, Estimate, Sizes, baseline_cost, rates, run_cost, sizes_of
+from cluster.experiments.folder import TRIALS, Folder
 from cluster.run.storage_checks import absolute_places
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import check_budgets
 from imitation.common import storage
 from imitation.common.settings import UserError
-from imitation.data.categories import OWN_MAPS
 from imitation.datasets.category_map import categories_of
 from imitation.datasets.settings import DataSettings
 from imitation.metrics.own import is_own, load_metric
 from imitation.policies import build_policy
+from imitation.report.words import arm_name
 
 SPLIT = "synthetic"
-
-
-TRIALS = "trials"
 LEADER = "imitation"
 """The arm whose frames and cycles the others match."""
 SUMMARIES = ("map50", "map")
@@ -43,15 +43,6 @@ class Cell:
     @property
     def name(self) -> str:
         return f"seed{self.seed}" + ("" if self.fold is None else f"-fold{self.fold}")
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Frames in each split of a fold, at most."""
-
-    train: int
-    stop: int
-    test: int
 
 
 @dataclass(frozen=True)
@@ -72,10 +63,14 @@ class Plan:
     """A comparison: its folder, its arms in the order in which they run, and all trials in that order."""
 
     config: Config
-    folder: str
+    home: Folder
     arms: tuple[Arm, ...]
     cells: tuple[Cell, ...]
     sizes: dict[int | None, Sizes]
+
+    @property
+    def folder(self) -> str:
+        return self.home.uri
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -88,18 +83,18 @@ class Plan:
     @property
     def trials(self) -> tuple[Trial, ...]:
         """Cell by cell, so that what a budget leaves room for is whole cells rather than single arms."""
-        names = [arm.name for arm in self.arms]
+        warm_start = self.config.train.warm_start
         found = []
         for cell in self.cells:
             leader = next((Trial(arm, cell) for arm in self.arms if arm.name == LEADER), None)
             for arm in self.arms:
-                waits = leader is not None and LEADER in names and follows_leader(self.config, arm)
+                waits = leader is not None and follows_leader(arm, warm_start)
                 found.append(Trial(arm, cell, leader.name if waits and leader else None))
         return tuple(found)
 
-    def workspace(self, trial: Trial, base: str | None = None) -> Workspace:
+    def workspace(self, trial: Trial) -> Workspace:
         """The trial's run folder."""
-        return Workspace(storage.join(self.folder, TRIALS, trial.name), base)
+        return self.home.trial(trial.name)
 
     def cell_config(self, cell: Cell) -> Config:
         """The configuration of a cell, whatever the arm: its seed and its fold."""
@@ -114,10 +109,60 @@ class Plan:
             plain["loop"]["twin"] = False  # its cycle 0 is not the baseline whose chance a twin shows
         return parse(plain, f"arm {trial.arm.name}")
 
+    def of_each_arm(self) -> list[Config]:
+        """The configuration of each arm, once."""
+        return [self.trial_config(trial, None) for trial in self.trials[: len(self.arms)]]
 
-def follows_leader(config: Config, arm: Arm) -> bool:
+    # -- what it costs
+
+    def cost(self, trial: Trial) -> Cost:
+        """Of the trial's own work, at most."""
+        config = self.trial_config(trial, None)
+        return run_cost(config, self.sizes[trial.cell.fold], trial.arm.shares_baseline)
+
+    def estimate(self) -> Estimate:
+        """The shared baselines, each arm over all cells, and the synthetic test set, at most; nothing of it
+        being done yet."""
+        parts = {"baselines": Cost()} | {arm.name: Cost() for arm in self.arms}
+        for cell in self.cells:
+            parts["baselines"] += baseline_cost(self.cell_config(cell), self.sizes[cell.fold])
+        detectors = len(self.cells)
+        for trial in self.trials:
+            parts[trial.arm.name] += self.cost(trial)
+            cycles = self.trial_config(trial, None).loop.cycles
+            detectors += cycles + (not trial.arm.shares_baseline)
+        if frames := self.config.compare.synthetic_test:
+            parts["synthetic test"] = Cost(rendered=frames, judged=frames * detectors, runs=1)
+        return Estimate(rates(self.config, self.folder), parts)
+
+    def lines(self) -> Iterator[str]:
+        """The plan and its cost in words, for --dry-run and the head of a comparison."""
+        compare = self.config.compare
+        folds = "the dataset's own splits"
+        if compare.folds is not None:
+            folds = f"folds {', '.join(map(str, self.folds))} of {compare.folds}"
+        arms = ", ".join(arm_name(arm.name) for arm in self.arms)
+        seeds = f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+        yield f"{len(self.trials)} runs: {arms}; {seeds}; {folds}"
+        for fold, size in self.sizes.items():
+            where = "" if fold is None else f"fold {fold}: "
+            yield f"  {where}{size.train} frames to train on, {size.val} val, {size.test} test"
+        told = self.estimate()
+        yield from told.lines(lambda part: "shared by arms" if part == "baselines" else arm_name(part))
+        for name, limit, needed, text in (
+            ("hours", compare.max_hours, told.hours, f"{told.hours:.2f}"),
+            ("frames", compare.max_frames, told.total.synthetic, f"{told.total.synthetic:,}"),
+        ):
+            if limit is not None and needed > limit:
+                yield (
+                    f"compare.max_{name} is {limit:,}, and all of it may take {text}: what is finished by "
+                    "then is reported, what is missing is said"
+                )
+
+
+def follows_leader(arm: Arm, warm_start: bool) -> bool:
     """Whether what the leading arm spent decides the arm's frames or cycles."""
-    scratch_sim = arm.sim_only and not config.train.warm_start
+    scratch_sim = arm.sim_only and not warm_start
     return arm.name not in ("real", LEADER) and not scratch_sim
 
 
@@ -135,12 +180,16 @@ def make_plan(config: Config) -> Plan:
     """The plan of `config.compare`. Raises UserError, in a sentence, for whatever could not work or could
     not be compared: nothing has been computed by then."""
     # a leader before all that wait for it, so that what became of it is known by then
-    arms = sorted(check_arms(config, config.compare.arms), key=lambda arm: follows_leader(config, arm))
-    _check_roles(config, [arm.name for arm in arms], arms)
-    _check_primary(config, [arm.name for arm in arms])
-    folds = _folds(config)
-    cells = tuple(Cell(seed, fold) for seed in _seeds(config) for fold in folds)
-    sizes = {fold: _sizes(cell_config(config, Cell(0, fold))) for fold in folds}
+    arms = sorted(
+        check_arms(config, config.compare.arms), key=lambda arm: follows_leader(arm, config.train.warm_start)
+    )
+    _check_roles([arm.name for arm in arms], arms)
+    _check_primary(config.compare, config.data, [arm.name for arm in arms])
+    folds = _folds(config.compare, config.data)
+    cells = tuple(
+        Cell(seed, fold) for seed in _seeds(config.run.seed, config.compare.seeds) for fold in folds
+    )
+    sizes = {fold: sizes_of(cell_config(config, Cell(0, fold))) for fold in folds}
     for fold, size in sizes.items():
         check_budgets(config.aggregation.budgets or (), config.aggregation, size.train)
         if config.loop.cycles and size.train < config.mining.folds:
@@ -149,38 +198,40 @@ def make_plan(config: Config) -> Plan:
                 f"{'' if fold is None else f' in fold {fold}'}: each part needs one; set fewer mining.folds"
             )
     config = absolute_places(config)
-    folder = storage.join(config.run.storage, config.compare.name)
-    plan = Plan(config, folder, tuple(arms), cells, sizes)
-    for trial in plan.trials[: len(arms)]:
-        own = plan.trial_config(trial, None)  # what an arm's own configuration refuses is told now
+    home = Folder(
+        storage.join(config.run.storage, config.compare.name),
+        "comparison",
+        "compare",
+        ("compare.max_hours", "compare.max_frames", "compare.max_concurrent", "compare.resamples"),
+    )
+    plan = Plan(config, home, tuple(arms), cells, sizes)
+    for own in plan.of_each_arm():  # what an arm's own configuration refuses is told now
         build_policy(own.policy)  # and a policy that cannot be imported, or is none
     return plan
 
 
-def _seeds(config: Config) -> list[int]:
-    seeds = config.compare.seeds
+def _seeds(first: int, seeds: int | list[int]) -> list[int]:
     if isinstance(seeds, list):
         return seeds
-    last = config.run.seed + seeds - 1
+    last = first + seeds - 1
     if last >= 2**31:
-        raise UserError(f"run.seed {config.run.seed} and the {seeds - 1} after it go beyond {2**31 - 1}")
-    return list(range(config.run.seed, last + 1))
+        raise UserError(f"run.seed {first} and the {seeds - 1} after it go beyond {2**31 - 1}")
+    return list(range(first, last + 1))
 
 
-def _folds(config: Config) -> list[int | None]:
-    compare = config.compare
+def _folds(compare: CompareSettings, data: DataSettings) -> list[int | None]:
     if compare.folds is None:
         return [None]
-    if config.data.kind == "world":
+    if data.is_stand_in:
         raise UserError(
             "compare.folds is for data that is scarce; the embedded world renders as many frames as "
-            "world.train, world.stop and world.test say. Leave it null, and take more seeds"
+            "world.train, world.val and world.test say. Leave it null, and take more seeds"
         )
-    if config.data.splits.folds is not None:
+    if data.splits.folds is not None:
         raise UserError("compare.folds and data.splits.folds are both set; set compare.folds alone")
-    if config.data.categories is None and config.data.kind not in OWN_MAPS:
+    if data.categories is None and data.dataset.categories is None:
         raise UserError(
-            f"compare.folds needs data.categories for {config.data.kind} data: without it each fold "
+            f"compare.folds needs data.categories for {data.kind} data: without it each fold "
             "would take "
             "its categories from its own training frames, and detectors of other categories cannot be "
             "compared"
@@ -188,7 +239,7 @@ def _folds(config: Config) -> list[int | None]:
     return list(range(compare.folds) if compare.use_folds is None else sorted(compare.use_folds))
 
 
-def _check_roles(config: Config, names: list[str], arms: Sequence[Arm]) -> None:
+def _check_roles(names: list[str], arms: Sequence[Arm]) -> None:
     if "real" not in names:
         raise UserError(f"compare.arms {names} lack 'real', the baseline that every difference is to")
     if len(names) < 2:
@@ -203,8 +254,8 @@ def _check_roles(config: Config, names: list[str], arms: Sequence[Arm]) -> None:
         raise UserError(f"arm 'longer' trains for the steps that {LEADER!r} takes: add it to compare.arms")
 
 
-def _check_primary(config: Config, names: list[str]) -> None:
-    primary = config.compare.primary
+def _check_primary(compare: CompareSettings, data: DataSettings, names: list[str]) -> None:
+    primary = compare.primary
     if primary.arm == "real":
         raise UserError(
             "compare.primary.arm is 'real', the baseline that every difference is to; name another arm"
@@ -223,13 +274,13 @@ def _check_primary(config: Config, names: list[str]) -> None:
                 find_arm(name)
             except UserError as error:
                 raise UserError(f"compare.primary.against: {error}") from None
-    if not rivals(config):
+    if not rivals(compare):
         raise UserError(
             f"compare.primary.against {primary.against} names none of the arms that run ({', '.join(names)})"
         )
     if is_own(primary.measure):
         load_metric(primary.measure)
-    elif primary.measure not in SUMMARIES and primary.measure not in (known := _categories(config.data)):
+    elif primary.measure not in SUMMARIES and primary.measure not in (known := _categories(data)):
         raise UserError(
             f"compare.primary.measure is {primary.measure!r}; it must be map50, map, or a category: "
             f"{', '.join(known)}; or a function of your own, package.module:function"
@@ -238,31 +289,14 @@ def _check_primary(config: Config, names: list[str]) -> None:
 
 def _categories(data: DataSettings) -> tuple[str, ...]:
     """The detector's categories; of data without a map of its own they are read off the training frames."""
-    if data.kind in OWN_MAPS:
+    if data.dataset.categories is not None:
         return categories_of(data, ()).categories
     if data.categories is not None:
         return tuple(data.categories)
     return categories_of(data, data.open().frames("train", lambda problem: None)).categories
 
 
-def rivals(config: Config) -> list[list[str]]:
+def rivals(compare: CompareSettings) -> list[list[str]]:
     """The arms that the primary one is compared with, those that are not run left out."""
-    there = [
-        [name for name in group if name in config.compare.arms] for group in config.compare.primary.against
-    ]
+    there = [[name for name in group if name in compare.arms] for group in compare.primary.against]
     return [group for group in there if group]
-
-
-def _sizes(config: Config) -> Sizes:
-    """Raises UserError for a dataset that is not there, or cannot be cut."""
-    if config.data.kind == "world":
-        return Sizes(config.world.train, config.world.stop, config.world.test)
-    splits = config.data.open().splits()
-    limit = config.data.limit
-
-    def count(names: Sequence[str]) -> int:
-        return len(names) if limit is None else min(len(names), limit)
-
-    own = set(splits["mine"]) - set(splits["train"])
-    train = count(splits["train"]) + (count(splits["mine"]) if own else 0)
-    return Sizes(train, count(splits["stop"]), count(splits["test"]))

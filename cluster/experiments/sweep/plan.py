@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from cluster.config.schema import Config
-from cluster.experiments.capacity import fold_steps
+from cluster.config.sweep import SweepSettings
+from cluster.experiments.cost import Cost, Estimate, baseline_cost, rates, run_cost, sizes_of
+from cluster.experiments.folder import Folder
 from cluster.experiments.sweep.search_space import Dimension, read_space, variants, with_settings
 from cluster.run.baseline import baseline_key, may_differ
 from cluster.workspace.run_folder import covers
+from imitation.common import storage
+from imitation.common.wording import counted
 from imitation.report.sweep.record import settings_text
 
 
@@ -53,34 +56,47 @@ class Plan:
             return len(self.baselines)
         return self.count
 
+    @property
+    def home(self) -> Folder:
+        return Folder(
+            storage.absolute(storage.join(self.config.run.storage, self.config.sweep.name)),
+            "sweep",
+            "sweep",
+            ("sweep.max_concurrent",),
+        )
+
+    def estimate(self) -> Estimate:
+        """Counts are the most that can come: trials also end early, or converge. What optuna will pick is
+        counted as the configuration has it."""
+        sizes = sizes_of(self.config)
+        bases = list(self.baselines.values())
+        bases += bases[:1] * (self.baseline_count - len(bases))
+        runs = [with_settings(self.config, settings) for settings in self.trials]
+        runs = runs or [self.config] * self.count
+        parts = {
+            "baselines": sum((baseline_cost(config, sizes) for config in bases), Cost()),
+            "trials": sum((run_cost(config, sizes) for config in runs), Cost()),
+        }
+        return Estimate(rates(self.config, self.home.uri), parts)
+
     def lines(self) -> Iterator[str]:
-        """The plan in words. Counts are the most that can come: trials also end early, or converge."""
+        """The plan and its cost in words. Raises UserError for a dataset that is not there."""
         sweep = self.config.sweep
         picked = "picked by optuna" if sweep.search == "optuna" else "drawn at random, or of a grid"
-        yield f"{_count(self.count, 'trial')}, {picked}: " + ", ".join(d.key for d in self.dimensions)
+        yield f"{counted(self.count, 'trial')}, {picked}: " + ", ".join(d.key for d in self.dimensions)
         if not any(self.trials):
             yield "settings are picked while it runs"
         for settings in self.trials[:20]:
             yield f"  {settings_text(settings)}"
         if len(self.trials) > 20:
             yield f"  and {len(self.trials) - 20} more"
-        configs = [with_settings(self.config, settings) for settings in self.trials]
-        configs = configs or [self.config] * self.count
-        bases = list(self.baselines.values())
-        bases += bases[:1] * (self.baseline_count - len(bases))
-        costs = [baseline_cost(config) for config in bases] + [trial_cost(config) for config in configs]
         yield (
-            f"{_count(self.baseline_count, 'baseline')}, then up to "
-            f"{_count(self.config.loop.cycles, 'cycle')} a trial: at most {sum(c.trainings for c in costs)} "
-            f"trainings of {sum(c.steps for c in costs):,} steps in all"
+            f"{counted(self.baseline_count, 'baseline')}, then up to "
+            f"{counted(self.config.loop.cycles, 'cycle')} a trial."
         )
-        ratio = sum(cost.ratio for cost in costs)
-        real = real_frames(self.config)
-        of = "for each real frame to train on" if real is None else f"from {real} to train on"
-        frames = f"{ratio:g}" if real is None else f"{round(ratio * real):,}"
-        yield f"at most {frames} synthetic frames {of}, over all trials"
+        yield from self.estimate().lines()
         if sweep.scheduler == "asha":
-            yield early_end(self.config)
+            yield early_end(sweep, self.config.loop.cycles)
 
 
 def make_plan(config: Config) -> Plan:
@@ -92,51 +108,12 @@ def make_plan(config: Config) -> Plan:
     return Plan(config, dimensions, tuple(drawn))
 
 
-def early_end(config: Config) -> str:
+def early_end(sweep: SweepSettings, cycles: int) -> str:
     """When asha ends trials, in a sentence."""
-    sweep = config.sweep
-    if config.loop.cycles <= sweep.grace:
+    if cycles <= sweep.grace:
         return (
-            f"asha ends no trial early: loop.cycles is {config.loop.cycles}, and before cycle {sweep.grace} "
+            f"asha ends no trial early: loop.cycles is {cycles}, and before cycle {sweep.grace} "
             "(sweep.grace) is over none may be judged"
         )
     share = f"about one in {sweep.reduction_factor:g}"
     return f"asha judges trials after cycle {sweep.grace} and lets {share} go on"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Trainings, optimizer steps, and synthetic frames per real one, at most."""
-
-    trainings: int
-    steps: int
-    ratio: float
-
-
-def baseline_cost(config: Config) -> Cost:
-    """Of data and cycle 0: the detector, its twin, and the folds."""
-    whole = 1 + config.loop.twin
-    folds = config.mining.folds if config.loop.cycles else 0
-    return Cost(whole + folds, whole * config.train.steps + folds * fold_steps(config), 0.0)
-
-
-def trial_cost(config: Config) -> Cost:
-    """Of a trial's own cycles, none of them cut short; the last is not mined."""
-    cycles = min(config.loop.cycles, _cycles_to_cap(config))
-    folds = config.mining.folds * max(0, cycles - 1)
-    ratio = min(config.aggregation.max_synthetic_ratio, cycles * config.aggregation.synthetic_per_cycle)
-    return Cost(cycles + folds, cycles * config.train.steps + folds * fold_steps(config), ratio)
-
-
-def _cycles_to_cap(config: Config) -> int:
-    settings = config.aggregation
-    return math.ceil(settings.max_synthetic_ratio / settings.synthetic_per_cycle - 1e-9)
-
-
-def real_frames(config: Config) -> int | None:
-    """Frames to train on, where the configuration says how many there are at most."""
-    return config.world.train if config.data.kind == "world" else config.data.limit
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,9 @@ from cluster.experiments.sweep.search_space import beyond_defaults, trial_id, wi
 from cluster.experiments.sweep.trial import trial_folder
 from cluster.run.baseline import FOLDER, baseline_key
 from cluster.run.summary import SUMMARY
-from cluster.stages.cycle import cycle_folder
-from cluster.stages.diagnose import MAIN, TWIN
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import MAIN, TWIN, train_stage
 from imitation.metrics.summary import score_of
 from imitation.report.sweep.html import render_sweep
 from imitation.report.sweep.record import Baseline, SweepResults, Trial, TrialCycle
@@ -60,13 +59,13 @@ def read_results(plan: Plan, folder: str, outcomes: Sequence[Outcome]) -> SweepR
     config = plan.config
     once = {trial_id(outcome.settings): outcome for outcome in reversed(outcomes)}
     trials = [read_trial(config, folder, once[name]) for name in reversed(once)]
-    chosen = [trial for trial in trials if trial.status != "failed" and trial.best_stop]
-    best = max(chosen, key=lambda trial: trial.best_stop or 0.0, default=None)
+    chosen = [trial for trial in trials if trial.status != "failed" and trial.best_val]
+    best = max(chosen, key=lambda trial: trial.best_val or 0.0, default=None)
     served = Counter(trial.baseline for trial in trials)
     return SweepResults(
         schema=1,
         name=config.sweep.name,
-        stand_in=config.data.kind == "world",
+        stand_in=config.data.is_stand_in,
         data_kind=config.data.kind,
         metric=config.loop.metric,
         seed=config.run.seed,
@@ -91,7 +90,7 @@ def read_trial(config: Config, folder: str, outcome: Outcome) -> Trial:
     workspace = Workspace(trial_folder(folder, name))
     cycles = list(_cycles(workspace, config.loop.metric))
     finished = storage.exists(workspace.path(SUMMARY))
-    best = max(cycles, key=lambda cycle: (cycle.stop, -cycle.cycle), default=None)
+    best = max(cycles, key=lambda cycle: (cycle.val, -cycle.cycle), default=None)
     return Trial(
         id=name,
         settings=outcome.settings,
@@ -99,53 +98,42 @@ def read_trial(config: Config, folder: str, outcome: Outcome) -> Trial:
         reason=outcome.failed,
         baseline=baseline_key(with_settings(config, outcome.settings)),
         cycles=cycles,
-        best_stop=None if best is None else best.stop,
+        best_val=None if best is None else best.val,
         best_cycle=None if best is None else best.cycle,
         seconds=round(sum(cycle.seconds for cycle in cycles if cycle.cycle > 0), 3),
     )
 
 
 def _cycles(workspace: Workspace, metric: str) -> Iterator[TrialCycle]:
-    """The cycles that were evaluated, in order; of what an evaluation found the stop score alone."""
-    cycle = 0
-    while storage.exists(workspace.path(cycle_folder(cycle), "stage-evaluate.json")):
-        folder = cycle_folder(cycle)
-        stop = storage.read_json(workspace.path(folder, "stage-evaluate.json"))["metrics"]["stop"]
-        trained = storage.read_json(workspace.path(folder, f"stage-train-{MAIN}.json"))
+    """The cycles that were evaluated, in order; of what an evaluation found the val score alone."""
+    for cycle, stages in enumerate(workspace.cycles()):
+        trained = stages[train_stage(MAIN)]
         yield TrialCycle(
             cycle=cycle,
-            stop=score_of(stop, metric),
+            val=score_of(stages["evaluate"]["metrics"]["val"], metric),
             synthetic_frames=trained["synthetic_frames"],
             synthetic_ratio=trained["synthetic_frames"] / trained["real_frames"],
             steps=trained["steps"],
-            seconds=_seconds(workspace, folder),
+            seconds=_seconds(stages),
         )
-        cycle += 1
 
 
-def _seconds(workspace: Workspace, folder: str) -> float:
-    """Of a folder's committed stages."""
-    stages = [
-        storage.read_json(uri)
-        for uri in storage.list_files(workspace.path(folder), ".json")
-        if storage.name_of(uri).startswith("stage-")
-    ]
-    return round(sum(stage["seconds"] for stage in stages), 3)
+def _seconds(stages: Mapping[str, Mapping[str, Any]]) -> float:
+    return round(sum(stage["seconds"] for stage in stages.values()), 3)
 
 
 def _read_baseline(config: Config, folder: str, key: str, trials: int) -> Baseline | None:
     workspace = Workspace(storage.join(folder, FOLDER, key))
-    judged = workspace.path(cycle_folder(0), "stage-evaluate.json")
-    if not storage.exists(judged):
+    stages = next(workspace.cycles(), None)
+    if stages is None:
         return None
-    told, metric = storage.read_json(judged), config.loop.metric
-    twin = score_of(told[TWIN]["stop"], metric) if TWIN in told else None
+    told, metric = stages["evaluate"], config.loop.metric
     return Baseline(
         key=key,
         trials=trials,
-        stop=score_of(told["metrics"]["stop"], metric),
-        twin_stop=twin,
-        seconds=round(_seconds(workspace, "data") + _seconds(workspace, cycle_folder(0)), 3),
+        val=score_of(told["metrics"]["val"], metric),
+        twin_val=score_of(told[TWIN]["val"], metric) if TWIN in told else None,
+        seconds=round(_seconds(workspace.committed("data")) + _seconds(stages), 3),
     )
 
 
@@ -153,7 +141,7 @@ def results_csv(results: SweepResults) -> str:
     """A row a trial."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    found = ("best_stop", "best_cycle", "synthetic_frames", "seconds", "status", "baseline", "reason")
+    found = ("best_val", "best_cycle", "synthetic_frames", "seconds", "status", "baseline", "reason")
     out.writerow(["trial", *results.settings, "cycles", *found])
     for trial in results.trials:
         settings = (trial.settings[key] for key in results.settings)
@@ -177,12 +165,12 @@ def best_yaml(config: Config, results: SweepResults) -> str:
     """`best_config` as a file to run, with what differs from the defaults and a word on where it is from."""
     best = results.chosen
     assert best is not None
-    assert best.best_stop is not None
+    assert best.best_val is not None
     told = [
-        f"The best of {len(results.trials)} trials of sweep {results.name!r}, by {results.metric} on stop:",
+        f"The best of {len(results.trials)} trials of sweep {results.name!r}, by {results.metric} on val:",
         *(f"  {key}: {best.settings[key]!r}" for key in results.settings),
-        f"{100 * best.best_stop:.1f} points, after cycle {best.best_cycle} of at most {results.cycles}.",
-        "Chosen as the best of many it looks better on stop than it is; test has had no part in the choice.",
+        f"{100 * best.best_val:.1f} points, after cycle {best.best_cycle} of at most {results.cycles}.",
+        "Chosen as the best of many it looks better on val than it is; test has had no part in the choice.",
     ]
     if best.best_cycle == 0:
         told.append("No imitation cycle of it was better than its baseline.")

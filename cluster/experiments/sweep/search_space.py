@@ -6,7 +6,6 @@ would make trials incomparable, impossible bounds, and values that the configura
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import itertools
 import json
@@ -22,8 +21,10 @@ from cluster.config.schema import Config
 from cluster.config.sweep import SweepSettings
 from cluster.run.baseline import NO_RESULT
 from cluster.workspace.run_folder import covers
+from imitation.common import old_names
 from imitation.common.settings import UserError
 from imitation.common.texts import shown
+from imitation.common.wording import NEAREST, did_you_mean
 
 KINDS = ("choice", "grid", "uniform", "loguniform", "quniform", "int", "logint")
 MAY_VARY = (
@@ -33,7 +34,7 @@ MAY_VARY = (
 WHY_NOT = {
     "run.seed": "a sweep would pick the luckiest seed",
     "loop.cycles": "it is read off each trial: loop.cycles is the most that any of them may have, and the "
-    "cycle of its best stop score is the number that suits it",
+    "cycle of its best val score is the number that suits it",
     "loop.metric": "it is what trials are compared by",
     "data": "trials on other data cannot be compared",
     "world": "trials on other data cannot be compared",
@@ -97,7 +98,7 @@ def read_space(config: Config) -> tuple[Dimension, ...]:
 
     Raises UserError, a sentence, for whatever is wrong with them.
     """
-    found = tuple(_dimension(key, spec) for key, spec in _entries(config.sweep.space))
+    found = tuple(_dimension(old_names.setting(key), spec) for key, spec in _entries(config.sweep.space))
     if not found:
         raise UserError(
             "sweep.space is empty; name what varies, for example "
@@ -137,8 +138,7 @@ def _dimension(key: str, spec: Any) -> Dimension:
         )
     ((kind, told),) = spec.items()
     if kind not in KINDS:
-        near = difflib.get_close_matches(str(kind), KINDS, 1, 0.4)
-        hint = f"the nearest is {near[0]!r}" if near else f"known are {', '.join(KINDS)}"
+        hint = did_you_mean(str(kind), KINDS, said=NEAREST, cutoff=0.4)
         raise UserError(f"{where}: there is no {kind!r} to draw from; {hint}")
     if kind in ("choice", "grid"):
         return _choice(key, kind, told, where)
@@ -153,8 +153,7 @@ def _may_vary(key: str) -> None:
             raise UserError(f"sweep.space: {key} may not vary: {why}")
     known = keys()
     if not any(covers(setting, key) for setting in known):
-        near = difflib.get_close_matches(key, known, 1, 0.5)
-        hint = f"the nearest is {near[0]!r}" if near else "ray_config.yaml has them all"
+        hint = did_you_mean(key, known, "ray_config.yaml has them all", said=NEAREST, cutoff=0.5)
         raise UserError(f"sweep.space: there is no setting {key!r}; {hint}")
     if not any(covers(section, key) for section in MAY_VARY):
         raise UserError(

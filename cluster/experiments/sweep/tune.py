@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import ray
@@ -14,56 +14,62 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from cluster.config.parse import parse
-from cluster.config.schema import Config
+from cluster.config.sweep import SweepSettings
+from cluster.config.tracking import TrackingSettings
 from cluster.experiments.capacity import room
+from cluster.experiments.drivers import Mailbox, drive, reason
 from cluster.experiments.sweep.plan import Plan
 from cluster.experiments.sweep.results import Outcome
 from cluster.experiments.sweep.search_space import Choice, Dimension, trial_id
-from cluster.experiments.sweep.trial import drive, trial_config, trial_folder
+from cluster.experiments.sweep.trial import run_trial, trial_config, trial_folder
 from cluster.observability.console import Reporter
+from cluster.observability.trackers.registry import end_killed
 from cluster.run.summary import SUMMARY
-from cluster.runtime.ray_errors import short_of_memory
-from cluster.training.launchers import _cause, make_mailbox
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.report.sweep.record import settings_text
 from imitation.report.table import points
 
 TUNE = "tune"
-METRIC = "best_stop"
+METRIC = "best_val"
 SHARE = 0.001  # of the head's own resource that a trial's messenger takes: a thousand of them fit
 MESSENGER_BYTES = 300 << 20  # memory of such a process
 
+run_in_driver = partial(drive, run_trial)
+
 
 def tune_trials(
-    plan: Plan, folder: str, reporter: Reporter, work: Callable[..., None] = drive
+    plan: Plan, folder: str, reporter: Reporter, work: Callable[..., None] = run_in_driver
 ) -> list[Outcome]:
     """Has Tune run the plan's trials, or what an earlier call has left of them; returns how each ended.
 
-    `work` does a trial in a process of its own, called as `cluster.experiments.sweep.trial.drive` is.
+    `work` does a trial, called as `cluster.experiments.drivers.drive` is with its work.
     """
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends this driver, as that of any run
     os.environ.setdefault("TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S", "86400")  # a trial asks for nothing
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # whose tables go to standard output, unasked
     if plan.config.ray.quiet:
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # reasons stand in the results
-    name = f"imitate-sweep-{uuid.uuid4().hex[:8]}"
-    mailbox = make_mailbox(name)
+    mailbox = Mailbox(reporter)
+    name = mailbox.name
     plain = plan.config.plain()
+    goes_on = _can_go_on(folder)
 
     def trial(told: dict[str, Any]) -> None:
         config = trial_config(parse(plain, "sweep"), folder, told["settings"])
-        work(config.plain(), folder, name, config.run.name, tune.report)
+        # the record of an earlier version knows its metric by its old name
+        report = (lambda event: tune.report(old_names.and_before(event))) if goes_on else tune.report
+        work((config.plain(), folder), name, config.run.name, report)
 
-    at_once = min(plan.count, room(plan.config, ray.cluster_resources()))
+    at_once = min(plan.count, room(plan.config, plan.config.sweep.max_concurrent))
     reporter.say(f"at most {at_once} at a time")
     nodes = sum(node["Alive"] for node in ray.nodes())
-    Watcher.live = _Live(reporter, mailbox, folder)
+    Watcher.live = _Live(reporter, mailbox, folder, plan.config.tracking)
     try:
         grid = _tuner(plan, folder, tune.with_resources(trial, place(nodes)), at_once).fit()
         Watcher.live.show(at_once=True)
     finally:
         Watcher.live = None
-        ray.kill(mailbox)
+        mailbox.close()
     order = {trial_id(settings): place for place, settings in enumerate(plan.trials)}
     outcomes = [_outcome(grid[i]) for i in range(len(grid))]  # Tune puts what it tries again first
     return sorted(outcomes, key=lambda outcome: order.get(trial_id(outcome.settings), len(order)))
@@ -74,15 +80,14 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
     fs, path = storage.resolve(folder)
     own_fs = None if storage.is_local(folder) else fs
     where = storage.join(path, TUNE)
-    state = storage.join(folder, TUNE)
-    if tune.Tuner.can_restore(where, storage_filesystem=own_fs) and _has_trials(state):
+    if _can_go_on(folder):
         tuner = tune.Tuner.restore(
             where, trainable, resume_unfinished=True, restart_errored=True, storage_filesystem=own_fs
         )
         inner: Any = tuner._local_tuner
         inner._tune_config.max_concurrent_trials = at_once  # it may be another machine now
         return tuner
-    storage.delete(state)  # an earlier driver was killed before any trial was on record
+    storage.delete(storage.join(folder, TUNE))  # an earlier driver was killed before any trial was on record
     sweep = plan.config.sweep
     random = sweep.search == "random"
     space = (
@@ -97,8 +102,8 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
             metric=METRIC,
             mode="max",
             num_samples=1 if random else sweep.samples,
-            search_alg=None if random else _optuna(plan.config),
-            scheduler=scheduler(plan.config),
+            search_alg=None if random else _optuna(sweep.seed),
+            scheduler=scheduler(sweep, plan.config.loop.cycles),
             max_concurrent_trials=at_once,
             reuse_actors=False,
             trial_name_creator=_name,
@@ -118,8 +123,14 @@ def place(nodes: int) -> tune.PlacementGroupFactory:
     )
 
 
-def _has_trials(uri: str) -> bool:
-    return any(storage.name_of(file).startswith("experiment_state") for file in storage.list_files(uri))
+def _can_go_on(folder: str) -> bool:
+    """Whether an earlier driver has left a record with trials in the folder."""
+    fs, path = storage.resolve(folder)
+    own_fs = None if storage.is_local(folder) else fs
+    return tune.Tuner.can_restore(storage.join(path, TUNE), storage_filesystem=own_fs) and any(
+        storage.name_of(file).startswith("experiment_state")
+        for file in storage.list_files(storage.join(folder, TUNE))
+    )
 
 
 def _name(trial: Any) -> str:
@@ -139,10 +150,10 @@ def domain(dimension: Dimension) -> Any:
     return tune.loguniform(low, high) if dimension.log else tune.uniform(low, high)
 
 
-def _optuna(config: Config) -> Any:
+def _optuna(seed: int) -> Any:
     from ray.tune.search.optuna import OptunaSearch
 
-    return OptunaSearch(metric=METRIC, mode="max", seed=config.sweep.seed)
+    return OptunaSearch(metric=METRIC, mode="max", seed=seed)
 
 
 class BetweenCycles(AsyncHyperBandScheduler):
@@ -153,14 +164,13 @@ class BetweenCycles(AsyncHyperBandScheduler):
         return str(self.CONTINUE if result.get("last") else action)
 
 
-def scheduler(config: Config) -> AsyncHyperBandScheduler | None:
+def scheduler(settings: SweepSettings, cycles: int) -> AsyncHyperBandScheduler | None:
     """What ends trials early; None: nothing does."""
-    settings = config.sweep
-    if settings.scheduler == "none" or config.loop.cycles <= settings.grace:
+    if settings.scheduler == "none" or cycles <= settings.grace:
         return None
     return BetweenCycles(
         time_attr="cycle",
-        max_t=config.loop.cycles + 1,
+        max_t=cycles + 1,
         grace_period=settings.grace,
         reduction_factor=settings.reduction_factor,
     )
@@ -170,27 +180,16 @@ def _outcome(result: Any) -> Outcome:
     return Outcome(dict(result.config["settings"]), None if result.error is None else reason(result.error))
 
 
-def reason(error: BaseException) -> str:
-    """Why a trial failed, in a line: the sentence for people that is in Ray's errors, or their last line."""
-    if memory := short_of_memory(error):
-        return memory
-    text = str(_cause(error))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    last = lines[-1] if lines else type(error).__name__
-    return last.removeprefix("imitation.common.settings.UserError: ").removeprefix(
-        "imitation.common.settings.DataError: "
-    )
-
-
 # --- what is shown meanwhile -----------------------------------------------------------------------
 
 
 class _Live:
     """Where the driver's words go, and where its trials' come from."""
 
-    def __init__(self, reporter: Reporter, mailbox: Any, folder: str) -> None:
+    def __init__(self, reporter: Reporter, mailbox: Mailbox, folder: str, tracking: TrackingSettings) -> None:
         self.reporter = reporter
         self.folder = folder
+        self.tracking = tracking
         self._mailbox = mailbox
         self._looked = 0.0
 
@@ -198,8 +197,7 @@ class _Live:
         """Passes on the lines that trials have sent, at most twice a second."""
         if at_once or time.monotonic() - self._looked > 0.5:
             self._looked = time.monotonic()
-            for event in ray.get(self._mailbox.take.remote()):
-                self.reporter.say(event["line"])
+            self._mailbox.pass_on()
 
 
 class Watcher(tune.Callback):
@@ -219,7 +217,7 @@ class Watcher(tune.Callback):
     ) -> None:
         self._say(
             trial,
-            f"cycle {result['cycle']}: stop {points(result['stop'])}, best {points(result['best_stop'])} "
+            f"cycle {result['cycle']}: val {points(result['val'])}, best {points(result['best_val'])} "
             f"(cycle {result['best_cycle']})",
         )
 
@@ -228,6 +226,8 @@ class Watcher(tune.Callback):
             own = trial_folder(self.live.folder, trial_id(trial.config["settings"]))
             finished = storage.exists(storage.join(own, SUMMARY))
             self._say(trial, "done" if finished else "ended early by asha")
+            if not finished:  # its driver waits for us, and is killed when we return
+                end_killed(self.live.tracking, own, self.live.reporter.say)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._say(trial, "failed")

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from cluster.observability.callbacks import Broken, Callback, FinishedCycle, Work
 from imitation.common import storage
+from imitation.common.names import cycle_folder
+
+if TYPE_CHECKING:
+    from imitation.metrics.summary import Metrics
 
 Values = Mapping[str, float]
-Broken = Literal["failed", "stopped"]
-"""How a driver ended whose run is not complete: by an error, or by Ctrl-C, SIGTERM or a time limit."""
+CURVE_OWN = ("loss", "learning_rate", "images_per_second")  # of a training event; other figures are losses
 MEMORY = "tracking.json"  # in the run's folder: which run of a tracker continues this one
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """The run that is tracked: its folder and name, the experiment that it belongs to, and its flat
+    configuration, key -> value."""
+
+    folder: str
+    name: str
+    experiment: str
+    config: Mapping[str, Any]
 
 
 class Tracker(Protocol):
@@ -20,7 +36,19 @@ class Tracker(Protocol):
     replaces, so that no curve doubles or jumps back.
     """
 
-    name: str
+    name: ClassVar[str]
+    """As people know it."""
+    package: ClassVar[str]
+    """What it needs installed, and the extra of this project that brings it (None: it always comes along)."""
+    extra: ClassVar[str | None]
+
+    def __init__(self, setting: Any, run: Tracked) -> None:
+        """`setting` is the value of its key of `tracking`."""
+
+    @classmethod
+    def end_killed(cls, setting: Any, folder: str) -> None:
+        """The driver of the run in `folder` was killed, and the run ends early: a service that would call it
+        running for ever is told."""
 
     def point(self, curve: str, step: int, values: Values) -> None:
         """A training's figures at a step; `curve` names the training, such as "cycle-001/main"."""
@@ -38,37 +66,56 @@ class Tracker(Protocol):
         """The driver ends; `broken` says how, where the run is not complete."""
 
 
-class Trackers:
+class Trackers(Callback):
     """All of a run's trackers. One that fails is said to, once, and left alone until the next stage."""
 
-    def __init__(self, trackers: list[Tracker], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, trackers: Sequence[Tracker], warn: Callable[[str], None], hide_test: bool = False
+    ) -> None:
+        """`hide_test`: they do not hear of the test split, nor get the run's results, which tell of it."""
         self._trackers = trackers
-        self._warn = warn
+        self._warn, self._hide_test = warn, hide_test
         self._warned: set[str] = set()
         self._resting: set[str] = set()
         self._cycles: dict[str, list[tuple[int, Values]]] = {}  # those that a tracker does not have yet
 
-    def point(self, curve: str, step: int, values: Values) -> None:
-        self._each(lambda tracker: tracker.point(curve, step, values))
+    def progress(self, work: Work, done: float, event: Mapping[str, Any]) -> None:
+        if work.cycle is not None and event:
+            curve, step, values = (
+                f"{cycle_folder(work.cycle)}/{work.detector}",
+                int(done),
+                curve_values(event),
+            )
+            self._each(lambda tracker: tracker.point(curve, step, values))
 
-    def cycle(self, cycle: int, values: Values) -> None:
+    def committed(self, stage: str, result: Mapping[str, Any]) -> None:
+        if not result.get("reused"):
+            self._again(lambda tracker: tracker.sync())
+
+    def cycle_ends(self, cycle: FinishedCycle) -> None:
+        values: dict[str, float] = {}
+        for split, metrics in cycle.metrics.items():
+            if not (self._hide_test and split == "test"):
+                values |= metric_values(split, metrics)
+        values |= cycle.figures
+        if cycle.took is not None:
+            values |= {f"seconds/{part}": seconds for part, seconds in cycle.took.to_dict().items()}
         for tracker in self._trackers:
-            self._cycles.setdefault(tracker.name, []).append((cycle, values))
+            self._cycles.setdefault(tracker.name, []).append((cycle.cycle, values))
         self._each(self._deliver)
 
-    def sync(self) -> None:
-        self._resting.clear()
-        self._each(self._deliver)
-        self._each(lambda tracker: tracker.sync())
+    def completed(self, files: Mapping[str, str]) -> None:
+        self._again(lambda tracker: tracker.finish({} if self._hide_test else files))
 
-    def finish(self, files: Mapping[str, str]) -> None:
-        self._resting.clear()
-        self._each(self._deliver)
-        self._each(lambda tracker: tracker.finish(files))
-
-    def close(self, broken: Broken | None = None) -> None:
+    def run_ends(self, broken: Broken | None = None) -> None:
         self._resting.clear()
         self._each(lambda tracker: tracker.close(broken))
+
+    def _again(self, call: Callable[[Tracker], None]) -> None:
+        """Also to those that failed before, after the cycles that they have missed."""
+        self._resting.clear()
+        self._each(self._deliver)
+        self._each(call)
 
     def _deliver(self, tracker: Tracker) -> None:
         waiting = self._cycles.get(tracker.name, [])
@@ -87,6 +134,23 @@ class Trackers:
                 if tracker.name not in self._warned:
                     self._warned.add(tracker.name)
                     self._warn(failed(tracker.name, error))
+
+
+def metric_values(split: str, told: Metrics) -> dict[str, float]:
+    """A split's metrics as curves over cycles; what is undefined (AP without objects) is left out."""
+    values: dict[str, float | None] = {
+        name: getattr(told, name)
+        for name in ("map50", "map", "zero_one_loss", "f1", "precision", "recall", "threshold")
+    }
+    values |= {f"AP50/{category}": ap for category, ap in told.ap50.items()}
+    values |= {f"failures/{kind}": float(count) for kind, count in told.failures.items()}
+    return {f"{split}/{name}": float(value) for name, value in values.items() if value is not None}
+
+
+def curve_values(event: Mapping[str, Any]) -> dict[str, float]:
+    """An event's figures under the names of curves: "train/loss", "train/losses/coverage", ..."""
+    names = {name: f"train/{name}" if name in CURVE_OWN else f"train/losses/{name}" for name in event}
+    return {names[name]: float(value) for name, value in event.items() if name not in ("step", "steps")}
 
 
 def failed(name: str, error: Exception) -> str:

@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cluster.observability.trackers.base import Broken, Values, remember, remembered
+from cluster.observability.callbacks import Broken
+from cluster.observability.trackers.base import Tracked, Tracker, Values, remember, remembered
 from imitation.common import storage
 
 # set before MLflow is imported: a server that is down costs seconds, not the minutes of its defaults
@@ -22,35 +23,39 @@ PARAMS_A_CALL = 100
 LONGEST_PARAM = 6000
 
 
-class MlflowTracker:
-    """Cycles are metrics over cycles, "stop/map50"; trainings over steps, "cycle-001/main/train/loss".
+class MlflowTracker(Tracker):
+    """Cycles are metrics over cycles, "val/map50"; trainings over steps, "cycle-001/main/train/loss".
 
     What MLflow has of a curve already is asked for once, and not sent again.
     """
 
     name = "MLflow"
+    package = extra = "mlflow"
 
-    def __init__(self, uri: str, experiment: str, name: str, config: Mapping[str, Any], folder: str) -> None:
-        uri = _tracking_uri(uri)
-        from mlflow import MlflowClient
+    def __init__(self, setting: str, run: Tracked) -> None:
         from mlflow.entities import Metric, Param
 
         self._metric, self._param = Metric, Param
-        self._client = MlflowClient(tracking_uri=uri)
+        self._client = _client(setting)
         self._last: dict[str, int] = {}
-        known = remembered(folder, MEMORY)
-        if known is not None and known["uri"] == storage.without_secrets(uri):
-            self.run_id: str = known["run_id"]
+        if (known := _known(setting, run.folder)) is not None:
+            self.run_id = known
             self._client.update_run(self.run_id, status="RUNNING")
             return
-        found = self._client.get_experiment_by_name(experiment)
-        at = found.experiment_id if found else self._client.create_experiment(experiment)
-        run = self._client.create_run(at, run_name=name, tags={"imitation.folder": folder})
-        self.run_id = run.info.run_id
-        remember(folder, MEMORY, {"uri": storage.without_secrets(uri), "run_id": self.run_id})
-        params = (Param(key, str(value)[:LONGEST_PARAM]) for key, value in config.items())
+        found = self._client.get_experiment_by_name(run.experiment)
+        at = found.experiment_id if found else self._client.create_experiment(run.experiment)
+        made = self._client.create_run(at, run_name=run.name, tags={"imitation.folder": run.folder})
+        self.run_id = made.info.run_id
+        uri = storage.without_secrets(_tracking_uri(setting))
+        remember(run.folder, MEMORY, {"uri": uri, "run_id": self.run_id})
+        params = (Param(key, str(value)[:LONGEST_PARAM]) for key, value in run.config.items())
         while some := list(islice(params, PARAMS_A_CALL)):
             self._client.log_batch(self.run_id, params=some)
+
+    @classmethod
+    def end_killed(cls, setting: str, folder: str) -> None:
+        if (known := _known(setting, folder)) is not None:
+            _client(setting).set_terminated(known, "KILLED")
 
     def point(self, curve: str, step: int, values: Values) -> None:
         self._log({f"{curve}/{tag}": value for tag, value in values.items()}, step)
@@ -88,6 +93,20 @@ class MlflowTracker:
             history = self._client.get_metric_history(self.run_id, key)
             self._last[key] = max((metric.step for metric in history), default=-1)
         return self._last[key]
+
+
+def _client(setting: str) -> Any:
+    uri = _tracking_uri(setting)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def _known(setting: str, folder: str) -> str | None:
+    """The MLflow run that goes on with the run in `folder`, if there is one at this server."""
+    known = remembered(folder, MEMORY)
+    same = known is not None and known["uri"] == storage.without_secrets(_tracking_uri(setting))
+    return str(known["run_id"]) if known is not None and same else None
 
 
 def _tracking_uri(text: str) -> str:

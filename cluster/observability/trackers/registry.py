@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cluster.config.tracking import TrackingSettings
-from cluster.observability.trackers.base import Tracker, Trackers, failed
-from imitation.common import storage
+from cluster.observability.trackers.base import Tracked, Tracker, Trackers, failed
+from imitation.common.registry import Registry
 from imitation.common.settings import UserError
+
+TRACKERS: Registry[type[Tracker]] = Registry(
+    "tracker",
+    "tracking",
+    {
+        "tensorboard": "cluster.observability.trackers.tensorboard:TensorBoard",
+        "mlflow": "cluster.observability.trackers.mlflow:MlflowTracker",
+        "wandb": "cluster.observability.trackers.wandb:WandbTracker",
+    },
+)
+"""By the key of `tracking` that asks for each."""
+
+
+def _asked(settings: TrackingSettings) -> Iterator[tuple[str, type[Tracker]]]:
+    """The trackers that are asked for, with their keys."""
+    for key in TRACKERS:
+        if getattr(settings, key, None):
+            yield key, TRACKERS.load(key)
 
 
 def check_tracking(settings: TrackingSettings) -> None:
     """Raises UserError, before anything starts, where a tracker's package is missing."""
-    for key, package, extra in (("mlflow", "mlflow", "mlflow"), ("wandb", "wandb", "wandb")):
-        if getattr(settings, key) is not None and importlib.util.find_spec(package) is None:
+    for key, tracker in _asked(settings):
+        if tracker.extra is not None and importlib.util.find_spec(tracker.package) is None:
             raise UserError(
-                f"tracking.{key} is set, but the package {package!r} is not installed; install the extra: "
-                f"pip install 'imitation-training[{extra}]', or set tracking.{key}=null"
+                f"tracking.{key} is set, but the package {tracker.package!r} is not installed; install the "
+                f"extra: pip install 'imitation-training[{tracker.extra}]', or set tracking.{key}=null"
             )
 
 
@@ -28,42 +46,27 @@ def make_trackers(
     name: str,
     config: Mapping[str, Any],
     warn: Callable[[str], None],
+    hide_test: bool = False,
 ) -> Trackers:
     """The trackers of the run `name` in `folder`; `config` is its flat configuration.
 
-    One that does not start is said to, and left out.
+    One that does not start is said to, and left out. `hide_test`: see `Trackers`.
     """
-    makers: list[tuple[str, Callable[[], Tracker]]] = []
-    if settings.tensorboard:
-
-        def tensorboard() -> Tracker:
-            from cluster.observability.trackers.tensorboard import TensorBoard
-
-            return TensorBoard(storage.join(folder, "tensorboard"), config)
-
-        makers.append(("TensorBoard", tensorboard))
-    if settings.mlflow is not None:
-        uri = settings.mlflow
-
-        def mlflow() -> Tracker:
-            from cluster.observability.trackers.mlflow import MlflowTracker
-
-            return MlflowTracker(uri, settings.experiment, name, config, folder)
-
-        makers.append(("MLflow", mlflow))
-    if settings.wandb is not None:
-        project = settings.wandb
-
-        def wandb() -> Tracker:
-            from cluster.observability.trackers.wandb import WandbTracker
-
-            return WandbTracker(project, settings.experiment, name, config, folder)
-
-        makers.append(("Weights & Biases", wandb))
+    run = Tracked(folder, name, settings.experiment, config)
     trackers: list[Tracker] = []
-    for title, make in makers:
+    for key, tracker in _asked(settings):
         try:
-            trackers.append(make())
+            trackers.append(tracker(getattr(settings, key), run))
         except Exception as error:
-            warn(failed(title, error))
-    return Trackers(trackers, warn)
+            warn(failed(tracker.name, error))
+    return Trackers(trackers, warn, hide_test)
+
+
+def end_killed(settings: TrackingSettings, folder: str, warn: Callable[[str], None]) -> None:
+    """Says to the trackers of the run in `folder` that it ends early: its driver was killed outright, and
+    could not."""
+    for key, tracker in _asked(settings):
+        try:
+            tracker.end_killed(getattr(settings, key), folder)
+        except Exception as error:
+            warn(failed(tracker.name, error))

@@ -6,9 +6,9 @@ import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from cluster.observability.trackers.base import Broken, Values, remember, remembered
+from cluster.observability.callbacks import Broken
+from cluster.observability.trackers.base import Tracked, Tracker, Values, remember, remembered
 from cluster.observability.trackers.mirrored_folder import MirroredFolder
 from imitation.common import storage
 
@@ -18,7 +18,7 @@ MEMORY = "wandb"
 LOGIN_TIMEOUT_S = 60  # of its question at a terminal where nobody is logged in
 
 
-class WandbTracker:
+class WandbTracker(Tracker):
     """Cycles are metrics over "cycle", trainings over their own "cycle-001/main/step".
 
     W&B's own summary of a run that continues tells how far a curve has come; what it has is not sent
@@ -26,25 +26,24 @@ class WandbTracker:
     """
 
     name = "Weights & Biases"
+    package = extra = "wandb"
 
-    def __init__(
-        self, project: str, experiment: str, name: str, config: Mapping[str, Any], folder: str
-    ) -> None:
+    def __init__(self, setting: str, run: Tracked) -> None:
         import wandb
 
-        entity, _, project = project.rpartition("/")
-        known = remembered(folder, MEMORY)
+        entity, _, project = setting.rpartition("/")
+        known = remembered(run.folder, MEMORY)
         run_id = known["run_id"] if known else uuid.uuid4().hex[:12]
-        self._folder = MirroredFolder(storage.join(folder, "wandb"))
+        self._folder = MirroredFolder(storage.join(run.folder, "wandb"))
         self._folder.path.mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
             entity=entity or None,
             project=project,
-            group=experiment,
-            name=name,
+            group=run.experiment,
+            name=run.name,
             id=run_id,
             resume="allow",
-            config=dict(config),
+            config=dict(run.config),
             dir=str(self._folder.path),
             settings=wandb.Settings(
                 console="off",  # the log is not W&B's
@@ -57,9 +56,9 @@ class WandbTracker:
                 login_timeout=LOGIN_TIMEOUT_S,
             ),
         )
-        remember(folder, MEMORY, {"run_id": run_id})
+        remember(run.folder, MEMORY, {"run_id": run_id})
         self._run.define_metric("cycle", hidden=True)
-        for part in ("stop/*", "test/*", "mined/*", "data/*", "seconds/*", "simulated/*"):
+        for part in ("val/*", "test/*", "mined/*", "data/*", "seconds/*", "simulated/*"):
             self._run.define_metric(part, step_metric="cycle")
         self._curves: set[str] = set()
         self._last: dict[str, int] = {}

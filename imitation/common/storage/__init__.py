@@ -4,42 +4,46 @@ Local paths, file://, s3:// and whatever pyarrow.fs or fsspec open. Every failur
 `StorageError`, a sentence for people.
 """
 
-from imitation.common.storage.atomic import (
-    check_writable,
-    clear_unfinished,
-    open_atomic,
-    write_bytes_atomic,
-    write_json,
-)
-from imitation.common.storage.errors import StorageError, data_errors, without_secrets
-from imitation.common.storage.files import (
-    delete,
-    exists,
-    is_folder,
-    list_files,
-    list_folders,
-    list_no_files,
-    make_folder,
-    open_input,
-    printable,
-    read_bytes,
-    read_data_text,
-    read_json,
-    read_text,
-    read_yaml,
-    size_of,
-)
-from imitation.common.storage.uris import (
-    absolute,
-    beside,
-    is_local,
-    join,
-    name_of,
-    parent,
-    relative,
-    resolve,
-    suffixed,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imitation.common.storage.atomic import (
+        check_writable,
+        clear_unfinished,
+        open_atomic,
+        write_bytes_atomic,
+        write_json,
+    )
+    from imitation.common.storage.errors import StorageError, data_errors, without_secrets
+    from imitation.common.storage.files import (
+        delete,
+        exists,
+        is_folder,
+        list_files,
+        list_folders,
+        list_no_files,
+        make_folder,
+        open_input,
+        printable,
+        read_bytes,
+        read_data_text,
+        read_json,
+        read_text,
+        read_yaml,
+        size_of,
+    )
+    from imitation.common.storage.uris import (
+        absolute,
+        beside,
+        is_local,
+        join,
+        name_of,
+        parent,
+        relative,
+        resolve,
+        suffixed,
+    )
 
 __all__ = [
     "StorageError",
@@ -75,3 +79,12 @@ __all__ = [
     "write_bytes_atomic",
     "write_json",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when it is asked for: who only imports `storage` needs no pyarrow."""
+    for home in ("errors", "uris", "files", "atomic") if name in __all__ else ():
+        found = vars(importlib.import_module(f"{__name__}.{home}"))
+        if name in found:
+            return globals().setdefault(name, found[name])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

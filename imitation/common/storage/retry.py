@@ -3,6 +3,11 @@
 A shared folder's server restarts, an object store answers 503, a mount vanishes and comes back. An operation
 that fails so is tried again, ever more seldom, until it works or the patience is at its end. What only a
 person can mend (permission denied, a full disk, a file that is not there) is never waited for.
+
+Waiting is here, in each operation, and not around a stage that would be done again: a blip would cost an
+evaluation all its rows and a training the steps since its checkpoint; workers read and write by themselves,
+and so do the lock and the trackers, outside of any stage. And pyarrow tries S3 again, but for seconds, and
+knows nothing of a mount that has vanished, in whose place a stage that begins again would make empty folders.
 """
 
 from __future__ import annotations

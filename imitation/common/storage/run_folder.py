@@ -10,9 +10,10 @@ import posixpath
 from typing import Any
 
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 
 BASE_FILE = "base.json"
-SHARED = ("data", "cycle-000")
+SHARED = ("data", cycle_folder(0))
 """What a run takes from its base."""
 
 

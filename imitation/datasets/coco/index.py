@@ -16,13 +16,12 @@ import pyarrow as pa
 from imitation.common.settings import DataError
 from imitation.common.texts import ShallowJson, shown
 from imitation.data.records import Object
-from imitation.datasets.coco.text import WithoutOddNumbers, open_text
+from imitation.datasets.coco.text import NO_JSON, WithoutOddNumbers, bbox_fault, is_whole, items, open_text
 from imitation.datasets.common.paths import outside_reason
 
 EXTRA = "imitation"
 _FRAME_EXTRAS = ("frame_id", "sequence", "camera", "conditions", "origin")
 _OBJECT_EXTRAS = tuple(name for name in Object.__slots__ if name not in ("category", "ignore"))
-_NO_JSON = "not valid JSON"
 MAX_STRAYS = 100  # annotations of no frame that are named one by one; the rest is counted
 
 
@@ -68,7 +67,7 @@ def read_coco(uri: str) -> CocoIndex:
     try:
         return _read(_File(uri))
     except DataError as error:
-        if error.what.startswith(_NO_JSON) and _needs_mending(uri):
+        if error.what.startswith(NO_JSON) and _needs_mending(uri):
             return _read(_File(uri, mended=True))
         raise
 
@@ -87,11 +86,7 @@ class _File(NamedTuple):
         """The members of a top-level list, one at a time. `new`: nobody has looked how deep it is nested."""
         with open_text(self.uri) as source:
             text: Any = WithoutOddNumbers(source) if self.mended else source
-            text = ShallowJson(text, self.uri) if new else text
-            try:
-                yield from ijson.items(text, f"{key}.item", use_float=True)
-            except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
-                raise DataError(self.uri, f"{_NO_JSON}; is it cut short? {_brief(error)}") from error
+            yield from items(ShallowJson(text, self.uri) if new else text, f"{key}.item", self.uri)
 
     def has_list(self, key: str) -> bool:
         """Whether there is such a top-level list, if only an empty one."""
@@ -106,13 +101,6 @@ def _needs_mending(uri: str) -> bool:
         while not mended.changes and mended.read(1 << 20):
             pass
         return mended.changes > 0
-
-
-def _brief(error: Exception) -> str:
-    said = error.args[0] if error.args else ""  # ijson gives bytes where they are not UTF-8
-    text = said.decode("utf-8", "backslashreplace") if isinstance(said, bytes) else str(error)
-    line = " ".join(text.split())
-    return line if len(line) <= 160 else line[:150] + " ..."
 
 
 @dataclass
@@ -237,7 +225,7 @@ class _Annotations:
     def _add(self, number: int, row: Any) -> None:
         key = _id(row)
         where = f"{self._uri}: annotation " + (f"number {number}" if key is None else f"id {key}")
-        owner = self._places.get(row["image_id"]) if _is_whole(_get(row, "image_id")) else None
+        owner = self._places.get(row["image_id"]) if is_whole(_get(row, "image_id")) else None
         if owner is None:
             self._strays += 1
             if self._strays <= MAX_STRAYS:
@@ -258,16 +246,12 @@ class _Annotations:
         self._extras.append(_extra(row, _OBJECT_EXTRAS))
 
     def _fault(self, box: Any, category: Any) -> str | None:
-        if not _is_whole(category) or category not in self._categories.places:
+        if not is_whole(category) or category not in self._categories.places:
             return f"its category_id {shown(category)} is no category of the file"
         if category in self._categories.double:
             return f"its category_id {category} stands for {self._categories.double[category]}"
-        if not isinstance(box, list) or len(box) != 4:
-            return f"its bbox is {shown(box)}, not four numbers (x, y, width, height)"
-        if not all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in box):
-            return f"its bbox {shown(box)} has what is not a finite number"
-        if box[2] < 0 or box[3] < 0:
-            return f"its bbox {shown(box)} has a negative size"
+        if fault := bbox_fault(box):
+            return f"its {fault}"
         if not (math.isfinite(box[0] + box[2]) and math.isfinite(box[1] + box[3])):
             return f"its bbox {shown(box)} ends beyond what is finite"
         return None
@@ -303,13 +287,9 @@ def _get(row: Any, key: str) -> Any:
     return row.get(key) if isinstance(row, dict) else None
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-
-
 def _id(row: Any) -> int | None:
     value = _get(row, "id")
-    return value if _is_whole(value) else None
+    return value if is_whole(value) else None
 
 
 def _no_id(row: dict[str, Any]) -> str:
@@ -322,4 +302,4 @@ def _size(value: Any) -> int | None:
     """A side in px; 0 where none is given, None where it is impossible."""
     if value is None:
         return 0
-    return value if _is_whole(value) and 0 < value < 2**31 else None
+    return value if is_whole(value) and 0 < value < 2**31 else None

@@ -18,9 +18,9 @@ read. What is wrong with an annotation leaves its frame out: without it the fram
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +28,7 @@ import pyarrow as pa
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
-from imitation.data.images import image_size, open_image
+from imitation.data.images import size_of_file
 from imitation.data.records import (
     OBJECT_TYPE,
     SCHEMA,
@@ -40,10 +40,12 @@ from imitation.data.records import (
     frame_from_row,
     object_from_row,
 )
-from imitation.datasets.base import SplitReader, Splits, first_split_of, list_of, same_list
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
+from imitation.datasets.coco.writer import CocoWriter
 from imitation.datasets.common.paths import image_places, inside, list_name
-from imitation.datasets.common.validation import FrameChecker, Problems, handled
+from imitation.datasets.common.roles import Splits, same_list
+from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
 
 FRAME_KINDS = {field.name: field.type for field in SCHEMA}
@@ -53,13 +55,17 @@ IN_FOLDERS = (ROBOFLOW, "labels.json", "annotations.json")
 _NAMED = re.compile(r"(?:.*[_-])?(train|training|minival|val|valid|validation|mine|stop|test)[_-]?\d*")
 
 
-class CocoReader(SplitReader):
+class CocoReader(DatasetReader):
     """COCO annotations (see the module for the layouts). Splits are the files' names where there are
     several (see `assign_roles`), else cut by seed. A frame's id is its image's, which a results file
     names it by; where several files use the same ids, the list's name stands before it (`val_12`). An
     export of ours has the ids of its frames."""
 
     kind = "coco"
+    name = "COCO"
+    title = "COCO annotations"
+    Writer = CocoWriter
+    convention = "visible"
 
     @cached_property
     def _files(self) -> dict[str | None, str]:
@@ -82,13 +88,13 @@ class CocoReader(SplitReader):
         )
 
     @cached_property
-    def _indices(self) -> dict[str | None, CocoIndex]:
+    def _listed(self) -> dict[str | None, CocoIndex]:
         return {name: read_coco(uri) for name, uri in self._files.items()}
 
     @cached_property
     def _folders(self) -> dict[str | None, str]:
         """List name -> the folder that its file names count from."""
-        return {name: self._folder_of(name, index) for name, index in self._indices.items()}
+        return {name: self._folder_of(name, index) for name, index in self._listed.items()}
 
     def _folder_of(self, name: str | None, index: CocoIndex) -> str:
         here = storage.parent(index.uri)
@@ -104,56 +110,54 @@ class CocoReader(SplitReader):
     @cached_property
     def _rows(self) -> dict[str, tuple[str | None, int]]:
         """frame_id -> its list and its image there."""
-        places = [(name, row) for name, index in self._indices.items() for row in range(len(index.names))]
-        own = [unpacked(self._indices[name].image_extras, row).get("frame_id") for name, row in places]
+        places = [(name, row) for name, index in self._listed.items() for row in range(len(index.names))]
+        own = [unpacked(self._listed[name].image_extras, row).get("frame_id") for name, row in places]
         if all(isinstance(i, str) and i for i in own) and len(set(own)) == len(own):
             return dict(zip(own, places))  # type: ignore[arg-type]
-        ids = [int(self._indices[name].ids[row]) for name, row in places]
+        ids = [int(self._listed[name].ids[row]) for name, row in places]
         alike = len(set(ids)) < len(ids)
         return {f"{place[0]}_{key}" if alike else str(key): place for key, place in zip(ids, places)}
 
     def image_ids(self, split: str) -> dict[str, int]:
         """frame_id -> image_id of a split: by what a results file names a frame."""
         places = ((name, self._rows[name]) for name in self.splits()[split])
-        return {frame_id: int(self._indices[name].ids[row]) for frame_id, (name, row) in places}
+        return {frame_id: int(self._listed[name].ids[row]) for frame_id, (name, row) in places}
 
     def image_names(self, split: str) -> dict[int, str]:
         """image_id -> file name, of a split's images."""
         places = (self._rows[name] for name in self.splits()[split])
-        return {int(self._indices[name].ids[row]): self._indices[name].names[row] for name, row in places}
+        return {int(self._listed[name].ids[row]): self._listed[name].names[row] for name, row in places}
 
     def category_ids(self, split: str) -> dict[int, str]:
         """category_id -> name, in the annotation file of a split."""
-        return self._indices[list_of(split, [name for name in self._indices if name])].category_ids
+        return self._listed[self._list_of(split)].category_ids
 
     def numbering(self) -> Numbering | None:
         """The categories' ids; where files disagree, those of the first."""
         numbers: dict[str, int] = {}
-        for index in self._indices.values():
+        for index in self._listed.values():
             for number, name in index.category_ids.items():
                 if number >= 0 and number not in numbers.values():
                     numbers.setdefault(name, number)
         return Numbering(self.kind, numbers)
 
     def _cut(self) -> Splits:
-        sequences = {i: self._sequence(*place) for i, place in self._rows.items()}
-        if None in self._indices:
-            return self._by_seed(sequences, self.root)
-        lists: dict[str, list[str]] = {str(name): [] for name in self._indices}
-        for frame_id, (name, _) in self._rows.items():
-            lists[str(name)].append(frame_id)
-        splits = self._by_lists(lists, sequences, self.root)
-        self._refuse_shared_images()
+        found: dict[str | None, dict[str, str | None]] = {name: {} for name in self._listed}
+        for frame_id, (name, row) in self._rows.items():
+            found[name][frame_id] = self._sequence(name, row)
+        splits = self._by_lists_or_seed(found, self.root)
+        if None not in found:
+            self._refuse_shared_images()
         return splits
 
     def _sequence(self, name: str | None, row: int) -> str | None:
-        told = unpacked(self._indices[name].image_extras, row).get("sequence")
+        told = unpacked(self._listed[name].image_extras, row).get("sequence")
         return told if isinstance(told, str) else None
 
     def _refuse_shared_images(self) -> None:
         """An image that is in two lists under two ids escapes the check of ids."""
         seen: dict[tuple[str, str], str] = {}
-        for name, index in self._indices.items():
+        for name, index in self._listed.items():
             for file_name in index.names:
                 other = seen.setdefault((self._folders[name], file_name), str(name))
                 if other != name and {other, name} != {"train", "mine"}:
@@ -163,27 +167,16 @@ class CocoReader(SplitReader):
                         "it from one of the two"
                     )
 
-    def _strays(self, split: str | None) -> Iterable[DataError]:
-        lists = [name for name in self._indices if name]
-        for name, index in self._indices.items():
-            if split is None or first_split_of(name, lists) == split:
-                yield from index.strays
-
-    def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        check = FrameChecker()
-        return handled((partial(self._frame, name, check) for name in wanted), problems)
-
-    def _frame(self, frame_id: str, check: FrameChecker) -> Frame:
+    def _frame(self, split: str, frame_id: str, check: FrameChecker) -> Frame:
         name, row = self._rows[frame_id]
-        index = self._indices[name]
+        index = self._listed[name]
         if row in index.faults:
             raise index.faults[row]
         where = f"{index.uri}: image id {index.ids[row]}"
         image = inside(self._folders[name], index.names[row], where)
         width, height = (int(v) for v in index.sizes[row])
         if not (width and height):
-            with open_image(image) as source:
-                width, height = image_size(source, image)
+            width, height = size_of_file(image)
         size = {"frame_id": frame_id, "width": width, "height": height, "image_uri": image}
         try:
             told = _typed(unpacked(index.image_extras, row), FRAME_KINDS, where)

@@ -1,25 +1,66 @@
-"""COCO files as bytes for a JSON parser: without a byte order mark, and with every number in its range."""
+"""COCO's JSON, for readers, results and scores: streamed, without byte order mark, numbers in their range."""
 
 from __future__ import annotations
 
 import codecs
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import ijson
 import numpy as np
 
-from imitation.common import storage
+from imitation.common.settings import DataError
+from imitation.common.texts import Readable, shown
+
+NO_JSON = "not valid JSON"
 
 
 @contextmanager
 def open_text(uri: str) -> Iterator[BinaryIO]:
     """A file open to read, behind its byte order mark if it has one. Raises `StorageError`."""
+    from imitation.common import storage  # costs pyarrow, which the scores do without
+
     with storage.open_input(uri) as source:
         if source.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
             source.seek(0)
         yield source
+
+
+def items(text: Readable, place: str, uri: str) -> Iterator[Any]:
+    """The members at a place of a JSON text ("images.item"), one at a time. Raises `DataError` naming the
+    file where it is not JSON."""
+    try:
+        yield from ijson.items(text, place, use_float=True)
+    except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
+        said = error.args[0] if error.args else ""  # ijson gives bytes where they are not UTF-8
+        told = said.decode("utf-8", "backslashreplace") if isinstance(said, bytes) else str(error)
+        line = " ".join(told.split())
+        brief = line if len(line) <= 160 else line[:150] + " ..."
+        raise DataError(uri, f"{NO_JSON}; is it cut short? {brief}") from error
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number of at most 64 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def is_finite(value: Any) -> bool:
+    """Whether it is a number that is one."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def bbox_fault(box: Any) -> str | None:
+    """What is wrong with a bbox (x, y, width, height; px), or None."""
+    if not isinstance(box, list | tuple) or len(box) != 4:
+        return f"bbox is {shown(box)}, not four numbers (x, y, width, height)"
+    if not all(map(is_finite, box)):
+        return f"bbox {shown(box)} has what is not a finite number"
+    if box[2] < 0 or box[3] < 0:
+        return f"bbox {shown(box)} has a negative size"
+    return None
 
 
 class WithoutOddNumbers:

@@ -13,20 +13,23 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 from imitation.common import storage
 from imitation.data.records import Box, Frame, Object, frame_to_row, object_to_row
 from imitation.datasets.coco.index import EXTRA
+from imitation.datasets.writing import FrameWriter
 
 ANNOTATIONS = "annotations"
+ONE_SET = "train"
+"""What the files are called of a set without splits."""
 # What COCO's own fields say.
 _IMAGE_FIELDS = ("image", "image_uri", "width", "height", "objects")
 _OBJECT_FIELDS = ("category", "box", "ignore")
 
 
-class CocoWriter:
+class CocoFiles:
     """Writes sets of frames that share their `categories` (name -> id) and their ids: images and annotations
     are numbered on from set to set."""
 
@@ -68,6 +71,16 @@ class CocoWriter:
             shutil.copyfileobj(annotations, sink)
             sink.write(b"]}\n")
         return self._images - first
+
+
+class CocoWriter(FrameWriter):
+    """`annotations/instances_<split>.json` and the images in `<split>/`, nothing lost; a set without splits
+    is called train."""
+
+    def write(self, splits: Sequence[str]) -> None:
+        writer = CocoFiles(self.numbered("coco", self.survey.categories))
+        for split in splits:
+            writer.write(self.classed(split), self.out, split or ONE_SET, split or "frames")
 
 
 def _append(sink: IO[bytes], entry: Mapping[str, Any], first: bool) -> None:

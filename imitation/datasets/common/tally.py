@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from imitation.common.texts import counted
+from imitation.common.wording import counted
 from imitation.data.records import Frame, Object
 
 # How a field that is lost is called.

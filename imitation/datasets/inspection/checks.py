@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from imitation.common.settings import DataError
+from imitation.common.wording import did_you_mean
 from imitation.data.categories import CategoryMap
 from imitation.datasets.inspection.demands import USED, no_frame, no_object
 from imitation.datasets.inspection.statistics import Inspection, problem_of
@@ -60,12 +60,8 @@ def _nearest(name: str, present: Collection[str]) -> str:
     """Which of the names that are there was meant, or which there are."""
     if not present:
         return "no object of the dataset could be read"
-    folded = {other.casefold(): other for other in sorted(present)}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1)
-    if near:
-        return f"did you mean {folded[near[0]]!r}?"
     first = ", ".join(sorted(present)[:NAMED]) + (", ..." if len(present) > NAMED else "")
-    return f"the dataset has {first}"
+    return did_you_mean(name, sorted(present), f"the dataset has {first}")
 
 
 def _case_twins(mapping: CategoryMap) -> Iterator[DataError]:
@@ -111,7 +107,7 @@ def _objects(found: Inspection, mapping: CategoryMap, parts: Collection[str]) ->
 
 def class_notes(found: Inspection, mapping: CategoryMap) -> Iterator[str]:
     """Classes that are learnt but have no object in a split that judges: a run goes on without the figure."""
-    for split in ("stop", "test"):
+    for split in ("val", "test"):
         if split not in found.splits:
             continue
         there = _objects(found, mapping, USED[split])

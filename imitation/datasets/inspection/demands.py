@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 
-USED = {"train": ("train", "mine"), "stop": ("stop",), "test": ("test",)}
+USED = {"train": ("train", "mine"), "val": ("val",), "test": ("test",)}
 """The splits of a run, and those of the dataset that each is made of."""
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from imitation.common.settings import DataError, UserError
 from imitation.data.categories import CategoryMap
-from imitation.data.images import load_frame_image, read_image_bytes
+from imitation.data.images import ahead, load_frame_image, read_image_bytes
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import JUDGES, SPLITS
-from imitation.datasets.base import DatasetReader, SplitReader
+from imitation.datasets.base import DatasetReader
+from imitation.datasets.common.validation import Problems
 
-Problems = Callable[[DataError], None]
-THREADS = 2
-AHEAD = 16  # frames whose images are decoded at once
 MAX_VALUES = 100  # of a condition or of cameras that are told apart; the frames beyond are counted together
 OTHERS = "(others)"
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -286,8 +284,6 @@ def listed_frames(dataset: DatasetReader) -> dict[str, list[str]]:
     try:
         names = dataset.splits()
     except UserError:  # a run would refuse it; it is looked at all the same
-        if not isinstance(dataset, SplitReader):
-            raise
         dataset.undivide()
         names = dataset.splits()
     train = set(names["train"])
@@ -308,7 +304,7 @@ def inspect_dataset(
     """Reads a dataset through, frame by frame, and counts what is in it. `listed` is what `listed_frames`
     gives, {} where nothing could be listed.
 
-    `verify_images` also decodes every image and finds those that `stop` or `test` shares, byte for byte,
+    `verify_images` also decodes every image and finds those that `val` or `test` shares, byte for byte,
     with another split; `limit` reads at most so many good frames of a split; `keep` is the number of first
     frames to keep; `progress` gets the number of listed frames that are done. No problem stops it: all are
     listed. Memory holds a few frames, and some hundred bytes for each frame of the dataset.
@@ -354,14 +350,8 @@ class _Pictures:
 
     def checked(self, split: str, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames, in order, whose image decodes to the size that the frame says."""
-        with ThreadPoolExecutor(THREADS) as threads:
-            ahead: deque[tuple[Frame, Future[bytes]]] = deque()
-            for frame in frames:
-                ahead.append((frame, threads.submit(_decoded, frame)))
-                if len(ahead) >= AHEAD:
-                    yield from self._good(split, *ahead.popleft())
-            while ahead:
-                yield from self._good(split, *ahead.popleft())
+        for frame, digest in ahead(frames, _decoded):
+            yield from self._good(split, frame, digest)
 
     def _good(self, split: str, frame: Frame, digest: Future[bytes]) -> Iterator[Frame]:
         try:

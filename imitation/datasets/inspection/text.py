@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from imitation.common.text_table import Table, fitted, table_lines, terminal_width, wrapped
-from imitation.common.texts import counted
+from imitation.common.wording import counted
 from imitation.data.categories import CategoryMap
 from imitation.datasets.inspection.statistics import KNOWN, OTHERS, Inspection
 

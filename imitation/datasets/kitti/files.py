@@ -1,52 +1,22 @@
-"""KITTI object folders: read, write, splits.
-
-Layout and columns: the object development kit of Geiger, Lenz and Urtasun, "Are we ready for
-autonomous driving? The KITTI vision benchmark suite", CVPR 2012. A label line has 15 columns: type,
-truncated, occluded, alpha, box (x1, y1, x2, y2 px), height, width, length (m), location (x, y, z m of
-the bottom centre), rotation_y.
-
-KITTI's camera coordinates are those of its camera 0; the left colour camera of `image_2` stands
-inv(K) @ P2[:, 3] away (6 cm). The reader adds that to every location, so that `Frame.camera`
-projects a cuboid without a fourth column; the writer takes it off again.
-
-KITTI's occlusion is a level (0 visible, 1 partly, 2 largely occluded, 3 unknown), not a share: it is
-kept as `occlusion_level`, and `occlusion` stays None. Boxes reach behind occluders but are cut at the
-image's edge, so `amodal_box` is known only where `truncation` is 0.
-"""
+"""KITTI object folders: where their files lie, their frames, their lists and drives."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
-
-import numpy as np
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of, shown
-from imitation.data.images import image_size, open_image
-from imitation.data.records import Box, Camera, Cuboid, Frame, Object
+from imitation.data.images import size_of_file
+from imitation.data.records import Frame
 from imitation.datasets.common.paths import list_name, refuse_link
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, object_fault
+from imitation.datasets.kitti.labels import CATEGORIES, camera_of, parse_labels, read_projection
 
-CATEGORIES = (
-    "Car",
-    "Van",
-    "Truck",
-    "Pedestrian",
-    "Person_sitting",
-    "Cyclist",
-    "Tram",
-    "Misc",
-    "DontCare",
-)
-DONT_CARE = "DontCare"
 SUFFIXES = (".png", ".jpg", ".jpeg")
-COLUMNS = 15
 
 
 @dataclass(frozen=True)
@@ -161,13 +131,12 @@ def _read_frame(
     places = (folder.image_dir, folder.label_dir, folder.calib_dir)
     for uri, place in zip((image, label, calib), places):
         refuse_link(uri, place, folder.root)
-    with open_image(image) as source:
-        width, height = image_size(source, image)
+    width, height = size_of_file(image)
     camera, shift = camera_of(read_projection(calib), calib)
     objects = parse_labels(storage.read_data_text(label, "label file"), label, shift, known, scores)
-    for line, obj in objects:
+    for where, obj in objects:
         if fault := object_fault(obj, width, height):
-            raise DataError(f"{label}:{line}", f"{obj.category}: {fault}")
+            raise DataError(where, f"{obj.category}: {fault}")
     frame = Frame(
         frame_id=name,
         width=width,
@@ -187,106 +156,6 @@ def _found(files: Mapping[str, str], name: str, folder: str, expected: str, what
             raise DataError(folder, f"frame {shown(name)} has no {what}: no file is called so")
         raise DataError(storage.join(folder, expected), f"frame {name} has no {what}: the file is missing")
     return files[name]
-
-
-def read_projection(uri: str) -> np.ndarray:
-    """`P2` of a KITTI calibration file, float64 (3, 4). Raises `DataError` with the line."""
-    for number, line in enumerate(lines_of(storage.read_data_text(uri, "calibration")), start=1):
-        key, colon, rest = line.partition(":")
-        if colon and key.strip() == "P2":
-            values = [_number(v, f"{uri}:{number}", "P2") for v in rest.split()]
-            if len(values) != 12:
-                raise DataError(f"{uri}:{number}", f"P2 has {len(values)} numbers; 12 are needed")
-            return np.array(values).reshape(3, 4)
-    raise DataError(uri, "has no line P2 (the left colour camera's projection)")
-
-
-def camera_of(projection: np.ndarray, where: str) -> tuple[Camera, np.ndarray]:
-    """The pinhole camera of a (3, 4) projection, and inv(K) @ P[:, 3], m (3,): what has to be added to
-    a location. Raises `DataError` for a projection with skew or without focal length."""
-    k = projection[:, :3]
-    if k[0, 0] <= 0 or k[1, 1] <= 0 or any((k[0, 1], k[1, 0], k[2, 0], k[2, 1])) or k[2, 2] != 1:
-        raise DataError(
-            where, f"P2 is not a pinhole camera without skew (fx 0 cx; 0 fy cy; 0 0 1): {k.tolist()}"
-        )
-    camera = Camera(fx=float(k[0, 0]), fy=float(k[1, 1]), cx=float(k[0, 2]), cy=float(k[1, 2]))
-    return camera, np.linalg.solve(k, projection[:, 3])
-
-
-def parse_labels(
-    text: str,
-    where: str,
-    shift: np.ndarray | None = None,
-    known: frozenset[str] = frozenset(CATEGORIES),
-    scores: bool = False,
-) -> list[tuple[int, Object]]:
-    """The objects of a label file, each with its line number (from 1); empty lines are passed over.
-
-    `shift` (3,), m, is added to every location. Raises `DataError` with file and line.
-    """
-    offset = np.zeros(3) if shift is None else shift
-    return [
-        (number, _parse_line(line.split(), f"{where}:{number}", offset, known, scores))
-        for number, line in enumerate(lines_of(text), start=1)
-        if line.strip()
-    ]
-
-
-def _cut(text: str) -> str:
-    """A number as it stands in the file, without end or quotation marks."""
-    return shown(text)[1:-1]
-
-
-def _number(text: str, where: str, column: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise DataError(where, f"{column} is {shown(text)}, not a number") from None
-    if not math.isfinite(value):
-        raise DataError(where, f"{column} is {_cut(text)}, not a finite number")
-    return value
-
-
-_NAMES = (
-    *("truncated", "occluded", "alpha", "box x1", "box y1", "box x2", "box y2"),
-    *("height", "width", "length", "x", "y", "z", "rotation_y", "score"),
-)
-
-
-def _parse_line(
-    columns: list[str], where: str, shift: np.ndarray, known: frozenset[str], scores: bool
-) -> Object:
-    if len(columns) != COLUMNS and not (scores and len(columns) == COLUMNS + 1):
-        hint = " (a result file with scores?)" if len(columns) == COLUMNS + 1 else ""
-        raise DataError(where, f"{len(columns)} columns instead of {COLUMNS}{hint}")
-    category = columns[0]
-    if category not in known:
-        raise DataError(where, f"unknown type {shown(category)}; known are {', '.join(sorted(known))}")
-    values = [_number(text, where, name) for text, name in zip(columns[1:], _NAMES)]
-    truncated, occluded, alpha, x1, y1, x2, y2 = values[:7]
-    if occluded not in (-1, 0, 1, 2, 3):
-        raise DataError(where, f"occluded is {_cut(columns[2])}, not a level of -1, 0, 1, 2, 3")
-    truncation = None if truncated == -1 else truncated
-    box = Box(x1, y1, x2, y2)
-    return Object(
-        category=category,
-        box=box,
-        amodal_box=box if truncation == 0 else None,
-        truncation=truncation,
-        ignore=category == DONT_CARE,
-        cuboid=_cuboid(values[7:14], shift),
-        alpha=None if alpha == -10 else alpha,
-        occlusion_level=None if occluded == -1 else int(occluded),
-    )
-
-
-def _cuboid(values: list[float], shift: np.ndarray) -> Cuboid | None:
-    """Height, width, length, x, y, z, yaw as KITTI writes them; None for its "unknown" values."""
-    height, width, length, x, y, z, yaw = values
-    if height == width == length == -1 or x == y == z == -1000:
-        return None
-    dx, dy, dz = (float(v) for v in shift)
-    return Cuboid(x + dx, y + dy, z + dz, length=length, width=width, height=height, yaw=yaw)
 
 
 def kitti_splits(root: str) -> dict[str, list[str]] | None:
@@ -316,7 +185,8 @@ def _read_list(uri: str, root: str) -> list[str]:
     for number, line in enumerate(lines_of(storage.read_text(uri)), start=1):
         name = line.strip()
         if name in names:
-            raise UserError(f"{uri}:{number}: {_cut(name)} already stands on line {names[name]}; remove one")
+            told = f"{shown(name)[1:-1]} already stands on line {names[name]}"
+            raise UserError(f"{uri}:{number}: {told}; remove one")
         if name:
             names[name] = number
     return list(names)
@@ -354,88 +224,3 @@ def kitti_sequences(root: str) -> dict[str, str]:
             what = f"number {place} is {shown(text)}, not a line of {mapping} (1-{len(drives)})"
             raise UserError(f"{rand}: {what}")
     return {f"{frame:06d}": drives[int(text) - 1][1] for frame, text in enumerate(order)}
-
-
-def write_kitti(
-    frames: Iterable[Frame], root: str, projections: Mapping[str, np.ndarray] | None = None
-) -> int:
-    """Writes `root/training/label_2`, `calib` and, for frames that hold their image's bytes, `image_2`.
-
-    Numbers get two decimals, as in KITTI's own labels; what is unknown gets KITTI's -1, -10 and -1000,
-    and an `ignore` object becomes DontCare. `projections` are the `P2` (3, 4) of frames by frame_id, as
-    `read_projection` gives them; without one the calibration is the frame's camera with a fourth
-    column of zeros. Only `P2` is written. Returns the number of frames. Raises `UserError` for a frame
-    that KITTI's layout cannot hold.
-    """
-    base = make_folders(root)
-    count = 0
-    for count, frame in enumerate(frames, start=1):  # noqa: B007 (the last count is the result)
-        if not re.fullmatch(r"[\w-][\w.-]*", frame.frame_id):
-            raise UserError(f"frame {frame.frame_id!r}: its id cannot be a file name; rename the frame")
-        texts = texts_of(frame, (projections or {}).get(frame.frame_id))
-        put_frame(base, frame.frame_id, texts, frame.image)
-    return count
-
-
-class KittiTexts(NamedTuple):
-    """A frame's label file and its calibration file."""
-
-    labels: bytes
-    calib: bytes
-
-
-def texts_of(frame: Frame, projection: np.ndarray | None = None) -> KittiTexts:
-    """A frame's labels and calibration as `write_kitti` writes them. Raises `UserError` as it does."""
-    if projection is None:
-        projection = _projection(frame)
-    _, shift = camera_of(projection, f"frame {frame.frame_id}")
-    labels = "".join(format_label(obj, shift) + "\n" for obj in frame.objects)
-    calib = "P2: " + " ".join(repr(float(v)) for v in projection.ravel()) + "\n"
-    return KittiTexts(labels.encode(), calib.encode())
-
-
-def make_folders(root: str) -> str:
-    """Makes the folders of a KITTI object folder; returns its `training`."""
-    base = storage.join(storage.absolute(root), "training")
-    for folder in ("label_2", "calib", "image_2"):
-        storage.make_folder(storage.join(base, folder))
-    return base
-
-
-def put_frame(base: str, name: str, texts: KittiTexts, image: bytes | None) -> None:
-    """Writes a frame's files below `training`, the image if there is one (JPEG or PNG)."""
-    files = {("label_2", ".txt"): texts.labels, ("calib", ".txt"): texts.calib}
-    if image is not None:
-        files[("image_2", ".png" if image.startswith(b"\x89PNG") else ".jpg")] = image
-    for (folder, suffix), data in files.items():
-        storage.write_bytes_atomic(storage.join(base, folder, name + suffix), data)
-
-
-def _projection(frame: Frame) -> np.ndarray:
-    if frame.camera is None:
-        raise UserError(f"frame {frame.frame_id}: has no camera, which KITTI's calibration needs")
-    c = frame.camera
-    return np.array([[c.fx, 0, c.cx, 0], [0, c.fy, c.cy, 0], [0, 0, 1, 0]], dtype=np.float64)
-
-
-def format_label(obj: Object, shift: np.ndarray | None = None) -> str:
-    """One label line, 15 columns; `shift` (3,), m, is taken off the location.
-
-    Raises `UserError` for a category with a blank in it.
-    """
-    category = DONT_CARE if obj.ignore else obj.category
-    if not category or re.search(r"\s", category):
-        raise UserError(f"category {category!r}: a KITTI label needs one word; map it to one")
-    two: Callable[[float], str] = "{:.2f}".format
-    columns = [
-        category,
-        "-1" if obj.truncation is None else two(obj.truncation),
-        "-1" if obj.occlusion_level is None else str(obj.occlusion_level),
-        "-10" if obj.alpha is None else two(obj.alpha),
-        *map(two, obj.box),
-    ]
-    if obj.cuboid is None:
-        return " ".join([*columns, "-1 -1 -1 -1000 -1000 -1000 -10"])
-    dx, dy, dz = np.zeros(3) if shift is None else shift
-    c = replace(obj.cuboid, x=obj.cuboid.x - dx, y=obj.cuboid.y - dy, z=obj.cuboid.z - dz)
-    return " ".join([*columns, *map(two, (c.height, c.width, c.length, c.x, c.y, c.z, c.yaw))])

@@ -7,10 +7,19 @@ what came from KITTI and was not changed goes out again as the bytes that it was
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
-from imitation.datasets.kitti.files import KittiTexts, camera_of, parse_labels, read_projection
+from imitation.datasets.kitti.labels import camera_of, parse_labels, read_projection
+
+
+class KittiTexts(NamedTuple):
+    """A frame's label file and its calibration file."""
+
+    labels: bytes
+    calib: bytes
 
 
 def original_texts(frame: Frame, image_uri: str | None) -> KittiTexts | None:

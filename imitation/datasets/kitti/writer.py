@@ -1,23 +1,52 @@
-"""Frames as a KITTI object folder can hold them; what it cannot is counted.
+"""Frames as a KITTI object folder can hold them, what it cannot counted, and its files.
 
-`kitti.write_kitti` writes what comes out of here, and `kitti.read_kitti` reads it back: numbers have two
-decimals, and an object whose truncation is 0 has its box as amodal box, as everywhere in KITTI.
+`read_kitti` reads back what `write_kitti` writes of them: numbers have two decimals, and an object whose
+truncation is 0 has its box as amodal box, as everywhere in KITTI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from imitation.common import storage
+from imitation.common.settings import UserError
 from imitation.data.records import OCCLUSIONS, Box, Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import Tally
-from imitation.datasets.kitti.files import CATEGORIES, DONT_CARE
+from imitation.datasets.kitti.labels import CATEGORIES, DONT_CARE, camera_of, format_label
+from imitation.datasets.kitti.original import KittiTexts, original_texts
+from imitation.datasets.writing import FrameWriter
 
 OTHER = "Misc"
 _BY_CASE = {name.lower(): name for name in CATEGORIES if name != DONT_CARE}
 _UNKNOWN = -1000.0  # KITTI's x, y and z of an object without cuboid
+
+
+class KittiWriter(FrameWriter):
+    """`training/{image_2,label_2,calib}`, splits in `ImageSets/`. A frame that came from KITTI and was not
+    changed goes out as the bytes that it was."""
+
+    def write(self, splits: Sequence[str]) -> None:
+        lists: dict[str, list[str]] = {split: [] for split in splits}
+        folder = make_folders(self.out)
+        for split in splits:
+            for name, frame, uri in self.taken(split):
+                lists[split].append(name)
+                texts = original_texts(frame, uri)
+                if texts is None:
+                    texts = texts_of(replace(as_kitti(frame, self.tally), frame_id=name))
+                    self.report.bare += 1
+                else:
+                    self.tally.drop_fields(frame, ("sequence", "conditions", "origin"))
+                    self.report.as_they_were += 1
+                put_frame(folder, name, texts, frame.image)
+        if len(splits) > 1:  # a single list would have no validation frames beside it
+            for split, names in lists.items():
+                text = "".join(f"{name}\n" for name in names)
+                storage.write_bytes_atomic(storage.join(self.out, "ImageSets", f"{split}.txt"), text.encode())
 
 
 def as_kitti(frame: Frame, tally: Tally) -> Frame:
@@ -110,3 +139,58 @@ def _holds(cuboid: Cuboid) -> bool:
 
 def _rounded(box: Box) -> Box:
     return Box(*(round(v, 2) for v in box))
+
+
+def write_kitti(
+    frames: Iterable[Frame], root: str, projections: Mapping[str, np.ndarray] | None = None
+) -> int:
+    """Writes `root/training/label_2`, `calib` and, for frames that hold their image's bytes, `image_2`.
+
+    Numbers get two decimals, as in KITTI's own labels; what is unknown gets KITTI's -1, -10 and -1000,
+    and an `ignore` object becomes DontCare. `projections` are the `P2` (3, 4) of frames by frame_id, as
+    `read_projection` gives them; without one the calibration is the frame's camera with a fourth
+    column of zeros. Only `P2` is written. Returns the number of frames. Raises `UserError` for a frame
+    that KITTI's layout cannot hold.
+    """
+    base = make_folders(root)
+    count = 0
+    for count, frame in enumerate(frames, start=1):  # noqa: B007 (the last count is the result)
+        if not re.fullmatch(r"[\w-][\w.-]*", frame.frame_id):
+            raise UserError(f"frame {frame.frame_id!r}: its id cannot be a file name; rename the frame")
+        texts = texts_of(frame, (projections or {}).get(frame.frame_id))
+        put_frame(base, frame.frame_id, texts, frame.image)
+    return count
+
+
+def texts_of(frame: Frame, projection: np.ndarray | None = None) -> KittiTexts:
+    """A frame's labels and calibration as `write_kitti` writes them. Raises `UserError` as it does."""
+    if projection is None:
+        projection = _projection(frame)
+    _, shift = camera_of(projection, f"frame {frame.frame_id}")
+    labels = "".join(format_label(obj, shift) + "\n" for obj in frame.objects)
+    calib = "P2: " + " ".join(repr(float(v)) for v in projection.ravel()) + "\n"
+    return KittiTexts(labels.encode(), calib.encode())
+
+
+def make_folders(root: str) -> str:
+    """Makes the folders of a KITTI object folder; returns its `training`."""
+    base = storage.join(storage.absolute(root), "training")
+    for folder in ("label_2", "calib", "image_2"):
+        storage.make_folder(storage.join(base, folder))
+    return base
+
+
+def put_frame(base: str, name: str, texts: KittiTexts, image: bytes | None) -> None:
+    """Writes a frame's files below `training`, the image if there is one (JPEG or PNG)."""
+    files = {("label_2", ".txt"): texts.labels, ("calib", ".txt"): texts.calib}
+    if image is not None:
+        files[("image_2", ".png" if image.startswith(b"\x89PNG") else ".jpg")] = image
+    for (folder, suffix), data in files.items():
+        storage.write_bytes_atomic(storage.join(base, folder, name + suffix), data)
+
+
+def _projection(frame: Frame) -> np.ndarray:
+    if frame.camera is None:
+        raise UserError(f"frame {frame.frame_id}: has no camera, which KITTI's calibration needs")
+    c = frame.camera
+    return np.array([[c.fx, 0, c.cx, 0], [0, c.fy, c.cy, 0], [0, 0, 1, 0]], dtype=np.float64)

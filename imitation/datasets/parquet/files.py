@@ -1,4 +1,4 @@
-"""Frames as Parquet (the data contract of `imitation.data.records`): write, stream, and random access.
+"""Frames as Parquet (the data contract of `imitation.data.records`): written and read as streams.
 
 The image column is stored as it is (JPEG and PNG do not compress again), without dictionary or
 statistics; labels are compressed with zstd. A relative `image_uri` counts from the folder of its
@@ -8,11 +8,8 @@ Parquet file.
 from __future__ import annotations
 
 import itertools
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,17 +21,15 @@ import pyarrow.parquet as pq
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
-from imitation.data.images import image_size, load_frame_image
+from imitation.data.images import image_size
 from imitation.data.records import SCHEMA, Frame, frame_from_row, frames_to_table
 from imitation.datasets.common.paths import files_below
 from imitation.datasets.common.validation import FrameChecker, Problems, handled
 from imitation.datasets.numbering import Numbering, with_numbering
 from imitation.datasets.parquet.columns import (
-    COLUMNS,
     REQUIRED,
     check_columns,
     conform,
-    conform_all,
     open_parquet,
     readable,
     rows_of,
@@ -116,14 +111,14 @@ def part_files(uri: str, problems: Problems | None = None) -> list[str]:
     return parts
 
 
-def _wanted(columns: Iterable[str] | None) -> list[str]:
+def wanted_columns(columns: Iterable[str] | None) -> list[str]:
     chosen = set(SCHEMA.names if columns is None else columns) | {"frame_id", "width", "height"}
     if unknown := sorted(chosen - set(SCHEMA.names)):
         raise ValueError(f"unknown columns {unknown}; the contract has {SCHEMA.names}")
     return [name for name in SCHEMA.names if name in chosen]
 
 
-def _read_group(file: pq.ParquetFile, group: int, names: Sequence[str], uri: str) -> pa.Table:
+def read_group(file: pq.ParquetFile, group: int, names: Sequence[str], uri: str) -> pa.Table:
     """The named columns of a row group that are there, as they are."""
     present = [name for name in names if name in file.schema_arrow.names]
     with readable(f"{uri} (row group {group})"):
@@ -148,7 +143,7 @@ def read_frames(
     headers of image bytes are looked at too); such files, row groups and rows go to `problems` instead,
     if it is given, and are left out.
     """
-    names = _wanted(columns)
+    names = wanted_columns(columns)
     wanted = None if keep is None else pa.array(sorted(keep), pa.string())
     for part in part_files(uri, problems):
         with _handed_on(problems), open_parquet(part) as file:
@@ -183,12 +178,12 @@ def _makers(
         with _handed_on(problems):
             chosen = None if wanted is None else _matching(file, group, wanted, uri)
             if chosen is None or len(chosen):
-                table = _read_group(file, group, names, uri)
+                table = read_group(file, group, names, uri)
                 rows = np.arange(len(table)) if chosen is None else chosen
                 numbers = (start + rows).tolist()
                 values = rows_of(table if chosen is None else table.take(chosen), names, uri, numbers)
                 yield [
-                    partial(_frame, row, folder, f"{uri}: row {number}", check)
+                    partial(frame_of, row, folder, f"{uri}: row {number}", check)
                     for number, row in zip(numbers, values)
                 ]
         start += file.metadata.row_group(group).num_rows
@@ -196,7 +191,7 @@ def _makers(
 
 def _matching(file: pq.ParquetFile, group: int, wanted: pa.Array, uri: str) -> np.ndarray:
     """The rows of a row group whose frame_id is wanted, int64 (K,)."""
-    table = _read_group(file, group, ["frame_id"], uri)
+    table = read_group(file, group, ["frame_id"], uri)
     try:
         ids = conform(table, ["frame_id"], uri).column("frame_id")
     except DataError:  # the listing told of rows without a sound one
@@ -205,7 +200,7 @@ def _matching(file: pq.ParquetFile, group: int, wanted: pa.Array, uri: str) -> n
     return np.flatnonzero(pc.is_in(ids, value_set=wanted).to_numpy(zero_copy_only=False))
 
 
-def _frame(
+def frame_of(
     values: dict[str, Any] | DataError, folder: str, where: str, check: FrameChecker | None = None
 ) -> Frame:
     if isinstance(values, DataError):
@@ -253,7 +248,7 @@ def read_ids(uri: str, problems: Problems | None = None) -> dict[str, str | None
             start = 0
             for group in range(file.num_row_groups):
                 with _handed_on(problems):
-                    table = _read_group(file, group, _LISTED, part)
+                    table = read_group(file, group, _LISTED, part)
                     rows = rows_of(table, _LISTED, part, range(start, start + len(table)))
                     for place, row in enumerate(rows, start=start):
                         with _handed_on(problems):
@@ -283,154 +278,9 @@ def read_rows(part: str) -> dict[str, int]:
     with open_parquet(part) as file:
         start = 0
         for group in range(file.num_row_groups):
-            table = _read_group(file, group, ["frame_id"], part)
+            table = read_group(file, group, ["frame_id"], part)
             for place, row in enumerate(rows_of(table, ["frame_id"], part, range(len(table))), start=start):
                 if not isinstance(row, DataError):
                     found.setdefault(row["frame_id"], place)
             start += file.metadata.row_group(group).num_rows
     return found
-
-
-class _GroupCache:
-    """Image columns of row groups, the least recently used dropped beyond a limit of bytes.
-
-    Safe for threads; two that want the same group read it once.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held: OrderedDict[tuple[int, int], pa.ChunkedArray] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-        self._reading: dict[tuple[int, int], threading.Lock] = {}
-
-    @property
-    def nbytes(self) -> int:
-        return self._bytes
-
-    def get(self, key: tuple[int, int]) -> tuple[pa.ChunkedArray | None, threading.Lock]:
-        """What is held, and the lock under which it is to be read if nothing is."""
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key), self._reading.setdefault(key, threading.Lock())
-
-    def put(self, key: tuple[int, int], column: pa.ChunkedArray) -> None:
-        with self._lock:
-            self._reading.pop(key, None)
-            if column.nbytes > self._limit or key in self._held:
-                return
-            self._held[key] = column
-            self._bytes += column.nbytes
-            while self._bytes > self._limit:
-                _, dropped = self._held.popitem(last=False)
-                self._bytes -= dropped.nbytes
-
-
-@dataclass(frozen=True)
-class _Part:
-    uri: str
-    folder: str
-    metadata: pq.FileMetaData
-    has_images: bool
-
-
-class FrameStore:
-    """Random access to the frames of Parquet files: labels in memory, pixels on demand.
-
-    Every column but `image` is kept as Arrow (a few hundred bytes an object); image bytes are read
-    by row group and cached up to `cache_bytes`. All methods may be called from several threads at
-    once. `columns` leaves out what is not needed, such as `origin` in training.
-
-    Raises `UserError` and `DataError` as `read_frames` does when opened, for any row, and `DataError` from
-    `image`.
-    """
-
-    def __init__(
-        self, uris: str | Sequence[str], columns: Iterable[str] | None = None, cache_bytes: int = 256 << 20
-    ) -> None:
-        names = [name for name in _wanted(columns) if name != IMAGE]
-        if "image_uri" not in names:
-            names.append("image_uri")
-        self._parts: list[_Part] = []
-        self._cache = _GroupCache(cache_bytes)
-        tables: list[pa.Table] = []
-        places: list[np.ndarray] = []  # per frame: part, row group, row in the group
-        for uri in [uris] if isinstance(uris, str) else uris:
-            for file_uri in part_files(uri):
-                self._add(storage.absolute(file_uri), names, tables, places)
-        schema = pa.schema([COLUMNS[name] for name in names])
-        self._labels = pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
-        self._places = np.concatenate([np.empty((0, 3), np.int32), *places])
-        self.frame_ids: list[str] = self._labels.column("frame_id").to_pylist()
-
-    def _add(self, uri: str, names: list[str], tables: list[pa.Table], places: list[np.ndarray]) -> None:
-        with open_parquet(uri) as file:
-            check_columns(file, uri, names)
-            has_images = IMAGE in file.schema_arrow.names
-            part = len(self._parts)
-            self._parts.append(_Part(uri, storage.parent(uri), file.metadata, has_images))
-            present = [name for name in names if name in file.schema_arrow.names]
-            with readable(uri):
-                table = file.read(columns=present, use_threads=False)
-            tables.append(conform_all(table, names, uri))
-            for group in range(file.num_row_groups):
-                rows = np.arange(file.metadata.row_group(group).num_rows, dtype=np.int32)
-                places.append(np.stack([np.full_like(rows, part), np.full_like(rows, group), rows], axis=1))
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of labels and cached images in memory."""
-        return self._labels.nbytes + self._cache.nbytes
-
-    def _where(self, index: int) -> str:
-        part, group, row = self._places[index]
-        return f"{self._parts[part].uri}: row {row} of row group {group}"
-
-    def frame(self, index: int) -> Frame:
-        """The frame's labels, without its pixels. Raises IndexError beyond the last."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"frame {index} of {len(self)}")
-        values = self._labels.slice(index, 1).to_pylist()[0]
-        return _frame(values, self._parts[self._places[index][0]].folder, self._where(index))
-
-    def image_bytes(self, index: int) -> bytes | None:
-        """The frame's own JPEG or PNG bytes; None if it only has an `image_uri`."""
-        part, group, row = (int(v) for v in self._places[index])
-        if not self._parts[part].has_images:
-            return None
-        key = (part, group)
-        column, reading = self._cache.get(key)
-        if column is None:
-            with reading:
-                column, _ = self._cache.get(key)  # another thread may have read it meanwhile
-                if column is None:
-                    column = self._read_images(part, group)
-                    self._cache.put(key, column)
-        return column[row].as_py()
-
-    def _read_images(self, part: int, group: int) -> pa.ChunkedArray:
-        source = self._parts[part]
-        with open_parquet(source.uri, metadata=source.metadata) as file:
-            table = _read_group(file, group, [IMAGE], source.uri)
-        return conform(table, [IMAGE], f"{source.uri} (row group {group})").column(IMAGE)
-
-    def image(self, index: int) -> np.ndarray:
-        """The frame's pixels, uint8 (height, width, 3), RGB, from its bytes or its `image_uri`.
-
-        Raises `DataError` naming the file and row for an image that is missing, unreadable, or of
-        another size than the row says.
-        """
-        slim = self._labels.slice(index, 1).select(["frame_id", "width", "height", "image_uri"])
-        values = slim.to_pylist()[0]
-        data = self.image_bytes(index)
-        if data is not None:
-            values |= {"image": data, "image_uri": None}
-        frame = _frame(values, self._parts[self._places[index][0]].folder, self._where(index))
-        try:
-            return load_frame_image(frame)
-        except DataError as error:
-            raise DataError(f"{self._where(index)} ({error.where})", error.what) from error

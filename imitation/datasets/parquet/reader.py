@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -10,12 +10,14 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.data.records import Frame
-from imitation.data.splits import SPLITS
-from imitation.datasets.base import SplitReader, Splits, first_split_of, list_of, same_list
+from imitation.data.splits import LISTS
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import list_name
+from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker, Problems
 from imitation.datasets.numbering import Numbering, parquet_numbering
 from imitation.datasets.parquet.files import part_files, read_frames, read_ids, read_rows
+from imitation.datasets.parquet.writer import ParquetWriter
 
 
 class _Listed(NamedTuple):
@@ -26,12 +28,15 @@ class _Listed(NamedTuple):
     strays: list[DataError]
 
 
-class ParquetReader(SplitReader):
+class ParquetReader(DatasetReader):
     """Frames as Parquet. `root` is either a folder with one file or folder a split (`train.parquet` or
     `train/`, and so on; see `assign_roles`), or one dataset (a file, or a folder of part files) that is
     cut by seed."""
 
     kind = "parquet"
+    name = "Parquet"
+    title = "Parquet frames"
+    Writer = ParquetWriter
     _rows: tuple[str, dict[str, int]] | None = None
     """The part that was last asked for the rows of its frames, and these."""
 
@@ -46,9 +51,9 @@ class ParquetReader(SplitReader):
             name = list_name(storage.name_of(place).removesuffix(".parquet"))
             if name in found:
                 raise UserError(same_list(place, found[name], name))
-            if name in (*SPLITS, "val"):
+            if name in LISTS:
                 found[name] = place
-        return {name: found[name] for name in (*SPLITS, "val") if name in found} or {None: self.root}
+        return {name: found[name] for name in LISTS if name in found} or {None: self.root}
 
     @cached_property
     def _listed(self) -> dict[str | None, _Listed]:
@@ -59,24 +64,15 @@ class ParquetReader(SplitReader):
         for listed in self._listed.values():  # why a list is empty says more than that it is
             if listed.strays and not listed.sequences and (self._divide or nothing):
                 raise listed.strays[0]
-        if None in self._listed:
-            return self._by_seed(self._listed[None].sequences, self.root)
-        sequences = {i: seq for listed in self._listed.values() for i, seq in listed.sequences.items()}
-        lists = {name: list(listed.sequences) for name, listed in self._listed.items() if name}
-        return self._by_lists(lists, sequences, self.root)
+        found = {name: listed.sequences for name, listed in self._listed.items()}
+        return self._by_lists_or_seed(found, self.root)
 
     def numbering(self) -> Numbering | None:
         found = (parquet_numbering(place) for place in self._sources.values())
         return next((numbering for numbering in found if numbering), None)
 
     def _of(self, split: str) -> _Listed:
-        return self._listed[list_of(split, [name for name in self._listed if name])]
-
-    def _strays(self, split: str | None) -> Iterable[DataError]:
-        lists = [name for name in self._listed if name]
-        for name, listed in self._listed.items():
-            if split is None or first_split_of(name, lists) == split:
-                yield from listed.strays
+        return self._listed[self._list_of(split)]
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
         for chunk in super().chunks(split, size):

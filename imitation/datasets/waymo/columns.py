@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
 from imitation.datasets.parquet.columns import is_text, open_parquet, readable
+from imitation.datasets.waymo.settings import CAMERAS
 
-CAMERAS = ("FRONT", "FRONT_LEFT", "FRONT_RIGHT", "SIDE_LEFT", "SIDE_RIGHT")
 SEGMENT, TIME, CAMERA = "key.segment_context_name", "key.frame_timestamp_micros", "key.camera_name"
 CAMERA_ID, LASER_ID = "key.camera_object_id", "key.laser_object_id"
 

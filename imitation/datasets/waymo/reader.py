@@ -17,7 +17,7 @@ may also be one segment's file, `camera_image/SEGMENT.parquet`, beside the other
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, NoReturn
@@ -27,18 +27,18 @@ import pyarrow.parquet as pq
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
+from imitation.data.categories import CategoryMap
 from imitation.data.images import image_size
 from imitation.data.records import Frame
-from imitation.data.splits import SplitSettings
-from imitation.datasets.base import SplitReader, Splits, first_split_of, list_of, same_list
+from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import refuse_link
+from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, object_fault
 from imitation.datasets.parquet.columns import open_parquet, readable
 from imitation.datasets.waymo.columns import (
     BYTES,
     CAMERA,
     CAMERA_ID,
-    CAMERAS,
     KEYS,
     SEGMENT,
     TIME,
@@ -50,6 +50,7 @@ from imitation.datasets.waymo.columns import (
 )
 from imitation.datasets.waymo.cuboids import associate
 from imitation.datasets.waymo.segment import Label, Segment, segment_of
+from imitation.datasets.waymo.settings import CAMERAS, WaymoOptions
 
 FOLDERS = {"training": "train", "train": "train", "validation": "val", "val": "val", "testing": "test"}
 FOLDERS |= {"mine": "mine", "stop": "stop", "test": "test"}
@@ -70,17 +71,26 @@ class _List:
     strays: list[DataError] = field(default_factory=list)
 
 
-class WaymoReader(SplitReader):
+class WaymoReader(DatasetReader):
     """Waymo Open v2 components; splits from `training/` and `validation/` (see `assign_roles`), or cut by
     seed and segment. `cameras` are those whose images are frames."""
 
     kind = "waymo"
+    name = "Waymo"
+    title = "Waymo Open components"
+    categories = CategoryMap(
+        categories=("vehicle", "pedestrian", "cyclist"),
+        mapping={"TYPE_VEHICLE": "vehicle", "TYPE_PEDESTRIAN": "pedestrian", "TYPE_CYCLIST": "cyclist"},
+        ignore=frozenset({"TYPE_SIGN", "TYPE_UNKNOWN"}),  # not among the classes of its 2D benchmark
+    )
+    convention = "visible"
+    protocol = "waymo"
+    Options = WaymoOptions
+    options: WaymoOptions
 
-    def __init__(self, root: str, settings: SplitSettings, cameras: Sequence[str] = CAMERAS) -> None:
-        super().__init__(root, settings)
-        if unknown := sorted(set(cameras) - set(CAMERAS)):
-            raise UserError(f"there is no Waymo camera {', '.join(unknown)}; known are {', '.join(CAMERAS)}")
-        self._cameras = frozenset(cameras)
+    @cached_property
+    def _cameras(self) -> frozenset[str]:
+        return frozenset(self.options.cameras)
 
     @cached_property
     def _folders(self) -> dict[str | None, str]:
@@ -145,25 +155,16 @@ class WaymoReader(SplitReader):
         return listed
 
     def _cut(self) -> Splits:
-        sequences = {i: _parts(i)[0] for listed in self._listed.values() for i in listed.frames}
+        found = {name: {i: _parts(i)[0] for i in of.frames} for name, of in self._listed.items()}
         strays = [stray for listed in self._listed.values() for stray in listed.strays]
-        if strays and not sequences:
+        if strays and not any(found.values()):
             raise strays[0]
-        if not sequences:
+        if not any(found.values()):
             raise UserError(f"{self.root}: no image of {', '.join(sorted(self._cameras))} could be listed")
-        if None in self._listed:
-            return self._by_seed(sequences, self.root)
-        lists = {str(name): list(listed.frames) for name, listed in self._listed.items()}
-        return self._by_lists(lists, sequences, self.root)
+        return self._by_lists_or_seed(found, self.root)
 
     def _of(self, split: str) -> _List:
-        return self._listed[list_of(split, [name for name in self._listed if name])]
-
-    def _strays(self, split: str | None) -> Iterable[DataError]:
-        lists = [name for name in self._listed if name]
-        for name, listed in self._listed.items():
-            if split is None or first_split_of(name, lists) == split:
-                yield from listed.strays
+        return self._listed[self._list_of(split)]
 
     def chunks(self, split: str, size: int) -> Iterator[list[str]]:
         for chunk in super().chunks(split, size):

@@ -15,7 +15,6 @@ from imitation.datasets.common.validation import box_fault
 from imitation.datasets.waymo.columns import (
     CAMERA,
     CAMERA_ID,
-    CAMERAS,
     LASER_ID,
     NAME,
     NUMBER,
@@ -32,6 +31,7 @@ from imitation.datasets.waymo.columns import (
     whole,
 )
 from imitation.datasets.waymo.cuboids import Calibration, LaserBox
+from imitation.datasets.waymo.settings import CAMERAS
 
 TYPES = ("TYPE_UNKNOWN", "TYPE_VEHICLE", "TYPE_PEDESTRIAN", "TYPE_SIGN", "TYPE_CYCLIST")
 FOCUS = ("f_u", "f_v", "c_u", "c_v")

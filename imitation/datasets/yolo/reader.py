@@ -19,38 +19,27 @@ image with one is refused.
 from __future__ import annotations
 
 import errno
-import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
-from imitation.common.texts import lines_of, shown
+from imitation.common.texts import lines_of
 from imitation.data.images import exif_orientation, image_size, open_image
-from imitation.data.records import Box, Frame, Object
-from imitation.datasets.base import SplitReader, Splits, first_split_of, list_of
-from imitation.datasets.common.paths import files_below, inside, refuse_link
-from imitation.datasets.common.validation import FrameChecker, Problems, handled
+from imitation.data.records import Frame, Object
+from imitation.datasets.base import DatasetReader
+from imitation.datasets.common.paths import files_below, inside, list_name, refuse_link
+from imitation.datasets.common.roles import Splits
+from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
+from imitation.datasets.yolo.data_yaml import YAML_NAMES, classes_of, load_yaml, places_of
+from imitation.datasets.yolo.labels import YoloClasses, parse_yolo
+from imitation.datasets.yolo.writer import YoloWriter
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-TOLERANCE = 1e-3  # by which a share may leave [0, 1]: tools round
-YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 LISTS = ("train", "val", "valid", "mine", "stop", "test")
-
-
-@dataclass(frozen=True)
-class YoloClasses:
-    """Class number -> name; None: every number is its own name. `keypoints`: numbers behind each box."""
-
-    names: dict[int, str] | None
-    keypoints: int = 0
-
-    def name(self, number: int) -> str | None:
-        return str(number) if self.names is None else self.names.get(number)
 
 
 class _Listed(NamedTuple):
@@ -63,79 +52,24 @@ class _Listed(NamedTuple):
     strays: list[DataError]
 
 
-def parse_yolo(
-    text: str, where: str, classes: YoloClasses, width: int, height: int
-) -> list[tuple[int, Object]]:
-    """The objects of a label file for an image of that size (px), each with its line (from 1).
-
-    Raises `DataError` with file and line for a row that is no box or polygon, a class that there is not,
-    and numbers that are not finite or not in [0, 1].
-    """
-    return [
-        (number, _parse_row(line.split(), f"{where}:{number}", classes, width, height))
-        for number, line in enumerate(lines_of(text), start=1)
-        if line.strip()
-    ]
-
-
-def _parse_row(columns: list[str], where: str, classes: YoloClasses, width: int, height: int) -> Object:
-    values = [_number(text, where, place) for place, text in enumerate(columns, start=1)]
-    if values[0] != int(values[0]) or values[0] < 0:
-        raise DataError(where, f"the class is {shown(columns[0])}, not a whole number from 0")
-    name = classes.name(int(values[0]))
-    if name is None:
-        known = f"0 to {max(classes.names or [0])}" if classes.names else "none"
-        raise DataError(where, f"there is no class {shown(columns[0])[1:-1]}; data.yaml names {known}")
-    if len(values) == 5 + classes.keypoints:
-        x, y, w, h = _shares(values[1:5], where)
-        x, y, w, h = x * width, y * height, w * width, h * height
-        box = Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-    elif len(values) >= 7 and len(values) % 2 == 1 and not classes.keypoints:
-        points = _shares(values[1:], where)
-        xs, ys = [x * width for x in points[::2]], [y * height for y in points[1::2]]
-        box = Box(min(xs), min(ys), max(xs), max(ys))
-    else:
-        hint = " (a prediction with its score?)" if len(values) == 6 else ""
-        expected = f"{5 + classes.keypoints} (class, x, y, width, height" + (
-            ", keypoints)" if classes.keypoints else "), or class and the points of a polygon"
-        )
-        raise DataError(where, f"{len(values)} columns{hint}; expected {expected}")
-    return Object(category=name, box=box)
-
-
-def _number(text: str, where: str, column: int) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise DataError(where, f"column {column} is {shown(text)}, not a number") from None
-    if not math.isfinite(value):
-        raise DataError(where, f"column {column} is {shown(text)[1:-1]}, not a finite number")
-    return value
-
-
-def _shares(values: list[float], where: str) -> list[float]:
-    for column, value in enumerate(values, start=2):
-        if not -TOLERANCE <= value <= 1 + TOLERANCE:
-            raise DataError(
-                where, f"column {column} is {value:g}, not in [0, 1]: YOLO's numbers are shares of the image"
-            )
-    return [min(max(value, 0.0), 1.0) for value in values]
-
-
-class YoloReader(SplitReader):
+class YoloReader(DatasetReader):
     """A YOLO folder (`root` is the folder or its data.yaml). Splits are its lists (see `assign_roles`), or
     cut by seed where there is one list. A frame's id is its image's path without `images` and suffix, its
     folders joined by "_" (`images/train/a.jpg`: `train_a`)."""
 
     kind = "yolo"
+    name = "YOLO"
+    title = "YOLO folder"
+    Writer = YoloWriter
+    convention = "visible"
 
     @cached_property
     def _yaml(self) -> tuple[str | None, dict[str, Any]]:
         """The data.yaml and what it says; None and nothing without one."""
         if not storage.is_folder(self.root):
-            return self.root, _load_yaml(self.root)
+            return self.root, load_yaml(self.root)
         uri = next((u for n in YAML_NAMES if storage.exists(u := storage.join(self.root, n))), None)
-        return uri, {} if uri is None else _load_yaml(uri)
+        return uri, {} if uri is None else load_yaml(uri)
 
     @cached_property
     def _folder(self) -> str:
@@ -145,7 +79,7 @@ class YoloReader(SplitReader):
     def _classes(self) -> YoloClasses:
         uri, said = self._yaml
         if uri is not None:
-            return _classes_of(said, uri)
+            return classes_of(said, uri)
         for folder in (self._folder, storage.join(self._folder, "labels")):
             if storage.exists(place := storage.join(folder, "classes.txt")):
                 names = [line.strip() for line in lines_of(storage.read_text(place)) if line.strip()]
@@ -157,12 +91,12 @@ class YoloReader(SplitReader):
         """List name -> folders of images, or files that list them; None alone where there is one list."""
         uri, said = self._yaml
         if uri is not None and any(said.get(name) for name in LISTS):
-            return {_list_name(n): _places(said, n, self._folder, uri) for n in LISTS if said.get(n)}
+            return {list_name(n): places_of(said, n, self._folder, uri) for n in LISTS if said.get(n)}
         found: dict[str | None, list[str]] = {}
         for name in LISTS:
             for parts in (("images", name), (name, "images")):
                 if storage.is_folder(place := storage.join(self._folder, *parts)):
-                    found.setdefault(_list_name(name), []).append(place)
+                    found.setdefault(list_name(name), []).append(place)
         if found:
             return found
         if storage.is_folder(place := storage.join(self._folder, "images")):
@@ -255,23 +189,11 @@ class YoloReader(SplitReader):
         for name, listed in self._listed.items():
             if not listed.images:
                 raise UserError(f"{self._folder}: the list {name or 'images'} has no .jpg or .png image")
-        lists = {str(name): list(listed.images) for name, listed in self._listed.items()}
-        if None in self._listed:
-            return self._by_seed(dict.fromkeys(self._listed[None].images), self._folder)
-        return self._by_lists(lists, {}, self._folder)
+        found = {name: dict.fromkeys(listed.images) for name, listed in self._listed.items()}
+        return self._by_lists_or_seed(found, self._folder)
 
-    def _strays(self, split: str | None) -> Iterable[DataError]:
-        lists = [name for name in self._listed if name]
-        for name, listed in self._listed.items():
-            if split is None or first_split_of(name, lists) == split:
-                yield from listed.strays
-
-    def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        listed = self._listed[list_of(split, [name for name in self._listed if name])]
-        check = FrameChecker()
-        return handled((partial(self._frame, listed, name, check) for name in wanted), problems)
-
-    def _frame(self, listed: _Listed, frame_id: str, check: FrameChecker) -> Frame:
+    def _frame(self, split: str, frame_id: str, check: FrameChecker) -> Frame:
+        listed = self._listed[self._list_of(split)]
         if frame_id in listed.faults:
             raise listed.faults[frame_id]
         image, label = listed.images[frame_id], listed.labels[frame_id]
@@ -323,79 +245,3 @@ def label_of(image: str, folder: str) -> str:
     stem = image.removeprefix(folder).rpartition(".")[0]
     before, found, after = stem.rpartition("/images/")
     return folder + (f"{before}/labels/{after}" if found else stem) + ".txt"
-
-
-def _list_name(name: str) -> str:
-    return "val" if name == "valid" else name
-
-
-def _load_yaml(uri: str) -> dict[str, Any]:
-    data = storage.read_yaml(uri)
-    if not isinstance(data, dict):
-        raise UserError(f"{uri}: expected names, train and val, found {shown(data)}")
-    return data
-
-
-def _classes_of(said: dict[str, Any], uri: str) -> YoloClasses:
-    names = said.get("names")
-    if isinstance(names, list):
-        names = dict(enumerate(names))
-    if not isinstance(names, dict) or not names:
-        raise UserError(f"{uri}: 'names' is missing, or is no list of the classes' names")
-    for number, name in names.items():
-        if not isinstance(number, int) or number < 0 or not _is_name(name):
-            pair = f"{shown(number)}: {shown(name)}"
-            raise UserError(f"{uri}: 'names' has {pair}; expected a whole number and a name")
-    count = said.get("nc")
-    if count is not None and count != len(names):
-        raise UserError(f"{uri}: 'nc' is {shown(count)}, but 'names' has {len(names)}")
-    shape = said.get("kpt_shape") or [0, 0]
-    if not (isinstance(shape, list) and len(shape) == 2 and all(isinstance(v, int) for v in shape)):
-        raise UserError(f"{uri}: 'kpt_shape' is {shown(shape)}; expected [keypoints, numbers each]")
-    return YoloClasses({number: str(name) for number, name in names.items()}, shape[0] * shape[1])
-
-
-def _is_name(name: Any) -> bool:
-    """YAML reads yes, no and 3 as other things than text."""
-    return isinstance(name, str | int | float) and bool(str(name).strip())
-
-
-def _places(said: dict[str, Any], name: str, folder: str, uri: str) -> list[str]:
-    """The folders or list files that data.yaml gives for a list, inside the dataset's folder."""
-    values = said[name] if isinstance(said[name], list) else [said[name]]
-    return [_place(said.get("path"), value, f"{uri}: {name}", folder) for value in values]
-
-
-def _place(base: Any, value: Any, where: str, folder: str) -> str:
-    if not isinstance(value, str):
-        raise UserError(f"{where} is {shown(value)}; expected a folder or a list of images")
-    # Roboflow writes "../train/images" into the dataset's own folder; `path` is where its writer kept it.
-    plain = value.replace("\\", "/").rstrip("/")
-    below = plain
-    while below.startswith(("../", "./")):
-        below = below.partition("/")[2]
-    tried = [_normal(base, plain, folder), _normal(None, plain, folder), _normal(None, below, folder)]
-    for place in tried:
-        if place is not None and storage.exists(place):
-            _refuse_link(place, folder, where)
-            return place
-    raise UserError(
-        f"{where} is {shown(value)}: there is no such place in {folder}; paths out of the dataset's folder "
-        "are not followed"
-    )
-
-
-def _normal(base: Any, value: str, folder: str) -> str | None:
-    """A path of data.yaml made absolute, if it lies in the dataset's folder."""
-    if "://" in folder:
-        outside = value.startswith("/") or ".." in value.split("/")
-        return None if outside else storage.join(folder, value)
-    start = os.path.join(folder, base) if isinstance(base, str) else folder
-    place = os.path.normpath(os.path.join(start, value))
-    return place if f"{place}/".startswith(folder.rstrip("/") + "/") else None
-
-
-def _refuse_link(place: str, folder: str, where: str) -> None:
-    """A list file that is a link out of the folder; a folder may be one, its owner put it there."""
-    if storage.is_local(place) and not storage.is_folder(place):
-        inside(folder, place.removeprefix(folder).strip("/"), where)

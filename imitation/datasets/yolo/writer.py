@@ -7,25 +7,31 @@ which YOLO cannot say, are left out and counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import yaml
 
 from imitation.common import storage
 from imitation.data.images import exif_orientation
-from imitation.data.records import Box, Frame
+from imitation.data.records import Frame
 from imitation.datasets.coco.writer import put_image
 from imitation.datasets.common.tally import Tally
+from imitation.datasets.writing import FrameWriter
+from imitation.datasets.yolo.labels import yolo_labels
 
 DATA = "data.yaml"
-_OBJECT_FIELDS = (
-    *("visible_box", "amodal_box", "truncation", "occlusion", "occlusion_level"),
-    *("cuboid", "alpha", "difficulty"),
-)
-_FRAME_FIELDS = ("sequence", "camera", "conditions", "origin")
-# Ultralytics knows train, val and test; what decides when to stop is its val.
-_LISTS = {"train": "train", "stop": "val", "val": "val", "test": "test", "mine": "mine"}
 _ONE_SET = "# One set: name the folders (or lists of images) train and val here to train with Ultralytics.\n"
+
+
+class YoloWriter(FrameWriter):
+    """`images/<split>/`, `labels/<split>/`, and `data.yaml`."""
+
+    def write(self, splits: Sequence[str]) -> None:
+        labelled = [name for name, objects in self.survey.categories.items() if objects]
+        classes = self.numbered("yolo", labelled)
+        for split in splits:
+            write_yolo(self.classed(split), self.out, split, classes, self.tally)
+        write_data_yaml(self.out, classes, self.report.frames)
 
 
 def write_yolo(
@@ -53,34 +59,10 @@ def write_yolo(
     return count
 
 
-def yolo_labels(frame: Frame, categories: Mapping[str, int], tally: Tally) -> str:
-    """The rows of a frame's label file; shares to nine decimals (a millionth of a pixel)."""
-    tally.drop_fields(frame, _FRAME_FIELDS)
-    rows = []
-    for obj in frame.objects:
-        if obj.ignore:
-            tally.drop("", "ignore region")
-            continue
-        box = obj.box.clipped(frame.width, frame.height)
-        if not box.area:
-            tally.drop("without area:", "box")
-            continue
-        if box != obj.box:
-            tally.change("cut at the image's edge:", "box")
-        tally.drop_fields(obj, _OBJECT_FIELDS)
-        rows.append(f"{categories[obj.category]} {_shares(box, frame.width, frame.height)}\n")
-    return "".join(rows)
-
-
-def _shares(box: Box, width: int, height: int) -> str:
-    x, y = (box.x1 + box.x2) / 2 / width, (box.y1 + box.y2) / 2 / height
-    return " ".join(f"{v:.9f}" for v in (x, y, box.width / width, box.height / height))
-
-
 def write_data_yaml(root: str, categories: Mapping[str, int], splits: Mapping[str, int]) -> None:
-    """Writes `root/data.yaml`: the classes by number, and the folder of each split that has frames
-    (`stop` is YOLO's `val`). A single set without a name ("") has no lists."""
-    data = {_LISTS[split]: f"images/{split}" for split, frames in splits.items() if split and frames}
+    """Writes `root/data.yaml`: the classes by number, and the folder of each split that has frames.
+    A single set without a name ("") has no lists."""
+    data = {split: f"images/{split}" for split, frames in splits.items() if split and frames}
     names = {number: name for name, number in sorted(categories.items(), key=lambda item: item[1])}
     text = yaml.safe_dump({**data, "names": names}, sort_keys=False, allow_unicode=True)
     storage.write_bytes_atomic(storage.join(root, DATA), ((_ONE_SET if not data else "") + text).encode())

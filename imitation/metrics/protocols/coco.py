@@ -11,7 +11,6 @@ pycocotools is not: images that the results name by their file or by the text of
 from __future__ import annotations
 
 import json
-import sys
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from imitation.common.settings import DataError, UserError
+from imitation.datasets.coco.text import bbox_fault, is_finite
 from imitation.evaluation.result_images import ImageKeys, Told, Way
 from imitation.evaluation.result_remarks import ResultRemarks
 
@@ -160,20 +160,14 @@ def _box(item: Any) -> list[float]:
     box = item.get("bbox")
     if box is None:
         raise _Wrong("has no 'bbox'; only boxes are scored, not masks")
-    if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_finite, box)):
-        raise _Wrong(f"bbox must be four finite numbers [x, y, width, height], is {box!r}")
-    if box[2] < 0 or box[3] < 0:
-        raise _Wrong(f"bbox has a negative width or height: {box!r}")
+    if fault := bbox_fault(box):
+        raise _Wrong(fault)
     return [float(value) for value in box]
-
-
-def _finite(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _number(item: Any, key: str) -> float:
     value = _field(item, key)
-    if not _finite(value):
+    if not is_finite(value):
         raise _Wrong(f"{key} must be a finite number, is {value!r}")
     return float(value)
 

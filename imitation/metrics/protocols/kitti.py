@@ -18,19 +18,23 @@ autonomous driving? The KITTI vision benchmark suite*, CVPR 2012), in its versio
 Where the program would divide 0 by 0 (a threshold at which nothing is right and nothing wrong), the
 precision is 0 here.
 
-Fast by three things: only pairs that overlap enough are kept; what happens at all thresholds is told
-by the bits of one integer; and objects that share no detection choose at the same time.
+Fast by two things: only pairs that overlap enough are kept, and all thresholds are matched at once
+(`imitation.evaluation.greedy`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
+from imitation.common.record import Fraction, Record
+from imitation.data.boxes import areas
+from imitation.evaluation.greedy import choose
+from imitation.metrics.curves import best_from
 from imitation.metrics.protocols.kitti_frames import (
     CAR,
     CYCLIST,
@@ -42,6 +46,9 @@ from imitation.metrics.protocols.kitti_frames import (
     parse_kitti,
     read_label_dir,
 )
+
+if TYPE_CHECKING:
+    from imitation.evaluation.detections import FrameDetections
 
 __all__ = [
     "CATEGORIES",
@@ -72,15 +79,20 @@ _CHUNK = 1 << 14
 """Pairs of boxes compared at once."""
 
 
-@dataclass(frozen=True)
-class KittiAP:
-    """One category at one difficulty. `precision`: at 41 recall points (0, 1/40, ..., 1), each the best
-    at its recall or a higher one; `ap_r40` the mean without recall 0, `ap_r11` of every fourth point.
-    All are fractions in [0, 1]."""
+class KittiPrecision(Record):
+    """AP of one category at one difficulty, as KITTI counts it: `imitation.metrics.protocols.kitti`."""
 
-    ap_r40: float
-    ap_r11: float
-    precision: tuple[float, ...]
+    ap_r40: Fraction = Field(description="over 40 recall points, the benchmark's since 2019")
+    ap_r11: Fraction = Field(description="over 11 recall points, as older papers give it")
+
+
+class KittiAP(KittiPrecision):
+    """And the curve behind it."""
+
+    precision: tuple[Fraction, ...] = Field(
+        description="at 41 recall points (0, 1/40, ..., 1), each the best at its recall or a higher one: "
+        "`ap_r40` is the mean without recall 0, `ap_r11` of every fourth point"
+    )
 
 
 def kitti_average_precision(frames: KittiFrames) -> dict[str, dict[str, KittiAP] | None]:
@@ -100,6 +112,16 @@ def kitti_average_precision(frames: KittiFrames) -> dict[str, dict[str, KittiAP]
             for difficulty, level in enumerate(DIFFICULTIES)
         }
     return result
+
+
+def of_rows(rows: Iterable[FrameDetections], categories: Sequence[str]) -> dict[str, Any]:
+    """AP_R40 and AP_R11 of evaluated rows of KITTI data, as plain data (see `kitti_from_rows`)."""
+    return {
+        name: None
+        if levels is None
+        else {level: {"ap_r40": ap.ap_r40, "ap_r11": ap.ap_r11} for level, ap in levels.items()}
+        for name, levels in kitti_average_precision(kitti_from_rows(rows, categories)).items()
+    }
 
 
 # Which boxes overlap
@@ -144,17 +166,13 @@ def _intersecting(frames: KittiFrames, objects: np.ndarray) -> Iterator[_Pairs]:
         low = high
 
 
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-
-
 def _overlapping_pairs(frames: KittiFrames) -> _Pairs:
     """Objects that concern a class, and detections with an IoU strictly above that class's."""
     concerned = np.flatnonzero(_CLASS_OF[frames.object_types] >= 0)
     parts = [_Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     for pairs in _intersecting(frames, concerned):
         # The order of operations is the official program's: detection first.
-        area = _areas(frames.detection_boxes[pairs.detections]) + _areas(frames.object_boxes[pairs.objects])
+        area = areas(frames.detection_boxes[pairs.detections]) + areas(frames.object_boxes[pairs.objects])
         iou = pairs.overlap / (area - pairs.overlap)
         category = _CLASS_OF[frames.object_types[pairs.objects]]
         parts.append(pairs._replace(overlap=iou).where(iou > MIN_OVERLAP[category]))
@@ -165,7 +183,7 @@ def _in_dont_care(frames: KittiFrames) -> np.ndarray:
     """bool (N,): detections of which more than their class's IoU lies in one DontCare region."""
     excused = np.zeros(len(frames.scores), dtype=bool)
     for pairs in _intersecting(frames, np.flatnonzero(frames.object_types == DONT_CARE)):
-        share = pairs.overlap / _areas(frames.detection_boxes[pairs.detections])
+        share = pairs.overlap / areas(frames.detection_boxes[pairs.detections])
         category = frames.detection_types[pairs.detections]
         known = (category >= 0) & (category < len(CATEGORIES))
         enough = known & (share > MIN_OVERLAP[np.where(known, category, 0)])
@@ -195,57 +213,11 @@ class _Problem:
         self.scores = frames.scores
         self.judged = np.flatnonzero(own & ~self.low & ~excused)
         self.pairs = pairs.where((own | self.low)[pairs.detections])
-        self.turns = _turns(frames, self.pairs)
+        self.frames = np.searchsorted(frames.object_starts, self.pairs.objects, side="right")
 
     def right(self, pairs: _Pairs) -> np.ndarray:
         """bool: pairs that are a true positive if they match; the others are ignored if they do."""
         return np.asarray(self.counted[pairs.objects] & ~self.low[pairs.detections])
-
-
-def _turns(frames: KittiFrames, pairs: _Pairs) -> np.ndarray:
-    """When each object of the (sorted) pairs chooses, int64, one for each distinct object.
-
-    Those that share no detection with another choose first, all at once, the others one after the
-    other in each frame: in no turn do two want the same detection, and none is out of order.
-    """
-    first = _run_starts(pairs.objects)
-    if not len(first):
-        return np.zeros(0, dtype=np.int64)
-    wanted = np.bincount(pairs.detections)[pairs.detections] > 1
-    contested = np.logical_or.reduceat(wanted, first)
-    frame = np.searchsorted(frames.object_starts, pairs.objects[first], side="right") - 1
-    before = np.cumsum(contested)
-    opening = np.searchsorted(frame, frame)
-    return np.where(contested, before - before[opening] + contested[opening], 0)
-
-
-def _run_starts(values: np.ndarray) -> np.ndarray:
-    """Where each run of equal values begins, int64."""
-    return np.flatnonzero(np.concatenate([np.ones(min(len(values), 1), bool), values[1:] != values[:-1]]))
-
-
-def _choose(pairs: _Pairs, turns: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Lets every object choose a detection: uint64, by pair, the thresholds (bits) at which it is chosen.
-
-    Pairs are sorted by object, each object's by falling preference; `free` uint64 (N,) holds, by
-    detection, the thresholds at which it is there, and afterwards those at which it is left over.
-    """
-    chosen = np.zeros(len(pairs.objects), dtype=np.uint64)
-    first = _run_starts(pairs.objects)
-    count = np.diff(first, append=len(pairs.objects))
-    order = np.argsort(turns, kind="stable")
-    for now in np.split(order, np.cumsum(np.bincount(turns))[:-1]) if len(turns) else ():
-        at, left = first[now], count[now]
-        wants = np.full(len(now), ~np.uint64(0))
-        while len(at):
-            detections = pairs.detections[at]
-            takes = wants & free[detections]
-            chosen[at] = takes
-            free[detections] ^= takes
-            wants ^= takes
-            more = (left > 1) & (wants != 0)
-            at, left, wants = at[more] + 1, left[more] - 1, wants[more]
-    return chosen
 
 
 def _average_precision(problem: _Problem) -> KittiAP:
@@ -255,8 +227,12 @@ def _average_precision(problem: _Problem) -> KittiAP:
         right, wrong = _counts(problem, thresholds)
         known = right + wrong > 0
         precision[: len(thresholds)][known] = right[known] / (right + wrong)[known]
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return KittiAP(float(precision[1:].mean()), float(precision[::4].mean()), tuple(precision.tolist()))
+    precision = best_from(precision)
+    return KittiAP(
+        ap_r40=float(precision[1:].mean()),
+        ap_r11=float(precision[::4].mean()),
+        precision=tuple(precision.tolist()),
+    )
 
 
 def _scores_found(problem: _Problem) -> np.ndarray:
@@ -265,8 +241,8 @@ def _scores_found(problem: _Problem) -> np.ndarray:
     by_score = np.lexsort((pairs.detections, -problem.scores[pairs.detections], pairs.objects))
     pairs = pairs.where(by_score)
     free = (problem.scores > NO_DETECTION).astype(np.uint64)
-    chosen = _choose(pairs, problem.turns, free) != 0
-    return np.asarray(problem.scores[pairs.detections[chosen & problem.right(pairs)]])
+    chosen = choose(pairs.objects, pairs.detections, problem.frames, np.ones(len(by_score), np.uint64), free)
+    return np.asarray(problem.scores[pairs.detections[(chosen > 0) & problem.right(pairs)]])
 
 
 def _thresholds(scores: np.ndarray, objects: int) -> list[float]:
@@ -294,7 +270,8 @@ def _counts(problem: _Problem, thresholds: np.ndarray) -> tuple[np.ndarray, np.n
     everywhere = np.uint64((1 << len(thresholds)) - 1)
     above = np.searchsorted(-thresholds, -problem.scores, side="left").astype(np.uint64)
     free = everywhere << above & everywhere
-    chosen = _choose(pairs, problem.turns, free)
+    able = np.full(len(by_overlap), everywhere)
+    chosen = choose(pairs.objects, pairs.detections, problem.frames, able, free)
     right = _count_bits(chosen[problem.right(pairs)], len(thresholds))
     return right, _count_bits(free[problem.judged], len(thresholds))
 

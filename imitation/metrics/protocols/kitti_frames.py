@@ -1,16 +1,12 @@
 """Frames as KITTI's evaluation takes them, packed into a few arrays: from folders of text files, or from
 evaluated rows.
-
-Columns: the object development kit of Geiger, Lenz and Urtasun, *Are we ready for autonomous driving? The
-KITTI vision benchmark suite*, CVPR 2012. A label line has 15, a result line also a score.
+Their columns are those of `imitation.datasets.kitti.text`.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from array import array
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imitation.common.settings import DataError, UserError
+from imitation.common.texts import text_of
+from imitation.datasets.kitti.text import LABEL_COLUMNS, RESULT_COLUMNS, number, rows
 
 if TYPE_CHECKING:
     from imitation.evaluation.detections import FrameDetections
@@ -28,12 +26,6 @@ _TYPES = {
     **{"van": VAN, "person_sitting": PERSON_SITTING, "dontcare": DONT_CARE},
 }
 
-_LABEL_COLUMNS = (
-    *("type", "truncated", "occluded", "alpha", "box x1", "box y1", "box x2", "box y2"),
-    *("height", "width", "length", "x", "y", "z", "rotation_y"),
-)
-_RESULT_COLUMNS = (*_LABEL_COLUMNS, "score")
-_HINTS = {(16, 15): " (a result file with scores?)", (15, 16): " (no score: a label file?)"}
 _NUMERIC = b"0123456789+-.eE \t\r\n"
 _CHUNK = 1 << 14
 """Words parsed at once."""
@@ -92,8 +84,8 @@ def parse_kitti(
 ) -> KittiFrames:
     """Frames from (label's name, its bytes, result's name, its bytes). Raises `DataError`, which cites
     the names, for a line with missing or too many columns, for what is not a number, or not UTF-8."""
-    objects = _Lines(_LABEL_COLUMNS, used=(1, 2, 4, 5, 6, 7))
-    detections = _Lines(_RESULT_COLUMNS, used=(4, 5, 6, 7, 15))
+    objects = _Lines(LABEL_COLUMNS, used=(1, 2, 4, 5, 6, 7))
+    detections = _Lines(RESULT_COLUMNS, used=(4, 5, 6, 7, 15))
     for label_name, label, result_name, result in files:
         objects.add(label_name, label)
         detections.add(result_name, result)
@@ -216,7 +208,7 @@ class _Lines:
     come out right are they read line by line, to say which line is wrong.
     """
 
-    def __init__(self, columns: Sequence[str], used: Sequence[int]) -> None:
+    def __init__(self, columns: tuple[str, ...], used: Sequence[int]) -> None:
         self.starts = [0]
         self._columns, self._used = columns, used
         self._words: list[str] = []
@@ -266,26 +258,9 @@ class _Lines:
 
     def _words_by_line(self, where: str, content: bytes) -> list[str]:
         """The words of a file; raises `DataError` with the line for whatever is wrong with it."""
-        words: list[str] = []
-        for number, line in enumerate(content.removeprefix(BOM_UTF8).splitlines(), start=1):
-            try:
-                line_words = line.decode("utf-8").split()
-            except UnicodeDecodeError as error:
-                raise DataError(f"{where}:{number}", f"not UTF-8 text: {error.reason}") from None
-            if line_words:
-                self._check(f"{where}:{number}", line_words)
-                words += line_words
-        return words
-
-    def _check(self, where: str, words: Sequence[str]) -> None:
-        width = len(self._columns)
-        if len(words) != width:
-            hint = _HINTS.get((len(words), width), "")
-            raise DataError(where, f"{len(words)} columns instead of {width}{hint}")
-        for column, (name, word) in enumerate(zip(self._columns[1:], words[1:]), start=1):
-            try:
-                value = float(word)
-            except ValueError:
-                raise DataError(where, f"{name} is {word!r}, not a number") from None
-            if column in self._used and not math.isfinite(value):
-                raise DataError(where, f"{name} is {word!r}, not a finite number")
+        found: list[str] = []
+        for at, words in rows(text_of(content, where), where, self._columns):
+            for column, word in enumerate(words[1:], start=1):
+                number(word, at, self._columns[column], finite=column in self._used)
+            found += words
+        return found

@@ -22,34 +22,33 @@ What differs from the leaderboard:
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from pydantic import Field
 
+from imitation.common.record import Fraction, Record
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import match_correct
+from imitation.metrics.columns import Columns
+from imitation.metrics.curves import area_under_curve, last_of_equal
 
 VEHICLE_IOU = 0.7
 OTHER_IOU = 0.5
 VEHICLES = frozenset({"vehicle", "type_vehicle", "car", "van", "truck", "bus", "motorcycle"})
 """Names, in lower case, of categories that are Waymo's vehicles."""
-MAX_RECALL_DELTA = 0.05
-
 FALSE, FOUND_LEVEL_1, FOUND_LEVEL_2 = range(3)
 
 
-@dataclass(frozen=True)
-class WaymoAP:
-    """One category: AP in [0, 1] at both levels, None where there is nothing to find; the `objects` of
-    difficulty 1 or unknown, and of both; and the IoU that a match needs."""
+class WaymoAP(Record):
+    """AP of one category, counted like Waymo's: an emulation, `imitation.metrics.protocols.waymo`."""
 
-    level_1: float | None
-    level_2: float | None
-    objects_level_1: int
-    objects_level_2: int
-    iou: float
+    level_1: Fraction | None = Field(description="AP of the easier objects; null if there are none")
+    level_2: Fraction | None = Field(description="AP of all objects; null if there are none")
+    objects_level_1: int = Field(ge=0, description="objects of difficulty 1, or unknown")
+    objects_level_2: int = Field(ge=0, description="objects of both")
+    iou: float = Field(gt=0, le=1, description="IoU that a match needs")
 
 
 def required_iou(category: str) -> float:
@@ -63,8 +62,7 @@ class WaymoAveragePrecision:
     def __init__(self, categories: Sequence[str]) -> None:
         self._categories = tuple(categories)
         self._iou = np.array([required_iou(name) for name in categories])
-        self._scores = [array("f") for _ in categories]
-        self._outcomes = [array("B") for _ in categories]
+        self._kept = [Columns(score="f4", outcome="u1") for _ in categories]
         self._objects = np.zeros((len(categories), 2), dtype=np.int64)  # of level 1, of both
 
     def add(self, row: FrameDetections) -> None:
@@ -73,12 +71,7 @@ class WaymoAveragePrecision:
         if row.error is not None:
             return
         found, true = row.detections, row.objects
-        highest = int(max(found.labels.max(initial=0), true.labels.max(initial=0)))
-        if highest > len(self._categories):
-            raise ValueError(
-                f"frame {row.frame_id}: label {highest} of {len(self._categories)} categories: "
-                "is this row another detector's?"
-            )
+        row.check_labels(len(self._categories))
         easy = true.difficulty < 2
         for difficult, which in enumerate((~true.ignore & easy, ~true.ignore)):
             self._objects[:, difficult] += np.bincount(
@@ -96,20 +89,17 @@ class WaymoAveragePrecision:
             outcome[hits] = np.where(easy[objects[hits]], FOUND_LEVEL_1, FOUND_LEVEL_2)
         for label in set(found.labels.tolist()):
             kept = judged & (found.labels == label)
-            self._scores[label - 1].frombytes(found.scores[kept].tobytes())
-            self._outcomes[label - 1].frombytes(outcome[kept].tobytes())
+            self._kept[label - 1].extend(score=found.scores[kept], outcome=outcome[kept])
 
     def result(self) -> dict[str, WaymoAP]:
         """By category, of the frames so far; more may be added after."""
         return {name: self._of(i) for i, name in enumerate(self._categories)}
 
     def _of(self, category: int) -> WaymoAP:
-        scores = np.frombuffer(self._scores[category], dtype=np.float32)
-        order = np.argsort(-scores, kind="stable")
-        ranked = scores[order]
-        # Equal scores stand or fall together: the curve has a point at the last of them.
-        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], np.ones(min(len(ranked), 1), bool)))
-        outcome = np.frombuffer(self._outcomes[category], dtype=np.uint8)[order]
+        kept = self._kept[category].arrays()
+        order = np.argsort(-kept["score"], kind="stable")
+        last = last_of_equal(kept["score"][order])
+        outcome = kept["outcome"][order]
         found = np.cumsum(outcome != FALSE)[last]
         found_level_1 = np.cumsum(outcome == FOUND_LEVEL_1)[last]
         precision = found / (last + 1)
@@ -123,25 +113,14 @@ class WaymoAveragePrecision:
         )
 
 
-def area_under_curve(precision: np.ndarray, recall: np.ndarray) -> float:
-    """Waymo's integral, in [0, 1], of precision (N,) over recall (N,) that never falls; see the module."""
-    there = recall > 0
-    if not there.any():
-        return 0.0
-    recall, first = np.unique(recall[there], return_index=True)
-    best = np.maximum.reduceat(precision[there], first)
-    best = np.maximum.accumulate(best[::-1])[::-1]
-    gaps = np.diff(recall, prepend=0.0)
-    # Counted from the higher recall, precision is held over whole steps; what is left is a trapezoid.
-    steps = np.maximum(np.ceil((gaps - 1e-6) / MAX_RECALL_DELTA) - 1, 0)
-    held = steps * MAX_RECALL_DELTA
-    before = np.concatenate([best[:1], best[:-1]])  # at recall 0: as at the first point
-    return float(np.sum(held * best + (gaps - held) * (before + best) / 2))
-
-
 def waymo_average_precision(rows: Iterable[FrameDetections], categories: Sequence[str]) -> dict[str, WaymoAP]:
     """The `WaymoAP` of all rows, read once, by category; `categories` are the detector's, in label order."""
     metric = WaymoAveragePrecision(categories)
     for row in rows:
         metric.add(row)
     return metric.result()
+
+
+def of_rows(rows: Iterable[FrameDetections], categories: Sequence[str]) -> dict[str, Any]:
+    """`waymo_average_precision` as plain data."""
+    return {name: ap.to_dict() for name, ap in waymo_average_precision(rows, categories).items()}

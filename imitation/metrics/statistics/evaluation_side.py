@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from imitation.common import storage
+from imitation.common import old_names, storage
+from imitation.common.names import MAIN, is_fold
 from imitation.common.settings import DataError, UserError
 from imitation.evaluation.detection_files import evaluation_uri, read_categories, read_detections
 from imitation.evaluation.detections import Cutoff
@@ -17,8 +18,6 @@ from imitation.metrics.average_precision import IOU_THRESHOLDS
 from imitation.metrics.operating_point import Operating, OperatingCurve
 from imitation.metrics.statistics.outcomes import OutcomeBuilder, Outcomes
 
-MAIN = "main"
-FOLD = "fold-"
 """A run's detectors: the one that counts, and those of the folds, each of which judges (as one with the
 others) the frames that it did not see."""
 
@@ -46,7 +45,7 @@ class Source:
 def open_source(place: str, split: str) -> Source:
     """Finds the rows of `split`, the detector that counts, and its operating threshold.
 
-    The threshold is the one of greatest F1 on the evaluation's own `stop` rows; without such rows the
+    The threshold is the one of greatest F1 on the evaluation's own `val` rows; without such rows the
     one that metrics.json beside the file tells; without it the one of greatest F1 on the compared rows.
     """
     uri = evaluation_uri(place)
@@ -88,7 +87,7 @@ def _contents(uri: str) -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
     with storage.open_input(uri) as source:
         for batch in pq.ParquetFile(source).iter_batches(columns=["split", "detector"]):
-            counts.update(zip(*(column.to_pylist() for column in batch.columns)))
+            counts.update(zip(*(column.to_pylist() for column in old_names.split_column(batch).columns)))
     return counts
 
 
@@ -99,7 +98,7 @@ def _detectors(place: str, split: str, counts: Counter[tuple[str, str]]) -> tupl
         raise UserError(f"{place}: has no frames of split {split!r}; it has {splits} (choose with --split)")
     if MAIN in present:
         return (MAIN,)
-    if len(present) > 1 and not all(name.startswith(FOLD) for name in present):
+    if len(present) > 1 and not all(map(is_fold, present)):
         raise UserError(
             f"{place}: has rows of several detectors ({', '.join(present)}) and none is {MAIN!r}: "
             "give an evaluation of one detector"
@@ -115,9 +114,9 @@ def _thresholds(
     by_category = _by_category(uri, told)
     if by_category is not None and len(detectors) == 1:
         return {detectors[0]: by_category.cutoff(read_categories(uri))}, "greatest F1 by category, as stored"
-    if split == "stop" or all(counts["stop", name] for name in detectors):
-        origin = "greatest F1 on stop"
-        return {name: _best_threshold(uri, "stop", name) for name in detectors}, origin
+    if split == "val" or all(counts["val", name] for name in detectors):
+        origin = "greatest F1 on val"
+        return {name: _best_threshold(uri, "val", name) for name in detectors}, origin
     if told is not None:
         value = told.get("threshold") if isinstance(told, dict) else None
         if not isinstance(value, int | float):
@@ -132,8 +131,8 @@ def _by_category(uri: str, told: Any) -> Operating | None:
     where there is one for all."""
     stage = storage.join(storage.parent(storage.parent(uri)), "stage-evaluate.json")
     if told is None and storage.exists(stage):
-        judged = storage.read_json(stage)
-        told = judged.get("metrics", {}).get("stop") if isinstance(judged, dict) else None
+        judged = old_names.read_json(stage)
+        told = judged.get("metrics", {}).get("val") if isinstance(judged, dict) else None
     if not isinstance(told, dict) or not told.get("thresholds"):
         return None
     return Operating(float(told["threshold"]), {k: float(v) for k, v in told["thresholds"].items()})

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from imitation.common.settings import UserError
-from imitation.data.boxes import pairwise_coverage, pairwise_iou
 from imitation.evaluation import attributes
-from imitation.evaluation.detections import ANY_LABEL, Cutoff, Detections, FrameDetections, GroundTruth
+from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.evaluation.matching import FOREGROUND_IOU, match
-from imitation.metrics.average_precision import MAX_DETECTIONS
-from imitation.metrics.statistics.weighted_curves import Curve
+from imitation.metrics.coco_matching import match_frames
+from imitation.metrics.columns import Columns, ranks
+from imitation.metrics.curves import Curve
 
-CHUNK = 256
+CHUNK = 64
 MAX_WORDS = 64
 """A condition of more values is a name or a time of each frame, and no slice."""
 BOX = ("x1", "y1", "x2", "y2")
@@ -179,16 +178,16 @@ class OutcomeBuilder:
         self._unreadable: list[str] = []
         self._sequences: list[str | None] = []
         self._conditions = _Conditions()
-        self._per_frame = _Columns(correct="i4", judged="i4", objects="i4", failures="i4")
-        self._detections = _Columns(
+        self._per_frame = Columns(correct="i4", judged="i4", objects="i4", failures="i4")
+        self._detections = Columns(
             score="f4", frame="u4", label="u2", found="u2", excused="u2", about="i4", size="u1", edge="u1"
         )
-        self._objects = _Columns(
+        self._objects = Columns(
             frame="u4", label="u2", found="u1", size="u1", occlusion="u1", truncation="u1", distance="u1",
             edge="u1", **dict.fromkeys(BOX, "f4"),
         )  # fmt: skip
-        self._count = 0  # objects so far
-        self._pending: list[tuple[FrameDetections, int, dict[str, np.ndarray], np.ndarray]] = []
+        self._count = 0  # objects to be found so far
+        self._pending: list[tuple[FrameDetections, np.ndarray]] = []
 
     def add(self, row: FrameDetections, threshold: Cutoff) -> None:
         """Takes in one frame, with its detector's operating threshold; one with an `error` counts nothing."""
@@ -196,13 +195,7 @@ class OutcomeBuilder:
             self._unreadable.append(row.frame_id)
             return
         found, true = row.detections, row.objects
-        highest = max(found.labels.max(initial=0), true.labels.max(initial=0))
-        if highest > len(self._categories):
-            raise ValueError(
-                f"frame {row.frame_id}: label {highest} of {len(self._categories)} categories: "
-                "is this row another detector's?"
-            )
-        frame = len(self._frames)
+        row.check_labels(len(self._categories))
         self._frames.append(row.frame_id)
         self._sequences.append(row.sequence)
         self._conditions.add(row.conditions or {})
@@ -212,21 +205,15 @@ class OutcomeBuilder:
         judged = int((fates.detection_fates != "ignored").sum())
         wrong = judged - correct + int((fates.object_fates == "missed").sum())
         self._per_frame.extend(correct=[correct], judged=[judged], objects=[len(real)], failures=[wrong])
-        outcome = coco_outcomes(found, true, self._thresholds)
-        outcome["about"][outcome["about"] >= 0] += self._count
-        self._count += len(real)
-        self._pending.append((row, frame, outcome, fates.object_fates[real] == "found"))
+        self._pending.append((row, fates.object_fates == "found"))
         if len(self._pending) == CHUNK:
             self._flush()
 
     def result(self) -> Outcomes:
         """The outcomes of the frames so far; more may be added after."""
         self._flush()
-        order_of_ids = sorted(range(len(self._frames)), key=self._frames.__getitem__)
-        rank = np.empty(len(self._frames), dtype=np.uint32)
-        rank[order_of_ids] = np.arange(len(self._frames))
         raw = self._detections.arrays()
-        order = np.lexsort((rank[raw["frame"]], -raw["score"]))
+        order = np.lexsort((ranks(self._frames)[raw["frame"]], -raw["score"]))
         per_frame = self._per_frame.arrays()
         return Outcomes(
             categories=self._categories,
@@ -245,122 +232,42 @@ class OutcomeBuilder:
     def _flush(self) -> None:
         if not self._pending:
             return
-        rows = [row for row, *_ in self._pending]
-        kept = [outcome["kept"] for _, _, outcome, _ in self._pending]
-        real = [np.flatnonzero(~row.objects.ignore) for row in rows]
-        numbers = np.array([frame for _, frame, *_ in self._pending])
+        rows = [row for row, _ in self._pending]
+        first = len(self._frames) - len(rows)
         widths = np.array([row.width for row in rows], dtype=np.float64)
-
-        per = [len(k) for k in kept]
-        boxes = np.concatenate([row.detections.boxes[k] for row, k in zip(rows, kept)])
+        matched = match_frames(rows, self._thresholds)
+        boxes = np.concatenate([row.detections.boxes for row in rows])[matched.rows]
+        real = np.concatenate([~row.objects.ignore for row in rows])
+        number = np.append(np.where(real, np.cumsum(real) - 1 + self._count, -1), -1)
+        self._count += int(real.sum())
         self._detections.extend(
-            score=np.concatenate([row.detections.scores[k] for row, k in zip(rows, kept)]),
-            label=np.concatenate([row.detections.labels[k] for row, k in zip(rows, kept)]),
-            frame=np.repeat(numbers, per),
+            score=matched.scores,
+            frame=first + matched.frames,
+            label=matched.labels,
+            found=matched.found,
+            excused=matched.not_judged,
+            about=number[matched.about],
             size=attributes.size_codes(boxes[:, 3] - boxes[:, 1]),
-            edge=attributes.edge_codes(boxes, np.repeat(widths, per)),
-            **{
-                name: np.concatenate([outcome[name] for _, _, outcome, _ in self._pending])
-                for name in ("found", "excused", "about")
-            },
+            edge=attributes.edge_codes(boxes, widths[matched.frames]),
         )
 
         def known(name: str) -> np.ndarray:
-            return np.concatenate([getattr(row.objects, name)[r] for row, r in zip(rows, real)])
+            return np.asarray(np.concatenate([getattr(row.objects, name) for row in rows])[real])
 
-        per = [len(r) for r in real]
+        of_frame = np.repeat(np.arange(len(rows)), [len(row.objects) for row in rows])[real]
         boxes = known("boxes")
         self._objects.extend(
-            frame=np.repeat(numbers, per),
+            frame=first + of_frame,
             label=known("labels"),
-            found=np.concatenate([found for *_, found in self._pending]),
+            found=np.concatenate([found for _, found in self._pending])[real],
             size=attributes.size_codes(known("height")),
             occlusion=attributes.occlusion_codes(known("occlusion"), known("occlusion_level")),
             truncation=attributes.truncation_codes(known("truncation")),
             distance=attributes.distance_codes(known("distance")),
-            edge=attributes.edge_codes(boxes, np.repeat(widths, per)),
+            edge=attributes.edge_codes(boxes, widths[of_frame]),
             **dict(zip(BOX, boxes.T)),
         )
         self._pending = []
-
-
-def coco_outcomes(found: Detections, true: GroundTruth, thresholds: np.ndarray) -> dict[str, np.ndarray]:
-    """One frame as pycocotools matches it, at several IoU thresholds at once.
-
-    `kept` int64 (K,): the detections that count (the best 100 of each category), best first, ties in the
-    order given. Of each: `found` and `excused` uint16, bit t: finds an object, or lies in an ignore region
-    and is not judged, at thresholds[t]; `about` int64, the object found at thresholds[0], counted among
-    those that are not `ignore`, or -1.
-    """
-    kept = _best(found)
-    real = np.flatnonzero(~true.ignore)
-    hits = np.full((len(kept), len(thresholds)), -1, dtype=np.int64)
-    excused = np.zeros((len(kept), len(thresholds)), dtype=bool)
-    if len(kept) and len(true):
-        boxes, labels = found.boxes[kept], found.labels[kept]
-        same = labels[:, None] == true.labels[None, :]
-        if len(real):
-            hits = _greedy(np.where(same[:, real], pairwise_iou(boxes, true.boxes[real]), -1.0), thresholds)
-        if len(real) < len(true):
-            regions = true.ignore
-            holds = same[:, regions] | (true.labels[regions] == ANY_LABEL)
-            covered = np.where(holds, pairwise_coverage(boxes, true.boxes[regions]), -1.0).max(axis=1)
-            excused = (covered[:, None] >= thresholds) & (hits < 0)
-    bits = (1 << np.arange(len(thresholds))).astype(np.uint16)
-    return {
-        "kept": kept,
-        "found": ((hits >= 0) * bits).sum(axis=1).astype(np.uint16),
-        "excused": (excused * bits).sum(axis=1).astype(np.uint16),
-        "about": hits[:, 0].copy(),
-    }
-
-
-def _best(found: Detections) -> np.ndarray:
-    ranked = np.argsort(-found.scores, kind="stable")
-    if len(ranked) <= MAX_DETECTIONS:
-        return ranked
-    labels = found.labels[ranked]
-    keep = np.zeros(len(ranked), dtype=bool)
-    for label in np.unique(labels):
-        keep[np.flatnonzero(labels == label)[:MAX_DETECTIONS]] = True
-    return ranked[keep]
-
-
-def _greedy(overlap: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """The object that each detection finds at each threshold, (N, T), -1 for none. `overlap` (N, M) is -1
-    where categories differ; rows stand best first. Of objects that overlap as much, the last, as COCO."""
-    result = np.full((len(overlap), len(thresholds)), -1, dtype=np.int64)
-    near = overlap >= thresholds[0]
-    # a detection and an object that have only each other need no bookkeeping; most are such pairs
-    alone = near & (near.sum(axis=1, keepdims=True) == 1) & (near.sum(axis=0, keepdims=True) == 1)
-    lone, own = np.nonzero(alone)
-    result[lone] = np.where(overlap[lone, own][:, None] >= thresholds, own[:, None], -1)
-    free = np.ones((len(thresholds), overlap.shape[1]), dtype=bool)
-    every, last = np.arange(len(thresholds)), overlap.shape[1] - 1
-    for d in np.flatnonzero(near.any(axis=1) & ~alone.any(axis=1)):
-        usable = np.where(free & (overlap[d] >= thresholds[:, None]), overlap[d], -1.0)
-        best = last - usable[:, ::-1].argmax(axis=1)
-        hit = usable[every, best] >= 0
-        result[d, hit] = best[hit]
-        free[every[hit], best[hit]] = False
-    return result
-
-
-class _Columns:
-    """Columns that grow by plain bytes."""
-
-    def __init__(self, **kinds: str) -> None:
-        self._kinds = kinds
-        self._data = {name: bytearray() for name in kinds}
-
-    def extend(self, **values: Any) -> None:
-        for name, kind in self._kinds.items():
-            self._data[name] += np.asarray(values[name]).astype(kind).tobytes()
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {
-            name: np.frombuffer(bytes(self._data[name]), dtype=kind) for name, kind in self._kinds.items()
-        }
 
 
 class _Conditions:

@@ -15,11 +15,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from imitation.common.settings import DataError, UserError
+from imitation.metrics.curves import weighted_average_precisions
 from imitation.metrics.statistics.bootstrap import ANYTHING, CONFIDENCE, NEITHER, Interval, Resampling, holm
 from imitation.metrics.statistics.evaluation_side import Source, open_source, read_outcomes
 from imitation.metrics.statistics.outcomes import BOX, Outcomes
 from imitation.metrics.statistics.slices import FEW, Cut, known_or_none, mean_of, rarest, sampled
-from imitation.metrics.statistics.weighted_curves import weighted_average_precisions
 
 OPERATING = ("recall", "precision", "F1", "0-1 loss")
 LOWER_IS_BETTER = frozenset({"0-1 loss"})

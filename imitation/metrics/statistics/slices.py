@@ -19,15 +19,16 @@ an object inside the range; where two objects compete for one detection the two 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
+from imitation.common.record import Fraction, Record
 from imitation.evaluation.detections import Cutoff, FrameDetections
+from imitation.metrics.curves import Curve, weighted_average_precisions
 from imitation.metrics.statistics.bootstrap import ANYTHING, Interval, Resampling
 from imitation.metrics.statistics.outcomes import OutcomeBuilder, Outcomes
-from imitation.metrics.statistics.weighted_curves import Curve, weighted_average_precisions
 
 FEW = 20
 """Slices of fewer objects are anecdotes: reports grey them out."""
@@ -35,26 +36,21 @@ AT_ONCE = 1_000_000
 """Weights, or detections they are spread over, held at once: 4 MB, and several such arrays beside it."""
 
 
-@dataclass(frozen=True)
-class Slice:
-    """One value of one attribute. `ap50` and `recall` in [0, 1] with 95% intervals, None where there is
-    none; `frames` hold its objects (of a condition: all frames of it). `few`: under 20 objects."""
+class Slice(Record):
+    """AP and recall of the objects with one value of one attribute, with 95 % intervals (bootstrap over
+    frames): `imitation.metrics.statistics.slices`."""
 
-    attribute: str
-    value: str
-    frames: int
-    objects: int
-    ap50: float | None
-    ap50_low: float | None
-    ap50_high: float | None
-    recall: float | None
-    recall_low: float | None
-    recall_high: float | None
-    few: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, safe for JSON."""
-        return asdict(self)
+    attribute: str = Field(description='"size", "occlusion", "category", ..., "condition: weather"')
+    value: str = Field(description='its word: "25-40 px", "largely occluded", ...')
+    frames: int = Field(ge=0, description="frames with such an object")
+    objects: int = Field(ge=0, description="such objects to be found")
+    ap50: Fraction | None = Field(description="mean AP at IoU 0.5; null without objects")
+    ap50_low: Fraction | None = Field(description="lower end of its interval")
+    ap50_high: Fraction | None = Field(description="upper end of its interval")
+    recall: Fraction | None = Field(description="recall at the operating threshold; null without objects")
+    recall_low: Fraction | None = Field(description="lower end of its interval")
+    recall_high: Fraction | None = Field(description="upper end of its interval")
+    few: bool = Field(description="true under 20 objects: too few to say anything")
 
 
 def slices(

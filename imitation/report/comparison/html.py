@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import matplotlib
 
+from imitation.common.wording import duration
+from imitation.datasets.registry import title_of
 from imitation.report.comparison.fixed_failures import Fixed, FixedCounts, build_fixed
 from imitation.report.comparison.record import (
     ArmCost,
@@ -16,12 +18,11 @@ from imitation.report.comparison.record import (
     Row,
     SliceRow,
     against_sentence,
-    points,
-    span,
 )
 from imitation.report.comparison.text import main_table, measure_table, notes, real_word
-from imitation.report.run.html import DATA_KINDS, duration, environment
+from imitation.report.page import environment
 from imitation.report.svg import INK, SERIES, STYLE, Plot, figure, finished, legend, score_limits, short
+from imitation.report.table import points, span
 from imitation.report.words import BASELINE, arm_name, detector_name, measure_name
 
 MAX_SLICES = 40
@@ -50,7 +51,7 @@ def render_comparison(
         entries=[build_fixed(item, told.stand_in) for item in fixed],
         counts=counts,
         costs=[_Cost.of(cost) for cost in told.costs],
-        data_kind=DATA_KINDS.get(told.data_kind, told.data_kind),
+        data_kind=title_of(told.data_kind),
         duration=duration,
         span=span,
         signed=lambda value: points(value, True),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from imitation.common.text_table import Table
+from imitation.common.wording import duration
 from imitation.report.comparison.record import Comparison, against_sentence
 from imitation.report.comparison.text import main_table, measure_table, notes
-from imitation.report.run.html import duration
 from imitation.report.words import BASELINE, arm_name
 
 
@@ -24,7 +24,7 @@ def _section(told: Comparison) -> Iterator[str]:
     seeds = ", ".join(map(str, told.seeds))
     folds = f"; folds {', '.join(map(str, told.used_folds))} of {told.folds}" if told.folds else ""
     sizes = "; ".join(
-        f"{'' if name == 'all' else name + ': '}{s['train']} train, {s['stop']} stop, {s['test']} test"
+        f"{'' if name == 'all' else name + ': '}{s['train']} train, {s['val']} val, {s['test']} test"
         for name, s in told.splits.items()
     )
     torch = told.packages.get("torch")

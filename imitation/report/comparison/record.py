@@ -6,14 +6,16 @@ how to read them.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, cast
 
 from pydantic import Field, ValidationError, model_validator
 
-from imitation.common import storage
+from imitation.common import old_names, storage
+from imitation.common.record import Count, Fraction, Record, Seconds
 from imitation.common.settings import UserError
 from imitation.metrics.statistics.bootstrap import BETTER, NEITHER, WORSE, Interval
-from imitation.report.base import Count, Fraction, Record, Seconds
+from imitation.report.table import points, span
 from imitation.report.words import arm_name, detector_name, measure_name
 
 SCHEMA: Literal[1] = 1
@@ -66,14 +68,14 @@ class Row(Record):
     key: str = Field(description='"real", "imitation, cycle 1", "imitation, chosen", ...')
     arm: str
     label: str = Field(description="what it was trained on, in words")
-    cycle: int | None = Field(description="null: in each seed and fold the cycle that was best on stop")
+    cycle: int | None = Field(description="null: in each seed and fold the cycle that was best on val")
     seeds: list[int] = Field(description="seeds of which every fold is there")
     real_frames: float = Field(ge=0)
     synthetic_frames: float = Field(ge=0)
     repeated_frames: float = Field(ge=0, description="real frames trained on once more")
     steps: float = Field(ge=0, description="optimizer steps from the first weights on")
     images_seen: float = Field(ge=0)
-    candidates: float = Field(ge=0, description="detectors among which stop chose (1: there was no choice)")
+    candidates: float = Field(ge=0, description="detectors among which val chose (1: there was no choice)")
     seconds: Seconds = Field(description="wall time of all it took, baseline, mining and rendering included")
     test: dict[str, Cell] = Field(description="measure -> value on real test; empty without a whole seed")
     synthetic: dict[str, Cell] = Field(description="the same on the synthetic test set; empty without one")
@@ -82,7 +84,7 @@ class Row(Record):
 class Against(Record):
     """One comparison of the primary endpoint."""
 
-    arms: list[str] = Field(description="of several the better on stop, in each seed and fold")
+    arms: list[str] = Field(description="of several the better on val, in each seed and fold")
     chosen: dict[str, str] = Field(description="seed and fold -> that arm")
     value: Value
     gain: Gain
@@ -153,7 +155,7 @@ class Comparison(Record):
     steps: Count = Field(description="optimizer steps of one training")
     batch_size: Count
     categories: list[str]
-    metric: str = Field(description="the stop score that chooses")
+    metric: str = Field(description="the val score that chooses")
     frames: Count = Field(description="real test frames that every detector judged")
     objects: Count = Field(description="objects to find in them")
     unit: str = Field(description='what the bootstrap draws: "frames" or "sequences"')
@@ -186,7 +188,7 @@ class Comparison(Record):
 def read_comparison(uri: str) -> Comparison:
     """Reads `comparison.json`. Raises UserError for a file that is none."""
     try:
-        return Comparison.model_validate_json(storage.read_text(uri))
+        return Comparison.model_validate_json(json.dumps(old_names.read_json(uri)))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -198,19 +200,6 @@ def write_comparison(told: Comparison, uri: str) -> None:
 
 
 # -- in words
-
-
-def points(value: float | None, sign: bool = False) -> str:
-    """A fraction as points with a decimal, a true minus, a dash for none."""
-    if value is None:
-        return "–"
-    text = f"{100 * value:{'+' if sign else ''}.1f}"
-    return ("0.0" if text in ("-0.0", "+0.0") and not sign else text).replace("-", "−")
-
-
-def span(low: float | None, high: float | None, sign: bool = False) -> str:
-    """An interval in points; empty for none."""
-    return "" if low is None or high is None else f"{points(low, sign)} to {points(high, sign)}"
 
 
 def against_sentence(primary: Primary, against: Against) -> str:
@@ -231,7 +220,7 @@ def against_sentence(primary: Primary, against: Against) -> str:
 
 def rival_name(arms: list[str]) -> str:
     names = [arm_name(arm) for arm in arms]
-    return names[0] if len(names) == 1 else f"the better on stop of {', '.join(names)}"
+    return names[0] if len(names) == 1 else f"the better on val of {', '.join(names)}"
 
 
 def answer(arm: str, verdicts: list[tuple[str, str]], seeds: int = 0, cells: tuple[int, int] = (1, 1)) -> str:
@@ -273,7 +262,7 @@ def flat_rows(told: Comparison) -> tuple[list[str], list[list[Any]]]:
     lines = []
     for row in told.rows:
         line: list[Any] = [
-            detector_name(row.key), row.arm, "chosen on stop" if row.cycle is None else row.cycle,
+            detector_name(row.key), row.arm, "chosen on val" if row.cycle is None else row.cycle,
             " ".join(map(str, row.seeds)), row.real_frames, row.synthetic_frames, row.repeated_frames,
             row.steps, row.images_seen, row.candidates, row.seconds,
         ]  # fmt: skip

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from imitation.common.text_table import Table, format_table, wrapped
-from imitation.report.comparison.record import Cell, Comparison, Row, against_sentence, points, span
-from imitation.report.table import DASH, MAX_CATEGORIES
+from imitation.report.comparison.record import Cell, Comparison, Row, against_sentence
+from imitation.report.table import DASH, MAX_CATEGORIES, points, span
 from imitation.report.words import (
     AP50,
     BASELINE,
     CHOSEN,
     MAP,
     MAP50,
-    STOP_MEANS,
+    VAL_MEANS,
     WRONG,
     WRONG_MEANS,
     arms_mean,
@@ -163,10 +163,10 @@ def notes(told: Comparison) -> Sequence[str]:
         f"{AP50}: of one category at IoU 0.5; in points (0 to 100). "
         f"{WRONG}: {WRONG_MEANS} (the method's 0-1 loss).",
         arms_mean([row.key for row in told.rows], real_word(told)),
-        f"{CHOSEN}: the best on stop of an arm's detectors and the {BASELINE}. {STOP_MEANS}.",
+        f"{CHOSEN}: the best on val of an arm's detectors and the {BASELINE}. {VAL_MEANS}.",
         f"{told.frames} {real_word(told)} test frames with {told.objects} objects, {seeds}; differences are "
         f"paired by seed and frame. 95 % intervals: bootstrap over {drawn}, {told.resamples} resamples.",
-        f"{compute} 'of': the detectors among which stop ({measure_name(told.metric)}) chose; 1: no choice. "
+        f"{compute} 'of': the detectors among which val ({measure_name(told.metric)}) chose; 1: no choice. "
         "Frames, steps and seconds are means over finished runs; added are synthetic or repeated frames.",
         "All but the primary endpoint is exploratory: a verdict there stands only where Holm's correction "
         f"over all {told.explored} differences leaves p < 0.05; intervals are not corrected.",

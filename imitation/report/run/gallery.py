@@ -12,10 +12,11 @@ import numpy as np
 from imitation.common.settings import DataError
 from imitation.data.boxes import pairwise_iou
 from imitation.data.records import SCHEMA, Box, Frame
-from imitation.datasets.parquet.files import FrameStore, read_frames
+from imitation.datasets.parquet.files import read_frames
+from imitation.datasets.parquet.store import FrameStore
+from imitation.diagnosis.label_errors import Suspect
 from imitation.evaluation.failures import Failure, read_failures
 from imitation.evaluation.matching import FOREGROUND_IOU
-from imitation.report.run.findings import SuspectedLabelError
 from imitation.report.words import kind_name
 
 MAX_SYNTHETIC = 3
@@ -80,7 +81,7 @@ def collect_gallery(
 
 
 def collect_suspects(
-    suspects: Sequence[SuspectedLabelError], real_uri: str, count: int, rng: np.random.Generator
+    suspects: Sequence[Suspect], real_uri: str, count: int, rng: np.random.Generator
 ) -> list[GalleryItem]:
     """`count` suspected label errors (fewer where there are not as many), drawn by `rng`, of different frames
     as far as there are any; the most confident first, each with its frame. The verdict says who made the
@@ -128,7 +129,7 @@ def drawn_apart(things: Sequence[T], count: int, rng: np.random.Generator, shown
     return [things[i] for i in chosen]
 
 
-def _as_failure(suspect: SuspectedLabelError) -> Failure:
+def _as_failure(suspect: Suspect) -> Failure:
     box = Box(*suspect.box)
     return Failure(
         failure_id=suspect.failure_id,

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-import jinja2
-from markupsafe import Markup
-
+from imitation.datasets.registry import title_of
 from imitation.evaluation.failures import KINDS
+from imitation.report.page import environment
 from imitation.report.run.finding_plots import build_finding_plots
 from imitation.report.run.gallery import GalleryItem
 from imitation.report.run.pictures import Entry, build_entry
 from imitation.report.run.plots import build_plots
-from imitation.report.run.record import ModeFeedback, Summary
+from imitation.report.run.record import StratumFeedback, Summary
 from imitation.report.run.sections import build_findings
 from imitation.report.run.table import build_table, noise_note, real_word
 from imitation.report.table import STAND_IN, points
-from imitation.report.words import (
-    AP,
-    AP50,
-    CHOSEN,
-    MAP,
-    MAP50,
-    STOP_MEANS,
-    WRONG,
-    WRONG_MEANS,
-    WRONG_TITLE,
-    arm_name,
-    detector_name,
-    kind_name,
-    measure_name,
-    mode_name,
-)
 
 PROBLEMS_SHOWN = 200
-DATA_KINDS = {"world": "Embedded stand-in world", "kitti": "KITTI object folder", "parquet": "Parquet frames"}
 
 
 def render_report(
@@ -70,7 +50,7 @@ def render_report(
         change=_change(summary),
         noise=noise_note(summary),
         stand_in=STAND_IN if summary.run.stand_in else None,
-        data_kind=DATA_KINDS.get(summary.run.data_kind, summary.run.data_kind),
+        data_kind=title_of(summary.run.data_kind),
         real_word=real_word(summary),
         kinds=KINDS,
         mined=[entry for entry in summary.cycles if entry.mined is not None],
@@ -93,70 +73,6 @@ def _suspect_entry(item: GalleryItem, stand_in: bool) -> Entry:
     return replace(build_entry(item, stand_in), headline=f"{item.failure.predicted}, not labelled?")
 
 
-def environment() -> jinja2.Environment:
-    folder = importlib.resources.files("imitation.report")
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["style"] = Markup((folder / "report.css").read_text(encoding="utf-8"))
-    environment.filters |= {
-        "points": points,
-        "svg": Markup,
-        "duration": duration,
-        "thousands": "{:,}".format,
-        "breakable": breakable,
-        "interval": interval,
-        "kind": kind_name,
-        "mode": mode_name,
-        "detector": detector_name,
-        "arm": arm_name,
-        "measure": measure_name,
-    }
-    environment.globals |= {
-        "MAP50": MAP50,
-        "MAP": MAP,
-        "AP50": AP50,
-        "AP": AP,
-        "CHOSEN": CHOSEN,
-        "WRONG": WRONG,
-        "WRONG_TITLE": WRONG_TITLE,
-        "WRONG_MEANS": WRONG_MEANS,
-        "STOP_MEANS": STOP_MEANS,
-    }
-    return environment
-
-
-def interval(text: str) -> Markup:
-    """A value with its interval, "38.0 (22.4 to 54.1)", which stays in one piece behind it or below it."""
-    value, space, between = text.partition(" ")
-    return (
-        Markup('{}{}<span class="ci">{}</span>').format(value, space, between)
-        if between
-        else Markup.escape(value)
-    )
-
-
-def breakable(text: str) -> Markup:
-    """A long name that may go on in a new line behind its dots and underscores."""
-    return Markup("<wbr>").join(re.split(r"(?<=[._])", text))
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: "42 s", "6 min 5 s", "3 h 20 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
 def _drawn_from(gallery: Sequence[GalleryItem]) -> int:
     """How many failures the gallery was drawn among: those of every cycle that is in it."""
     pools = {
@@ -171,7 +87,7 @@ def _change(summary: Summary) -> str | None:
     best, base = summary.best.mAP, summary.cycles[0].mAP
     if summary.best_cycle == 0 or best is None or base is None:
         return None
-    return f"{100 * (best - base):+.1f}".replace("-", "−")
+    return points(best - base, sign=True)
 
 
 def _reasons(summary: Summary) -> list[tuple[str, int]]:
@@ -182,10 +98,10 @@ def _reasons(summary: Summary) -> list[tuple[str, int]]:
     return sorted(mined[-1].out_of_reach.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _learnt(summary: Summary) -> list[ModeFeedback]:
-    """What a policy that learns knew when it asked last, given-up modes last."""
+def _learnt(summary: Summary) -> list[StratumFeedback]:
+    """What a policy that learns knew when it asked last, given-up strata last."""
     told = [entry.simulated.modes for entry in summary.cycles if entry.simulated and entry.simulated.modes]
-    return sorted(told[-1], key=lambda mode: (mode.given_up, -mode.failures, mode.mode)) if told else []
+    return sorted(told[-1], key=lambda one: (one.given_up, -one.failures, one.mode)) if told else []
 
 
 def _stages(summary: Summary) -> list[tuple[str, float, float]]:

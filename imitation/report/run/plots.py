@@ -50,7 +50,7 @@ def _curves(summary: Summary) -> Plot:
     page, axes = figure()
     series = {
         "test": [scaled(c.metrics.test.map50) for c in summary.cycles],
-        "stop": [scaled(c.metrics.stop.map50) for c in summary.cycles],
+        "val": [scaled(c.metrics.val.map50) for c in summary.cycles],
     }
     seed = scaled(None if summary.churn is None else summary.churn.mAP.get("test"))
     if not math.isnan(seed):
@@ -62,9 +62,9 @@ def _curves(summary: Summary) -> Plot:
         page,
         spoken(summary, series) + ("" if math.isnan(seed) else f"; test, another seed: baseline {seed:.1f}"),
         note=(
-            "Nothing is found on stop."
+            "Nothing is found on val."
             if summary.finds_nothing
-            else "The ring marks the chosen detector: the best on stop."
+            else "The ring marks the chosen detector: the best on val."
         )
         + ("" if math.isnan(seed) else " The cross is the baseline trained again, from another seed."),
     )
@@ -74,7 +74,7 @@ def _losses(summary: Summary) -> Plot:
     page, axes = figure()
     series = {
         "test": [scaled(c.metrics.test.zero_one_loss) for c in summary.cycles],
-        "stop": [scaled(c.metrics.stop.zero_one_loss) for c in summary.cycles],
+        "val": [scaled(c.metrics.val.zero_one_loss) for c in summary.cycles],
     }
     _lines(axes, summary, series, "wrong, %")
     return finished(

@@ -11,20 +11,17 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from imitation.common import storage
+from imitation.common import old_names, storage
+from imitation.common.record import Count, Fraction, Record, Seconds
 from imitation.common.settings import UserError
+from imitation.diagnosis.error_types import ErrorTypes
+from imitation.diagnosis.failure_modes import ModeCounts
+from imitation.diagnosis.label_errors import Suspect
 from imitation.evaluation.failures import KINDS
-from imitation.report.base import Count, Fraction, Record, Seconds
-from imitation.report.run.findings import (
-    Calibration,
-    Churn,
-    ErrorTypes,
-    FailureMode,
-    Followed,
-    Protocols,
-    SliceMetrics,
-    SuspectedLabelError,
-)
+from imitation.metrics.calibration import Calibrations
+from imitation.metrics.statistics.slices import Slice
+from imitation.metrics.summary import Metrics
+from imitation.report.run.findings import Churn, Followed, Protocols
 
 SCHEMA: Literal[1] = 1
 
@@ -55,45 +52,15 @@ class Splits(Record):
     """Real frames in each split."""
 
     train: int = Field(ge=0, description="trained on, and mined for failures")
-    stop: int = Field(ge=0, description="decides stopping, the operating threshold and the best cycle")
+    val: int = Field(ge=0, description="decides stopping, the operating threshold and the best cycle")
     test: int = Field(ge=0, description="reported; decides nothing")
-
-
-class SplitMetrics(Record):
-    """How a detector does on one split: `imitation.metrics.summary.Metrics`, field by field."""
-
-    split: str = Field(description='"stop" or "test"')
-    iou: float = Field(gt=0, le=1, description="IoU at which detections and objects are matched")
-    frames: int = Field(ge=0, description="frames evaluated")
-    errors: int = Field(ge=0, description="frames that could not be evaluated; they count nowhere else")
-    objects: int = Field(ge=0, description="objects to be found")
-    detections: int = Field(ge=0, description="detections at the threshold that are judged")
-    map50: Fraction | None = Field(description="mean of ap50 over categories; null if none has objects")
-    map: Fraction | None = Field(description="mean of ap over categories; null if none has objects")
-    ap50: dict[str, Fraction | None] = Field(description="category -> AP at IoU 0.5; null without objects")
-    ap: dict[str, Fraction | None] = Field(
-        description="category -> AP at IoU 0.50:0.05:0.95 (COCO); null without objects"
-    )
-    threshold: float = Field(description="operating threshold on scores, of greatest F1 on stop")
-    f1: Fraction = Field(description="F1 at the threshold, over all categories together")
-    precision: Fraction = Field(description="precision at the threshold")
-    recall: Fraction = Field(description="recall at the threshold")
-    zero_one_loss: Fraction = Field(description="wrong / (wrong + objects found), at the threshold")
-    failures: dict[str, Count] = Field(description="failures by kind, at the threshold")
-    thresholds: dict[str, Fraction] = Field(
-        default_factory=dict,
-        description="category -> its own threshold, in place of that (evaluate.operating_threshold)",
-    )
-    own: dict[str, Fraction] = Field(
-        default_factory=dict, description="metric of one's own (loop.metric) -> its value"
-    )
 
 
 class MetricsBySplit(Record):
     """The metrics of the cycle's detector on both evaluation splits."""
 
-    stop: SplitMetrics = Field(description="on the stop split")
-    test: SplitMetrics = Field(description="on the test split")
+    val: Metrics = Field(description="on the val split")
+    test: Metrics = Field(description="on the test split")
 
 
 class Mined(Record):
@@ -102,7 +69,7 @@ class Mined(Record):
     split: str = Field(description="where failures were looked for, and how")
     failures: dict[str, Count] = Field(description="failures by kind")
     modes: dict[str, Count] = Field(
-        description='failures by mode: "category, kind, trait", such as "car, missed, occluded"'
+        description='failures by stratum: "category, kind, trait", such as "car, missed, occluded"'
     )
     out_of_reach: dict[str, Count] = Field(
         description="failures that the simulator cannot answer, by the reason why"
@@ -121,10 +88,10 @@ class SetAsideScene(Record):
     attempts: int = Field(ge=0, description="how often it was tried")
 
 
-class ModeFeedback(Record):
-    """What a policy that learns knew of a failure mode when it asked for the cycle's frames."""
+class StratumFeedback(Record):
+    """What a policy that learns knew of a stratum of failures when it asked for the cycle's frames."""
 
-    mode: str = Field(description='the mode: "category, kind, trait"')
+    mode: str = Field(description='the stratum: "category, kind, trait"')
     failures: int = Field(ge=0, description="failures of it within reach")
     fed: float = Field(
         ge=0,
@@ -145,8 +112,8 @@ class Simulated(Record):
     frames_per_second: float = Field(ge=0, description="frames per second of wall time, start-up included")
     asked: int | None = Field(None, ge=0, description="frames asked for; null in older summaries")
     rejected: int = Field(0, ge=0, description="frames rendered that did not show what they were asked for")
-    modes: list[ModeFeedback] | None = Field(
-        None, description="what the policy had learnt, by mode; null for a policy that does not learn"
+    modes: list[StratumFeedback] | None = Field(
+        None, description="what the policy had learnt, by stratum; null for a policy that does not learn"
     )
 
 
@@ -187,20 +154,20 @@ class Cycle(Record):
     seconds: dict[str, Seconds] = Field(description="stage -> seconds of wall time")
     time: Time | None = Field(None, description="where its wall time went; null in older summaries")
     stop_reason: str | None = Field(description="why the loop stopped; set on the last cycle only")
-    best: bool = Field(description="true for the one cycle that did best on stop")
+    best: bool = Field(description="true for the one cycle that did best on val")
     protocols: dict[str, Protocols] | None = Field(
         None, description="split -> AP as the dataset's own benchmark counts it; null in older summaries"
     )
     errors: dict[str, ErrorTypes] | None = Field(
         None, description="split -> what each kind of error costs; null in older summaries"
     )
-    slices: dict[str, list[SliceMetrics]] | None = Field(
+    slices: dict[str, list[Slice]] | None = Field(
         None, description="split -> AP and recall by attribute; null in older summaries"
     )
-    calibration: dict[str, Calibration] | None = Field(
+    calibration: dict[str, Calibrations] | None = Field(
         None, description="split -> whether scores mean what they say; null in older summaries"
     )
-    modes: dict[str, list[FailureMode]] | None = Field(
+    modes: dict[str, list[ModeCounts]] | None = Field(
         None, description="split -> failure modes, most lost AP first; null in older summaries"
     )
     repeated_frames: int = Field(
@@ -218,7 +185,7 @@ class Cycle(Record):
         *,
         cycle: int,
         label: str,
-        stop: Mapping[str, Any],
+        val: Mapping[str, Any],
         test: Mapping[str, Any],
         real_frames: int,
         synthetic_frames: int,
@@ -236,10 +203,10 @@ class Cycle(Record):
         followed: Mapping[str, Any] | None = None,
         repeated_frames: int = 0,
     ) -> Cycle:
-        """A cycle from its metrics (`Metrics.to_dict()` on stop and test) and its counts; not yet the
+        """A cycle from its metrics (`Metrics.to_dict()` on val and test) and its counts; not yet the
         last or the best one, see `Summary.of`. What is by split is plain data, as their `to_dict` and
         `count_followed` give it. Raises pydantic.ValidationError for a wrong type."""
-        shown = SplitMetrics.model_validate(dict(test))
+        shown = Metrics.model_validate(dict(test))
         found = {
             "protocols": protocols,
             "errors": errors,
@@ -264,7 +231,7 @@ class Cycle(Record):
             images_seen=images_seen,
             failures=shown.failures,
             zero_one_loss=shown.zero_one_loss,
-            metrics=MetricsBySplit(stop=SplitMetrics.model_validate(dict(stop)), test=shown),
+            metrics=MetricsBySplit(val=Metrics.model_validate(dict(val)), test=shown),
             mined=None if mined is None else Mined.model_validate(dict(mined)),
             simulated=None if simulated is None else Simulated.model_validate(dict(simulated)),
             seconds=dict(seconds),
@@ -287,7 +254,7 @@ class Cycle(Record):
                 raise ValueError(
                     f"cycle {self.cycle}: {name} is {getattr(self, name)}, but metrics.test says {expected}"
                 )
-        counts = [self.failures, self.metrics.stop.failures, *([self.mined.failures] if self.mined else [])]
+        counts = [self.failures, self.metrics.val.failures, *([self.mined.failures] if self.mined else [])]
         counts += [mode.kinds for modes in (self.modes or {}).values() for mode in modes]
         if unknown := sorted({kind for count in counts for kind in count} - set(KINDS)):
             raise ValueError(f"cycle {self.cycle}: {unknown[0]!r} is no kind of failure ({', '.join(KINDS)})")
@@ -311,7 +278,7 @@ class Summary(Record):
     categories: list[str] = Field(description="the detector's categories, in label order")
     splits: Splits = Field(description="real frames in each split")
     cycles: list[Cycle] = Field(min_length=1, description="the baseline, then every imitation cycle")
-    best_cycle: int = Field(ge=0, description="the cycle of the highest score on stop: the product")
+    best_cycle: int = Field(ge=0, description="the cycle of the highest score on val: the product")
     stop_reason: str = Field(description="why the loop stopped, in a sentence")
     problems: list[str] = Field(description="bad rows and frames that were skipped, a sentence each")
     unmapped: dict[str, Count] = Field(
@@ -324,7 +291,7 @@ class Summary(Record):
     churn: Churn | None = Field(
         None, description="the baseline beside another seed of the same data; null if there is no other"
     )
-    suspected_label_errors: list[SuspectedLabelError] | None = Field(
+    suspected_label_errors: list[Suspect] | None = Field(
         None,
         description="confident false detections that persist, by falling score: look at their labels; null "
         "in older summaries",
@@ -377,24 +344,24 @@ class Summary(Record):
             churn=None if churn is None else Churn.model_validate(dict(churn)),
             suspected_label_errors=None
             if suspected_label_errors is None
-            else [SuspectedLabelError.model_validate(dict(suspect)) for suspect in suspected_label_errors],
+            else [Suspect.model_validate(dict(suspect)) for suspect in suspected_label_errors],
             staging=None if staging is None else Staging.model_validate(dict(staging)),
         )
 
     @property
     def best(self) -> Cycle:
-        """The cycle that did best on stop; where all find nothing, the first."""
+        """The cycle that did best on val; where all find nothing, the first."""
         return self.cycles[self.best_cycle]
 
     @property
     def baseline_finds_nothing(self) -> bool:
-        """Whether the baseline has no mAP above 0 on stop."""
-        return not self.cycles[0].metrics.stop.map50
+        """Whether the baseline has no mAP above 0 on val."""
+        return not self.cycles[0].metrics.val.map50
 
     @property
     def finds_nothing(self) -> bool:
-        """Whether no cycle has a mAP above 0 on stop: then none is better than another."""
-        return not self.best.metrics.stop.map50
+        """Whether no cycle has a mAP above 0 on val: then none is better than another."""
+        return not self.best.metrics.val.map50
 
     @model_validator(mode="after")
     def _agrees(self) -> Summary:
@@ -412,10 +379,6 @@ class Summary(Record):
                     f"cycle {entry.cycle}: AP is of {sorted(entry.AP)}, the categories are {self.categories}"
                 )
         return self
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, shaped as docs/summary.md says."""
-        return self.model_dump(mode="json", by_alias=True)
 
     @classmethod
     def from_dict(cls, data: Any, where: str = "summary") -> Summary:
@@ -437,4 +400,4 @@ def write_summary(summary: Summary, uri: str) -> None:
 
 def read_summary(uri: str) -> Summary:
     """Reads and checks `summary.json`. Raises UserError naming the file and the field, StorageError."""
-    return Summary.from_dict(storage.read_json(uri), uri)
+    return Summary.from_dict(old_names.read_json(uri), uri)

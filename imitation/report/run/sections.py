@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from imitation.diagnosis.failure_modes import ModeCounts
 from imitation.evaluation.attributes import CONDITION
 from imitation.evaluation.failures import KINDS
-from imitation.report.run.findings import FailureMode, Followed, Protocols, SliceMetrics, Statuses
+from imitation.metrics.statistics.slices import Slice
+from imitation.report.run.findings import Followed, Protocols, Statuses
 from imitation.report.run.record import Cycle, Summary
 from imitation.report.table import DASH, points
 from imitation.report.words import kind_name, mode_name
 
 T = TypeVar("T")
-SPLITS = ("test", "stop", "mine")  # which is shown where there are several
+SPLITS = ("test", "val", "mine")  # which is shown where there are several
 MAX_ROWS = 16
 KITTI_LEVELS = ("easy", "moderate", "hard")
 
@@ -65,7 +67,7 @@ class FollowedRow:
 
 
 def shown_split(by_split: Mapping[str, T] | None) -> tuple[str, T] | None:
-    """The split that is shown: test where it is there, else stop, else what there is."""
+    """The split that is shown: test where it is there, else val, else what there is."""
     if not by_split:
         return None
     split = next((name for name in SPLITS if name in by_split), next(iter(by_split)))
@@ -152,7 +154,7 @@ def _mode_table(summary: Summary) -> dict[str, Any] | None:
     }
 
 
-def _mode_row(name: str, modes: Sequence[FailureMode | None], most: float) -> ModeRow:
+def _mode_row(name: str, modes: Sequence[ModeCounts | None], most: float) -> ModeRow:
     known = [mode for mode in modes if mode is not None]
     latest = known[-1]
     return ModeRow(
@@ -185,7 +187,7 @@ def _slice_table(summary: Summary) -> dict[str, Any] | None:
     }
 
 
-def _slice_row(part: SliceMetrics, first: bool, before: Mapping[tuple[str, str], float | None]) -> SliceRow:
+def _slice_row(part: Slice, first: bool, before: Mapping[tuple[str, str], float | None]) -> SliceRow:
     def scaled(value: float | None) -> float | None:
         return None if value is None else round(100 * value, 2)
 

@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 
 from imitation.common.text_table import MARK, Table
+from imitation.common.wording import counted
 from imitation.report.run.record import Cycle, Summary
 from imitation.report.table import (
     DASH,
     MAX_CATEGORIES,
     STAND_IN,
-    TIME_PARTS,
-    _count,
     points,
-    processor_notes,
-    staging_notes,
 )
 from imitation.report.words import (
     AP50,
     CHOSEN,
     MAP50,
-    STOP_MEANS,
+    VAL_MEANS,
     WRONG,
     WRONG_MEANS,
     arms_mean,
     detector_name,
 )
+
+TIME_PARTS = ("training", "rendering", "evaluation", "analysis", "orchestration")
 
 
 def real_word(summary: Summary) -> str:
@@ -36,45 +35,61 @@ def real_word(summary: Summary) -> str:
 def build_table(summary: Summary) -> Table:
     """The table of a run."""
     categories = summary.categories if len(summary.categories) <= MAX_CATEGORIES else []
-    test = summary.best.metrics.test
+    test, own = summary.best.metrics.test, summary.best.metrics.val.own
     return Table(
         heading=(summary.run.title, *([STAND_IN] if summary.run.stand_in else [])),
         groups=(
             ("", 1),
             (f"{test.split}, {AP50} of each" if categories else test.split, 2 + len(categories)),
-            ("stop", 1),
+            ("val", 1 + len(own)),
             ("frames and steps", 3),
         ),
-        columns=("", MAP50, *categories, WRONG, MAP50, real_word(summary), "synthetic", "steps"),
-        rows=tuple(_row(entry, categories) for entry in summary.cycles),
+        columns=(
+            "",
+            MAP50,
+            *categories,
+            WRONG,
+            MAP50,
+            *map(_short, own),
+            real_word(summary),
+            "synthetic",
+            "steps",
+        ),
+        rows=tuple(_row(entry, categories, list(own)) for entry in summary.cycles),
         best=-1 if summary.finds_nothing else summary.best_cycle,
         notes=_notes(summary, bool(categories)),
     )
 
 
-def _row(entry: Cycle, categories: list[str]) -> tuple[str, ...]:
+def _row(entry: Cycle, categories: list[str], own: list[str]) -> tuple[str, ...]:
     return (
         detector_name(entry.label),
         points(entry.mAP),
         *(points(entry.AP[name]) for name in categories),
         points(entry.zero_one_loss),
-        points(entry.metrics.stop.map50),
+        points(entry.metrics.val.map50),
+        *(points(entry.metrics.val.own.get(name)) for name in own),
         f"{entry.real_frames}",
         f"{entry.synthetic_frames}",
         f"{entry.steps}",
     )
 
 
+def _short(metric: str) -> str:
+    """A metric of one's own as a column: the name of its function; a note below says where it is from."""
+    return metric.rpartition(":")[2]
+
+
 def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
-    stop, test = summary.best.metrics.stop, summary.best.metrics.test
-    stop_is = f"({_frames(stop.frames)}, {_count(stop.objects, 'object')})"
+    val, test = summary.best.metrics.val, summary.best.metrics.test
+    val_is = f"({_frames(val.frames)}, {counted(val.objects, 'object')})"
     notes = [
-        f"No detector finds anything on stop {stop_is}: {MAP50} 0.0. No choice was made, and nothing "
+        f"No detector finds anything on val {val_is}: {MAP50} 0.0. No choice was made, and nothing "
         "in this table tells what the synthetic frames did."
         if summary.finds_nothing
-        else f"{MARK} {CHOSEN}: the detector that does best on stop. {STOP_MEANS} {stop_is}.",
+        else f"{MARK} {CHOSEN}: the detector that does best on val. {VAL_MEANS} {val_is}.",
         f"{MAP50}: mean average precision over categories at IoU 0.5 ({AP50}: of one category), in points "
-        f"(0 to 100); on test ({_frames(test.frames)}, {_count(test.objects, 'object')}), which decided "
+        f"(0 to 100); on test ({_frames(test.frames)}, {counted(test.objects, 'object')}), which decided "
         "nothing.",
         f"{WRONG}: {WRONG_MEANS} (the method's 0-1 loss).",
         arms_mean([entry.label for entry in summary.cycles], real_word(summary)),
@@ -87,18 +102,18 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
     if summary.baseline_finds_nothing and not summary.finds_nothing:
         notes.insert(
             1,
-            f"The baseline finds nothing on stop ({MAP50} 0.0): what was mined from it, and a gain on it, "
+            f"The baseline finds nothing on val ({MAP50} 0.0): what was mined from it, and a gain on it, "
             "tells nothing.",
         )
-    for name, value in stop.own.items():
+    for name, value in val.own.items():
         notes.insert(
             1,
-            f"Stop was judged by {name} (loop.metric): {points(value)} at best, {points(test.own[name])} by "
+            f"Val was judged by {name} (loop.metric): {points(value)} at best, {points(test.own[name])} by "
             "the same detector on test.",
         )
-    if stop.thresholds:
-        own = ", ".join(f"{name} {value:.2f}" for name, value in stop.thresholds.items())
-        notes.insert(1, f"Operating thresholds by category: {own}; any other {stop.threshold:.2f}.")
+    if val.thresholds:
+        own = ", ".join(f"{name} {value:.2f}" for name, value in val.thresholds.items())
+        notes.insert(1, f"Operating thresholds by category: {own}; any other {val.threshold:.2f}.")
     if not with_categories:
         notes.insert(
             3, f"{len(summary.categories)} categories: their {AP50} is in report.html and summary.json."
@@ -118,7 +133,7 @@ def noise_note(summary: Summary) -> str:
         error = 100 * math.sqrt(test.recall * (1 - test.recall) / test.objects)
         if error > 0:
             note += (
-                f" The recall of {points(test.recall)} on {_count(test.objects, 'object')} alone has a "
+                f" The recall of {points(test.recall)} on {counted(test.objects, 'object')} alone has a "
                 f"standard error of {error:.1f} points, and another seed would change the detector as well."
             )
     return note
@@ -131,7 +146,7 @@ def seed_notes(summary: Summary) -> list[str]:
     first = summary.cycles[0].metrics
     parts = [
         f"{points(other)} instead of {points(value)} on {split}"
-        for split, value in (("test", first.test.map50), ("stop", first.stop.map50))
+        for split, value in (("test", first.test.map50), ("val", first.val.map50))
         if (other := summary.churn.mAP.get(split)) is not None
     ]
     if not parts:
@@ -139,6 +154,30 @@ def seed_notes(summary: Summary) -> list[str]:
     return [
         f"Chance: trained again on the same data, from seed {summary.churn.seed}, the baseline has a {MAP50} "
         f"of {' and '.join(parts)}. Gains of that size mean nothing."
+    ]
+
+
+def staging_notes(summary: Summary) -> list[str]:
+    """Which classes the synthetic frames could not help, where there are any."""
+    if summary.staging is None or not summary.staging.not_staged:
+        return []
+    lacking = ", ".join(
+        f"{name} ({counted(count, 'object')} in train)" for name, count in summary.staging.not_staged.items()
+    )
+    return [
+        f"Not staged, for the simulator cannot: {lacking}. Nothing was rendered for their failures; "
+        f"bodies of "
+        "your own (renderer.bodies) or data.mapping would change that."
+    ]
+
+
+def processor_notes(summary: Summary) -> list[str]:
+    """What the figures were computed on."""
+    if not summary.run.computed_on:
+        return []
+    return [
+        f"Trained on {'; '.join(summary.run.computed_on)}. Another processor model or number of threads "
+        "trains other weights from the same seed, and the figures differ by some points."
     ]
 
 
@@ -155,4 +194,4 @@ def time_notes(summary: Summary) -> list[str]:
 
 
 def _frames(number: int) -> str:
-    return _count(number, "frame")
+    return counted(number, "frame")

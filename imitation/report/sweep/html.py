@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from imitation.datasets.registry import title_of
 from imitation.metrics.own import metric_title
-from imitation.report.run.html import DATA_KINDS, environment
+from imitation.report.page import environment
 from imitation.report.sweep.plots import build_sweep_plots
 from imitation.report.sweep.record import SweepResults, build_table, short_names, value_text
-from imitation.report.table import STAND_IN
+from imitation.report.table import STAND_IN, points
 
 
 def render_sweep(results: SweepResults, best: str | None = None, config: str = "") -> str:
@@ -25,7 +26,7 @@ def render_sweep(results: SweepResults, best: str | None = None, config: str = "
         seconds=sum(trial.seconds for trial in results.trials) + sum(b.seconds for b in results.baselines),
         metric=metric_title(results.metric),
         stand_in=STAND_IN if results.stand_in else None,
-        data_kind=DATA_KINDS.get(results.data_kind, results.data_kind),
+        data_kind=title_of(results.data_kind),
         best=best,
         config=config,
         value_text=value_text,
@@ -34,9 +35,8 @@ def render_sweep(results: SweepResults, best: str | None = None, config: str = "
 
 
 def _gain(results: SweepResults) -> str | None:
-    """By how many points the best trial lies above its own baseline on stop, signed."""
+    """By how many points the best trial lies above its own baseline on val, signed."""
     chosen = results.chosen
-    if chosen is None or chosen.best_stop is None:
+    if chosen is None or chosen.best_val is None:
         return None
-    change = 100 * (chosen.best_stop - chosen.cycles[0].stop)
-    return f"{change:+.1f}".replace("-", "−")
+    return points(chosen.best_val - chosen.cycles[0].val, sign=True)

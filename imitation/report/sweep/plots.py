@@ -1,4 +1,4 @@
-"""The plots of a sweep: stop scores over cycles, over the share of synthetic frames, and by setting."""
+"""The plots of a sweep: val scores over cycles, over the share of synthetic frames, and by setting."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def build_sweep_plots(results: SweepResults) -> list[Plot]:
 def _over_cycles(results: SweepResults) -> Plot:
     page, axes = figure(height=TALL)
     _lines(axes, results, lambda cycle: cycle.cycle)
-    twins = [100 * b.twin_stop for b in results.baselines if b.twin_stop is not None]
+    twins = [100 * b.twin_val for b in results.baselines if b.twin_val is not None]
     if twins:
         style: dict[str, Any] = {"markersize": 7, "markeredgewidth": 2, "zorder": 5}
         axes.plot([0] * len(twins), twins, "x", color=INK, label="baseline, another seed", **style)
@@ -67,7 +67,7 @@ def _over_cycles(results: SweepResults) -> Plot:
     legend(page, 1)
     return finished(
         "over-cycles",
-        f"{metric_title(results.metric)} on stop over the cycles",
+        f"{metric_title(results.metric)} on val over the cycles",
         page,
         _spoken(results, lambda cycle: f"cycle {cycle.cycle}"),
         note="One line a trial. A cross at a line's end: it was ended early, or failed."
@@ -85,7 +85,7 @@ def _over_ratio(results: SweepResults) -> Plot:
     legend(page, 1)
     return finished(
         "over-ratio",
-        f"{metric_title(results.metric)} on stop over synthetic data",
+        f"{metric_title(results.metric)} on val over synthetic data",
         page,
         _spoken(results, lambda cycle: f"ratio {cycle.synthetic_ratio:.2f}"),
         note="The same trials over the share of synthetic frames that each cycle trained on.",
@@ -95,7 +95,7 @@ def _over_ratio(results: SweepResults) -> Plot:
 def _lines(axes: Axes, results: SweepResults, x: Callable[[TrialCycle], float]) -> None:
     for rank, trial in enumerate(results.ranked):
         xs = [x(cycle) for cycle in trial.cycles]
-        ys = [100 * cycle.stop for cycle in trial.cycles]
+        ys = [100 * cycle.val for cycle in trial.cycles]
         named = rank < NAMED
         color = SERIES[rank] if named else OTHERS
         label = short(f"{rank + 1}. {settings_text(trial.settings)}", 64) if named else None
@@ -116,17 +116,17 @@ def _lines(axes: Axes, results: SweepResults, x: Callable[[TrialCycle], float]) 
     if best is not None and best.best_cycle is not None:
         at = best.cycles[best.best_cycle]
         ring: dict[str, Any] = {"markersize": 11, "fillstyle": "none", "markeredgewidth": 1.2}
-        axes.plot(x(at), 100 * at.stop, "o", color=INK, zorder=6, **ring)
+        axes.plot(x(at), 100 * at.val, "o", color=INK, zorder=6, **ring)
     _score_axis(axes, results)
 
 
 def _score_axis(axes: Axes, results: SweepResults) -> None:
-    scores = [100 * cycle.stop for trial in results.ranked for cycle in trial.cycles]
-    scores += [100 * b.twin_stop for b in results.baselines if b.twin_stop is not None]
+    scores = [100 * cycle.val for trial in results.ranked for cycle in trial.cycles]
+    scores += [100 * b.twin_val for b in results.baselines if b.twin_val is not None]
     low, high = min(scores), max(scores)
     middle, half = (low + high) / 2, max(1.3 * (high - low), MIN_SPAN) / 2
     score_limits(axes, max(0.0, middle - half), min(100.0, middle + half))
-    axes.set_ylabel(f"{metric_title(results.metric)} on stop, points")
+    axes.set_ylabel(f"{metric_title(results.metric)} on val, points")
 
 
 def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
@@ -146,23 +146,23 @@ def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
         xs = [names.index(value_text(value)) for value in values]
         axes.set_xticks(range(len(names)), [short(name, 18) for name in names])
         axes.set_xlim(-0.5, len(names) - 0.5)
-    ys = [100 * (trial.best_stop or 0.0) for trial in results.ranked]
+    ys = [100 * (trial.best_val or 0.0) for trial in results.ranked]
     for trial, at, score in reversed(list(zip(results.ranked, xs, ys, strict=True))):
         best = trial.id == results.best
         color = SERIES[0] if best else OTHERS
         face = color if trial.status == "finished" else SURFACE
         axes.plot(at, score, "o", color=color, markerfacecolor=face, markersize=8 if best else 6)
-    axes.axhline(100 * max((b.stop for b in results.baselines), default=math.nan), color=FAINT, linewidth=1.5)
+    axes.axhline(100 * max((b.val for b in results.baselines), default=math.nan), color=FAINT, linewidth=1.5)
     _score_axis(axes, results)
     name = short_names(results.settings)[key]
     axes.set_xlabel(key)
     axes.grid(axis="x", visible=False)
     told = "; ".join(
-        f"{value_text(trial.settings[key])}: {100 * (trial.best_stop or 0.0):.1f}" for trial in results.ranked
+        f"{value_text(trial.settings[key])}: {100 * (trial.best_val or 0.0):.1f}" for trial in results.ranked
     )
     return finished(
         f"setting-{number}",
-        f"Best {metric_title(results.metric)} on stop by {name}",
+        f"Best {metric_title(results.metric)} on val by {name}",
         page,
         told,
         note="Other settings differ as well. Blue: the chosen trial. Hollow: ended early or failed. The "
@@ -172,7 +172,7 @@ def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
 
 def _spoken(results: SweepResults, at: Callable[[TrialCycle], str]) -> str:
     def line(trial: Trial) -> str:
-        scores = ", ".join(f"{at(cycle)} {100 * cycle.stop:.1f}" for cycle in trial.cycles)
+        scores = ", ".join(f"{at(cycle)} {100 * cycle.val:.1f}" for cycle in trial.cycles)
         return f"{settings_text(trial.settings)}: {scores}"
 
     return "; ".join(line(trial) for trial in results.ranked[:20])

@@ -1,6 +1,6 @@
 """What a sweep found: `results.json` as checked records, the table for a terminal, and report.html.
 
-Trials are compared on `stop`. Nothing here holds a number of `test`: whoever sees it choose would choose
+Trials are compared on `val`. Nothing here holds a number of `test`: whoever sees it choose would choose
 by it.
 """
 
@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from imitation.common import storage
+from imitation.common import old_names
+from imitation.common.record import Count, Fraction, Record, Seconds
 from imitation.common.text_table import MARK, Table
+from imitation.common.wording import counted
 from imitation.metrics.own import metric_title
-from imitation.report.base import Count, Fraction, Record, Seconds
 from imitation.report.table import DASH, STAND_IN, points
-from imitation.report.words import CHOSEN, STOP_MEANS
+from imitation.report.words import CHOSEN, VAL_MEANS
 
 Status = Literal["finished", "ended early", "failed"]
 
@@ -27,7 +28,7 @@ class TrialCycle(Record):
     """One evaluated cycle of a trial; 0 is its baseline."""
 
     cycle: int = Field(ge=0, description="0 for the baseline, then 1, 2, ...")
-    stop: Fraction = Field(description="the stop score")
+    val: Fraction = Field(description="the val score")
     synthetic_frames: Count = Field(description="synthetic frames trained on")
     synthetic_ratio: float = Field(ge=0, description="synthetic frames per real frame")
     steps: Count = Field(description="optimizer steps of the detector, from its first weights on")
@@ -43,7 +44,7 @@ class Trial(Record):
     reason: str | None = Field(description="why it failed; null if it did not")
     baseline: str = Field(description="the baseline it stands on, a folder in baselines/")
     cycles: list[TrialCycle] = Field(description="evaluated cycles, in order")
-    best_stop: Fraction | None = Field(description="the best stop score of its cycles: the objective")
+    best_val: Fraction | None = Field(description="the best val score of its cycles: the objective")
     best_cycle: int | None = Field(description="the cycle of that score; the earliest of equals")
     seconds: Seconds = Field(description="of its own cycles; the baseline's are counted with the baseline")
 
@@ -56,9 +57,9 @@ class Trial(Record):
     def _agrees(self) -> Trial:
         if [cycle.cycle for cycle in self.cycles] != list(range(len(self.cycles))):
             raise ValueError(f"trial {self.id}: its cycles are not 0, 1, ...")
-        best = max((cycle.stop for cycle in self.cycles), default=None)
-        if self.best_stop != best or (self.best_cycle is None) != (best is None):
-            raise ValueError(f"trial {self.id}: best_stop is {self.best_stop}, but its cycles say {best}")
+        best = max((cycle.val for cycle in self.cycles), default=None)
+        if self.best_val != best or (self.best_cycle is None) != (best is None):
+            raise ValueError(f"trial {self.id}: best_val is {self.best_val}, but its cycles say {best}")
         if (self.status == "failed") != (self.reason is not None):
             raise ValueError(f"trial {self.id}: {self.status}, but its reason is {self.reason!r}")
         return self
@@ -69,8 +70,8 @@ class Baseline(Record):
 
     key: str = Field(description="its folder in baselines/")
     trials: Count = Field(description="trials that stand on it")
-    stop: Fraction = Field(description="its stop score")
-    twin_stop: Fraction | None = Field(description="that of the same training from another seed; null: none")
+    val: Fraction = Field(description="its val score")
+    twin_val: Fraction | None = Field(description="that of the same training from another seed; null: none")
     seconds: Seconds = Field(description="of its stages")
 
 
@@ -81,7 +82,7 @@ class SweepResults(Record):
     name: str = Field(description="the sweep's folder in run.storage")
     stand_in: bool = Field(description="true if the data is an embedded world instead of real data")
     data_kind: str = Field(description='"world", "kitti", ...')
-    metric: str = Field(description="the stop score that trials are compared by")
+    metric: str = Field(description="the val score that trials are compared by")
     seed: int = Field(description="seed of every trial's run")
     settings: list[str] = Field(min_length=1, description="what varies")
     search: str = Field(description="how settings were picked")
@@ -100,13 +101,13 @@ class SweepResults(Record):
     @property
     def ranked(self) -> list[Trial]:
         """Trials that have a score, the best first."""
-        scored = [trial for trial in self.trials if trial.best_stop is not None]
-        return sorted(scored, key=lambda t: (t.id != self.best, -(t.best_stop or 0.0)))
+        scored = [trial for trial in self.trials if trial.best_val is not None]
+        return sorted(scored, key=lambda t: (t.id != self.best, -(t.best_val or 0.0)))
 
     @property
     def noise(self) -> float | None:
-        """The largest difference on stop between a baseline and its twin of another seed."""
-        twins = [abs(b.stop - b.twin_stop) for b in self.baselines if b.twin_stop is not None]
+        """The largest difference on val between a baseline and its twin of another seed."""
+        twins = [abs(b.val - b.twin_val) for b in self.baselines if b.twin_val is not None]
         return max(twins, default=None)
 
     @model_validator(mode="after")
@@ -124,7 +125,7 @@ class SweepResults(Record):
 
 def read_sweep(uri: str) -> SweepResults:
     """A sweep's results.json. Raises UserError if it cannot be read, ValidationError if it is none."""
-    return SweepResults.model_validate_json(storage.read_text(uri))
+    return SweepResults.model_validate_json(json.dumps(old_names.read_json(uri)))
 
 
 # --- in words --------------------------------------------------------------------------------------
@@ -154,13 +155,13 @@ def build_table(results: SweepResults) -> Table:
     """The sweep as a table, a row a trial, the best first."""
     names = short_names(results.settings)
     scored = results.ranked
-    rest = [trial for trial in results.trials if trial.best_stop is None]
+    rest = [trial for trial in results.trials if trial.best_val is None]
     return Table(
         heading=(
-            f"Sweep {results.name}: {_count(len(results.trials), 'trial')}, {metric_title(results.metric)}",
+            f"Sweep {results.name}: {counted(len(results.trials), 'trial')}, {metric_title(results.metric)}",
             *([STAND_IN] if results.stand_in else []),
         ),
-        groups=(("", 1), ("best cycle, on stop", 3), ("settings", len(names)), ("", 2)),
+        groups=(("", 1), ("best cycle, on val", 3), ("settings", len(names)), ("", 2)),
         columns=(
             "trial",
             metric_title(results.metric),
@@ -180,7 +181,7 @@ def build_table(results: SweepResults) -> Table:
 def _row(trial: Trial, results: SweepResults) -> tuple[str, ...]:
     return (
         trial.id,
-        points(trial.best_stop),
+        points(trial.best_val),
         DASH if trial.best_cycle is None else f"{trial.best_cycle} of {len(trial.cycles) - 1}",
         DASH if trial.synthetic_frames is None else str(trial.synthetic_frames),
         *(value_text(trial.settings[key]) for key in results.settings),
@@ -192,11 +193,11 @@ def _row(trial: Trial, results: SweepResults) -> tuple[str, ...]:
 def notes(results: SweepResults) -> list[str]:
     """What a reader of the table must know."""
     found = [
-        f"Scores are points (0 to 100) at each trial's best cycle. {STOP_MEANS}. test took no part and is "
+        f"Scores are points (0 to 100) at each trial's best cycle. {VAL_MEANS}. test took no part and is "
         "not shown."
     ]
     if results.best is not None:
-        found.insert(0, f"{MARK} {CHOSEN}: the trial that does best on stop.")
+        found.insert(0, f"{MARK} {CHOSEN}: the trial that does best on val.")
     if len(results.trials) > 1:
         found.append(
             f"The best of {len(results.trials)} is lucky as well as good: on other frames, or from another "
@@ -205,10 +206,10 @@ def notes(results: SweepResults) -> list[str]:
     if results.noise is not None:
         found.append(
             f"Chance: baselines that differ in their seed alone lie up to {points(results.noise)} points "
-            "apart on stop. Trials that differ by less are not told apart."
+            "apart on val. Trials that differ by less are not told apart."
         )
     shared = ", ".join(
-        f"{b.key} for {_count(b.trials, 'trial')} ({b.seconds:.0f} s)" for b in results.baselines[:4]
+        f"{b.key} for {counted(b.trials, 'trial')} ({b.seconds:.0f} s)" for b in results.baselines[:4]
     )
     more = f" and {len(results.baselines) - 4} more" if len(results.baselines) > 4 else ""
     if results.baselines:
@@ -217,7 +218,3 @@ def notes(results: SweepResults) -> list[str]:
         )
     found += [f"{trial.id} failed: {trial.reason}" for trial in results.trials if trial.reason]
     return found
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

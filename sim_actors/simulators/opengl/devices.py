@@ -13,12 +13,11 @@ import os
 from collections.abc import Sequence
 
 from sim_actors.simulators.opengl import torch_first
-from sim_actors.simulators.opengl.preflight import LIBEGL
+from sim_actors.simulators.opengl.preflight import LIBEGL, devices_of, extension
 
 log = logging.getLogger(__name__)
 
 _CUDA_DEVICE_NV = 0x323A
-_MOST = 64  # devices of one machine
 
 
 def device_index(device: int | str, libegl: str = LIBEGL) -> int:
@@ -61,24 +60,14 @@ def cuda_ordinals(libegl: str = LIBEGL) -> list[int | None]:
         egl = ctypes.CDLL(libegl)
     except OSError:
         return []
-    egl.eglGetProcAddress.restype = ctypes.c_void_p
-    egl.eglGetProcAddress.argtypes = [ctypes.c_char_p]
-    query_address = egl.eglGetProcAddress(b"eglQueryDevicesEXT")
-    attribute_address = egl.eglGetProcAddress(b"eglQueryDeviceAttribEXT")
-    if not query_address or not attribute_address:
-        return []
-    query = ctypes.CFUNCTYPE(
-        ctypes.c_uint, ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int)
-    )(query_address)
-    attribute = ctypes.CFUNCTYPE(
-        ctypes.c_uint, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_ssize_t)
-    )(attribute_address)
-    devices = (ctypes.c_void_p * _MOST)()
-    count = ctypes.c_int(0)
-    if not query(_MOST, devices, ctypes.byref(count)):
+    value_of = ctypes.POINTER(ctypes.c_ssize_t)
+    attribute = extension(
+        egl, "eglQueryDeviceAttribEXT", ctypes.c_uint, ctypes.c_void_p, ctypes.c_int, value_of
+    )
+    if attribute is None:
         return []
     ordinals: list[int | None] = []
-    for device in devices[: count.value]:
+    for device in devices_of(egl):
         value = ctypes.c_ssize_t(-1)
         known = attribute(device, _CUDA_DEVICE_NV, ctypes.byref(value)) and value.value >= 0
         ordinals.append(value.value if known else None)

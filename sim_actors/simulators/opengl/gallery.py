@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,15 +20,14 @@ import numpy as np
 from PIL import Image
 
 from imitation.data.drawing import caption, category_colour, draw_labels, draw_objects, grid
-from imitation.data.records import Camera, Cuboid, Frame
+from imitation.data.records import Camera, Frame
 from sim_actors.randomization.free_scene import FreeSettings, free_scene
 from sim_actors.randomization.perturb import RandomizeSettings
 from sim_actors.randomization.scenarios import SCENARIOS
 from sim_actors.scene.appearance import dark, environment
-from sim_actors.scene.ground import ground_y
-from sim_actors.scene.records import Actor, Environment, Road, Scene, Sensor, Weather
+from sim_actors.scene.one_body import body_scene
+from sim_actors.scene.records import Scene, Sensor, Weather
 from sim_actors.simulators.opengl.assets.families import FAMILIES
-from sim_actors.simulators.opengl.assets.meshes import body_mesh
 from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 
 CAMERA = Camera(721.5, 721.5, 621.0, 172.5, 1.65, 0.0)  # KITTI's, centred
@@ -45,35 +43,14 @@ def picture(frame: Frame) -> Image.Image:
     return Image.open(io.BytesIO(frame.image)).convert("RGB")
 
 
-def body_scene(category: str, model: str, yaw: float, width: int = 300, height: int = 200) -> Scene:
-    """One body alone on asphalt by day, filling the picture."""
-    length, tall, wide = body_mesh("simulator", category, model).size
-    camera = Camera(1.6 * width, 1.6 * width, width / 2, 0.42 * height, 1.5, 0.0)
-    across = length * abs(math.cos(yaw)) + wide * abs(math.sin(yaw))
-    ahead = length * abs(math.sin(yaw)) + wide * abs(math.cos(yaw))
-    # Near enough to fill four fifths of the width, far enough to show the ground it stands on.
-    z = max(camera.fx * across / (0.8 * width), camera.fy * 1.5 / (0.47 * height)) + ahead / 2
-    z = max(z, camera.fy * (tall - 1.5) / (0.36 * height) + ahead / 2)
-    cuboid = Cuboid(0.0, ground_y(camera, z), z, length, wide, tall, yaw)
-    return Scene(
-        scene_id=f"{category}-{model}",
-        width=width,
-        height=height,
-        camera=camera,
-        actors=(Actor(category, cuboid, (0.32, 0.05, 0.04), model, seed=3),),
-        road=Road(offset=0.0, lanes=2, lane_width=30.0, markings=False),
-        environment=Environment(hour=14.0, sun_azimuth=2.4),
-        sensor=Sensor(noise=0.0, jpeg_quality=0),
-    )
-
-
 def bodies(simulator: OpenGLSimulator) -> Image.Image:
     """Every model of every category, from the front and from behind."""
     cells = []
     for category, models in FAMILIES["simulator"].bodies.items():
         for model in models:
             for yaw in (2.4, -0.75):
-                frame = simulator.render(body_scene(category, model, yaw))
+                size = simulator.body_size(category, model)
+                frame = simulator.render(body_scene(category, model, size, yaw))
                 cells.append(caption(picture(frame), f"{category}: {model}"))
     return grid(cells, 6)
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 LIBEGL = "libEGL.so.1"
 INSTALL = "sudo apt-get install libegl1 libgl1-mesa-dri"
 
 _PLATFORM_DEVICE = 0x313F
 _OPENGL_API = 0x30A2
+_MOST = 64  # devices of one machine
 _LIMIT_S = 60.0  # a driver that does not answer by then is broken
 
 
@@ -56,25 +59,31 @@ def problem_here(libegl: str = LIBEGL) -> str | None:
     return None
 
 
-def _display_opens(egl: ctypes.CDLL) -> bool:
+def extension(egl: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Callable[..., Any] | None:
+    """A function of an EGL extension, of these ctypes types; None where the library has none of that name."""
     egl.eglGetProcAddress.restype = ctypes.c_void_p
     egl.eglGetProcAddress.argtypes = [ctypes.c_char_p]
-    query_address = egl.eglGetProcAddress(b"eglQueryDevicesEXT")
-    display_address = egl.eglGetProcAddress(b"eglGetPlatformDisplayEXT")
-    if not query_address or not display_address:
+    address = egl.eglGetProcAddress(name.encode())
+    return ctypes.CFUNCTYPE(result, *arguments)(address) if address else None
+
+
+def devices_of(egl: ctypes.CDLL) -> list[int | None]:
+    """EGL's devices, in its order; empty where it cannot list them."""
+    pointers, number = ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int)
+    query = extension(egl, "eglQueryDevicesEXT", ctypes.c_uint, ctypes.c_int, pointers, number)
+    found, count = (ctypes.c_void_p * _MOST)(), ctypes.c_int(0)
+    if query is None or not query(_MOST, found, ctypes.byref(count)):
+        return []
+    return list(found[: count.value])
+
+
+def _display_opens(egl: ctypes.CDLL) -> bool:
+    pointer = ctypes.c_void_p
+    get_display = extension(egl, "eglGetPlatformDisplayEXT", pointer, ctypes.c_uint, pointer, pointer)
+    if get_display is None:
         return False
-    query = ctypes.CFUNCTYPE(
-        ctypes.c_uint, ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int)
-    )(query_address)
-    get_display = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p)(
-        display_address
-    )
-    egl.eglInitialize.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-    devices = (ctypes.c_void_p * 16)()
-    count = ctypes.c_int(0)
-    if not query(16, devices, ctypes.byref(count)):
-        return False
-    for device in devices[: count.value]:
+    egl.eglInitialize.argtypes = [pointer, pointer, pointer]
+    for device in devices_of(egl):
         display = get_display(_PLATFORM_DEVICE, device, None)
         # Not terminated again: a display is one per device and process, and terminating it would take
         # away the contexts of every simulator in this process.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from imitation.common.settings import UserError
 from imitation.data.images import encode_like
-from imitation.data.records import Box, Cuboid, Frame, Object
+from imitation.data.records import Box, Camera, Cuboid, Frame, Object
 from sim_actors.scene.projection import NEAR, projected_box
 from sim_actors.scene.records import Scene
-from sim_actors.simulators.opengl.assets.families import FAMILIES
+from sim_actors.simulators.opengl import preflight
+from sim_actors.simulators.opengl.assets.families import FAMILIES, SIMULATOR
 from sim_actors.simulators.opengl.assets.family import Family
-from sim_actors.simulators.opengl.assets.user_bodies import install
+from sim_actors.simulators.opengl.assets.meshes import CATALOG, body_mesh
+from sim_actors.simulators.opengl.assets.user_bodies import install, own_bodies
 from sim_actors.simulators.opengl.devices import device_index
 from sim_actors.simulators.opengl.lighting.light import time_of_day
 from sim_actors.simulators.opengl.passes.composite import compose
@@ -26,13 +29,13 @@ from sim_actors.simulators.opengl.passes.sensor import develop, encode
 from sim_actors.simulators.opengl.passes.shading import paint
 from sim_actors.simulators.opengl.settings import RendererSettings
 from sim_actors.simulators.opengl.supported import problems
-from sim_actors.simulators.protocol import Simulator
+from sim_actors.simulators.protocol import Simulator, Traits
 
 VERSION = "2"
 """Changes whenever the same scene may give other pixels."""
 
 
-class OpenGLSimulator(Simulator):
+class OpenGLSimulator(Simulator, Traits):
     """Renders scenes with OpenGL 3.3 on EGL, on a GPU or with Mesa's software rasterizer.
 
     The context is made at the first `render`, and only the thread that made it may render:
@@ -42,7 +45,36 @@ class OpenGLSimulator(Simulator):
 
     name = "opengl"
     version = VERSION
+    settings_class = RendererSettings
     backdrops = True
+    waits = False
+
+    @staticmethod
+    def preflight(settings: RendererSettings) -> str | None:
+        """Why no display can be opened to render on, in a sentence; None if one can."""
+        return preflight.problem()
+
+    @staticmethod
+    def catalog(settings: RendererSettings) -> frozenset[str]:
+        """Its own categories, and those of the bodies that the settings name, which are read."""
+        return frozenset((*CATALOG, *OpenGLSimulator.bodies(settings)))
+
+    @staticmethod
+    def own_categories(settings: RendererSettings) -> tuple[str, ...]:
+        """The categories of the bodies that the settings name."""
+        return () if settings.bodies is None else tuple(own_bodies(settings.bodies))
+
+    @staticmethod
+    def bodies(settings: RendererSettings) -> Mapping[str, Sequence[str]]:
+        """Category -> its models."""
+        family = SIMULATOR if settings.bodies is None else install(settings.bodies)
+        return {category: tuple(models) for category, models in family.bodies.items()}
+
+    @staticmethod
+    def body_size(category: str, model: str) -> tuple[float, float, float]:
+        """Length, width and height of a body, m."""
+        length, height, width = body_mesh("simulator", category, model).size
+        return length, width, height
 
     def __init__(self, settings: RendererSettings | None = None) -> None:
         self.settings = settings or RendererSettings()
@@ -50,6 +82,10 @@ class OpenGLSimulator(Simulator):
             install(self.settings.bodies)
         self._device: Device | None = None
         self._closed = False
+
+    def warm_up(self) -> None:
+        """Opens the context, so that what is missing comes out now and not scene by scene."""
+        self.render(Scene("warm-up", 32, 16, Camera(32.0, 32.0, 16.0, 8.0)))
 
     def supports(self, scene: Scene) -> list[str]:
         """Why this scene cannot be staged, a sentence each; empty if it can."""

@@ -20,7 +20,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
         evaluated(60, 1, hit=0.5, detector="checkpoint"), str(root / "a" / "detections.parquet"), CATEGORIES
     )
     (root / "a" / "metrics.json").write_text(json.dumps({"threshold": 0.5}))
-    rows = [*evaluated(62, 2, hit=0.95), *evaluated(30, 2, split="stop", first=100)]
+    rows = [*evaluated(62, 2, hit=0.95), *evaluated(30, 2, split="val", first=100)]
     write_detections(rows, str(root / "run/cycle-002/evaluation/detections.parquet"), CATEGORIES)
     return str(root / "a"), str(root / "run/cycle-002")
 
@@ -30,7 +30,7 @@ def test_table_is_narrow_and_ends_in_a_plain_sentence(places: tuple[str, str], c
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"A: {places[0]}"
     assert lines[1] == "   operating threshold 0.500 (metrics.json)"
-    assert lines[3].endswith("(greatest F1 on stop)")
+    assert lines[3].endswith("(greatest F1 on val)")
     assert "60 frames in both evaluations" in lines[4]
     assert lines[5] == "Frames left out: 2 only in B."
     assert " ".join(lines[6:8]).endswith("Paired bootstrap over 60 frames, 50 resamples, seed 0.")
@@ -60,7 +60,7 @@ def test_json_says_the_same_and_the_seed(places: tuple[str, str], capsys) -> Non
 
 def test_the_split_that_both_have_is_compared(places: tuple[str, str], tmp_path: Path, capsys) -> None:
     """Evaluations of `imitate mine` have the split that it was told, and often no test."""
-    mined = {"x": ["train", "stop"], "y": ["train"], "z": ["stop", "train"]}
+    mined = {"x": ["train", "val"], "y": ["train"], "z": ["val", "train"]}
     for name, splits in mined.items():
         rows = [row for split in splits for row in evaluated(20, 1, split=split, first=len(split))]
         write_detections(rows, str(tmp_path / name / "detections.parquet"), CATEGORIES)
@@ -68,7 +68,7 @@ def test_the_split_that_both_have_is_compared(places: tuple[str, str], tmp_path:
     assert main(["compare", at["x"], at["y"], "--resamples", "20"]) == 0
     assert "Split train: 20 frames in both evaluations" in capsys.readouterr().out
     assert main(["compare", at["x"], at["z"], "--resamples", "20"]) == 1
-    assert "share the splits stop, train; choose one with --split" in capsys.readouterr().err
+    assert "share the splits train, val; choose one with --split" in capsys.readouterr().err
     assert main(["compare", at["y"], places[0], "--resamples", "20"]) == 1
     assert "has frames of train, " in capsys.readouterr().err
 
@@ -104,13 +104,13 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
         (folder / "config.yaml").write_text("{}")
         for number, hit in enumerate(hits):
             place = folder / f"cycle-{number:03d}"
-            rows = [*evaluated(40, 1, hit=hit), *evaluated(20, 1, split="stop", first=100)]
+            rows = [*evaluated(40, 1, hit=hit), *evaluated(20, 1, split="val", first=100)]
             write_detections(rows, str(place / "evaluation" / "detections.parquet"), CATEGORIES)
             if folder is finished or number == 0:
                 (place / "stage-evaluate.json").write_text("{}")
     ap = dict.fromkeys(CATEGORIES, 0.5)
     summary = Summary.of(
-        run=run(), categories=CATEGORIES, splits={"train": 60, "stop": 20, "test": 40},
+        run=run(), categories=CATEGORIES, splits={"train": 60, "val": 20, "test": 40},
         cycles=[cycle(0, ap, ap), cycle(1, ap, ap), cycle(2, ap, ap)], best_cycle=1, stop_reason="x",
         seconds_total=1.0,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def test_of_a_run_the_chosen_detector_is_compared_or_the_last_and_it_is_said(run
     assert lines[0] == f"A: {stopped}/cycle-000"
     assert lines[1] == "   cycle 0, the last evaluated; the run is not finished"
     assert f"B: {finished}/cycle-001" in lines
-    assert "   imitation, cycle 1, the chosen of 3 detectors (best on stop)" in lines
+    assert "   imitation, cycle 1, the chosen of 3 detectors (best on val)" in lines
     assert any(line.startswith("Split test: 40 frames") for line in lines)
     assert main(["compare", stopped, finished, "--resamples", "50", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

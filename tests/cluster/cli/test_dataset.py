@@ -56,7 +56,7 @@ def frames(name: str, count: int, seed: int) -> list[Frame]:
 def run(tmp_path: Path) -> Path:
     """A run's folder as its stages leave it, as far as an export looks."""
     root = tmp_path / "runs" / "mine"
-    for place, split in enumerate(("train", "stop", "test")):
+    for place, split in enumerate(("train", "val", "test")):
         write_frames(frames(split, 3, 100 * place), str(root / "data" / split / "frames.parquet"))
     (root / "config.yaml").write_text("data: {kind: kitti}\n")
     (root / "data" / "stage-prepare.json").write_text("{}")
@@ -148,7 +148,7 @@ def test_inspect_finds_categories_that_are_misspelt(kitti, capsys, options, expe
 def test_inspect_finds_what_a_run_refuses(kitti, capsys):
     words = ("data.kind=kitti", f"data.root={kitti}", "data.verify_images=false")
     said = problems_of(capsys, *words, "data.categories=[Bus]")
-    for split in ("train", "stop", "test"):
+    for split in ("train", "val", "test"):
         assert any(f"split '{split}' has no object of Bus: nothing to learn" in problem for problem in said)
     (kitti / "ImageSets/val.txt").unlink()
     (said,) = problems_of(capsys, *words)
@@ -229,7 +229,7 @@ def test_the_embedded_world_has_nothing_to_inspect(capsys):
     assert inspect() == 1
     said = capsys.readouterr().err
     assert "data.kind is 'world'" in said
-    assert "imitate inspect data.kind=kitti data.root=" in said
+    assert "data.kind=kitti data.root=FOLDER" in said
 
 
 def test_inspect_names_a_root_that_is_not_there(tmp_path, capsys):
@@ -250,7 +250,7 @@ def test_an_exported_run_is_a_dataset(run, tmp_path, capsys, layout):
     assert "synthetic: 3 frames" in said
     assert inspect(f"data.kind={layout}", f"data.root={out}", "--json") == 0
     splits = json.loads(capsys.readouterr().out)["splits"]
-    assert {name: split["frames"] for name, split in splits.items()} == {"train": 6, "stop": 3, "test": 3}
+    assert {name: split["frames"] for name, split in splits.items()} == {"train": 6, "val": 3, "test": 3}
 
 
 def test_export_says_what_is_lost_and_what_changed(run, tmp_path, capsys):
@@ -347,7 +347,20 @@ def test_export_says_what_it_cannot_do(run, kitti, tmp_path, capsys):
     assert export(run, "coco", out, "data.kind=kitti") == 1
     assert "data.kind=kitti: a run and Parquet frames take no settings" in capsys.readouterr().err
     assert main(["export", "--to", "coco", "--out", str(out)]) == 1
-    assert "imitate export data.kind=kitti" in capsys.readouterr().err
+    assert "data.kind=kitti data.root=FOLDER" in capsys.readouterr().err
     assert main(["export", "data.kind=kitti", f"data.root={kitti}", "--to", "coco", "--out", str(out),
                  "data.mapping={Van: Car}"]) == 0  # fmt: skip
     assert "categories: the dataset's own" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        ("cocco", "--to: there is no dataset 'cocco'; did you mean 'coco'?"),
+        ("waymo", "--to: 'waymo' data cannot be written; layouts are kitti, coco, yolo, parquet"),
+        ("world", "--to: 'world' data cannot be written"),
+    ],
+)
+def test_a_layout_that_there_is_not(tmp_path, capsys, layout, said):
+    assert export(tmp_path, layout, tmp_path / "out") == 1
+    assert said in capsys.readouterr().err

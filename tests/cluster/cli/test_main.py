@@ -12,6 +12,7 @@ from PIL import Image
 from cluster.cli import main as cli
 from cluster.cli.arguments import split_options
 from cluster.cli.main import main
+from cluster.cli.registry import COMMANDS
 from imitation.detectors.checkpoint import save_product
 from imitation.detectors.settings import DetectorSettings
 from sim_actors.scene.records import Scene
@@ -52,7 +53,7 @@ def test_no_help_is_wider_than_the_terminal_and_no_word_broken(width, monkeypatc
         wide[columns] = set()
         for words in (
             [],
-            *([name] for name in cli.COMMANDS),
+            *([name] for name in COMMANDS),
             *(["score", p] for p in ("kitti", "coco", "waymo")),
         ):
             with pytest.raises(SystemExit):
@@ -293,6 +294,7 @@ BARE = """
 import sys
 sys.modules["rich"] = None  # what a Python without it does
 from cluster.cli.main import main
+from cluster.cli.registry import COMMANDS
 sys.exit(main(["run", "ray_config.yaml"]))
 """
 

@@ -87,15 +87,15 @@ def row(frame_id: str, split: str, difficulty: int, detector: str = "d") -> Fram
 
 
 def test_waymo_scores_each_split_of_an_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [row("a", "test", 1), row("b", "test", 2), row("c", "stop", 2)]
+    rows = [row("a", "test", 1), row("b", "test", 2), row("c", "val", 2)]
     write_detections(rows, str(tmp_path / FILE), ("car", "pedestrian"))
     assert main(["score", "waymo", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert "emulation" in told["protocol"]
     car = {"level_1": 1.0, "level_2": 1.0, "objects_level_1": 1, "objects_level_2": 2, "iou": 0.7}
     assert told["splits"]["test"]["car"] == pytest.approx(car)
-    assert told["splits"]["stop"]["car"]["level_1"] is None
-    assert told["splits"]["stop"]["car"]["level_2"] == 0.0
+    assert told["splits"]["val"]["car"]["level_1"] is None
+    assert told["splits"]["val"]["car"]["level_2"] == 0.0
     assert main(["score", "waymo", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert out.count("emulation") == 2

@@ -41,7 +41,7 @@ def test_options_override_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["data.kind=cocco"], "'yolo' or 'parquet'; did you mean 'coco'?"),
+        (["data.kind=cocco"], "there is no dataset 'cocco'; did you mean 'coco'?"),
         (["detector.name=gird"], "detector.name is 'gird': there is no detector 'gird'; did you mean 'grid'"),
         (["policy.name=imitaton"], "no policy 'imitaton'; did you mean 'imitation'"),
         (["train.step=9"], "there is no key 'train.step'; the nearest is 'train.steps'"),

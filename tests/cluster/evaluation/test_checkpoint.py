@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> Path:
     (root / "training/image_2/000008.png").write_bytes(b"cut short")
     (root / "ImageSets").mkdir()
     (root / "ImageSets/train.txt").write_text("000000\n")
-    (root / "ImageSets/stop.txt").write_text("000001\n")
+    (root / "ImageSets/val.txt").write_text("000001\n")
     (root / "ImageSets/test.txt").write_text("".join(f"{i:06}\n" for i in range(2, 9)))
     return root
 
@@ -43,16 +43,23 @@ def data(tmp_path: Path) -> Path:
 def product(tmp_path: Path) -> str:
     import torch
 
-    from imitation.data.categories import KITTI
+    from imitation.datasets.kitti.reader import KittiReader
     from imitation.detectors.registry import build_detector
 
+    kitti = KittiReader.categories
     settings = DetectorSettings(
         backbone="resnet10", weights=None, features=16, width=128, height=64, score_floor=0.0
     )
     torch.manual_seed(0)
-    model = build_detector(settings, len(KITTI.categories))
+    model = build_detector(settings, len(kitti.categories))
     folder = str(tmp_path / "product")
-    save_product(folder, model.state_dict(), settings, KITTI.categories, {"category_map": KITTI.to_json()})
+    save_product(
+        folder,
+        model.state_dict(),
+        settings,
+        kitti.categories,
+        {"category_map": kitti.to_json()},
+    )
     return folder
 
 

@@ -53,12 +53,12 @@ def products(tmp_path_factory) -> dict[str, str]:
 
 
 def test_every_frame_gets_one_row_a_detector_and_the_detectors_own_words(ray_session, products, tmp_path):
-    stop, train = str(tmp_path / "stop"), str(tmp_path / "train")
+    val, train = str(tmp_path / "val"), str(tmp_path / "train")
     frames = [frame(f"s{i}", i) for i in range(6)]
-    write_frames(frames, stop + "/a.parquet")
+    write_frames(frames, val + "/a.parquet")
     write_frames([frame(f"t{i}", 10 + i) for i in range(3)], train + "/a.parquet")
     parts = [
-        EvaluationPart(stop, "stop", ("main", "fold-0")),
+        EvaluationPart(val, "val", ("main", "fold-0")),
         EvaluationPart(train, "mine", only={"t0": "fold-0", "t2": "main"}),
     ]
     seen: list[int] = []
@@ -70,9 +70,9 @@ def test_every_frame_gets_one_row_a_detector_and_the_detectors_own_words(ray_ses
     assert done["rows"] == len(rows) == len(asked) == seen[-1]
     predictor, _ = load_product(products["main"])
     for row in rows:
-        assert row.split == ("stop" if row.frame_id[0] == "s" else "mine")
+        assert row.split == ("val" if row.frame_id[0] == "s" else "mine")
         assert row.objects.labels.tolist() == [1], "a boat is background to this detector"
-        if row.detector == "main" and row.split == "stop":
+        if row.detector == "main" and row.split == "val":
             given = frames[int(row.frame_id[1:])].image
             (expected,) = predictor.predict([decode_image(given, row.frame_id)])
             np.testing.assert_allclose(row.detections.scores, expected.scores, rtol=1e-3, atol=1e-5)

@@ -28,7 +28,7 @@ def run_cycle(clock: CycleClock, time: Clock, reused: tuple[str, ...] = ()) -> C
     for name, result in STAGES.items():
         if name not in reused:
             time.now += result["seconds"] + 1.0  # a second between stages is orchestration as well
-        clock.stage(name, result | {"reused": name in reused})
+        clock.committed(name, result | {"reused": name in reused})
     return clock.cycle("cycle-001")
 
 
@@ -39,7 +39,7 @@ def test_what_is_no_stages_own_work_is_orchestration(tmp_path):
     time = Clock()
     clock = CycleClock(Workspace(str(tmp_path)), time)
     time.now += 1000.0  # reading the data comes before the first cycle
-    clock.begin()
+    clock.cycles_begin()
     took = run_cycle(clock, time)
     assert took == EXPECTED
     assert took.orchestration == pytest.approx(54.0)
@@ -73,7 +73,9 @@ def test_a_cycle_of_a_base_is_what_this_run_needs_of_it_and_leaves_nothing_there
             time = Clock()
             clock = CycleClock(workspace, time)
             for name in needed:
-                clock.stage(name, {"seconds": 10.0, "work_seconds": 8.0, "busy_seconds": 8.0, "reused": True})
+                clock.committed(
+                    name, {"seconds": 10.0, "work_seconds": 8.0, "busy_seconds": 8.0, "reused": True}
+                )
             time.now += pause
             assert clock.cycle("cycle-000") == expected
     assert not base.exists()
@@ -84,7 +86,7 @@ def test_the_second_cycle_starts_where_the_first_ends(tmp_path):
     clock = CycleClock(Workspace(str(tmp_path)), time)
     run_cycle(clock, time)
     time.now += 7.0
-    clock.stage("train-main", {"seconds": 5.0, "work_seconds": 4.0, "reused": False})
+    clock.committed("train-main", {"seconds": 5.0, "work_seconds": 4.0, "reused": False})
     assert clock.cycle("cycle-002") == CycleTime(7.0, 4.0, 0.0, 0.0, 0.0)
 
 

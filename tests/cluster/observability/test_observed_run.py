@@ -27,7 +27,7 @@ LINES = (
     rf"  {STAGE}: \d+/\d+.*",
     rf"{STAGE}: done in .* \(\d+/\d+.*\)",
     r"note: The data is an embedded world: .*",
-    r"cycle \d: \d+ stand-in \+ \d+ synthetic frames, mAP50 on stop [\d.]+, [\d.]+ % wrong",
+    r"cycle \d: \d+ stand-in \+ \d+ synthetic frames, mAP50 on val [\d.]+, [\d.]+ % wrong",
     r"cycle \d: \d+ s = .*orchestration \d+ \(\d+ %\)",
     r"stopped after cycle \d\. .*",
     r"",
@@ -98,7 +98,7 @@ def test_trackers_say_what_the_summary_says(observed):
     run_id = json.loads((run / "tracking.json").read_text())["mlflow"]["run_id"]
     for tag, expected in {
         "test/map50": [cycle.mAP for cycle in summary.cycles],
-        "stop/zero_one_loss": [cycle.metrics.stop.zero_one_loss for cycle in summary.cycles],
+        "val/zero_one_loss": [cycle.metrics.val.zero_one_loss for cycle in summary.cycles],
         "test/failures/missed": [cycle.failures["missed"] for cycle in summary.cycles],
         "data/synthetic_frames": [cycle.synthetic_frames for cycle in summary.cycles],
         "seconds/wall": [cycle.time.wall for cycle in summary.cycles],

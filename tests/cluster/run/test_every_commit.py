@@ -167,7 +167,7 @@ def test_a_run_whose_storage_vanishes_again_and_again_is_the_same_run(
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not (share / "away" / "data" / "stop").exists():
+    while not (share / "away" / "data" / "val").exists():
         assert driver.poll() is None
         time.sleep(0.01)
     vanished = 0

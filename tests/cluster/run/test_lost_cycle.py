@@ -9,12 +9,12 @@ import pytest
 import cluster.cli.main
 import cluster.run.loop
 import cluster.run.main_job
-import cluster.stages.cluster_stages
+import cluster.stages.evaluate
 from cluster.simulation.work_queue import SetAside
 from imitation.common import storage
 from tests.cluster import light_run
 
-HUNG = "no answer within 5 s (simulate.scene_timeout_s), the actor was killed"
+HUNG = "no answer within 5 s (simulate.scene_timeout_s), the worker was killed"
 
 
 class LosingPool(light_run.Pool):
@@ -44,7 +44,7 @@ def imitate(tmp_path, monkeypatch):
     """`imitate run` on the toys; gives its exit status."""
     monkeypatch.setattr(cluster.run.loop, "Services", LosingServices)
     monkeypatch.setattr(cluster.run.main_job, "check_renderer", lambda config: None)
-    monkeypatch.setattr(cluster.stages.cluster_stages, "evaluate", light_run.judge)
+    monkeypatch.setattr(cluster.stages.evaluate, "evaluate", light_run.judge)
     monkeypatch.setattr(LosingPool, "how", "hung")
     monkeypatch.setattr(LosingServices, "embedded", [])
     config = tmp_path / "config.yaml"

@@ -22,7 +22,7 @@ from imitation.report.run.record import read_summary
 ROOT = Path(__file__).resolve().parents[3]
 TINY = [
     "world.train=12",
-    "world.stop=6",
+    "world.val=6",
     "world.test=6",
     "world.width=160",
     "world.height=64",
@@ -99,7 +99,7 @@ def test_a_run_leaves_what_the_documentation_promises(undisturbed):
     assert (undisturbed / "report.html").stat().st_size > 10_000
     product = json.loads((undisturbed / "best" / "detector.json").read_text())
     assert product["categories"] == ["car", "truck", "pedestrian", "cyclist"]
-    assert product["operating_threshold"] == summary.best.metrics.stop.threshold
+    assert product["operating_threshold"] == summary.best.metrics.val.threshold
     table = pq.read_table(undisturbed / "cycle-001" / "synthetic" / "part-00000.parquet")
     origin = table["origin"][0].as_py()
     parents = set(
@@ -138,7 +138,7 @@ def test_killed_anywhere_the_same_command_ends_with_the_same_run(undisturbed, tm
     done = run(tmp_path, name)
     assert done.returncode == 0, done.stderr
     assert "continuing run" in done.stderr
-    for part in ("data/train", "data/stop", "data/test", "cycle-001/synthetic"):
+    for part in ("data/train", "data/val", "data/test", "cycle-001/synthetic"):
         assert frames(tmp_path / name / part) == frames(undisturbed / part), part
     ours = read_summary(str(tmp_path / name / "summary.json"))
     theirs = read_summary(str(undisturbed / "summary.json"))

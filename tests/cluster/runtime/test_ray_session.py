@@ -97,14 +97,14 @@ def test_a_cluster_that_cannot_be_joined_is_one_sentence(init, monkeypatch, erro
 
 def test_the_configuration_comes_before_the_environment_and_local_is_no_cluster(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "other:6379")
-    assert cluster_address(load_defaults([f"ray.address={HEAD}"])) == HEAD
-    assert cluster_address(load_defaults(["ray.address=auto"])) == "other:6379"
-    assert named_cluster(load_defaults(["ray.address=auto"])).why == "RAY_ADDRESS names it"
+    assert cluster_address(load_defaults([f"ray.address={HEAD}"]).ray) == HEAD
+    assert cluster_address(load_defaults(["ray.address=auto"]).ray) == "other:6379"
+    assert named_cluster(load_defaults(["ray.address=auto"]).ray).why == "RAY_ADDRESS names it"
     monkeypatch.setenv("RAY_ADDRESS", "local")
-    assert cluster_address(load_defaults()) is None
-    assert named_cluster(load_defaults()) is None
+    assert cluster_address(load_defaults().ray) is None
+    assert named_cluster(load_defaults().ray) is None
     monkeypatch.delenv("RAY_ADDRESS")
-    assert cluster_address(load_defaults()) is None
+    assert cluster_address(load_defaults().ray) is None
 
 
 @pytest.fixture
@@ -126,27 +126,27 @@ def rays(monkeypatch):
 def test_auto_takes_the_one_ray_or_says_which_of_several_or_refuses_with_the_choices(rays):
     config = load_defaults()
     rays({"a:1"}, None)
-    assert named_cluster(config) == Cluster(
+    assert named_cluster(config.ray) == Cluster(
         "a:1", "RAY_ADDRESS", "RAY_ADDRESS is auto, and it runs on this machine"
     )
     rays({"a:1", "b:2"}, "b:2")
-    chosen = named_cluster(config)
+    chosen = named_cluster(config.ray)
     assert chosen.address == "b:2"
     assert chosen.why == "RAY_ADDRESS is auto, and `ray start` began it last; there are also a:1"
     for gone in (None, "c:3"):
         rays({"a:1", "b:2"}, gone)
         with pytest.raises(UserError, match=r"2 Rays run on this machine.*to one of a:1, b:2"):
-            named_cluster(config)
+            named_cluster(config.ray)
     rays({"127.0.0.1:9", "a:1"}, None)
-    assert named_cluster(config).address == "a:1", "the other is that of somebody's run"
+    assert named_cluster(config.ray).address == "a:1", "the other is that of somebody's run"
     rays({"127.0.0.1:9"}, "127.0.0.1:9")
-    assert named_cluster(config).address == "127.0.0.1:9", "`ray start` began it"
+    assert named_cluster(config.ray).address == "127.0.0.1:9", "`ray start` began it"
     rays({"127.0.0.1:9"}, None)
     with pytest.raises(UserError, match=r"but those that runs have started for themselves \(127.0.0.1:9\)"):
-        named_cluster(config)
+        named_cluster(config.ray)
     rays(set(), "c:3")
     with pytest.raises(UserError, match="RAY_ADDRESS is auto, and no Ray runs on this machine"):
-        named_cluster(config)
+        named_cluster(config.ray)
 
 
 @pytest.fixture

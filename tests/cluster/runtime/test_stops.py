@@ -59,23 +59,19 @@ def test_stopped_while_it_evaluates_nothing_starts_again(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.timeout(3000)
-def test_ten_stops_at_random_moments_leave_no_process(tmp_path):
-    rng, stops, runs = np.random.default_rng(13), 0, 0
-    while stops < 10:
-        env = mark()
-        driver = drive(tmp_path, f"run-{runs}", env)
-        with_luck = time.monotonic() + rng.uniform(0.0, 45.0)
-        while driver.poll() is None and time.monotonic() < with_luck:
-            time.sleep(0.05)
-        if driver.poll() is None:
-            stop(driver, env)
-            stops += 1
-        else:  # it has come to its end before
-            assert driver.returncode == 0, driver.communicate()[1]
-            runs += 1
-            assert runs < 10
-            assert left(env) == {}
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("after_s", np.random.default_rng(13).uniform(0.0, 45.0, 10).round(1))
+def test_stopped_at_a_random_moment_it_leaves_no_process(after_s, tmp_path):
+    env = mark()
+    driver = drive(tmp_path, "run", env)
+    until = time.monotonic() + after_s
+    while driver.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    if driver.poll() is None:
+        stop(driver, env)
+    else:  # it has come to its end before
+        assert driver.returncode == 0, driver.communicate()[1]
+        assert left(env) == {}
 
 
 SWALLOWED = """

@@ -12,19 +12,22 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-import cluster.stages.cluster_stages
 import cluster.stages.simulate
+import cluster.stages.train
 from cluster.config.parse import load_defaults
+from cluster.config.schema import Config
 from cluster.observability.callbacks import Watch
 from cluster.run.main_job import check
 from cluster.simulation.work_queue import PoolCounts
 from cluster.stages.cluster_stages import ClusterStages
-from cluster.stages.cycle import Detectors, Evaluation, cycle_folder
+from cluster.stages.context import RunContext
+from cluster.stages.cycle import Detectors, Evaluation
 from cluster.stages.prepare import RealData
 from cluster.training.train_loop import TrainResult, TrainSpec
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
 from imitation.common import storage
+from imitation.common.names import cycle_folder
 from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_png
 from imitation.datasets.parquet.files import read_frames, write_frames
@@ -87,8 +90,10 @@ class Scripted(ClusterStages):
     """Stages whose evaluations are made up: the same failures in every cycle, every other one truncated. Of
     those that were fed the truncated were fixed, it is said, and of the others none."""
 
+    config: Config
+
     def evaluate(self, detector: Detectors, dataset: Dataset, cycle: int) -> Evaluation:
-        folder = self.workspace.path(cycle_folder(cycle))
+        folder = self.run.workspace.path(cycle_folder(cycle))
         uri = f"{folder}/failures.parquet"
         Path(folder).mkdir(exist_ok=True)
         found = [failure(f"real-{i}", category="Car", truncation=0.6 * (i % 2)) for i in range(TRAIN)]
@@ -116,7 +121,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
     ids = [frame.frame_id for frame in frames]
     part = Part(uri, TRAIN)
     data = RealData(
-        {"train": part, "stop": part, "test": part}, CategoryMap.identity(("Car",)), [ids[:4], ids[4:]],
+        {"train": part, "val": part, "test": part}, CategoryMap.identity(("Car",)), [ids[:4], ids[4:]],
         [ids[:4], ids[4:]], *SIZE, KITTI, {"Car": 24, "Pedestrian": 8}, {}, [], [],
     )  # fmt: skip
 
@@ -127,17 +132,20 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
             trained.append(spec)
             return TrainResult(spec.output, 1, 1, 1, 1, 1, 0.0, {}, {})
 
-        monkeypatch.setattr(cluster.stages.cluster_stages, "train_detector", train)
+        monkeypatch.setattr(cluster.stages.train, "train_detector", train)
         config = load_defaults(["loop.twin=false", *options])
         policy = build_policy(config.policy)
         workspace = Workspace(str(tmp_path / "run"))
-        return Scripted(config, workspace, data, Local(), policy, None, Watch(Quiet())), trained
+        run = RunContext(config.run.seed, workspace, data, Local(), Watch(Quiet()), None)
+        stages = Scripted(config, run, policy)
+        stages.config = config
+        return stages, trained
 
     return build
 
 
 def go(stages: Scripted) -> History[Evaluation]:
-    dataset = Dataset(stages.data.parts["train"], stages.config.aggregation)
+    dataset = Dataset(stages.run.data.parts["train"], stages.config.aggregation)
     return imitate(stages, dataset, partial(check, stages.config))
 
 
@@ -150,7 +158,7 @@ def test_imitation_trains_folds_and_adds_what_is_rendered(make) -> None:
     history = go(stages)
     assert names(trained) == ["cycle 0, main", "cycle 0, fold-0", "cycle 0, fold-1", "cycle 1, main"]
     assert [entry.dataset.synthetic_frames for entry in history.cycles] == [0, 2]
-    assert trained[-1].synthetic == (stages.workspace.path("cycle-001", "synthetic"),)
+    assert trained[-1].synthetic == (stages.run.workspace.path("cycle-001", "synthetic"),)
     assert trained[-1].repeats == {}
 
 
@@ -164,7 +172,7 @@ def test_random_needs_no_folds_and_spends_what_it_is_given(make) -> None:
 def test_oversample_repeats_failing_frames_and_renders_nothing(make) -> None:
     stages, trained = make("loop.cycles=2", "policy.name=oversample")
     history = go(stages)
-    assert stages.services.pools == []
+    assert stages.run.services.pools == []
     assert [entry.dataset.added_frames for entry in history.cycles] == [0, 2, 4]
     assert [entry.dataset.synthetic_frames for entry in history.cycles] == [0, 0, 0]
     by_name = {spec.purpose: spec for spec in trained}
@@ -195,14 +203,14 @@ def test_sim_trains_on_as_many_free_scenes_as_there_are_real_frames(make) -> Non
     assert all(frame.origin.parent is None for frame in frames)
     again, _ = make("loop.cycles=0", "policy.name=none", "loop.sim_only=true")
     go(again)
-    assert again.services.pools == [], "committed"
+    assert again.run.services.pools == [], "committed"
 
 
 def test_strength_is_annealed_and_committed(make) -> None:
     options = ("loop.cycles=2", "policy.strength={first: 0.5, last: 1.0, cycles: 2}")
     stages, _ = make(*options)
     go(stages)
-    told = [stages.workspace.path(f"cycle-00{k}", "stage-request.json") for k in (1, 2)]
+    told = [stages.run.workspace.path(f"cycle-00{k}", "stage-request.json") for k in (1, 2)]
     strengths = [{r["strength"] for r in storage.read_json(uri)["requests"]} for uri in told]
     assert strengths == [{0.5}, {1.0}]
 
@@ -210,15 +218,15 @@ def test_strength_is_annealed_and_committed(make) -> None:
 def test_adaptive_learns_from_what_is_committed_and_says_what_it_gives_up(make) -> None:
     stages, _ = make("loop.cycles=2", "policy.name=adaptive", "policy.variations=1")
     go(stages)
-    told = storage.read_json(stages.workspace.path("cycle-002", "stage-request.json"))
+    told = storage.read_json(stages.run.workspace.path("cycle-002", "stage-request.json"))
     given_up = {arm["mode"]: arm["given_up"] for arm in told["arms"]}
     assert given_up == {"Car, missed, truncated": False, "Car, missed, plain": True}
     assert {int(r["parent"].removeprefix("real-")) % 2 for r in told["requests"]} == {1}, "the truncated ones"
-    assert any("Car, missed, plain is given up" in text for text in stages.watch.reporter.said)
-    Path(stages.workspace.path("cycle-002", "stage-request.json")).unlink()
+    assert any("Car, missed, plain is given up" in text for text in stages.run.watch.reporter.said)
+    Path(stages.run.workspace.path("cycle-002", "stage-request.json")).unlink()
     again, _ = make("loop.cycles=2", "policy.name=adaptive", "policy.variations=1")
     go(again)
-    repeated = storage.read_json(again.workspace.path("cycle-002", "stage-request.json"))
+    repeated = storage.read_json(again.run.workspace.path("cycle-002", "stage-request.json"))
     assert {k: told[k] for k in ("requests", "arms")} == {k: repeated[k] for k in ("requests", "arms")}
 
 
@@ -232,8 +240,8 @@ def test_rejected_frames_are_drawn_again_and_listed(make, monkeypatch: pytest.Mo
     stages, _ = make("loop.cycles=1", "policy.variations=2")
     history = go(stages)
     assert history.cycles[-1].dataset.synthetic_frames == 2
-    told = json.loads(Path(stages.workspace.path("cycle-001", "stage-simulate.json")).read_text())
+    told = json.loads(Path(stages.run.workspace.path("cycle-001", "stage-simulate.json")).read_text())
     assert [item["kind"] for item in told["set_aside"]] == ["rejected", "rejected"]
     assert (told["asked"], told["frames"]) == (2, 2)
-    aside = storage.read_json(stages.workspace.path("cycle-001", "synthetic", "_set_aside.json"))
+    aside = storage.read_json(stages.run.workspace.path("cycle-001", "synthetic", "_set_aside.json"))
     assert {row["reason"] for row in aside} == {"no"}

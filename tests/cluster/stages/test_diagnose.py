@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.config.parse import load_defaults
-from cluster.stages.diagnose import MAIN, MINE, TWIN, Judged, analyse_cycle
+from cluster.stages.diagnose import MINE, Judged, analyse_cycle
+from imitation.common.names import MAIN, TWIN
 from imitation.data.images import encode_png
 from imitation.data.records import Frame, Origin
 from imitation.datasets.parquet.files import write_frames
+from imitation.diagnosis.settings import MiningSettings
 from imitation.evaluation.detection_files import write_detections
 from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
 
@@ -36,17 +37,17 @@ def judged(folder: Path, cycle: int, rows: list[FrameDetections], mined: bool, t
 
 @pytest.fixture
 def cycles(tmp_path: Path) -> tuple[Judged, Judged]:
-    """The baseline misses the right car everywhere and sees a car in nothing; its twin finds all on stop;
+    """The baseline misses the right car everywhere and sees a car in nothing; its twin finds all on val;
     cycle 1 finds the right car of the mined frame `m0`, not of `m1`, and still sees the one in nothing."""
     first = [
-        *(row(f"{s}{i}", s, MAIN, LEFT) for s in ("stop", "test") for i in range(3)),
-        *(row(f"{s}{i}", s, TWIN, LEFT, RIGHT) for s in ("stop", "test") for i in range(3)),
-        *(row(f"stop{i}", "stop", "fold-0", LEFT) for i in range(3)),
+        *(row(f"{s}{i}", s, MAIN, LEFT) for s in ("val", "test") for i in range(3)),
+        *(row(f"{s}{i}", s, TWIN, LEFT, RIGHT) for s in ("val", "test") for i in range(3)),
+        *(row(f"val{i}", "val", "fold-0", LEFT) for i in range(3)),
         row("m0", MINE, "fold-0", LEFT, NOTHING),
         row("m1", MINE, "fold-1", LEFT),
     ]
     second = [
-        *(row(f"{s}{i}", s, MAIN, LEFT, RIGHT) for s in ("stop", "test") for i in range(3)),
+        *(row(f"{s}{i}", s, MAIN, LEFT, RIGHT) for s in ("val", "test") for i in range(3)),
         row("m0", MINE, "fold-0", LEFT, RIGHT, NOTHING),
         row("m1", MINE, "fold-1", LEFT),
     ]
@@ -56,16 +57,16 @@ def cycles(tmp_path: Path) -> tuple[Judged, Judged]:
 def told(cycles, cycle: int, synthetic: str | None = None):
     from imitation.diagnosis.failure_modes import Modes
 
-    config = load_defaults()
+    mining = MiningSettings()
     first = analyse_cycle(
-        config, CATEGORIES, cycles[0], [], None, frozenset({"car"}), None, np.random.default_rng(0)
+        None, mining, CATEGORIES, cycles[0], [], None, frozenset({"car"}), None, np.random.default_rng(0)
     )
     if cycle == 0:
         return first
     modes = Modes.from_json(first["found_modes"])
     rng = np.random.default_rng(0)
     return analyse_cycle(
-        config, CATEGORIES, cycles[1], [cycles[0]], modes, frozenset({"car"}), synthetic, rng
+        None, mining, CATEGORIES, cycles[1], [cycles[0]], modes, frozenset({"car"}), synthetic, rng
     )
 
 
@@ -76,7 +77,7 @@ def counts(followed: dict) -> dict[str, int]:
 def test_the_baseline_stands_beside_its_twin(cycles):
     first = told(cycles, 0)
     assert first["followed"] is None
-    assert counts(first["churn"]["stop"]) == {"fixed": 3}
+    assert counts(first["churn"]["val"]) == {"fixed": 3}
     assert counts(first["churn"]["test"]) == {"fixed": 3}
     assert first["suspects"] == []
     (mode,) = [m for m in first["modes"][MINE] if m["kinds"] == {"missed": 2}]
@@ -122,8 +123,8 @@ def test_policies_that_learn_are_told_what_became_of_what_they_answered(cycles, 
     assert json.loads(json.dumps(rows)) == rows
 
 
-def test_chance_is_counted_between_the_twins_on_stop_alone(cycles):
-    """The baseline misses three cars on stop, of which its twin misses none; on test as well, but that
+def test_chance_is_counted_between_the_twins_on_val_alone(cycles):
+    """The baseline misses three cars on val, of which its twin misses none; on test as well, but that
     decides nothing."""
     first = told(cycles, 0)
     assert first["chance"] == {"car, missed, plain": (3, 3)}
@@ -135,7 +136,8 @@ def test_suspected_label_errors_are_no_failures_that_went_unanswered(cycles, tmp
 
     modes = Modes.from_json(told(cycles, 0)["found_modes"])
     after = analyse_cycle(
-        load_defaults(), CATEGORIES, cycles[1], [cycles[0]], modes, None, None, np.random.default_rng(0),
+        None, MiningSettings(), CATEGORIES, cycles[1], [cycles[0]], modes, None, None,
+        np.random.default_rng(0),
         frozenset({"m0#background-d2", "m0#background-d1"}),
     )  # fmt: skip
     assert {row["mode"] for row in after["feedback"]} == {"car, missed, plain"}

@@ -1,16 +1,19 @@
 """What a cycle's detections say, with a threshold for each category and a metric of one's own."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cluster.cli.main import main
+from cluster.stages.context import RunContext
 from cluster.stages.cycle import Detectors
-from cluster.stages.diagnose import MAIN, MINE
-from cluster.stages.evaluate import judge, read_judged
+from cluster.stages.diagnose import MINE, Judged
+from cluster.stages.evaluate import judge
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
+from imitation.common.names import MAIN
 from imitation.detectors.checkpoint import read_info, save_product
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections, write_detections
@@ -48,7 +51,7 @@ def test_thresholds_by_category_are_stored_and_used(
     workspace = Workspace(str(tmp_path / "run"))
     uri = workspace.path("cycle-000", "evaluation", "detections.parquet")
     rows = [row for name in detectors.named() for row in fewer_persons(list(evaluated(
-        20, 5, split="stop", detector=name)))]  # fmt: skip
+        20, 5, split="val", detector=name)))]  # fmt: skip
     rows += evaluated(12, 6, split="test", detector=MAIN, first=20)
     for k in (0, 1):
         rows += evaluated(10, 7, split=MINE, detector=f"fold-{k}", first=40 + 10 * k)
@@ -57,18 +60,18 @@ def test_thresholds_by_category_are_stored_and_used(
     metric = OwnMetric("mine:frames", lambda frames, categories: len(frames) / 100)
     told = judge(uri, failures, detectors, CATEGORIES, None, min_objects=5, metric=metric)
 
-    stop = Metrics.from_dict(told["metrics"]["stop"])
-    assert set(stop.thresholds) == {"car", "van"}  # of persons too few are to be found
-    chosen = summarize(rows[:20], CATEGORIES, "stop", min_objects=5)
-    assert stop.thresholds == chosen.thresholds
+    val = Metrics.from_dict(told["metrics"]["val"])
+    assert set(val.thresholds) == {"car", "van"}  # of persons too few are to be found
+    chosen = summarize(rows[:20], CATEGORIES, "val", min_objects=5)
+    assert val.thresholds == chosen.thresholds
     info = read_info(detectors.main)
-    assert (info.operating_threshold, info.operating_thresholds) == (stop.threshold, stop.thresholds)
-    assert told["metrics"]["test"]["thresholds"] == stop.thresholds  # chosen on stop, never on test
-    assert [told["metrics"][split]["own"] for split in ("stop", "test")] == [
+    assert (info.operating_threshold, info.operating_thresholds) == (val.threshold, val.thresholds)
+    assert told["metrics"]["test"]["thresholds"] == val.thresholds  # chosen on val, never on test
+    assert [told["metrics"][split]["own"] for split in ("val", "test")] == [
         {"mine:frames": 0.2},
         {"mine:frames": 0.12},
     ]
-    cutoff = (stop.thresholds["car"], stop.thresholds["van"], stop.threshold)
+    cutoff = (val.thresholds["car"], val.thresholds["van"], val.threshold)
     by_hand = [
         failure.failure_id
         for k in (0, 1)
@@ -78,7 +81,8 @@ def test_thresholds_by_category_are_stored_and_used(
     ]
     assert [failure.failure_id for failure in read_failures(failures)] == by_hand
     storage.write_json(workspace.path("cycle-000", "stage-evaluate.json"), told)
-    judged = read_judged(workspace, 0)
+    unused: Any = None
+    judged = Judged.of(RunContext(0, workspace, unused, unused, unused, None), 0)
     assert tuple(judged.thresholds[MAIN]) == cutoff  # type: ignore[arg-type]
     assert tuple(judged.thresholds["fold-1"]) == cutoff  # type: ignore[arg-type]
     source = open_source(workspace.path("cycle-000"), "test")
@@ -92,10 +96,10 @@ def test_thresholds_by_category_are_stored_and_used(
 
 def test_one_threshold_for_all_is_the_default(tmp_path: Path, detectors: Detectors) -> None:
     uri = str(tmp_path / "detections.parquet")
-    rows = [row for name in detectors.named() for row in evaluated(12, 5, split="stop", detector=name)]
+    rows = [row for name in detectors.named() for row in evaluated(12, 5, split="val", detector=name)]
     write_detections([*rows, *evaluated(6, 6, split="test", first=12)], uri, CATEGORIES)
     told = judge(uri, str(tmp_path / "failures.parquet"), detectors, CATEGORIES, None)
-    assert told["metrics"]["stop"]["thresholds"] == {}
-    assert told["metrics"]["stop"]["own"] == {}
+    assert told["metrics"]["val"]["thresholds"] == {}
+    assert told["metrics"]["val"]["own"] == {}
     assert all(isinstance(value, float) for value in told["fold_thresholds"].values())
     assert read_info(detectors.main).operating_thresholds == {}

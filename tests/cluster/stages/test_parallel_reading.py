@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> str:
 
 def test_settings_open_their_dataset(tmp_path: Path, root: str) -> None:
     data = load_defaults([f"data.root={root}", "data.kind=parquet"]).data
-    assert list(data.open().frames("stop")) == list(open_dataset("parquet", root).frames("stop"))
+    assert list(data.open().frames("val")) == list(open_dataset("parquet", root).frames("val"))
     (tmp_path / "waymo/camera_image").mkdir(parents=True)
     data = load_defaults([f"data.root={tmp_path}/waymo", "data.kind=waymo", "data.cameras=[SIDE_LEFT]"]).data
     with pytest.raises(UserError, match="no image of SIDE_LEFT could be listed"):
@@ -60,7 +60,7 @@ def test_the_same_frames_in_the_same_order(ray_session: None, root: str) -> None
     parallel: list[DataError] = []
     expected = list(reader.frames("train", serial.append))
     assert len(expected) == 40
-    assert list(read_parallel(reader, "train", parallel.append, chunk=5, num_cpus=0.5)) == expected
+    assert list(read_parallel(reader, "train", parallel.append, chunk=5, num_cpus=1)) == expected
     assert [str(e) for e in parallel] == [str(e) for e in serial]
     assert ["row 7: " in str(e) for e in serial] == [True]
 
@@ -68,12 +68,12 @@ def test_the_same_frames_in_the_same_order(ray_session: None, root: str) -> None
 def test_images_are_decoded_where_they_are_read(ray_session: None, root: str) -> None:
     reader = open_dataset("parquet", root)
     problems: list[DataError] = []
-    frames = read_parallel(reader, "train", problems.append, chunk=16, verify_images=True, num_cpus=0.5)
+    frames = read_parallel(reader, "train", problems.append, chunk=16, verify_images=True, num_cpus=1)
     names = [frame.frame_id for frame in frames]
     assert names == [name for name in reader.splits()["train"] if name not in ("f07", "f09", "f11")]
     assert [error.where.rpartition(": ")[2] for error in problems] == ["row 7", "row 9", "row 11"]
     with pytest.raises(DataError, match="row 7: frame f07"):
-        list(read_parallel(reader, "train", verify_images=True, num_cpus=0.5))
+        list(read_parallel(reader, "train", verify_images=True, num_cpus=1))
 
 
 def test_a_broken_file_is_told_once_and_the_rest_is_read(ray_session: None, root: str) -> None:
@@ -82,7 +82,7 @@ def test_a_broken_file_is_told_once_and_the_rest_is_read(ray_session: None, root
     broken = Path(root) / "train/1.parquet"
     broken.write_bytes(broken.read_bytes()[:-100])
     problems: list[DataError] = []
-    names = [f.frame_id for f in read_parallel(reader, "train", problems.append, chunk=3, num_cpus=0.5)]
+    names = [f.frame_id for f in read_parallel(reader, "train", problems.append, chunk=3, num_cpus=1)]
     assert names == [name for name in members if not 14 <= int(name[1:]) < 28 and name != "f07"]
     assert sorted(error.where.rpartition("/")[2] for error in problems) == ["0.parquet: row 7", "1.parquet"]
 
@@ -92,12 +92,12 @@ def test_mistakes_come_back_as_sentences(ray_session: None, root: str) -> None:
     reader.splits()
     (Path(root) / "train/0.parquet").unlink()
     with pytest.raises(UserError, match=r"^cannot read .*0\.parquet: no such file or folder$"):
-        list(read_parallel(reader, "train", num_cpus=0.5))
+        list(read_parallel(reader, "train", num_cpus=1))
 
 
 def test_a_dataset_of_rows(ray_session: None, root: str) -> None:
     reader = open_dataset("parquet", root)
-    rows = frames_dataset(reader, "train", chunk=8, num_cpus=0.5).take_all()
+    rows = frames_dataset(reader, "train", chunk=8, num_cpus=1).take_all()
     assert len(rows) == len(reader.splits()["train"])
     assert set(rows[0]) == {*SCHEMA.names, "problem"}
     assert [row["frame_id"] is None for row in rows] == [row["problem"] is not None for row in rows]

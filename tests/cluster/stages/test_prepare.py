@@ -17,7 +17,6 @@ from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import Box, Frame, Object
-from imitation.datasets.category_map import category_map
 from imitation.datasets.parquet.files import read_frames, write_frames
 
 CAR = "Car 0.00 0 1.57 100.00 20.00 160.00 60.00 1.50 1.60 3.90 0.00 1.65 20.00 1.57"
@@ -60,8 +59,8 @@ def ids(part) -> set[str]:
 def test_a_kitti_folder_keeps_its_lists_and_images_stay_where_they_are(kitti, tmp_path):
     data, _ = prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
     assert ids(data.parts["train"]) == {f"{i:06}" for i in range(6)}
-    assert len(ids(data.parts["stop"])) == len(ids(data.parts["test"])) == 3
-    assert not ids(data.parts["stop"]) & ids(data.parts["test"])
+    assert len(ids(data.parts["val"])) == len(ids(data.parts["test"])) == 3
+    assert not ids(data.parts["val"]) & ids(data.parts["test"])
     assert {i for fold in data.folds for i in fold} == ids(data.parts["train"])
     for frame in read_frames(data.parts["train"].uri):
         assert frame.image is None
@@ -75,9 +74,9 @@ def test_the_same_seed_cuts_the_same_and_another_does_not(kitti, tmp_path):
     first, _ = prepared(tmp_path / "a", *options)
     again, _ = prepared(tmp_path / "b", *options)
     others = [prepared(tmp_path / f"c{s}", *options, f"data.splits.seed={s}")[0] for s in range(1, 5)]
-    assert ids(first.parts["stop"]) == ids(again.parts["stop"])
+    assert ids(first.parts["val"]) == ids(again.parts["val"])
     assert first.folds == again.folds
-    assert any(ids(other.parts["stop"]) != ids(first.parts["stop"]) for other in others)
+    assert any(ids(other.parts["val"]) != ids(first.parts["val"]) for other in others)
 
 
 def test_bad_frames_stop_the_run_naming_file_and_line_or_are_skipped_and_listed(kitti, tmp_path):
@@ -104,7 +103,7 @@ def test_overlapping_splits_are_refused(kitti, tmp_path):
 def test_a_split_in_which_nothing_can_be_found_is_refused(kitti, tmp_path):
     for i in range(6, 12):
         (kitti / f"training/label_2/{i:06}.txt").write_text(CAR.replace("Car", "Tram") + "\n")
-    with pytest.raises(UserError, match="'stop' has no object of Car, Pedestrian, Cyclist"):
+    with pytest.raises(UserError, match="'val' has no object of Car, Pedestrian, Cyclist"):
         prepared(tmp_path, "data.kind=kitti", f"data.root={kitti}")
 
 
@@ -122,7 +121,7 @@ def test_categories_of_ones_own(kitti, tmp_path):
 
 
 def test_parquet_of_our_own_comes_back_as_it_went_in(tmp_path):
-    for split, count in (("train", 4), ("stop", 2), ("test", 2)):
+    for split, count in (("train", 4), ("val", 2), ("test", 2)):
         frames = [
             Frame(f"{split}{i}", 256, 64, (Object("robot", Box(1, 2, 30, 40)),), image=jpeg())
             for i in range(count)
@@ -130,7 +129,7 @@ def test_parquet_of_our_own_comes_back_as_it_went_in(tmp_path):
         write_frames(frames, str(tmp_path / "data" / split / "frames.parquet"))
     data, _ = prepared(tmp_path, "data.kind=parquet", f"data.root={tmp_path / 'data'}")
     assert data.categories.categories == ("robot",)
-    assert {split: part.frames for split, part in data.parts.items()} == {"train": 4, "stop": 2, "test": 2}
+    assert {split: part.frames for split, part in data.parts.items()} == {"train": 4, "val": 2, "test": 2}
 
 
 def test_what_is_prepared_is_read_back_equal(kitti, tmp_path):
@@ -149,30 +148,6 @@ def test_a_run_that_was_moved_finds_its_data(kitti, tmp_path):
     assert data.parts["train"].uri != before.parts["train"].uri
 
 
-def map_of(tmp_path: Path, *options: str, names: tuple[str, ...] = ("Car", "Van", "Pedestrian")):
-    objects = tuple(Object(name, Box(1, 2, 30, 40)) for name in names)
-    write_frames([Frame("a", 256, 64, objects, image=jpeg())], str(tmp_path / "train.parquet"))
-    return category_map(load_defaults(list(options)).data, str(tmp_path / "train.parquet"))
-
-
-def test_a_neighbour_class_that_is_asked_for_is_to_be_found(tmp_path):
-    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.categories=[Car, Van]")
-    assert found.categories == ("Car", "Van")
-    assert found.mapping["Van"] == "Van"
-    assert "Van" not in found.ignore
-    assert "DontCare" in found.ignore
-
-
-def test_renaming_takes_the_neighbours_along_and_leaves_no_empty_class(tmp_path):
-    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.mapping={Car: car, Truck: truck}")
-    assert found.categories == ("car", "Pedestrian", "Cyclist", "truck")
-    assert (found.mapping["Car"], found.mapping["Van"], found.mapping["Truck"]) == ("car", "car", "truck")
-    assert "Van" in found.ignore, "still a neighbour: neither to be found nor false to find"
-    merged = map_of(tmp_path, "data.kind=parquet", "data.root=x", "data.mapping={Van: Car}")
-    assert merged.categories == ("Car", "Pedestrian")
-    assert merged.mapping["Van"] == "Car"
-
-
 def test_folds_of_a_separate_mine_split_hold_out_train_frames_of_their_drives(tmp_path):
     def frames(split, drives):
         return [
@@ -183,7 +158,7 @@ def test_folds_of_a_separate_mine_split_hold_out_train_frames_of_their_drives(tm
     for split, drives in {
         "train": ("a", "a", "b", "c"),
         "mine": ("a", "b", "d"),
-        "stop": ("e",),
+        "val": ("e",),
         "test": ("f",),
     }.items():
         write_frames(frames(split, drives), str(tmp_path / "data" / split / "frames.parquet"))
@@ -195,7 +170,7 @@ def test_folds_of_a_separate_mine_split_hold_out_train_frames_of_their_drives(tm
 
 
 def test_without_cycles_no_folds_are_needed(tmp_path):
-    for split in ("train", "stop", "test"):
+    for split in ("train", "val", "test"):
         frame = Frame(split, 256, 64, (Object("car", Box(1, 2, 30, 40)),), image=jpeg())
         write_frames([frame], str(tmp_path / "data" / split / "frames.parquet"))
     data, _ = prepared(tmp_path, "data.kind=parquet", f"data.root={tmp_path / 'data'}", "loop.cycles=0")
@@ -209,16 +184,7 @@ def test_large_splits_are_read_by_the_cluster_to_the_same_frames(kitti, tmp_path
     options = ("data.kind=kitti", f"data.root={kitti}", "data.on_error=skip")
     here, _ = prepared(tmp_path / "here", *options)
     there, _ = prepared(tmp_path / "there", *options, "data.parallel_from=1")
-    for split in ("train", "stop", "test"):
+    for split in ("train", "val", "test"):
         assert list(read_frames(there.parts[split].uri)) == list(read_frames(here.parts[split].uri))
     assert there.problems == here.problems
     assert len(here.problems) == 1
-
-
-def test_a_neighbour_that_is_no_longer_ignored_is_background_not_the_class(tmp_path):
-    found = map_of(tmp_path, "data.kind=kitti", "data.root=x", "data.ignore=[DontCare]")
-    assert "Van" not in found.mapping
-    assert "Van" not in found.ignore
-    options = ("data.kind=kitti", "data.root=x", "data.ignore=[DontCare]", "data.mapping={Van: Car}")
-    asked = map_of(tmp_path, *options)
-    assert asked.mapping["Van"] == "Car"

@@ -19,10 +19,13 @@ from cluster.stages.stageable import Labels, Teller, feasible, look, other_words
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import check_budgets
 from imitation.common.settings import UserError
-from imitation.data.categories import KITTI, CategoryMap
+from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_jpeg
+from imitation.datasets.kitti.reader import KittiReader
 from sim_actors.scene.category_words import meant_by
 from sim_actors.staging.stage import asset_names
+
+KITTI = KittiReader.categories
 
 
 def coco(root: Path, names: list[str], frames: int = 10) -> Path:
@@ -219,11 +222,11 @@ def test_spaces_and_hyphens_are_no_other_category():
 def test_a_run_says_it_before_training_and_below_its_table(warehouse, tmp_path, monkeypatch, capfd):
     import cluster.run.loop
     import cluster.run.main_job
-    import cluster.stages.cluster_stages
+    import cluster.stages.evaluate
     from tests.cluster import light_run
 
     monkeypatch.setattr(cluster.run.loop, "Services", light_run.Services)
-    monkeypatch.setattr(cluster.stages.cluster_stages, "evaluate", light_run.judge)
+    monkeypatch.setattr(cluster.stages.evaluate, "evaluate", light_run.judge)
     monkeypatch.setattr(cluster.run.main_job, "check_renderer", lambda config: None)
     options = [*light_run.OPTIONS, f"run.storage={tmp_path / 'runs'}", "acceptance.enabled=false"]
     cluster.run.main_job.run(load_defaults(words(warehouse, *options)), Reporter())

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 TINY = [
     "world.train=8",
-    "world.stop=4",
+    "world.val=4",
     "world.test=4",
     "world.width=160",
     "world.height=64",
@@ -150,7 +150,7 @@ def done(store, tmp_path_factory) -> Done:
     run, data = store.uri("runs/remote"), f"run.storage={store.uri('runs')}"
     commands: list[list[str]] = [
         ["run", str(ROOT / "ray_config.yaml"), data, "run.name=remote", *TINY],
-        ["evaluate", store.uri("runs/remote/best"), "--split", "stop", "--out", store.uri("evaluated")],
+        ["evaluate", store.uri("runs/remote/best"), "--split", "val", "--out", store.uri("evaluated")],
         ["report", run],
         ["export", run, "--to", "coco", "--out", store.uri("exported")],
     ]
@@ -187,7 +187,7 @@ def test_a_run_on_an_object_store_is_whole(done):
     assert len({row["frame_id"] for row in rows(done, "runs/remote/cycle-001/synthetic/")}) == 4
     assert json.loads(done.objects["runs/remote/best/detector.json"])["categories"]
     assert len(done.objects["runs/remote/report.html"]) > 10_000
-    assert {row["split"] for row in rows(done, "evaluated/detections")} == {"stop"}
+    assert {row["split"] for row in rows(done, "evaluated/detections")} == {"val"}
     labels = [
         json.loads(done.objects[f"exported/annotations/instances_{split}.json"])
         for split in ("train", "val", "test")
@@ -200,7 +200,7 @@ def test_a_run_on_an_object_store_is_whole(done):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_local_path_is_handed_to_a_node(done):
-    for whole in ("data/train", "data/stop", "cycle-001/synthetic", "cycle-000/detector/main"):
+    for whole in ("data/train", "data/val", "cycle-001/synthetic", "cycle-000/detector/main"):
         assert any(f"s3://bucket/runs/remote/{whole}" in text for text in done.handed), f"{whole} is not seen"
     # What Ray Data hands on of its own: a pickled LocalFileSystem, which has no path in it, and the names of
     # the source files of functions pickled by value.

@@ -15,7 +15,8 @@ import torch
 from imitation.common.safe_loading import load_tensors
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import Box, Frame, Object
-from imitation.datasets.parquet.files import FrameStore, read_frames, read_ids, write_frames
+from imitation.datasets.parquet.files import read_frames, read_ids, write_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.detectors.checkpoint import load_product, read_info, save_product
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections
@@ -150,7 +151,8 @@ RAY = """
 import sys
 import pyarrow.parquet as pq
 import ray.data
-from imitation.datasets.parquet.files import FrameStore, read_frames
+from imitation.datasets.parquet.files import read_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.common.settings import DataError
 
 *uris, boom = sys.argv[1:]

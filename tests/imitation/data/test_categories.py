@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from imitation.common.settings import UserError
-from imitation.data.categories import KITTI, CategoryMap, default_map, present_categories
+from imitation.data.categories import CategoryMap, present_categories
 from imitation.data.records import Box, Frame, Object
+from imitation.datasets.registry import dataset_of
+
+KITTI = dataset_of("kitti").category_map()
 
 
 def _frame(*names: str, **changes: object) -> Frame:
@@ -28,7 +31,6 @@ def test_kitti_map_follows_the_benchmark() -> None:
     assert targets.ignore.tolist() == [False, True, False, True, False, True]
     np.testing.assert_array_equal(targets.boxes[:, 0], [1, 2, 3, 4, 5, 8])
     assert KITTI.unmapped([frame, frame]) == Counter({"Truck": 2, "Tram": 2, "Misc": 2})
-    assert default_map("kitti") == KITTI
 
 
 def test_arrays_have_their_types_even_when_empty() -> None:
@@ -63,12 +65,12 @@ def test_merging_categories() -> None:
 
 
 def test_default_maps() -> None:
-    assert default_map("world").categories == ("car", "truck", "pedestrian", "cyclist")
+    assert dataset_of("world").category_map().categories == ("car", "truck", "pedestrian", "cyclist")
     frames = [_frame("dog", "cat"), _frame("cat"), _frame("crowd", ignore=True)]
     assert present_categories(frames) == ("cat", "dog")
-    assert default_map("parquet", frames) == CategoryMap.identity(["cat", "dog"])
+    assert dataset_of("parquet").category_map(frames) == CategoryMap.identity(["cat", "dog"])
     with pytest.raises(UserError, match="there is none"):
-        default_map("parquet", [])
+        dataset_of("parquet").category_map([])
 
 
 def test_impossible_maps_are_refused() -> None:

@@ -14,7 +14,7 @@ from imitation.data.splits import SplitSettings, check_disjoint, cut, duplicate_
 from tests.imitation.datasets.kitti.kitti_folder import png
 
 _sequences = st.lists(st.none() | st.sampled_from("abcdefgh"), min_size=3, max_size=60)
-_shares = st.fixed_dictionaries({name: st.floats(0.05, 1) for name in ("train", "stop", "test")})
+_shares = st.fixed_dictionaries({name: st.floats(0.05, 1) for name in ("train", "val", "test")})
 
 
 def _ids(sequences: list[str | None]) -> list[str]:
@@ -65,20 +65,20 @@ def test_single_frames_are_cut_to_size(count: int, fractions: dict[str, float], 
 
 def test_seeds_differ_and_repeat() -> None:
     ids = _ids([None] * 43)
-    halves = {"stop": 0.5, "test": 0.5}
+    halves = {"val": 0.5, "test": 0.5}
     assert cut(ids, None, halves, 0) == cut(ids, None, halves, 0)
     assert cut(ids, None, halves, 0) != cut(ids, None, halves, 1)
 
 
 def test_cuts_that_cannot_be_made() -> None:
     with pytest.raises(UserError, match="4 frames in 1 independent groups"):
-        cut(["a", "b", "c", "d"], ["s"] * 4, {"stop": 1, "test": 1}, 0)
+        cut(["a", "b", "c", "d"], ["s"] * 4, {"val": 1, "test": 1}, 0)
     with pytest.raises(UserError, match="0 frames in 0 independent groups"):
-        cut([], [], {"stop": 1}, 0)
+        cut([], [], {"val": 1}, 0)
     with pytest.raises(UserError, match="must be above 0"):
-        cut(["a", "b"], None, {"stop": 1, "test": 0}, 0)
+        cut(["a", "b"], None, {"val": 1, "test": 0}, 0)
     with pytest.raises(UserError, match="stands twice"):
-        cut(["a", "a"], None, {"stop": 1}, 0)
+        cut(["a", "a"], None, {"val": 1}, 0)
 
 
 @settings(deadline=None)
@@ -117,25 +117,25 @@ def _split(*ids: str, sequence: str | None = None) -> list[tuple[str, str | None
 
 
 def test_overlaps_are_refused() -> None:
-    train, stop, test = _split("a", "b"), _split("c"), _split("d", "e")
-    check_disjoint({"train": train, "mine": train, "stop": stop, "test": test})
+    train, val, test = _split("a", "b"), _split("c"), _split("d", "e")
+    check_disjoint({"train": train, "mine": train, "val": val, "test": test})
     cases = {
-        r"'train' and 'stop' share 1 frames \(b\)": {"train": train, "stop": _split("c", "b"), "test": test},
+        r"'train' and 'val' share 1 frames \(b\)": {"train": train, "val": _split("c", "b"), "test": test},
         r"'mine' and 'test' share 2 frames \(e, d\)": {
             "mine": _split("e", "d", "x"),
-            "stop": stop,
+            "val": val,
             "test": test,
         },
-        r"'stop' and 'test' share 4 frames \(1, 2, 3, \.\.\.\)": {
-            "stop": _split(*"1234"),
+        r"'val' and 'test' share 4 frames \(1, 2, 3, \.\.\.\)": {
+            "val": _split(*"1234"),
             "test": _split(*"1234"),
         },
         r"'train' and 'test' share 1 sequences \(s\)": {
             "train": _split("a", "b", sequence="s"),
-            "stop": stop,
+            "val": val,
             "test": _split("d", sequence="s"),
         },
-        "'stop' is empty": {"train": train, "stop": [], "test": test},
+        "'val' is empty": {"train": train, "val": [], "test": test},
     }
     for message, splits in cases.items():
         with pytest.raises(UserError, match=message):
@@ -144,7 +144,7 @@ def test_overlaps_are_refused() -> None:
 
 def test_overlaps_are_found_in_generators_too() -> None:
     with pytest.raises(UserError, match="share 1 frames"):
-        check_disjoint({name: (pair for pair in _split("a")) for name in ("stop", "test")})
+        check_disjoint({name: (pair for pair in _split("a")) for name in ("val", "test")})
 
 
 def test_equal_images_are_found_whatever_their_names(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_equal_images_are_found_whatever_their_names(tmp_path: Path) -> None:
     frames = {
         "train": [Frame("a", 200, 80, image=png(1)), Frame("b", 200, 80, image=png(3))],
         "mine": [Frame("a", 200, 80, image=png(1))],
-        "stop": [Frame("c", 200, 80, image_uri=str(tmp_path / "y.png"))],
+        "val": [Frame("c", 200, 80, image_uri=str(tmp_path / "y.png"))],
         "test": [
             Frame("d", 200, 80, image_uri=str(tmp_path / "x.png")),
             Frame("e", 9, 9, image=encode_png(np.zeros((9, 9, 3), np.uint8))),
@@ -163,6 +163,6 @@ def test_equal_images_are_found_whatever_their_names(tmp_path: Path) -> None:
 
 
 def test_settings_refuse_an_empty_share() -> None:
-    assert SplitSettings().stop == SplitSettings().test
+    assert SplitSettings().val == SplitSettings().test
     with pytest.raises(ValueError, match="greater than 0"):
-        SplitSettings(stop=0)
+        SplitSettings(val=0)

@@ -14,15 +14,12 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from imitation.common.settings import DataError, UserError
-from imitation.common.texts import counted
+from imitation.common.wording import counted
 from imitation.data.images import read_image_bytes
 from imitation.data.records import Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import PHRASES, Tally
 from imitation.datasets.export import (
-    SYNTHETIC,
     ExportReport,
-    Layout,
-    Names,
     Source,
     Which,
     dataset_sources,
@@ -36,11 +33,12 @@ from imitation.datasets.kitti.writer import as_kitti
 from imitation.datasets.numbering import Classes
 from imitation.datasets.parquet.files import read_frames, write_frames
 from imitation.datasets.registry import open_dataset
+from imitation.datasets.writing import SYNTHETIC, Names
 from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, frame_lists, picture
 from tests.imitation.datasets.kitti.kitti_folder import CALIB, DONT_CARE, make_kitti, make_lists
 from tests.imitation.datasets.kitti.kitti_folder import CAR as KITTI_CAR
 
-SPLIT_NAMES = ("train", "stop", "test")
+SPLIT_NAMES = ("train", "val", "test")
 
 
 def made(count: int, prefix: str = "f", **changes: object) -> list[Frame]:
@@ -51,7 +49,7 @@ def made(count: int, prefix: str = "f", **changes: object) -> list[Frame]:
     return [replace(frame, **changes) for frame in frames]
 
 
-def exported(frames: list[Frame], folder: Path, layout: Layout, which: Which = "all") -> ExportReport:
+def exported(frames: list[Frame], folder: Path, layout: str, which: Which = "all") -> ExportReport:
     write_frames(frames, str(folder / "source.parquet"))
     survey = survey_frames(parquet_sources(str(folder / "source.parquet")), which)
     return export(survey, layout, str(folder / "out"))
@@ -194,13 +192,13 @@ def test_yolo_comes_back_to_a_ten_thousandth_of_a_pixel(
 
 
 @pytest.mark.parametrize("layout", ["coco", "kitti", "yolo", "parquet"])
-def test_a_run_keeps_its_splits_and_synthetic_frames_are_of_train(tmp_path: Path, layout: Layout) -> None:
+def test_a_run_keeps_its_splits_and_synthetic_frames_are_of_train(tmp_path: Path, layout: str) -> None:
     report = export(survey_frames(in_splits(tmp_path, synthetic=2)), layout, str(tmp_path / "out"))
     assert report.frames == {"train": 5, "val": 3, "test": 3}
     assert report.synthetic == 2
     dataset = open_dataset(layout, str(tmp_path / "out"))
     sizes = {split: len(list(dataset.frames(split))) for split in SPLIT_NAMES}
-    assert sizes == {"train": 5, "stop": 3, "test": 3}
+    assert sizes == {"train": 5, "val": 3, "test": 3}
     marked = [name for name in dataset.splits()["train"] if "syn-" in name or name.startswith("c01-")]
     assert len(marked) == 2
 
@@ -247,11 +245,11 @@ def test_a_folder_of_splits_is_found_and_anything_else_is_one_set(tmp_path: Path
 
 
 @pytest.mark.parametrize("layout", ["coco", "kitti", "yolo", "parquet"])
-def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: Layout) -> None:
+def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: str) -> None:
     splits = {
         "train": made(3),
         "mine": [*made(3)[1:], *made(1, "m")],
-        "stop": made(2, "s"),
+        "val": made(2, "s"),
         "test": made(1, "t"),
     }
     for split, frames in splits.items():
@@ -263,7 +261,7 @@ def test_a_frame_of_train_and_mine_is_written_once(tmp_path: Path, layout: Layou
     assert "once: 2 frames of mine that train has too, in train alone" in report.lines()
     dataset = open_dataset(layout, str(tmp_path / "out"))
     read = {split: len(names) for split, names in dataset.splits().items()}
-    assert read == {"train": 3, "mine": 1, "stop": 2, "test": 1}
+    assert read == {"train": 3, "mine": 1, "val": 2, "test": 1}
 
 
 def test_a_list_called_validation_is_exported_and_what_is_no_list_is_told(tmp_path: Path) -> None:
@@ -373,7 +371,7 @@ def labels_of(out: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("layout", ["yolo", "coco"])
-def test_classes_do_not_depend_on_which_frames_are_exported(tmp_path: Path, layout: Layout) -> None:
+def test_classes_do_not_depend_on_which_frames_are_exported(tmp_path: Path, layout: str) -> None:
     """Only the rendered frames have trucks, and only the real ones cars: each keeps its number."""
     sources = in_splits(tmp_path)
     truck = replace(CAR, category="truck")
@@ -411,7 +409,7 @@ def yolo_of(root: Path, names: dict[int, str]) -> Path:
     return root
 
 
-def through(kind: str, root: Path, layout: Layout, out: Path) -> ExportReport:
+def through(kind: str, root: Path, layout: str, out: Path) -> ExportReport:
     survey = survey_frames(dataset_sources(open_dataset(kind, str(root))))
     return export(survey, layout, str(out))
 
@@ -423,7 +421,7 @@ def test_a_users_own_numbers_go_through_every_layout_and_back(tmp_path: Path) ->
         if name == "unused":
             for path in root.rglob(f"labels/*/*{number}.txt"):
                 path.write_text("")
-    places: list[tuple[str, Layout]] = [("yolo", "coco"), ("coco", "parquet"), ("parquet", "yolo")]
+    places: list[tuple[str, str]] = [("yolo", "coco"), ("coco", "parquet"), ("parquet", "yolo")]
     here = root
     for kind, layout in places:
         there = tmp_path / layout

@@ -10,8 +10,10 @@ from imitation.common.settings import DataError, UserError
 from imitation.data.images import encode_png
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import SPLITS, SplitSettings
+from imitation.datasets.base import DatasetReader
+from imitation.datasets.common.roles import assign_roles
 from imitation.datasets.parquet.files import write_frames
-from imitation.datasets.registry import DatasetReader, assign_roles, open_dataset
+from imitation.datasets.registry import open_dataset
 from tests.imitation.datasets.kitti.kitti_folder import CAR, make_kitti, make_lists, png
 
 
@@ -31,29 +33,29 @@ def test_kitti_lists_become_roles(tmp_path: Path) -> None:
     splits = dataset.splits()
     assert tuple(splits) == SPLITS
     assert splits["train"] == splits["mine"] == names[:4]
-    assert len(splits["stop"]) == len(splits["test"]) == 3
-    assert sorted(splits["stop"] + splits["test"]) == names[4:]
+    assert len(splits["val"]) == len(splits["test"]) == 3
+    assert sorted(splits["val"] + splits["test"]) == names[4:]
     for split, ids in splits.items():
         assert _ids(dataset, split) == ids
-    assert "val cut into stop and test by seed 0" in dataset.note()
+    assert "val cut in two by seed 0" in dataset.note()
     assert "none of the 10 frames is known" in dataset.note()
     assert [f.frame_id for f in dataset.frames("train", names=names[2:6])] == names[2:4]
     other = open_dataset("kitti", str(tmp_path), SplitSettings(seed=1))
-    assert other.splits()["stop"] != splits["stop"]
+    assert other.splits()["val"] != splits["val"]
 
 
 def test_kitti_without_lists_is_cut_by_seed_and_sequence(tmp_path: Path) -> None:
     names = _names(20)
     make_kitti(tmp_path, dict.fromkeys(names, ""))
-    dataset = open_dataset("kitti", str(tmp_path), SplitSettings(train=0.5, stop=0.25, test=0.25))
-    assert {k: len(v) for k, v in dataset.splits().items()} == {"train": 10, "mine": 10, "stop": 5, "test": 5}
+    dataset = open_dataset("kitti", str(tmp_path), SplitSettings(train=0.5, val=0.25, test=0.25))
+    assert {k: len(v) for k, v in dataset.splits().items()} == {"train": 10, "mine": 10, "val": 5, "test": 5}
     (tmp_path / "mapping").mkdir()
     lines = [f"d drive_{i // 5} {i}" for i in range(20)]
     (tmp_path / "mapping/train_mapping.txt").write_text("\n".join(lines))
     (tmp_path / "mapping/train_rand.txt").write_text(",".join(str(i + 1) for i in range(20)))
-    dataset = open_dataset("kitti", str(tmp_path), SplitSettings(train=0.5, stop=0.25, test=0.25))
+    dataset = open_dataset("kitti", str(tmp_path), SplitSettings(train=0.5, val=0.25, test=0.25))
     drives = {split: {int(i) // 5 for i in ids} for split, ids in dataset.splits().items()}
-    assert {k: len(v) for k, v in drives.items()} == {"train": 2, "mine": 2, "stop": 1, "test": 1}
+    assert {k: len(v) for k, v in drives.items()} == {"train": 2, "mine": 2, "val": 1, "test": 1}
     assert "none of the 4 sequences of 20 frames is divided" in dataset.note()
 
 
@@ -78,18 +80,19 @@ def test_roles_of_lists() -> None:
         return assign_roles(_lists(**lists), {}, SplitSettings(), "here")[0]
 
     whole = roles(train="ab", mine="cd", stop="ef", test="gh", val="xyz")
-    assert whole == _lists(train="ab", mine="cd", stop="ef", test="gh")
-    assert roles(train="ab", val="cd", test="ef")["stop"] == ["c", "d"]
-    assert roles(train="ab", val="cd", stop="ef")["test"] == ["c", "d"]
+    assert whole == _lists(train="ab", mine="cd", val="ef", test="gh")
+    assert roles(train="ab", val="cd", test="ef")["val"] == ["c", "d"]
+    assert roles(train="ab", val="cd", stop="ef") == _lists(train="ab", mine="ab", val="ef", test="cd")
+    assert roles(train="ab", val="cd", test="ef") == _lists(train="ab", mine="ab", val="cd", test="ef")
     for lists in ({"train": "ab"}, {"train": "ab", "test": "cd"}, {"val": "ab"}, {"train": "", "val": "cd"}):
         with pytest.raises(UserError, match=r"here: the list '(val|train)' is missing or empty"):
             roles(**lists)
     with pytest.raises(UserError, match="here: the splits 'train' and 'test' share 1 frames"):
-        roles(train="abc", stop="de", test="cf")
+        roles(train="abc", val="de", test="cf")
     with pytest.raises(UserError, match="here: the split 'mine' is empty"):
-        roles(train="abc", mine="", stop="de", test="f")
+        roles(train="abc", mine="", val="de", test="f")
     with pytest.raises(UserError, match="share 1 sequences"):
-        assign_roles(_lists(train="a", stop="b", test="c"), {"a": "s", "c": "s"}, SplitSettings(), "here")
+        assign_roles(_lists(train="a", val="b", test="c"), {"a": "s", "c": "s"}, SplitSettings(), "here")
 
 
 def _frames(*ids: str, sequence: str | None = None) -> list[Frame]:
@@ -103,7 +106,7 @@ def test_parquet_with_a_file_or_folder_a_split(tmp_path: Path) -> None:
     dataset = open_dataset("parquet", str(tmp_path))
     splits = dataset.splits()
     assert splits["train"] == splits["mine"] == ["a", "b", "c"]
-    assert sorted(splits["stop"] + splits["test"]) == ["d", "e", "f", "g"]
+    assert sorted(splits["val"] + splits["test"]) == ["d", "e", "f", "g"]
     for split, ids in splits.items():
         assert _ids(dataset, split) == ids
     assert [f.frame_id for f in dataset.frames("mine", names=["c", "a", "d"])] == ["a", "c"]
@@ -126,7 +129,7 @@ def test_parquet_as_one_dataset_is_cut_by_sequence(tmp_path: Path, scheme: str) 
 
 
 def test_a_frame_in_train_and_test_is_refused(tmp_path: Path) -> None:
-    for split, ids in (("train", "abc"), ("stop", "de"), ("test", "cf")):
+    for split, ids in (("train", "abc"), ("val", "de"), ("test", "cf")):
         write_frames(_frames(*ids), str(tmp_path / f"{split}.parquet"))
     with pytest.raises(UserError, match=r"'train' and 'test' share 1 frames \(c\)") as caught:
         open_dataset("parquet", str(tmp_path)).splits()
@@ -149,14 +152,14 @@ def test_bad_parquet_rows_are_reported_or_raised(tmp_path: Path) -> None:
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(
         UserError,
-        match=r"no dataset kind 'kiti'; known are kitti, waymo, coco, yolo, parquet \(nearest: kitti\)",
+        match=r"data\.kind: there is no dataset 'kiti'; did you mean 'kitti'\?",
     ):
         open_dataset("kiti", str(tmp_path))
     with pytest.raises(UserError, match="there is nothing there"):
         open_dataset("kitti", str(tmp_path / "none"))
     make_kitti(tmp_path, dict.fromkeys(_names(4), ""))
-    with pytest.raises(UserError, match="no split 'val'; known are train, mine, stop, test"):
-        open_dataset("kitti", str(tmp_path)).frames("val")
+    with pytest.raises(UserError, match="no split 'valid'; known are train, mine, val, test"):
+        open_dataset("kitti", str(tmp_path)).frames("valid")
 
 
 def test_real_frames(shared_data: Path) -> None:
@@ -164,7 +167,7 @@ def test_real_frames(shared_data: Path) -> None:
     assert {k: len(v) for k, v in dataset.splits().items()} == {
         "train": 58,
         "mine": 58,
-        "stop": 22,
+        "val": 22,
         "test": 21,
     }
     assert len(list(dataset.frames("test"))) == 21
@@ -176,16 +179,14 @@ def test_a_frame_with_two_images_is_a_problem_of_that_frame(tmp_path: Path) -> N
     (tmp_path / f"training/image_2/{names[2]}.jpg").write_bytes(png())
     dataset = open_dataset("kitti", str(tmp_path))
     problems: list[DataError] = []
-    found = [
-        f.frame_id for split in ("train", "stop", "test") for f in dataset.frames(split, problems.append)
-    ]
+    found = [f.frame_id for split in ("train", "val", "test") for f in dataset.frames(split, problems.append)]
     assert sorted(found) == [name for name in names if name != names[2]]
     assert [problem.where.rpartition("/")[2] for problem in problems] == [f"{names[2]}.png"]
 
 
 def test_options_of_a_kind(tmp_path: Path) -> None:
     make_kitti(tmp_path, dict.fromkeys(_names(4), CAR))
-    with pytest.raises(UserError, match="there is no Waymo camera BACK"):
+    with pytest.raises(UserError, match=r"data\.options\.cameras\.0 is 'BACK': Input should be 'FRONT'"):
         open_dataset("waymo", str(tmp_path), options={"cameras": ["BACK"]})
 
 
@@ -213,7 +214,7 @@ def test_a_validation_folder_is_val(tmp_path):
         write_frames(frames, str(tmp_path / name / "frames.parquet"))
     splits = open_dataset("parquet", str(tmp_path)).splits()
     assert len(splits["train"]) == 3
-    assert len(splits["stop"]) + len(splits["test"]) == 4
+    assert len(splits["val"]) + len(splits["test"]) == 4
 
 
 def _coco(folder: Path, names: list[str]) -> None:
@@ -225,6 +226,17 @@ def _coco(folder: Path, names: list[str]) -> None:
     boxes = [{"id": int(n), "image_id": int(n), "category_id": 1, "bbox": [1, 1, 9, 9]} for n in names]
     told = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "Car"}]}
     (folder / "_annotations.coco.json").write_text(json.dumps(told))
+
+
+def test_lists_of_the_old_name_are_val(tmp_path: Path) -> None:
+    for split, ids in (("train", "123"), ("stop", "45"), ("test", "6")):
+        write_frames(_frames(*ids), str(tmp_path / "parquet" / f"{split}.parquet"))
+        _coco(tmp_path / "coco" / split, list(ids))
+    for kind in ("parquet", "coco"):
+        dataset = open_dataset(kind, str(tmp_path / kind))
+        sizes = {split: len(ids) for split, ids in dataset.splits().items()}
+        assert sizes == {"train": 3, "mine": 3, "val": 2, "test": 1}
+        assert _ids(dataset, "val") == dataset.splits()["val"]
 
 
 @pytest.mark.parametrize("kind", ["kitti", "parquet", "coco"])
@@ -249,7 +261,7 @@ def test_folds_pool_all_lists_and_every_frame_is_test_once(tmp_path: Path, kind:
         dataset = open_dataset(kind, str(root), SplitSettings(folds=3, fold=fold, seed=4))
         splits = dataset.splits()
         assert splits["train"] == splits["mine"]
-        parts = [set(splits[name]) for name in ("train", "stop", "test")]
+        parts = [set(splits[name]) for name in ("train", "val", "test")]
         assert sum(map(len, parts)) == len(set.union(*parts)) == 12
         for split, ids in splits.items():
             assert sorted(_ids(dataset, split)) == sorted(ids)

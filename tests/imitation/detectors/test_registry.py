@@ -11,8 +11,8 @@ from torch import nn
 
 from imitation.common.settings import UserError
 from imitation.detectors.backbones import build_backbone
-from imitation.detectors.registry import build_detector
-from imitation.detectors.settings import ZOO, DetectorSettings
+from imitation.detectors.registry import TORCHVISIONS, build_detector
+from imitation.detectors.settings import DetectorSettings
 
 
 @pytest.mark.parametrize("name", ["resnet10", "resnet18", "resnet50", "efficientnet_lite0"])
@@ -96,7 +96,7 @@ def test_torchvisions_detectors_train_and_predict(name: str) -> None:
 
 
 def test_input_sizes_reach_torchvisions_own_resizing() -> None:
-    model = build_detector(DetectorSettings(name=ZOO[0], weights=None, width=416, height=128), 1)
+    model = build_detector(DetectorSettings(name=TORCHVISIONS[0], weights=None, width=416, height=128), 1)
     assert (model.network.transform.min_size, model.network.transform.max_size) == ((128,), 416)
 
 

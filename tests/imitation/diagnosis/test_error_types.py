@@ -184,11 +184,17 @@ def test_perfect_and_empty() -> None:
     row = FrameDetections(
         "f", "test", "d", 50, 50, Detections(boxes, [0.9, 0.8], labels), GroundTruth(boxes, labels)
     )
-    none = dict.fromkeys(ERROR_TYPES, 0)
-    assert error_types([row], CATEGORIES) == ErrorTypes(1.0, none, none, none, 0.0, 0.0)
-    assert error_types([], CATEGORIES) == ErrorTypes(0.0, none, none, none, 0.0, 0.0)
+
+    def nothing_but(ap: float) -> ErrorTypes:
+        none = dict.fromkeys(ERROR_TYPES, 0)
+        return ErrorTypes(
+            ap=ap, lost=dict(none), share=dict(none), counts=none, false_positives=0.0, false_negatives=0.0
+        )
+
+    assert error_types([row], CATEGORIES) == nothing_but(1.0)
+    assert error_types([], CATEGORIES) == nothing_but(0.0)
     row.error = "truncated JPEG"
-    assert error_types([row], CATEGORIES) == ErrorTypes(0.0, none, none, none, 0.0, 0.0)
+    assert error_types([row], CATEGORIES) == nothing_but(0.0)
 
 
 def test_one_of_each_kind() -> None:

@@ -27,7 +27,7 @@ def row(
     """A frame of cars, and detections of (box, label)."""
     return FrameDetections(
         frame_id,
-        "stop",
+        "val",
         "main",
         1000,
         400,
@@ -130,7 +130,7 @@ def random_rows(seed: int) -> list[FrameDetections]:
         rows.append(
             FrameDetections(
                 f"f{i}",
-                "stop",
+                "val",
                 f"seed {seed}",
                 500,
                 400,

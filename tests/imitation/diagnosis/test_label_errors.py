@@ -2,9 +2,9 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 
-from imitation.data.records import Box
 from imitation.diagnosis.failure_tracking import Judge
 from imitation.diagnosis.label_errors import Evaluated, Suspect, suspected_label_errors
 from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
@@ -39,7 +39,14 @@ def test_confident_and_made_again_by_all() -> None:
     first = evaluated("cycle 1", [*RIGHT[0], (GHOST, 0.85, 1), (OTHER, 0.95, 1)], *RIGHT[1:])
     second = evaluated("cycle 0", [*RIGHT[0], ((402.0, 100, 442, 140), 0.55, 1)], *RIGHT[1:])
     assert suspected_label_errors([first, second], quantile=0.5) == [
-        Suspect("f0", "car", pytest.approx(0.85), Box(*GHOST), ("cycle 1", "cycle 0"), "f0#background-d1")
+        Suspect(
+            frame_id="f0",
+            predicted="car",
+            score=float(np.float32(0.85)),
+            box=list(GHOST),
+            evaluations=["cycle 1", "cycle 0"],
+            failure_id="f0#background-d1",
+        )
     ]
 
 
@@ -76,7 +83,7 @@ def test_a_frame_that_only_one_could_judge_is_left_out() -> None:
     assert [s.frame_id for s in suspected_label_errors([first, second])] == ["f1"]
     third = evaluated("c", *frames)
     found = {s.frame_id: s.evaluations for s in suspected_label_errors([first, second, third])}
-    assert found == {"f1": ("a", "b", "c"), "f0": ("a", "c")}
+    assert found == {"f1": ["a", "b", "c"], "f0": ["a", "c"]}
 
 
 def test_sorted_by_score_and_plain() -> None:

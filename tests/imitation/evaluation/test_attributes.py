@@ -69,7 +69,7 @@ def frame() -> FrameDetections:
     found = np.array([[300, 100, 382, 300], [900, 0, 999, 20.0]])
     return FrameDetections(
         "f",
-        "stop",
+        "val",
         "d",
         1000,
         400,

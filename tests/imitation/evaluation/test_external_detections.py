@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitation.common.settings import DataError, UserError
-from imitation.data.categories import KITTI, CategoryMap
+from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
+from imitation.datasets.kitti.reader import KittiReader
 from imitation.evaluation.detection_files import write_detections
 from imitation.evaluation.detections import Detections, FrameDetections
 from imitation.evaluation.external_detections import CocoResults, EvaluatedResults, KittiResults
+
+KITTI = KittiReader.categories
 
 LINE = "Car -1 -1 -10 10.00 20.00 60.50 70.00 -1 -1 -1 -1000 -1000 -1000 -10 0.875"
 
@@ -45,9 +48,9 @@ def test_a_kitti_folder_speaks_of_the_frames_that_it_has_files_for(folder):
         (LINE.rsplit(" ", 1)[0], "15 columns instead of 16 (a label file, without scores?)"),
         ("Car 1 2", "3 columns"),
         (LINE.replace("60.50", "wide"), "'wide'"),
-        (LINE.replace("0.875", "nan"), "not finite"),
+        (LINE.replace("0.875", "nan"), "score is nan, not a finite number"),
         (LINE.replace("60.50", "5.00"), "inverted"),
-        (LINE.replace("60.50", "x" * 100_000), "could not convert"),
+        (LINE.replace("60.50", "x" * 100_000), "box x2 is 'xxx"),
     ],
 )
 def test_a_line_that_is_no_result_is_named(folder, line, said):

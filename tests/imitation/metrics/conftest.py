@@ -32,7 +32,7 @@ def random_frame(rng: np.random.Generator, frame_id: str, most: int = 8, objects
     found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 4)
     return FrameDetections(
         frame_id=frame_id,
-        split="stop",
+        split="val",
         detector="d",
         width=200,
         height=200,

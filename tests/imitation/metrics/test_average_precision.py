@@ -111,7 +111,7 @@ def test_equal_overlaps_and_boxes_without_area(categories: tuple[str, ...]) -> N
     rows = [
         FrameDetections(
             f"f{i}",
-            "stop",
+            "val",
             "d",
             40,
             40,
@@ -130,7 +130,7 @@ def test_of_objects_that_overlap_equally_the_last_is_found(categories: tuple[str
     left, middle, right = [0, 0, 8, 8], [2, 0, 10, 8], [4, 0, 12, 8]
     found = Detections([middle, right, left], [0.9, 0.8, 0.7], [1, 1, 1])
     for objects, expected in (([left, right], (51 + 50 * 2 / 3) / 101), ([right, left], 1.0)):
-        row = FrameDetections("f", "stop", "d", 40, 40, found, GroundTruth(objects, [1, 1]))
+        row = FrameDetections("f", "val", "d", 40, 40, found, GroundTruth(objects, [1, 1]))
         result = average_precisions([row], categories)
         assert result.ap50["car"] == pytest.approx(expected)
         assert_same(result.ap50, oracle([row], categories)[0])
@@ -175,7 +175,7 @@ def test_nothing_to_find_has_no_mean(categories: tuple[str, ...]) -> None:
 
 def test_objects_without_detections_give_zero(categories: tuple[str, ...]) -> None:
     row = FrameDetections(
-        "f", "stop", "d", 9, 9, objects=GroundTruth(np.array([[0, 0, 4, 4.0]]), np.array([1]))
+        "f", "val", "d", 9, 9, objects=GroundTruth(np.array([[0, 0, 4, 4.0]]), np.array([1]))
     )
     result = average_precisions([row], categories)
     assert result.ap50 == {"car": 0.0, "van": None, "person": None}
@@ -202,7 +202,7 @@ def test_result_may_be_asked_for_between_frames(random_rows: MakeRows, categorie
 
 def test_label_beyond_the_categories_is_refused() -> None:
     row = FrameDetections(
-        "frame7", "stop", "d", 9, 9, detections=Detections(np.array([[0, 0, 4, 4]]), [0.5], [2])
+        "frame7", "val", "d", 9, 9, detections=Detections(np.array([[0, 0, 4, 4]]), [0.5], [2])
     )
     with pytest.raises(ValueError, match="frame7: label 2 of 1"):
         average_precisions([row], ["car"])
@@ -217,7 +217,7 @@ def stream(frames: int, categories: int, detections: int) -> Iterator[FrameDetec
         labels = rng.integers(1, categories + 1, detections)
         yield FrameDetections(
             f"sequence_0007/frame_{i:08d}",
-            "stop",
+            "val",
             "d",
             640,
             640,

@@ -48,7 +48,7 @@ def scored(scores: np.ndarray, right: np.ndarray) -> FrameDetections:
     x = 20.0 * np.arange(len(scores))
     boxes = np.stack([x, np.zeros_like(x), x + 10, np.full_like(x, 10)], axis=1)
     objects = GroundTruth(boxes[right], np.ones(int(right.sum())))
-    return FrameDetections("f", "stop", "d", 1000, 100, Detections(boxes, scores, np.ones(len(x))), objects)
+    return FrameDetections("f", "val", "d", 1000, 100, Detections(boxes, scores, np.ones(len(x))), objects)
 
 
 def test_closed_form_of_two_bins() -> None:

@@ -54,7 +54,7 @@ def row(scores: list[float], right: list[bool], objects: int) -> FrameDetections
     true = [[20.0 * i, 0, 20.0 * i + 10, 10] for i in range(objects)]
     return FrameDetections(
         "f",
-        "stop",
+        "val",
         "d",
         999,
         999,
@@ -129,13 +129,13 @@ def test_a_category_with_few_objects_takes_the_one_for_all(
     rows = random_rows(0, frames=30)
     counts = [sum(int(((r.objects.labels == k) & ~r.objects.ignore).sum()) for r in rows) for k in (1, 2)]
     assert counts[0] != counts[1]
-    metrics = summarize(rows, categories, "stop", min_objects=max(counts))
+    metrics = summarize(rows, categories, "val", min_objects=max(counts))
     (named,) = metrics.thresholds
     assert named == categories[int(np.argmax(counts))]
     cutoff = metrics.operating.cutoff(categories)
     assert [cutoff[i] for i in range(3) if categories[i] != named] == [metrics.threshold] * 2
-    assert summarize(rows, categories, "stop", min_objects=max(counts) + 1).thresholds == {}
-    assert summarize(rows, categories, "stop").cutoff == metrics.threshold  # the default: one for all
+    assert summarize(rows, categories, "val", min_objects=max(counts) + 1).thresholds == {}
+    assert summarize(rows, categories, "val").cutoff == metrics.threshold  # the default: one for all
 
 
 def test_failures_and_modes_are_those_of_detections_at_their_categorys_threshold(
@@ -151,7 +151,7 @@ def test_failures_and_modes_are_those_of_detections_at_their_categorys_threshold
         cut.append(FrameDetections(r.frame_id, r.split, r.detector, r.width, r.height, kept, r.objects))
     by_hand = [f.to_row() for f in find_failures(cut, 0.0, categories)]
     assert [f.to_row() for f in find_failures(rows, cutoff, categories)] == by_hand
-    metrics = summarize(rows, categories, "stop", Operating(0.5, {"car": 0.3, "van": 0.8}))
+    metrics = summarize(rows, categories, "val", Operating(0.5, {"car": 0.3, "van": 0.8}))
     assert sum(metrics.failures.values()) == len(by_hand)
     modes = find_modes(lambda: rows, categories, cutoff)
     assert sum(counts.failures for counts in modes.table) == len(by_hand)

@@ -18,7 +18,7 @@ MakeRows = Callable[..., list[FrameDetections]]
 
 def test_agrees_with_its_parts(random_rows: MakeRows, categories: tuple[str, ...]) -> None:
     rows = random_rows(0, frames=60)
-    metrics = summarize(rows, categories, "stop")
+    metrics = summarize(rows, categories, "val")
     point, ap = operating_threshold(rows), average_precisions(rows, categories)
     assert (metrics.threshold, metrics.f1, metrics.precision, metrics.recall) == point
     assert (metrics.ap50, metrics.ap, metrics.map50, metrics.map) == (ap.ap50, ap.ap, ap.map50, ap.map)
@@ -33,22 +33,22 @@ def test_a_given_threshold_is_used_and_one_reading_is_enough(
     random_rows: MakeRows, categories: tuple[str, ...]
 ) -> None:
     rows = random_rows(0, frames=30)
-    metrics = summarize(iter(rows), categories, "stop", threshold=0.75)
+    metrics = summarize(iter(rows), categories, "val", threshold=0.75)
     assert metrics.threshold == 0.75
     assert metrics.failures == count_by_kind(find_failures(rows, 0.75, categories))
-    assert metrics.failures != summarize(rows, categories, "stop").failures
+    assert metrics.failures != summarize(rows, categories, "val").failures
 
 
 def test_rows_that_are_gone_after_one_reading_are_refused(
     random_rows: MakeRows, categories: tuple[str, ...]
 ) -> None:
     with pytest.raises(TypeError, match="twice"):
-        summarize(iter(random_rows(0, frames=3)), categories, "stop")
+        summarize(iter(random_rows(0, frames=3)), categories, "val")
 
 
 def test_rows_may_come_from_a_function(random_rows: MakeRows, categories: tuple[str, ...]) -> None:
     rows = random_rows(1, frames=30)
-    assert summarize(lambda: iter(rows), categories, "stop") == summarize(rows, categories, "stop")
+    assert summarize(lambda: iter(rows), categories, "val") == summarize(rows, categories, "val")
 
 
 def test_only_the_split_asked_for_counts(random_rows: MakeRows, categories: tuple[str, ...]) -> None:
@@ -57,19 +57,19 @@ def test_only_the_split_asked_for_counts(random_rows: MakeRows, categories: tupl
         row.split = "test"
     broken = random_rows(4, frames=1)[0]
     broken.error = "unreadable"
-    metrics = summarize([*rows, broken, *others], categories, "stop")
-    assert metrics == Metrics(**{**summarize(rows, categories, "stop").to_dict(), "errors": 1})
+    metrics = summarize([*rows, broken, *others], categories, "val")
+    assert metrics == Metrics(**{**summarize(rows, categories, "val").to_dict(), "errors": 1})
 
 
 def test_json_round_trip(random_rows: MakeRows, categories: tuple[str, ...]) -> None:
     for rows in (random_rows(2, frames=20), []):
-        metrics = summarize(rows, categories, "stop")
+        metrics = summarize(rows, categories, "val")
         text = json.dumps(metrics.to_dict(), allow_nan=False)
         assert Metrics.from_dict(json.loads(text)) == metrics
 
 
 def test_nothing_evaluated(categories: tuple[str, ...]) -> None:
-    metrics = summarize([], categories, "stop")
+    metrics = summarize([], categories, "val")
     assert (metrics.frames, metrics.map, metrics.f1, metrics.zero_one_loss) == (0, None, 0.0, 0.0)
 
 
@@ -83,7 +83,7 @@ def test_rows_are_streamed_in_200_bytes_a_detection() -> None:
             boxes = np.concatenate([corner, corner + rng.uniform(20, 90, (detections, 2))], axis=1)
             yield FrameDetections(
                 f"frame_{i:012d}",
-                "stop",
+                "val",
                 "d",
                 640,
                 640,
@@ -93,7 +93,7 @@ def test_rows_are_streamed_in_200_bytes_a_detection() -> None:
 
     def peak(frames: int) -> int:
         tracemalloc.start()
-        summarize(lambda: stream(frames), ["car"], "stop")
+        summarize(lambda: stream(frames), ["car"], "val")
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most

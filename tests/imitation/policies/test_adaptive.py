@@ -17,14 +17,14 @@ from imitation.policies import (
     PolicySettings,
     Tally,
     build_policy,
-    mode_name,
     requested_frames,
+    stratum_name,
 )
 from imitation.policies.adaptive import probability_of_rise
 from tests.imitation.policies.made_up import failure
 
 COUNTS = {"car": 100}
-TRAITS = {  # mode -> what makes a failure one of it
+TRAITS = {  # stratum -> what makes a failure one of it
     "car, missed, truncated": {"truncation": 0.6},
     "car, missed, occluded": {"occlusion": 0.6},
     "car, missed, small": {"height_px": 12.0},
@@ -39,18 +39,18 @@ def ask(found, history=(), *, name="adaptive", budget=20, cycle=2, seed=0, chanc
     return policy.request(mined, cycle=cycle, budget=budget, rng=np.random.default_rng(seed))
 
 
-def some(mode, count, start=0):
-    return [failure(f"{mode}-{i}", index=i, **TRAITS[mode]) for i in range(start, start + count)]
+def some(stratum, count, start=0):
+    return [failure(f"{stratum}-{i}", index=i, **TRAITS[stratum]) for i in range(start, start + count)]
 
 
-def asked_by_mode(requests, found):
-    mode = {f.failure_id: mode_name(f) for f in found}
-    return Counter(mode[i] for request in requests for i in request.failures)
+def asked_by_stratum(requests, found):
+    stratum = {f.failure_id: stratum_name(f) for f in found}
+    return Counter(stratum[i] for request in requests for i in request.failures)
 
 
 class World:
-    """Failures of each mode, new frames in every cycle. A failure is fixed by chance, and more often if it
-    was fed and its mode is within reach."""
+    """Failures of each stratum, new frames in every cycle. A failure is fixed by chance, and more often if it
+    was fed and its stratum is within reach."""
 
     def __init__(self, policy, rise, chance=0.2, each=60, seed=0):
         self.policy, self.rise, self.chance, self.each = policy, rise, chance, each
@@ -58,20 +58,20 @@ class World:
         self.history, self.spent, self.empty = [], Counter(), 0
 
     def cycle(self, number, budget=40):
-        found = [f for mode in self.rise for f in some(mode, self.each, 1000 * number)]
+        found = [f for stratum in self.rise for f in some(stratum, self.each, 1000 * number)]
         requests = ask(found, self.history, name=self.policy, budget=budget, cycle=number, seed=number)
         self.empty += not requests
         fed = {i for request in requests for i in request.failures}
-        self.spent += asked_by_mode(requests, found)
-        for mode in self.rise:
+        self.spent += asked_by_stratum(requests, found)
+        for stratum in self.rise:
             counts = Counter()
             for f in found:
-                if mode_name(f) == mode:
+                if stratum_name(f) == stratum:
                     group = "fed" if f.failure_id in fed else "unfed"
-                    p = self.chance + self.rise[mode] * (group == "fed")
+                    p = self.chance + self.rise[stratum] * (group == "fed")
                     counts[group] += 1
                     counts[f"{group}_fixed"] += self.rng.random() < p
-            self.history.append(Feedback(number, mode, **counts))
+            self.history.append(Feedback(number, stratum, **counts))
 
 
 RISE = {TRUNCATED: 0.5, OCCLUDED: 0.0, SMALL: 0.0, PLAIN: 0.3}
@@ -93,20 +93,20 @@ def test_in_a_world_of_which_half_is_out_of_reach_it_spends_where_failures_get_f
     assert fixes["adaptive"] > 1.3 * fixes["imitation"]
 
 
-def test_modes_out_of_reach_are_given_up_and_those_within_never():
+def test_strata_out_of_reach_are_given_up_and_those_within_never():
     given_up, late = Counter(), Counter()
     for seed in range(6):
         world = World("adaptive", {TRUNCATED: 0.5, SMALL: 0.0}, each=300, seed=seed)
         for number in range(1, 9):
             mined = Mined([*some(TRUNCATED, 1), *some(SMALL, 1)], COUNTS, None, list(world.history))
-            arms = AdaptivePolicy(PolicySettings()).arms(mined, cycle=number)
+            learned = AdaptivePolicy(PolicySettings()).learned(mined, cycle=number)
             before = Counter(world.spent)
             world.cycle(number, budget=100)
-            for arm in arms:
-                spent = world.spent[arm.mode] - before[arm.mode]
-                assert not (arm.given_up and spent)
-                given_up[arm.mode] += arm.given_up
-                late[arm.mode] += spent * (number > 4)
+            for known in learned:
+                spent = world.spent[known.stratum] - before[known.stratum]
+                assert not (known.given_up and spent)
+                given_up[known.stratum] += known.given_up
+                late[known.stratum] += spent * (number > 4)
     assert given_up[SMALL] >= 6
     assert given_up[TRUNCATED] == 0
     assert late[TRUNCATED] + late[SMALL] == 6 * 4 * 100, "what it gives up goes to the others"
@@ -117,41 +117,41 @@ def test_what_was_given_up_is_tried_again_when_the_evidence_is_old():
     history = [Feedback(1, SMALL, 200, 40, 200, 40)]
     policy = AdaptivePolicy(PolicySettings())
     mined = Mined(some(SMALL, 5), COUNTS, None, history)
-    given_up = [policy.arms(mined, cycle=cycle)[0].given_up for cycle in (2, 3, 30)]
+    given_up = [policy.learned(mined, cycle=cycle)[0].given_up for cycle in (2, 3, 30)]
     assert given_up == [True, True, False]
 
 
 def test_where_nothing_is_in_reach_it_asks_for_nothing():
-    history = [Feedback(1, mode, 200, 38, 200, 40) for mode in TRAITS]
-    found = [f for mode in TRAITS for f in some(mode, 20)]
+    history = [Feedback(1, stratum, 200, 38, 200, 40) for stratum in TRAITS]
+    found = [f for stratum in TRAITS for f in some(stratum, 20)]
     assert ask(found, history) == []
     assert requested_frames(ask(found, history, adaptive=AdaptiveSettings(give_up=0.0))) == 20
 
 
 def test_easy_failures_that_chance_mends_are_no_reason_to_feed():
-    """A mode of which 80 % is fixed anyway is not better than one where feeding turns 10 % into 50 %."""
+    """A stratum of which 80 % is fixed anyway is not better than one where feeding turns 10 % into 50 %."""
     history = [Feedback(1, PLAIN, 60, 48, 60, 48), Feedback(1, TRUNCATED, 60, 30, 60, 6)]
     found = [*some(PLAIN, 60), *some(TRUNCATED, 60)]
-    spent = asked_by_mode(ask(found, history, budget=50), found)
+    spent = asked_by_stratum(ask(found, history, budget=50), found)
     assert spent[TRUNCATED] > 3 * spent[PLAIN]
 
 
 def test_two_seeds_of_the_baseline_are_the_better_measure_of_chance():
-    """Frames of a mode help its other failures as well: beside those, feeding looks useless."""
+    """Frames of a stratum help its other failures as well: beside those, feeding looks useless."""
     history = [Feedback(1, TRUNCATED, 80, 48, 80, 48), Feedback(1, SMALL, 80, 16, 80, 16)]
     found = [*some(TRUNCATED, 60), *some(SMALL, 60)]
     policy = AdaptivePolicy(PolicySettings())
     chance = {TRUNCATED: Tally(100, 20), SMALL: Tally(100, 20)}
-    blind = {a.mode: a for a in policy.arms(Mined(found, COUNTS, None, history), cycle=2)}
-    told = {a.mode: a for a in policy.arms(Mined(found, COUNTS, None, history, chance), cycle=2)}
+    blind = {a.stratum: a for a in policy.learned(Mined(found, COUNTS, None, history), cycle=2)}
+    told = {a.stratum: a for a in policy.learned(Mined(found, COUNTS, None, history, chance), cycle=2)}
     assert blind[TRUNCATED].rise == pytest.approx(0, abs=0.02)
     assert told[TRUNCATED].rise == pytest.approx(0.4, abs=0.05)
-    spent = asked_by_mode(ask(found, history, chance=chance, budget=50), found)
+    spent = asked_by_stratum(ask(found, history, chance=chance, budget=50), found)
     assert spent[TRUNCATED] > 3 * spent[SMALL]
 
 
 def test_the_first_cycle_is_imitations():
-    found = [f for mode in TRAITS for f in some(mode, 20)]
+    found = [f for stratum in TRAITS for f in some(stratum, 20)]
     one = ask(found, name="imitation", cycle=1)
     other = ask(found, chance={PLAIN: Tally(10, 2)}, cycle=1)
     assert [replace(r, policy="") for r in one] == [replace(r, policy="") for r in other]
@@ -160,19 +160,19 @@ def test_the_first_cycle_is_imitations():
 def test_a_share_of_the_budget_explores_whatever_was_learnt():
     history = [Feedback(1, TRUNCATED, 500, 450, 100, 10), Feedback(1, PLAIN, 500, 150, 100, 10)]
     found = [*some(TRUNCATED, 300), *some(PLAIN, 300)]
-    greedy = asked_by_mode(ask(found, history, budget=200, adaptive=AdaptiveSettings(explore=0.0)), found)
+    greedy = asked_by_stratum(ask(found, history, budget=200, adaptive=AdaptiveSettings(explore=0.0)), found)
     assert greedy[PLAIN] == 0, "300 of them would do, and they are better"
-    curious = asked_by_mode(ask(found, history, budget=200, adaptive=AdaptiveSettings(explore=0.5)), found)
+    curious = asked_by_stratum(ask(found, history, budget=200, adaptive=AdaptiveSettings(explore=0.5)), found)
     assert 30 < curious[PLAIN] < 70
 
 
-def test_no_failures_one_mode_and_no_budget():
+def test_no_failures_one_stratum_and_no_budget():
     history = [Feedback(1, SMALL, 10, 2, 10, 2)]
     assert ask([], history) == []
     assert ask(some(PLAIN, 3), history, budget=0) == []
     assert requested_frames(ask(some(PLAIN, 3), history, budget=7)) == 7
-    arms = AdaptivePolicy(PolicySettings()).arms(Mined([], COUNTS, None, history), cycle=2)
-    assert [(arm.mode, arm.failures) for arm in arms] == [(SMALL, 0)], "what was fed is told of"
+    learned = AdaptivePolicy(PolicySettings()).learned(Mined([], COUNTS, None, history), cycle=2)
+    assert [(known.stratum, known.failures) for known in learned] == [(SMALL, 0)], "what was fed is told of"
 
 
 def test_it_says_what_it_learns_and_imitation_does_not():
@@ -183,17 +183,17 @@ def test_it_says_what_it_learns_and_imitation_does_not():
 counts = st.integers(0, 40)
 histories = st.lists(
     st.builds(
-        lambda cycle, mode, a, b, c, d: Feedback(cycle, mode, a + b, b, c + d, d),
+        lambda cycle, stratum, a, b, c, d: Feedback(cycle, stratum, a + b, b, c + d, d),
         st.integers(1, 3),
         st.sampled_from(list(TRAITS)),
         *[counts] * 4,
     ),
     max_size=8,
-    unique_by=lambda row: (row.cycle, row.mode),
+    unique_by=lambda row: (row.cycle, row.stratum),
 )
 found_lists = st.lists(
     st.builds(
-        lambda mode, i: failure(f"f{i % 9}", index=i, **TRAITS[mode]),
+        lambda stratum, i: failure(f"f{i % 9}", index=i, **TRAITS[stratum]),
         st.sampled_from(list(TRAITS)),
         st.integers(0, 40),
     ),
@@ -206,9 +206,9 @@ found_lists = st.lists(
 @given(found_lists, histories, st.integers(0, 30), st.integers(0, 50), st.randoms(use_true_random=False))
 def test_budget_order_and_seed(found, history, budget, seed, shuffler):
     requests = ask(found, history, budget=budget, cycle=4, seed=seed)
-    arms = AdaptivePolicy(PolicySettings()).arms(Mined(found, COUNTS, None, history), cycle=4)
-    given_up = {arm.mode for arm in arms if arm.given_up}
-    left = [f for f in found if mode_name(f) not in given_up]
+    learned = AdaptivePolicy(PolicySettings()).learned(Mined(found, COUNTS, None, history), cycle=4)
+    given_up = {known.stratum for known in learned if known.given_up}
+    left = [f for f in found if stratum_name(f) not in given_up]
     assert requested_frames(requests) == (budget if left else 0)
     assert {i for r in requests for i in r.failures} <= {f.failure_id for f in left}
     shuffled, rows = list(found), list(history)
@@ -217,7 +217,7 @@ def test_budget_order_and_seed(found, history, budget, seed, shuffler):
     assert {r.request_id: r for r in ask(shuffled, rows, budget=budget, cycle=4, seed=seed)} == {
         r.request_id: r for r in requests
     }
-    assert all(0 <= arm.hope <= 1 and -1 <= arm.rise <= 1 for arm in arms)
+    assert all(0 <= known.hope <= 1 and -1 <= known.rise <= 1 for known in learned)
 
 
 def test_the_present_cycle_and_later_ones_teach_nothing():

@@ -10,7 +10,7 @@ from imitation.evaluation.failures import KINDS
 from imitation.policies import PolicySettings
 from imitation.policies.baselines import free_requests
 from imitation.policies.contract import policy_contract, toy_failures
-from imitation.policies.settings import NAMES
+from imitation.policies.registry import POLICIES
 from imitation.requests import Request
 
 HERE = "tests.imitation.policies.test_contract"
@@ -51,7 +51,7 @@ def findings(name: str):
     return list(carried_out("policy", policy_contract(PolicySettings(name=name), ("car", "person"), 0)))
 
 
-@pytest.mark.parametrize("name", [*NAMES, f"{HERE}:Own"])
+@pytest.mark.parametrize("name", [*POLICIES, f"{HERE}:Own"])
 def test_policies_that_do_what_is_asked(name):
     assert {finding.status for finding in findings(name)} == {"ok"}
 

@@ -28,7 +28,7 @@ def test_things_fed_and_not_fed_are_counted_apart_and_pass_by():
         Feedback(3, "car", fed=2, fed_fixed=1, unfed=1, unfed_fixed=1),
         Feedback(3, "van", unfed=1),
     ]
-    assert [Feedback(**row.to_row()) for row in counter.rows()] == counter.rows()
+    assert [Feedback.from_row(row.to_row()) for row in counter.rows()] == counter.rows()
 
 
 def test_what_could_not_be_fed_counts_nowhere():

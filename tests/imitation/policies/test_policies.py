@@ -16,8 +16,8 @@ from imitation.policies import (
     StrengthSettings,
     build_policy,
     looks_at_failures,
-    mode_of,
     requested_frames,
+    stratum_of,
     what_it_adds,
 )
 from imitation.policies.oversample import repeats_of
@@ -98,11 +98,11 @@ def test_background_becomes_clutter_where_the_false_detection_fell():
 
 
 def test_modes_read_like_sentences():
-    assert mode_of(failure(truncation=0.6)) == ("car", "missed", "truncated")
-    assert mode_of(failure(occlusion=0.6)) == ("car", "missed", "occluded")
-    assert mode_of(failure(conditions={"time_of_day": "night"})) == ("car", "missed", "night")
-    assert mode_of(failure(height_px=12.0)) == ("car", "missed", "small")
-    assert mode_of(failure("a", "background")) == ("car", "background", "plain")
+    assert stratum_of(failure(truncation=0.6)) == ("car", "missed", "truncated")
+    assert stratum_of(failure(occlusion=0.6)) == ("car", "missed", "occluded")
+    assert stratum_of(failure(conditions={"time_of_day": "night"})) == ("car", "missed", "night")
+    assert stratum_of(failure(height_px=12.0)) == ("car", "missed", "small")
+    assert stratum_of(failure("a", "background")) == ("car", "background", "plain")
 
 
 def test_random_is_blind_to_failures():

@@ -42,7 +42,7 @@ def metrics(split: str, ap50: dict[str, float | None], loss: float = 0.5) -> dic
     }
 
 
-def cycle(number: int, test: dict[str, float | None], stop: dict[str, float | None], **more: Any) -> Cycle:
+def cycle(number: int, test: dict[str, float | None], val: dict[str, float | None], **more: Any) -> Cycle:
     values: dict[str, Any] = {
         "label": "real" if number == 0 else f"real + sim, cycle {number}",
         "real_frames": 60,
@@ -51,7 +51,7 @@ def cycle(number: int, test: dict[str, float | None], stop: dict[str, float | No
         "images_seen": 2400,
         "seconds": {"train": 60.5, "evaluate": 4.0},
     }
-    return Cycle.of(cycle=number, stop=metrics("stop", stop), test=metrics("test", test), **values | more)
+    return Cycle.of(cycle=number, val=metrics("val", val), test=metrics("test", test), **values | more)
 
 
 def run(**changes: Any) -> Run:
@@ -86,7 +86,7 @@ SIMULATED = {
 
 @pytest.fixture
 def make_summary() -> Callable[..., Summary]:
-    """A summary of a baseline and two cycles, of which the first is best on stop; fields can be changed."""
+    """A summary of a baseline and two cycles, of which the first is best on val; fields can be changed."""
 
     def make(categories: Sequence[str] = CATEGORIES, **changes: Any) -> Summary:
         def ap(*values: float | None) -> dict[str, float | None]:
@@ -95,7 +95,7 @@ def make_summary() -> Callable[..., Summary]:
         values: dict[str, Any] = {
             "run": run(),
             "categories": categories,
-            "splits": {"train": 60, "stop": 40, "test": 40},
+            "splits": {"train": 60, "val": 40, "test": 40},
             "cycles": [
                 cycle(0, ap(0.5, 0.25), ap(0.4, 0.2), mined=MINED),
                 cycle(1, ap(0.612, 0.35), ap(0.7, 0.5), mined=MINED, simulated=SIMULATED),
@@ -228,7 +228,7 @@ def findings(number: int) -> dict[str, Any]:
     }
 
 
-CHURN = {"seed": 4, "mAP": {"test": 0.395, "stop": None}, "followed": {"test": followed(10, 29, 3, 8)}}
+CHURN = {"seed": 4, "mAP": {"test": 0.395, "val": None}, "followed": {"test": followed(10, 29, 3, 8)}}
 SUSPECTS = [
     {
         "frame_id": f"f{i}",

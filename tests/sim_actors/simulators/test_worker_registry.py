@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from imitation.common.settings import UserError
-from sim_actors.simulators.registry import SimulatorSpec, build_simulator, check_simulator_name
+from sim_actors.simulators.registry import SIMULATORS, SimulatorSpec, build_simulator
 from tests.sim_actors.simulators.toy_simulators import PATH
 
 
@@ -29,13 +29,13 @@ def test_a_module_in_the_current_folder_is_found(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["opengl", "a.b:c", "module:Class"])
 def test_names_that_can_be_meant(name):
-    assert check_simulator_name(name) == name
+    assert SIMULATORS.check(name) == name
 
 
 @pytest.mark.parametrize("name", ["opngl", "a.b.c", ":c", "a:", "a..b:c", ""])
 def test_names_that_cannot_be_meant(name):
     with pytest.raises(ValueError, match=r"there is no simulator .*opengl"):
-        check_simulator_name(name)
+        SIMULATORS.check(name)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from cluster.stages.stageable import listed
 def caveats(done: Finished, test: PooledFolds) -> list[str]:
     plan, summaries = done.plan, list(done.summaries.values())
     warnings = []
-    if plan.config.data.kind == "world":
+    if plan.config.data.is_stand_in:
         warnings.append(
             "The data is an embedded stand-in world, rendered, not real: nothing here holds for reality."
         )
     if nothing := [name for name, summary in done.summaries.items() if summary.baseline_finds_nothing]:
         warnings.append(
-            f"In {len(nothing)} of {len(summaries)} runs the baseline finds nothing on stop (mAP 0.0; "
+            f"In {len(nothing)} of {len(summaries)} runs the baseline finds nothing on val (mAP 0.0; "
             f"{', '.join(nothing[:6])}{', ...' if len(nothing) > 6 else ''}): failures mined from it are "
             "noise, and differences from it tell nothing of the synthetic frames."
         )
@@ -73,7 +73,7 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
             "Detectors of different folds share most of their training frames: intervals do not know that, "
             "and are rather too narrow."
         )
-    if test.bench is not None and test.bench.resampling.unit == "frames" and plan.config.data.kind != "world":
+    if test.bench is not None and test.bench.resampling.unit == "frames" and not plan.config.data.is_stand_in:
         warnings.append(
             "The sequences of the frames are not known: frames of one drive count as independent, and the "
             "intervals are rather too narrow."

@@ -5,12 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from cluster.config.schema import Config
 from cluster.experiments.compare.arms import Arm
 from cluster.experiments.compare.finished import REAL, Finished, Picked
 from cluster.experiments.compare.results.rows import chosen_key
-from cluster.stages.diagnose import TWIN
-from imitation.policies import build_policy, looks_at_failures
+from imitation.common.names import MAIN, TWIN, is_fold, train_stage, trained_by
+from imitation.policies import PolicySettings, build_policy, looks_at_failures
 from imitation.report.comparison.record import ArmCost, Row
 from imitation.report.run.record import Summary
 
@@ -19,20 +18,20 @@ def seconds_to(done: Finished, picked: Picked, whole: bool) -> float:
     """What it took to come to a detector; `whole`: to choose it among all of its trial's."""
     cycles = done.summaries[picked.trial.name].cycles
     if picked.trial.arm.name == REAL:
-        own = ("train-main", "evaluate", "analyse")
+        own = (train_stage(MAIN), "evaluate", "analyse")
         return sum(value for name, value in cycles[0].seconds.items() if name in own)
-    mines = looks(picked.trial.arm, done.plan.config)
+    mines = looks(picked.trial.arm, done.plan.config.policy)
     return sum(
         value
         for c in (cycles if whole else cycles[: picked.cycle + 1])
         for name, value in c.seconds.items()
-        if name != f"train-{TWIN}" and (mines or not name.startswith("train-fold-"))
+        if trained_by(name) != TWIN and (mines or not is_fold(trained_by(name) or ""))
     )
 
 
-def looks(arm: Arm, config: Config) -> bool:
+def looks(arm: Arm, policy: PolicySettings) -> bool:
     """Whether an arm needs the failures of the baseline, which every arm's folder has."""
-    return looks_at_failures(build_policy(config.policy.model_copy(update={"name": arm.policy})))
+    return looks_at_failures(build_policy(policy.model_copy(update={"name": arm.policy})))
 
 
 def arm_costs(done: Finished, table: Sequence[Row], measure: str) -> list[ArmCost]:
@@ -44,7 +43,7 @@ def arm_costs(done: Finished, table: Sequence[Row], measure: str) -> list[ArmCos
         row = row or next((r for r in table if r.arm == arm.name), None)
         if arm.name == REAL or not cells or row is None:
             continue
-        mines = looks(arm, done.plan.config)
+        mines = looks(arm, done.plan.config.policy)
         spent = [
             _spent(done.summaries[trial.name], arm, mines)
             for c in cells
@@ -72,7 +71,7 @@ def _spent(summary: Summary, arm: Arm, mines: bool) -> dict[str, float]:
     for cycle in summary.cycles:
         for name, seconds in cycle.seconds.items():
             shared = cycle.cycle == 0 and arm.shares_baseline
-            if shared and not (mines and name.startswith("train-fold-") and len(summary.cycles) > 1):
+            if shared and not (mines and is_fold(trained_by(name) or "") and len(summary.cycles) > 1):
                 continue
             spent[_kind(name)] += seconds
         if cycle.simulated is not None:
@@ -81,6 +80,6 @@ def _spent(summary: Summary, arm: Arm, mines: bool) -> dict[str, float]:
 
 
 def _kind(stage: str) -> str:
-    if stage.startswith("train-"):
+    if trained_by(stage) is not None:
         return "training"
     return {"simulate": "rendering", "evaluate": "evaluating", "analyse": "evaluating"}.get(stage, "rest")

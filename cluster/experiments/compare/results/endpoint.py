@@ -15,7 +15,7 @@ MEASURE_NAMES = {"map50": "mAP50", "map": "mAP"}
 
 
 def own_metric(config: Config) -> OwnMetric | None:
-    """A metric of one's own that a comparison measures: its endpoint, or else what stop is judged by."""
+    """A metric of one's own that a comparison measures: its endpoint, or else what val is judged by."""
     for name in (config.compare.primary.measure, config.loop.metric):
         if is_own(name):
             return load_metric(name)
@@ -32,7 +32,7 @@ def primary_endpoint(plan: Plan, folds: int, test: PooledFolds, opponents: Seque
     bench = test.bench
     if bench is None or key not in test.measured or measure not in bench.measures:
         return Primary(arm=wanted.arm, measure=measure, value=None, against=[], answer=answer(wanted.arm, []))
-    groups = rivals(config)
+    groups = rivals(config.compare)
     against = []
     for group, rival in zip(groups, opponents, strict=True):
         if rival.key not in test.measured:

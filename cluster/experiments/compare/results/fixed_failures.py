@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cluster.experiments.compare.finished import Finished
 from cluster.experiments.compare.plan import LEADER
-from cluster.stages.cycle import cycle_folder
-from imitation.common import storage
+from imitation.common import old_names, storage
+from imitation.common.names import cycle_folder
 from imitation.report.comparison.fixed_failures import Fixed, FixedCounts, collect_fixed
 
 __all__ = ["fixed_failures"]
@@ -25,7 +25,7 @@ def fixed_failures(done: Finished, count: int, seed: int) -> tuple[list[Fixed], 
         synthetic = workspace.path(cycle_folder(1), "synthetic")
         if not all(storage.exists(uri) for uri in (before, after, synthetic)):
             continue
-        told = storage.read_json(workspace.path(cycle_folder(1), "stage-evaluate.json"))
+        told = old_names.read_json(workspace.path(cycle_folder(1), "stage-evaluate.json"))
         return collect_fixed(
             before,
             after,

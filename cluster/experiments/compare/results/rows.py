@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cluster.experiments.compare.arms import ARMS
 from cluster.experiments.compare.finished import REAL, Finished, Picked
 from cluster.experiments.compare.plan import Cell, rivals
 from imitation.report.comparison.record import rival_name
@@ -27,10 +28,10 @@ class Spec:
 
 
 def specs(done: Finished) -> list[Spec]:
-    """The rows in the paper's order, each arm's cycles and then what stop chose of them."""
-    order = [REAL, "longer", "oversample", "sim", "random"]
-    arms = sorted(done.plan.arms, key=lambda arm: order.index(arm.name) if arm.name in order else 9)
-    stand_in = done.plan.config.data.kind == "world"
+    """The rows in the paper's order, each arm's cycles and then what val chose of them."""
+    place = {name: place for place, name in enumerate(ARMS)}
+    arms = sorted(done.plan.arms, key=lambda arm: place.get(arm.name, len(place)))
+    stand_in = done.plan.config.data.is_stand_in
     rows: list[Spec] = []
     for arm in arms:
         words = arm.trained_on.replace("real", "stand-in", 1) if stand_in else arm.trained_on
@@ -47,7 +48,7 @@ def specs(done: Finished) -> list[Spec]:
             rows.append(Spec(f"{arm.name}, cycle {cycle}", arm.name, label, cycle, picks))
         if max(counts.values()) > 1:
             picks = {c: done.chosen(t) for c, t in trials.items()}
-            rows.append(Spec(chosen_key(arm.name), arm.name, f"{words}, chosen on stop", None, picks))
+            rows.append(Spec(chosen_key(arm.name), arm.name, f"{words}, chosen on val", None, picks))
     return rows
 
 
@@ -56,23 +57,23 @@ def chosen_key(arm: str) -> str:
 
 
 def asked_spec(done: Finished) -> list[Spec]:
-    """The primary arm's detector chosen on stop, be it the baseline; none where it has finished nowhere."""
+    """The primary arm's detector chosen on val, be it the baseline; none where it has finished nowhere."""
     asked = done.plan.config.compare.primary.arm
     own = {c: done.chosen(trial) for c in done.cells(asked) if (trial := done.trial(asked, c))}
     return [Spec(ASKED, "", asked, None, own)] if own else []
 
 
 def rival_specs(done: Finished) -> list[Spec]:
-    """For each comparison of the primary endpoint the rival in each cell: the best on stop of the group, by
-    its detector chosen on stop; where not all of the group are finished there is none."""
+    """For each comparison of the primary endpoint the rival in each cell: the best on val of the group, by
+    its detector chosen on val; where not all of the group are finished there is none."""
     found = []
-    for number, group in enumerate(rivals(done.plan.config)):
+    for number, group in enumerate(rivals(done.plan.config.compare)):
         picks = {}
         for cell in done.plan.cells:
             trials = [done.trial(arm, cell) for arm in group]
             there = [trial for trial in trials if trial is not None]
             if len(there) == len(group):
                 # of equals the first
-                picks[cell] = max((done.chosen(trial) for trial in there), key=done.stop)
+                picks[cell] = max((done.chosen(trial) for trial in there), key=done.val)
         found.append(Spec(f"{RIVAL}{number}", "", rival_name(group), None, picks))
     return found

@@ -15,12 +15,13 @@ from cluster.experiments.compare.plan import SPLIT, Cell, Plan
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import start_ray
+from cluster.stages.context import RunContext
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
 from cluster.stages.simulate import Rendering
 from cluster.stages.stageable import catalog
 from cluster.workspace.run_folder import Workspace
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.evaluation.detection_files import read_detectors
 from imitation.policies.baselines import free_requests
 
@@ -38,12 +39,12 @@ def render_test_set(plan: Plan, cell: Cell, base: str, reporter: Reporter) -> st
     config = plan.cell_config(cell)
     workspace = Workspace(storage.join(plan.folder, FOLDER), base)
     told = Workspace(base)
-    data = RealData.from_json(storage.read_json(told.path("data", "stage-prepare.json")), told)
+    data = RealData.from_json(old_names.read_json(told.path("data", "stage-prepare.json")), told)
     rng = np.random.default_rng([plan.config.compare.seed, zlib.crc32(FOLDER.encode())])
     requests = free_requests(frames, 1, FOLDER, rng)
     with Services(config) as services:
-        rendering = Rendering(config, workspace, data, services, catalog(config), Watch(reporter))
-        part = rendering.render(requests, 1)
+        run = RunContext(config.run.seed, workspace, data, services, Watch(reporter), catalog(config))
+        part = Rendering.of(config, run).render(requests, 1)
     return part.uri if part.frames else None
 
 

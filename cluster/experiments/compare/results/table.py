@@ -62,7 +62,7 @@ def collect(
         name=compare.name,
         title=_title(plan),
         command=command,
-        stand_in=config.data.kind == "world",
+        stand_in=config.data.is_stand_in,
         data_kind=config.data.kind,
         root=None if config.data.root is None else storage.name_of(config.data.root.rstrip("/")),
         started=told["started"],
@@ -76,7 +76,7 @@ def collect(
         splits={
             "all" if fold is None else f"fold {fold}": {
                 "train": size.train,
-                "stop": size.stop,
+                "val": size.val,
                 "test": size.test,
             }
             for fold, size in plan.sizes.items()
@@ -187,11 +187,8 @@ def _slices(test: PooledFolds, arm: str, rng: np.random.Generator) -> list[Slice
 
 def _title(plan: Plan) -> str:
     config = plan.config
-    if config.data.kind == "world":
+    if config.data.is_stand_in:
         what = "the embedded stand-in world"
     else:
-        kind = {"kitti": "KITTI", "coco": "COCO", "yolo": "YOLO", "waymo": "Waymo"}.get(
-            config.data.kind, "data"
-        )
-        what = f"{kind} folder {storage.name_of((config.data.root or '').rstrip('/'))}"
+        what = f"{config.data.dataset.name} folder {storage.name_of((config.data.root or '').rstrip('/'))}"
     return f"Did it help? {len(plan.arms)} arms on {what}"

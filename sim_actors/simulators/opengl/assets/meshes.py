@@ -8,16 +8,13 @@ from functools import lru_cache
 import numpy as np
 
 from imitation.data.records import Camera, Cuboid
-from sim_actors.scene.category_words import SECOND_NAMES
+from sim_actors.scene.category_words import SECOND_NAMES, canonical
 from sim_actors.scene.ground import ground_rotation, ground_y
 from sim_actors.scene.records import Actor, Prop
 from sim_actors.simulators.opengl.assets.families import FAMILIES, SIMULATOR
 from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Mesh, assemble, box
-
-ALIASES: dict[str, str] = dict(SECOND_NAMES)
-"""Other datasets' names for the same bodies."""
 
 VARIETY = 0.16
 """Bodies within this strain of the nearest are as good: the seed chooses among them."""
@@ -26,7 +23,7 @@ CATALOG: dict[str, tuple[str, ...]] = {
     category: tuple(models)
     for category, models in [
         *SIMULATOR.bodies.items(),
-        *((alias, SIMULATOR.bodies[target]) for alias, target in ALIASES.items()),
+        *((alias, SIMULATOR.bodies[target]) for alias, target in SECOND_NAMES.items()),
     ]
 }
 """Categories (lower case) that can be staged -> the models of the "simulator" family."""
@@ -39,12 +36,6 @@ def bodies_of(family: Family, category: str) -> tuple[str, ...]:
     """The models of a category, named as any dataset writes it (case, spaces and hyphens do not
     matter); empty if the family has none."""
     return tuple(family.bodies.get(canonical(category), ()))
-
-
-def canonical(category: str) -> str:
-    """The catalog's own name of a category, or the name in its spelling if there is none."""
-    name = category.strip().lower().replace(" ", "_").replace("-", "_")
-    return ALIASES.get(name, name)
 
 
 def model_of(family: Family, actor: Actor) -> str:

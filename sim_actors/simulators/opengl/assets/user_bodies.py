@@ -37,11 +37,12 @@ from pydantic import Field, ValidationError, field_validator
 from imitation.common import storage
 from imitation.common.settings import Settings, UserError
 from imitation.common.texts import shown
+from imitation.common.validation import sentence
+from sim_actors.scene.category_words import canonical
 from sim_actors.scene.sizes import SIZES, Kind, SizePrior
 from sim_actors.simulators.opengl.assets.families import FAMILIES
 from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.assets.materials import M
-from sim_actors.simulators.opengl.assets.meshes import canonical
 from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,9 @@ class BodyFile(Settings):
         # said here, or it would be said of each form that a size may have
         if isinstance(value, list | tuple):
             if len(value) != 3 or not all(isinstance(v, int | float) and 0 < v < 100 for v in value):
-                raise ValueError("length, width and height in m, each above 0 and below 100")
+                raise ValueError(
+                    f"length, width and height in m, each above 0 and below 100, found {shown(value)}"
+                )
             return tuple(value)
         return value
 
@@ -117,9 +120,7 @@ def load_manifest(uri: str) -> Manifest:
     try:
         manifest = Manifest.model_validate(storage.read_yaml(uri))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise UserError(f"{uri}: {place}: {first['msg'].lower()}, found {shown(first['input'])}") from None
+        raise UserError(f"{uri}: {sentence(error, Manifest)}") from None
     for entry in manifest.bodies:
         where = f"{uri}: {entry.category}/{entry.model}"
         if entry.forward[1] == entry.up[1]:

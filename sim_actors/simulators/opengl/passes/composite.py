@@ -30,6 +30,7 @@ from sim_actors.simulators.opengl.passes.sensor import MARGIN, MAX_TAPS, kernel
 from sim_actors.simulators.opengl.passes.shading import (
     bind_instance,
     bind_scene,
+    contact,
     draw_bodies,
     draw_shadows,
     lay_ground,
@@ -91,7 +92,8 @@ def compose(device: Device, scene: Scene, family: Family, scale: int) -> Composi
     photo = _texture(device, original)
     try:
         _veil(device, targets, scene, matched, photo, lit, scale, window)
-        _contact(device, targets, view, [*sunny, *shaded])
+        over = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA  # on top of the shadows
+        contact(device, targets, view, [*sunny, *shaded], over, "VEIL")
         with _Scissor(targets.occluded, window):
             occlude(device, targets, scene, scale, shift)
         ids = identities(targets, scale)
@@ -156,19 +158,6 @@ def _veil(
         targets.overlay.use()
         device.ctx.enable_only(moderngl.DEPTH_TEST)
         device.screen("veil", *defines).render(moderngl.TRIANGLE_STRIP, vertices=8)
-
-
-def _contact(device: Device, targets: Targets, view: np.ndarray, bodies: Sequence[Body]) -> None:
-    """Darkens the ground under bodies, on top of their shadows."""
-    device.ctx.enable(moderngl.BLEND)
-    device.ctx.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
-    targets.overlay.depth_mask = False
-    for index, body in enumerate(bodies):
-        if body.grounded and body.inside(view):
-            bind_instance(device, index)
-            device.screen("contact", "VEIL").render(moderngl.TRIANGLE_STRIP)
-    targets.overlay.depth_mask = True
-    device.ctx.disable(moderngl.BLEND)
 
 
 def _over(

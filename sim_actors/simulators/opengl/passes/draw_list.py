@@ -99,7 +99,7 @@ def occluder_body(item: Occluder, family: Family, identity: int) -> Body:
 
 
 def _prop_body(prop: Prop, scene: Scene, family: Family, night: float) -> Body:
-    kind = prop.kind
+    kind: str = prop.kind
     if f"{kind}_far" in family.props and math.hypot(prop.x, prop.z) > FAR_AWAY:
         kind += "_far"
     key = (family.name, kind, prop_variant(family, prop, kind))

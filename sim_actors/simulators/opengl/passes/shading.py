@@ -74,7 +74,7 @@ def paint(device: Device, scene: Scene, family: Family, bodies: Sequence[Body], 
     device.screen("ground", *ground).render(moderngl.TRIANGLE_STRIP, vertices=8)
     veiled = ("VEILED",) if scene.environment.weather != "clear" else ()
     device.screen("sky", *veiled).render(moderngl.TRIANGLES)
-    _contact(device, targets, view, bodies)
+    contact(device, targets, view, bodies, (moderngl.DST_COLOR, moderngl.ZERO))
     occlude(device, targets, scene, scale, shift)
     _dim(device, targets, scale)
     return targets
@@ -132,16 +132,23 @@ def _mirrored(scene: Scene) -> np.ndarray:
     return matrix
 
 
-def _contact(device: Device, targets: Targets, view: np.ndarray, bodies: Sequence[Body]) -> None:
+def contact(
+    device: Device,
+    targets: Targets,
+    view: np.ndarray,
+    bodies: Sequence[Body],
+    blend: tuple[int, int],
+    *defines: str,
+) -> None:
     """Darkens the ground under bodies, where little of the sky is seen."""
     targets.overlay.use()
     device.ctx.enable(moderngl.BLEND)
-    device.ctx.blend_func = moderngl.DST_COLOR, moderngl.ZERO
+    device.ctx.blend_func = blend
     targets.overlay.depth_mask = False
     for index, body in enumerate(bodies):
         if body.grounded and body.inside(view):
             bind_instance(device, index)
-            device.screen("contact").render(moderngl.TRIANGLE_STRIP)
+            device.screen("contact", *defines).render(moderngl.TRIANGLE_STRIP)
     targets.overlay.depth_mask = True
     device.ctx.disable(moderngl.BLEND)
 

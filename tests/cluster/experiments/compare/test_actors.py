@@ -10,32 +10,31 @@ import ray
 
 from cluster.experiments.compare.actors import Actors
 from cluster.experiments.compare.execute import Job
+from cluster.experiments.drivers import Tell
 from cluster.observability.console import Reporter
 from imitation.common.settings import UserError
 
 
-class ToyDriver:
+def work(job: Job, reporter: Reporter, tell: Tell) -> str:
     """Leaves a mark each time it is run, and does what the job's name says."""
-
-    def run(self, job: Job, mailbox: str) -> str:
-        marks = Path(job.folder)
-        (marks / f"{job.name}-{os.getpid()}").touch()
-        ray.get(ray.get_actor(mailbox).put.remote({"line": f"[{job.name}] here"}))
-        times = len(list(marks.glob(f"{job.name}-*")))
-        if job.name == "dies" or (job.name == "once" and times == 1):
-            os.kill(os.getpid(), signal.SIGKILL)
-        if job.name == "fails":
-            raise UserError("there is no such data")
-        if job.name == "waits":  # until the others are there: all run at the same time
-            while not list(marks.glob("once-*")):
-                pass
-        return f"{job.name} done"
+    marks = Path(job.folder)
+    (marks / f"{job.name}-{os.getpid()}").touch()
+    reporter.say("here")
+    times = len(list(marks.glob(f"{job.name}-*")))
+    if job.name == "dies" or (job.name == "once" and times == 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job.name == "fails":
+        raise UserError("there is no such data")
+    if job.name == "waits":  # until the others are there: all run at the same time
+        while not list(marks.glob("once-*")):
+            pass
+    return f"{job.name} done"
 
 
 def test_jobs_run_side_by_side_die_are_replaced_and_say_why_they_fail(ray_session, tmp_path):
     out = io.StringIO()
     jobs = [Job(name, {}, str(tmp_path)) for name in ("waits", "once", "dies", "fails")]
-    with Actors(4, Reporter(out), ray.remote(ToyDriver)) as runner:
+    with Actors(4, Reporter(out), work) as runner:
         for job in jobs:
             runner.start(job)
         ended = {(done := runner.wait()).job.name: done for _ in jobs}
@@ -53,7 +52,7 @@ def test_jobs_run_side_by_side_die_are_replaced_and_say_why_they_fail(ray_sessio
 
 
 def test_what_still_runs_is_ended_with_the_runner(ray_session, tmp_path):
-    with Actors(1, Reporter(io.StringIO()), ray.remote(ToyDriver)) as runner:
+    with Actors(1, Reporter(io.StringIO()), work) as runner:
         runner.start(Job("waits", {}, str(tmp_path)))
         while not (marks := list(tmp_path.glob("waits-*"))):
             pass

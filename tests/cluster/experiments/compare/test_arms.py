@@ -7,7 +7,7 @@ import pytest
 
 from cluster.config.parse import load_defaults
 from cluster.config.schema import Config
-from cluster.experiments.compare.arms import ARMS, arm_config, check_arms, find_arm, spent, steps_of
+from cluster.experiments.compare.arms import ARMS, arm_config, check_arms, find_arm, spent
 from cluster.run.summary import arm_label
 from cluster.workspace.run_folder import Workspace, flatten
 from imitation.common.settings import UserError
@@ -43,7 +43,6 @@ def test_with_a_warm_start_every_arm_goes_through_the_same_cycles(name: str) -> 
     config = arm_config(WARM, ARMS[name])
     assert config.loop.cycles == 3
     assert config.stopping.min_cycles == 3, "none stops early"
-    assert [steps_of(config, cycle) for cycle in range(4)] == [150, 300, 450, 600]
     assert config.train == WARM.train
 
 

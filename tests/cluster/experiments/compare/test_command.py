@@ -15,7 +15,7 @@ from imitation.report.comparison.record import read_comparison
 
 ROOT = Path(__file__).resolve().parents[4]
 TINY = [
-    "world.train=12", "world.stop=6", "world.test=10", "world.width=160", "world.height=64",
+    "world.train=12", "world.val=6", "world.test=10", "world.width=160", "world.height=64",
     "detector.backbone=resnet10", "detector.weights=null", "train.steps=8", "train.batch_size=4",
     "train.threads=1", "evaluate.threads=1", "loop.cycles=1", "loop.twin=false", "simulate.frames_per_file=1",
     "aggregation.synthetic_per_cycle=0.5", "report.gallery=2", "compare.seeds=1", "compare.synthetic_test=5",
@@ -94,11 +94,10 @@ def test_killed_half_way_the_same_command_ends_with_one_baseline_and_the_whole_t
 
 
 def test_another_configuration_in_the_folder_is_refused(tmp_path):
-    from cluster.experiments.compare.command import open_folder
     from tests.cluster.experiments.compare.toy import plan_of
 
     plan = plan_of(tmp_path)
-    open_folder(plan)
+    plan.home.open(plan.config)
     done = subprocess.run(
         command(tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cluster.experiments.compare.command import open_folder
 from cluster.experiments.compare.execute import Clock, InProcess, State, execute, read_state
 from cluster.experiments.compare.plan import Plan
 from cluster.experiments.compare.results.caveats import versions
@@ -21,6 +20,10 @@ def carried_out(plan: Plan, toy: Toy, clock: Clock | None = None) -> tuple[dict[
     out = io.StringIO()
     states = execute(plan, toy, Reporter(out), clock or Clock(plan.folder))
     return states, out.getvalue()
+
+
+def opened(plan: Plan) -> bool:
+    return plan.home.open(plan.config)
 
 
 def statuses(states: dict[str, State]) -> dict[str, str]:
@@ -205,15 +208,15 @@ def test_in_this_process_an_error_is_kept_and_ctrl_c_passes(tmp_path):
 
 
 def test_a_folder_belongs_to_one_comparison_but_budgets_may_grow(tmp_path):
-    assert not open_folder(plan_of(tmp_path))
-    assert open_folder(plan_of(tmp_path, "compare.max_hours=4", "compare.max_frames=99", "ray.num_cpus=3"))
+    assert not opened(plan_of(tmp_path))
+    assert opened(plan_of(tmp_path, "compare.max_hours=4", "compare.max_frames=99", "ray.num_cpus=3"))
     for option, said in [
         ("train.steps=11", "train.steps was 10, now 11"),
         ("compare.seeds=2", "compare.seeds was 1, now 2"),
         ("compare.primary.measure=car", "compare.primary.measure was 'map50', now 'car'"),
     ]:
         with pytest.raises(UserError, match="another configuration") as told:
-            open_folder(plan_of(tmp_path, option))
+            opened(plan_of(tmp_path, option))
         assert said in str(told.value)
 
 
@@ -221,8 +224,8 @@ def test_other_versions_of_the_code_that_went_on_are_named(tmp_path, monkeypatch
     plan = plan_of(tmp_path)
 
     def opened_by(commit: str | None) -> dict[str, object]:
-        monkeypatch.setattr("cluster.experiments.compare.command.environment", lambda: {"commit": commit})
-        open_folder(plan)
+        monkeypatch.setattr("cluster.experiments.folder.environment", lambda: {"commit": commit})
+        opened(plan)
         return storage.read_json(storage.join(plan.folder, "run.json"))
 
     assert versions(opened_by("a1")) == versions(opened_by("a1")) == []
@@ -235,7 +238,7 @@ def test_other_versions_of_the_code_that_went_on_are_named(tmp_path, monkeypatch
 def test_a_baseline_that_finds_nothing_is_said_to_before_arms_start(tmp_path):
     def nothing(job):
         if job.uri is None:
-            told = {"metrics": {"stop": {"map50": 0.0}}}
+            told = {"metrics": {"val": {"map50": 0.0}}}
             storage.write_json(
                 storage.join(job.folder, "baselines", job.name, "cycle-000", "stage-evaluate.json"), told
             )
@@ -243,5 +246,5 @@ def test_a_baseline_that_finds_nothing_is_said_to_before_arms_start(tmp_path):
     plan = plan_of(tmp_path)
     _, said = carried_out(plan, Toy(behave=nothing))
     lines = said.splitlines()
-    (warning,) = [i for i, line in enumerate(lines) if "finds nothing on stop (mAP 0.0)" in line]
+    (warning,) = [i for i, line in enumerate(lines) if "finds nothing on val (mAP 0.0)" in line]
     assert warning < next(i for i, line in enumerate(lines) if line.startswith("run "))

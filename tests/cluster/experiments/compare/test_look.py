@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from cluster.experiments.compare.arms import ARMS
-from cluster.experiments.compare.cost import estimate, lines
 from imitation.common.text_table import table_lines, text_width
 from imitation.report import words
 from imitation.report.comparison.html import render_comparison
@@ -64,8 +63,8 @@ def test_plain_words_stand_in_place_of_the_methods(pages):
     for name, page in pages.items():
         text = text_of(page)
         assert "chosen" in text, name
-        assert "validation split" in text, f"{name}: who does not know what stop is"
-        for unsaid in ("best on stop</", "stand-in + sim", "real + sim", "classification", "duplicate"):
+        assert "validation split" in text, f"{name}: who does not know what val is"
+        for unsaid in ("best on val</", "stand-in + sim", "real + sim", "classification", "duplicate"):
             assert unsaid not in text, f"{name}: {unsaid}"
     text = text_of(pages["report"])
     assert text.count("0-1 loss") == text.count("the method's 0-1 loss"), "it stands as an explanation alone"
@@ -117,7 +116,7 @@ def test_a_comparison_fits_the_terminal(told, tmp_path, width, monkeypatch):
         shown = " ".join(table_lines(table)).split()
         cells = [word for row in (table.columns, *table.rows) for cell in row for word in cell.split()]
         assert set(cells) <= set(shown), "a word is broken, or left out"
-    plan = [line for line in lines(estimate(plan_of(tmp_path))) if line.startswith("  ")]
+    plan = [line for line in plan_of(tmp_path).lines() if line.startswith("  ")]
     assert max(map(len, plan)) <= width
 
 

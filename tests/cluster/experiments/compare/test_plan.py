@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from cluster.config.parse import load_defaults
-from cluster.experiments.compare.cost import Cost, estimate, lines, measured, rates
+from cluster.experiments.compare.arms import ARMS, Arm
 from cluster.experiments.compare.plan import Cell, make_plan
+from cluster.experiments.cost import Cost, measured, rates
 from cluster.run.baseline import baseline_key
 from imitation.common.settings import UserError
 from imitation.data.images import encode_png
@@ -63,6 +64,20 @@ def test_one_baseline_serves_all_arms_of_a_seed(tmp_path):
     for cell, found in keys.items():
         assert found == {baseline_key(plan.cell_config(cell))}
     assert len(set.union(*keys.values())) == 2
+
+
+def test_a_new_arm_is_one_entry(tmp_path, monkeypatch):
+    """It is planned, counted, run after the arm that it matches and named in the plan's words."""
+    arm = Arm("untargeted", "real + untargeted sim", "random", budget_of="imitation")
+    monkeypatch.setitem(ARMS, "untargeted", arm)
+    plan = plan_of(tmp_path, "compare.arms=[real,untargeted,imitation]")
+    assert [trial.name for trial in plan.trials] == [
+        "real-seed0", "imitation-seed0", "untargeted-seed0",
+    ]  # fmt: skip
+    assert plan.trials[-1].after == "imitation-seed0"
+    assert plan.trial_config(plan.trials[-1], [3, 2]).aggregation.budgets == [3, 2]
+    assert plan.estimate().parts["untargeted"].synthetic == 10
+    assert "3 runs: baseline, imitation, untargeted" in next(plan.lines())
 
 
 def test_seeds_are_counted_from_the_runs(tmp_path):
@@ -131,8 +146,8 @@ def test_folds_of_a_dataset(tmp_path):
     assert plan.cells == (Cell(0, 0), Cell(0, 2))
     for size in plan.sizes.values():
         assert size.test == 5
-        assert size.train + size.stop == 10
-        assert size.train > size.stop
+        assert size.train + size.val == 10
+        assert size.train > size.val
     config = plan.trial_config(plan.trials[-1], None)
     assert (config.data.splits.folds, config.data.splits.fold, config.run.name) == (
         3,
@@ -163,11 +178,11 @@ def test_costs_are_counted_by_hand(tmp_path):
     plan = plan_of(
         tmp_path, "compare.arms=[real,sim,random,imitation,oversample]", "compare.synthetic_test=7"
     )
-    costs = dict(estimate(plan).parts)
+    costs = plan.estimate().parts
     batch = plan.config.train.batch_size
     told = {name: (c.trainings, c.steps, c.rendered, c.judged) for name, c in costs.items()}
     assert told == {
-        # main, twin, two folds; 34 frames of the world; all on stop, main and twin on test, train once
+        # main, twin, two folds; 34 frames of the world; all on val, main and twin on test, train once
         "baselines": (4, 2 * 10 + 2 * 6, 34, 4 * 6 + 2 * 8 + 20),
         "real": (0, 0, 0, 0),
         "sim": (1, 10, 20 + 34, 6 + 8),
@@ -177,16 +192,16 @@ def test_costs_are_counted_by_hand(tmp_path):
         "synthetic test": (0, 0, 7, 7 * (1 + 1 + 2 + 2 + 2)),
     }
     assert all(cost.images == cost.steps * batch for cost in costs.values())
-    total = estimate(plan).total
+    total = plan.estimate().total
     assert total.synthetic == 20 + 10 + 10
     arms = "compare.arms=[real,sim,random,imitation,oversample]"
-    twice = estimate(plan_of(tmp_path, "compare.seeds=2", arms, "compare.synthetic_test=0"))
+    twice = plan_of(tmp_path, "compare.seeds=2", arms, "compare.synthetic_test=0").estimate()
     assert twice.total.steps == 2 * total.steps
 
 
 def test_hours_are_of_measured_stages_where_there_are_any(tmp_path):
     plan = plan_of(tmp_path)
-    text = "\n".join(lines(estimate(plan)))
+    text = "\n".join(plan.lines())
     assert "rates assumed, not measured" in text
     run = tmp_path / "earlier"
     (run / "cycle-000").mkdir(parents=True)
@@ -209,14 +224,12 @@ def test_hours_are_of_measured_stages_where_there_are_any(tmp_path):
 
 
 def test_the_plan_in_words_names_what_a_budget_may_cut(tmp_path):
-    text = "\n".join(lines(estimate(plan_of(tmp_path, "compare.max_frames=3", "compare.max_hours=0.001"))))
+    text = "\n".join(plan_of(tmp_path, "compare.max_frames=3", "compare.max_hours=0.001").lines())
     assert "compare.max_frames is 3, and all of it may take 20" in text
     many = plan_of(tmp_path, "world.train=40000", "compare.max_frames=1234567", "compare.seeds=60")
-    assert "compare.max_frames is 1,234,567, and all of it may take 2,400,000:" in "\n".join(
-        lines(estimate(many))
-    )
+    assert "compare.max_frames is 1,234,567, and all of it may take 2,400,000:" in "\n".join(many.lines())
     assert "compare.max_hours is 0.001" in text
-    assert "20 frames to train on, 6 stop, 8 test" in text
+    assert "20 frames to train on, 6 val, 8 test" in text
 
 
 def test_a_dataset_that_is_not_there_is_told(tmp_path):

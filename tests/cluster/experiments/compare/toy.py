@@ -21,10 +21,10 @@ from tests.imitation.metrics.driving import evaluated
 __all__ = ["OUT_OF_TIME"]
 
 ARMS = "compare.arms=[real,random,imitation,oversample]"
-RESAMPLES = "compare.resamples=150"
+RESAMPLES = "compare.resamples=100"  # the least
 WORLD = [
     "world.train=20",
-    "world.stop=6",
+    "world.val=6",
     "world.test=8",
     "train.steps=10",
     "loop.cycles=2",
@@ -126,15 +126,15 @@ def finish(
     plan: Plan,
     trial: Trial,
     hits: Sequence[float],
-    stops: Sequence[float],
+    vals: Sequence[float],
     frames: range = range(40),
     rendered: int = 5,
 ) -> None:
-    """A finished run: its cycle k finds an object with the chance `hits[k]`, and has `stops[k]` on stop.
+    """A finished run: its cycle k finds an object with the chance `hits[k]`, and has `vals[k]` on val.
     The objects of a frame are the same in every run."""
     uri = plan.workspace(trial).uri
     cycles = []
-    for k, (hit, stop) in enumerate(zip(hits, stops, strict=True)):
+    for k, (hit, val) in enumerate(zip(hits, vals, strict=True)):
         seed = [trial.cell.seed, k, zlib.crc32(trial.arm.name.encode()) if k else 0]
         rows = evaluated(
             len(frames), int(np.random.default_rng(seed).integers(2**31)), hit=hit, first=frames.start
@@ -145,7 +145,7 @@ def finish(
             Cycle.of(
                 cycle=k,
                 label="x",
-                stop=metrics("stop", stop),
+                val=metrics("val", val),
                 test=metrics("test", 0.5),
                 real_frames=20,
                 synthetic_frames=rendered * k,
@@ -160,16 +160,16 @@ def finish(
         name=trial.name, seed=0, data_kind="world", title="t", stand_in=True, notes=[], started="x",
         commit=None, machine="m", packages={},
     )  # fmt: skip
-    best = max(range(len(stops)), key=lambda k: (stops[k], -k))
+    best = max(range(len(vals)), key=lambda k: (vals[k], -k))
     summary = Summary.of(
-        run=run, categories=CATEGORIES, splits={"train": 20, "stop": 40, "test": len(frames)}, cycles=cycles,
+        run=run, categories=CATEGORIES, splits={"train": 20, "val": 40, "test": len(frames)}, cycles=cycles,
         best_cycle=best, stop_reason="done", seconds_total=1.0,
     )  # fmt: skip
     write_summary(summary, f"{uri}/summary.json")
 
 
 Quality = dict[str, tuple[Sequence[float], Sequence[float]]]
-"""Arm -> (hits, stop scores), a number a cycle."""
+"""Arm -> (hits, val scores), a number a cycle."""
 QUALITY: Quality = {
     "real": ([0.5], [0.5]),
     "oversample": ([0.5, 0.55, 0.5], [0.5, 0.55, 0.52]),

@@ -116,7 +116,7 @@ def test_the_trials_share_one_baseline(swept):
         own = folder / "trials" / trial.id
         assert trainings(own) == ({"cycle-001": ["main"]} if trial.settings[KEY] else {})
         assert not (own / "data").exists()
-        assert trial.cycles[0].stop == results.trials[0].cycles[0].stop
+        assert trial.cycles[0].val == results.trials[0].cycles[0].val
         assert trial.baseline == base.name
         assert evaluation_uri(str(own / "cycle-000")).startswith(str(base))
         assert (own / "best" / "detector.json").exists()
@@ -127,10 +127,10 @@ def test_the_trials_share_one_baseline(swept):
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_results_tell_of_stop_alone_and_the_best_settings_can_be_run(swept):
+def test_results_tell_of_val_alone_and_the_best_settings_can_be_run(swept):
     folder, _, table, said = swept
     results = read_sweep(str(folder / "results.json"))
-    best = max(results.trials, key=lambda trial: trial.best_stop or 0.0)
+    best = max(results.trials, key=lambda trial: trial.best_val or 0.0)
     assert results.best == best.id
     assert f"▸ {best.id}" in table
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
@@ -150,7 +150,7 @@ def test_results_tell_of_stop_alone_and_the_best_settings_can_be_run(swept):
     } - {
         repr(value)
         for file in folder.glob("*/*/cycle-*/stage-evaluate.json")
-        for value in _numbers(json.loads(file.read_text())["metrics"]["stop"])
+        for value in _numbers(json.loads(file.read_text())["metrics"]["val"])
     }
     hidden = {text for text in hidden if len(text) > 12}
     assert hidden
@@ -162,7 +162,7 @@ def test_results_tell_of_stop_alone_and_the_best_settings_can_be_run(swept):
         assert not [number for number in hidden if number in text], file
     assert not [number for number in hidden if number in table + said]
     curves = list((folder / "trials").rglob("events.out.tfevents*"))  # a run's own, by their tags
-    assert any(b"stop/" in file.read_bytes() for file in curves)
+    assert any(b"val/" in file.read_bytes() for file in curves)
     assert not [file for file in curves if b"test/" in file.read_bytes()]
 
 

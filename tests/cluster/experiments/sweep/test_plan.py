@@ -8,7 +8,8 @@ import pytest
 
 from cluster.config.parse import load_defaults
 from cluster.experiments.capacity import room
-from cluster.experiments.sweep.plan import baseline_cost, make_plan, trial_cost
+from cluster.experiments.cost import baseline_cost, run_cost, sizes_of
+from cluster.experiments.sweep.plan import make_plan
 from imitation.common.settings import UserError
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -31,20 +32,26 @@ def test_trials_share_a_baseline_unless_what_varies_makes_another():
 
 def test_costs_are_those_of_the_loop():
     config = load_defaults(["train.steps=100", "mining.folds=3", "mining.fold_steps=0.5", "loop.cycles=4"])
-    base = baseline_cost(config)
+    sizes = sizes_of(config)
+    base = baseline_cost(config, sizes)
     assert (base.trainings, base.steps) == (5, 2 * 100 + 3 * 50)
     # the cap of 0.5 is reached after two cycles of 0.25; the second is not mined
-    own = trial_cost(config)
-    assert (own.trainings, own.steps, own.ratio) == (2 + 3, 2 * 100 + 3 * 50, 0.5)
-    assert baseline_cost(load_defaults(["loop.cycles=0", "loop.twin=false"])).trainings == 1
-    assert trial_cost(load_defaults(["loop.cycles=0"])).steps == 0
+    own = run_cost(config, sizes)
+    assert (own.trainings, own.steps, own.synthetic) == (2 + 3, 2 * 100 + 3 * 50, config.world.train // 2)
+    assert baseline_cost(load_defaults(["loop.cycles=0", "loop.twin=false"]), sizes).trainings == 1
+    assert run_cost(load_defaults(["loop.cycles=0"]), sizes).steps == 0
+    # a policy that looks at no failures trains no folds
+    assert run_cost(load_defaults(["train.steps=100", "policy.name=random"]), sizes).trainings == 2
 
 
 def test_the_plan_says_what_it_costs_and_when_asha_acts():
     told = "\n".join(plan("{policy.name: {grid: [imitation, random]}}", "loop.cycles=2").lines())
     assert "2 trials, drawn at random, or of a grid: policy.name" in told
-    assert "1 baseline, then up to 2 cycles a trial: at most 12 trainings of" in told
-    assert "at most 160 synthetic frames from 160 to train on" in told
+    assert "1 baseline, then up to 2 cycles a trial." in told
+    row = next(line.split() for line in told.splitlines() if line.strip().startswith("trials"))
+    # of two cycles imitation's first is mined by two folds; each adds 80 frames to 160
+    assert (row[2], row[4]) == ("6", "160")
+    assert "Hours are of runs one after the other" in told
     assert "asha ends no trial early: loop.cycles is 2" in told
     long = "\n".join(plan("{policy.name: {choice: [imitation]}}", "loop.cycles=9").lines())
     assert "asha judges trials after cycle 2 and lets about one in 3 go on" in long
@@ -58,26 +65,31 @@ def test_a_draw_that_the_configuration_refuses_is_told_before_anything_starts():
 
 
 @pytest.mark.parametrize(
-    ("options", "resources", "expected"),
+    ("options", "most", "resources", "expected"),
     [
         # one CPU for the detector, one for its reader: a second trial's detector would take the reader's
-        ([], {"CPU": 2}, 1),
-        (["train.threads=1"], {"CPU": 4}, 2),
-        (["train.threads=1", "sweep.max_concurrent=16"], {"CPU": 4}, 3),
-        (["train.threads=1", "sweep.max_concurrent=2"], {"CPU": 64}, 2),
-        (["evaluate.actors=4", "train.threads=1", "sweep.max_concurrent=9"], {"CPU": 9}, 2),
-        (["sweep.max_concurrent=9", "evaluate.actors=8"], {"CPU": 4}, 1),  # no more than a lone run
+        ([], "auto", {"CPU": 2}, 1),
+        (["train.threads=1"], "auto", {"CPU": 4}, 2),
+        (["train.threads=1"], 16, {"CPU": 4}, 3),
+        (["train.threads=1"], 2, {"CPU": 64}, 2),
+        (["evaluate.actors=4", "train.threads=1"], 9, {"CPU": 9}, 2),
+        (["evaluate.actors=8"], 9, {"CPU": 4}, 1),  # no more than a lone run
         # a trainer keeps half a GPU, its detector takes the other half
-        ([], {"CPU": 64, "GPU": 4}, 4),
-        (["evaluate.gpus_per_actor=1"], {"CPU": 64, "GPU": 4}, 2),
-        (["train.num_workers=2"], {"CPU": 64, "GPU": 4}, 2),
-        (["train.use_gpu=false", "evaluate.gpus_per_actor=0", "train.threads=1"], {"CPU": 4, "GPU": 4}, 2),
-        (["simulate.gpus_per_actor=0.25"], {"CPU": 64, "GPU": 2}, 2),
+        ([], "auto", {"CPU": 64, "GPU": 4}, 4),
+        (["evaluate.gpus_per_actor=1"], "auto", {"CPU": 64, "GPU": 4}, 2),
+        (["train.num_workers=2"], "auto", {"CPU": 64, "GPU": 4}, 2),
+        (
+            ["train.use_gpu=false", "evaluate.gpus_per_actor=0", "train.threads=1"],
+            "auto",
+            {"CPU": 4, "GPU": 4},
+            2,
+        ),
+        (["simulate.gpus_per_actor=0.25"], "auto", {"CPU": 64, "GPU": 2}, 2),
     ],
 )  # fmt: skip
-def test_no_more_trials_at_a_time_than_could_all_evaluate(options, resources, expected, monkeypatch):
+def test_no_more_trials_at_a_time_than_could_all_evaluate(options, most, resources, expected, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert room(load_defaults(options), resources) == expected
+    assert room(load_defaults(options), most, resources) == expected
 
 
 def test_a_dry_run_starts_nothing(tmp_path):

@@ -71,7 +71,7 @@ def test_a_part_of_a_mapping_may_vary():
         ("{ray.num_cpus: {choice: [2, 4]}}", "ray.num_cpus changes no result"),
         ("{simulate.actors: {choice: [2, 4]}}", "simulate.actors changes no result"),
         ("{train.cache_mb: {choice: [1, 4]}}", "train.cache_mb changes no result"),
-        ("{data.splits.stop: {choice: [0.1]}}", "data.splits.stop may not vary: trials on other data"),
+        ("{data.splits.val: {choice: [0.1]}}", "data.splits.val may not vary: trials on other data"),
         ("{world.gap: {uniform: [0, 1]}}", "world.gap may not vary: trials on other data"),
         ("{loop.cycles: {choice: [1, 2]}}", "loop.cycles may not vary: it is read off each trial"),
         ("{loop.metric: {choice: [map]}}", "loop.metric may not vary: it is what trials are compared by"),

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from cluster.config.parse import load_defaults
-from cluster.experiments.sweep.command import open_folder
 from cluster.experiments.sweep.plan import make_plan
 from cluster.experiments.sweep.search_space import trial_id
 from cluster.observability.console import Reporter
@@ -30,19 +29,19 @@ def asha(**changes):
     config = load_defaults([f"{key}={value}" for key, value in options.items()])
     from cluster.experiments.sweep.tune import METRIC, scheduler
 
-    found = scheduler(config)
+    found = scheduler(config.sweep, config.loop.cycles)
     if found is not None:
         found.set_search_properties(METRIC, "max")
     return found
 
 
 def told(asha, name: str, scores: list[float], last: int | None = None) -> int | None:
-    """The cycle after which asha ends a trial with these stop scores; None if it does not."""
+    """The cycle after which asha ends a trial with these val scores; None if it does not."""
     trial = SimpleNamespace(trial_id=name)
     asha.on_trial_add(None, trial)
     for cycle in range(len(scores)):
         best = max(scores[: cycle + 1])
-        result = {"cycle": cycle, "best_stop": best, "last": cycle == last}
+        result = {"cycle": cycle, "best_val": best, "last": cycle == last}
         if asha.on_trial_result(None, trial, result) == asha.STOP:
             return cycle
     return None
@@ -104,8 +103,11 @@ def test_a_trials_messenger_asks_for_no_cpu_wherever_it_goes():
 
 def test_another_sweep_in_the_same_folder_is_refused(tmp_path):
     space = f"sweep.space={{{KEY}: {{choice: [0.1, 0.2]}}}}"
-    assert not open_folder(load_defaults([space]), str(tmp_path))
-    assert open_folder(load_defaults([space, "ray.num_cpus=8", "sweep.max_concurrent=3"]), str(tmp_path))
+    home = make_plan(load_defaults([space, f"run.storage={tmp_path}"])).home
+    assert not home.open(load_defaults([space]))
+    assert home.open(load_defaults([space, "ray.num_cpus=8", "sweep.max_concurrent=3"]))
+    Path(home.uri, "run.json").unlink()  # as earlier versions left a sweep
+    assert home.open(load_defaults([space]))
     for other, what in (
         ("sweep.samples=3", r"sweep\.samples was 8, now 3"),
         ("sweep.grace=3", r"sweep\.grace was 2, now 3"),
@@ -113,7 +115,7 @@ def test_another_sweep_in_the_same_folder_is_refused(tmp_path):
         ("train.steps=7", r"train\.steps was 150, now 7"),
     ):
         with pytest.raises(UserError, match=what):
-            open_folder(load_defaults([space, other]), str(tmp_path))
+            home.open(load_defaults([space, other]))
 
 
 def test_local_paths_are_the_same_from_any_working_folder(tmp_path, monkeypatch):
@@ -185,8 +187,8 @@ def test_good_trials_finish_bad_ones_end_early_and_a_failed_one_costs_the_others
     assert [len(t.cycles) - 1 for t in results.trials] == [6, 2, 0, 6], "0.1 ended after its grace of two"
     second, bad, failed, good = results.trials
     assert results.best == good.id
-    assert (good.best_cycle, good.best_stop) == (6, pytest.approx(0.4 + 0.9 * 6 / 10))
-    assert (bad.best_cycle, bad.best_stop) == (0, 0.5), "its baseline was its best"
+    assert (good.best_cycle, good.best_val) == (6, pytest.approx(0.4 + 0.9 * 6 / 10))
+    assert (bad.best_cycle, bad.best_val) == (0, 0.5), "its baseline was its best"
     assert good.cycles[-1].synthetic_ratio == 0.72
     assert "0.5 cannot be run" in (folder / "results.csv").read_text()
     # nothing that a person or Tune sees of a sweep has a number of test
@@ -234,11 +236,11 @@ def test_optuna_picks_settings_from_the_space(ray_session, tmp_path):
 def test_reasons_are_sentences_whatever_ray_has_wrapped_them_in():
     from ray.exceptions import RayTaskError
 
-    from cluster.experiments.sweep.tune import reason
+    from cluster.experiments.drivers import reason
 
     assert reason(UserError("the data is no good")) == "the data is no good"
     text = (
-        "Traceback (most recent call last):\n  File ...\nimitation.common.settings.DataError: x.txt:3: no box"
+        "Traceback (most recent call last):\n  File ...\nimitation.common.errors.DataError: x.txt:3: no box"
     )
     assert reason(RayTaskError("trial", text, ValueError("x"))) == "x.txt:3: no box"
     wrapped = RuntimeError("outer")
@@ -298,20 +300,19 @@ def object_store() -> Iterator[ObjectStore]:
 
 
 def test_a_trials_driver_that_dies_is_replaced_and_no_cycle_is_told_twice(ray_session, tmp_path):
-    from cluster.experiments.sweep.trial import drive
+    from cluster.experiments.drivers import drive
 
     told = []
-    plain = load_defaults().plain()
-    drive(plain, str(tmp_path), None, "x", told.append, run=dies_once)
+    drive(dies_once, ({}, str(tmp_path)), None, "x", told.append)
     assert [event["cycle"] for event in told] == [0, 1, 2, 3]
     assert len(list(tmp_path.glob("driver-*"))) == 2, "two processes, one after the other"
 
 
 def test_what_a_trials_driver_raises_comes_out_as_it_was(ray_session, tmp_path):
-    from cluster.experiments.sweep.trial import drive
+    from cluster.experiments.drivers import drive
 
     with pytest.raises(UserError, match=r"^it cannot be run$"):
-        drive(load_defaults().plain(), str(tmp_path), None, "x", lambda event: None, run=cannot)
+        drive(cannot, ({}, str(tmp_path)), None, "x", lambda event: None)
 
 
 S3 = """
@@ -320,7 +321,8 @@ S3 = """
     from cluster.config.parse import load_defaults
     from cluster.observability.console import Reporter
     from cluster.runtime.ray_session import start_ray
-    from cluster.experiments.sweep.command import open_folder
+    from cluster.experiments.folder import Folder
+    from cluster.experiments.folder import Folder
     from cluster.experiments.sweep.plan import make_plan
     from cluster.experiments.sweep.results import write_results
     from cluster.experiments.sweep.tune import tune_trials
@@ -330,7 +332,7 @@ S3 = """
     start_ray(config)
     folder = sys.argv[1]
     for _ in range(2):
-        open_folder(config, folder)
+        Folder(folder, "sweep", "sweep").open(config)
         plan = make_plan(config)
         results = write_results(plan, folder, tune_trials(plan, folder, Reporter(), work))
         print(*(trial.status for trial in results.trials), flush=True)

@@ -10,10 +10,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cluster.config.tracking import TrackingSettings
-from cluster.observability.callbacks import Watch, metric_values
-from cluster.observability.trackers.base import Trackers
+from cluster.observability.callbacks import FinishedCycle, Watch, Work
+from cluster.observability.trackers.base import Tracked, Trackers, metric_values
 from cluster.observability.trackers.mirrored_folder import MirroredFolder
-from cluster.observability.trackers.registry import check_tracking, make_trackers
+from cluster.observability.trackers.registry import check_tracking, end_killed, make_trackers
 from cluster.observability.trackers.tensorboard import TensorBoard
 from cluster.runtime.signals import PutOff, Terminated
 from imitation.common.settings import UserError
@@ -29,45 +29,53 @@ def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, round(event.value, 4)) for event in events.Scalars(tag)]
 
 
+def board_in(folder: str, **config: object) -> TensorBoard:
+    return TensorBoard(True, Tracked(folder, "run", "exp", config))
+
+
+def finished(cycle: int, **figures: float) -> FinishedCycle:
+    return FinishedCycle(cycle, f"cycle-{cycle:03d}", {}, figures, 0.5)
+
+
 def trained(board: TensorBoard, steps: range, loss: float) -> None:
     for step in steps:
         board.point("cycle-000/main", step, {"train/loss": loss})
 
 
 def test_a_training_that_continues_replaces_what_came_after_its_checkpoint(tmp_path):
-    board = TensorBoard(str(tmp_path), {"run.name": "x"})
+    board = board_in(str(tmp_path))
     trained(board, range(5, 41, 5), 2.0)
     board.sync()
     del board  # killed: nothing is closed
-    again = TensorBoard(str(tmp_path), {"run.name": "x"})
+    again = board_in(str(tmp_path))
     trained(again, range(25, 51, 5), 1.0)
     again.close()
-    found = scalars(tmp_path / "cycle-000" / "main", "train/loss")
+    found = scalars(tmp_path / "tensorboard" / "cycle-000" / "main", "train/loss")
     assert found == [(step, 2.0 if step < 25 else 1.0) for step in range(5, 51, 5)]
 
 
 def test_a_training_that_goes_back_in_the_same_driver(tmp_path):
-    board = TensorBoard(str(tmp_path), {})
+    board = board_in(str(tmp_path))
     trained(board, range(5, 31, 5), 2.0)  # its worker dies at step 33, the last checkpoint is of step 20
     trained(board, range(25, 41, 5), 1.0)
     board.close()
-    found = scalars(tmp_path / "cycle-000" / "main", "train/loss")
+    found = scalars(tmp_path / "tensorboard" / "cycle-000" / "main", "train/loss")
     assert found == [(step, 2.0 if step < 25 else 1.0) for step in range(5, 41, 5)]
 
 
 def test_cycles_are_passed_over_again_and_stand_once(tmp_path):
     for drivers in (2, 3):
-        board = TensorBoard(str(tmp_path), {"a.b": 1})
+        board = board_in(str(tmp_path))
         for cycle in range(drivers):
-            board.cycle(cycle, {"stop/map50": 0.1 * cycle})
+            board.cycle(cycle, {"val/map50": 0.1 * cycle})
         board.close()
-    assert scalars(tmp_path / "cycles", "stop/map50") == [(0, 0.0), (1, 0.1), (2, 0.2)]
+    assert scalars(tmp_path / "tensorboard" / "cycles", "val/map50") == [(0, 0.0), (1, 0.1), (2, 0.2)]
 
 
 def test_the_configuration_stands_there_as_text(tmp_path):
-    board = TensorBoard(str(tmp_path), {"train.steps": 150})
+    board = board_in(str(tmp_path), **{"train.steps": 150})
     board.close()
-    events = EventAccumulator(str(tmp_path / "cycles"))
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "cycles"))
     events.Reload()
     (text,) = events.Tensors("configuration/text_summary")
     assert b"train.steps: 150" in text.tensor_proto.string_val[0]
@@ -77,7 +85,7 @@ def test_on_an_object_store_files_are_copied_as_they_change(tmp_path, monkeypatc
     import fsspec
 
     fsspec.filesystem("memory").rm("/", recursive=True) if fsspec.filesystem("memory").ls("/") else None
-    board = TensorBoard("memory://bucket/run/tensorboard", {})
+    board = board_in("memory://bucket/run")
     trained(board, range(5, 11, 5), 2.0)
     board.sync()
     trained(board, range(15, 21, 5), 2.0)
@@ -147,25 +155,30 @@ class Flaky:
         self.broken = broken
 
 
+def step_of(trackers: Trackers, step: int) -> None:
+    event = {"step": step, "loss": 1.0, "images_per_second": 2.0}
+    trackers.progress(Work("train", "training", 60, 0, "main"), step, event)
+
+
 def test_a_tracker_that_is_down_is_said_once_and_gets_its_cycles_later():
     flaky, said = Flaky(), []
     trackers = Trackers([flaky], said.append)
-    trackers.point("c", 1, {})
+    step_of(trackers, 1)
     flaky.down = True
     for step in range(2, 50):
-        trackers.point("c", step, {})
+        step_of(trackers, step)
     assert flaky.calls == 2, "each call to a server that is down may take its time"
-    trackers.cycle(0, {"x": 1.0})
-    trackers.sync()
-    trackers.cycle(1, {"x": 2.0})
+    trackers.cycle_ends(finished(0, x=1.0))
+    trackers.committed("evaluate", {})
+    trackers.cycle_ends(finished(1, x=2.0))
     assert said == [
         "warning: flaky cannot be reached, the run goes on without it: https://host refused the connection"
     ]
     flaky.down = False
-    trackers.sync()
-    trackers.point("c", 60, {})
-    trackers.finish({})
-    trackers.close()
+    trackers.committed("evaluate", {})
+    step_of(trackers, 60)
+    trackers.completed({})
+    trackers.run_ends()
     assert flaky.cycles == [0, 1]
     assert flaky.points == [1, 60]
     assert len(said) == 1
@@ -174,11 +187,11 @@ def test_a_tracker_that_is_down_is_said_once_and_gets_its_cycles_later():
 def test_one_tracker_that_fails_leaves_the_others_alone(tmp_path):
     flaky = Flaky()
     flaky.down = True
-    board = TensorBoard(str(tmp_path), {})
+    board = board_in(str(tmp_path))
     trackers = Trackers([flaky, board], lambda text: None)
-    trackers.cycle(0, {"stop/map50": 0.5})
-    trackers.close()
-    assert scalars(tmp_path / "cycles", "stop/map50") == [(0, 0.5)]
+    trackers.cycle_ends(finished(0, **{"val/map50": 0.5}))
+    trackers.run_ends()
+    assert scalars(tmp_path / "tensorboard" / "cycles", "val/map50") == [(0, 0.5)]
 
 
 def test_a_package_that_is_missing_is_named_before_anything_starts(monkeypatch):
@@ -195,8 +208,8 @@ def test_a_server_that_is_not_there_does_not_stop_the_start(tmp_path, monkeypatc
     said: list[str] = []
     settings = TrackingSettings(mlflow="http://127.0.0.1:9", tensorboard=False)
     trackers = make_trackers(settings, str(tmp_path), "run", {}, said.append)
-    trackers.cycle(0, {"stop/map50": 0.5})
-    trackers.close()
+    trackers.cycle_ends(finished(0, **{"val/map50": 0.5}))
+    trackers.run_ends()
     assert len(said) == 1
     assert said[0].startswith("warning: MLflow cannot be reached, the run goes on without it:")
 
@@ -205,11 +218,13 @@ MLFLOW = """
 import sys
 from cluster.observability.trackers.mlflow import MlflowTracker
 store, folder, first, steps, cycles, end = sys.argv[1:]
-tracker = MlflowTracker(store, "exp", "the run", {"train.steps": 150, "data.root": "x" * 9000}, folder)
+from cluster.observability.trackers.base import Tracked
+run = Tracked(folder, "the run", "exp", {"train.steps": 150, "data.root": "x" * 9000})
+tracker = MlflowTracker(store, run)
 for step in range(int(first), int(steps) + 1, 5):
     tracker.point("cycle-000/main", step, {"train/loss": float(step)})
 for cycle in range(int(cycles)):
-    tracker.cycle(cycle, {"stop/map50": 0.1 * cycle, "stop/AP50/größe & ruhm": 0.5})
+    tracker.cycle(cycle, {"val/map50": 0.1 * cycle, "val/AP50/größe & ruhm": 0.5})
 if end == "kill":
     import os, signal
     os.kill(os.getpid(), signal.SIGKILL)
@@ -236,6 +251,10 @@ def test_mlflow_in_a_folder_continued_by_a_second_driver(tmp_path):
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=store.as_uri())
+    (run,) = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
+    assert run.info.status == "RUNNING", "a driver that is killed cannot say so"
+    end_killed(TrackingSettings(mlflow=str(store)), str(folder), pytest.fail)
+    assert client.get_run(run.info.run_id).info.status == "KILLED"
     for end, status in (("stopped", "KILLED"), ("failed", "FAILED"), ("finish", "FINISHED")):
         assert drive("25", "50", "2", end) == 0
         (run,) = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
@@ -246,20 +265,21 @@ def test_mlflow_in_a_folder_continued_by_a_second_driver(tmp_path):
     assert len(run.data.params["data.root"]) == 6000
     losses = client.get_metric_history(run.info.run_id, "cycle-000/main/train/loss")
     assert [metric.step for metric in losses] == list(range(5, 51, 5))
-    maps = client.get_metric_history(run.info.run_id, "stop/map50")
+    maps = client.get_metric_history(run.info.run_id, "val/map50")
     assert [(metric.step, metric.value) for metric in maps] == [(0, 0.0), (1, 0.1)]
-    assert run.data.metrics["stop/AP50/größe _ ruhm"] == 0.5
+    assert run.data.metrics["val/AP50/größe _ ruhm"] == 0.5
     assert [item.path for item in client.list_artifacts(run.info.run_id)] == ["report.html"]
 
 
 WANDB = """
 import sys
 from cluster.observability.trackers.wandb import WandbTracker
-tracker = WandbTracker("project", "exp", "the run", {"train.steps": 150}, sys.argv[1])
+from cluster.observability.trackers.base import Tracked
+tracker = WandbTracker("project", Tracked(sys.argv[1], "the run", "exp", {"train.steps": 150}))
 for step in range(5, 21, 5):
     tracker.point("cycle-000/main", step, {"train/loss": float(step)})
-tracker.cycle(0, {"stop/map50": 0.25})
-tracker.cycle(0, {"stop/map50": 0.5})
+tracker.cycle(0, {"val/map50": 0.25})
+tracker.cycle(0, {"val/map50": 0.5})
 tracker.sync()
 tracker.finish({"report.html": sys.argv[1] + "/report.html"})
 tracker.close()
@@ -306,7 +326,7 @@ def test_wandb_offline_continued_by_a_second_driver(tmp_path):
     assert [file.name for file in files] == [f"run-{run_id}.wandb"] * 2
     history = wandb_history(files[0])
     steps = [{"cycle-000/main/step": step, "cycle-000/main/train/loss": step} for step in range(5, 21, 5)]
-    assert history == [*steps, {"cycle": 0, "stop/map50": 0.25}]
+    assert history == [*steps, {"cycle": 0, "val/map50": 0.25}]
     for file in (file for file in tmp_path.rglob("*") if file.is_file()):
         assert secret.encode() not in file.read_bytes(), file
         assert b"told-on-the-command-line" not in file.read_bytes(), file
@@ -327,13 +347,16 @@ def test_trackers_hear_how_a_driver_ended(tmp_path, monkeypatch, error, broken):
     import cluster.run.main_job
     from cluster.config.parse import load_defaults
     from cluster.observability.console import Reporter
+    from cluster.observability.memory import PeakMemory
     from cluster.workspace.run_folder import Workspace
 
     flaky = Flaky()
     monkeypatch.setattr(cluster.run.main_job, "make_trackers", lambda *args: Trackers([flaky], print))
 
     def ends() -> None:
-        with cluster.run.main_job._watching(load_defaults(), Workspace(str(tmp_path)), Reporter(), False):
+        with cluster.run.main_job._watching(
+            load_defaults(), Workspace(str(tmp_path)), Reporter(), PeakMemory(), False
+        ):
             if error is not None:
                 raise error
 
@@ -346,7 +369,7 @@ def test_trackers_hear_how_a_driver_ended(tmp_path, monkeypatch, error, broken):
 
 
 def test_a_watch_tells_trackers_of_test_only_where_it_is_not_hidden():
-    told = {split: metrics(split) for split in ("stop", "test")}
+    told = {split: metrics(split) for split in ("val", "test")}
     heard: list[dict[str, float]] = []
 
     class Listener(Flaky):
@@ -357,28 +380,29 @@ def test_a_watch_tells_trackers_of_test_only_where_it_is_not_hidden():
             heard.append(dict(files))
 
     for hide in (False, True):
-        watch = Watch(None, trackers=Trackers([Listener()], print), hide_test=hide)
-        watch.cycle(0, "cycle-000", told, {"data/synthetic_frames": 3}, 0.5)
+        watch = Watch(None, [Trackers([Listener()], print, hide_test=hide)])
+        watch.cycle(FinishedCycle(0, "cycle-000", told, {"data/synthetic_frames": 3}, 0.5))
         watch.finish({"report.html": "uri"})
-    assert heard[0]["test/map50"] == heard[0]["stop/map50"] == 0.5
+    assert heard[0]["test/map50"] == heard[0]["val/map50"] == 0.5
     assert heard[1] == {"report.html": "uri"}
     assert not [name for name in heard[2] if "test" in name]
-    assert heard[2]["stop/AP50/car"] == 0.5
+    assert heard[2]["val/AP50/car"] == 0.5
     assert heard[3] == {}, "the report tells of test"
 
 
 def metrics(split: str) -> Metrics:
     return Metrics(
-        split, 0.5, 10, 0, 20, 15, 0.5, None, {"car": 0.5, "bus": None}, {"car": 0.3, "bus": None},
-        0.4, 0.6, 0.7, 0.5, 0.3, {"missed": 4},
+        split=split, iou=0.5, frames=10, errors=0, objects=20, detections=15, map50=0.5, map=None,
+        ap50={"car": 0.5, "bus": None}, ap={"car": 0.3, "bus": None}, threshold=0.4, f1=0.6, precision=0.7,
+        recall=0.5, zero_one_loss=0.3, failures={"missed": 4},
     )  # fmt: skip
 
 
 def test_metrics_that_do_not_exist_are_left_out():
-    values = metric_values("stop", metrics("stop"))
-    assert "stop/map" not in values
-    assert "stop/AP50/bus" not in values
-    assert values["stop/failures/missed"] == 4.0
+    values = metric_values("val", metrics("val"))
+    assert "val/map" not in values
+    assert "val/AP50/bus" not in values
+    assert values["val/failures/missed"] == 4.0
 
 
 def test_tracking_may_change_when_a_run_continues():

@@ -26,7 +26,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def some_rows(first: int, end: int) -> list[FrameDetections]:
     return [
-        FrameDetections(f"frame-{i}", "stop", "main", 64, 48, Detections([[0, 0, 9, 9]], [0.5], [1]))
+        FrameDetections(f"frame-{i}", "val", "main", 64, 48, Detections([[0, 0, 9, 9]], [0.5], [1]))
         for i in range(first, end)
     ]
 

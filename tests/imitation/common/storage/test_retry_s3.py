@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -110,18 +111,24 @@ def test_an_object_store_that_nobody_answers_for_is_waited_for(
     bucket = "s3://runs/a"
     uri = storage.join(bucket, "detections.parquet")
 
+    def mend_once_missed() -> None:
+        until = time.monotonic() + 60
+        while not caplog.records and time.monotonic() < until:
+            time.sleep(0.05)
+        line.mend()
+
     def while_away(act: Callable[[], Any]) -> Any:
         caplog.clear()
         line.cut()
-        timer = threading.Timer(0.7, line.mend)
-        timer.start()
+        mender = threading.Thread(target=mend_once_missed)
+        mender.start()
         try:
             return act()
         finally:
-            timer.join()
+            mender.join()
             assert len(caplog.records) == 2, "it was away, and is back"
 
-    rows = [FrameDetections(f"frame-{i}", "stop", "main", 64, 48, Detections.empty()) for i in range(300)]
+    rows = [FrameDetections(f"frame-{i}", "val", "main", 64, 48, Detections.empty()) for i in range(300)]
     write_detections(rows, storage.join(bucket, "warm-up"), ("car",))  # imports take their time, once
     storage.delete(storage.join(bucket, "warm-up"))
     assert while_away(lambda: write_detections(rows, uri, ("car",))) == 300

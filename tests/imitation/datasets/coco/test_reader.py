@@ -61,7 +61,7 @@ def _plain(name: Any) -> bool:
 
 def frames_of(reader: CocoReader, problems: list[DataError] | None = None) -> dict[str, Frame]:
     handed = None if problems is None else problems.append
-    return {f.frame_id: f for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
+    return {f.frame_id: f for split in ("train", "val", "test") for f in reader.frames(split, handed)}
 
 
 FOUR = [image(key) for key in (1, 2, 5, 9)]
@@ -96,10 +96,10 @@ def test_cocos_own_layout(tmp_path: Path) -> None:
         (tmp_path / f"annotations/captions_{name}.json").write_text('{"images": []}')
     reader = open_dataset("coco", str(tmp_path))
     assert reader.splits()["train"] == reader.splits()["mine"] == ["1", "2", "3"]
-    assert sorted(reader.splits()["stop"] + reader.splits()["test"]) == ["4", "5"]
-    (frame,) = reader.frames("stop")
+    assert sorted(reader.splits()["val"] + reader.splits()["test"]) == ["4", "5"]
+    (frame,) = reader.frames("val")
     assert frame.image_uri == f"{tmp_path}/val2017/{int(frame.frame_id):012}.jpg"
-    assert "lists (train, val), val cut into stop and test" in reader.note()
+    assert "lists (train, val), val cut in two" in reader.note()
     assert isinstance(reader, CocoReader)
     assert reader.image_ids("train") == {"1": 1, "2": 2, "3": 3}
     assert reader.category_ids("test") == {3: "car", 7: "dog"}
@@ -112,9 +112,9 @@ def test_roboflows_layout_and_ids_that_begin_anew(tmp_path: Path) -> None:
         write(tmp_path / name / "_annotations.coco.json", rows, [label(key, key) for key in range(count)])
     reader = CocoReader(str(tmp_path), SplitSettings())
     assert reader.splits()["train"] == ["train_0", "train_1", "train_2"]
-    assert reader.splits()["stop"] == ["val_0", "val_1"]
+    assert reader.splits()["val"] == ["val_0", "val_1"]
     assert reader.splits()["test"] == ["test_0"]
-    assert reader.image_ids("stop") == {"val_0": 0, "val_1": 1}
+    assert reader.image_ids("val") == {"val_0": 0, "val_1": 1}
     (frame,) = reader.frames("test")
     assert frame.image_uri == f"{tmp_path}/test/test-0.jpg"
     assert len(frame.objects) == 1
@@ -250,7 +250,7 @@ def test_an_annotation_of_no_image_costs_no_frame(tmp_path: Path, bad: Any) -> N
     assert len(frames_of(reader, problems)) == 4
     (problem,) = problems
     assert "is no image of the file" in problem.what
-    for split in ("train", "stop", "test"):  # whichever is read: it is one file
+    for split in ("train", "val", "test"):  # whichever is read: it is one file
         with pytest.raises(DataError, match="is no image of the file"):
             list(reader.frames(split))
 
@@ -359,11 +359,11 @@ def test_a_part_is_read_alone_and_tells_its_own_problems(tmp_path: Path) -> None
     labels = [label(1, 99), *(label(10 + key, key, (1, 2, -1, 3)) for key in (4, 11))]
     reader = pickle.loads(pickle.dumps(single(tmp_path, rows, labels)))  # noqa: S301 (our own)
     whole: list[DataError] = []
-    expected = [f for split in ("train", "stop", "test") for f in reader.frames(split, whole.append)]
+    expected = [f for split in ("train", "val", "test") for f in reader.frames(split, whole.append)]
     parts: list[DataError] = []
     found = [
         frame
-        for split in ("train", "stop", "test")
+        for split in ("train", "val", "test")
         for names in reader.chunks(split, 3)
         for frame in reader.frames(split, parts.append, names)
     ]

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from imitation.data.records import Box, Frame, Object
-from imitation.datasets.coco.writer import CocoWriter, annotation_entry
+from imitation.datasets.coco.writer import CocoFiles, annotation_entry
 from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, picture
 
 CATEGORIES = {"Car": 1, "Person": 2}
@@ -23,7 +23,7 @@ LABELS = "annotations/instances_train.json"
 def written(folder: Path, objects: tuple[Object, ...] = (CAR, CROWD), count: int = 3) -> list[Frame]:
     frames = [Frame(f"f{i}", WIDTH, HEIGHT, objects, image=picture(i, jpeg=i == 0)) for i in range(count)]
     named = ((frame.frame_id, frame) for frame in frames)
-    assert CocoWriter(CATEGORIES).write(named, str(folder), "train", "test") == count
+    assert CocoFiles(CATEGORIES).write(named, str(folder), "train", "test") == count
     return frames
 
 
@@ -78,7 +78,7 @@ def test_sets_without_objects_or_frames_are_valid(tmp_path: Path) -> None:
 
 
 def test_one_writer_numbers_on_from_set_to_set(tmp_path: Path) -> None:
-    writer = CocoWriter(CATEGORIES)
+    writer = CocoFiles(CATEGORIES)
     frame = Frame("a", WIDTH, HEIGHT, (CAR, CAR), image=picture())
     for name in ("a", "b"):
         writer.write([("x", frame)], str(tmp_path), name, name)
@@ -90,7 +90,7 @@ def test_one_writer_numbers_on_from_set_to_set(tmp_path: Path) -> None:
 def test_what_coco_cannot_say_stands_under_a_key_of_its_own(tmp_path: Path) -> None:
     frame = replace(Frame("a/b", WIDTH, HEIGHT, (CAR,), image=picture()), origin=ORIGIN, sequence="s")
     frame = replace(frame, conditions={"weather": "fog"})
-    CocoWriter(CATEGORIES).write([("a_b", frame)], str(tmp_path), "train", "test")
+    CocoFiles(CATEGORIES).write([("a_b", frame)], str(tmp_path), "train", "test")
     data = json.loads((tmp_path / LABELS).read_text())
     (image,), (entry,) = data["images"], data["annotations"]
     assert image["imitation"]["conditions"] == {"weather": "fog"}
@@ -111,7 +111,7 @@ def test_a_box_whose_last_bit_the_subtraction_loses_is_kept_beside(x2: float, ke
 def test_an_error_on_the_way_leaves_no_labels(tmp_path: Path) -> None:
     frame = Frame("a", WIDTH, HEIGHT, (replace(CAR, category="Tractor"),), image=picture())
     with pytest.raises(KeyError):
-        CocoWriter(CATEGORIES).write([("a", frame)], str(tmp_path), "train", "test")
+        CocoFiles(CATEGORIES).write([("a", frame)], str(tmp_path), "train", "test")
     assert not (tmp_path / LABELS).exists()
 
 

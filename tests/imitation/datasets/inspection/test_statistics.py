@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imitation.common.settings import UserError
-from imitation.data.categories import KITTI, CategoryMap
+from imitation.data.categories import CategoryMap
 from imitation.data.records import Box, Camera, Frame, Object
 from imitation.data.splits import SplitSettings
 from imitation.datasets.inspection.statistics import (
@@ -25,12 +25,15 @@ from imitation.datasets.inspection.statistics import (
     listed_frames,
     mapping_of,
 )
+from imitation.datasets.kitti.reader import KittiReader
 from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.parquet.reader import ParquetReader
 from imitation.datasets.registry import open_dataset
 from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, WIDTH, picture
 from tests.imitation.datasets.kitti.kitti_folder import CAR as CAR_LINE
 from tests.imitation.datasets.kitti.kitti_folder import DONT_CARE, make_kitti, make_lists
+
+KITTI = KittiReader.categories
 
 
 def inspected(kind: str, root: Path, **options: object) -> Inspection:
@@ -45,7 +48,7 @@ def dataset(root: Path, **splits: list[Frame]) -> Path:
 
 
 def frames(prefix: str, count: int, **changes: object) -> list[Frame]:
-    start = {"train": 0, "stop": 100, "test": 200, "mine": 300}[prefix]
+    start = {"train": 0, "val": 100, "test": 200, "mine": 300}[prefix]
     made = [
         Frame(f"{prefix}{i}", WIDTH, HEIGHT, (CAR, CROWD), image=picture(start + i)) for i in range(count)
     ]
@@ -57,7 +60,7 @@ def test_everything_is_counted_by_split(tmp_path: Path) -> None:
     root = dataset(
         tmp_path,
         train=frames("train", 3, sequence="a", camera=camera, conditions={"weather": "fog"}),
-        stop=frames("stop", 2, conditions={"weather": "clear", "city": "X"}),
+        val=frames("val", 2, conditions={"weather": "clear", "city": "X"}),
         test=frames("test", 1, objects=(replace(CAR, category="Bus", cuboid=None),)),
     )
     found = inspected("parquet", root, keep=2)
@@ -69,8 +72,8 @@ def test_everything_is_counted_by_split(tmp_path: Path) -> None:
     }
     assert said["image_sizes"] == [{"width": WIDTH, "height": HEIGHT, "frames": 6}]
     by_name = {category["name"]: category for category in said["categories"]}
-    assert by_name["Car"]["objects"] == {"train": 3, "stop": 2}
-    assert by_name["Person"]["ignored"] == {"train": 3, "stop": 2}
+    assert by_name["Car"]["objects"] == {"train": 3, "val": 2}
+    assert by_name["Person"]["ignored"] == {"train": 3, "val": 2}
     assert by_name["Person"]["height_px"] is None
     assert [(name, by_name[name]["role"]) for name in ("Car", "Bus", "Person")] == [
         ("Car", "class"), ("Bus", "background"), ("Person", "ignored"),
@@ -82,8 +85,8 @@ def test_everything_is_counted_by_split(tmp_path: Path) -> None:
     assert said["cameras"]["frames"] == said["cameras"]["frames_with_height"] == 3
     assert said["cameras"]["distinct"] == [{"fx": 700, "fy": 700, "cx": 32, "cy": 24, "frames": 3}]
     assert said["conditions"] == {
-        "city": {"X": {"stop": 2}},
-        "weather": {"clear": {"stop": 2}, "fog": {"train": 3}},
+        "city": {"X": {"val": 2}},
+        "weather": {"clear": {"val": 2}, "fog": {"train": 3}},
     }
     assert said["problems"] == []
     assert [frame.frame_id for frame in found.first] == ["train0", "train1"]
@@ -117,7 +120,7 @@ def test_an_image_that_a_judging_split_shares_is_a_problem(tmp_path: Path) -> No
     root = dataset(
         tmp_path,
         train=[*frames("train", 2), *frames("train", 1, frame_id="twin", image=shared)],
-        stop=frames("stop", 2),
+        val=frames("val", 2),
         test=[*frames("test", 1), *frames("test", 1, frame_id="leak", image=shared)],
     )
     (problem,) = inspected("parquet", root).problems
@@ -128,7 +131,7 @@ def test_an_image_that_a_judging_split_shares_is_a_problem(tmp_path: Path) -> No
 
 def test_images_that_train_holds_twice_are_no_problem(tmp_path: Path) -> None:
     twins = [*frames("train", 2, image=picture(7))]
-    root = dataset(tmp_path, train=twins, stop=frames("stop", 1), test=frames("test", 1))
+    root = dataset(tmp_path, train=twins, val=frames("val", 1), test=frames("test", 1))
     assert not inspected("parquet", root).problems
 
 
@@ -136,11 +139,11 @@ def test_frames_of_mine_count_once(tmp_path: Path) -> None:
     train = frames("train", 2)
     root = dataset(
         tmp_path,
-        train=train, mine=[train[0], *frames("mine", 2)], stop=frames("stop", 1), test=frames("test", 1),
+        train=train, mine=[train[0], *frames("mine", 2)], val=frames("val", 1), test=frames("test", 1),
     )  # fmt: skip
     found = inspected("parquet", root)
     assert {name: split.frames for name, split in found.splits.items()} == {
-        **{"train": 2, "mine": 2, "stop": 1, "test": 1}
+        **{"train": 2, "mine": 2, "val": 1, "test": 1}
     }
     assert found.examples()[0].objects[0].category == "Car"
 
@@ -153,7 +156,7 @@ def test_a_dataset_too_small_to_be_cut_is_looked_at_all_the_same(tmp_path: Path)
 
 
 def test_a_limit_reads_less(tmp_path: Path) -> None:
-    root = dataset(tmp_path, train=frames("train", 5), stop=frames("stop", 3), test=frames("test", 1))
+    root = dataset(tmp_path, train=frames("train", 5), val=frames("val", 3), test=frames("test", 1))
     told: list[int] = []
     found = inspected("parquet", root, limit=2, progress=told.append)
     assert [split.frames for split in found.splits.values()] == [2, 2, 1]
@@ -163,7 +166,7 @@ def test_a_limit_reads_less(tmp_path: Path) -> None:
 
 def test_without_objects_in_train_there_is_no_map_but_a_problem(tmp_path: Path) -> None:
     bare = frames("train", 1, objects=())
-    root = dataset(tmp_path, train=bare, stop=frames("stop", 1), test=frames("test", 1))
+    root = dataset(tmp_path, train=bare, val=frames("val", 1), test=frames("test", 1))
     found = inspected("parquet", root)
     mapping = mapping_of(
         found, lambda examples: CategoryMap.identity(o.category for o in examples[0].objects)
@@ -238,13 +241,11 @@ def test_a_file_that_cannot_be_read_at_all_is_a_problem_and_the_rest_is_counted(
     class Broken(ParquetReader):
         def _read(self, split, wanted, problems):
             yield from super()._read(split, wanted[:1], problems)
-            if split == "stop":
-                raise UserError(f"{self.root}/stop.parquet: has no column 'objects'")
+            if split == "val":
+                raise UserError(f"{self.root}/val.parquet: has no column 'objects'")
 
-    root = dataset(tmp_path, **{split: frames(split, 2) for split in ("train", "stop", "test")})
+    root = dataset(tmp_path, **{split: frames(split, 2) for split in ("train", "val", "test")})
     reader = Broken(str(root), SplitSettings())
     found = inspect_dataset(reader, listed_frames(reader))
-    assert [(p.where, p.what) for p in found.problems] == [
-        (f"{root}/stop.parquet", "has no column 'objects'")
-    ]
+    assert [(p.where, p.what) for p in found.problems] == [(f"{root}/val.parquet", "has no column 'objects'")]
     assert [split.frames for split in found.splits.values()] == [1, 1, 1]

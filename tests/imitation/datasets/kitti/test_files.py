@@ -14,18 +14,9 @@ from hypothesis import strategies as st
 from imitation.common.settings import DataError, UserError
 from imitation.data.images import load_frame_image
 from imitation.data.records import Box, Camera, Cuboid, Frame, Object
-from imitation.datasets.kitti.files import (
-    CATEGORIES,
-    camera_of,
-    format_label,
-    kitti_names,
-    kitti_sequences,
-    kitti_splits,
-    parse_labels,
-    read_kitti,
-    read_projection,
-    write_kitti,
-)
+from imitation.datasets.kitti.files import kitti_names, kitti_sequences, kitti_splits, read_kitti
+from imitation.datasets.kitti.labels import CATEGORIES, camera_of, format_label, parse_labels, read_projection
+from imitation.datasets.kitti.writer import write_kitti
 from tests.imitation.datasets.kitti.kitti_folder import CAR, DONT_CARE, make_kitti, make_lists, png
 
 

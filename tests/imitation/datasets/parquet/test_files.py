@@ -23,7 +23,8 @@ from imitation.data.records import SCHEMA, Box, Camera, Cuboid, Frame, Object, O
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.kitti.files import read_kitti
 from imitation.datasets.parquet import files
-from imitation.datasets.parquet.files import FrameStore, read_frames, read_ids, write_frames
+from imitation.datasets.parquet.files import read_frames, read_ids, write_frames
+from imitation.datasets.parquet.store import FrameStore
 from tests.imitation.datasets.kitti.kitti_folder import CAR, make_kitti, png
 
 WIDTH, HEIGHT = 200, 80

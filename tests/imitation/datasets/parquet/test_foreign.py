@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import SCHEMA, Box, Camera, Cuboid, Frame, Object, frame_from_row, frame_to_row
 from imitation.datasets.common.validation import FrameChecker
-from imitation.datasets.parquet.files import FrameStore, read_frames, read_ids, write_frames
+from imitation.datasets.parquet.files import read_frames, read_ids, write_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.datasets.registry import open_dataset
 from imitation.evaluation.detection_files import read_detections, write_detections
 from imitation.evaluation.detections import DETECTIONS_SCHEMA, Detections, FrameDetections
@@ -145,7 +146,7 @@ def parts(tmp_path: Path) -> Path:
 
 def _all(reader: Any, problems: list[DataError] | None) -> set[str]:
     handed = None if problems is None else problems.append
-    return {f.frame_id for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
+    return {f.frame_id for split in ("train", "val", "test") for f in reader.frames(split, handed)}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.98])
@@ -199,14 +200,14 @@ def test_what_is_too_little_to_be_cut_can_be_looked_at(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot make 3 splits"):
         reader.splits()
     reader.undivide()  # type: ignore[attr-defined]
-    assert reader.splits() == {"train": ["a", "b"], "mine": ["a", "b"], "stop": [], "test": []}
+    assert reader.splits() == {"train": ["a", "b"], "mine": ["a", "b"], "val": [], "test": []}
     assert "2 frames were taken as train (2 frames in 1 independent groups" in reader.note()
     assert _all(reader, None) == {"a", "b"}
     for name, ids in (("train", "cd"), ("val", "e")):
         write_frames([frame(i) for i in ids], str(tmp_path / f"two/{name}.parquet"))
     reader = open_dataset("parquet", str(tmp_path / "two"))
     reader.undivide()  # type: ignore[attr-defined]
-    assert reader.splits() == {"train": ["c", "d"], "mine": ["c", "d"], "stop": ["e"], "test": []}
+    assert reader.splits() == {"train": ["c", "d"], "mine": ["c", "d"], "val": ["e"], "test": []}
     assert _all(reader, None) == set("cde")
     (tmp_path / "two/train.parquet").unlink()
     reader = open_dataset("parquet", str(tmp_path / "two"))

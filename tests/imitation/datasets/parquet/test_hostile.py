@@ -14,7 +14,8 @@ from imitation.common.settings import DataError, UserError
 from imitation.data.records import Box, Frame, Object, frames_to_table
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.inspection.statistics import inspect_dataset, listed_frames
-from imitation.datasets.parquet.files import FrameStore, read_frames, read_ids, write_frames
+from imitation.datasets.parquet.files import read_frames, read_ids, write_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.datasets.registry import open_dataset
 from tests.imitation.datasets.kitti.kitti_folder import HEIGHT, WIDTH, png
 
@@ -52,7 +53,7 @@ def text(*values: bytes) -> pa.Array:
 def read_all(root: Path, problems: list[DataError] | None) -> set[str]:
     handed = None if problems is None else problems.append
     reader = open_dataset("parquet", str(root))
-    return {f.frame_id for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
+    return {f.frame_id for split in ("train", "val", "test") for f in reader.frames(split, handed)}
 
 
 def objects_with(category: bytes) -> pa.Array:

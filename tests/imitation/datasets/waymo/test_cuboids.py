@@ -206,7 +206,7 @@ def scene(root: Path, *, synced: bool, lidar: bool, partners: bool = False) -> F
     if partners:
         write_partners(root, "a", [(7, 1, "z", "man")])
     reader = WaymoReader(str(root), SplitSettings())
-    frames = [frame for split in ("train", "stop", "test") for frame in reader.frames(split)]
+    frames = [frame for split in ("train", "val", "test") for frame in reader.frames(split)]
     return next(frame for frame in frames if frame.frame_id == "a_7_FRONT")
 
 

@@ -14,6 +14,7 @@ from imitation.data.records import Frame
 from imitation.data.splits import SplitSettings
 from imitation.datasets.inspection.statistics import inspect_dataset, listed_frames
 from imitation.datasets.waymo.reader import WaymoReader
+from imitation.datasets.waymo.settings import WaymoOptions
 from tests.imitation.datasets.kitti.kitti_folder import png
 from tests.imitation.datasets.waymo.waymo_folder import (
     CAMERA,
@@ -63,7 +64,7 @@ def root(tmp_path: Path) -> Path:
 def read_all(root: Path, problems: list[DataError] | None) -> dict[str, Frame]:
     reader = WaymoReader(str(root), SplitSettings())
     handed = None if problems is None else problems.append
-    return {f.frame_id: f for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
+    return {f.frame_id: f for split in ("train", "val", "test") for f in reader.frames(split, handed)}
 
 
 def rewrite(file: Path, name: str, column: Any) -> None:
@@ -125,15 +126,15 @@ def test_many_labels_without_images_are_one_problem(root: Path) -> None:
 
 
 def test_labels_of_a_camera_that_is_not_read_are_no_problem(root: Path) -> None:
-    reader = WaymoReader(str(root), SplitSettings(), cameras=["FRONT_RIGHT"])
-    assert len([f for split in ("train", "stop", "test") for f in reader.frames(split)]) == 8
+    reader = WaymoReader(str(root), SplitSettings(), WaymoOptions(cameras=["FRONT_RIGHT"]))
+    assert len([f for split in ("train", "val", "test") for f in reader.frames(split)]) == 8
 
 
 def test_parts_of_a_segment_tell_its_problems_once(root: Path) -> None:
     write_boxes(root, "s1", [*GOOD, box(None, 1, (96, 64, 20, 20)), box(99, 1, (96, 64, 20, 20))])
     reader = WaymoReader(str(root), SplitSettings())
     problems: list[DataError] = []
-    for split in ("train", "stop", "test"):
+    for split in ("train", "val", "test"):
         for names in reader.chunks(split, 1):
             assert [f.frame_id for f in reader.frames(split, problems.append, names)] == names
     assert sorted(problem.where.rpartition(" ")[2] for problem in problems) == ["2", "3"]

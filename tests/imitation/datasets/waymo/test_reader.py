@@ -11,14 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from imitation.common.settings import DataError, UserError
-from imitation.data.categories import default_map
 from imitation.data.images import load_frame_image
 from imitation.data.records import Box, Frame, Object
-from imitation.data.splits import SplitSettings
-from imitation.datasets.base import ALL, whole
+from imitation.datasets.base import ALL, DatasetReader, whole
 from imitation.datasets.base import frames_of as frames_of_split
 from imitation.datasets.registry import open_dataset
-from imitation.datasets.waymo.reader import CAMERAS, WaymoReader
+from imitation.datasets.waymo.reader import WaymoReader
+from imitation.datasets.waymo.settings import CAMERAS
 from tests.imitation.datasets.kitti.kitti_folder import png
 from tests.imitation.datasets.waymo.waymo_folder import (
     HEIGHT,
@@ -36,13 +35,13 @@ from tests.imitation.datasets.waymo.waymo_folder import (
 T = 1_550_000_000_000_000  # microseconds
 
 
-def reader_of(root: Path, **more: Any) -> WaymoReader:
-    return WaymoReader(str(root), SplitSettings(), **more)
+def reader_of(root: Path, **options: Any) -> DatasetReader:
+    return open_dataset("waymo", str(root), options=options)
 
 
-def frames_of(reader: WaymoReader, problems: list[DataError] | None = None) -> dict[str, Frame]:
+def frames_of(reader: DatasetReader, problems: list[DataError] | None = None) -> dict[str, Frame]:
     handed = None if problems is None else problems.append
-    return {f.frame_id: f for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
+    return {f.frame_id: f for split in ("train", "val", "test") for f in reader.frames(split, handed)}
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def test_frames_are_images_of_one_camera(root: Path) -> None:
     assert right.conditions == {"camera": "FRONT_RIGHT", "time_of_day": "Dawn/Dusk"}
     assert frames[f"s1_{T}_FRONT"].conditions == {"camera": "FRONT"}
     assert load_frame_image(front).shape == (HEIGHT, WIDTH, 3)
-    assert default_map("waymo").apply(right).labels.tolist() == [3, 0]
+    assert WaymoReader.categories.apply(right).labels.tolist() == [3, 0]
 
 
 def test_splits_go_by_segment(root: Path) -> None:
@@ -101,7 +100,7 @@ def test_training_and_validation_are_lists(tmp_path: Path) -> None:
                 write_boxes(tmp_path / folder, segment, [])
     reader = reader_of(tmp_path)
     assert reader.splits()["train"] == [f"a_{T}_FRONT", f"b_{T}_FRONT"]
-    assert sorted(reader.splits()["stop"] + reader.splits()["test"]) == [f"c_{T}_FRONT", f"d_{T}_FRONT"]
+    assert sorted(reader.splits()["val"] + reader.splits()["test"]) == [f"c_{T}_FRONT", f"d_{T}_FRONT"]
     assert len(frames_of(reader)) == 4
 
 
@@ -128,7 +127,9 @@ def test_camera_names_of_every_type(tmp_path: Path, kind: pa.DataType, boxes: pa
 def test_cameras_are_chosen(root: Path) -> None:
     reader = reader_of(root, cameras=["FRONT_RIGHT"])
     assert {frame.conditions["camera"] for frame in frames_of(reader).values()} == {"FRONT_RIGHT"}  # type: ignore[index]
-    with pytest.raises(UserError, match="there is no Waymo camera REAR; known are FRONT, FRONT_LEFT"):
+    with pytest.raises(
+        UserError, match=r"options\.cameras\.1 is 'REAR': Input should be 'FRONT', 'FRONT_LEFT'"
+    ):
         reader_of(root, cameras=["FRONT", "REAR"])
     with pytest.raises(UserError, match="no image of SIDE_LEFT could be listed"):
         reader_of(root, cameras=["SIDE_LEFT"]).splits()
@@ -141,7 +142,7 @@ def test_without_the_column_the_difficulty_is_unknown(root: Path) -> None:
 
 def test_chunks_are_read_alone(root: Path) -> None:
     reader = pickle.loads(pickle.dumps(reader_of(root)))  # noqa: S301 (our own)
-    for split in ("train", "stop", "test"):
+    for split in ("train", "val", "test"):
         chunks = list(reader.chunks(split, 3))
         assert all(len({name.partition("_")[0] for name in chunk}) == 1 for chunk in chunks)
         parts = [frame for chunk in chunks for frame in reader.frames(split, None, chunk)]
@@ -297,7 +298,7 @@ def test_the_real_sample(shared_data: Path) -> None:
         reader.splits()
     reader.undivide()
     assert {split: len(names) for split, names in reader.splits().items()} == {
-        "train": 5, "mine": 5, "stop": 0, "test": 0,
+        "train": 5, "mine": 5, "val": 0, "test": 0,
     }  # fmt: skip
     frames = frames_of(reader)
     assert [frame.conditions for frame in frames.values()] == [{"camera": name} for name in CAMERAS]

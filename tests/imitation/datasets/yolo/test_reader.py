@@ -18,7 +18,8 @@ from imitation.data.images import load_frame_image
 from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import SplitSettings
 from imitation.datasets.registry import open_dataset
-from imitation.datasets.yolo.reader import YoloClasses, YoloReader, label_of, parse_yolo
+from imitation.datasets.yolo.labels import YoloClasses, parse_yolo
+from imitation.datasets.yolo.reader import YoloReader, label_of
 from tests.imitation.datasets.kitti.kitti_folder import HEIGHT, WIDTH, png
 
 ROW = "1 0.5 0.25 0.1 0.5"
@@ -52,7 +53,7 @@ def reader_of(root: Path) -> YoloReader:
 
 def frames_of(reader: YoloReader, problems: list[DataError] | None = None) -> dict[str, Frame]:
     handed = None if problems is None else problems.append
-    return {f.frame_id: f for split in ("train", "stop", "test") for f in reader.frames(split, handed)}
+    return {f.frame_id: f for split in ("train", "val", "test") for f in reader.frames(split, handed)}
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_data_yaml(folder: Path) -> None:
     (folder / "labels/train/c.txt").write_text("\n")
     reader = open_dataset("yolo", str(folder))
     assert reader.splits()["train"] == reader.splits()["mine"] == ["train_a", "train_b", "train_c"]
-    assert sorted(reader.splits()["stop"] + reader.splits()["test"]) == ["val_d", "val_e"]
+    assert sorted(reader.splits()["val"] + reader.splits()["test"]) == ["val_d", "val_e"]
     frames = list(reader.frames("train"))
     assert [frame.objects for frame in frames] == [(DOG,), (), ()]
     assert (frames[0].width, frames[0].height, frames[0].sequence) == (WIDTH, HEIGHT, None)
@@ -101,7 +102,7 @@ def test_without_data_yaml(tmp_path: Path) -> None:
     for name in ("train/a", "val/b", "test/c"):
         put(tmp_path, name)
     reader = reader_of(tmp_path)
-    assert {k: len(v) for k, v in reader.splits().items()} == {"train": 1, "mine": 1, "stop": 1, "test": 1}
+    assert {k: len(v) for k, v in reader.splits().items()} == {"train": 1, "mine": 1, "val": 1, "test": 1}
     assert frames_of(reader)["train_a"].objects == (Object("1", DOG.box),)
     (tmp_path / "labels/classes.txt").write_text("cat\nfox\n")
     assert frames_of(reader_of(tmp_path))["test_c"].objects == (Object("fox", DOG.box),)
@@ -216,7 +217,7 @@ def test_labels_that_are_no_text(folder: Path) -> None:
         ({"nc": 3}, "'nc' is 3, but 'names' has 2"),
         ({"kpt_shape": "17"}, "'kpt_shape' is '17'"),
         ({"train": "empty"}, "the list train has no .jpg or .png image"),
-        ({"val": "images/train"}, "the splits 'train' and 'stop' share"),
+        ({"val": "images/train"}, "the splits 'train' and 'val' share"),
     ],
 )
 def test_what_data_yaml_may_not_say(folder: Path, said: dict[str, Any], message: str) -> None:

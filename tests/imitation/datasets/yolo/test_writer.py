@@ -10,7 +10,8 @@ from PIL import Image
 
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.common.tally import Tally
-from imitation.datasets.yolo.writer import write_data_yaml, write_yolo, yolo_labels
+from imitation.datasets.yolo.labels import yolo_labels
+from imitation.datasets.yolo.writer import write_data_yaml, write_yolo
 from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, WIDTH, picture
 
 
@@ -37,16 +38,16 @@ def test_what_yolo_cannot_say_is_counted() -> None:
 
 def test_files_lie_where_ultralytics_looks(tmp_path: Path) -> None:
     frame = Frame("a", WIDTH, HEIGHT, (CAR,), image=picture(jpeg=True))
-    for split in ("train", "stop"):
+    for split in ("train", "val"):
         assert (
             write_yolo(
                 [("a", frame), ("b", replace(frame, objects=()))], str(tmp_path), split, {"Car": 0}, Tally()
             )
             == 2
         )
-    write_data_yaml(str(tmp_path), {"Car": 0}, {"train": 2, "stop": 2, "test": 0})
+    write_data_yaml(str(tmp_path), {"Car": 0}, {"train": 2, "val": 2, "test": 0})
     data = yaml.safe_load((tmp_path / "data.yaml").read_text())
-    assert data == {"train": "images/train", "val": "images/stop", "names": {0: "Car"}}
+    assert data == {"train": "images/train", "val": "images/val", "names": {0: "Car"}}
     for name in ("a", "b"):
         assert (tmp_path / data["val"] / f"{name}.jpg").is_file()
         assert (tmp_path / data["val"].replace("images", "labels") / f"{name}.txt").is_file()

@@ -312,16 +312,21 @@ def test_frames_without_a_result_are_named(tmp_path: Path) -> None:
     [
         (f"{CAR}\nCar 0 0", "", "label_2/000000.txt:2", "3 columns instead of 15"),
         (f"{CAR} 0.5", "", "label_2/000000.txt:1", "16 columns instead of 15 (a result file with scores?)"),
-        ("", f"\n{CAR} 0.5\n{CAR}", "results/000000.txt:3", "15 columns instead of 16 (no score: a label"),
+        (
+            "",
+            f"\n{CAR} 0.5\n{CAR}",
+            "results/000000.txt:3",
+            "15 columns instead of 16 (a label file",
+        ),
         (CAR.replace("180.00", "x180"), "", "label_2/000000.txt:1", "box y2 is 'x180', not a number"),
         (CAR.replace("20.00", "2o.00"), "", "label_2/000000.txt:1", "z is '2o.00', not a number"),
         ("", f"{CAR} 0.5\n{CAR} high", "results/000000.txt:2", "score is 'high', not a number"),
-        ("", f"{CAR} nan", "results/000000.txt:1", "score is 'nan', not a finite number"),
+        ("", f"{CAR} nan", "results/000000.txt:1", "score is nan, not a finite number"),
         (
             CAR.replace("100.00", "1e999"),
             "",
             "label_2/000000.txt:1",
-            "box x1 is '1e999', not a finite number",
+            "box x1 is 1e999, not a finite number",
         ),
         (f"{CAR}\n{CAR}\xe9", "", "label_2/000000.txt:2", "not UTF-8 text"),
         # one column too few and one too many come out even: only line by line is it seen

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from imitation.metrics.curves import Curve, weighted_average_precisions
 from imitation.metrics.statistics.bootstrap import (
     BETTER,
     MIN_CLUSTERS,
@@ -19,7 +20,6 @@ from imitation.metrics.statistics.bootstrap import (
     holm,
     seed_interval,
 )
-from imitation.metrics.statistics.weighted_curves import Curve, weighted_average_precisions
 
 
 def all_weights(resampling: Resampling, at_once: int = 1000) -> np.ndarray:

@@ -17,9 +17,9 @@ from imitation.metrics.average_precision import (
     average_precisions,
     interpolated_precision,
 )
+from imitation.metrics.curves import Curve, weighted_average_precisions
 from imitation.metrics.statistics.outcomes import BOX, OutcomeBuilder, Outcomes
 from imitation.metrics.statistics.slices import slices_of
-from imitation.metrics.statistics.weighted_curves import Curve, weighted_average_precisions
 
 MakeRows = Callable[..., list[FrameDetections]]
 
@@ -134,7 +134,7 @@ def test_only_some_frames_are_as_if_the_others_had_never_been(
 def test_objects_keep_their_boxes_and_ignored_ones_do_not() -> None:
     boxes = np.array([[0, 0, 9, 9.25], [5, 5, 30, 30], [0, 50, 8, 60.0]])
     true = GroundTruth(boxes, np.array([1, 2, 2]), ignore=np.array([False, True, False]))
-    rows = [FrameDetections(name, "stop", "d", 99, 99, objects=true) for name in "fg"]
+    rows = [FrameDetections(name, "val", "d", 99, 99, objects=true) for name in "fg"]
     kept = [(1, 0, 0, 9, 9.25), (2, 0, 50, 8, 60)]
     outcomes = outcomes_of(rows, ("car", "van"))
     assert objects_of(outcomes) == [(f, *one) for f in (0, 1) for one in kept]
@@ -146,7 +146,7 @@ def test_unknown_attribute_is_named(random_rows: MakeRows, categories: tuple[str
 
 
 def test_label_beyond_the_categories_is_refused() -> None:
-    row = FrameDetections("frame7", "stop", "d", 9, 9, Detections(np.array([[0, 0, 4, 4]]), [0.5], [2]))
+    row = FrameDetections("frame7", "val", "d", 9, 9, Detections(np.array([[0, 0, 4, 4]]), [0.5], [2]))
     with pytest.raises(ValueError, match="frame7: label 2 of 1"):
         outcomes_of([row], ["car"])
 
@@ -160,7 +160,7 @@ def stream(frames: int, detections: int) -> Iterator[FrameDetections]:
         labels = rng.integers(1, 4, detections)
         yield FrameDetections(
             f"sequence_0007/frame_{i:08d}",
-            "stop",
+            "val",
             "d",
             640,
             640,

@@ -40,12 +40,12 @@ def row_of(comparison: Comparison, measure: str) -> Row:
 
 def test_both_sides_are_their_own_metrics(write: Write) -> None:
     rows = {name: list(evaluated(60, seed)) for name, seed in (("a", 1), ("b", 2))}
-    stop = {name: list(evaluated(30, seed, split="stop", first=900)) for name, seed in (("a", 1), ("b", 2))}
-    result = compared(*(write(name, [*rows[name], *stop[name]]) for name in "ab"))
+    val = {name: list(evaluated(30, seed, split="val", first=900)) for name, seed in (("a", 1), ("b", 2))}
+    result = compared(*(write(name, [*rows[name], *val[name]]) for name in "ab"))
     for name, source in (("a", result.a), ("b", result.b)):
-        threshold = summarize(stop[name], CATEGORIES, "stop").threshold
+        threshold = summarize(val[name], CATEGORIES, "val").threshold
         assert source.thresholds == {"main": threshold}
-        assert source.threshold_from == "greatest F1 on stop"
+        assert source.threshold_from == "greatest F1 on val"
         metrics = summarize(rows[name], CATEGORIES, "test", threshold)
         told = {row.measure: getattr(row, name) for row in result.rows if row.group == "overall"}
         assert told == pytest.approx(
@@ -210,10 +210,8 @@ def test_other_frames_and_other_splits_are_refused(write: Write) -> None:
     a, b = write("a", evaluated(5, 1)), write("b", evaluated(5, 1, first=50))
     with pytest.raises(UserError, match="share no frame"):
         compared(a, b)
-    with pytest.raises(
-        UserError, match=r"has no frames of split 'stop'; it has test \(choose with --split\)"
-    ):
-        compared(a, a, split="stop")
+    with pytest.raises(UserError, match=r"has no frames of split 'val'; it has test \(choose with --split\)"):
+        compared(a, a, split="val")
 
 
 def test_a_frame_that_stands_twice_is_refused(write: Write) -> None:
@@ -240,9 +238,9 @@ def test_of_a_run_the_main_detector_counts_and_of_mining_all_folds(write: Write)
     def run(name: str, seed: int) -> str:
         rows = [
             *evaluated(40, seed),
-            *evaluated(30, seed, split="stop", first=500),
-            *evaluated(30, seed + 10, split="stop", detector="fold-0", first=500),
-            *evaluated(30, seed + 20, split="stop", detector="fold-1", first=500),
+            *evaluated(30, seed, split="val", first=500),
+            *evaluated(30, seed + 10, split="val", detector="fold-0", first=500),
+            *evaluated(30, seed + 20, split="val", detector="fold-1", first=500),
             *evaluated(20, seed + 10, split="mine", detector="fold-0", first=100),
             *evaluated(20, seed + 20, split="mine", detector="fold-1", first=120),
         ]
@@ -256,7 +254,7 @@ def test_of_a_run_the_main_detector_counts_and_of_mining_all_folds(write: Write)
     assert len(set(mined.a.thresholds.values())) == 2
 
 
-def test_without_stop_rows_the_threshold_is_that_of_metrics_json(write: Write) -> None:
+def test_without_val_rows_the_threshold_is_that_of_metrics_json(write: Write) -> None:
     a, b = (
         write("a", evaluated(20, 1, detector="checkpoint")),
         write("b", evaluated(20, 2, detector="checkpoint")),
@@ -295,7 +293,7 @@ def test_memory_grows_by_less_than_200_bytes_a_detection(write: Write) -> None:
         tracemalloc.start()
         compared(a, b, resamples=5)
         most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        tracemalloc.val()
         return most
 
     few, many = 300, 1200

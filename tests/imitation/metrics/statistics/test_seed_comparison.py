@@ -51,7 +51,7 @@ def test_folds_are_pooled_as_pycocotools_pools_them(tmp_path: Path) -> None:
     sources = []
     for k, rows in enumerate(folds):
         uri = str(tmp_path / f"{k}.parquet")
-        others = list(evaluated(5, 9, split="stop")) + list(evaluated(9, 9, detector="twin"))
+        others = list(evaluated(5, 9, split="val")) + list(evaluated(9, 9, detector="twin"))
         write_detections([*others, *rows], uri, CATEGORIES)
         sources.append(Judged(uri, "test", "main", 0.5))
     outcomes = read_outcomes(tuple(sources), CATEGORIES)

@@ -130,7 +130,7 @@ def test_intervals_hold_the_estimate_and_few_are_marked(cut: list[Slice]) -> Non
 
 
 def box_row(found: Detections, true: GroundTruth, name: str = "f") -> FrameDetections:
-    return FrameDetections(name, "stop", "d", 1000, 500, found, true)
+    return FrameDetections(name, "val", "d", 1000, 500, found, true)
 
 
 def test_which_false_positives_count() -> None:

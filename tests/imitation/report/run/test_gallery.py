@@ -9,10 +9,10 @@ import pytest
 from imitation.common import storage
 from imitation.common.settings import DataError
 from imitation.data.records import Box
-from imitation.datasets.parquet import files
+from imitation.datasets.parquet import store
 from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.diagnosis.label_errors import Suspect
 from imitation.evaluation.failures import Failure, failures_from_table, failures_to_table
-from imitation.report.run.findings import SuspectedLabelError
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects, drawn_apart, verdict
 from tests.imitation.report.conftest import missed
 
@@ -72,14 +72,14 @@ def test_nothing_rendered_or_nothing_asked_is_an_empty_gallery(rendered_run: Pat
 
 def test_reads_the_pixels_of_chosen_frames_alone(rendered_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     groups: list[tuple[str, int]] = []
-    read = files._read_group
+    read = store.read_group
 
     def spy(file: pq.ParquetFile, group: int, names: list[str], uri: str) -> pa.Table:
         if "image" in names:
             groups.append((storage.name_of(uri), group))
         return read(file, group, names, uri)
 
-    monkeypatch.setattr(files, "_read_group", spy)
+    monkeypatch.setattr(store, "read_group", spy)
     (item,) = collect(rendered_run, 1)
     chosen = int(item.failure.frame_id[1:])
     assert [group for name, group in groups if name == "real.parquet"] == [chosen // 2]
@@ -144,8 +144,8 @@ def test_verdict_keeps_duplicates_apart() -> None:
     assert verdict(of("localization"), [of("duplicate")]) == "now found"  # found, and once too often
 
 
-def suspect(number: int) -> SuspectedLabelError:
-    return SuspectedLabelError(
+def suspect(number: int) -> Suspect:
+    return Suspect(
         frame_id=f"f{number}",
         predicted="car",
         score=0.9 - 0.1 * number,

@@ -11,7 +11,7 @@ import pytest
 
 from imitation.report.run.finding_plots import build_finding_plots
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
-from imitation.report.run.html import duration, render_report
+from imitation.report.run.html import render_report
 from imitation.report.run.plots import build_plots
 from imitation.report.run.record import Summary
 
@@ -323,7 +323,7 @@ def test_a_stand_in_is_never_called_real(
 def test_no_figure_is_a_dash(make_summary: Callable[..., Summary]) -> None:
     data = make_summary().to_dict()
     for cycle in data["cycles"]:
-        cycle["mAP"] = cycle["metrics"]["test"]["map50"] = cycle["metrics"]["stop"]["map50"] = None
+        cycle["mAP"] = cycle["metrics"]["test"]["map50"] = cycle["metrics"]["val"]["map50"] = None
         for name in cycle["AP"]:
             cycle["AP"][name] = cycle["metrics"]["test"]["ap50"][name] = None
     summary = Summary.from_dict(data)
@@ -346,7 +346,7 @@ def test_plots_say_their_values(make_summary: Callable[..., Summary]) -> None:
     plots = build_plots(make_summary())
     assert list(plots) == ["map", "loss", "failures", "frames", "modes", "seconds"]
     assert (
-        "test: baseline 37.5, cycle 1 48.1, cycle 2 82.5; stop: baseline 30.0, cycle 1 60.0"
+        "test: baseline 37.5, cycle 1 48.1, cycle 2 82.5; val: baseline 30.0, cycle 1 60.0"
         in plots["map"].alt
     )
     assert "synthetic: baseline 0, cycle 1 15, cycle 2 30" in plots["frames"].alt
@@ -370,13 +370,3 @@ def test_many_cycles_and_stages(make_summary: Callable[..., Summary]) -> None:
     plots = build_plots(make_summary(cycles=cycles, best_cycle=4))
     assert "other: baseline 10.0 s" in plots["seconds"].alt  # stages 0 to 4; eight series in all
     assert "cycle (0: the baseline)" in plots["map"].svg
-
-
-def test_duration() -> None:
-    assert [duration(s) for s in (0.4, 59.6, 65, 3600, 12_000)] == [
-        "0 s",
-        "1 min",
-        "1 min 5 s",
-        "1 h",
-        "3 h 20 min",
-    ]

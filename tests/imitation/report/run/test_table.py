@@ -11,6 +11,8 @@ def test_points() -> None:
     assert points(0.61249) == "61.2"
     assert points(1.0) == "100.0"
     assert points(None) == DASH
+    assert [points(value, sign=True) for value in (0.0123, -0.0123, 0.0)] == ["+1.2", "−1.2", "+0.0"]
+    assert points(-0.0001) == "0.0"
 
 
 def test_rows_and_columns(make_summary: Callable[..., Summary]) -> None:
@@ -19,7 +21,21 @@ def test_rows_and_columns(make_summary: Callable[..., Summary]) -> None:
     assert table.rows[1] == ("imitation, cycle 1", "48.1", "61.2", "35.0", "50.0", "60.0", "60", "15", "300")
     assert table.rows[0][0] == "baseline"
     assert sum(span for _, span in table.groups) == len(table.columns)
-    assert table.best == 1  # chosen on stop: on test the second cycle is better
+    assert table.best == 1  # chosen on val: on test the second cycle is better
+
+
+def test_a_metric_of_ones_own_stands_beside_map_on_val(make_summary: Callable[..., Summary]) -> None:
+    data = make_summary().to_dict()
+    for entry, value in zip(data["cycles"], (0.25, 0.5, 0.75), strict=True):
+        for split in ("val", "test"):
+            entry["metrics"][split]["own"] = {"mine:recall": value}
+    table = build_table(Summary.from_dict(data))
+    place = table.columns.index("recall")
+    assert [row[place] for row in table.rows] == ["25.0", "50.0", "75.0"]
+    assert table.columns[place - 1] == "mAP50"
+    assert ("val", 2) in table.groups
+    assert sum(span for _, span in table.groups) == len(table.columns) == len(table.rows[0])
+    assert any("mine:recall (loop.metric)" in note for note in table.notes)
 
 
 def test_text_marks_the_best_row_and_aligns(make_summary: Callable[..., Summary]) -> None:
@@ -107,24 +123,24 @@ def test_the_processor_stands_below(make_summary: Callable[..., Summary]) -> Non
 def test_a_baseline_that_finds_nothing_is_said_to(make_summary: Callable[..., Summary]) -> None:
     data = make_summary().to_dict()
     assert "finds nothing" not in " ".join(build_table(Summary.from_dict(data)).notes)
-    data["cycles"][0]["metrics"]["stop"]["map50"] = 0.0
+    data["cycles"][0]["metrics"]["val"]["map50"] = 0.0
     table = build_table(Summary.from_dict(data))
     assert table.best == 1
-    assert "The baseline finds nothing on stop (mAP50 0.0)" in " ".join(table.notes)
-    assert "The baseline finds nothing on stop" in render_report(Summary.from_dict(data), [])
+    assert "The baseline finds nothing on val (mAP50 0.0)" in " ".join(table.notes)
+    assert "The baseline finds nothing on val" in render_report(Summary.from_dict(data), [])
 
 
 def test_where_nothing_is_found_no_row_is_crowned(make_summary: Callable[..., Summary]) -> None:
     data = make_summary().to_dict()
     data["best_cycle"] = 0
     for cycle in data["cycles"]:
-        cycle["metrics"]["stop"]["map50"] = 0.0
+        cycle["metrics"]["val"]["map50"] = 0.0
         cycle["best"] = cycle["cycle"] == 0
     summary = Summary.from_dict(data)
     assert build_table(summary).best == -1
     text = format_table(build_table(summary))
     assert MARK not in text
-    assert "No detector finds anything on stop" in text
+    assert "No detector finds anything on val" in text
     page = render_report(summary, [])
     assert "chosen</span>" not in page
-    assert "<dt>Chosen detector</dt><dd>none<small>nothing is found on stop" in page
+    assert "<dt>Chosen detector</dt><dd>none<small>nothing is found on val" in page

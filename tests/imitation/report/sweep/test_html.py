@@ -36,11 +36,11 @@ def trial(
         "baseline": "b1",
         "cycles": [
             TrialCycle(
-                cycle=i, stop=s, synthetic_frames=20 * i, synthetic_ratio=0.25 * i, steps=100, seconds=9.0
+                cycle=i, val=s, synthetic_frames=20 * i, synthetic_ratio=0.25 * i, steps=100, seconds=9.0
             )
             for i, s in enumerate(scores)
         ],
-        "best_stop": best,
+        "best_val": best,
         "best_cycle": None if best is None else scores.index(best),
         "seconds": 9.0 * max(0, len(scores) - 1),
     }
@@ -48,7 +48,7 @@ def trial(
 
 
 def results(*trials: Trial, **more: Any) -> SweepResults:
-    chosen = [t for t in trials if t.best_stop is not None and t.status != "failed"]
+    chosen = [t for t in trials if t.best_val is not None and t.status != "failed"]
     values: dict[str, Any] = {
         "schema": 1,
         "name": "ratio",
@@ -62,8 +62,8 @@ def results(*trials: Trial, **more: Any) -> SweepResults:
         "grace": 2,
         "cycles": 4,
         "trials": list(trials),
-        "best": max(chosen, key=lambda t: t.best_stop or 0).id if chosen else None,
-        "baselines": [Baseline(key="b1", trials=len(trials), stop=0.4, twin_stop=0.38, seconds=60.0)],
+        "best": max(chosen, key=lambda t: t.best_val or 0).id if chosen else None,
+        "baselines": [Baseline(key="b1", trials=len(trials), val=0.4, twin_val=0.38, seconds=60.0)],
     }
     return SweepResults(**values | more)
 
@@ -79,7 +79,7 @@ def found() -> SweepResults:
     )
 
 
-def test_the_table_ranks_trials_by_their_best_stop_score(found):
+def test_the_table_ranks_trials_by_their_best_val_score(found):
     table = build_table(found)
     assert [row[0] for row in table.rows] == ["bbbb", "dddd", "aaaa", "cccc", "eeee"]
     assert table.best == 0, "a failed trial is not chosen, whatever its score"
@@ -103,7 +103,7 @@ def test_without_a_trial_to_choose_there_is_still_a_table_and_a_page():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"best_stop": 0.9}, "best_stop is 0.9, but its cycles say 0.45"),
+        ({"best_val": 0.9}, "best_val is 0.9, but its cycles say 0.45"),
         ({"status": "failed"}, "its reason is None"),
         ({"reason": "because"}, "its reason is 'because'"),
         ({"settings": {KEYS[0]: 1.0}}, "settings are not those that vary"),

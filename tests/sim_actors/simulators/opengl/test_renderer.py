@@ -161,13 +161,19 @@ def test_what_it_cannot_stage_is_named(simulator: OpenGLSimulator) -> None:
         (replace(good, actors=(replace(car, model="hovercraft"),)), "actors[0].model: no Car 'hovercraft'"),
         (replace(good, actors=(replace(car, cuboid=flat),)), "actors[0].cuboid"),
         (replace(good, actors=(replace(car, cuboid=lost),)), "actors[0].cuboid"),
-        (replace(good, props=(replace(house, kind="volcano"),)), "props[0].kind: no prop 'volcano'"),
+        (replace(good, props=(replace(house, kind="volcano"),)), "props[0].kind: input should be 'building'"),
         (replace(good, props=(replace(house, height=0.0),)), "props[0]"),
-        (replace(good, environment=hail), "environment.weather: 'hail'"),
+        (
+            replace(good, environment=hail),
+            "environment.weather: input should be 'clear', 'overcast', 'fog', 'rain' or 'snow', found 'hail'",
+        ),
         (replace(good, environment=Environment(hour=24.0)), "environment.hour"),
-        (replace(good, road=Road(surface="lava")), "road.surface: 'lava'"),
+        (
+            replace(good, road=Road(surface="lava")),
+            "road.surface: input should be 'asphalt', 'concrete' or 'gravel', found 'lava'",
+        ),
         (replace(good, sensor=Sensor(jpeg_quality=101)), "sensor.jpeg_quality"),
-        (replace(good, width=0), "0x64"),
+        (replace(good, width=0), "width: input should be greater than or equal to 1, found 0"),
         (replace(good, camera=replace(CAMERA, fx=0.0)), "camera"),
     ]
     for bad, message in cases:

@@ -60,15 +60,17 @@ class Arch:
     radius: float
 
 
-@dataclass(frozen=True)
-class Coach:
-    """What `skin` draws. `roofline` is the silhouette from the nose's edge to the tail's (where its first
-    and last x are put) as (x, height, length of the rounding), `belt` the window sill as (x, height);
-    `roof` the roof's width and `nose_width`, `tail_width` the ends' as shares of the width, `taper` the
-    share of the length over which they narrow; `crown` the rise of the roof over its rails; `bonnet`
-    its width as a share of the shoulders'; `section` how wide lines 3-8 are; `bow` how far the screens
-    bulge; `screens` (x from, x to) of windscreen and rear window; `flare` of the arches and depth of
-    the `house` behind them; `pitch`: the longest way between stations."""
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """The lines of a body, m; x counts backwards from the front bumper.
+
+    `roofline` is the silhouette from the nose's edge to the tail's (where its first and last x are put) as
+    (x, height, length of the rounding), `belt` the window sill as (x, height); `roof` the roof's width and
+    `nose_width`, `tail_width` the ends' as shares of the width, `taper` the share of the length over which
+    they narrow; `crown` the rise of the roof over its rails; `bonnet` its width as a share of the shoulders';
+    `section` how wide lines 3-8 are; `bow` how far the screens bulge; `screens` (x from, x to) of windscreen
+    and rear window; `patches` painted on it; `pitch`: the longest way between stations.
+    """
 
     length: float
     width: float
@@ -77,21 +79,28 @@ class Coach:
     nose: Face
     tail: Face
     sill: float
-    floor: float
     roof: float
     nose_width: float
     tail_width: float
-    arches: Sequence[Arch] = ()
     patches: Sequence[Patch] = ()
     section: tuple[float, ...] = (0.93, 0.965, 0.985, 0.99, 1.0, 0.955)
     crown: float = 0.05
     bonnet: float = 0.9
     screens: Sequence[tuple[float, float]] = ()
     bow: float = 0.1
-    flare: float = 0.012
     pitch: float = 0.5
-    house: float = 0.27
     taper: float = 0.34
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coach(Lines):
+    """What `skin` draws: the lines, the `floor`, and the wheels' `arches` with their `flare` and the depth of
+    the `house` behind them."""
+
+    floor: float
+    arches: Sequence[Arch] = ()
+    flare: float = 0.012
+    house: float = 0.27
 
 
 def rounded(points: Sequence[tuple[float, float, float]], steps: int = 4) -> np.ndarray:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from sim_actors.simulators.opengl.assets.bodies.coachwork import Arch, Coach, Face, Patch, skin
+from sim_actors.simulators.opengl.assets.bodies.coachwork import Arch, Coach, Face, Lines, Patch, skin
 from sim_actors.simulators.opengl.assets.bodies.wheels import Rim, wheel
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble, box, ellipsoid
@@ -15,26 +15,19 @@ from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble, box
 SEAM = 0.012  # m
 
 
-@dataclass(frozen=True)
-class Vehicle:
-    """A body's proportions, m; x counts backwards from the front bumper.
+@dataclass(frozen=True, kw_only=True)
+class Vehicle(Lines):
+    """A body's proportions, m: its lines, and what stands on them.
 
-    `roofline`, `belt`, `nose`, `tail`, `crown`, `section`, ... are coachwork's. `axles` and `wheel`
+    `axles` and `wheel`
     (radius) place the wheels; `windows` are the side panes (from, to), black posts between those
-    that follow closely; `seams` the joints of doors, `screens` (from, to) the windscreen and the rear
-    window where they lie on the roofline; `handles` where the doors open; `mirror` x of the door
+    that follow closely; `seams` the joints of doors; `handles` where the doors open; `mirror` x of the door
     mirrors (None: none); `plates` the heights of the number plates (front, rear), 0 for none;
     `cladding`: sills and arches of bare plastic; `rails` on the roof; `doors`: folding doors of a bus
     on its right side, (from, to).
     """
 
-    length: float
-    width: float
     height: float
-    roofline: Sequence[tuple[float, float, float]]
-    belt: Sequence[tuple[float, float]]
-    nose: Face
-    tail: Face
     wheel: float = 0.315
     axles: Sequence[float] = (0.85, 3.45)
     arch: float = 0.05
@@ -43,14 +36,9 @@ class Vehicle:
     nose_width: float = 0.975
     tail_width: float = 0.985
     crown: float = 0.055
-    bonnet: float = 0.9
-    bow: float = 0.1
-    section: tuple[float, ...] = (0.93, 0.965, 0.985, 0.99, 1.0, 0.955)
     windows: Sequence[tuple[float, float]] = ()
-    screens: Sequence[tuple[float, float]] = ()
     seams: Sequence[float] = ()
     handles: Sequence[float] = ()
-    patches: Sequence[Patch] = ()
     mirror: float | None = 1.3
     plates: tuple[float, float] = (0.4, 0.5)
     cladding: bool = False
@@ -59,8 +47,6 @@ class Vehicle:
     rim: Rim = "spokes"
     spokes: int = 5
     tyre: float = 0.2
-    pitch: float = 0.5
-    taper: float = 0.34
 
 
 def coach(v: Vehicle) -> Coach:
@@ -77,28 +63,12 @@ def coach(v: Vehicle) -> Coach:
     patches += [(9, 10, start, end, M.GLASS) for start, end in v.windows]
     patches += [(11, 14, start, end, M.GLASS) for start, end in v.screens]
     patches += [(4, 9, x, x + SEAM, M.TRIM) for x in v.seams]
+    lines = {field.name: getattr(v, field.name) for field in fields(Lines)}
     return Coach(
-        length=v.length,
-        width=v.width,
-        roofline=v.roofline,
-        belt=v.belt,
-        nose=v.nose,
-        tail=v.tail,
-        sill=v.sill,
+        **lines | {"patches": [*patches, *v.patches]},
         floor=v.sill + 0.03,
-        roof=v.roof,
-        nose_width=v.nose_width,
-        tail_width=v.tail_width,
         arches=[Arch(x, v.wheel, reach) for x in v.axles],
-        patches=[*patches, *v.patches],
-        section=v.section,
-        crown=v.crown,
-        bonnet=v.bonnet,
-        screens=v.screens,
-        bow=v.bow,
-        pitch=v.pitch,
         house=max(0.27, v.tyre + 0.07),
-        taper=v.taper,
     )
 
 

@@ -42,4 +42,4 @@ def test_baselines_that_find_nothing_are_said_to(tmp_path):
     plan = plan_of(tmp_path, RESAMPLES)
     nothing = QUALITY | {"imitation": ([0.5, 0.6, 0.95], [0.0, 0.0, 0.0])}
     (warning,) = [w for w in collected(plan, finished(plan, nothing)).warnings if "finds nothing" in w]
-    assert "In 1 of 4 runs the baseline finds nothing on stop (mAP 0.0; imitation-seed0)" in warning
+    assert "In 1 of 4 runs the baseline finds nothing on val (mAP 0.0; imitation-seed0)" in warning

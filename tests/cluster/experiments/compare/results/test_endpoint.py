@@ -5,12 +5,12 @@ from imitation.report.comparison.record import answer
 from tests.cluster.experiments.compare.toy import QUALITY, RESAMPLES, collected, finished, plan_of
 
 
-def test_the_primary_endpoint_is_against_random_and_the_better_on_stop(told):
+def test_the_primary_endpoint_is_against_random_and_the_better_on_val(told):
     assert [against.arms for against in told.primary.against] == [["random"], ["real", "oversample"]]
     assert set(told.primary.against[1].chosen.values()) == {"oversample"}
     assert [against.gain.verdict for against in told.primary.against] == [BETTER, BETTER]
     assert told.primary.answer.startswith(
-        "Yes: imitation is better than random and than the better on stop of"
+        "Yes: imitation is better than random and than the better on val of"
     )
     assert all(against.gain.seeds == 3 for against in told.primary.against)
     oversample = told.row("oversample, chosen")
@@ -18,7 +18,7 @@ def test_the_primary_endpoint_is_against_random_and_the_better_on_stop(told):
     assert told.primary.against[1].value == oversample.test["mAP50"].value
 
 
-def test_of_equals_on_stop_real_counts(tmp_path):
+def test_of_equals_on_val_real_counts(tmp_path):
     plan = plan_of(tmp_path, RESAMPLES)
     quality = QUALITY | {"oversample": ([0.5, 0.9, 0.9], [0.5, 0.4, 0.4])}
     found = collected(plan, finished(plan, quality))

@@ -41,16 +41,16 @@ def test_the_papers_rows_in_the_papers_order(told):
     labels = {row.key: row.label for row in told.rows}
     assert labels["real"] == "stand-in"
     assert labels["imitation, cycle 2"] == "stand-in + sim, cycle 2"
-    assert labels["random, chosen"] == "stand-in + random sim, chosen on stop"
+    assert labels["random, chosen"] == "stand-in + random sim, chosen on val"
 
 
-def test_stop_chooses_and_counts_stand_beside_the_scores(told):
+def test_val_chooses_and_counts_stand_beside_the_scores(told):
     rows = {row.key: row for row in told.rows}
     for measure, cell in rows["imitation, cycle 2"].test.items():
         assert rows["imitation, chosen"].test[measure].value == cell.value
     assert (
         rows["random, chosen"].test["mAP50"].value == rows["real"].test["mAP50"].value
-    )  # cycle 0 is best on stop
+    )  # cycle 0 is best on val
     assert rows["random, chosen"].synthetic_frames == 0
     chosen = rows["imitation, chosen"]
     assert (chosen.real_frames, chosen.synthetic_frames, chosen.steps, chosen.candidates) == (20, 10, 10, 3)

@@ -252,13 +252,16 @@ def test_rendered_with_its_own_colours_on_the_right_sides(write_bodies: WriteBod
     ("entry", "told"),
     [
         ({"forward": "+y"}, "lie along one axis"),
-        ({"size": [4.0, 0.0, 2.0]}, r"bodies\.0\.size: .*length, width and height in m"),
+        (
+            {"size": [4.0, 0.0, 2.0]},
+            r"bodies\[0\]\.size: length, width .*found \[4\.0, 0\.0",
+        ),
         ({"kind": "thing"}, "car is known as vehicle"),
         ({"file": "../blocks.glb"}, "must lie beside the manifest"),
         ({"file": "nowhere.glb"}, "nowhere.glb"),
         ({"file": "bodies.yaml"}, "OBJ or GLB files, not yaml"),
         ({"model": "sedan"}, "has a body of that name"),
-        ({"colour": "red"}, "bodies.0.colour"),
+        ({"colour": "red"}, r"bodies\[0\]\.colour: there is no such field; known are category"),
     ],
 )
 def test_what_is_wrong_is_named(write_bodies: WriteBodies, entry: dict[str, Any], told: str) -> None:

@@ -91,7 +91,9 @@ def oracle(seed: int) -> tuple[Scene, Truth]:
     return staged, truth_of(staged)
 
 
-@pytest.mark.parametrize("seed", range(SCENES))
+@pytest.mark.parametrize(
+    "seed", [*range(15), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(15, SCENES))]
+)
 def test_labels_agree_with_rays(simulators: Simulators, seed: int) -> None:
     staged, truth = oracle(seed)
     for simulator in simulators.values():

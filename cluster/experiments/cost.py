@@ -1,4 +1,4 @@
-"""What a comparison will cost at most: frames, trainings, steps, hours.
+"""What many runs will cost at most: frames, trainings, steps, hours. A sweep and a comparison count alike.
 
 Counts follow from the plan. Hours need rates, and these come from the stages of earlier runs of the same
 detector on the same data, where there are any in the folder; else from an assumption that is told as one.
@@ -9,22 +9,22 @@ from __future__ import annotations
 import os
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from cluster.config.schema import Config
-from cluster.experiments.capacity import fold_steps
-from cluster.experiments.compare.arms import Arm
-from cluster.experiments.compare.plan import TRIALS, Plan, Sizes, Trial
+from cluster.experiments.folder import TRIALS
+from cluster.run.baseline import FOLDER
+from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
 from imitation.aggregation import planned_budgets
 from imitation.common import storage
+from imitation.common.names import cycle_of, trained_by
 from imitation.common.settings import UserError
 from imitation.common.text_table import Table, table_lines
 from imitation.policies import build_policy, looks_at_failures, what_it_adds
-from imitation.report.words import arm_name
 
 ASSUMED_TRAIN = 0.35e6
 """Pixels a second that a core trains on (a small ResNet, decoding and augmentation included): 2,400 images of
@@ -38,6 +38,31 @@ ASSUMED_RENDER = 0.6e6
 START_S = 25.0
 """Seconds that a run spends on starting processes, about."""
 RUNS_LOOKED_AT = 60
+COLUMNS = ("", "hours", "trainings", "steps", "frames rendered", "frames evaluated")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Frames in each split, at most."""
+
+    train: int
+    val: int
+    test: int
+
+
+def sizes_of(config: Config) -> Sizes:
+    """Raises UserError for a dataset that is not there, or cannot be cut."""
+    if config.data.is_stand_in:
+        return Sizes(config.world.train, config.world.val, config.world.test)
+    splits = config.data.open().splits()
+    limit = config.data.limit
+
+    def count(names: Sequence[str]) -> int:
+        return len(names) if limit is None else min(len(names), limit)
+
+    own = set(splits["mine"]) - set(splits["train"])
+    train = count(splits["train"]) + (count(splits["mine"]) if own else 0)
+    return Sizes(train, count(splits["val"]), count(splits["test"]))
 
 
 @dataclass(frozen=True)
@@ -62,26 +87,26 @@ class Cost:
 
 
 def _trained(config: Config, whole: int, folds: int) -> Cost:
-    steps = whole * config.train.steps + folds * fold_steps(config)
+    steps = whole * config.train.steps + folds * config.mining.steps_of_fold(config.train.steps)
     return Cost(trainings=whole + folds, steps=steps, images=steps * config.train.batch_size)
 
 
 def baseline_cost(config: Config, sizes: Sizes) -> Cost:
-    """Of the data and cycle 0, which all arms of a cell share."""
+    """Of the data and cycle 0, which runs share: the detector, its twin, and the folds."""
     whole = 1 + config.loop.twin
     folds = config.mining.folds if config.loop.cycles else 0
-    judged = (whole + folds) * sizes.stop + whole * sizes.test + (sizes.train if folds else 0)
-    world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.kind == "world" else 0
+    judged = (whole + folds) * sizes.val + whole * sizes.test + (sizes.train if folds else 0)
+    world = sum((sizes.train, sizes.val, sizes.test)) if config.data.is_stand_in else 0
     return _trained(config, whole, folds) + Cost(judged=judged, rendered=world, runs=1)
 
 
-def trial_cost(config: Config, arm: Arm, sizes: Sizes) -> Cost:
-    """Of an arm's own work in a cell: `config` is the trial's."""
+def run_cost(config: Config, sizes: Sizes, shares_baseline: bool = True) -> Cost:
+    """Of a run's own work, none of its cycles cut short; the last is not mined."""
     total = Cost(runs=1)
-    if not arm.shares_baseline:
-        world = sum((sizes.train, sizes.stop, sizes.test)) if config.data.kind == "world" else 0
+    if not shares_baseline:
+        world = sum((sizes.train, sizes.val, sizes.test)) if config.data.is_stand_in else 0
         total += _trained(config, 1, 0)
-        total += Cost(judged=sizes.stop + sizes.test, rendered=sizes.train + world, synthetic=sizes.train)
+        total += Cost(judged=sizes.val + sizes.test, rendered=sizes.train + world, synthetic=sizes.train)
     policy = build_policy(config.policy)
     adds = what_it_adds(policy)
     budgets = (
@@ -92,7 +117,7 @@ def trial_cost(config: Config, arm: Arm, sizes: Sizes) -> Cost:
         mines = looks_at_failures(policy) and cycle < cycles
         folds = config.mining.folds if mines else 0
         total += _trained(config, 1, folds)
-        judged = (1 + folds) * sizes.stop + sizes.test + (sizes.train if folds else 0)
+        judged = (1 + folds) * sizes.val + sizes.test + (sizes.train if folds else 0)
         frames = budgets[cycle - 1] if adds == "synthetic" else 0
         total += Cost(judged=judged, rendered=frames, synthetic=frames)
     return total
@@ -134,7 +159,7 @@ def rates(config: Config, folder: str) -> Rates:
 def assumed_rates(config: Config) -> Rates:
     """From pixels and cores alone; a large backbone takes several times as long."""
     cores = os.cpu_count() or 1
-    world = config.data.kind == "world"
+    world = config.data.is_stand_in
     image = (config.world.width, config.world.height) if world else ASSUMED_IMAGE
     sized = config.detector.sized(*image)
     width, height = sized.width or image[0], sized.height or image[1]
@@ -153,17 +178,17 @@ def assumed_rates(config: Config) -> Rates:
 
 
 def measured(config: Config, folder: str) -> dict[str, list[float]]:
-    """Rates of committed stages: of this comparison, then of other runs beside it, of the same detector on
+    """Rates of committed stages: of this folder, then of other runs beside it, of the same detector on
     the same kind of data."""
     found: dict[str, list[float]] = defaultdict(list)
     for run in _runs(folder, storage.parent(folder)):
         try:
-            made_with: dict[str, Any] = yaml.safe_load(storage.read_text(storage.join(run, "config.yaml")))
-            if not _alike(config.plain(), made_with):
+            if not _alike(config, read_config(storage.join(run, CONFIG_FILE))):
                 continue
             for cycle in storage.list_folders(run):
-                if storage.name_of(cycle).startswith("cycle-"):
-                    _stages(cycle, found)
+                if cycle_of(storage.name_of(cycle)) is not None:
+                    for name, stage in Workspace(run).committed(storage.name_of(cycle)).items():
+                        _measure(name, stage, found)
         except (UserError, KeyError, TypeError, AttributeError, yaml.YAMLError):
             continue  # a folder of something else, or of another version
     return found
@@ -172,16 +197,17 @@ def measured(config: Config, folder: str) -> dict[str, list[float]]:
 def _runs(*folders: str) -> Iterator[str]:
     seen = 0
     for folder in folders:
-        for place in (storage.join(folder, "baselines"), storage.join(folder, TRIALS), folder):
+        for place in (storage.join(folder, FOLDER), storage.join(folder, TRIALS), folder):
             for run in storage.list_folders(place) if storage.exists(place) else ():
-                if storage.exists(storage.join(run, "config.yaml")) and seen < RUNS_LOOKED_AT:
+                if storage.exists(storage.join(run, CONFIG_FILE)) and seen < RUNS_LOOKED_AT:
                     seen += 1
                     yield run
 
 
-def _alike(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+def _alike(config: Config, theirs: dict[str, Any]) -> bool:
+    ours = config.plain()
     keys = [("detector", None), ("data", "kind"), ("train", "batch_size"), ("train", "use_gpu")]
-    if ours["data"]["kind"] == "world":
+    if config.data.is_stand_in:
         keys += [("world", "width"), ("world", "height")]
     return all(
         ours[section] == theirs[section] if key is None else ours[section][key] == theirs[section][key]
@@ -189,104 +215,46 @@ def _alike(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     )
 
 
-def _stages(cycle: str, found: dict[str, list[float]]) -> None:
-    for uri in storage.list_files(cycle, ".json"):
-        name = storage.name_of(uri)
-        if not name.startswith("stage-"):
-            continue
-        stage: dict[str, Any] = storage.read_json(uri)
-        if not stage.get("seconds"):
-            continue
-        if name.startswith("stage-train-"):
-            found["train"].append(stage["images_seen"] / stage["seconds"])
-        elif name == "stage-evaluate.json":
-            found["evaluate"].append(stage["rows"] / stage["seconds"])
-        elif name == "stage-simulate.json" and stage.get("frames"):
-            found["render"].append(stage["frames"] / stage["seconds"])
+def _measure(name: str, stage: dict[str, Any], found: dict[str, list[float]]) -> None:
+    seconds = stage.get("seconds")
+    if not seconds:
+        return
+    if trained_by(name) is not None:
+        found["train"].append(stage["images_seen"] / seconds)
+    elif name == "evaluate":
+        found["evaluate"].append(stage["rows"] / seconds)
+    elif name == "simulate" and stage.get("frames"):
+        found["render"].append(stage["frames"] / seconds)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The costs of a plan: the shared baselines, each arm over all cells, and the synthetic test set."""
+    """The costs of what is planned, part by part: "baselines", then each group of runs."""
 
-    plan: Plan
     rates: Rates
-    parts: list[tuple[str, Cost]] = field(default_factory=list)
+    parts: dict[str, Cost]
 
     @property
     def total(self) -> Cost:
-        return sum((cost for _, cost in self.parts), Cost())
+        return sum(self.parts.values(), Cost())
 
     @property
     def hours(self) -> float:
         return self.rates.hours(self.total)
 
+    def lines(self, name: Callable[[str], str] = str) -> Iterator[str]:
+        """In words; `name` gives a part's for people."""
+        yield "At most, if nothing ends early:"
+        yield from table_lines(Table((), (), COLUMNS, tuple(self._rows(name)), -1, ()))
+        yield f"Hours are of runs one after the other; {self.rates.source}."
 
-def estimate(plan: Plan) -> Estimate:
-    """What the plan costs at most, nothing of it being done yet."""
-    parts = {"baselines": Cost()} | {arm.name: Cost() for arm in plan.arms}
-    for cell in plan.cells:
-        parts["baselines"] += baseline_cost(plan.cell_config(cell), plan.sizes[cell.fold])
-    detectors = len(plan.cells)
-    for trial in plan.trials:
-        config = plan.trial_config(trial, None)
-        parts[trial.arm.name] += trial_cost(config, trial.arm, plan.sizes[trial.cell.fold])
-        detectors += config.loop.cycles + (not trial.arm.shares_baseline)
-    frames = plan.config.compare.synthetic_test
-    if frames:
-        parts["synthetic test"] = Cost(rendered=frames, judged=frames * detectors, runs=1)
-    return Estimate(plan, rates(plan.config, plan.folder), list(parts.items()))
-
-
-def lines(told: Estimate) -> Iterator[str]:
-    """The plan and its cost in words, for --dry-run and the head of a comparison."""
-    plan = told.plan
-    compare = plan.config.compare
-    folds = "the dataset's own splits"
-    if compare.folds is not None:
-        folds = f"folds {', '.join(map(str, plan.folds))} of {compare.folds}"
-    arms = ", ".join(arm_name(arm.name) for arm in plan.arms)
-    yield f"{len(plan.trials)} runs: {arms}; {_seeds(plan)}; {folds}"
-    for fold, size in plan.sizes.items():
-        where = "" if fold is None else f"fold {fold}: "
-        yield f"  {where}{size.train} frames to train on, {size.stop} stop, {size.test} test"
-    yield "At most, if nothing ends early:"
-    yield from table_lines(_table(told))
-    yield f"Hours are of runs one after the other; {told.rates.source}."
-    for name, limit, needed in (
-        ("hours", compare.max_hours, told.hours),
-        ("frames", compare.max_frames, sum(cost.synthetic for _, cost in told.parts)),
-    ):
-        if limit is not None and needed > limit:
-            shown = f"{needed:,}" if name == "frames" else f"{needed:.2f}"
+    def _rows(self, name: Callable[[str], str]) -> Iterator[tuple[str, ...]]:
+        for part, cost in (*self.parts.items(), ("in all", self.total)):
             yield (
-                f"compare.max_{name} is {limit:,}, and all of it may take {shown}: what is finished by "
-                "then is reported, what is missing is said"
+                name(part),
+                f"{self.rates.hours(cost):.2f}",
+                f"{cost.trainings:,}",
+                f"{cost.steps:,}",
+                f"{cost.rendered:,}",
+                f"{cost.judged:,}",
             )
-
-
-def _table(told: Estimate) -> Table:
-    columns = ("", "hours", "trainings", "steps", "frames rendered", "frames evaluated")
-    rows = tuple(
-        (
-            {"baselines": "shared by arms"}.get(name, arm_name(name)),
-            f"{told.rates.hours(cost):.2f}",
-            f"{cost.trainings:,}",
-            f"{cost.steps:,}",
-            f"{cost.rendered:,}",
-            f"{cost.judged:,}",
-        )
-        for name, cost in [*told.parts, ("in all", told.total)]
-    )
-    return Table((), (), columns, rows, -1, ())
-
-
-def _seeds(plan: Plan) -> str:
-    seeds = plan.seeds
-    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
-
-
-def planned_frames(plan: Plan, trial: Trial) -> int:
-    """Synthetic frames that a trial renders at most."""
-    config = plan.trial_config(trial, None)
-    return trial_cost(config, trial.arm, plan.sizes[trial.cell.fold]).synthetic

@@ -1,0 +1,86 @@
+"""What a policy asks for: from failures to checked requests."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cluster.stages.context import RunContext
+from cluster.stages.cycle import Evaluation
+from cluster.stages.diagnose import suspected_failures
+from imitation.common.reservoir import reservoir
+from imitation.policies import Learning, Mined, Policy, StrengthSettings, what_it_adds
+from imitation.policies.feedback import Feedback, tallies_from_rows
+from imitation.requests import Request, annealed, check_requests
+
+
+def ask(
+    policy: Policy,
+    mined: Mined,
+    *,
+    cycle: int,
+    budget: int,
+    parents: Collection[str],
+    strength: StrengthSettings,
+    rng: np.random.Generator,
+) -> tuple[list[Request], int]:
+    """The policy's requests, and how many frames they ask for. Raises UserError for requests that no cycle
+    can have: over the budget, or of frames that are not among `parents`."""
+    requests = policy.request(mined, cycle=cycle, budget=budget, rng=rng)
+    asked = check_requests(requests, budget, parents, policy.name)
+    return annealed(requests, strength.at(cycle)), asked
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Asks for one run, about `max_failures` failures of a cycle at most."""
+
+    run: RunContext
+    policy: Policy
+    max_failures: int
+    strength: StrengthSettings
+
+    def request(self, evaluation: Evaluation, cycle: int, budget: int) -> list[Request]:
+        """What the policy asks for; committed, so that a run that continues asks for the same."""
+        if what_it_adds(self.policy) == "nothing":
+            return []
+        run = self.run
+
+        def work() -> dict[str, Any]:
+            rng = run.rng("request", cycle)
+            suspected = suspected_failures(run, cycle - 1)
+            answerable = (f for f in evaluation.failures if f.failure_id not in suspected)
+            failures = reservoir(answerable, self.max_failures, rng)
+            mined = Mined(failures, run.data.category_counts, run.reach, *self._learnt(cycle))
+            requests, asked = ask(
+                self.policy,
+                mined,
+                cycle=cycle,
+                budget=budget,
+                parents=run.mined,
+                strength=self.strength,
+                rng=rng,
+            )
+            told = {"budget": budget, "frames": asked, "requests": [request.to_row() for request in requests]}
+            if isinstance(self.policy, Learning):
+                told["arms"] = [known.to_row() for known in self.policy.learned(mined, cycle=cycle)]
+            return told
+
+        result = run.commit(cycle, "request", work)
+        for known in result.get("arms", ()):
+            if known["given_up"]:
+                run.watch.reporter.say(
+                    f"cycle {cycle}: {known['mode']} is given up: of {known['fed']:g} failures answered "
+                    f"{known['fixed']:g} were fixed, worth it with a probability of {known['hope']:.2f}"
+                )
+        return [Request.from_row(row) for row in result["requests"]]
+
+    def _learnt(self, cycle: int) -> tuple[list[Feedback], dict[str, Any]]:
+        """Counts of the failures answered before synthetic cycle `cycle`, and what retraining alone fixes."""
+        rows = [row for k in range(1, cycle) for row in self.run.committed(k, "analyse")["feedback"]]
+        return [Feedback.from_row(row) for row in rows], tallies_from_rows(
+            self.run.committed(0, "analyse")["chance"]
+        )

@@ -1,0 +1,132 @@
+"""KITTI's labels as objects and back, and its calibrations as cameras.
+
+KITTI's camera coordinates are those of its camera 0; the left colour camera of `image_2` stands
+inv(K) @ P2[:, 3] away (6 cm). Reading adds that to every location, so that `Frame.camera` projects a cuboid
+without a fourth column; writing takes it off again.
+
+KITTI's occlusion is a level (0 visible, 1 partly, 2 largely occluded, 3 unknown), not a share: it is
+kept as `occlusion_level`, and `occlusion` stays None. Boxes reach behind occluders but are cut at the
+image's edge, so `amodal_box` is known only where `truncation` is 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from imitation.common import storage
+from imitation.common.settings import DataError, UserError
+from imitation.common.texts import lines_of, shown
+from imitation.data.records import Box, Camera, Cuboid, Object
+from imitation.datasets.kitti.text import LABEL_COLUMNS, RESULT_COLUMNS, number, rows
+
+CATEGORIES = (
+    "Car",
+    "Van",
+    "Truck",
+    "Pedestrian",
+    "Person_sitting",
+    "Cyclist",
+    "Tram",
+    "Misc",
+    "DontCare",
+)
+DONT_CARE = "DontCare"
+
+
+def parse_labels(
+    text: str,
+    where: str,
+    shift: np.ndarray | None = None,
+    known: frozenset[str] = frozenset(CATEGORIES),
+    scores: bool = False,
+) -> list[tuple[str, Object]]:
+    """The objects of a label file, each with its file and line.
+
+    `shift` (3,), m, is added to every location; `scores` allows a result's 16th column, which is dropped.
+    Raises `DataError` with file and line.
+    """
+    offset = np.zeros(3) if shift is None else shift
+    allowed = (LABEL_COLUMNS, RESULT_COLUMNS) if scores else (LABEL_COLUMNS,)
+    return [(at, _object(words, at, offset, known)) for at, words in rows(text, where, *allowed)]
+
+
+def _object(columns: list[str], where: str, shift: np.ndarray, known: frozenset[str]) -> Object:
+    category = columns[0]
+    if category not in known:
+        raise DataError(where, f"unknown type {shown(category)}; known are {', '.join(sorted(known))}")
+    values = [number(word, where, name) for word, name in zip(columns[1:], RESULT_COLUMNS[1:])]
+    truncated, occluded, alpha, x1, y1, x2, y2 = values[:7]
+    if occluded not in (-1, 0, 1, 2, 3):
+        raise DataError(where, f"occluded is {shown(columns[2])[1:-1]}, not a level of -1, 0, 1, 2, 3")
+    truncation = None if truncated == -1 else truncated
+    box = Box(x1, y1, x2, y2)
+    return Object(
+        category=category,
+        box=box,
+        amodal_box=box if truncation == 0 else None,
+        truncation=truncation,
+        ignore=category == DONT_CARE,
+        cuboid=_cuboid(values[7:14], shift),
+        alpha=None if alpha == -10 else alpha,
+        occlusion_level=None if occluded == -1 else int(occluded),
+    )
+
+
+def _cuboid(values: list[float], shift: np.ndarray) -> Cuboid | None:
+    """Height, width, length, x, y, z, yaw as KITTI writes them; None for its "unknown" values."""
+    height, width, length, x, y, z, yaw = values
+    if height == width == length == -1 or x == y == z == -1000:
+        return None
+    dx, dy, dz = (float(v) for v in shift)
+    return Cuboid(x + dx, y + dy, z + dz, length=length, width=width, height=height, yaw=yaw)
+
+
+def format_label(obj: Object, shift: np.ndarray | None = None) -> str:
+    """One label line, 15 columns; `shift` (3,), m, is taken off the location.
+
+    Raises `UserError` for a category with a blank in it.
+    """
+    category = DONT_CARE if obj.ignore else obj.category
+    if not category or re.search(r"\s", category):
+        raise UserError(f"category {category!r}: a KITTI label needs one word; map it to one")
+    two: Callable[[float], str] = "{:.2f}".format
+    columns = [
+        category,
+        "-1" if obj.truncation is None else two(obj.truncation),
+        "-1" if obj.occlusion_level is None else str(obj.occlusion_level),
+        "-10" if obj.alpha is None else two(obj.alpha),
+        *map(two, obj.box),
+    ]
+    if obj.cuboid is None:
+        return " ".join([*columns, "-1 -1 -1 -1000 -1000 -1000 -10"])
+    dx, dy, dz = np.zeros(3) if shift is None else shift
+    c = replace(obj.cuboid, x=obj.cuboid.x - dx, y=obj.cuboid.y - dy, z=obj.cuboid.z - dz)
+    return " ".join([*columns, *map(two, (c.height, c.width, c.length, c.x, c.y, c.z, c.yaw))])
+
+
+def read_projection(uri: str) -> np.ndarray:
+    """`P2` of a KITTI calibration file, float64 (3, 4). Raises `DataError` with the line."""
+    for place, line in enumerate(lines_of(storage.read_data_text(uri, "calibration")), start=1):
+        key, colon, rest = line.partition(":")
+        if colon and key.strip() == "P2":
+            values = [number(v, f"{uri}:{place}", "P2") for v in rest.split()]
+            if len(values) != 12:
+                raise DataError(f"{uri}:{place}", f"P2 has {len(values)} numbers; 12 are needed")
+            return np.array(values).reshape(3, 4)
+    raise DataError(uri, "has no line P2 (the left colour camera's projection)")
+
+
+def camera_of(projection: np.ndarray, where: str) -> tuple[Camera, np.ndarray]:
+    """The pinhole camera of a (3, 4) projection, and inv(K) @ P[:, 3], m (3,): what has to be added to
+    a location. Raises `DataError` for a projection with skew or without focal length."""
+    k = projection[:, :3]
+    if k[0, 0] <= 0 or k[1, 1] <= 0 or any((k[0, 1], k[1, 0], k[2, 0], k[2, 1])) or k[2, 2] != 1:
+        raise DataError(
+            where, f"P2 is not a pinhole camera without skew (fx 0 cx; 0 fy cy; 0 0 1): {k.tolist()}"
+        )
+    camera = Camera(fx=float(k[0, 0]), fy=float(k[1, 1]), cx=float(k[0, 2]), cy=float(k[1, 2]))
+    return camera, np.linalg.solve(k, projection[:, 3])
