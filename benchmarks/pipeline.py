@@ -33,7 +33,7 @@ from cluster.observability.memory import PeakMemory
 from cluster.runtime.ray_session import start_ray
 from imitation.data.records import Frame
 from imitation.datasets.parquet.files import write_frames
-from imitation.detectors.checkpoint import load_product, save_product
+from imitation.detectors.checkpoint import load_checkpoint, save_checkpoint
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections
@@ -54,14 +54,18 @@ def save_untrained(folder: str, options: argparse.Namespace) -> None:
         backbone=options.backbone, weights=None, width=options.width, height=options.height
     )
     model = build_detector(settings, len(CATEGORIES.categories))
-    save_product(folder, model.state_dict(), settings, CATEGORIES.categories, {})
+    save_checkpoint(folder, model.state_dict(), settings, CATEGORIES.categories, {})
 
 
-def ours(uri: str, product: str, out: str) -> float:
+def ours(uri: str, checkpoint: str, out: str) -> float:
     """Seconds of one evaluation, matching included."""
     began = time.perf_counter()
     evaluate(
-        [EvaluationPart(uri, "test", ("main",))], {"main": product}, CATEGORIES, out, load_defaults().evaluate
+        [EvaluationPart(uri, "test", ("main",))],
+        {"main": checkpoint},
+        CATEGORIES,
+        out,
+        load_defaults().evaluate,
     )
     fates = Fates(THRESHOLD)
     for row in read_detections(out):
@@ -69,9 +73,9 @@ def ours(uri: str, product: str, out: str) -> float:
     return time.perf_counter() - began
 
 
-def bare(frames: list[Frame], product: str) -> float:
+def bare(frames: list[Frame], checkpoint: str) -> float:
     """Frames a second of decoding, resizing and the model, nothing else."""
-    predictor, _ = load_product(product)
+    predictor, _ = load_checkpoint(checkpoint)
     model, size = predictor.model, (predictor.width, predictor.height)
     began = time.perf_counter()
     with torch.inference_mode():
@@ -83,25 +87,25 @@ def bare(frames: list[Frame], product: str) -> float:
     return len(frames) / (time.perf_counter() - began)
 
 
-def speed(options: argparse.Namespace, folder: Path, product: str) -> dict[str, list[float]]:
+def speed(options: argparse.Namespace, folder: Path, checkpoint: str) -> dict[str, list[float]]:
     frames = repeated(make_frames(32), options.frames)
     few = options.frames // 8
     for name, part in (("few", frames[:few]), ("all", frames)):
         write_frames(part, str(folder / f"{name}.parquet"))
     out = str(folder / "detections.parquet")
     found: dict[str, list[float]] = {"ours": [], "bare loop": [], f"ours, seconds of {few}": []}
-    bare(frames[:BATCH], product)
-    ours(str(folder / "few.parquet"), product, out)  # Ray's own first time
+    bare(frames[:BATCH], checkpoint)
+    ours(str(folder / "few.parquet"), checkpoint, out)  # Ray's own first time
     for _ in range(options.repeats):
-        short = ours(str(folder / "few.parquet"), product, out)
-        long = ours(str(folder / "all.parquet"), product, out)
+        short = ours(str(folder / "few.parquet"), checkpoint, out)
+        long = ours(str(folder / "all.parquet"), checkpoint, out)
         found["ours"].append((options.frames - few) / (long - short))
         found[f"ours, seconds of {few}"].append(short)
-        found["bare loop"].append(bare(frames, product))
+        found["bare loop"].append(bare(frames, checkpoint))
     return found
 
 
-def memory(options: argparse.Namespace, folder: Path, product: str) -> dict[str, list[float]]:
+def memory(options: argparse.Namespace, folder: Path, checkpoint: str) -> dict[str, list[float]]:
     """Peak MiB of this process and its children, Ray's included, at a tenth of the frames and at all."""
     base = make_frames(32)
     found: dict[str, list[float]] = {}
@@ -110,7 +114,7 @@ def memory(options: argparse.Namespace, folder: Path, product: str) -> dict[str,
         write_frames(iter(repeated(base, count)), uri)
         peak = PeakMemory()
         peak.run_begins()
-        ours(uri, product, str(folder / "detections.parquet"))
+        ours(uri, checkpoint, str(folder / "detections.parquet"))
         peak.run_ends()
         found[f"{count} frames, peak MiB"] = [peak.peak_mb or float("nan")]
     return found
@@ -129,9 +133,9 @@ def main() -> None:
     options = parser.parse_args()
     start_ray(load_defaults())
     with tempfile.TemporaryDirectory() as name:
-        product = str(Path(name) / "product")
-        save_untrained(product, options)
-        found = (memory if options.memory else speed)(options, Path(name), product)
+        checkpoint = str(Path(name) / "checkpoint")
+        save_untrained(checkpoint, options)
+        found = (memory if options.memory else speed)(options, Path(name), checkpoint)
     print(f"{'frames a second':28}{'median':>8}{'lowest':>8}{'highest':>8}")
     for title, values in found.items():
         print(f"{title:28}{statistics.median(values):8.1f}{min(values):8.1f}{max(values):8.1f}")

@@ -104,7 +104,7 @@ def detector(source: FrameSource, budget: Budget, seed: int) -> Predictor:
             start(model, settings), batches, settings, torch.device("cpu"),
             freeze_batch_norm=shape.weights is not None,
         )  # fmt: skip
-    model.load_state_dict(state.product_weights())
+    model.load_state_dict(state.checkpoint_weights())
     return Predictor(model, VEHICLES.categories, shape.width, shape.height)
 
 

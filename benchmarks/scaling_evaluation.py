@@ -38,7 +38,7 @@ from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_jpeg
 from imitation.data.records import SCHEMA, Box, Frame, Object
 from imitation.datasets.parquet.files import write_frames
-from imitation.detectors.checkpoint import save_product
+from imitation.detectors.checkpoint import save_checkpoint
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
 from imitation.diagnosis.cycle_analysis import analyse, by_protocol
@@ -135,7 +135,7 @@ def _anonymous_mb() -> float:
 
 
 def steps(
-    folder: Path, frames: str, product: str, settings: EvaluateSettings
+    folder: Path, frames: str, checkpoint: str, settings: EvaluateSettings
 ) -> dict[str, Callable[[], Any]]:
     """What a run does with one split, in order."""
     out = str(folder / "detections.parquet")
@@ -155,7 +155,7 @@ def steps(
     part = EvaluationPart(frames, "test", ("main",))
     judge = Judge(names, 0.4)
     return {
-        "evaluate": lambda: evaluate([part], {"main": product}, CATEGORIES, out, settings),
+        "evaluate": lambda: evaluate([part], {"main": checkpoint}, CATEGORIES, out, settings),
         "read": lambda: sum(1 for _ in rows()),
         "metrics": lambda: summarize(rows, names, "test"),
         "analysis": lambda: analyse(rows, names, 0.4, np.random.default_rng(0)),
@@ -170,11 +170,11 @@ def steps(
 
 
 def measure(
-    folder: Path, count: int, product: str, settings: EvaluateSettings, only: list[str]
+    folder: Path, count: int, checkpoint: str, settings: EvaluateSettings, only: list[str]
 ) -> dict[str, dict[str, float]]:
     frames = write_tiny(folder, count)
     found: dict[str, dict[str, float]] = {}
-    for name, step in steps(folder, frames, product, settings).items():
+    for name, step in steps(folder, frames, checkpoint, settings).items():
         if only and name not in (*only, "evaluate"):
             continue
         with Anonymous() as memory:
@@ -199,13 +199,15 @@ def main() -> None:
     results: dict[int, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        product = str(folder / "product")
+        checkpoint = str(folder / "checkpoint")
         detector = DetectorSettings(name=TOY, width=SIZE, height=SIZE)
-        save_product(product, build_detector(detector, 2).state_dict(), detector, CATEGORIES.categories, {})
-        base = measure(folder, options.warm_up, product, settings, options.steps)
-        base = measure(folder, options.warm_up, product, settings, options.steps)
+        save_checkpoint(
+            checkpoint, build_detector(detector, 2).state_dict(), detector, CATEGORIES.categories, {}
+        )
+        base = measure(folder, options.warm_up, checkpoint, settings, options.steps)
+        base = measure(folder, options.warm_up, checkpoint, settings, options.steps)
         for count in options.frames:
-            results[count] = measure(folder, count, product, settings, options.steps)
+            results[count] = measure(folder, count, checkpoint, settings, options.steps)
             for step, values in results[count].items():
                 more = 3 * (count - options.warm_up)
                 values["frames_per_second"] = round(count / values["seconds"], 1)

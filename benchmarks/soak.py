@@ -98,7 +98,9 @@ def drive(folder: Path, options: argparse.Namespace) -> None:
             frames, detections = str(place / "frames"), str(place / "detections.parquet")
             report = simulate(jobs(options.scenes), frames, pool)
             part = EvaluationPart(frames, "test", ("main",))
-            done = evaluate([part], {"main": str(folder.parent / "product")}, CATEGORIES, detections, judging)
+            done = evaluate(
+                [part], {"main": str(folder.parent / "checkpoint")}, CATEGORIES, detections, judging
+            )
             told = {
                 "frames": report.frames,
                 "set_aside": [item.scene_id for item in report.set_aside],
@@ -335,7 +337,7 @@ def main() -> int:
     import ray
     import torch
 
-    from imitation.detectors.checkpoint import save_product
+    from imitation.detectors.checkpoint import save_checkpoint
     from imitation.detectors.registry import build_detector
 
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -349,7 +351,7 @@ def main() -> int:
         )
         torch.manual_seed(0)
         model = build_detector(detector, len(CATEGORIES.categories))
-        save_product(f"{name}/product", model.state_dict(), detector, CATEGORIES.categories, {})
+        save_checkpoint(f"{name}/checkpoint", model.state_dict(), detector, CATEGORIES.categories, {})
         ray.init(
             address="local", num_cpus=6, include_dashboard=False, logging_level="ERROR", log_to_driver=False
         )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from imitation.common.lazy import public
 
 if TYPE_CHECKING:
-    from imitation.common.settings import DataError as DataError
+    from imitation.common.errors import DataError as DataError
+    from imitation.common.errors import UserError as UserError
     from imitation.common.settings import Settings as Settings
-    from imitation.common.settings import UserError as UserError
     from imitation.data.categories import CategoryMap as CategoryMap
     from imitation.data.images import encode_png as encode_png
     from imitation.data.records import Box as Box
@@ -38,7 +38,7 @@ __getattr__, __dir__ = public(
         "Camera": "imitation.data.records",
         "CategoryMap": "imitation.data.categories",
         "Cuboid": "imitation.data.records",
-        "DataError": "imitation.common.settings",
+        "DataError": "imitation.common.errors",
         "DatasetReader": "imitation.datasets.base",
         "Detections": "imitation.evaluation.detections",
         "Failure": "imitation.evaluation.failures",
@@ -49,7 +49,7 @@ __getattr__, __dir__ = public(
         "Policy": "imitation.policies.base",
         "Request": "imitation.requests",
         "Settings": "imitation.common.settings",
-        "UserError": "imitation.common.settings",
+        "UserError": "imitation.common.errors",
         "encode_png": "imitation.data.images",
         "imitate": "imitation.loop",
         "open_dataset": "imitation.datasets.registry",

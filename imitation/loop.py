@@ -1,7 +1,7 @@
 """Imitation training, on one screen (Kishore et al. 2021, after DAgger, Ross et al. 2011).
 
-The loop knows neither Ray nor pixels: it is handed its stages. `cluster` gives it the real ones, a
-test gives it toys, and another domain may give it its own.
+The loop depends on neither Ray nor images: its stages are an argument. `cluster` passes the real ones, tests
+pass toys, and another domain can pass its own.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     main.add_argument("--traceback", action="store_true", help="show the traceback of an error")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in COMMANDS.loaded().values():
-        add(commands)
+    for name in COMMANDS:  # an installed package's too
+        COMMANDS.load(name)(commands)
     return main
 
 

@@ -18,7 +18,8 @@ from imitation.common.names import cycle_of
 
 if TYPE_CHECKING:
     from imitation.data.categories import CategoryMap
-    from imitation.datasets.export import Source, Survey, Which
+    from imitation.datasets.export import Survey, Which
+    from imitation.datasets.export_sources import Source
     from imitation.datasets.numbering import Classes
 
 
@@ -62,7 +63,7 @@ def inspect(args: argparse.Namespace) -> int:
     except UserError as error:
         if str(error) not in map(str, refused):
             refused.append(problem_of(error, dataset.root))
-    with reporter.stage(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
+    with reporter.bar(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
         found = inspect_dataset(
             dataset,
             listed,
@@ -138,14 +139,15 @@ def export(args: argparse.Namespace) -> None:
             "export the dataset that they name"
         )
     survey = _survey_dataset(args) if is_settings else _survey(args.source, args.frames)
-    with Reporter().stage(f"exporting {survey.sources[0].uri}", survey.total) as bar:
+    with Reporter().bar(f"exporting {survey.sources[0].uri}", survey.total) as bar:
         report = export_frames(survey, args.to, args.out, bar.update)
     print("\n".join(wrapped(report.lines())))
 
 
 def _survey_dataset(args: argparse.Namespace) -> Survey:
     """The dataset that the settings name, in its own lists and categories."""
-    from imitation.datasets.export import dataset_sources, survey_frames
+    from imitation.datasets.export import survey_frames
+    from imitation.datasets.export_sources import dataset_sources
 
     args.config = args.source
     config = config_of(args)
@@ -166,7 +168,8 @@ def _survey(place: str, which: Which) -> Survey:
     from cluster.stages.prepare import SPLITS
     from cluster.workspace.run_folder import CONFIG_FILE, Workspace
     from imitation.data.categories import CategoryMap
-    from imitation.datasets.export import Source, left_out, parquet_sources, survey_frames
+    from imitation.datasets.export import survey_frames
+    from imitation.datasets.export_sources import Source, left_out, parquet_sources
 
     workspace = Workspace(place)
     if not storage.exists(workspace.path(CONFIG_FILE)):
@@ -190,7 +193,7 @@ def _survey(place: str, which: Which) -> Survey:
 
 def _classes(sources: list[Source], known: CategoryMap | None) -> Classes:
     """How the categories are numbered: as the dataset does, else in the order of the detector's list."""
-    from imitation.datasets.export import classes_of
+    from imitation.datasets.export_sources import classes_of
 
     classes = classes_of(sources)
     if known is None:

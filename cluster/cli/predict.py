@@ -24,7 +24,7 @@ PICTURES = (".jpg", ".jpeg", ".png")
 
 def add(commands: Commands) -> None:
     command = commands.add_parser("predict", help="detections in pictures, as JSON and drawn")
-    command.add_argument("checkpoint", help="a product folder, such as runs/default/best")
+    command.add_argument("checkpoint", help="a checkpoint, such as runs/default/best")
     command.add_argument(
         "images",
         nargs="+",
@@ -45,10 +45,10 @@ def predict(args: argparse.Namespace) -> int:
     """
     from cluster.observability.console import Reporter
     from imitation.data.images import decode_image
-    from imitation.detectors.checkpoint import load_product
+    from imitation.detectors.checkpoint import load_checkpoint
     from imitation.metrics.operating_point import Operating
 
-    predictor, info = load_product(args.checkpoint)
+    predictor, info = load_checkpoint(args.checkpoint)
     pictures = list(found_pictures(args.images))
     given = args.threshold is not None
     single = args.threshold if given else info.operating_threshold or 0.0
@@ -56,7 +56,7 @@ def predict(args: argparse.Namespace) -> int:
     reporter = Reporter()
     results: list[dict[str, Any]] = []
     failed = 0
-    with reporter.stage("predicting", len(pictures)) as bar:
+    with reporter.bar("predicting", len(pictures)) as bar:
         for count, (uri, drawn_name) in enumerate(pictures, start=1):
             try:
                 image = decode_image(storage.read_bytes(uri), uri)

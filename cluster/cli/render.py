@@ -98,7 +98,7 @@ def render(args: argparse.Namespace) -> None:
     with GuardedHost(spec, *limits) as host:
         if error := host.start().error:
             raise UserError(error)
-        with reporter.stage("rendering", total) as bar:
+        with reporter.bar("rendering", total) as bar:
 
             def frames() -> Iterator[Frame]:
                 for done, (parent, staged) in enumerate(jobs, start=1):

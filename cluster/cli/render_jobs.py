@@ -58,25 +58,11 @@ def like_jobs(
     Raises UserError where there is no dataset or nothing of it can be staged, DataError for a frame that
     cannot be read, unless `data.on_error` skips it.
     """
-    dataset = config.data.open()
-    dataset.undivide()  # nothing is trained here, so there need not be enough to cut
+    dataset = config.data.open().undivide()  # nothing is trained here, so there need not be enough to cut
     parts = ("train", "mine") if config.restage.backdrops else ("train", "mine", "val", "test")
     members = dataset.splits()
     there = min(count, len({name for part in parts for name in members[part]}))
     return there * variations, _like(dataset, parts, count, variations, config, say)
-
-
-def _first(dataset: DatasetReader, parts: tuple[str, ...], config: Config) -> Iterator[Frame]:
-    """The frames of these splits, each once."""
-    skip = (lambda error: None) if config.data.on_error == "skip" else None
-    seen: set[str] = set()
-    for part in parts:
-        if not dataset.splits()[part]:
-            continue
-        for frame in dataset.frames(part, skip):
-            if frame.frame_id not in seen:
-                seen.add(frame.frame_id)
-                yield frame
 
 
 def _say_lacking(
@@ -105,14 +91,16 @@ def _like(
 ) -> Iterator[tuple[Frame, SceneJob]]:
     from cluster.run.loop import catalog
     from cluster.stages.scene_jobs import staging_settings
+    from imitation.datasets.base import frames_of
     from imitation.datasets.category_map import categories_of
     from sim_actors.simulators.worker import SceneJob
     from sim_actors.staging.restage import default_camera
     from sim_actors.staging.stage import Target, asset_names, stage
 
     there: Counter[str] = Counter()
+    skip = (lambda error: None) if config.data.on_error == "skip" else None
     kept: dict[str, Frame] = {}
-    for frame in islice(_first(dataset, parts, config), count):
+    for frame in islice(frames_of(dataset, parts, skip), count):
         for obj in frame.objects:
             if not obj.ignore:
                 there[obj.category] += 1
@@ -120,7 +108,7 @@ def _like(
     mapping = categories_of(config.data, kept.values()).mapping
     known, settings = catalog(config), staging_settings(config)
     _say_lacking(there, asset_names(there, mapping, known), dataset.root, say)
-    for frame in islice(_first(dataset, parts, config), count):
+    for frame in islice(frames_of(dataset, parts, skip), count):
         categories = tuple(sorted({obj.category for obj in frame.objects}))
         target = Target(
             convention=config.data.label_convention(),

@@ -54,7 +54,7 @@ def sweep(args: argparse.Namespace) -> None:
 
 def add_evaluate(commands: Commands) -> None:
     command = commands.add_parser("evaluate", help="metrics and failures of a checkpoint on a split")
-    command.add_argument("checkpoint", help="a product folder, such as runs/default/best")
+    command.add_argument("checkpoint", help="a checkpoint, such as runs/default/best")
     with_config(command, required=False)
     command.add_argument(
         "--split", default="test", type=old_names.asked_split, choices=("train", "val", "test", "all")
@@ -85,14 +85,14 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def add_export_model(commands: Commands) -> None:
     command = commands.add_parser("export-model", help="a detector as ONNX: pictures in, detections out")
-    command.add_argument("checkpoint", help="a product folder, such as runs/default/best")
+    command.add_argument("checkpoint", help="a checkpoint, such as runs/default/best")
     command.add_argument("--out", default="model.onnx", metavar="FILE")
     command.add_argument("--raw", action="store_true", help="the network alone, up to its proposals")
     command.set_defaults(carry_out=export_model)
 
 
 def export_model(args: argparse.Namespace) -> None:
-    """A product's detector as ONNX."""
+    """A checkpoint's detector as ONNX."""
     from imitation.detectors.checkpoint import export_onnx
 
     export_onnx(args.checkpoint, args.out, raw=args.raw)

@@ -20,7 +20,7 @@ from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.splits import PREPARED
-from imitation.datasets.base import ALL, frames_of, whole
+from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.parquet.files import read_ids, write_frames
 from imitation.detectors.checkpoint import read_info
 from imitation.diagnosis.cycle_analysis import analyse, by_protocol
@@ -35,11 +35,11 @@ NAME = "checkpoint"
 def evaluate_checkpoint(
     checkpoint: str, config: Config, split: str, out: str | None, reporter: Reporter
 ) -> dict[str, Any]:
-    """Metrics of a product folder on `split`: of the dataset that the configuration names, or, for the
+    """Metrics of a checkpoint on `split`: of the dataset that the configuration names, or, for the
     embedded world (`data.kind: world`), of the run that the checkpoint lies in. `split` may be "all": every
     frame once, whatever its split.
 
-    The operating threshold is the product's own; a product without one gets it from these very
+    The operating threshold is the checkpoint's own; a checkpoint without one gets it from these very
     frames, and the result says so. With `out`, writes detections.parquet, failures.parquet and
     metrics.json there. Raises UserError if there is no such checkpoint or data.
     """
@@ -54,7 +54,7 @@ def evaluate_checkpoint(
         _say_seen(checkpoint, config, split, reporter)
         detections = storage.join(folder, "detections.parquet")
         start_ray(config)
-        with reporter.stage(f"evaluating {split}", sum(len(read_ids(uri)) for uri in uris)) as bar:
+        with reporter.bar(f"evaluating {split}", sum(len(read_ids(uri)) for uri in uris)) as bar:
             done = evaluate(
                 [EvaluationPart(uri, split, (NAME,)) for uri in uris],
                 {NAME: storage.absolute(checkpoint)},
@@ -115,7 +115,7 @@ def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -
 def _frames(checkpoint: str, config: Config, split: str, scratch: str, problems: list[str]) -> list[str]:
     if config.data.is_stand_in:
         return _of_its_run(checkpoint, PREPARED if split == ALL else (split,))
-    dataset = whole(config.data.open()) if split == ALL else config.data.open()
+    dataset = config.data.open().undivide() if split == ALL else config.data.open()
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     uri = storage.join(scratch, f"{split}.parquet")
     if not write_frames(frames_of(dataset, split, skip), uri):

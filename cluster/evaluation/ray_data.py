@@ -86,7 +86,7 @@ class DetectorActor:
 
     def __init__(
         self,
-        products: Mapping[str, str],
+        checkpoints: Mapping[str, str],
         parts: Sequence[EvaluationPart],
         categories: CategoryMap,
         threads: int | None,
@@ -96,12 +96,14 @@ class DetectorActor:
     ) -> None:
         import torch
 
-        from imitation.detectors.checkpoint import load_product
+        from imitation.detectors.checkpoint import load_checkpoint
 
         retry.remember_folders()
         torch.set_num_threads(threads or os.cpu_count() or 1)
         device = "cuda" if torch.cuda.is_available() else "cpu"  # Ray hides GPUs that were not asked for
-        self.predictors = {name: load_product(uri, device, precision)[0] for name, uri in products.items()}
+        self.predictors = {
+            name: load_checkpoint(uri, device, precision)[0] for name, uri in checkpoints.items()
+        }
         self.parts = parts
         self.categories = categories
         self.decoders = ThreadPoolExecutor(2)
@@ -195,7 +197,7 @@ class DetectorActor:
 
 def evaluate(
     parts: Sequence[EvaluationPart],
-    products: Mapping[str, str],
+    checkpoints: Mapping[str, str],
     categories: CategoryMap,
     out: str,
     settings: EvaluateSettings,
@@ -205,7 +207,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """One pass over all parts; writes one row a frame and detector to the Parquet file `out`.
 
-    `products` maps detector names to product folders. Returns counts: rows, errors (a list of
+    `checkpoints` maps detector names to checkpoints. Returns counts: rows, errors (a list of
     sentences), `busy_seconds` (what the workers took for their batches, divided by their number). Raises the
     first DataError when `on_error` is "stop", and UserError where the cluster cannot place a worker for
     `placement_timeout_s`, its storage is full, or a detector fails. A dead worker's frames are judged by
@@ -215,7 +217,7 @@ def evaluate(
     count = 0
     busy = 0.0
     with DetectionsWriter(out, categories.categories) as writer:
-        for table in _placed_stream(parts, products, categories, settings, placement_timeout_s):
+        for table in _placed_stream(parts, checkpoints, categories, settings, placement_timeout_s):
             if why := next((why for why in table[BROKEN].to_pylist() if why is not None), None):
                 raise UserError(why)
             for where, message in zip(table["frame_id"].to_pylist(), table["error"].to_pylist(), strict=True):
@@ -232,7 +234,7 @@ def evaluate(
 
 def _placed_stream(
     parts: Sequence[EvaluationPart],
-    products: Mapping[str, str],
+    checkpoints: Mapping[str, str],
     categories: CategoryMap,
     settings: EvaluateSettings,
     timeout_s: float,
@@ -244,7 +246,7 @@ def _placed_stream(
     # whoever reads needs a CPU, too; the other workers may come later
     wait_for_room([worker, {"CPU": 1.0}], what, timeout_s)
     with closing(Attempts()) as attempts:
-        stream = partial(_stream, parts, products, categories, settings, attempts)
+        stream = partial(_stream, parts, checkpoints, categories, settings, attempts)
         with closing(watched(stream, [worker], what, timeout_s)) as tables:
             try:
                 yield from tables
@@ -270,7 +272,7 @@ def _in_a_sentence(error: Exception) -> Exception:
 
 def _stream(
     parts: Sequence[EvaluationPart],
-    products: Mapping[str, str],
+    checkpoints: Mapping[str, str],
     categories: CategoryMap,
     settings: EvaluateSettings,
     attempts: Attempts,
@@ -291,7 +293,7 @@ def _stream(
     rows = frames.repartition(target_num_rows_per_block=2 * settings.batch_size).map_batches(
         DetectorActor,
         fn_constructor_kwargs={
-            "products": dict(products),
+            "checkpoints": dict(checkpoints),
             "parts": list(parts),
             "categories": categories,
             "threads": settings.threads,

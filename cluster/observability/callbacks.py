@@ -95,7 +95,7 @@ class Bars(Callback):
 
     @contextmanager
     def during(self, work: Work) -> Iterator[None]:
-        with self._reporter.stage(work.title, work.total) as self._bars[work]:
+        with self._reporter.bar(work.title, work.total) as self._bars[work]:
             yield
         del self._bars[work]
 

@@ -220,7 +220,7 @@ class Reporter:
         self.console.print(shown, markup=False, soft_wrap=True)
 
     @contextmanager
-    def stage(self, title: str, total: float | None) -> Iterator[Bar]:
+    def bar(self, title: str, total: float | None) -> Iterator[Bar]:
         """A bar over `total` units of work (None: unknown), gone when it ends; one line says how long it
         took."""
         start = self.clock()

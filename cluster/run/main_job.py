@@ -33,7 +33,7 @@ from imitation.common.names import MAIN, cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.common.text_table import format_table
-from imitation.detectors.checkpoint import copy_product
+from imitation.detectors.checkpoint import copy_checkpoint
 from imitation.loop import Cycle, History
 from imitation.policies import build_policy, what_it_adds
 from imitation.report.run.record import Summary
@@ -203,7 +203,7 @@ def _keep_best(workspace: Workspace, history: History[Evaluation]) -> None:
     best = history.best
     folder = workspace.path("best")
     source = workspace.path(cycle_folder(best.cycle), "detector", MAIN)
-    copy_product(source, folder)
+    copy_checkpoint(source, folder)
 
 
 def _peak(workspace: Workspace, now: float | None) -> float | None:

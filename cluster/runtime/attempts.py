@@ -1,7 +1,7 @@
-"""How often work was begun and not finished: counted outside of the process that it may kill.
+"""How often a piece of work was begun but not finished, counted outside of the process that it may crash.
 
-A picture that makes a decoder or a network end its process would be handed to one fresh process after the
-other for ever. So an actor says what it begins, and asks how often that was begun before.
+A picture that crashes its process (in a decoder or a network) would be retried in new processes without end.
+So a worker reports what it begins, and asks how often that was begun before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class _Attempts:
-    """Lives in an actor of its own."""
+    """The counts, in a Ray actor of their own."""
 
     def __init__(self) -> None:
         self._begun: dict[Hashable, int] = {}
@@ -27,7 +27,7 @@ class _Attempts:
 
 
 class Attempts:
-    """A handle that can be sent to actors. Close it in the process that made it."""
+    """A handle that can be sent to workers. Close it in the process that made it."""
 
     def __init__(self) -> None:
         import ray

@@ -1,7 +1,7 @@
 """Ray, from its start to its end: one of our own, or a running cluster that is joined.
 
-Whoever needs Ray calls `start_ray`; nothing else starts one. Ray starts itself at the first call of its API
-where none runs, also after it has ended, from a thread that was not done: that is turned off here.
+Code that needs Ray calls `start_ray`; nothing else starts one. By itself Ray would start at the first call of
+its API, also after it was shut down, from a thread that still runs: that is turned off here.
 """
 
 from __future__ import annotations

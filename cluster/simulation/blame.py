@@ -1,4 +1,4 @@
-"""What becomes of scenes: who is to blame when a worker dies, and when a scene is given up."""
+"""Which scene is blamed when a worker dies, and when a scene is given up."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from cluster.config.simulate import SimulateSettings
-from cluster.simulation.work_queue import Backlog, Failure, Outcome, PoolCounts, Rendered, SetAside, Task
+from cluster.simulation.work_queue import Backlog, Fault, Outcome, PoolCounts, Rendered, SetAside, Task
 from imitation.common.settings import UserError
 from sim_actors.simulators.worker import Answer, SceneJob
 
 log = logging.getLogger(__name__)
 
-GIVE_UP_AFTER = 12  # failures in a row before the pool's first finished scene: it is not the scenes
+GIVE_UP_AFTER = 12  # faults in a row before the pool's first finished scene: it is not the scenes
 LOST_LIMIT = 5  # a scene whose nodes went away more often than this is given up
 
 
@@ -52,21 +52,21 @@ class Verdicts:
         self._ever_finished = True
         self.counts.rendered += 1
         self.counts.cpu_seconds += answer.cpu_seconds
-        attempts = task.failures + 1
+        attempts = task.faults + 1
         # The job's own id: the answer's is a copy, and ids are kept for as long as the stage lasts.
         return [Rendered(task.scene_id, answer.payload, attempts, answer.seconds, answer.cpu_seconds)]
 
-    def failed(self, task: Task, kind: Failure, reason: str, certain: bool) -> list[Outcome]:
+    def failed(self, task: Task, kind: Fault, reason: str, certain: bool) -> list[Outcome]:
         """Blames a scene: tried again, or set aside. Raises UserError where nothing ever works."""
-        task.failures += 1
+        task.faults += 1
         self._count(kind, repr(task.scene_id), reason)
-        if certain and task.failures >= self.settings.max_attempts:
+        if certain and task.faults >= self.settings.max_attempts:
             return [self._set_aside(task, kind, reason)]
         self.counts.retries += 1
         self.backlog.suspect(task)
         return []
 
-    def one_of(self, tasks: Sequence[Task], kind: Failure, reason: str) -> None:
+    def one_of(self, tasks: Sequence[Task], kind: Fault, reason: str) -> None:
         """One of these scenes failed; none is blamed. Raises UserError where nothing ever works."""
         self._count(kind, "one of " + ", ".join(repr(task.scene_id) for task in tasks), reason)
         self.beside(tasks)
@@ -77,8 +77,8 @@ class Verdicts:
             self.backlog.suspect(task)
 
     def lost(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """The node of these went away. That is nobody's fault, so they are tried again first of all; but
-        not for ever, lest a scene that takes its machine down takes down one after the other."""
+        """The node of these scenes went away. None is blamed, so they are tried again first; but not without
+        end: a scene that takes down its machine would take down all of them."""
         self.counts.lost += len(tasks)
         outcomes: list[Outcome] = []
         for task in reversed(tasks):
@@ -90,7 +90,7 @@ class Verdicts:
                 self.backlog.back(task)
         return outcomes
 
-    def _count(self, kind: Failure, scenes: str, reason: str) -> None:
+    def _count(self, kind: Fault, scenes: str, reason: str) -> None:
         self.counts.failed(kind)
         self._failures_in_a_row += 1
         if not self._ever_finished and self._failures_in_a_row >= GIVE_UP_AFTER:
@@ -100,6 +100,6 @@ class Verdicts:
             )
         log.warning("scene %s %s: %s", scenes, kind, reason)
 
-    def _set_aside(self, task: Task, kind: Failure, reason: str) -> SetAside:
+    def _set_aside(self, task: Task, kind: Fault, reason: str) -> SetAside:
         self.counts.set_aside += 1
-        return SetAside(task.scene_id, kind, reason, max(1, task.failures + task.lost))
+        return SetAside(task.scene_id, kind, reason, max(1, task.faults + task.lost))

@@ -24,7 +24,7 @@ from cluster.runtime.ray_errors import in_short
 from cluster.simulation.autoscaling import PoolSize, node_is_gone
 from cluster.simulation.blame import Verdicts
 from cluster.simulation.slot import Call, Slot
-from cluster.simulation.work_queue import Failure, Outcome, PoolCounts, Rendered
+from cluster.simulation.work_queue import Fault, Outcome, PoolCounts, Rendered
 from imitation.common.settings import UserError
 from imitation.common.wording import times
 from sim_actors.simulators.registry import SimulatorSpec
@@ -339,7 +339,7 @@ class SimulatorPool:
         return self._replaced(slot, suspect, "crashed", _brief(error), certain=len(slot.scenes) == 1)
 
     def _replaced(
-        self, slot: Slot, suspect: Call | None, kind: Failure, reason: str, certain: bool
+        self, slot: Slot, suspect: Call | None, kind: Fault, reason: str, certain: bool
     ) -> list[Outcome]:
         """A worker is gone because of one of its scenes."""
         tasks = [call.task for call in slot.scenes if call.task is not None]

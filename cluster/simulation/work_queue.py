@@ -29,7 +29,7 @@ class Rendered:
         return decode_frame(self.payload)
 
 
-Failure = Literal["raised", "crashed", "hung", "unsupported", "lost", "rejected"]
+Fault = Literal["raised", "crashed", "hung", "unsupported", "lost", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class SetAside:
     the cause in words. "lost": whatever node it was on went away, which need not have been its doing."""
 
     scene_id: str
-    kind: Failure
+    kind: Fault
     reason: str
     attempts: int
 
@@ -69,7 +69,7 @@ class PoolCounts:
         """Both together."""
         return PoolCounts(*(a + b for a, b in zip(astuple(self), astuple(other))))
 
-    def failed(self, kind: Failure) -> None:
+    def failed(self, kind: Fault) -> None:
         if kind == "crashed":
             self.crashes += 1
         elif kind == "hung":
@@ -81,7 +81,7 @@ class PoolCounts:
 @dataclass(eq=False, slots=True)
 class Task:
     job: SceneJob
-    failures: int = 0
+    faults: int = 0
     lost: int = 0  # with a node that went away
     alone: bool = False  # no other scene in its worker, so that a crash is certainly its own
 

@@ -20,7 +20,7 @@ def twin_seed(seed: int) -> int:
 
 @dataclass(frozen=True)
 class Detectors:
-    """Product folders of one cycle: the detector itself, those of the folds, if mining follows, and of
+    """Checkpoints of one cycle: the detector itself, those of the folds, if mining follows, and of
     the baseline its twin of another seed, if there is one."""
 
     main: str

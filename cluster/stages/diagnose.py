@@ -1,8 +1,8 @@
-"""After each cycle's evaluation: what errors cost, which failures form modes, and what became of them.
+"""The analysis of each cycle's evaluation: the cost of errors, failure modes, and failures over cycles.
 
-Two things here decide something. Detections that every cycle insists on where nothing is labelled are
-suspected label errors, and the next requests leave them out; and policies that learn are told, by mode,
-what became of the failures that they answered.
+Two results act on the next cycle. Detections that every cycle repeats where nothing is labelled are suspected
+label errors, and the next requests leave them out. Policies that learn get, by stratum, how many of the
+failures that they answered were fixed.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def judge(
     min_objects: int | None = None,
     metric: OwnMetric | None = None,
 ) -> dict[str, Any]:
-    """Metrics of `detections` by detector and split; each reported detector's product is told its operating
+    """Metrics of `detections` by detector and split; each reported detector's checkpoint gets its operating
     threshold (`min_objects`: see `summarize`). With a `metric` of one's own, its values stand among them.
 
     If folds were trained, their failures in the mined frames go to `failures`, and those that are out of
@@ -122,10 +122,10 @@ def judge(
         return (row for row in read_detections(detections) if row.detector == name)
 
     metrics: dict[str, dict[str, Metrics]] = {}
-    for name, product in detectors.reported().items():
+    for name, checkpoint in detectors.reported().items():
         val = summarize(partial(rows, name), categories, "val", min_objects=min_objects)
         test = summarize(partial(rows, name), categories, "test", val.operating)
-        set_operating_threshold(product, val.threshold, val.thresholds)
+        set_operating_threshold(checkpoint, val.threshold, val.thresholds)
         metrics[name] = {"val": val, "test": test}
         if metric is not None:
             for split, found in metrics[name].items():

@@ -24,7 +24,7 @@ from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
 from imitation.data.splits import SPLITS
-from imitation.datasets.base import ALL, DatasetReader, frames_of, whole
+from imitation.datasets.base import ALL, DatasetReader, frames_of
 from imitation.datasets.category_map import categories_of
 from imitation.datasets.coco.reader import CocoReader
 from imitation.datasets.numbering import Numbering
@@ -69,7 +69,7 @@ def mine(
     if what_it_adds(policy) != "synthetic":
         raise UserError(f"policy.name is {config.policy.name!r}, which stages nothing; name one that does")
     storage.check_writable(out)
-    dataset = whole(config.data.open())
+    dataset = config.data.open().undivide()
     problems: list[str] = []
     skip = (lambda error: problems.append(str(error))) if config.data.on_error == "skip" else None
     facts = Facts()
@@ -81,7 +81,7 @@ def mine(
     results = _open_results(detections, dataset, split, categories, detector)
     uri = storage.join(out, FILE)
     left_out: list[str] = []
-    with reporter.stage(f"reading {split}", facts.frames) as bar:
+    with reporter.bar(f"reading {split}", facts.frames) as bar:
         looked = ResultRemarks(
             results.layout, _ids_told(results, categories), "frame", silent=results.layout == "xywh"
         )

@@ -192,7 +192,7 @@ def _import(
                         yield frame
 
         total = sum(min(len(names[source]), settings.limit or len(names[source])) for source in sources)
-        with reporter.stage(f"reading {split}", total) as bar:
+        with reporter.bar(f"reading {split}", total) as bar:
             written = write_frames(
                 _counted(frames(), bar.update),
                 workspace.path("data", split, "frames.parquet"),

@@ -18,7 +18,7 @@ from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Camera, Frame
-from imitation.datasets.base import frames_of, whole
+from imitation.datasets.base import frames_of
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.settings import DataSettings
 from imitation.requests import Request
@@ -69,7 +69,7 @@ def requested_jobs(
         categories = CategoryMap.from_json(told["categories"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
-    dataset = whole(data.open())
+    dataset = data.open().undivide()
     splits = dataset.splits()
     staging = staging_settings(config)
     check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)

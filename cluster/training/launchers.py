@@ -227,7 +227,7 @@ class TorchLauncher:
 
 @contextmanager
 def _scratch(output: str) -> Iterator[tuple[pafs.FileSystem, str]]:
-    """A folder for Train's own files, beside the product: workers on any node reach it. Nothing in it is
+    """A folder for Train's own files, beside the checkpoint: workers on any node reach it. Nothing in it is
     ours (checkpoints are `cluster.training.train_loop`'s), so what a killed training left there is thrown
     away."""
     folder = storage.suffixed(output, ".ray")

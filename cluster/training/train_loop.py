@@ -1,6 +1,6 @@
 """Training on Ray: one train function, whoever launches it (see `cluster.training.launchers`).
 
-A training that was killed continues from its own last checkpoint (`checkpoint.pt` in `<output>.partial`).
+A training that was killed continues from its own last training state (`checkpoint.pt` in `<output>.partial`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.common.wording import counted
 from imitation.data.categories import CategoryMap
-from imitation.detectors.checkpoint import is_product, load_weights, read_info, save_product
+from imitation.detectors.checkpoint import is_checkpoint, load_weights, read_info, save_checkpoint
 from imitation.detectors.settings import DetectorSettings
 from imitation.training.settings import TrainSettings
 
 Progress = Callable[[dict[str, Any]], None]
-CHECKPOINT = "checkpoint.pt"
+STATE_FILE = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class TrainSpec:
     `real`, `synthetic`: Parquet files or folders of frames (paths that every worker reaches); `include` and
     `exclude` select frames by id (out-of-fold training). `repeats` maps ids of real frames to how many more
     times they are trained on: they take the place of synthetic ones in everything but their labels.
-    `weights` maps frame ids to how often they are drawn relative to 1. `initial` is a product folder whose
+    `weights` maps frame ids to how often they are drawn relative to 1. `initial` is a checkpoint whose
     weights training starts from (warm start). `seed` decides initial weights, order and augmentation. The
-    product is written to `output`; `purpose` is noted in it. `skip_bad`: unreadable images are listed and
+    checkpoint is written to `output`; `purpose` is noted in it. `skip_bad`: unreadable images are listed and
     replaced instead of an error.
     """
 
@@ -56,7 +56,7 @@ class TrainSpec:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished training: the product's folder; optimizer steps and images seen, those of a warm start
+    """A finished training: the checkpoint's folder; optimizer steps and images seen, those of a warm start
     included; frames it was trained on, repetitions of real ones apart; seconds in steps; losses of the last
     tenth of the steps; unreadable frames that were skipped, with the reason; the processor (or GPU) and
     threads that computed it, for they decide the last digits."""
@@ -76,7 +76,7 @@ class TrainResult:
 class Launcher(Protocol):
     """Runs `train_loop_per_worker` with a config somewhere, and keeps what can be kept for the next time.
 
-    Where workers die it runs again from the last checkpoint (`train.max_restarts`)."""
+    Where workers die it runs again from the last training state (`train.max_restarts`)."""
 
     def run(self, config: dict[str, Any], progress: Progress) -> None: ...
 
@@ -84,17 +84,19 @@ class Launcher(Protocol):
 
 
 def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | None = None) -> TrainResult:
-    """Trains, writes the product to `spec.output`, and says how it went.
+    """Trains, writes the checkpoint to `spec.output`, and says how it went.
 
     `progress` gets, in the caller's thread, dicts with `step`, `steps`, `images_per_second`,
-    `learning_rate`, `loss` and each loss by name. A finished product in `output` is left as it is if it is
+    `learning_rate`, `loss` and each loss by name. A finished checkpoint in `output` is left as it is if it is
     this spec's, else replaced. Raises what went wrong in the worker (UserError for bad settings or data).
     """
-    if not (is_product(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)):
+    if not (
+        is_checkpoint(spec.output) and read_info(spec.output).trained_on.get("spec") == _fingerprint(spec)
+    ):
         launcher.run({"spec": spec}, progress or (lambda event: None))
     storage.delete(
         storage.suffixed(spec.output, ".partial")
-    )  # a worker killed right after the product was finished left it
+    )  # a worker killed right after the checkpoint was finished left it
     return _result(spec.output)
 
 
@@ -147,14 +149,14 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     if spec.initial is not None:
         model.load_state_dict(_initial_weights(spec))
     state = start(model.to(device), settings)
-    partial = storage.join(storage.suffixed(spec.output, ".partial"), CHECKPOINT)
-    saved = _read_checkpoint(partial, spec)
+    partial = storage.join(storage.suffixed(spec.output, ".partial"), STATE_FILE)
+    saved = _read_state(partial, spec)
     if saved is not None:
         state.load(saved)
     if distributed.rank == 0:
         config["mailbox"].put.remote({"start": state.step})
 
-    def checkpoint(state: TrainState) -> None:
+    def save_state(state: TrainState) -> None:
         with storage.open_atomic(partial) as file:
             torch.save({"spec": _fingerprint(spec), "state": state.as_dict()}, file)
 
@@ -194,7 +196,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             distributed=distributed,
             freeze_batch_norm=frozen,
             progress=report,
-            checkpoint=checkpoint,
+            checkpoint=save_state,
         )
     disagreement = distributed.disagreement(model)
     skipped = distributed.gathered(
@@ -225,7 +227,9 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "losses": {name: sum(row[name] for row in tail) / len(tail) for name in tail[-1]},
             "skipped": skipped,
         }
-        save_product(spec.output, state.product_weights(), detector, spec.categories.categories, trained_on)
+        save_checkpoint(
+            spec.output, state.checkpoint_weights(), detector, spec.categories.categories, trained_on
+        )
 
 
 def _initial_weights(spec: TrainSpec) -> dict[str, Any]:
@@ -246,7 +250,7 @@ def _initial_weights(spec: TrainSpec) -> dict[str, Any]:
     return load_weights(spec.initial)
 
 
-def _read_checkpoint(path: str, spec: TrainSpec) -> dict[str, Any] | None:
+def _read_state(path: str, spec: TrainSpec) -> dict[str, Any] | None:
     """The state that a killed training of the same spec left, if any."""
     if not storage.exists(path):
         return None

@@ -24,7 +24,7 @@ class Registry(Generic[T]):
     """What can be named for one setting.
 
     `entries` are ours, name -> "package.module:attribute", imported when asked for. Another distribution
-    adds its own under the entry point group "imitation_training.<what>s" (`imitation_training.simulators`),
+    adds its own under the entry point group of the plural (`imitation_training.policies`),
     without a line of ours; a name of ours cannot be taken. And whoever writes "package.module:factory" needs
     no name.
 
@@ -84,5 +84,6 @@ class Registry(Generic[T]):
         return {name: self.load(name) for name in self._entries}
 
     def _installed(self) -> dict[str, Any]:
-        found = entry_points(group=f"{GROUP}.{self.what}s")
+        plural = f"{self.what[:-1]}ies" if self.what.endswith("y") else f"{self.what}s"
+        found = entry_points(group=f"{GROUP}.{plural}")
         return {each.name: each.value for each in found if each.name not in self._entries}

@@ -7,16 +7,13 @@ nothing with each other or with the rest.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from imitation.common import old_names, storage
+from imitation.common import old_names
 from imitation.common.settings import Settings, UserError
-from imitation.data.images import read_image_bytes
-from imitation.data.records import Frame
 
 SPLITS = ("train", "mine", "val", "test")
 LISTS = (*SPLITS, old_names.STOP)
@@ -169,41 +166,3 @@ def _refuse_shared(left: str, right: str, pairs: Mapping[str, list[tuple[str, st
                 f"the splits {left!r} and {right!r} share {len(unique)} {what} ({first}); "
                 "what decides or is reported must not be trained on: remove them from one of the two"
             )
-
-
-def duplicate_images(splits: Mapping[str, Iterable[Frame]]) -> list[tuple[str, str, str, str]]:
-    """Images of identical bytes in `val` or `test` and in another split, as (split, frame_id, other
-    split, other frame_id); a frame that is in both under one id counts too.
-
-    Bytes are compared by length and SHA-1; a file is only read if another has its length.
-    Raises `DataError` for an image that cannot be read.
-    """
-    by_size: dict[int, list[tuple[str, Frame]]] = {}
-    for split, frames in splits.items():
-        for frame in frames:
-            by_size.setdefault(_image_bytes(frame), []).append((split, frame))
-    found = []
-    for members in by_size.values():
-        if len({split for split, _ in members}) > 1:
-            found += _equal_images(members)
-    return found
-
-
-def _image_bytes(frame: Frame) -> int:
-    if frame.image is None and frame.image_uri is not None:
-        return storage.size_of(frame.image_uri)
-    return len(read_image_bytes(frame))
-
-
-def _equal_images(members: list[tuple[str, Frame]]) -> list[tuple[str, str, str, str]]:
-    by_hash: dict[bytes, list[tuple[str, str]]] = {}
-    for split, frame in members:
-        digest = hashlib.sha1(read_image_bytes(frame), usedforsecurity=False).digest()
-        by_hash.setdefault(digest, []).append((split, frame.frame_id))
-    return [
-        (split, frame_id, other, other_id)
-        for same in by_hash.values()
-        for position, (split, frame_id) in enumerate(same)
-        for other, other_id in same[position + 1 :]
-        if split != other and (split in JUDGES or other in JUDGES)
-    ]

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain, groupby
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 from imitation.common import storage
 from imitation.common.settings import DataError, Settings, UserError
@@ -156,12 +156,13 @@ class DatasetReader(ABC):
         sequences = {i: sequence for listed in found.values() for i, sequence in listed.items()}
         return self._by_lists({str(name): list(listed) for name, listed in found.items()}, sequences, where)
 
-    def undivide(self) -> None:
+    def undivide(self) -> Self:
         """From now on, what is too little to be cut stays whole: a dataset without lists is all `train`, a
         validation list all `val`, and splits may be empty. To look at data, not to train on it."""
         self._divide = False
         for name in ("_made", "_places"):
             self.__dict__.pop(name, None)
+        return self
 
     def keep_lists(self) -> None:
         """From now on nothing is cut by seed: a dataset without lists is all `train`, a validation list is
@@ -232,18 +233,16 @@ ALL = "all"
 """In place of a split: the frames of all of them."""
 
 
-def whole(dataset: DatasetReader) -> DatasetReader:
-    """The dataset, however little it is: where nothing is trained there need not be enough to cut."""
-    dataset.undivide()
-    return dataset
-
-
 def frames_of(
-    dataset: DatasetReader, split: str, problems: Problems | None = None, names: Collection[str] | None = None
+    dataset: DatasetReader,
+    split: str | Sequence[str],
+    problems: Problems | None = None,
+    names: Collection[str] | None = None,
 ) -> Iterator[Frame]:
-    """A split's frames (see `DatasetReader.frames`), or those of `ALL`, each once."""
+    """A split's frames (see `DatasetReader.frames`), those of several or of `ALL`, each once."""
     seen: set[str] = set()
-    for part in SPLITS if split == ALL else (split,):
+    parts = SPLITS if split == ALL else (split,) if isinstance(split, str) else split
+    for part in parts:
         for frame in dataset.frames(part, problems, names):
             if frame.frame_id not in seen:
                 seen.add(frame.frame_id)

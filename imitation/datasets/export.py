@@ -10,25 +10,10 @@ from typing import Literal
 from imitation.common import old_names, storage
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import Frame
-from imitation.datasets.export_sources import Source, classes_of, dataset_sources, left_out, parquet_sources
+from imitation.datasets.export_sources import Source, classes_of
 from imitation.datasets.numbering import Classes
 from imitation.datasets.registry import DATASETS, dataset_of
 from imitation.datasets.writing import ExportReport, FrameWriter
-
-__all__ = [
-    "ExportReport",
-    "Source",
-    "Survey",
-    "classes_of",
-    "dataset_sources",
-    "export",
-    "layouts",
-    "left_out",
-    "parquet_sources",
-    "refuse_used",
-    "survey_frames",
-    "writer_of",
-]
 
 Which = Literal["all", "real", "synthetic"]
 

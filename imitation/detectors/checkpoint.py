@@ -1,4 +1,4 @@
-"""The product: a folder with everything that is needed to use a trained detector.
+"""The checkpoint: a folder with everything that is needed to use a trained detector.
 
     detector.json   settings, categories, preprocessing, operating threshold, what it was trained on, versions
     weights.pt      the state dict
@@ -51,7 +51,7 @@ class Preprocessing(Settings):
     )
 
 
-class ProductInfo(Settings):
+class CheckpointInfo(Settings):
     """The contents of detector.json."""
 
     format: int = Field(FORMAT, description="version of this layout")
@@ -77,27 +77,27 @@ class ProductInfo(Settings):
         return Operating(self.operating_threshold, self.operating_thresholds)
 
 
-def save_product(
+def save_checkpoint(
     folder: str,
     weights: Mapping[str, Tensor],
     detector: DetectorSettings,
     categories: Sequence[str],
     trained_on: Mapping[str, Any],
     operating_threshold: float | None = None,
-) -> ProductInfo:
-    """Writes a product folder; a reader sees the old one, an unfinished one (an error), or the new one.
+) -> CheckpointInfo:
+    """Writes a checkpoint; a reader sees the old one, an unfinished one (an error), or the new one.
 
     `detector` must have its width and height. Raises StorageError where the place cannot be written.
     """
     import torch
 
     if detector.width is None or detector.height is None:
-        raise ValueError("a product's detector settings need width and height")
+        raise ValueError("a checkpoint's detector settings need width and height")
     buffer = io.BytesIO()
     torch.save({name: value.detach().cpu().contiguous() for name, value in weights.items()}, buffer)
     data = buffer.getvalue()
     mean, std = _normalisation(detector)
-    info = ProductInfo(
+    info = CheckpointInfo(
         detector=detector,
         categories=tuple(categories),
         preprocessing=Preprocessing(width=detector.width, height=detector.height, mean=mean, std=std),
@@ -115,17 +115,17 @@ def save_product(
 
 def set_operating_threshold(
     folder: str, threshold: float, by_category: Mapping[str, float] | None = None
-) -> ProductInfo:
+) -> CheckpointInfo:
     """Stores the score from which a detection counts, in [0, 1], and those of categories with their own."""
     info = read_info(folder)
     told = {"operating_threshold": threshold, "operating_thresholds": dict(by_category or {})}
-    info = ProductInfo.model_validate(info.model_dump() | told)
+    info = CheckpointInfo.model_validate(info.model_dump() | told)
     storage.write_json(storage.join(folder, INFO), info.model_dump(mode="json"))
     return info
 
 
-def copy_product(source: str, target: str) -> ProductInfo:
-    """The same product in another folder (the best cycle's becomes the run's)."""
+def copy_checkpoint(source: str, target: str) -> CheckpointInfo:
+    """The same checkpoint in another folder (the best cycle's becomes the run's)."""
     info, data = read_info(source), _weights_bytes(source)
     storage.make_folder(target)
     storage.delete(storage.join(target, INFO))
@@ -134,12 +134,12 @@ def copy_product(source: str, target: str) -> ProductInfo:
     return info
 
 
-def is_product(folder: str) -> bool:
-    """Whether a finished product lies there."""
+def is_checkpoint(folder: str) -> bool:
+    """Whether a finished checkpoint lies there."""
     return storage.exists(storage.join(folder, INFO))
 
 
-def read_info(folder: str) -> ProductInfo:
+def read_info(folder: str) -> CheckpointInfo:
     """What detector.json says. Raises UserError naming the file and field that is missing or wrong."""
     path = storage.join(folder, INFO)
     if not storage.exists(path):
@@ -153,7 +153,7 @@ def read_info(folder: str) -> ProductInfo:
             f"{path}: format is {found!r}, this version reads {FORMAT}; export it again with its own version"
         )
     try:
-        return ProductInfo.model_validate(values)
+        return CheckpointInfo.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -176,11 +176,10 @@ def load_weights(folder: str) -> dict[str, Tensor]:
     return weights
 
 
-def load_product(
+def load_checkpoint(
     folder: str, device: str = "cpu", precision: Precision = "auto"
-) -> tuple[Predictor, ProductInfo]:
-    """The detector of a product folder, ready to predict on `device` in `precision`, and what detector.json
-    says.
+) -> tuple[Predictor, CheckpointInfo]:
+    """The detector of a checkpoint, ready to predict on `device` in `precision`, and what detector.json says.
 
     Raises UserError for missing, damaged or mismatching files.
     """
@@ -203,7 +202,7 @@ def load_product(
 
 
 def export_onnx(folder: str, path: str, raw: bool = False) -> None:
-    """Writes the product's detector as an ONNX file: pictures in, detections out (docs/guide.md, "ONNX").
+    """Writes the checkpoint's detector as an ONNX file: pictures in, detections out (docs/guide.md, "ONNX").
 
     Input `images`: uint8 (batch, height, width, 3), RGB, of any size. Outputs `boxes` (batch, D, 4) px of the
     picture, (x1, y1, x2, y2); `labels` (batch, D), 1-based, `scores` (batch, D), best first; rows that are
@@ -216,7 +215,7 @@ def export_onnx(folder: str, path: str, raw: bool = False) -> None:
     """
     from imitation.detectors.onnx import to_onnx, to_raw_onnx
 
-    predictor, info = load_product(folder)
+    predictor, info = load_checkpoint(folder)
     model, width, height = predictor.model, predictor.width, predictor.height
     if raw:
         data = to_raw_onnx(model, width, height, _onnx_notes(info, RAW_INPUT, RAW_OUTPUTS))
@@ -245,7 +244,7 @@ RAW_OUTPUTS = (
 )
 
 
-def _onnx_notes(info: ProductInfo, images: str, outputs: str) -> dict[str, str]:
+def _onnx_notes(info: CheckpointInfo, images: str, outputs: str) -> dict[str, str]:
     """What the user of an ONNX file has to know, as its metadata; lists and numbers as JSON. Nothing of
     where it was trained."""
     detector, size = info.detector, info.preprocessing

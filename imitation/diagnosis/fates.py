@@ -29,7 +29,7 @@ from imitation.evaluation.failures import Failure
 CYCLE_FILE, RUN_FILE = "fates.parquet", "fates.csv"
 BATCH = 4096  # rows in memory at once
 ENDED = ("fixed", "unjudged")
-"""What becomes of a failure in one cycle for good; the others go on to the next."""
+"""The statuses that end a failure; with the others it goes on to the next cycle."""
 
 
 class Fate(NamedTuple):

@@ -62,10 +62,9 @@ class Metrics(Record):
         return score_of(self.to_dict(), metric)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Metrics:
-        """The inverse of `to_dict`; ignores fields that it does not know. Raises pydantic.ValidationError
-        (a ValueError) for one that is missing or of another type."""
-        return cls.model_validate({name: data[name] for name in cls.model_fields if name in data})
+    def from_dict(cls, data: Mapping[str, Any], where: str = "") -> Metrics:
+        """As any record's, but fields that it does not know are passed over."""
+        return super().from_dict({name: data[name] for name in cls.model_fields if name in data}, where)
 
 
 def summarize(

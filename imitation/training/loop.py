@@ -50,7 +50,7 @@ class TrainState:
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.history, self.average = saved["history"], saved["average"]
 
-    def product_weights(self) -> dict[str, Tensor]:
+    def checkpoint_weights(self) -> dict[str, Tensor]:
         """The weights to keep: the moving average where there is one."""
         return self.model.state_dict() if self.average is None else self.average
 

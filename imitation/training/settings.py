@@ -56,7 +56,7 @@ class TrainSettings(Settings):
         0.0,
         ge=0,
         lt=1,
-        description="the product is an exponential moving average of the weights; 0: the last ones",
+        description="a checkpoint holds an exponential moving average of the weights; 0: the last ones",
     )
     freeze_batch_norm: bool | None = Field(
         None, description="keep batch norms' statistics; null: where the backbone starts from trained weights"

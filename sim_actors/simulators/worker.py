@@ -74,7 +74,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a job: `payload` is a one-row Arrow IPC stream of `imitation.data.records.SCHEMA`,
+    """The result of a job: `payload` is a one-row Arrow IPC stream of `imitation.data.records.SCHEMA`,
     or None with `error` (traceback text, or a sentence) or `unsupported` (sentences) saying why.
     `hopeless`: the error is the whole simulator's, and no other scene will fare better. `remark`: what a
     person should hear of the simulator, though the frame is good.

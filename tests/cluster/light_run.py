@@ -18,12 +18,12 @@ from cluster.config.parse import load_defaults
 from cluster.config.simulate import SimulateSettings
 from cluster.observability.console import Reporter
 from cluster.simulation.work_queue import PoolCounts, Rendered
-from cluster.training.train_loop import CHECKPOINT, _fingerprint
+from cluster.training.train_loop import STATE_FILE, _fingerprint
 from imitation.common import storage
 from imitation.data.images import encode_png
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.parquet.files import read_frames
-from imitation.detectors.checkpoint import read_info, save_product
+from imitation.detectors.checkpoint import read_info, save_checkpoint
 from imitation.evaluation.detection_files import write_detections
 from imitation.evaluation.detections import Detections, FrameDetections
 from sim_actors.scene.records import Scene
@@ -100,11 +100,11 @@ class Pool:
 
 
 class Launcher:
-    """Learns nothing: a checkpoint, then a product that knows how many frames it was trained on."""
+    """Learns nothing: a training state, then a checkpoint that knows how many frames it was trained on."""
 
     def run(self, config: dict[str, Any], progress: Any) -> None:
         spec = config["spec"]
-        storage.write_bytes_atomic(storage.join(spec.output + ".partial", CHECKPOINT), b"half-way")
+        storage.write_bytes_atomic(storage.join(spec.output + ".partial", STATE_FILE), b"half-way")
         counts = [
             sum(frame.frame_id not in spec.exclude for uri in uris for frame in read_frames(uri, ()))
             for uris in (spec.real, spec.synthetic)
@@ -121,7 +121,7 @@ class Launcher:
             "skipped": {},
             "seed": spec.seed,
         }
-        save_product(spec.output, {}, spec.detector, spec.categories.categories, told)
+        save_checkpoint(spec.output, {}, spec.detector, spec.categories.categories, told)
 
     def close(self) -> None:
         pass
@@ -150,7 +150,7 @@ class Services:
         pass
 
 
-def judge(parts: Any, products: Any, categories: Any, out: str, *rest: Any) -> dict[str, Any]:
+def judge(parts: Any, checkpoints: Any, categories: Any, out: str, *rest: Any) -> dict[str, Any]:
     """Stands in for `cluster.evaluation.ray_data.evaluate`: finds more the more frames a detector was trained
     on.
     """
@@ -159,7 +159,9 @@ def judge(parts: Any, products: Any, categories: Any, out: str, *rest: Any) -> d
         for part in parts:
             for frame in read_frames(part.uri):
                 for name in part.judges(frame.frame_id):
-                    yield _judged(frame, name, part.split, read_info(products[name]).trained_on, categories)
+                    yield _judged(
+                        frame, name, part.split, read_info(checkpoints[name]).trained_on, categories
+                    )
 
     rows_written = write_detections(rows(), out, categories.categories)
     return {"rows": rows_written, "errors": [], "busy_seconds": 0.0}

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -32,7 +33,7 @@ from sim_actors.scene.records import Actor, Scene
 from sim_actors.scene.sizes import SIZES
 from sim_actors.simulators.opengl.assets import families
 from sim_actors.simulators.opengl.assets.meshes import body_mesh
-from sim_actors.simulators.opengl.assets.user_bodies import install
+from sim_actors.simulators.opengl.assets.user_bodies import install as install_bodies
 from tests.imitation.metrics.driving import evaluated
 from tests.snippets import ROOT, Block, all_blocks, imitate_words
 
@@ -117,7 +118,7 @@ OTHER_PROGRAMS = {
 """How command lines of other programs begin, and why they are not run here."""
 
 TEXTS = {
-    "architecture.md": ["cluster/"],
+    "architecture.md": ["flowchart"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
     "guide.md": ["runs/default/"],
@@ -164,6 +165,7 @@ def test_every_command_line_is_one_that_we_take(
 ) -> None:
     """Its arguments are parsed, and its settings checked with the files that it names."""
     monkeypatch.chdir(data.parent)
+    monkeypatch.syspath_prepend(str(data.parent))  # where commands of one's own are
     words, options = split_options([placed(word, data) for word in imitate_words(command) or []])
     args = parser().parse_args(words)
     args.options = options
@@ -189,7 +191,7 @@ def test_lists_name_only_what_is_there() -> None:
 def test_every_block_is_run_or_listed() -> None:
     for block in BLOCKS:
         listed = any(block.text.startswith(start) for start in TEXTS.get(block.page, ()))
-        known = block.language in ("python", "yaml") or block.commands() or listed
+        known = block.language in ("python", "toml", "yaml") or block.commands() or listed
         assert known, f"{block.where} is neither code, nor commands, nor in TEXTS:\n{block.text}"
     for command in COMMANDS:
         listed = command.startswith("imitate ") or any(command.startswith(start) for start in OTHER_PROGRAMS)
@@ -274,7 +276,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     for block in BLOCKS:
         write_file(block, data)
+        if block.language == "toml":
+            install(block, work)
     return data
+
+
+def install(block: Block, folder: Path) -> None:
+    """What an installer makes of a package's entry points."""
+    for group, names in tomllib.loads(block.text)["project"]["entry-points"].items():
+        name = f"my_{group.split('.')[-1]}"
+        made = folder / f"{name}-1.dist-info"
+        made.mkdir(exist_ok=True)
+        (made / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        lines = "".join(f"{key} = {value}\n" for key, value in names.items())
+        (made / "entry_points.txt").write_text(f"[{group}]\n{lines}")
+    importlib.invalidate_caches()
 
 
 def write_file(block: Block, data: Path) -> str | None:
@@ -319,7 +335,7 @@ def work(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield data.parent
     SIZES.clear()
     SIZES.update(sizes)
-    install.cache_clear()
+    install_bodies.cache_clear()
     body_mesh.cache_clear()
 
 
@@ -416,8 +432,9 @@ def test_adding_a_part(section: str, work: Path, data: Path, capsys: pytest.Capt
                 run_python(block, data)
 
 
+@pytest.mark.slow  # 34 s of a processor; what stands in the pages is parsed by quick ones
 @pytest.mark.timeout(900)
-def test_quick_snippets_run(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_snippets_without_a_run(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_all(steps(QUICK, slow=False), data, capsys)
     assert (work / "for-my-training").is_dir()  # the last link of mine, render, export
 
@@ -454,9 +471,9 @@ def test_the_guides_policy_and_metric_in_a_loop(work: Path) -> None:
     told = json.loads((work / "light" / "run" / "summary.json").read_text())
     scores = [cycle["metrics"]["val"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]
     assert told["best_cycle"] == scores.index(max(scores))  # it decides, not mAP
-    product = json.loads((work / "light" / "run" / "best" / "detector.json").read_text())
+    checkpoint = json.loads((work / "light" / "run" / "best" / "detector.json").read_text())
     val = told["cycles"][told["best_cycle"]]["metrics"]["val"]
-    assert product["operating_thresholds"] == val["thresholds"]
+    assert checkpoint["operating_thresholds"] == val["thresholds"]
     assert "car" in val["thresholds"]
     assert "cyclist" not in val["thresholds"]  # there are none on val
     asked = json.loads((work / "light" / "run" / "cycle-001" / "stage-request.json").read_text())["requests"]
@@ -506,8 +523,8 @@ def test_everything_of_ones_own_in_one_run(work: Path, data: Path) -> None:
     assert len(told["cycles"]) == 2
     for cycle in told["cycles"]:
         assert 0 <= cycle["metrics"]["val"]["own"]["my_metric:near_recall"] <= 1
-    product = json.loads((run / "best" / "detector.json").read_text())
-    assert product["detector"]["name"] == "my_detector:detector"
+    checkpoint = json.loads((run / "best" / "detector.json").read_text())
+    assert checkpoint["detector"]["name"] == "my_detector:detector"
     requests = json.loads((run / "cycle-001" / "stage-request.json").read_text())["requests"]
     assert {request["policy"] for request in requests} <= {"near-first"}
 

@@ -122,13 +122,13 @@ def _synthetic(plan: Plan, done: Finished, reporter: Reporter) -> dict[str, str]
         return None
     workspace = Workspace(base)
     data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
-    products = {}
+    checkpoints = {}
     for trial in plan.trials:
         if trial.name in done.summaries:
             for cycle in range(len(done.summaries[trial.name].cycles)):
                 picked = Picked(trial, cycle)
-                products[detector_name(picked)] = done.product(picked)
-    return judge(plan, frames, data, products, reporter)
+                checkpoints[detector_name(picked)] = done.checkpoint(picked)
+    return judge(plan, frames, data, checkpoints, reporter)
 
 
 def _first_base(plan: Plan) -> tuple[Cell, str] | None:

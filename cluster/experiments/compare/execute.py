@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a job: its result (the base's folder; DONE or OUT_OF_TIME), or an error."""
+    """How a job ended: its result (the base's folder; DONE or OUT_OF_TIME), or an error."""
 
     job: Job
     result: str | None = None

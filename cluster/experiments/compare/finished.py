@@ -74,7 +74,7 @@ class Finished:
         """The detector that val chose."""
         return Picked(trial, self.summaries[trial.name].best_cycle)
 
-    def product(self, picked: Picked) -> str:
+    def checkpoint(self, picked: Picked) -> str:
         return self.workspace(picked.trial).path(cycle_folder(picked.cycle), "detector", MAIN)
 
     def judged(self, picked: Picked) -> Judged:

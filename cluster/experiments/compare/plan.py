@@ -179,7 +179,7 @@ def cell_config(config: Config, cell: Cell) -> Config:
 def make_plan(config: Config) -> Plan:
     """The plan of `config.compare`. Raises UserError, in a sentence, for whatever could not work or could
     not be compared: nothing has been computed by then."""
-    # a leader before all that wait for it, so that what became of it is known by then
+    # a leader before all that wait for it, so that its result is known by then
     arms = sorted(
         check_arms(config, config.compare.arms), key=lambda arm: follows_leader(arm, config.train.warm_start)
     )

@@ -40,11 +40,11 @@ class Tally:
     def change(self, what: str, noun: str) -> None:
         self.changed[(what, noun)] += 1
 
-    def drop_fields(self, record: Frame | Object, names: Iterable[str]) -> None:
-        """Counts each of the fields that the frame or the object knows."""
+    def drop_fields(self, record: Frame | Object, names: Iterable[str] = PHRASES) -> None:
+        """Counts each of the fields (all that can be lost) that the frame or the object knows."""
         noun = "frame" if isinstance(record, Frame) else "object"
         for name in names:
-            if getattr(record, name) not in (None, {}):
+            if getattr(record, name, None) not in (None, {}):
                 self.drop(PHRASES[name], noun)
 
 

@@ -21,10 +21,17 @@ from imitation.datasets.common.validation import Problems
 MAX_VALUES = 100  # of a condition or of cameras that are told apart; the frames beyond are counted together
 OTHERS = "(others)"
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-KNOWN = (
-    *("truncation", "occlusion", "occlusion_level", "cuboid"),
-    *("visible_box", "amodal_box", "alpha", "difficulty"),
-)
+KNOWN = {
+    "truncation": "truncation",
+    "occlusion": "occlusion (share)",
+    "occlusion_level": "occlusion (level)",
+    "cuboid": "cuboid",
+    "visible_box": "visible box",
+    "amodal_box": "amodal box",
+    "alpha": "observation angle",
+    "difficulty": "difficulty",
+}
+"""Fields of an object that a dataset may know, and what they are called."""
 
 
 class Heights:

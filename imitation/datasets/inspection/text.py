@@ -14,16 +14,6 @@ from imitation.datasets.inspection.statistics import KNOWN, OTHERS, Inspection
 
 SIZES = 6  # image sizes told one by one
 VALUES = 12  # values of a condition told one by one
-KNOWN_NAMES = {
-    "truncation": "truncation",
-    "occlusion": "occlusion (share)",
-    "occlusion_level": "occlusion (level)",
-    "cuboid": "cuboid",
-    "visible_box": "visible box",
-    "amodal_box": "amodal box",
-    "alpha": "observation angle",
-    "difficulty": "difficulty",
-}
 
 
 def print_inspection(found: Inspection, mapping: CategoryMap | None, out: TextIO) -> None:
@@ -157,7 +147,7 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
 def _known(found: Inspection) -> str:
     total = found.objects
     parts = [
-        f"{KNOWN_NAMES[name]} {_percent(found.known[name], total)}" for name in KNOWN if found.known[name]
+        f"{said} {_percent(found.known[name], total)}" for name, said in KNOWN.items() if found.known[name]
     ]
     return ", ".join(parts) or "their box alone"
 

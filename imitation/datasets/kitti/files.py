@@ -106,11 +106,6 @@ def read_kitti(
     yield from handled((partial(read, name) for name in wanted), problems)
 
 
-def kitti_names(root: str) -> list[str]:
-    """The names of all frames that have a label or an image, sorted. Raises `UserError`."""
-    return open_kitti(root).names()
-
-
 def _read_frame(
     folder: KittiFolder,
     sequences: Mapping[str, str],

@@ -1,14 +1,14 @@
 """Frames as a KITTI object folder can hold them, what it cannot counted, and its files.
 
-`read_kitti` reads back what `write_kitti` writes of them: numbers have two decimals, and an object whose
+`read_kitti` reads back what `texts_of` makes of them: numbers have two decimals, and an object whose
 truncation is 0 has its box as amodal box, as everywhere in KITTI.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,13 +16,26 @@ from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.records import OCCLUSIONS, Box, Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import Tally
-from imitation.datasets.kitti.labels import CATEGORIES, DONT_CARE, camera_of, format_label
-from imitation.datasets.kitti.original import KittiTexts, original_texts
+from imitation.datasets.kitti.labels import (
+    CATEGORIES,
+    DONT_CARE,
+    camera_of,
+    format_label,
+    parse_labels,
+    read_projection,
+)
 from imitation.datasets.writing import FrameWriter
 
 OTHER = "Misc"
 _BY_CASE = {name.lower(): name for name in CATEGORIES if name != DONT_CARE}
 _UNKNOWN = -1000.0  # KITTI's x, y and z of an object without cuboid
+
+
+class KittiTexts(NamedTuple):
+    """A frame's label file and its calibration file."""
+
+    labels: bytes
+    calib: bytes
 
 
 class KittiWriter(FrameWriter):
@@ -141,29 +154,39 @@ def _rounded(box: Box) -> Box:
     return Box(*(round(v, 2) for v in box))
 
 
-def write_kitti(
-    frames: Iterable[Frame], root: str, projections: Mapping[str, np.ndarray] | None = None
-) -> int:
-    """Writes `root/training/label_2`, `calib` and, for frames that hold their image's bytes, `image_2`.
+def original_texts(frame: Frame, image_uri: str | None) -> KittiTexts | None:
+    """The label and calibration files beside the image (`image_2/NAME.*`: `label_2/NAME.txt`,
+    `calib/NAME.txt`), if the reader makes of them just this frame's objects and camera; else None.
 
-    Numbers get two decimals, as in KITTI's own labels; what is unknown gets KITTI's -1, -10 and -1000,
-    and an `ignore` object becomes DontCare. `projections` are the `P2` (3, 4) of frames by frame_id, as
-    `read_projection` gives them; without one the calibration is the frame's camera with a fourth
-    column of zeros. Only `P2` is written. Returns the number of frames. Raises `UserError` for a frame
-    that KITTI's layout cannot hold.
+    A label written from a frame would differ from KITTI's own by a shift of some cm, in camera 0's
+    coordinates there, and by rounding: what came from KITTI unchanged goes out as the bytes that it was.
     """
-    base = make_folders(root)
-    count = 0
-    for count, frame in enumerate(frames, start=1):  # noqa: B007 (the last count is the result)
-        if not re.fullmatch(r"[\w-][\w.-]*", frame.frame_id):
-            raise UserError(f"frame {frame.frame_id!r}: its id cannot be a file name; rename the frame")
-        texts = texts_of(frame, (projections or {}).get(frame.frame_id))
-        put_frame(base, frame.frame_id, texts, frame.image)
-    return count
+    if image_uri is None or frame.camera is None:
+        return None
+    folder = storage.parent(image_uri)
+    if storage.name_of(folder) != "image_2":
+        return None
+    base, stem = storage.parent(folder), storage.name_of(image_uri).rpartition(".")[0]
+    label, calib = (storage.join(base, place, f"{stem}.txt") for place in ("label_2", "calib"))
+    try:
+        if not (storage.exists(label) and storage.exists(calib)):
+            return None
+        camera, shift = camera_of(read_projection(calib), calib)
+        found = parse_labels(storage.read_data_text(label, "label file"), label, shift)
+        if camera != frame.camera or tuple(obj for _, obj in found) != frame.objects:
+            return None
+        return KittiTexts(storage.read_bytes(label), storage.read_bytes(calib))
+    except UserError:  # gone, unreadable, or no KITTI files: the frame is written as we know it
+        return None
 
 
 def texts_of(frame: Frame, projection: np.ndarray | None = None) -> KittiTexts:
-    """A frame's labels and calibration as `write_kitti` writes them. Raises `UserError` as it does."""
+    """A frame's label and calibration files.
+
+    Numbers get two decimals, as in KITTI's own labels; what is unknown gets KITTI's -1, -10 and -1000,
+    and an `ignore` object becomes DontCare. `projection` is the frame's `P2` (3, 4); without one it is the
+    frame's camera with a fourth column of zeros. Raises `UserError` for what KITTI's layout cannot hold.
+    """
     if projection is None:
         projection = _projection(frame)
     _, shift = camera_of(projection, f"frame {frame.frame_id}")

@@ -17,11 +17,6 @@ from imitation.data.records import Box, Frame, Object
 from imitation.datasets.common.tally import Tally
 
 TOLERANCE = 1e-3  # by which a share may leave [0, 1]: tools round
-_OBJECT_FIELDS = (
-    *("visible_box", "amodal_box", "truncation", "occlusion", "occlusion_level"),
-    *("cuboid", "alpha", "difficulty"),
-)
-_FRAME_FIELDS = ("sequence", "camera", "conditions", "origin")
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ def _shares(values: list[float], where: str) -> list[float]:
 
 def yolo_labels(frame: Frame, categories: Mapping[str, int], tally: Tally) -> str:
     """The rows of a frame's label file; shares to nine decimals (a millionth of a pixel)."""
-    tally.drop_fields(frame, _FRAME_FIELDS)
+    tally.drop_fields(frame)
     rows = []
     for obj in frame.objects:
         if obj.ignore:
@@ -108,7 +103,7 @@ def yolo_labels(frame: Frame, categories: Mapping[str, int], tally: Tally) -> st
             continue
         if box != obj.box:
             tally.change("cut at the image's edge:", "box")
-        tally.drop_fields(obj, _OBJECT_FIELDS)
+        tally.drop_fields(obj)
         rows.append(f"{categories[obj.category]} {_told_shares(box, frame.width, frame.height)}\n")
     return "".join(rows)
 

@@ -6,14 +6,12 @@ how to read them.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal, cast
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from imitation.common import old_names, storage
 from imitation.common.record import Count, Fraction, Record, Seconds
-from imitation.common.settings import UserError
 from imitation.metrics.statistics.bootstrap import BETTER, NEITHER, WORSE, Interval
 from imitation.report.table import points, span
 from imitation.report.words import arm_name, detector_name, measure_name
@@ -187,16 +185,11 @@ class Comparison(Record):
 
 def read_comparison(uri: str) -> Comparison:
     """Reads `comparison.json`. Raises UserError for a file that is none."""
-    try:
-        return Comparison.model_validate_json(json.dumps(old_names.read_json(uri)))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{uri}: is no comparison of this version: {where}: {first['msg']}") from None
+    return Comparison.from_dict(old_names.read_json(uri), uri)
 
 
 def write_comparison(told: Comparison, uri: str) -> None:
-    storage.write_json(uri, told.model_dump(mode="json", by_alias=True))
+    storage.write_json(uri, told.to_dict())
 
 
 # -- in words

@@ -1,4 +1,4 @@
-"""The plots of findings: what errors cost, whether scores mean what they say, what became of failures."""
+"""The plots of findings: what errors cost, calibration, and failures by status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The summary's records of what became of failures, what chance alone does, and of protocols."""
+"""The summary's records of failures by status, of chance, and of protocols."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Protocols(Record):
 
 
 class Statuses(Record):
-    """What became of failures between two evaluations of the same frames:
+    """Failures by their status between two evaluations of the same frames:
     `imitation.diagnosis.failure_tracking`.
     """
 
@@ -38,7 +38,7 @@ class Statuses(Record):
 
 
 class Followed(Statuses):
-    """What became of failures, and of which."""
+    """Failures by status, in all and by kind, mode and reason."""
 
     by_kind: dict[str, Statuses] = Field(description="by kind of failure, as it is now or was last")
     by_mode: dict[str, Statuses] = Field(description="by failure mode")

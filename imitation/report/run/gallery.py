@@ -196,7 +196,7 @@ def _later(uri: str, parents: Mapping[str, Frame]) -> dict[str, list[Failure]]:
 
 
 def verdict(failure: Failure, later: Sequence[Failure]) -> str:
-    """What became of a failure, given the later evaluation's failures in the same frame."""
+    """The status of a failure, given the later evaluation's failures in the same frame."""
     if failure.kind == "background":
         same = [f for f in later if f.kind == "background" and _overlap(failure, f) >= FOREGROUND_IOU]
         return "still detected" if same else "no longer detected"

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from imitation.common import old_names, storage
 from imitation.common.record import Count, Fraction, Record, Seconds
-from imitation.common.settings import UserError
 from imitation.diagnosis.error_types import ErrorTypes
 from imitation.diagnosis.failure_modes import ModeCounts
 from imitation.diagnosis.label_errors import Suspect
@@ -180,64 +179,28 @@ class Cycle(Record):
     )
 
     @classmethod
-    def of(
-        cls,
-        *,
-        cycle: int,
-        label: str,
-        val: Mapping[str, Any],
-        test: Mapping[str, Any],
-        real_frames: int,
-        synthetic_frames: int,
-        steps: int,
-        images_seen: int,
-        seconds: Mapping[str, float],
-        time: Mapping[str, float] | None = None,
-        mined: Mapping[str, Any] | None = None,
-        simulated: Mapping[str, Any] | None = None,
-        protocols: Mapping[str, Any] | None = None,
-        errors: Mapping[str, Any] | None = None,
-        slices: Mapping[str, Any] | None = None,
-        calibration: Mapping[str, Any] | None = None,
-        modes: Mapping[str, Any] | None = None,
-        followed: Mapping[str, Any] | None = None,
-        repeated_frames: int = 0,
-    ) -> Cycle:
-        """A cycle from its metrics (`Metrics.to_dict()` on val and test) and its counts; not yet the
-        last or the best one, see `Summary.of`. What is by split is plain data, as their `to_dict` and
-        `count_followed` give it. Raises pydantic.ValidationError for a wrong type."""
+    def of(cls, *, val: Mapping[str, Any], test: Mapping[str, Any], **told: Any) -> Cycle:
+        """A cycle from its metrics (`Metrics.to_dict()` on val and test) and the other fields, as records or
+        plain data; those that follow from others are not given. Not yet the last or the best one, see
+        `Summary.of`. Raises pydantic.ValidationError for a field that is missing, unknown or of another
+        type."""
         shown = Metrics.model_validate(dict(test))
-        found = {
-            "protocols": protocols,
-            "errors": errors,
-            "slices": slices,
-            "calibration": calibration,
-            "modes": modes,
-            "followed": followed,
-        }
-        return cls(
-            **{name: None if by_split is None else dict(by_split) for name, by_split in found.items()},
-            cycle=cycle,
-            label=label,
-            split="test",
-            iou=shown.iou,
-            mAP=shown.map50,
-            AP=shown.ap50,
-            real_frames=real_frames,
-            synthetic_frames=synthetic_frames,
-            synthetic_ratio=synthetic_frames / real_frames if real_frames else 0.0,
-            repeated_frames=repeated_frames,
-            steps=steps,
-            images_seen=images_seen,
-            failures=shown.failures,
-            zero_one_loss=shown.zero_one_loss,
-            metrics=MetricsBySplit(val=Metrics.model_validate(dict(val)), test=shown),
-            mined=None if mined is None else Mined.model_validate(dict(mined)),
-            simulated=None if simulated is None else Simulated.model_validate(dict(simulated)),
-            seconds=dict(seconds),
-            time=None if time is None else Time.model_validate(dict(time)),
-            stop_reason=None,
-            best=False,
+        real = told.get("real_frames")
+        return cls.model_validate(
+            {"mined": None, "simulated": None}
+            | told
+            | {
+                "split": "test",
+                "iou": shown.iou,
+                "mAP": shown.map50,
+                "AP": shown.ap50,
+                "synthetic_ratio": told["synthetic_frames"] / real if real else 0.0,
+                "failures": shown.failures,
+                "zero_one_loss": shown.zero_one_loss,
+                "metrics": {"val": dict(val), "test": shown},
+                "stop_reason": None,
+                "best": False,
+            }
         )
 
     @model_validator(mode="after")
@@ -273,12 +236,15 @@ class Staging(Record):
 class Summary(Record):
     """A whole run."""
 
+    documented = "; see docs/summary.md"
     schema_: Literal[1] = Field(alias="schema", description="version of this schema")
     run: Run = Field(description="which run, on what")
     categories: list[str] = Field(description="the detector's categories, in label order")
     splits: Splits = Field(description="real frames in each split")
     cycles: list[Cycle] = Field(min_length=1, description="the baseline, then every imitation cycle")
-    best_cycle: int = Field(ge=0, description="the cycle of the highest score on val: the product")
+    best_cycle: int = Field(
+        ge=0, description="the cycle of the highest score on val, whose checkpoint is in `best/`"
+    )
     stop_reason: str = Field(description="why the loop stopped, in a sentence")
     problems: list[str] = Field(description="bad rows and frames that were skipped, a sentence each")
     unmapped: dict[str, Count] = Field(
@@ -304,23 +270,17 @@ class Summary(Record):
     def of(
         cls,
         *,
-        run: Run,
         categories: Sequence[str],
-        splits: Mapping[str, int],
         cycles: Sequence[Cycle],
         best_cycle: int,
         stop_reason: str,
-        problems: Sequence[str] = (),
-        unmapped: Mapping[str, int] | None = None,
-        seconds_total: float,
-        peak_memory_mb: float | None = None,
-        churn: Mapping[str, Any] | None = None,
-        suspected_label_errors: Sequence[Mapping[str, Any]] | None = None,
-        staging: Mapping[str, Any] | None = None,
+        **told: Any,
     ) -> Summary:
-        """A summary of these cycles; marks the best and the last one.
+        """A summary of these cycles and the other fields, as records or plain data; marks the best cycle and
+        the last one.
 
-        Raises pydantic.ValidationError if the parts contradict one another.
+        Raises pydantic.ValidationError for a field that is missing, unknown or of another type, and if the
+        parts contradict one another.
         """
         last = len(cycles) - 1
         marked = [
@@ -329,24 +289,14 @@ class Summary(Record):
             )
             for i, entry in enumerate(cycles)
         ]
-        return cls(
-            schema=SCHEMA,
-            run=run,
-            categories=list(categories),
-            splits=Splits.model_validate(dict(splits)),
-            cycles=marked,
-            best_cycle=best_cycle,
-            stop_reason=stop_reason,
-            problems=list(problems),
-            unmapped=dict(unmapped or {}),
-            seconds_total=seconds_total,
-            peak_memory_mb=peak_memory_mb,
-            churn=None if churn is None else Churn.model_validate(dict(churn)),
-            suspected_label_errors=None
-            if suspected_label_errors is None
-            else [Suspect.model_validate(dict(suspect)) for suspect in suspected_label_errors],
-            staging=None if staging is None else Staging.model_validate(dict(staging)),
-        )
+        ours = {
+            "schema": SCHEMA,
+            "categories": list(categories),
+            "cycles": marked,
+            "best_cycle": best_cycle,
+            "stop_reason": stop_reason,
+        }
+        return cls.model_validate({"problems": [], "unmapped": {}, "peak_memory_mb": None} | told | ours)
 
     @property
     def best(self) -> Cycle:
@@ -379,18 +329,6 @@ class Summary(Record):
                     f"cycle {entry.cycle}: AP is of {sorted(entry.AP)}, the categories are {self.categories}"
                 )
         return self
-
-    @classmethod
-    def from_dict(cls, data: Any, where: str = "summary") -> Summary:
-        """The inverse of `to_dict`. Raises UserError naming `where`, the field and its value."""
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            about = f"{field} is {first['input']!r}: " if field else ""
-            message = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{where}: {about}{message}; see docs/summary.md") from None
 
 
 def write_summary(summary: Summary, uri: str) -> None:

@@ -54,7 +54,7 @@ class SliceRow:
 
 @dataclass(frozen=True)
 class FollowedRow:
-    """What became of failures from one detector to another; `chance` for two seeds of the same data."""
+    """Failures by status from one detector to another; `chance` for two seeds of the same data."""
 
     label: str
     split: str

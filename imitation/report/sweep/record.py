@@ -124,8 +124,8 @@ class SweepResults(Record):
 
 
 def read_sweep(uri: str) -> SweepResults:
-    """A sweep's results.json. Raises UserError if it cannot be read, ValidationError if it is none."""
-    return SweepResults.model_validate_json(json.dumps(old_names.read_json(uri)))
+    """A sweep's results.json. Raises UserError if it cannot be read, or is none."""
+    return SweepResults.from_dict(old_names.read_json(uri), uri)
 
 
 # --- in words --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from cluster.cli import main as cli
 from cluster.cli.arguments import split_options
 from cluster.cli.main import main
 from cluster.cli.registry import COMMANDS
-from imitation.detectors.checkpoint import save_product
+from imitation.detectors.checkpoint import save_checkpoint
 from imitation.detectors.settings import DetectorSettings
 from sim_actors.scene.records import Scene
 
@@ -21,15 +21,17 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory) -> Path:
+def checkpoint(tmp_path_factory) -> Path:
     import torch
 
     from imitation.detectors.registry import build_detector
 
     torch.manual_seed(0)
     detector = DetectorSettings(backbone="resnet10", weights=None, features=16, width=128, height=64)
-    folder = tmp_path_factory.mktemp("product") / "best"
-    save_product(str(folder), build_detector(detector, 2).state_dict(), detector, ("car", "truck"), {}, 0.0)
+    folder = tmp_path_factory.mktemp("checkpoint") / "best"
+    save_checkpoint(
+        str(folder), build_detector(detector, 2).state_dict(), detector, ("car", "truck"), {}, 0.0
+    )
     return folder
 
 
@@ -116,11 +118,11 @@ def test_a_shadowed_package_is_refused(monkeypatch, tmp_path, capsys):
     assert "environment of its own" in said
 
 
-def test_predict_gives_json_and_draws(product, tmp_path, capsys):
+def test_predict_gives_json_and_draws(checkpoint, tmp_path, capsys):
     image = tmp_path / "photo.png"
     pixels = np.random.default_rng(0).integers(0, 255, (60, 200, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(image)
-    assert main(["predict", str(product), str(image), "--out", str(tmp_path / "drawn")]) == 0
+    assert main(["predict", str(checkpoint), str(image), "--out", str(tmp_path / "drawn")]) == 0
     (result,) = json.loads(capsys.readouterr().out)
     assert (result["width"], result["height"]) == (200, 60)
     for found in result["detections"]:
@@ -131,18 +133,18 @@ def test_predict_gives_json_and_draws(product, tmp_path, capsys):
     assert Image.open(tmp_path / "drawn" / "photo.png").size == (200, 60)
 
 
-def test_predict_names_a_missing_picture_and_a_missing_checkpoint(product, tmp_path, capsys):
-    assert main(["predict", str(product), str(tmp_path / "none.jpg")]) == 1
+def test_predict_names_a_missing_picture_and_a_missing_checkpoint(checkpoint, tmp_path, capsys):
+    assert main(["predict", str(checkpoint), str(tmp_path / "none.jpg")]) == 1
     assert "none.jpg" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "nothing"), "x.jpg"]) == 1
     assert "no trained detector here" in capsys.readouterr().err
 
 
-def test_evaluate_without_data_says_how_to_name_some(product, tmp_path, capsys):
+def test_evaluate_without_data_says_how_to_name_some(checkpoint, tmp_path, capsys):
     import shutil
 
     alone = tmp_path / "alone" / "best"
-    shutil.copytree(product, alone)
+    shutil.copytree(checkpoint, alone)
     assert main(["evaluate", str(alone)]) == 1
     assert "lies in no run's folder" in capsys.readouterr().err
 

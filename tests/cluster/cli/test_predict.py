@@ -11,7 +11,7 @@ from PIL import Image
 from cluster.cli.main import main
 from cluster.cli.predict import found_pictures
 from imitation.common.settings import UserError
-from tests.cluster.cli.test_main import product  # noqa: F401 (a fixture)
+from tests.cluster.cli.test_main import checkpoint  # noqa: F401 (a fixture)
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def album(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_is_searched_through_and_drawn_as_it_lies(product, album, tmp_path, capsys):  # noqa: F811
-    assert main(["predict", str(product), str(album), "--out", str(tmp_path / "drawn")]) == 0
+def test_a_folder_is_searched_through_and_drawn_as_it_lies(checkpoint, album, tmp_path, capsys):  # noqa: F811
+    assert main(["predict", str(checkpoint), str(album), "--out", str(tmp_path / "drawn")]) == 0
     said = capsys.readouterr()
     told = json.loads(said.out)
     names = ["a.JPG", "b.png", "night/a.jpeg"]
@@ -41,9 +41,9 @@ def test_a_folder_is_searched_through_and_drawn_as_it_lies(product, album, tmp_p
     assert "3/3" in said.err
 
 
-def test_a_picture_that_cannot_be_read_does_not_take_the_others_with_it(product, album, capsys):  # noqa: F811
+def test_a_picture_that_cannot_be_read_does_not_take_the_others_with_it(checkpoint, album, capsys):  # noqa: F811
     (album / "b.png").write_bytes(b"no png")
-    assert main(["predict", str(product), str(album), str(album / "a.JPG")]) == 1
+    assert main(["predict", str(checkpoint), str(album), str(album / "a.JPG")]) == 1
     said = capsys.readouterr()
     told = json.loads(said.out)
     assert [Path(entry["image"]).name for entry in told if "error" in entry] == ["b.png"]

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.cli.main import main
 from imitation.data.images import encode_png
-from imitation.detectors.checkpoint import save_product
+from imitation.detectors.checkpoint import save_checkpoint
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_categories, read_detections
 from imitation.metrics.summary import Metrics, summarize
@@ -40,7 +40,7 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def product(tmp_path: Path) -> str:
+def checkpoint(tmp_path: Path) -> str:
     import torch
 
     from imitation.datasets.kitti.reader import KittiReader
@@ -52,8 +52,8 @@ def product(tmp_path: Path) -> str:
     )
     torch.manual_seed(0)
     model = build_detector(settings, len(kitti.categories))
-    folder = str(tmp_path / "product")
-    save_product(
+    folder = str(tmp_path / "checkpoint")
+    save_checkpoint(
         folder,
         model.state_dict(),
         settings,
@@ -63,10 +63,10 @@ def product(tmp_path: Path) -> str:
     return folder
 
 
-def test_an_evaluation_says_everything_and_can_be_compared(ray_session, data, product, tmp_path, capsys):
+def test_an_evaluation_says_everything_and_can_be_compared(ray_session, data, checkpoint, tmp_path, capsys):
     out = tmp_path / "evaluation"
     words = ["data.kind=kitti", f"data.root={data}", "data.on_error=skip", "evaluate.threads=1"]
-    assert main(["evaluate", product, *words, "--out", str(out), "--json"]) == 0
+    assert main(["evaluate", checkpoint, *words, "--out", str(out), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((out / "metrics.json").read_text())
     assert (told["frames"], told["errors"]) == (6, 0)
@@ -94,7 +94,7 @@ def test_an_evaluation_says_everything_and_can_be_compared(ray_session, data, pr
 
     # every frame, whatever its split, once; as tables for people
     everything = tmp_path / "everything"
-    assert main(["evaluate", product, *words, "--split", "all", "--out", str(everything)]) == 0
+    assert main(["evaluate", checkpoint, *words, "--split", "all", "--out", str(everything)]) == 0
     out_text = capsys.readouterr().out
     rows = list(read_detections(str(everything / "detections.parquet")))
     assert {row.split for row in rows} == {"all"}

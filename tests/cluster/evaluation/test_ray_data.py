@@ -14,7 +14,7 @@ from imitation.data.categories import CategoryMap
 from imitation.data.images import decode_image
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.parquet.files import write_frames
-from imitation.detectors.checkpoint import load_product, save_product
+from imitation.detectors.checkpoint import load_checkpoint, save_checkpoint
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections
 
@@ -35,7 +35,7 @@ def frame(name: str, seed: int, image: bytes | None = None) -> Frame:
 
 
 @pytest.fixture(scope="module")
-def products(tmp_path_factory) -> dict[str, str]:
+def checkpoints(tmp_path_factory) -> dict[str, str]:
     import torch
 
     from imitation.detectors.registry import build_detector
@@ -47,12 +47,12 @@ def products(tmp_path_factory) -> dict[str, str]:
     for seed, name in enumerate(("main", "fold-0")):
         torch.manual_seed(seed)
         model = build_detector(detector, 2)
-        found[name] = str(tmp_path_factory.mktemp("products") / name)
-        save_product(found[name], model.state_dict(), detector, CATEGORIES.categories, {})
+        found[name] = str(tmp_path_factory.mktemp("checkpoints") / name)
+        save_checkpoint(found[name], model.state_dict(), detector, CATEGORIES.categories, {})
     return found
 
 
-def test_every_frame_gets_one_row_a_detector_and_the_detectors_own_words(ray_session, products, tmp_path):
+def test_every_frame_gets_one_row_a_detector_and_the_detectors_own_words(ray_session, checkpoints, tmp_path):
     val, train = str(tmp_path / "val"), str(tmp_path / "train")
     frames = [frame(f"s{i}", i) for i in range(6)]
     write_frames(frames, val + "/a.parquet")
@@ -63,12 +63,12 @@ def test_every_frame_gets_one_row_a_detector_and_the_detectors_own_words(ray_ses
     ]
     seen: list[int] = []
     out = str(tmp_path / "detections.parquet")
-    done = evaluate(parts, products, CATEGORIES, out, SETTINGS, progress=seen.append)
+    done = evaluate(parts, checkpoints, CATEGORIES, out, SETTINGS, progress=seen.append)
     rows = list(read_detections(out))
-    asked = {(f"s{i}", name) for i in range(6) for name in products} | {("t0", "fold-0"), ("t2", "main")}
+    asked = {(f"s{i}", name) for i in range(6) for name in checkpoints} | {("t0", "fold-0"), ("t2", "main")}
     assert {(row.frame_id, row.detector) for row in rows} == asked
     assert done["rows"] == len(rows) == len(asked) == seen[-1]
-    predictor, _ = load_product(products["main"])
+    predictor, _ = load_checkpoint(checkpoints["main"])
     for row in rows:
         assert row.split == ("val" if row.frame_id[0] == "s" else "mine")
         assert row.objects.labels.tolist() == [1], "a boat is background to this detector"
@@ -78,15 +78,15 @@ def test_every_frame_gets_one_row_a_detector_and_the_detectors_own_words(ray_ses
             np.testing.assert_allclose(row.detections.scores, expected.scores, rtol=1e-3, atol=1e-5)
 
 
-def test_a_truncated_picture_stops_or_is_listed_and_costs_no_other_frame(ray_session, products, tmp_path):
+def test_a_truncated_picture_stops_or_is_listed_and_costs_no_other_frame(ray_session, checkpoints, tmp_path):
     data = str(tmp_path / "data.parquet")
     write_frames([frame("good", 0), frame("bad", 1, picture(1)[:300]), frame("fine", 2)], data)
     parts = [EvaluationPart(data, "test", ("main",))]
     out = tmp_path / "detections.parquet"
     with pytest.raises(DataError, match="bad"):
-        evaluate(parts, products, CATEGORIES, str(out), SETTINGS)
+        evaluate(parts, checkpoints, CATEGORIES, str(out), SETTINGS)
     assert not out.exists(), "nothing half written is left"
-    done = evaluate(parts, products, CATEGORIES, str(out), SETTINGS, on_error="skip")
+    done = evaluate(parts, checkpoints, CATEGORIES, str(out), SETTINGS, on_error="skip")
     rows = {row.frame_id: row for row in read_detections(str(out))}
     assert set(rows) == {"good", "bad", "fine"}
     assert rows["bad"].error is not None
@@ -102,12 +102,14 @@ def test_a_detector_that_breaks_the_convention_late_is_a_sentence_and_no_page_of
     from tests.cluster.toy_detector import LateDetector
 
     late = DetectorSettings(name="tests.cluster.toy_detector:make_late", width=128, height=64)
-    product = str(tmp_path / "late")
-    save_product(product, LateDetector(0.0).state_dict(), late, CATEGORIES.categories, {})
+    checkpoint = str(tmp_path / "late")
+    save_checkpoint(checkpoint, LateDetector(0.0).state_dict(), late, CATEGORIES.categories, {})
     data = str(tmp_path / "data.parquet")
     write_frames([frame(f"s{i}", i) for i in range(4)], data)
     out = tmp_path / "detections.parquet"
     with pytest.raises(UserError, match=r"\(LateDetector\) gave a Tensor of shape \(4, 6\) in evaluation"):
-        evaluate([EvaluationPart(data, "test", ("main",))], {"main": product}, CATEGORIES, str(out), SETTINGS)
+        evaluate(
+            [EvaluationPart(data, "test", ("main",))], {"main": checkpoint}, CATEGORIES, str(out), SETTINGS
+        )
     assert not out.exists(), "nothing half written is left"
     assert "RayTaskError" not in capfd.readouterr().err

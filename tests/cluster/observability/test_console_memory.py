@@ -37,7 +37,7 @@ class Clock:
 def lines_of(total: float | None, reports: list[tuple[float, float]], restored: float = 0) -> list[str]:
     """What a log gets of a stage with these reports: (seconds since its start, how much is done)."""
     out, clock = io.StringIO(), Clock()
-    with Reporter(out, clock).stage("training", total) as bar:
+    with Reporter(out, clock).bar("training", total) as bar:
         bar.restored(restored)
         for after, done in reports:
             clock.now = 1000.0 + after
@@ -112,7 +112,7 @@ def test_slow_units_are_counted_by_the_minute():
 
 def test_a_stage_where_nothing_moves_says_so():
     out, clock = io.StringIO(), Clock()
-    with Reporter(out, clock).stage("evaluating", 48):
+    with Reporter(out, clock).bar("evaluating", 48):
         clock.now += 31
         deadline = time.monotonic() + 20
         while not out.getvalue() and time.monotonic() < deadline:
@@ -150,7 +150,7 @@ from cluster.observability.console import Reporter
 reporter = Reporter()
 
 def work(name, total):
-    with reporter.stage(name, total) as bar:
+    with reporter.bar(name, total) as bar:
         for done in range(1, 6):
             bar.update(100 + done, "loss [b]1.0[/b]")
             time.sleep(0.3)
@@ -161,8 +161,8 @@ stages = ("training its twin of another seed", 150), ("b", None)
 threads = [threading.Thread(target=work, args=stage) for stage in stages]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-with reporter.stage("outer", 1):
-    with reporter.stage("inner", 1) as bar:
+with reporter.bar("outer", 1):
+    with reporter.bar("inner", 1) as bar:
         bar.update(1)
 """
 
@@ -243,7 +243,7 @@ def test_what_is_logged_comes_as_a_line():
 
 def test_a_stage_that_fails_is_not_said_to_be_done():
     out = io.StringIO()
-    with pytest.raises(RuntimeError), Reporter(out).stage("training", 1):
+    with pytest.raises(RuntimeError), Reporter(out).bar("training", 1):
         raise RuntimeError
     assert "done" not in out.getvalue()
 

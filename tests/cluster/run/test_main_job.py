@@ -97,9 +97,9 @@ def test_a_run_leaves_what_the_documentation_promises(undisturbed):
     assert where.startswith(f"{processor()}, "), "the processor that trained, and its threads"
     assert summary.cycles[0].mined is not None
     assert (undisturbed / "report.html").stat().st_size > 10_000
-    product = json.loads((undisturbed / "best" / "detector.json").read_text())
-    assert product["categories"] == ["car", "truck", "pedestrian", "cyclist"]
-    assert product["operating_threshold"] == summary.best.metrics.val.threshold
+    checkpoint = json.loads((undisturbed / "best" / "detector.json").read_text())
+    assert checkpoint["categories"] == ["car", "truck", "pedestrian", "cyclist"]
+    assert checkpoint["operating_threshold"] == summary.best.metrics.val.threshold
     table = pq.read_table(undisturbed / "cycle-001" / "synthetic" / "part-00000.parquet")
     origin = table["origin"][0].as_py()
     parents = set(

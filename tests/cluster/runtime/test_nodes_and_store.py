@@ -21,7 +21,7 @@ from imitation.datasets.parquet.files import write_frames
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections
-from imitation.detectors.checkpoint import save_product
+from imitation.detectors.checkpoint import save_checkpoint
 from imitation.data.images import encode_png
 from imitation.data.records import Frame
 from imitation.common.settings import UserError
@@ -30,15 +30,15 @@ from tests.cluster.toy_detector import SLOW
 from tests.cluster.worker_data import CATEGORIES, frames
 
 tmp = Path(sys.argv[1])
-data, product, out = (str(tmp / name) for name in ("data.parquet", "product", "out.parquet"))
+data, checkpoint, out = (str(tmp / name) for name in ("data.parquet", "checkpoint", "out.parquet"))
 detector = DetectorSettings(name=SLOW, width=32, height=32)
-save_product(product, build_detector(detector, 1).state_dict(), detector, CATEGORIES.categories, {})
+save_checkpoint(checkpoint, build_detector(detector, 1).state_dict(), detector, CATEGORIES.categories, {})
 write_frames(frames(400), data)
 part = EvaluationPart(data, "test", ("main",))
 
 def judge(progress=lambda rows: None, **settings):
     settings = EvaluateSettings(batch_size=8, threads=1, **settings)
-    return evaluate([part], {"main": product}, CATEGORIES, out, settings, progress=progress)
+    return evaluate([part], {"main": checkpoint}, CATEGORIES, out, settings, progress=progress)
 
 def junk(megabytes):
     return [ray.put(np.random.default_rng(i).random(125_000 * 10)) for i in range(megabytes // 10)]

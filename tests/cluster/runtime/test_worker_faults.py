@@ -17,7 +17,7 @@ from imitation.common.settings import UserError
 from imitation.data.images import decode_image, encode_png
 from imitation.data.records import Frame
 from imitation.datasets.parquet.files import write_frames
-from imitation.detectors.checkpoint import load_product, load_weights, save_product
+from imitation.detectors.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections
@@ -89,19 +89,24 @@ def test_a_training_starts_again_while_its_checkpoint_advances_and_ends_with_a_s
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = str(tmp_path_factory.mktemp("product") / "main")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("checkpoint") / "main")
     settings = DetectorSettings(name=SLOW, width=32, height=32)
-    save_product(folder, build_detector(settings, 1).state_dict(), settings, CATEGORIES.categories, {})
+    save_checkpoint(folder, build_detector(settings, 1).state_dict(), settings, CATEGORIES.categories, {})
     return folder
 
 
 def judge(
-    data: str, product: str, out: Path, progress=lambda done: None, on_error: str = "stop", **settings: object
+    data: str,
+    checkpoint: str,
+    out: Path,
+    progress=lambda done: None,
+    on_error: str = "stop",
+    **settings: object,
 ) -> dict:
     return evaluate(
         [EvaluationPart(data, "test", ("main",))],
-        {"main": product},
+        {"main": checkpoint},
         CATEGORIES,
         str(out),
         EvaluateSettings(batch_size=8, threads=1, cpus_per_actor=0.5, **settings),
@@ -112,16 +117,18 @@ def judge(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_evaluation_actors_killed_mid_pass_lose_and_double_no_row(product: str, tmp_path: Path) -> None:
+def test_evaluation_actors_killed_mid_pass_lose_and_double_no_row(checkpoint: str, tmp_path: Path) -> None:
     data = str(tmp_path / "data.parquet")
     write_frames(frames(FRAMES), data)
     killer = Killer("DetectorActor", [40, 200, 350])
-    done = judge(data, product, tmp_path / "disturbed.parquet", lambda rows: killer({"step": rows}), actors=2)
+    done = judge(
+        data, checkpoint, tmp_path / "disturbed.parquet", lambda rows: killer({"step": rows}), actors=2
+    )
     assert len(set(killer.killed)) == 3, "three processes"
     assert (done["rows"], done["errors"]) == (FRAMES, [])
     rows = list(read_detections(str(tmp_path / "disturbed.parquet")))
     assert [row.frame_id for row in rows] == [frame.frame_id for frame in frames(FRAMES)]
-    predictor, _ = load_product(product)
+    predictor, _ = load_checkpoint(checkpoint)
     predictor.model.delay_s = 0
     expected = predictor.predict([decode_image(frame.image, "x") for frame in frames(FRAMES)])
     for row, found in zip(rows, expected, strict=True):
@@ -133,12 +140,12 @@ def test_evaluation_actors_killed_mid_pass_lose_and_double_no_row(product: str, 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_frame_that_kills_its_actor_each_time_is_an_error_of_its_own_and_costs_no_other(
-    product: str, tmp_path: Path
+    checkpoint: str, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data.parquet")
     white = Frame("white", 32, 32, image=encode_png(np.full((32, 32, 3), 255, dtype=np.uint8)))
     write_frames([*frames(20)[:11], white, *frames(20)[11:]], data)
-    done = judge(data, product, tmp_path / "out.parquet", max_attempts=2, on_error="skip")
+    done = judge(data, checkpoint, tmp_path / "out.parquet", max_attempts=2, on_error="skip")
     assert done["rows"] == 21
     (why,) = done["errors"]
     assert why == "frame white: the detector's process died 2 times when it judged it"
@@ -150,7 +157,7 @@ def test_a_frame_that_kills_its_actor_each_time_is_an_error_of_its_own_and_costs
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_mount_that_vanishes_mid_pass_is_waited_for_by_driver_and_workers(
-    product: str, tmp_path: Path
+    checkpoint: str, tmp_path: Path
 ) -> None:
     share = tmp_path / "share"
     files = []
@@ -168,7 +175,7 @@ def test_a_mount_that_vanishes_mid_pass_is_waited_for_by_driver_and_workers(
             vanished.append(threading.Timer(3.0, (tmp_path / "elsewhere").rename, [share]))
             vanished[0].start()
 
-    done = judge(data, product, share / "out.parquet", progress)
+    done = judge(data, checkpoint, share / "out.parquet", progress)
     vanished[0].join()
     assert (done["rows"], done["errors"]) == (200, [])
     rows = list(read_detections(str(share / "out.parquet")))

@@ -51,7 +51,7 @@ class Quiet:
         self.said.append(text)
 
     @contextmanager
-    def stage(self, title: str, total: float) -> Iterator[Any]:
+    def bar(self, title: str, total: float) -> Iterator[Any]:
         class Bar:
             def update(self, done: float, note: str = "") -> None:
                 pass

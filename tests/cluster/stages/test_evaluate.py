@@ -14,7 +14,7 @@ from cluster.stages.evaluate import judge
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN
-from imitation.detectors.checkpoint import read_info, save_product
+from imitation.detectors.checkpoint import read_info, save_checkpoint
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections, write_detections
 from imitation.evaluation.detections import FrameDetections
@@ -41,7 +41,7 @@ def fewer_persons(rows: list[FrameDetections]) -> list[FrameDetections]:
 def detectors(tmp_path: Path) -> Detectors:
     folders = [str(tmp_path / name) for name in ("main", "fold-0", "fold-1")]
     for folder in folders:
-        save_product(folder, {}, DetectorSettings(width=64, height=64), CATEGORIES, {})
+        save_checkpoint(folder, {}, DetectorSettings(width=64, height=64), CATEGORIES, {})
     return Detectors(folders[0], tuple(folders[1:]))
 
 

@@ -15,7 +15,7 @@ from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_png
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.parquet.files import write_frames
-from imitation.detectors.checkpoint import load_product, load_weights, read_info
+from imitation.detectors.checkpoint import load_checkpoint, load_weights, read_info
 from imitation.detectors.settings import DetectorSettings
 from imitation.training.settings import AugmentSettings, TrainSettings
 from tests.cluster.killing import Killer
@@ -57,7 +57,7 @@ def make_spec(data: str, output: Path, **changes: object) -> TrainSpec:
     return replace(spec, **changes)
 
 
-def test_a_training_leaves_a_product_and_tells_its_progress(
+def test_a_training_leaves_a_checkpoint_and_tells_its_progress(
     data: str, launcher: LocalLauncher, tmp_path: Path
 ) -> None:
     events: list[dict] = []
@@ -65,13 +65,13 @@ def test_a_training_leaves_a_product_and_tells_its_progress(
     assert [event["step"] for event in events] == [1, 2, 3, 4, 5, 6]
     assert {"loss", "coverage", "images_per_second", "steps"} <= events[-1].keys()
     assert (result.steps, result.images_seen, result.real_frames, result.synthetic_frames) == (6, 24, 10, 0)
-    predictor, info = load_product(result.folder)
+    predictor, info = load_checkpoint(result.folder)
     assert (info.preprocessing.width, info.preprocessing.height) == (WIDTH, HEIGHT)
     assert info.categories == ("red", "blue")
     assert len(predictor.predict([np.zeros((50, 70, 3), dtype=np.uint8)])) == 1
     assert not (tmp_path / "out.partial").exists()
 
-    # the same command again finds the product and does not train
+    # the same command again finds the checkpoint and does not train
     again: list[dict] = []
     assert train_detector(make_spec(data, tmp_path / "out"), launcher, again.append) == result
     assert again == []

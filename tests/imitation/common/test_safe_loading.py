@@ -17,7 +17,7 @@ from imitation.common.settings import DataError, UserError
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.parquet.files import read_frames, read_ids, write_frames
 from imitation.datasets.parquet.store import FrameStore
-from imitation.detectors.checkpoint import load_product, read_info, save_product
+from imitation.detectors.checkpoint import load_checkpoint, read_info, save_checkpoint
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections
 
@@ -44,16 +44,16 @@ def boom(tmp_path: Path) -> Path:
     return tmp_path / "boom"
 
 
-def product(folder: Path) -> str:
+def checkpoint(folder: Path) -> str:
     from imitation.detectors.registry import build_detector
 
     settings = DetectorSettings(backbone="resnet10", weights=None, features=16, width=64, height=32)
-    save_product(str(folder), build_detector(settings, 2).state_dict(), settings, ["a", "b"], {})
+    save_checkpoint(str(folder), build_detector(settings, 2).state_dict(), settings, ["a", "b"], {})
     return str(folder)
 
 
 def swap_weights(folder: str, data: bytes) -> None:
-    """Other weights in a product, with the checksum that belongs to them."""
+    """Other weights in a checkpoint, with the checksum that belongs to them."""
     (Path(folder) / "weights.pt").write_bytes(data)
     info = read_info(folder).model_dump(mode="json")
     info["weights_sha256"] = hashlib.sha256(data).hexdigest()
@@ -61,8 +61,8 @@ def swap_weights(folder: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("form", ["zip", "old", "plain pickle", "among tensors"])
-def test_a_bomb_in_a_products_weights(tmp_path, boom, form):
-    folder = product(tmp_path / "product")
+def test_a_bomb_in_a_checkpoints_weights(tmp_path, boom, form):
+    folder = checkpoint(tmp_path / "checkpoint")
     file = tmp_path / "bomb.pt"
     if form == "plain pickle":
         file.write_bytes(pickle.dumps(Bomb(boom)))
@@ -73,7 +73,7 @@ def test_a_bomb_in_a_products_weights(tmp_path, boom, form):
     swap_weights(folder, file.read_bytes())
     why = "it is no plain file" if form == "plain pickle" else r"it asks for Python code, \S+, which is never"
     with pytest.raises(UserError, match=rf"weights\.pt: not a file of weights alone: {why}"):
-        load_product(folder)
+        load_checkpoint(folder)
     assert not boom.exists()
 
 
@@ -86,20 +86,20 @@ def test_a_bomb_in_a_products_weights(tmp_path, boom, form):
     ],
 )
 def test_damaged_weights(tmp_path, data, named):
-    folder = product(tmp_path / "product")
+    folder = checkpoint(tmp_path / "checkpoint")
     swap_weights(folder, data)
     with pytest.raises(UserError, match=named) as caught:
-        load_product(folder)
+        load_checkpoint(folder)
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_weights_that_are_no_tensors(tmp_path):
-    folder = product(tmp_path / "product")
+    folder = checkpoint(tmp_path / "checkpoint")
     file = tmp_path / "list.pt"
     torch.save({"backbone": [1, 2]}, file)
     swap_weights(folder, file.read_bytes())
     with pytest.raises(UserError, match="'backbone' is no tensor but a 'list'"):
-        load_product(folder)
+        load_checkpoint(folder)
 
 
 def test_what_was_saved_is_loaded(tmp_path):

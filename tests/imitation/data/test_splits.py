@@ -1,17 +1,11 @@
 """Cuts keep sequences whole, are exact in size where they can be, and overlaps are refused."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from imitation.common.settings import UserError
-from imitation.data.images import encode_png
-from imitation.data.records import Frame
-from imitation.data.splits import SplitSettings, check_disjoint, cut, duplicate_images, folds, sequence_note
-from tests.imitation.datasets.kitti.kitti_folder import png
+from imitation.data.splits import SplitSettings, check_disjoint, cut, folds, sequence_note
 
 _sequences = st.lists(st.none() | st.sampled_from("abcdefgh"), min_size=3, max_size=60)
 _shares = st.fixed_dictionaries({name: st.floats(0.05, 1) for name in ("train", "val", "test")})
@@ -145,21 +139,6 @@ def test_overlaps_are_refused() -> None:
 def test_overlaps_are_found_in_generators_too() -> None:
     with pytest.raises(UserError, match="share 1 frames"):
         check_disjoint({name: (pair for pair in _split("a")) for name in ("val", "test")})
-
-
-def test_equal_images_are_found_whatever_their_names(tmp_path: Path) -> None:
-    for name, seed in (("x", 1), ("y", 2)):
-        (tmp_path / f"{name}.png").write_bytes(png(seed))
-    frames = {
-        "train": [Frame("a", 200, 80, image=png(1)), Frame("b", 200, 80, image=png(3))],
-        "mine": [Frame("a", 200, 80, image=png(1))],
-        "val": [Frame("c", 200, 80, image_uri=str(tmp_path / "y.png"))],
-        "test": [
-            Frame("d", 200, 80, image_uri=str(tmp_path / "x.png")),
-            Frame("e", 9, 9, image=encode_png(np.zeros((9, 9, 3), np.uint8))),
-        ],
-    }
-    assert sorted(duplicate_images(frames)) == [("mine", "a", "test", "d"), ("train", "a", "test", "d")]
 
 
 def test_settings_refuse_an_empty_share() -> None:

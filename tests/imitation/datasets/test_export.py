@@ -18,22 +18,14 @@ from imitation.common.wording import counted
 from imitation.data.images import read_image_bytes
 from imitation.data.records import Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import PHRASES, Tally
-from imitation.datasets.export import (
-    ExportReport,
-    Source,
-    Which,
-    dataset_sources,
-    export,
-    left_out,
-    parquet_sources,
-    survey_frames,
-)
+from imitation.datasets.export import Which, export, survey_frames
+from imitation.datasets.export_sources import Source, dataset_sources, left_out, parquet_sources
 from imitation.datasets.kitti.files import read_kitti
 from imitation.datasets.kitti.writer import as_kitti
 from imitation.datasets.numbering import Classes
 from imitation.datasets.parquet.files import read_frames, write_frames
 from imitation.datasets.registry import open_dataset
-from imitation.datasets.writing import SYNTHETIC, Names
+from imitation.datasets.writing import SYNTHETIC, ExportReport, Names
 from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, frame_lists, picture
 from tests.imitation.datasets.kitti.kitti_folder import CALIB, DONT_CARE, make_kitti, make_lists
 from tests.imitation.datasets.kitti.kitti_folder import CAR as KITTI_CAR

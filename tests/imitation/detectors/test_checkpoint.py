@@ -1,4 +1,4 @@
-"""The product folder: what is saved is what is loaded, and damage is noticed."""
+"""The checkpoint: what is saved is what is loaded, and damage is noticed."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ import torch
 from imitation.common.settings import UserError
 from imitation.detectors import checkpoint
 from imitation.detectors.checkpoint import (
-    copy_product,
-    is_product,
-    load_product,
+    copy_checkpoint,
+    is_checkpoint,
+    load_checkpoint,
     read_info,
-    save_product,
+    save_checkpoint,
     set_operating_threshold,
 )
 from imitation.detectors.registry import build_detector
@@ -34,12 +34,12 @@ def model() -> torch.nn.Module:
 
 @pytest.fixture
 def folder(model: torch.nn.Module, tmp_path: Path) -> Path:
-    save_product(str(tmp_path / "best"), model.state_dict(), SETTINGS, CATEGORIES, {"steps": 3})
+    save_checkpoint(str(tmp_path / "best"), model.state_dict(), SETTINGS, CATEGORIES, {"steps": 3})
     return tmp_path / "best"
 
 
-def test_a_loaded_product_detects_as_the_model_did(model: torch.nn.Module, folder: Path) -> None:
-    predictor, info = load_product(str(folder))
+def test_a_loaded_checkpoint_detects_as_the_model_did(model: torch.nn.Module, folder: Path) -> None:
+    predictor, info = load_checkpoint(str(folder))
     image = np.random.default_rng(0).integers(0, 255, (64, 128, 3), dtype=np.uint8)
     with torch.inference_mode():
         expected = model([torch.from_numpy(image).permute(2, 0, 1) / 255])[0]
@@ -56,10 +56,10 @@ def test_a_loaded_product_detects_as_the_model_did(model: torch.nn.Module, folde
 def test_threshold_and_copy(folder: Path, tmp_path: Path) -> None:
     assert read_info(str(folder)).operating_threshold is None
     set_operating_threshold(str(folder), 0.4)
-    copied = copy_product(str(folder), str(tmp_path / "copy"))
+    copied = copy_checkpoint(str(folder), str(tmp_path / "copy"))
     assert copied.operating_threshold == 0.4
     assert copied.operating.by_category == {}
-    assert load_product(str(tmp_path / "copy"))[1] == read_info(str(folder))
+    assert load_checkpoint(str(tmp_path / "copy"))[1] == read_info(str(folder))
     told = set_operating_threshold(str(folder), 0.4, {copied.categories[0]: 0.25})
     assert read_info(str(folder)) == told
     assert told.operating.cutoff(told.categories)[0] == 0.25
@@ -70,15 +70,15 @@ def test_threshold_and_copy(folder: Path, tmp_path: Path) -> None:
 def test_missing_damaged_and_mismatching_files_are_named(folder: Path, tmp_path: Path) -> None:
     path, weights = folder / "detector.json", folder / "weights.pt"
     with pytest.raises(UserError, match=r"no trained detector.*detector\.json is missing"):
-        load_product(str(tmp_path / "nowhere"))
+        load_checkpoint(str(tmp_path / "nowhere"))
     text, data = path.read_text(), weights.read_bytes()
 
     weights.write_bytes(data[:-100])
     with pytest.raises(UserError, match=r"weights\.pt.*checksum"):
-        load_product(str(folder))
+        load_checkpoint(str(folder))
     weights.unlink()
     with pytest.raises(UserError, match=r"weights\.pt"):
-        load_product(str(folder))
+        load_checkpoint(str(folder))
     weights.write_bytes(data)
 
     values = json.loads(text)
@@ -91,15 +91,15 @@ def test_missing_damaged_and_mismatching_files_are_named(folder: Path, tmp_path:
     ):
         path.write_text(json.dumps(values | changes))
         with pytest.raises(UserError, match=message):
-            load_product(str(folder))
+            load_checkpoint(str(folder))
     path.write_text(text[:50])
     with pytest.raises(UserError, match=r"detector\.json"):
-        load_product(str(folder))
+        load_checkpoint(str(folder))
     path.write_text(text)
-    load_product(str(folder))
+    load_checkpoint(str(folder))
 
 
-def test_an_interrupted_save_is_no_product(
+def test_an_interrupted_save_is_no_checkpoint(
     model: torch.nn.Module, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*_: object) -> None:
@@ -107,5 +107,5 @@ def test_an_interrupted_save_is_no_product(
 
     monkeypatch.setattr(checkpoint.storage, "write_bytes_atomic", stop)
     with pytest.raises(KeyboardInterrupt):
-        save_product(str(folder), model.state_dict(), SETTINGS, CATEGORIES, {})
-    assert not is_product(str(folder))
+        save_checkpoint(str(folder), model.state_dict(), SETTINGS, CATEGORIES, {})
+    assert not is_checkpoint(str(folder))

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from imitation.common.settings import UserError
-from imitation.detectors.checkpoint import export_onnx, load_product, save_product
+from imitation.detectors.checkpoint import export_onnx, load_checkpoint, save_checkpoint
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
 
@@ -28,7 +28,7 @@ TRAINED_ON = {"real": ["/data/of/mine/train.parquet"], "steps": 3}
 
 
 def save(settings: DetectorSettings, folder: Path) -> Path:
-    """A product whose detector is not trained, but sees something, with scores far apart."""
+    """A checkpoint whose detector is not trained, but sees something, with scores far apart."""
     torch.manual_seed(0)
     model = build_detector(settings, len(CATEGORIES))
     for name, value in model.named_parameters():
@@ -38,7 +38,7 @@ def save(settings: DetectorSettings, folder: Path) -> Path:
             torch.nn.init.normal_(value, std=0.05)
     if settings.name != "grid":
         _settle(model.network)
-    save_product(str(folder), model.state_dict(), settings, CATEGORIES, TRAINED_ON, 0.3)
+    save_checkpoint(str(folder), model.state_dict(), settings, CATEGORIES, TRAINED_ON, 0.3)
     return folder
 
 
@@ -53,7 +53,7 @@ def _settle(network: torch.nn.Module) -> None:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> tuple[Path, Path]:
-    """A grid detector's product folder and its ONNX file."""
+    """A grid detector's checkpoint and its ONNX file."""
     folder = save(SETTINGS, tmp_path_factory.mktemp("grid"))
     export_onnx(str(folder), str(folder / "model.onnx"))
     return folder, folder / "model.onnx"
@@ -73,7 +73,7 @@ def found_by(session, images: np.ndarray) -> dict[str, np.ndarray]:
 def check_agreement(session, folder: Path, images: np.ndarray) -> int:
     """What both find in these images, each detection with its partner; how many that are."""
     found = found_by(session, images)
-    predictor, _ = load_product(str(folder))
+    predictor, _ = load_checkpoint(str(folder))
     total = 0
     for row, expected in enumerate(predictor.predict(list(images))):
         there = found["labels"][row] > 0
@@ -104,7 +104,7 @@ def test_occlusion_goes_with_its_detection(exported):
     folder, path = exported
     images = pictures(2, 72, 128)
     found = found_by(onnxruntime.InferenceSession(str(path)), images)
-    predictor, _ = load_product(str(folder))
+    predictor, _ = load_checkpoint(str(folder))
     for row, expected in enumerate(predictor.predict(list(images))):
         np.testing.assert_allclose(
             found["occlusion"][row][: len(expected.scores)], expected.occlusion, atol=1e-3
@@ -137,7 +137,7 @@ def test_the_guides_ten_lines_find_what_predict_finds(exported, tmp_path, monkey
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(snippet, {})  # noqa: S102  # the words of our own guide
-    predictor, info = load_product(str(folder))
+    predictor, info = load_checkpoint(str(folder))
     (expected,) = predictor.predict([np.asarray(Image.open("photo.jpg").convert("RGB"))])
     kept = expected.scores >= info.operating_threshold
     lines = printed.getvalue().splitlines()
@@ -154,7 +154,7 @@ def test_the_network_alone_gives_its_proposals(tmp_path):
     export_onnx(str(folder), str(tmp_path / "raw.onnx"), raw=True)
     session = onnxruntime.InferenceSession(str(tmp_path / "raw.onnx"))
     assert [value.name for value in session.get_outputs()] == ["boxes", "scores", "occlusion"]
-    predictor, _ = load_product(str(folder))
+    predictor, _ = load_checkpoint(str(folder))
     for batch in (1, 3):
         images = torch.rand(batch, 3, 64, 128)
         with torch.inference_mode():
@@ -193,6 +193,6 @@ def test_torchvisions_one_stage_detectors_agree_too(name, tmp_path):
 )
 def test_what_cannot_be_exported_says_why(changes, raw, message, tmp_path):
     settings = SETTINGS.model_copy(update=changes)
-    save_product(str(tmp_path), build_detector(settings, 3).state_dict(), settings, CATEGORIES, {})
+    save_checkpoint(str(tmp_path), build_detector(settings, 3).state_dict(), settings, CATEGORIES, {})
     with pytest.raises(UserError, match=message):
         export_onnx(str(tmp_path), str(tmp_path / "x.onnx"), raw=raw)

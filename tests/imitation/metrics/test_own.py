@@ -9,7 +9,15 @@ import pytest
 from imitation.common.settings import UserError
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import match_correct
-from imitation.metrics.own import OwnMetric, check_metric, check_metric_name, load_metric, sampled_metric
+from imitation.metrics.average_precision import average_precisions
+from imitation.metrics.own import (
+    METRICS,
+    OwnMetric,
+    check_metric,
+    check_metric_name,
+    load_metric,
+    sampled_metric,
+)
 from imitation.metrics.summary import Metrics, score_of, summarize
 
 MakeRows = Callable[..., list[FrameDetections]]
@@ -77,6 +85,13 @@ def test_names() -> None:
     for wrong in ("mAP50", "a:", ":b", ""):
         with pytest.raises(ValueError, match=r"there is no metric .*map.*package\.module:factory"):
             check_metric_name(wrong)
+
+
+def test_ours_are_metrics_like_anybodys(random_rows: MakeRows, categories: tuple[str, ...]) -> None:
+    rows = random_rows(2, frames=10)
+    told = average_precisions(rows, categories)
+    assert [load_metric(name)(rows, categories) for name in METRICS] == [told.map50, told.map]
+    assert METRICS.load("map")([], categories) == 0.0
 
 
 def test_on_each_resample_frames_count_as_often_as_they_were_drawn(

@@ -88,7 +88,7 @@ def test_continuing_from_a_checkpoint_ends_in_the_same_weights(changes: dict) ->
     resumed.load(torch.load(file, weights_only=True))
     run(resumed, settings)
     assert resumed.history == whole.history
-    ours, theirs = resumed.product_weights(), whole.product_weights()
+    ours, theirs = resumed.checkpoint_weights(), whole.checkpoint_weights()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -130,9 +130,9 @@ def test_the_average_lags_behind_the_weights() -> None:
     settings = SETTINGS.model_copy(update={"ema_decay": 0.99})
     state = run(fresh(settings), settings)
     first, last = fresh(settings).model.head.weight, state.model.head.weight
-    average = state.product_weights()["head.weight"]
+    average = state.checkpoint_weights()["head.weight"]
     assert 0 < (average - first).norm() < (last - first).norm()
-    assert run(fresh()).product_weights()["head.weight"].equal(run(fresh()).model.head.weight)
+    assert run(fresh()).checkpoint_weights()["head.weight"].equal(run(fresh()).model.head.weight)
 
 
 def test_a_loss_that_is_not_finite_says_what_to_lower() -> None:

@@ -49,13 +49,13 @@ def render_test_set(plan: Plan, cell: Cell, base: str, reporter: Reporter) -> st
 
 
 def judge(
-    plan: Plan, frames: str, data: RealData, products: Mapping[str, str], reporter: Reporter
+    plan: Plan, frames: str, data: RealData, checkpoints: Mapping[str, str], reporter: Reporter
 ) -> dict[str, str]:
-    """Detections of each detector (name -> product folder) on the test set: name -> the evaluation that holds
+    """Detections of each detector (name -> checkpoint) on the test set: name -> the evaluation that holds
     them. What an earlier call has judged is not judged again."""
     folder = storage.join(plan.folder, FOLDER, "evaluations")
     known = _judged(folder)
-    missing = [name for name in products if name not in known]
+    missing = [name for name in checkpoints if name not in known]
     if missing:
         start_ray(plan.config)
     config: Any = plan.config
@@ -64,10 +64,10 @@ def judge(
         key = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
         uri = storage.join(folder, f"{key}.parquet")
         title = f"synthetic test: evaluating {len(names)} detectors"
-        with reporter.stage(title, len(names) * config.compare.synthetic_test) as bar:
+        with reporter.bar(title, len(names) * config.compare.synthetic_test) as bar:
             evaluate(
                 [EvaluationPart(frames, SPLIT, tuple(names))],
-                {name: products[name] for name in names},
+                {name: checkpoints[name] for name in names},
                 data.categories,
                 uri,
                 config.evaluate,
@@ -75,7 +75,7 @@ def judge(
                 bar.update,
             )
         known |= dict.fromkeys(names, uri)
-    return {name: known[name] for name in products}
+    return {name: known[name] for name in checkpoints}
 
 
 def _judged(folder: str) -> dict[str, str]:

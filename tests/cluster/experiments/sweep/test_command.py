@@ -32,9 +32,7 @@ def committed(folder: Path) -> dict[Path, float]:
     """What must never be written again: stages, frames, weights, evaluations."""
     files = [*folder.glob("baselines/**/*"), *folder.glob("trials/**/*")]
     whole = ("stage-", "part-", "weights.pt", "detections.parquet", "baseline.json", "base.json")
-    best = (
-        "best"  # a copy of the best cycle's product, made at a run's end, and again where that was cut short
-    )
+    best = "best"  # a copy of the best cycle's checkpoint, made at a run's end, again where that was cut
     return {
         file: file.stat().st_mtime
         for file in files

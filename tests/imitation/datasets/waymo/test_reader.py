@@ -13,7 +13,7 @@ import pytest
 from imitation.common.settings import DataError, UserError
 from imitation.data.images import load_frame_image
 from imitation.data.records import Box, Frame, Object
-from imitation.datasets.base import ALL, DatasetReader, whole
+from imitation.datasets.base import ALL, DatasetReader
 from imitation.datasets.base import frames_of as frames_of_split
 from imitation.datasets.registry import open_dataset
 from imitation.datasets.waymo.reader import WaymoReader
@@ -319,7 +319,7 @@ def test_a_single_segment_is_read_whole(root: Path, place: str) -> None:
     dataset = reader_of(root / place)
     with pytest.raises(UserError, match=r"cannot make 3 splits.*--split all"):
         dataset.splits()
-    frames = list(frames_of_split(whole(dataset), ALL))
+    frames = list(frames_of_split(dataset.undivide(), ALL))
     assert [(f.sequence, len(f.objects)) for f in frames] == [("s1", 1), ("s1", 0), ("s1", 1), ("s1", 0)]
     assert "taken as train" in dataset.note()
 

@@ -102,3 +102,12 @@ def test_docs_are_the_records() -> None:
     assert described(page) == page, f"run: python -m imitation.report.run.schema {DOCS}"
     assert page.count("\n## ") > 20
     assert "| `AP` | object: string → number or null | category -> AP; null without objects |" in page
+
+
+def test_a_field_that_is_missing_is_named_and_not_all_that_is_there(
+    make_summary: Callable[..., Summary],
+) -> None:
+    data = make_summary().to_dict()
+    del data["cycles"][1]["steps"]
+    with pytest.raises(UserError, match=r"^here: cycles\.1\.steps: Field required; see docs/summary\.md$"):
+        Summary.from_dict(data, "here")

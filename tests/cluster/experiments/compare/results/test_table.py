@@ -243,7 +243,7 @@ def test_json_there_and_back(told, tmp_path):
     write_comparison(told, uri)
     assert read_comparison(uri) == told
     (tmp_path / "comparison.json").write_text('{"schema": 1}')
-    with pytest.raises(UserError, match="is no comparison of this version: name"):
+    with pytest.raises(UserError, match=r"comparison\.json: name: Field required"):
         read_comparison(uri)
 
 
