@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from cluster.config.evaluate import EvaluateSettings
 from cluster.runtime.attempts import Attempts
+from cluster.runtime.openmp import wait_passively
 from cluster.runtime.placement import wait_for_room, watched
 from cluster.runtime.ray_errors import short_of_memory
 from imitation.common.import_paths import told
@@ -94,6 +95,7 @@ class DetectorActor:
         attempts: Attempts,
         max_attempts: int,
     ) -> None:
+        wait_passively()
         import torch
 
         from imitation.detectors.checkpoint import load_checkpoint

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from cluster.runtime.openmp import wait_passively
 from cluster.workspace.processor import processor
 from imitation.common import storage
 from imitation.common.safe_loading import load_tensors
@@ -105,6 +106,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
     """The train function: `config` has `spec` (TrainSpec), `use_gpu`, and `mailbox` (an actor handle)."""
+    wait_passively()
     import numpy as np
     import ray.train
     import torch
