@@ -76,7 +76,7 @@ class _Broken(Exception):
         self.row, self.why = row, why
 
 
-class DetectorActor:
+class DetectorWorker:
     """The callable that Ray Data builds once a worker: loads the detectors, then maps batches of
     frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA, a column `TOOK` whose sum is
     the time that the batch took, s, and a column `BROKEN`: what a detector did that no frame is to blame for,
@@ -293,7 +293,7 @@ def _stream(
     frames = streams[0].union(*streams[1:]) if len(streams) > 1 else streams[0]
     # Blocks of few rows: all workers get some, and one that dies leaves little to do again.
     rows = frames.repartition(target_num_rows_per_block=2 * settings.batch_size).map_batches(
-        DetectorActor,
+        DetectorWorker,
         fn_constructor_kwargs={
             "checkpoints": dict(checkpoints),
             "parts": list(parts),

@@ -3,10 +3,10 @@
 Own work is
 - training: time in optimizer steps, waiting for batches and writing checkpoints included;
 - rendering: what the simulators took for the scenes they finished, divided by how many ran side by side;
-- evaluation: what detector actors took for their batches (decoding included), divided by their number,
+- evaluation: what detector workers took for their batches (decoding included), divided by their number,
   and the metrics and mined failures computed from their rows;
 - analysis: choosing requests, and what is said of a cycle beyond its metrics.
-The rest: processes that start and import, Ray's scheduling, an actor that idles while another works,
+The rest: processes that start and import, Ray's scheduling, a worker that idles while another works,
 scenes that failed, and reading and committing files.
 """
 

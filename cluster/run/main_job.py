@@ -114,7 +114,7 @@ def carry_out(
 
 def check_renderer(config: Config) -> None:
     """Whether the simulators of a run can render on this machine, before any work is done: a UserError
-    names what is missing. On a cluster they tell when their actors start."""
+    names what is missing. On a cluster they tell when their workers start."""
     if cluster_address(config.ray):
         return
     wanted = {EMBEDDED} if config.data.is_stand_in else set()

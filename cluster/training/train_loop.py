@@ -105,7 +105,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
-    """The train function: `config` has `spec` (TrainSpec), `use_gpu`, and `mailbox` (an actor handle)."""
+    """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`)."""
     wait_passively()
     import numpy as np
     import ray.train

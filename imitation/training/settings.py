@@ -97,8 +97,8 @@ class TrainSettings(Settings):
     cache_mb: int = Field(256, ge=0, description="MB of decoded images kept in memory, a worker")
     precision: Precision = Field(
         "auto",
-        description="numbers of the forward pass: fp32, or bf16 (torch's autocast; weights stay float32); "
-        "auto: bf16 where every worker's GPU or CPU (AMX, AVX512_BF16) has units for it",
+        description="numbers of the forward pass: fp32, or bf16 (torch's autocast; weights stay float32; "
+        "faster on CPUs with AMX or AVX512_BF16); auto: bf16 where every worker has a GPU with units for it",
     )
     threads: int | None = Field(
         None, ge=1, description="CPU threads of torch, a worker; null: all of the machine's"

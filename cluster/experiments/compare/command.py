@@ -71,10 +71,10 @@ def _run(plan: Plan, reporter: Reporter, clock: Clock) -> dict[str, State]:
             start_ray(plan.config)
             at_once = min(room(plan.config, plan.config.compare.max_concurrent), len(left))
             if at_once > 1:
-                from cluster.experiments.compare.actors import Actors
+                from cluster.experiments.compare.side_by_side import SideBySide
 
                 reporter.say(f"{at_once} runs at a time")
-                runner = held.enter_context(Actors(at_once, reporter))
+                runner = held.enter_context(SideBySide(at_once, reporter))
         held.enter_context(clock.kept())
         return execute(plan, runner, reporter, clock)
 

@@ -2,7 +2,7 @@
 
 What is finished is on record in `states/<trial>.json` and is not touched again. What was cut off
 continues where its run folder ends (`cluster.workspace.run_folder`). Nothing is computed here: a runner does
-a job, in this process or in actors of a cluster.
+a job, in this process or in drivers on a cluster.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One trial of a sweep: a run on a shared baseline that tells Tune its score after every cycle.
 
-Tune places a trial in a placement group of its own, in which nothing that the trial starts would find
-room. So what Tune runs only passes messages on; the run's driver is an actor outside of that group, and
-what it starts (trainer, simulators, evaluation) is placed as that of any run.
+Tune places a trial in a placement group of its own, which has no room for what the trial starts. So what
+Tune runs only passes messages on. The run's driver is outside of that group, and what it starts (trainer,
+simulators, evaluation) is placed as for any run.
 """
 
 from __future__ import annotations

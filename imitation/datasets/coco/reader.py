@@ -40,6 +40,7 @@ from imitation.data.records import (
     frame_from_row,
     object_from_row,
 )
+from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
 from imitation.datasets.coco.writer import CocoWriter
@@ -231,7 +232,7 @@ def _in_folders(root: str) -> dict[str | None, str]:
     for folder in storage.list_folders(root):
         name = list_name(storage.name_of(folder))
         uris = [uri for file in IN_FOLDERS if storage.exists(uri := storage.join(folder, file))]
-        if name in ("train", "val", "mine", "stop", "test") and uris:
+        if name in LISTS and uris:
             if name in files:
                 raise UserError(same_list(uris[0], storage.parent(files[name]), name))
             files[name] = uris[0]

@@ -30,6 +30,7 @@ from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap
 from imitation.data.images import image_size
 from imitation.data.records import Frame
+from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.roles import Splits, same_list
@@ -52,8 +53,7 @@ from imitation.datasets.waymo.cuboids import associate
 from imitation.datasets.waymo.segment import Label, Segment, segment_of
 from imitation.datasets.waymo.settings import CAMERAS, WaymoOptions
 
-FOLDERS = {"training": "train", "train": "train", "validation": "val", "val": "val", "testing": "test"}
-FOLDERS |= {"mine": "mine", "stop": "stop", "test": "test"}
+FOLDERS = {name: name for name in LISTS} | {"training": "train", "validation": "val", "testing": "test"}
 
 IMAGE = "[CameraImageComponent].image"
 _ID = re.compile(rf"(.+)_(-?\d+)_({'|'.join(CAMERAS)})", re.DOTALL)

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of
+from imitation.data import splits
 from imitation.data.images import exif_orientation, image_size, open_image
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
@@ -39,7 +40,7 @@ from imitation.datasets.yolo.labels import YoloClasses, parse_yolo
 from imitation.datasets.yolo.writer import YoloWriter
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-LISTS = ("train", "val", "valid", "mine", "stop", "test")
+LISTS = (*splits.LISTS, "valid")
 
 
 class _Listed(NamedTuple):

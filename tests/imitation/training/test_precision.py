@@ -7,8 +7,9 @@ import pytest
 import torch
 import torchvision
 
+from imitation.detectors import precision
 from imitation.detectors.backbones import Backbone, build_backbone
-from imitation.detectors.precision import autocast, resolve
+from imitation.detectors.precision import autocast, has_bf16, resolve
 from imitation.detectors.predictor import Predictor
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
@@ -28,14 +29,14 @@ def detector(**changes: Any) -> DetectorSettings:
     return DetectorSettings(**(given | changes))
 
 
-def trained(precision: str, settings: DetectorSettings | None = None) -> tuple[torch.nn.Module, list[dict]]:
+def trained(numbers: str, settings: DetectorSettings | None = None) -> tuple[torch.nn.Module, list[dict]]:
     torch.manual_seed(0)
     model = build_detector(settings or detector(), 1)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (SIZE[1], SIZE[0], 3), dtype=np.uint8) for _ in range(4)]
     box = np.array([[8.0, 4, 40, 28]], np.float32)
     targets = [(box, np.ones(1, int), np.zeros(1, bool), np.zeros(1, np.float32))] * 4
-    train_settings = SETTINGS.model_copy(update={"precision": precision})
+    train_settings = SETTINGS.model_copy(update={"precision": numbers})
     plan = SamplePlan(np.zeros(4), 2, seed=0)
     with Batches(ArraySource(images, targets), plan, *SIZE, SETTINGS.augment, start=0, stop=3) as batches:
         state = train(start(model, train_settings), batches, train_settings, CPU)
@@ -45,24 +46,32 @@ def trained(precision: str, settings: DetectorSettings | None = None) -> tuple[t
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        ({"amx_bf16": True, "avx512_bf16": False}, "bf16"),
-        ({"amx_bf16": False, "avx512_bf16": True}, "bf16"),
-        ({"avx512_f": True, "amx_bf16": False}, "fp32"),
-        ({}, "fp32"),
+        ({"amx_bf16": True, "avx512_bf16": False}, True),
+        ({"amx_bf16": False, "avx512_bf16": True}, True),
+        ({"avx512_f": True, "amx_bf16": False}, False),
+        ({}, False),
     ],
 )
-def test_auto_asks_the_processor(said: dict[str, bool], wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_processor_says_whether_it_has_units(
+    said: dict[str, bool], wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: said)
-    assert resolve("auto", CPU) == wanted
-    assert Distributed().agreed("auto", CPU) == wanted
-    assert resolve("fp32", CPU) == "fp32"
-    assert resolve("bf16", CPU) == "bf16"
+    assert has_bf16(CPU) is wanted
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_auto_is_bf16_on_a_gpu_that_has_units(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_bf16", lambda device: has)
+    assert resolve("auto", torch.device("cuda")) == ("bf16" if has else "fp32")
+    assert resolve("auto", CPU) == "fp32"
+    for asked in ("fp32", "bf16"):
+        assert resolve(asked, CPU) == Distributed().agreed(asked, CPU) == asked
 
 
 def test_the_forward_pass_takes_the_numbers_asked_for() -> None:
     layer = torch.nn.Conv2d(3, 4, 3)
-    for precision, wanted in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        with torch.inference_mode(), autocast(precision, CPU):
+    for numbers, wanted in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        with torch.inference_mode(), autocast(numbers, CPU):
             assert layer(torch.zeros(1, 3, 8, 8)).dtype == wanted
 
 
