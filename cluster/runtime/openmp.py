@@ -14,6 +14,6 @@ PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 
 def wait_passively() -> None:
     """For this process and those that it starts. OpenMP reads it once, when torch is imported: before that.
-    What a user has set stands."""
-    for name, value in PASSIVE.items():
-        os.environ.setdefault(name, value)
+    Where a user has set either, both are theirs."""
+    if not PASSIVE.keys() & os.environ.keys():
+        os.environ.update(PASSIVE)
