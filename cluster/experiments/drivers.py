@@ -46,7 +46,7 @@ class _Lines(io.TextIOBase):
 
 
 class Mailbox:
-    """What drivers print, on its way to the reporter of the process that watches them all."""
+    """Passes lines that drivers print to the reporter of the process that started them."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.name = f"imitate-{uuid.uuid4().hex[:8]}"
@@ -54,7 +54,7 @@ class Mailbox:
         self._reporter = reporter
 
     def pass_on(self) -> None:
-        """Says what has come in."""
+        """Says all lines that have arrived."""
         for event in ray.get(self._mailbox.take.remote()):
             self._reporter.say(event["line"])
 
@@ -143,7 +143,7 @@ def drive(work: Work, arguments: tuple[Any, ...], mailbox: str | None, label: st
         while True:
             try:
                 while (event := driver.next_event()) is not None:
-                    if event["cycle"] > reported:  # a replaced driver tells the committed cycles again
+                    if event["cycle"] > reported:  # a replaced driver repeats the events of committed cycles
                         reported = event["cycle"]
                         report(event)
                     driver.go_on()

@@ -104,11 +104,11 @@ class CycleClock(Callback):
     def cycle(self, folder: str) -> CycleTime:
         """The cycle in `folder` of the workspace ends: its time, as committed when it first ended."""
         now = self._clock()
-        told = CycleTime(wall=self._earlier + now - self._since, **self._work)
+        time_taken = CycleTime(wall=self._earlier + now - self._since, **self._work)
         self._since, self._earlier, self._work = now, 0.0, dict.fromkeys(PARTS, 0.0)
         uri = time_uri(self._workspace, folder)
         if storage.exists(uri):
             known = storage.read_json(uri)
             return CycleTime(**{name: known[name] for name in ("wall", *PARTS)})
-        storage.write_json(uri, told.to_dict())
-        return told
+        storage.write_json(uri, time_taken.to_dict())
+        return time_taken

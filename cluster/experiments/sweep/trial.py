@@ -55,7 +55,7 @@ def run_trial(plain: dict[str, Any], folder: str, reporter: Reporter, tell: Tell
         scores.append(entry.evaluation.score)
         tell(cycle_event(scores, entry.dataset, last=check(config, scores, entry.dataset) is not None))
 
-    # patient: two trials may have been given the same settings, and the same folder with them
+    # waits: two trials may have the same settings, and so the same folder
     lock = partial(patient_lock, reporter=reporter)
     carry_out(config, workspace, reporter, on_cycle, lock=lock, hide_test=True)
 

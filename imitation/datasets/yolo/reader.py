@@ -93,13 +93,13 @@ class YoloReader(DatasetReader):
         uri, said = self._yaml
         if uri is not None and any(said.get(name) for name in LISTS):
             return {list_name(n): places_of(said, n, self._folder, uri) for n in LISTS if said.get(n)}
-        found: dict[str | None, list[str]] = {}
+        sources: dict[str | None, list[str]] = {}
         for name in LISTS:
             for parts in (("images", name), (name, "images")):
                 if storage.is_folder(place := storage.join(self._folder, *parts)):
-                    found.setdefault(list_name(name), []).append(place)
-        if found:
-            return found
+                    sources.setdefault(list_name(name), []).append(place)
+        if sources:
+            return sources
         if storage.is_folder(place := storage.join(self._folder, "images")):
             return {None: [place]}
         raise UserError(
