@@ -1,4 +1,4 @@
-"""What a check takes for granted of data that nobody has read yet."""
+"""What a check assumes of data that has not been read yet."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _token_without_home() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             return
-    except (OSError, RuntimeError):  # RuntimeError: nobody knows a home
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         _raylet().Config.initialize("")
         _raylet().AuthenticationTokenLoader.instance().reset_cache()

@@ -50,7 +50,7 @@ class RunContext:
         return self.workspace.path(cycle_folder(cycle), *parts)
 
     def commit(self, cycle: int, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The committed result of one of a cycle's stages; whoever watches hears of it."""
+        """The committed result of one of a cycle's stages; callbacks get it."""
         result = self.workspace.stage(f"{cycle_folder(cycle)}/{name}", work)
         self.watch.stage(name, result)
         return result

@@ -98,8 +98,8 @@ class DatasetReader(ABC):
         raise NotImplementedError
 
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        """The frames `wanted`, which are of the split and in its order. In place of `_frame`: where reading
-        them one by one is too dear."""
+        """The frames `wanted`, which are of the split and in its order. Overridden instead of `_frame` where
+        reading them one by one is too slow."""
         check = FrameChecker()
         return handled((partial(self._frame, split, name, check) for name in wanted), problems)
 

@@ -3,7 +3,7 @@
 A mode is a category and one to three attributes' words that a person can read: "car, truncated > 0.5,
 right edge". Modes are found by subgroup discovery: sequential covering by greatest weighted relative
 accuracy (Lavrac, Kavsek, Flach, Todorovski: *Subgroup Discovery with CN2-SD*, JMLR 2004), here the
-failures in excess of what the rest of the category's failure rate lets expect. Every failure is in
+failures in excess of those expected at the failure rate of the rest of the category. Every failure is in
 exactly one mode: the first whose words it fits, else the rest of its category and kind.
 """
 
@@ -177,7 +177,7 @@ def count_modes(
 ) -> tuple[ModeCounts, ...]:
     """How often each mode occurs in an evaluation, most lost AP first. Streams the rows once.
 
-    A region without failures stays (a mode that was mended), a rest without failures is left out.
+    A region without failures stays (a mode that was fixed), a rest without failures is left out.
     """
     places: dict[str, _Place] = {region.name: _place(region) for region in modes.regions}
     groups: dict[str, int] = {}  # mode -> its number, for `LostPrecision`

@@ -1,4 +1,4 @@
-"""Suspected label errors: false detections that detectors insist on may be objects that nobody labelled.
+"""Suspected label errors: false detections that several detectors repeat may be unlabelled objects.
 
 Confident learning calls labels suspect that a model confidently contradicts (Northcutt, Jiang, Chuang:
 *Confident Learning*, JAIR 2021); here several detectors must, each trained anew.

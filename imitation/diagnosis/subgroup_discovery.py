@@ -2,7 +2,7 @@
 
 Sequential covering by greatest weighted relative accuracy (Lavrac, Kavsek, Flach, Todorovski: *Subgroup
 Discovery with CN2-SD*, JMLR 2004): the next subgroup is the one with the most failures in excess of what
-the failure rate of all that are left lets expect; then what it covers is taken out.
+is expected at the failure rate of all that are left; then what it covers is taken out.
 """
 
 from __future__ import annotations

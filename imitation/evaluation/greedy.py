@@ -46,7 +46,7 @@ def _in_rounds(
     choosers: np.ndarray, wanted: np.ndarray, groups: np.ndarray, able: np.ndarray, free: np.ndarray
 ) -> np.ndarray:
     """Round r takes the r-th pair of every group, all at once. A chooser that shares nothing it wants with
-    another waits for nobody: it is a group of its own."""
+    another depends on none: it is a group of its own."""
     contested = np.zeros(int(choosers[-1]) + 1, dtype=bool)
     contested[choosers[np.bincount(wanted)[wanted] > 1]] = True
     waits = contested[choosers]

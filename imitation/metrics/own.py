@@ -83,7 +83,7 @@ class OwnMetric:
         rows = [row for row in rows if row.error is None]
         try:
             result = self.function(rows, tuple(categories))
-        except Exception as error:  # a person's own code: whatever it raises is told with its name
+        except Exception as error:  # the user's own code: it may raise anything
             raise UserError(
                 f"the metric {self.name} failed on {len(rows)} frames: {type(error).__name__}: {error}"
             ) from error

@@ -83,7 +83,7 @@ class _File(NamedTuple):
     mended: bool = False
 
     def items(self, key: str, new: bool = False) -> Iterator[Any]:
-        """The members of a top-level list, one at a time. `new`: nobody has looked how deep it is nested."""
+        """The members of a top-level list, one at a time. `new`: its nesting has not been checked."""
         with open_text(self.uri) as source:
             text: Any = WithoutOddNumbers(source) if self.mended else source
             yield from items(ShallowJson(text, self.uri) if new else text, f"{key}.item", self.uri)
