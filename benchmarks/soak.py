@@ -45,7 +45,7 @@ from sim_actors.simulators.worker import SceneJob
 WIDTH, HEIGHT = 160, 64
 CATEGORIES = CategoryMap.identity(("car", "truck", "pedestrian", "cyclist"))
 DETECTOR = "benchmarks.soak:one_by_one"
-VICTIMS = {"simulator": ("SimulatorHost", ".render"), "evaluation": ("DetectorActor", ".submit")}
+VICTIMS = {"simulator": ("SimulatorHost", ".render"), "evaluation": ("DetectorWorker", ".submit")}
 """What the titles of processes at work hold, by kind."""
 WEIGHTS = {"simulator": 3, "evaluation": 2}
 AT_WORK_S = 1.0

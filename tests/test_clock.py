@@ -19,8 +19,8 @@ FOR_PEOPLE = {
     ("cluster/workspace/run_folder.py", "time.gmtime"),
     ("cluster/workspace/run_folder.py", "time.strftime"),
     # when a point of a curve was measured
-    ("cluster/observability/trackers/tensorboard.py", "time.time"),
-    ("cluster/observability/trackers/tensorboard.py", "time.time_ns"),
+    ("cluster/observability/trackers/event_file.py", "time.time"),
+    ("cluster/observability/trackers/event_file.py", "time.time_ns"),
     ("cluster/observability/trackers/mlflow.py", "time.time"),
 }
 # Compared with itself alone: this process asks whether a file of its own has changed since it last looked.

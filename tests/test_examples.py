@@ -1,7 +1,9 @@
 """The examples run, and do what their pages say."""
 
 import importlib.util
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +13,13 @@ import numpy as np
 import pytest
 
 from cluster.cli.main import main
-from imitation.data.images import decode_image
+from examples.simulator import Boxes, BoxesSettings
+from imitation.data.images import decode_image, image_size
 from imitation.datasets.parquet.files import read_frames
+from sim_actors import Scene
+from sim_actors.simulators.command.messages import Hello, Reasons, Rendered, Thing
+from sim_actors.simulators.command.settings import CommandSettings
+from tests.snippets import blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,6 +101,60 @@ def test_a_simulator_in_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     frames = list(read_frames(str(tmp_path / "frames.parquet")))
     assert all(frame.image and tuple(decode_image(frame.image, "it")[0, 0]) == (1, 2, 3) for frame in frames)
     assert any(frame.objects for frame in frames)
+
+
+@pytest.mark.parametrize(("program", "file"), [(sys.executable, "pipe_boxes.py"), ("node", "pipe_boxes.js")])
+def test_a_simulator_that_is_a_program(
+    program: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checked, then rendered with; both programs stage a scene alike, pixel for pixel of what is labelled."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    text = (ROOT / "examples" / file).read_text(encoding="utf-8")
+    assert not re.search("imitation|sim_actors", text.split("import json")[-1]), "it needs nothing of ours"
+    monkeypatch.chdir(ROOT / "examples")
+    words = ["simulate.simulator=command", f"simulate.options={{command: [{program}, {file}]}}"]
+    assert main(["check", "simulator", *words]) == 0
+    size = ["--size", "320x96", "--count", "2"]
+    assert main(["render", "--random", *size, "--out", str(tmp_path), *words]) == 0
+    frames = list(read_frames(str(tmp_path / "frames.parquet")))
+    labels = [obj for frame in frames for obj in frame.objects]
+    assert labels
+    assert {obj.category for obj in labels} <= {"Car", "Truck", "Pedestrian"}
+    for obj in labels:
+        assert None not in (obj.amodal_box, obj.visible_box, obj.cuboid, obj.occlusion)
+    for frame in frames:
+        scene = Scene.from_json(frame.origin.scene)  # type: ignore[union-attr]
+        by_ours = Boxes(BoxesSettings()).render(scene)
+        own = {(obj.category, obj.cuboid): obj for obj in by_ours.objects}
+        assert len(own) == len(frame.objects)
+        for obj in frame.objects:
+            ours = own[obj.category, obj.cuboid]
+            assert obj.amodal_box == pytest.approx(ours.amodal_box, abs=1e-6)
+            assert obj.occlusion == pytest.approx(ours.occlusion, abs=0.35 if obj.box.area < 40 else 0.1)
+
+
+def test_the_page_has_what_the_program_says(tmp_path: Path) -> None:
+    """The exchange of docs/simulator.md, as it stands there."""
+    (block,) = (b for b in blocks(ROOT / "docs" / "simulator.md") if b.text.startswith("→ "))
+    text = block.text.replace("/tmp/imitation-pipe-x", str(tmp_path))
+    lines = re.findall(r"^([→←]) (.*(?:\n   .*)*)", text, flags=re.MULTILINE)
+    asked, answered = ([json.loads(line) for side, line in lines if side == arrow] for arrow in "→←")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "pipe_boxes.py")],
+        input="".join(json.dumps(question) + "\n" for question in asked),
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert [json.loads(line) for line in done.stdout.splitlines()] == answered
+    assert [question["ask"] for question in asked] == ["hello", "render", "bye"]
+    assert image_size((tmp_path / "image.png").read_bytes(), "the picture") == (64, 32)
+
+
+def test_the_page_lists_what_may_be_asked_and_answered() -> None:
+    """Every option, and every field of an answer, has its place on the page."""
+    page = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8").split("## A program on a pipe")[1]
+    for record in (CommandSettings, Hello, Reasons, Rendered, Thing):
+        assert [name for name in record.model_fields if f"`{name}`" not in page] == []
 
 
 @pytest.mark.slow

@@ -49,61 +49,63 @@ def contract(config: Config) -> Contract:
             load_frame_image(frames[0])
         yield Found(f"{len(frames)} frames, {sum(len(frame.objects) for frame in frames)} objects")
     yield Step("the detector's categories")
-    told = look(config, dataset)
-    if told is None:
+    staging = look(config, dataset)
+    if staging is None:
         raise UserError(f"{dataset.root}: the first frames of train have no object to learn from")
     categories = categories_of(data, dataset.frames("train", lambda problem: None, splits["train"][:FRAMES]))
     yield Found(f"{', '.join(categories.categories)}, by those frames; imitate inspect reads all of them")
     yield Step("what of it can be staged")
-    if why := refused_staging(config, told):
+    if why := refused_staging(config, staging):
         raise why
-    for sentence in told.sentences():
+    for sentence in staging.sentences():
         yield Found(sentence, note=sentence.startswith("cannot"))
 
 
-def staging_of(config: Config, found: Inspection, categories: CategoryMap) -> Feasible:
+def staging_of(config: Config, inspection: Inspection, categories: CategoryMap) -> Feasible:
     """What can be staged of an inspected dataset's training frames."""
     parts = USED["train"]
     counts = {
         name: count
-        for name, category in found.categories.items()
+        for name, category in inspection.categories.items()
         if (count := sum(category.objects[part] for part in parts))
     }
-    frames = sum(found.splits[part].frames for part in parts if part in found.splits)
-    cuboids, cameras = (sum(count[part] for part in parts) for count in (found.cuboids, found.with_camera))
+    frames = sum(inspection.splits[part].frames for part in parts if part in inspection.splits)
+    cuboids, cameras = (
+        sum(count[part] for part in parts) for count in (inspection.cuboids, inspection.with_camera)
+    )
     return feasible(config, categories, Labels(counts, cuboids, frames, cameras))
 
 
-def refused_staging(config: Config, told: Feasible) -> UserError | None:
+def refused_staging(config: Config, staging: Feasible) -> UserError | None:
     """What a run says where nothing can be staged; None where it goes on, or stages nothing anyway."""
     try:
-        Teller(config, lambda sentence: None)(told, True)
+        Teller(config, lambda sentence: None)(staging, True)
     except UserError as error:
         return error
     return None
 
 
 def refusals(
-    config: Config, found: Inspection, mined: list[str], categories: CategoryMap | None
+    config: Config, inspection: Inspection, mined: list[str], categories: CategoryMap | None
 ) -> list[DataError]:
     """What a run of these settings refuses beyond `run_problems`: too few groups to mine in, budgets beyond
     the cap, nothing that can be staged. `mined` are the frames of the dataset's split `mine`."""
     problems: list[UserError] = []
     if config.loop.cycles:
-        ids = sorted(set(mined) & found.learnt.keys())
+        ids = sorted(set(mined) & inspection.learnt.keys())
         try:
-            folds(ids, [found.learnt[i] for i in ids], config.mining.folds, config.run.seed)
+            folds(ids, [inspection.learnt[i] for i in ids], config.mining.folds, config.run.seed)
         except UserError as error:
             problems.append(UserError(f"mining.folds: {error}"))
-    train = sum(found.splits[part].frames for part in USED["train"] if part in found.splits)
+    train = sum(inspection.splits[part].frames for part in USED["train"] if part in inspection.splits)
     try:
         check_budgets(config.aggregation.budgets or (), config.aggregation, train)
     except UserError as error:
         problems.append(error)
     if categories is not None:
         try:
-            why = refused_staging(config, staging_of(config, found, categories))
+            why = refused_staging(config, staging_of(config, inspection, categories))
         except UserError as error:  # bodies that cannot be read
             why = error
         problems += [why] if why else []
-    return [problem_of(problem, found.root) for problem in problems]
+    return [problem_of(problem, inspection.root) for problem in problems]

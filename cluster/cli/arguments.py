@@ -45,10 +45,10 @@ class _Version(argparse.Action):
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            told = version("imitation-training")
+            release = version("imitation-training")
         except PackageNotFoundError:  # a checkout that is run without being installed
-            told = "(not installed)"
-        print(f"imitate {told}")
+            release = "(not installed)"
+        print(f"imitate {release}")
         parser.exit()
 
 

@@ -80,19 +80,19 @@ def check(args: argparse.Namespace) -> None:
     args.options = [*args.options, *(f"simulate.simulator={name}" for name in names)]
     config = config_of(args)
     reporter = Reporter()
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for part in parts or PARTS:
         reporter.say(f"trying {part}")
         options = {} if part != "simulator" or args.scenes is None else {"scenes": args.scenes}
         for finding in PARTS.load(part)(config, **options):
-            found.append(finding)
+            findings.append(finding)
             if not args.json:
                 for line in _lines(finding):
                     print(line, flush=True)
-    problems = [finding for finding in found if finding.status == "problem"]
+    problems = [finding for finding in findings if finding.status == "problem"]
     if args.json:
-        told = {"ok": not problems, "findings": [finding.to_json() for finding in found]}
-        print(json.dumps(told, indent=2, ensure_ascii=False), flush=True)
+        result = {"ok": not problems, "findings": [finding.to_json() for finding in findings]}
+        print(json.dumps(result, indent=2, ensure_ascii=False), flush=True)
     if problems:
         count = "" if len(problems) == 1 else f"{len(problems)} problems; the first: "
         raise UserError(f"{count}{problems[0].text}")

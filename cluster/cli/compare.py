@@ -77,9 +77,9 @@ def _arms(args: argparse.Namespace) -> None:
         return
     from cluster.experiments.compare.command import compare as compare_arms
 
-    told = compare_arms(config, Reporter(), command(args.a, args.options), args.json)
+    comparison = compare_arms(config, Reporter(), command(args.a, args.options), args.json)
     if args.json:
-        print(told.model_dump_json(by_alias=True, indent=2))
+        print(comparison.model_dump_json(by_alias=True, indent=2))
 
 
 def command(config: str, options: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def inspect(args: argparse.Namespace) -> int:
         if str(error) not in map(str, refused):
             refused.append(problem_of(error, dataset.root))
     with reporter.bar(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
-        found = inspect_dataset(
+        inspection = inspect_dataset(
             dataset,
             listed,
             verify_images=config.data.verify_images,
@@ -72,29 +72,33 @@ def inspect(args: argparse.Namespace) -> int:
             keep=args.count if args.sheet else 0,
             progress=bar.update,
         )
-    found.problems += refused
-    mapping = mapping_of(found, partial(categories_of, config.data)) if listed else None
+    inspection.problems += refused
+    mapping = mapping_of(inspection, partial(categories_of, config.data)) if listed else None
     if listed:
-        found.problems += run_problems(found, mapping, asked_for(config.data), splits=not refused)
+        inspection.problems += run_problems(inspection, mapping, asked_for(config.data), splits=not refused)
         if not refused:
-            found.problems += refusals(config, found, dataset.splits()["mine"], mapping)
+            inspection.problems += refusals(config, inspection, dataset.splits()["mine"], mapping)
     if mapping is not None:
-        found.notes += class_notes(found, mapping)
-        if same := other_words(found.unmapped(mapping), mapping.categories):
+        inspection.notes += class_notes(inspection, mapping)
+        if same := other_words(inspection.unmapped(mapping), mapping.categories):
             pairs = ", ".join(f"{name}: {target}" for name, target in same.items())
-            found.notes.append(f'background only for want of the word: "data.mapping={{{pairs}}}" learns it')
+            inspection.notes.append(
+                f'background only for want of the word: "data.mapping={{{pairs}}}" learns it'
+            )
         with suppress(UserError):  # bodies that cannot be read are among the problems
-            found.notes += [f"staging: {said}" for said in staging_of(config, found, mapping).sentences()]
+            inspection.notes += [
+                f"staging: {said}" for said in staging_of(config, inspection, mapping).sentences()
+            ]
     if args.json:
-        print(json.dumps(found.to_json(mapping), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(inspection.to_json(mapping), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print_inspection(found, mapping, sys.stdout)
-    if args.sheet and found.first:
-        some = f"the first {len(found.first)} of" if len(found.first) < found.frames else "all"
-        title = f"{storage.name_of(dataset.root)}: {some} {counted(found.frames, 'frame')}"
-        write_label_sheet(found.first, args.sheet, title)
+        print_inspection(inspection, mapping, sys.stdout)
+    if args.sheet and inspection.first:
+        some = f"the first {len(inspection.first)} of" if len(inspection.first) < inspection.frames else "all"
+        title = f"{storage.name_of(dataset.root)}: {some} {counted(inspection.frames, 'frame')}"
+        write_label_sheet(inspection.first, args.sheet, title)
         reporter.say(f"sheet: {args.sheet}")
-    return int(bool(found.problems))
+    return int(bool(inspection.problems))
 
 
 def add_export(commands: Commands) -> None:

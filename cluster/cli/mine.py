@@ -38,7 +38,7 @@ def mine(args: argparse.Namespace) -> None:
     from cluster.observability.console import Reporter
     from cluster.stages.mine import mine as mine_results
 
-    found = mine_results(
+    result = mine_results(
         config_of(args),
         args.detections,
         args.split,
@@ -49,8 +49,8 @@ def mine(args: argparse.Namespace) -> None:
         Reporter(),
     )
     if args.json:
-        print(json.dumps(found, indent=2, allow_nan=False))
+        print(json.dumps(result, indent=2, allow_nan=False))
         return
     from cluster.cli.text.evaluation import mined_lines
 
-    print("\n".join([*mined_lines(args.detections, found), *remark_lines(found["remarks"])]))
+    print("\n".join([*mined_lines(args.detections, result), *remark_lines(result["remarks"])]))

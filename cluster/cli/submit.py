@@ -82,14 +82,14 @@ def checked(words: list[str], options: list[str]) -> tuple[list[str], str]:
     whole = list(words) if words[0] in COMMANDS else ["run", *words]
     if whole[0] == "submit":
         raise UserError("submit: a job cannot be submitted by a job")
-    told = parser().parse_args(whole)
-    if options and not hasattr(told, "config"):
+    args = parser().parse_args(whole)
+    if options and not hasattr(args, "config"):
         raise UserError(f"{whole[0]} takes no settings, and was given {options[0]}")
     name = None
     if whole[0] in CONFIGURED:
-        if os.path.isabs(told.config):
-            raise UserError(f"{told.config}: name it from the current folder, which the job gets a copy of")
-        config = load(told.config, options)
+        if os.path.isabs(args.config):
+            raise UserError(f"{args.config}: name it from the current folder, which the job gets a copy of")
+        config = load(args.config, options)
         check_lasting(config)
         name = config.run.name
     return [*whole, *options], subject_of(whole[0], name)

@@ -75,13 +75,13 @@ def apply_override(data: dict[str, Any], override: str) -> None:
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
     """Every valid key, such as "train.steps"."""
-    found: list[str] = []
+    names: list[str] = []
     for name, info in model.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            found += keys(info.annotation, f"{prefix}{name}.")
+            names += keys(info.annotation, f"{prefix}{name}.")
         else:
-            found.append(prefix + name)
-    return found
+            names.append(prefix + name)
+    return names
 
 
 def _sentence(problem: Mapping[str, Any], where: str) -> str:

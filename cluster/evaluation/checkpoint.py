@@ -1,4 +1,4 @@
-"""`imitate evaluate`: any checkpoint on any split, through the same pass that the loop uses."""
+"""`imitate evaluate`: any checkpoint on any split, by the same code as in the loop."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def evaluate_checkpoint(
             "errors_listed": problems + done["errors"],
         }
         rng = np.random.default_rng([config.run.seed, zlib.crc32(b"evaluate")])
-        told = analyse(rows, categories.categories, metrics.cutoff, rng)
-        told["error_types"] = told.pop("errors")  # `errors` are frames that could not be read
-        result |= told
+        analysis = analyse(rows, categories.categories, metrics.cutoff, rng)
+        analysis["error_types"] = analysis.pop("errors")  # `errors` are frames that could not be read
+        result |= analysis
         modes = find_modes(rows, categories.categories, metrics.cutoff, config.mining.modes)
         result["modes"] = [counts.to_dict() for counts in modes.table]
         result |= by_protocol(config.data.dataset.protocol, rows(), categories.categories)
@@ -90,8 +90,8 @@ def evaluate_checkpoint(
 
 @contextmanager
 def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
-    """A folder for what nobody asked for; on a cluster one that every node reaches, as it must reach the
-    checkpoint: beside it, if `out` names no other."""
+    """A folder for intermediate files. On a cluster every node must reach it: it is beside the checkpoint,
+    unless `out` is given."""
     if not cluster_address(config.ray):
         with tempfile.TemporaryDirectory(prefix="imitate-evaluate-") as folder:
             yield folder
@@ -105,7 +105,7 @@ def _scratch(config: Config, checkpoint: str, out: str | None) -> Iterator[str]:
 
 
 def _say_seen(checkpoint: str, config: Config, split: str, reporter: Reporter) -> None:
-    """That the detector has seen such frames, where it has: of the run it lies in."""
+    """Says so if the detector was trained on such frames, by the run that it is in."""
     if config.data.is_stand_in and split in ("train", ALL):
         reporter.say(
             f"note: {checkpoint} was trained on frames of this split: its score says nothing of new ones"

@@ -74,13 +74,13 @@ class _Broken(Exception):
         self.row, self.why = row, why
 
 
-class DetectorActor:
+class DetectorWorker:
     """The callable that Ray Data builds once a worker: loads the detectors, then maps batches of
     frames (SCHEMA's columns plus `part`) to rows of DETECTIONS_SCHEMA, a column `TOOK` whose sum is
-    the time that the batch took, s, and a column `BROKEN`: what a detector did that no frame is to blame for,
-    else null. Raised here, Ray would wrap it into its own errors and pages of theirs.
+    the time that the batch took, s, and a column `BROKEN`: a detector's fault that no frame has caused,
+    else null. Raised here, Ray would wrap it into pages of its own errors.
 
-    A batch in which the process died is judged frame by frame the next time; a frame that it died of
+    A batch in which the process died is judged frame by frame the next time; a frame that killed it
     `max_attempts` times becomes a row with an `error`."""
 
     def __init__(
@@ -135,7 +135,7 @@ class DetectorActor:
         return rows
 
     def _alone(self, frame: Frame, part: int) -> Sequence[FrameDetections]:
-        """The rows of one frame, of which the process may die."""
+        """The rows of one frame, judged alone: it may kill the process."""
         key = (part, frame.frame_id)
         if (deaths := self.attempts.begin(key)) >= self.max_attempts:
             why = f"frame {frame.frame_id}: the detector's process died {deaths} times when it judged it"
@@ -169,12 +169,12 @@ class DetectorActor:
                 work.setdefault(name, []).append((frame, part.split, image))
         for name, items in work.items():
             try:
-                found = self.predictors[name].predict([image for _, _, image in items], FORWARD)
+                outputs = self.predictors[name].predict([image for _, _, image in items], FORWARD)
             except Exception as error:  # a detector of somebody's own may raise anything
                 frame, split, _ = items[0]
                 why = str(error) if isinstance(error, UserError) else f"the detector failed: {told(error)}"
                 raise _Broken(self._row(frame, split, name, None, why), why) from error
-            for (frame, split, _), detections in zip(items, found, strict=True):
+            for (frame, split, _), detections in zip(items, outputs, strict=True):
                 yield self._row(frame, split, name, detections, None)
 
     def _row(
@@ -251,7 +251,7 @@ def _placed_stream(
 
 
 def _in_a_sentence(error: Exception) -> Exception:
-    """What a person can mend, where it can be told from Ray's error; else the error."""
+    """A sentence if Ray's error shows what a person can mend; else the error."""
     import ray
 
     full = (ray.exceptions.OutOfDiskError, ray.exceptions.ObjectStoreFullError)
@@ -287,7 +287,7 @@ def _stream(
     frames = streams[0].union(*streams[1:]) if len(streams) > 1 else streams[0]
     # Blocks of few rows: all workers get some, and one that dies leaves little to do again.
     rows = frames.repartition(target_num_rows_per_block=2 * settings.batch_size).map_batches(
-        DetectorActor,
+        DetectorWorker,
         fn_constructor_kwargs={
             "checkpoints": dict(checkpoints),
             "parts": list(parts),

@@ -13,11 +13,11 @@ from cluster.config.schema import Config
 def room(
     config: Config, most: int | Literal["auto"] = "auto", resources: Mapping[str, float] | None = None
 ) -> int:
-    """How many runs the cluster holds side by side, at least 1, at most `most`; auto: of runs whose trainings
-    share CPUs as many as do not stand in each other's way.
+    """How many runs the cluster holds side by side, at least 1, at most `most`; auto: as many as do not
+    slow each other down, where trainings share CPUs.
 
-    A run's stages take turns, so it needs what its hungriest stage does. An evaluation's detectors wait
-    for readers, which need a CPU of their own: were all CPUs given to detectors, all would wait for ever.
+    A run's stages take turns, so it needs what its largest stage needs. An evaluation's detectors wait
+    for readers, which need a CPU of their own: if detectors took all CPUs, they would wait for ever.
     GPUs: a trainer keeps half of one (or one a worker) while detectors take their share.
     `resources` are those of the whole cluster ("CPU", "GPU"), by default of the Ray that runs.
     """

@@ -1,7 +1,7 @@
 """What many runs will cost at most: frames, trainings, steps, hours. A sweep and a comparison count alike.
 
 Counts follow from the plan. Hours need rates, and these come from the stages of earlier runs of the same
-detector on the same data, where there are any in the folder; else from an assumption that is told as one.
+detector on the same data, where there are any in the folder; else from an assumption, marked as such.
 """
 
 from __future__ import annotations
@@ -138,14 +138,14 @@ class Rates:
 
 
 def rates(config: Config, folder: str) -> Rates:
-    """Measured ones where earlier runs tell them, the rest assumed."""
+    """Measured in earlier runs where there are any, the rest assumed."""
     assumed = assumed_rates(config)
-    told = measured(config, folder)
-    known = {name: statistics.median(values) for name, values in told.items() if values}
+    by_stage = measured(config, folder)
+    known = {name: statistics.median(values) for name, values in by_stage.items() if values}
     if not known:
         return assumed
     rest = sorted({"train", "evaluate", "render"} - known.keys())
-    source = f"rates measured in {max(map(len, told.values()))} earlier stages of such runs"
+    source = f"rates measured in {max(map(len, by_stage.values()))} earlier stages of such runs"
     source += f" ({', '.join(f'{known[name]:.2g} {name}' for name in sorted(known))} images/s)"
     source += f"; assumed: {', '.join(rest)}" if rest else ""
     return Rates(
@@ -180,7 +180,7 @@ def assumed_rates(config: Config) -> Rates:
 def measured(config: Config, folder: str) -> dict[str, list[float]]:
     """Rates of committed stages: of this folder, then of other runs beside it, of the same detector on
     the same kind of data."""
-    found: dict[str, list[float]] = defaultdict(list)
+    by_stage: dict[str, list[float]] = defaultdict(list)
     for run in _runs(folder, storage.parent(folder)):
         try:
             if not _alike(config, read_config(storage.join(run, CONFIG_FILE))):
@@ -188,10 +188,10 @@ def measured(config: Config, folder: str) -> dict[str, list[float]]:
             for cycle in storage.list_folders(run):
                 if cycle_of(storage.name_of(cycle)) is not None:
                     for name, stage in Workspace(run).committed(storage.name_of(cycle)).items():
-                        _measure(name, stage, found)
+                        _measure(name, stage, by_stage)
         except (UserError, KeyError, TypeError, AttributeError, yaml.YAMLError):
             continue  # a folder of something else, or of another version
-    return found
+    return by_stage
 
 
 def _runs(*folders: str) -> Iterator[str]:
@@ -215,16 +215,16 @@ def _alike(config: Config, theirs: dict[str, Any]) -> bool:
     )
 
 
-def _measure(name: str, stage: dict[str, Any], found: dict[str, list[float]]) -> None:
+def _measure(name: str, stage: dict[str, Any], by_stage: dict[str, list[float]]) -> None:
     seconds = stage.get("seconds")
     if not seconds:
         return
     if trained_by(name) is not None:
-        found["train"].append(stage["images_seen"] / seconds)
+        by_stage["train"].append(stage["images_seen"] / seconds)
     elif name == "evaluate":
-        found["evaluate"].append(stage["rows"] / seconds)
+        by_stage["evaluate"].append(stage["rows"] / seconds)
     elif name == "simulate" and stage.get("frames"):
-        found["render"].append(stage["frames"] / seconds)
+        by_stage["render"].append(stage["frames"] / seconds)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""The driver of a run among many, in an actor of its own that takes no CPU: what it starts is placed as that
-of any run. One that dies is replaced once; the run goes on where it was cut."""
+"""The driver of one run among many: a process that takes no CPU. What it starts is placed as for any run.
+A driver that dies is replaced once; its run continues from the last committed stage."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ class _Lines(io.TextIOBase):
 
 
 class Mailbox:
-    """What drivers print, on its way to the reporter of the process that watches them all."""
+    """Passes lines that drivers print to the reporter of the process that started them."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.name = f"imitate-{uuid.uuid4().hex[:8]}"
-        self._actor = make_mailbox(self.name)
+        self._mailbox = make_mailbox(self.name)
         self._reporter = reporter
 
     def pass_on(self) -> None:
-        """Says what has come in."""
-        for event in ray.get(self._actor.take.remote()):
+        """Says all lines that have arrived."""
+        for event in ray.get(self._mailbox.take.remote()):
             self._reporter.say(event["line"])
 
     def close(self) -> None:
-        ray.kill(self._actor)
+        ray.kill(self._mailbox)
 
 
 class _Driver:
@@ -88,12 +88,12 @@ class _Driver:
         self._go_on.release()
 
 
-_ACTOR: Any = ray.remote(_Driver)
+_DRIVER: Any = ray.remote(_Driver)
 
 
 class Driver:
-    """A job begun in an actor, whose lines go to the actor named `mailbox`, after its `label`. `task` is
-    Ray's reference to the job's end."""
+    """A job begun in a driver process. Its lines go to the mailbox of that name, after its `label`; `task` is
+    Ray's reference to the job's result."""
 
     def __init__(self, work: Work, arguments: tuple[Any, ...], mailbox: str | None, label: str) -> None:
         self._call = (work, arguments, mailbox, label)
@@ -103,11 +103,11 @@ class Driver:
     def _start(self) -> None:
         self._attempt += 1
         options = {"num_cpus": 0, "max_concurrency": 3, "scheduling_strategy": ANYWHERE}
-        self._actor = _ACTOR.options(**options).remote()
-        self.task = self._actor.run.remote(*self._call)
+        self._process = _DRIVER.options(**options).remote()
+        self.task = self._process.run.remote(*self._call)
 
     def replaced(self) -> bool:
-        """Begins again in another actor, after a death; False where that was the last attempt."""
+        """Starts the job again in a new process; False where that was the last attempt."""
         self.end()
         if self._attempt == ATTEMPTS:
             return False
@@ -116,10 +116,10 @@ class Driver:
 
     def next_event(self) -> Event | None:
         """Waits for the next event, and lets the driver go on after the one before; None: it has ended."""
-        return cast("Event | None", ray.get(self._actor.next_event.remote()))
+        return cast("Event | None", ray.get(self._process.next_event.remote()))
 
     def go_on(self) -> None:
-        self._actor.go_on.remote()
+        self._process.go_on.remote()
 
     def result(self) -> Any:
         """What the job returned. Raises RayActorError where its process died, else what the job raised,
@@ -131,7 +131,7 @@ class Driver:
             raise cause(inner if isinstance(inner, BaseException) else error) from error
 
     def end(self) -> None:
-        ray.kill(self._actor)
+        ray.kill(self._process)
 
 
 def drive(work: Work, arguments: tuple[Any, ...], mailbox: str | None, label: str, report: Tell) -> None:
@@ -143,7 +143,7 @@ def drive(work: Work, arguments: tuple[Any, ...], mailbox: str | None, label: st
         while True:
             try:
                 while (event := driver.next_event()) is not None:
-                    if event["cycle"] > reported:  # a replaced driver tells the committed cycles again
+                    if event["cycle"] > reported:  # a replaced driver repeats the events of committed cycles
                         reported = event["cycle"]
                         report(event)
                     driver.go_on()

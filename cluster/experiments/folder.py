@@ -1,4 +1,4 @@
-"""The folder of many runs, a sweep's or a comparison's, and what stands before them.
+"""The folder of many runs, of a sweep or a comparison.
 
 <run.storage>/<name>/
   sweep.yaml or comparison.yaml   the configuration; another one is refused
@@ -56,9 +56,9 @@ class Folder:
         differs."""
         storage.check_writable(self.uri)
         plain = config.plain()
-        told = storage.join(self.uri, RUN_JSON)
+        record = storage.join(self.uri, RUN_JSON)
         if not storage.exists(self.config_file):
-            storage.write_json(told, environment())
+            storage.write_json(record, environment())
             text = yaml.safe_dump(plain, sort_keys=False)
             storage.write_bytes_atomic(self.config_file, text.encode())
             return False
@@ -68,17 +68,17 @@ class Folder:
                 f"{self.uri} holds a {self.kind} of another configuration ({'; '.join(changes[:8])}). Give "
                 f"the new one another {self.section}.name, or the old settings to continue the old one."
             )
-        if storage.exists(told):  # sweeps of earlier versions have none
-            _note_version(told)
+        if storage.exists(record):  # sweeps of earlier versions have none
+            _note_version(record)
         return True
 
 
 def _note_version(uri: str) -> None:
-    """Adds the commit of the code that goes on, where it is not the one that began."""
-    told, now = storage.read_json(uri), environment()["commit"]
-    later = told.get("later_commits", [])
-    if now not in (told["commit"], *later):
-        storage.write_json(uri, told | {"later_commits": [*later, now]})
+    """Adds the commit of the code that continues, if it is not the one that began."""
+    record, now = storage.read_json(uri), environment()["commit"]
+    later = record.get("later_commits", [])
+    if now not in (record["commit"], *later):
+        storage.write_json(uri, record | {"later_commits": [*later, now]})
 
 
 @contextmanager

@@ -129,15 +129,15 @@ class Watch:
         self, title: str, total: int, pool: SimulatorPool, cycle: int | None = None
     ) -> Iterator[Callable[[int], None]]:
         """Gives what to call with the number of scenes done so far, and first with what is there already."""
-        told = self._resumed
+        notify = self._resumed
         with self._during(
             Work("data" if cycle is None else "simulate", title, total, cycle, pool=pool)
         ) as work:
 
             def progress(done: int) -> None:
-                nonlocal told
-                told(work, done)
-                told = self._progress
+                nonlocal notify
+                notify(work, done)
+                notify = self._progress
 
             yield progress
 

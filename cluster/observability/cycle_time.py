@@ -3,10 +3,10 @@
 Own work is
 - training: time in optimizer steps, waiting for batches and writing checkpoints included;
 - rendering: what the simulators took for the scenes they finished, divided by how many ran side by side;
-- evaluation: what detector actors took for their batches (decoding included), divided by their number,
+- evaluation: what detector workers took for their batches (decoding included), divided by their number,
   and the metrics and mined failures computed from their rows;
 - analysis: choosing requests, and what is said of a cycle beyond its metrics.
-The rest: processes that start and import, Ray's scheduling, an actor that idles while another works,
+The rest: processes that start and import, Ray's scheduling, a worker that idles while another works,
 scenes that failed, and reading and committing files.
 """
 
@@ -104,11 +104,11 @@ class CycleClock(Callback):
     def cycle(self, folder: str) -> CycleTime:
         """The cycle in `folder` of the workspace ends: its time, as committed when it first ended."""
         now = self._clock()
-        told = CycleTime(wall=self._earlier + now - self._since, **self._work)
+        time_taken = CycleTime(wall=self._earlier + now - self._since, **self._work)
         self._since, self._earlier, self._work = now, 0.0, dict.fromkeys(PARTS, 0.0)
         uri = time_uri(self._workspace, folder)
         if storage.exists(uri):
             known = storage.read_json(uri)
             return CycleTime(**{name: known[name] for name in ("wall", *PARTS)})
-        storage.write_json(uri, told.to_dict())
-        return told
+        storage.write_json(uri, time_taken.to_dict())
+        return time_taken

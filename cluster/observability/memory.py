@@ -38,11 +38,11 @@ def descendants(root: int) -> dict[int, str]:
     """The processes below a process by id, with their command lines."""
     import psutil
 
-    found = {}
+    commands = {}
     for process in _tree(root):
         with suppress(psutil.Error):
-            found[process.pid] = " ".join(process.cmdline()).strip()
-    return found
+            commands[process.pid] = " ".join(process.cmdline()).strip()
+    return commands
 
 
 class PeakMemory(Callback):

@@ -114,7 +114,7 @@ def carry_out(
 
 def check_renderer(config: Config) -> None:
     """Whether the simulators of a run can render on this machine, before any work is done: a UserError
-    names what is missing. On a cluster they tell when their actors start."""
+    names what is missing. On a cluster they tell when their workers start."""
     if cluster_address(config.ray):
         return
     wanted = {EMBEDDED} if config.data.is_stand_in else set()
@@ -171,13 +171,13 @@ def _end_cycle(config: Config, workspace: Workspace, watch: Watch, entry: Cycle[
     if (simulated := stages.get("simulate")) is not None:
         figures |= {f"simulated/{name}": simulated[name] for name in SIMULATED}
         figures["simulated/set_aside"] = len(simulated["set_aside"])
-    told = FinishedCycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
-    watch.cycle(told)
+    finished = FinishedCycle(entry.cycle, folder, evaluation.metrics, figures, evaluation.score)
+    watch.cycle(finished)
     _say_cycle(watch.reporter, config, entry)
     if entry.cycle == 0 and not evaluation.score:
         watch.reporter.say(nothing_found("the baseline", config.train.steps))
-    if told.took is not None:
-        watch.reporter.say(f"cycle {entry.cycle}: {told.took.text()}")
+    if finished.took is not None:
+        watch.reporter.say(f"cycle {entry.cycle}: {finished.took.text()}")
 
 
 def _say_cycle(reporter: Reporter, config: Config, entry: Cycle[Evaluation]) -> None:

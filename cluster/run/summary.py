@@ -54,7 +54,7 @@ def build_summary(
     peak_memory_mb: float | None,
 ) -> Summary:
     """Puts together and writes `summary.json` from the committed stages."""
-    told = storage.read_json(workspace.path("run.json"))
+    run_json = storage.read_json(workspace.path("run.json"))
     stages = [workspace.committed(cycle_folder(entry.cycle)) for entry in history.cycles]
     cycles = [
         _cycle(entry, own, arm_label(config, entry.cycle), _time(workspace, entry.cycle))
@@ -71,7 +71,7 @@ def build_summary(
             stand_in=config.data.is_stand_in,
             notes=data.notes,
             computed_on=sorted(filter(None, trained_on)),
-            **told,
+            **run_json,
         ),
         categories=data.categories.categories,
         splits={split: part.frames for split, part in data.parts.items()},
@@ -114,8 +114,8 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
 def _staging(config: Config, data: RealData) -> dict[str, Any] | None:
     if not simulates(config):
         return None
-    told = feasible(config, data.categories, data.labels())
-    return {"staged": told.staged, "not_staged": told.missing} if told.known is not None else None
+    staging = feasible(config, data.categories, data.labels())
+    return {"staged": staging.staged, "not_staged": staging.missing} if staging.known is not None else None
 
 
 def _title(data: DataSettings) -> str:
@@ -180,11 +180,11 @@ def _suspects(cycles: list[Stages]) -> list[dict[str, Any]]:
 
 def _errors(cycles: list[Stages]) -> list[str]:
     """Frames that an evaluation could not read, and that trainings replaced (`on_error: skip`)."""
-    found: dict[str, None] = {}
+    errors: dict[str, None] = {}
     for stage in (stage for stages in cycles for stage in stages.values()):
-        found |= dict.fromkeys(stage.get("errors", ()) if isinstance(stage.get("errors"), list) else ())
-        found |= {f"{frame}: {why}": None for frame, why in stage.get("skipped", {}).items()}
-    return list(found)
+        errors |= dict.fromkeys(stage.get("errors", ()) if isinstance(stage.get("errors"), list) else ())
+        errors |= {f"{frame}: {why}": None for frame, why in stage.get("skipped", {}).items()}
+    return list(errors)
 
 
 def _gallery(

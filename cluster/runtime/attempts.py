@@ -11,7 +11,7 @@ from typing import Any
 
 
 class _Attempts:
-    """The counts, in a Ray actor of their own."""
+    """The counts, held by a process of its own."""
 
     def __init__(self) -> None:
         self._begun: dict[Hashable, int] = {}
@@ -36,18 +36,18 @@ class Attempts:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here}
         options |= {"max_restarts": -1, "max_task_retries": -1}
-        self._actor: Any = ray.remote(**options)(_Attempts).remote()
+        self._counts: Any = ray.remote(**options)(_Attempts).remote()
 
     def begin(self, key: Hashable) -> int:
         """How often this was begun before without being finished."""
         import ray
 
-        return int(ray.get(self._actor.begin.remote(key)))
+        return int(ray.get(self._counts.begin.remote(key)))
 
     def finish(self, key: Hashable) -> None:
-        self._actor.finish.remote(key)
+        self._counts.finish.remote(key)
 
     def close(self) -> None:
         import ray
 
-        ray.kill(self._actor)
+        ray.kill(self._counts)

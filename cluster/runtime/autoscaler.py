@@ -1,7 +1,7 @@
 """Whether the cluster adds nodes by itself where something asks for them.
 
-Ray has no word for it. What tells is how its monitor calls the kinds of nodes: one that only watches names
-each node after its id, one that may start nodes has the names of its configuration.
+Ray has no call for it, but the names that its monitor gives to kinds of nodes differ: a monitor that only
+watches uses node ids; one that may start nodes uses the names of its configuration.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_initiali
 
 log = logging.getLogger(__name__)
 
-WATCHED = "node_"  # and a node's id: how a monitor that only watches calls it
+WATCHED = "node_"  # and a node's id: the kind as named by a monitor that only watches
 
 
 def autoscales() -> bool:
@@ -33,7 +33,7 @@ def autoscales() -> bool:
 
 
 def _kinds() -> Iterable[str]:
-    """What the monitor calls the kinds of the nodes that there are."""
+    """The monitor's names of the kinds of nodes."""
     from ray.autoscaler.v2.utils import is_autoscaler_v2
 
     if is_autoscaler_v2():

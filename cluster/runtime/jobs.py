@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Submission:
-    """What to run: the words of a command of `imitate`, without the program's name; `subject` is what its
-    jobs are called after; variables of the environment that the job gets."""
+    """What to run: the arguments of `imitate`; the `subject` after which its jobs are named; environment
+    variables for the job."""
 
     words: tuple[str, ...]
     subject: str
@@ -67,7 +67,7 @@ class Submission:
 
 
 def subject_of(command: str, name: str | None = None) -> str:
-    """What a job is called after, of letters, digits, dots, dashes and underscores."""
+    """The name of a job without its number, of letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^\w.-]+", "-", f"{command}-{name}" if name else command)
 
 
@@ -149,7 +149,7 @@ def submit(client: Any, submission: Submission, folder: str) -> tuple[str, bool]
 
 
 def head_python(client: Any) -> str:
-    """The interpreter that the head's Ray runs with, where its dashboard tells; else "python".
+    """The interpreter that the head's Ray runs with, if its dashboard says so; else "python".
 
     A job's own PATH may find another one: `.venv/bin/ray start` does not put .venv/bin there.
     """
@@ -165,7 +165,7 @@ def head_python(client: Any) -> str:
 
 
 def _asked(client: Any, path: str) -> Any:
-    """An answer of the dashboard, by the client's own way, which knows the token."""
+    """The dashboard's answer to a request by the client, which has the token."""
     answer = client._do_request("GET", path)
     answer.raise_for_status()
     return answer.json()["data"]
@@ -174,7 +174,7 @@ def _asked(client: Any, path: str) -> Any:
 def follow(client: Any, job_id: str, show: Callable[[str], None]) -> Any:
     """Shows the job's log, all of it, while it grows; returns the job's status once it has ended.
 
-    A connection that breaks is taken up again. Raises UserError if it stays broken.
+    Reconnects after a broken connection. Raises UserError if that fails.
     """
     log = _Log(show)
     failures = 0
@@ -198,7 +198,7 @@ def follow(client: Any, job_id: str, show: Callable[[str], None]) -> Any:
 
 @dataclass
 class _Log:
-    """What has been shown of a log; Ray tells it from its beginning at every connection."""
+    """What has been shown of a log; Ray sends all of it again at every connection."""
 
     show: Callable[[str], None]
     shown: int = 0  # characters

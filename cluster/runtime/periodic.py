@@ -1,4 +1,4 @@
-"""Something done every so often while something else goes on."""
+"""Calls a function periodically while other work runs."""
 
 from __future__ import annotations
 

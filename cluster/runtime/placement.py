@@ -1,6 +1,6 @@
-"""Waiting for the CPUs and GPUs that a stage asks for: said in a sentence, and not for ever.
+"""Waiting for the CPUs and GPUs that a stage asks for, with a message and a time limit.
 
-Ray itself waits silently and without end for what a cluster does not have.
+Ray itself waits without a message and without end for what a cluster does not have.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Bundle = Mapping[str, float]
 log = logging.getLogger(__name__)
 
 SAY_AFTER_S = 10.0
-SILENCE_S = 60.0  # of a stream, before it is looked whether the cluster still has what it asks for
+SILENCE_S = 60.0  # without an item, before the cluster's resources are checked
 
 
 def wait_for_room(bundles: Sequence[Bundle], what: str, timeout_s: float) -> None:
@@ -82,7 +82,7 @@ def watched(
     threading.Thread(target=pull, name="stream", daemon=True).start()
     try:
         yield from _taken(items, bundles, what, timeout_s)
-    except BaseException:  # whatever ends it early: what the thread loses from here on is no news
+    except BaseException:  # ended early: errors of the thread from here on are not reported
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         raise
     finally:

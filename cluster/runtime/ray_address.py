@@ -1,7 +1,7 @@
-"""Which running Ray cluster is to be joined, who says so, and whether its head answers.
+"""Which running Ray cluster to join, where its address comes from, and whether its head answers.
 
-Ray itself waits for a head that is gone for ten minutes, and for a machine that is none of its nodes for
-one, without a word. So both are looked at first.
+Ray itself waits ten minutes for a head that is gone, and one for a machine that is not a node, without a
+message. So both are checked first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from imitation.common.settings import UserError
 from imitation.common.storage.errors import without_secrets
 
 JOIN_S = 30.0
-"""A head that does not answer is given up after this."""
+"""Seconds after which a head that does not answer is given up."""
 REFUSED_S = 3.0  # where nothing listens, or no such machine is known: it may just be starting
 PAUSE_S = 0.25
 LOOPBACK = ("127.", "localhost:", "[::1]:")
@@ -63,7 +63,7 @@ class NoAnswer(UserError):
 
 
 def no_answer(cluster: Cluster, reason: str) -> NoAnswer:
-    """Says why the cluster was tried, why in vain, and what to do."""
+    """The error: why this cluster was tried, what failed, and what to do."""
     return NoAnswer(
         f"no Ray cluster answers at {without_secrets(cluster.address)} ({cluster.why}): {reason}. If it is "
         f"gone, unset {cluster.source}, and a Ray is started here; `ray start --head` starts another cluster",
@@ -96,13 +96,13 @@ def named_cluster(settings: RaySettings) -> Cluster | None:
 
 def _place(address: str) -> tuple[str, int]:
     """Host and port of HOST:PORT or ray://HOST:PORT. Raises UserError for anything else."""
-    found = PLACE.fullmatch(address.removeprefix("ray://"))
-    if found is None or not 0 < int(found["port"]) < 65536:
+    match = PLACE.fullmatch(address.removeprefix("ray://"))
+    if match is None or not 0 < int(match["port"]) < 65536:
         raise UserError(
             f"{without_secrets(address)!r} is not the address of a Ray cluster: set ray.address or "
             f"RAY_ADDRESS to {FORMS}"
         )
-    return found["host"].strip("[]"), int(found["port"])
+    return match["host"].strip("[]"), int(match["port"])
 
 
 def _found_here(source: str) -> Cluster:
@@ -150,7 +150,7 @@ def check_answers(cluster: Cluster, limit_s: float = JOIN_S, as_node: bool = Tru
 
 
 def _connected(cluster: Cluster, until: float, limit_s: float) -> str:
-    """HOST:PORT of a TCP connection that stood."""
+    """HOST:PORT to which a TCP connection succeeded."""
     began, reason = time.monotonic(), f"no answer within {limit_s:g} s"
     while (left := until - time.monotonic()) > 0:
         for host in _also_known_as(cluster.host):
@@ -190,9 +190,9 @@ def _answered(cluster: Cluster, reached: str, until: float, as_node: bool) -> No
 
         def nodes() -> set[str]:
             left = max(0.1, until - time.monotonic())
-            told = stub.GetAllNodeInfo(gcs_service_pb2.GetAllNodeInfoRequest(), timeout=left)
+            reply = stub.GetAllNodeInfo(gcs_service_pb2.GetAllNodeInfoRequest(), timeout=left)
             alive = gcs_pb2.GcsNodeInfo.GcsNodeState.ALIVE
-            return {node.node_id.hex() for node in told.node_info_list if node.state == alive}
+            return {node.node_id.hex() for node in reply.node_info_list if node.state == alive}
 
         if as_node:
             _wait_for_node(cluster, nodes, until)

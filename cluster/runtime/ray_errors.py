@@ -1,4 +1,4 @@
-"""What people are told where Ray fails: its own errors are whole pages."""
+"""Ray's errors in a sentence for people: its own texts are pages long."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_socket_room() -> None:
 
 
 def why_not_started(error: BaseException) -> str | None:
-    """A sentence for what no second try can mend, else None."""
+    """A sentence for an error that a second try cannot mend, else None."""
     if isinstance(error, OSError) and error.filename is not None:
         where = (
             Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else error.filename
@@ -53,8 +53,8 @@ def in_short(error: BaseException, longest: int = LONGEST) -> str:
 
 
 def short_of_memory(error: BaseException) -> str | None:
-    """A sentence for what Ray's memory monitor did, else None. Its own words list the machine's processes
-    with their command lines: of that only how much memory was used is told."""
+    """A sentence if Ray's memory monitor killed the process, else None. Of its own text, which lists all
+    processes with their command lines, only the memory used is kept."""
     text = str(error)
     if not MEMORY.search(text):
         return None

@@ -36,7 +36,7 @@ MIN_CPUS = 4  # logical: stages take turns, so a two-core machine may promise mo
 PATIENT = {"RAY_agent_register_timeout_ms": 120_000, "RAY_raylet_start_wait_time_s": 120}
 """How long the second try of a start waits for Ray's processes; Ray's own limits are 15 to 30 s."""
 PORT_WAIT_S = 120  # the same, for the head's port
-GONE_S = 10.0  # a process of a Ray that has ended may take so long; then it is killed
+GONE_S = 10.0  # seconds for the processes of an ended Ray; then they are killed
 
 
 class _State:
@@ -72,7 +72,7 @@ def start_ray(config: Config) -> None:
 
 
 def _prepare(quiet: bool) -> None:
-    """What Ray reads when it is imported, and what has to be turned off where it is imported already."""
+    """Sets the variables that Ray reads on import, and turns off what an imported Ray has turned on."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_DATA_PARQUET_FOOTER_NUM_ACTORS", "1")
@@ -113,7 +113,7 @@ def _join(settings: RaySettings, cluster: Cluster, options: dict[str, Any], pati
 
 
 def _start(settings: RaySettings, options: dict[str, Any]) -> None:
-    """A Ray of our own; a machine that is too slow for Ray's limits gets a second, patient try."""
+    """A Ray of our own; a machine too slow for Ray's time limits gets a second try with longer ones."""
     import ray
 
     print("starting Ray", file=sys.stderr, flush=True)
@@ -217,14 +217,14 @@ def _chatter_held_back() -> Iterator[None]:
 
 
 def start_no_more() -> None:
-    """A stop has come: no Ray starts in this process after it, and nobody hears of what its threads lose."""
+    """On a stop: from now on no Ray starts in this process, and errors of its threads are not shown."""
     _State.over = True
     if _State.ours:
         _silence()
 
 
 def _silence() -> None:
-    threading.excepthook = _said_nothing  # threads at work in Ray lose it now; that is no news
+    threading.excepthook = _said_nothing  # threads that use Ray fail now; their errors are not shown
     for name in ("ray", "ray.data"):  # the latter has a level of its own
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -240,7 +240,7 @@ def end_ray() -> None:
     _State.ours = False
     if ray.is_initialized():
         ours = _processes()
-        with suppress(Exception):  # whatever state it is in, what is left of it goes now
+        with suppress(Exception):  # whatever state it is in, its remaining processes are killed now
             ray.shutdown()
         _gone(ours)
     else:
@@ -248,7 +248,7 @@ def end_ray() -> None:
 
 
 def renew() -> None:
-    """A command begins: what an earlier one in this process has stopped is over."""
+    """A new command begins: Ray may start again after an earlier command's stop."""
     _State.over = False
 
 
@@ -257,11 +257,11 @@ def _said_nothing(args: threading.ExceptHookArgs) -> None:
 
 
 def _sweep() -> None:
-    """Takes away what a start that failed, or was cut short, has left."""
+    """Removes what a start that failed or was interrupted has left."""
     import ray
 
     ours = _processes()
-    with suppress(Exception):  # half a Ray may not know how to end
+    with suppress(Exception):  # a partly started Ray may fail to shut down
         ray.shutdown()
     for process in ours:
         with suppress(Exception):  # it may be gone
@@ -275,12 +275,12 @@ def _processes() -> list[psutil.Process]:
     import ray
 
     home = str(Path(ray.__file__).parents[1])
-    found: list[psutil.Process] = []
+    processes: list[psutil.Process] = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):
             if any(home in word for word in child.cmdline()):
-                found += [child, *child.children(recursive=True)]
-    return found
+                processes += [child, *child.children(recursive=True)]
+    return processes
 
 
 def _gone(processes: list[psutil.Process]) -> None:

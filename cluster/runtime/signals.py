@@ -28,13 +28,12 @@ class _State:
 
 
 def is_terminated(stop: KeyboardInterrupt) -> bool:
-    """Whether SIGTERM is behind it: Ray raises a KeyboardInterrupt of its own for whatever arrives while it
-    waits."""
+    """Whether SIGTERM caused it: while it waits, Ray raises a KeyboardInterrupt for any signal."""
     return isinstance(stop, Terminated) or _State.terminated
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the cleaning up short
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the clean-up
     _State.terminated = True
     raise Terminated
 

@@ -1,1 +1,1 @@
-"""The pool of simulator workers: work in flight, deadlines, blame, respawn."""
+"""The pool of simulator workers: scenes in flight, deadlines, faults, restarts."""

@@ -13,10 +13,10 @@ import ray
 from cluster.config.simulate import MAX_ACTORS, SimulateSettings
 from cluster.runtime.autoscaler import autoscales
 
-LOOK_S = 3.0  # how often the cluster is looked at: a question to Ray's head, about a millisecond
+LOOK_S = 3.0  # s between looks at the cluster: a question to Ray's head of about 1 ms
 PROBE_S = 2.0  # patience with a node that does not answer
 ASK_AFTER_S = 30.0  # a stage that is over sooner is not worth a new node, which takes minutes to come
-GONE_S = 60.0  # by then Ray knows by itself that a node is gone, or that it is not
+GONE_S = 60.0  # s after which Ray itself knows whether a node is gone
 
 
 class PoolSize:
@@ -54,7 +54,7 @@ class PoolSize:
         return bool(self._autoscales)
 
     def _asked_for(self, room: int, now: float, gone: Container[str]) -> int:
-        """Twice what the nodes hold, the CPU that is else kept free included, where more can come."""
+        """Twice what the nodes hold (the CPU kept free included), if the cluster can grow."""
         self._began = now if self._began is None else self._began
         if now - self._began < ASK_AFTER_S:
             return room
@@ -66,7 +66,7 @@ class PoolSize:
         return max(room, min(2 * held, self._settings.most_actors))
 
     def leave_out(self, node_id: str) -> None:
-        """This node is gone, which Ray may learn later: its room does not count."""
+        """Stops counting a node that is gone; Ray may notice later."""
         self._gone[node_id] = time.monotonic()
         self.next_look = min(self.next_look, time.monotonic())
 
@@ -116,7 +116,7 @@ def _whole(number: float) -> int:
 def node_is_gone(node_id: str) -> bool:
     """Whether a node has left the cluster or does not answer any more.
 
-    Ray declares a node dead ten seconds or more after it went, but the connections to its workers break
+    Ray declares a node dead ten seconds or more after it is gone, but the connections to its workers break
     at once, as if they had crashed. So the node itself is asked: does its raylet take connections?
     """
     for node in ray.nodes():

@@ -1,4 +1,4 @@
-"""Which scene is blamed when a worker dies, and when a scene is given up."""
+"""Which scene caused a worker's death, and when a scene is given up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sim_actors.simulators.worker import Answer, SceneJob
 
 log = logging.getLogger(__name__)
 
-GIVE_UP_AFTER = 12  # faults in a row before the pool's first finished scene: it is not the scenes
+GIVE_UP_AFTER = 12  # faults in a row before the pool's first finished scene: the simulator itself fails
 LOST_LIMIT = 5  # a scene whose nodes went away more often than this is given up
 
 
@@ -39,7 +39,7 @@ class Verdicts:
         self.before = self.before.plus(ended)
 
     def answered(self, task: Task, answer: Answer) -> list[Outcome]:
-        """What an answer makes of a scene. Raises UserError where it says that no other will fare better."""
+        """A scene's outcome, by a worker's answer. Raises UserError if it says that all others fail too."""
         if answer.unsupported:
             self.counts.unsupported += 1
             return [self._set_aside(task, "unsupported", "; ".join(answer.unsupported))]
@@ -57,7 +57,7 @@ class Verdicts:
         return [Rendered(task.scene_id, answer.payload, attempts, answer.seconds, answer.cpu_seconds)]
 
     def failed(self, task: Task, kind: Fault, reason: str, certain: bool) -> list[Outcome]:
-        """Blames a scene: tried again, or set aside. Raises UserError where nothing ever works."""
+        """A scene has failed: tried again, or set aside. Raises UserError if nothing ever works."""
         task.faults += 1
         self._count(kind, repr(task.scene_id), reason)
         if certain and task.faults >= self.settings.max_attempts:
@@ -67,18 +67,18 @@ class Verdicts:
         return []
 
     def one_of(self, tasks: Sequence[Task], kind: Fault, reason: str) -> None:
-        """One of these scenes failed; none is blamed. Raises UserError where nothing ever works."""
+        """One of these scenes failed, unknown which. Raises UserError if nothing ever works."""
         self._count(kind, "one of " + ", ".join(repr(task.scene_id) for task in tasks), reason)
         self.beside(tasks)
 
     def beside(self, tasks: Iterable[Task]) -> None:
-        """These were at a worker that another scene took down."""
+        """Scenes at a worker that another scene has crashed: tried again."""
         for task in tasks:
             self.backlog.suspect(task)
 
     def lost(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """The node of these scenes went away. None is blamed, so they are tried again first; but not without
-        end: a scene that takes down its machine would take down all of them."""
+        """The node of these scenes went away. They are tried again first, but only a limited number of
+        times: a scene that crashes its machine would crash all of them."""
         self.counts.lost += len(tasks)
         outcomes: list[Outcome] = []
         for task in reversed(tasks):

@@ -1,7 +1,7 @@
 """The simulator pool: scenes in, each of them out exactly once, rendered or set aside with a reason.
 
 Simulators crash, hang and leak; nodes come and go. The pool keeps few scenes in flight, gives each a
-deadline, and kills and replaces workers. Who is to blame is for `Verdicts` to say.
+deadline, and kills and replaces workers. `Verdicts` decides which scene caused a fault.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SimulatorPool:
         """`proved`: the simulator is known to be deterministic; else one scene is rendered twice."""
         self.spec = spec
         self.proved = proved
-        self._proof: str | None = None  # the scene that is out to be rendered twice
+        self._proof: str | None = None  # the scene that is rendered twice
         self.settings = settings
         self._verdicts = Verdicts(spec.simulator, settings)
         self._size = PoolSize(settings)
@@ -144,7 +144,7 @@ class SimulatorPool:
 
     def _assign(self) -> None:
         """The least loaded worker comes first. A suspect gets an idle one for itself; for suspects beyond
-        those, as many workers are left to run empty."""
+        those, as many workers get no new scenes until they are idle."""
         now, backlog = time.monotonic(), self._verdicts.backlog
         room = deque(sorted((s for s in self._slots if s.has_room), key=lambda slot: len(slot.scenes)))
         while room and not room[0].scenes and (suspect := backlog.take_suspect()):
@@ -168,7 +168,7 @@ class SimulatorPool:
                 self._withdraw()
 
     def _resize(self) -> None:
-        """Slots for new room. Of slots too many those go that do no work; the others work on."""
+        """Adds slots for new room, or removes idle slots that are too many."""
         workers = self._size.workers()
         self._slots += [Slot(self.settings) for _ in range(workers - len(self._slots))]
         for state in ("retired", "empty", "placing"):
@@ -178,14 +178,13 @@ class SimulatorPool:
                     self._slots.remove(slot)
 
     def _withdraw(self) -> None:
-        """No scene waits: a worker that has found no place yet is not asked for any longer, lest a node be
-        started for it."""
+        """No scene waits: cancels workers without a place, so that no node is started for them."""
         for slot in self._slots:
             if slot.state == "placing":
                 slot.discard()
 
     def _spawn_missing(self) -> None:
-        """A worker that comes will take `scenes_per_actor` fresh scenes, or one suspect."""
+        """Starts workers for the waiting scenes: each takes `scenes_per_actor` fresh ones, or one suspect."""
         each, backlog = self.settings.scenes_per_actor, self._verdicts.backlog
         coming = sum(slot.state in ("placing", "starting") for slot in self._slots)
         for slot in self._slots:
@@ -213,7 +212,7 @@ class SimulatorPool:
     def _begin_closing(self, slot: Slot) -> None:
         slot.wait_for("closing", slot.worker.close.remote(), time.monotonic() + CLOSE_S)
 
-    # One step: wait until something ends or a deadline passes, then see to it.
+    # One step: wait until a call ends or a deadline passes, then handle it.
 
     def _step(self, outcomes: list[Outcome]) -> None:
         watched = [(slot, call) for slot in self._slots for call in slot.watched]
@@ -237,7 +236,7 @@ class SimulatorPool:
                 outcomes += self._overdue(slot, call)
 
     def _ended(self, slot: Slot, call: Call, result: Any) -> list[Outcome]:
-        """A call ended, one way or the other."""
+        """Handles a call that ended, with a value or an error."""
         if slot.state == "closing":
             slot.discard()
         elif call.task is None:
@@ -320,7 +319,7 @@ class SimulatorPool:
         return self._verdicts.answered(task, answer)
 
     def _recycle(self, slot: Slot, rss_mb: float = 0.0) -> None:
-        """Replaces a worker that is old or fat, once it is empty."""
+        """Replaces a worker that has rendered enough or uses too much memory, once it is idle."""
         settings = self.settings
         if rss_mb > settings.max_rss_mb and slot.finished == 1:
             log.warning("one scene took %.0f MiB, above simulate.max_rss_mb=%g", rss_mb, settings.max_rss_mb)
@@ -341,7 +340,7 @@ class SimulatorPool:
     def _replaced(
         self, slot: Slot, suspect: Call | None, kind: Fault, reason: str, certain: bool
     ) -> list[Outcome]:
-        """A worker is gone because of one of its scenes."""
+        """Replaces a worker that one of its scenes has crashed or blocked."""
         tasks = [call.task for call in slot.scenes if call.task is not None]
         slot.discard()
         if suspect is None or suspect.task is None:
@@ -378,7 +377,7 @@ def _result(ref: Any) -> Any:
 
 
 def _brief(error: BaseException) -> str:
-    """Ray's message on one line; it spans many."""
+    """Ray's message, of many lines, on one."""
     return in_short(error, 2000)
 
 

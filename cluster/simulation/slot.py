@@ -1,4 +1,4 @@
-"""The place of one simulator worker in the pool, and the scenes that are at it."""
+"""The place of one simulator worker in the pool, with the scenes given to it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sim_actors.simulators.worker import Started
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """Something asked of a worker: the reference of its answer, and when it must have ended (never,
-    while a scene only queues behind another). `task` is the scene; None for starting and closing."""
+    """A call to a worker: the reference of its answer, and its deadline (none while a scene queues behind
+    another). `task` is the scene; None for starting and closing."""
 
     ref: Any
     task: Task | None = None
@@ -27,7 +27,7 @@ class Call:
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """Workers come and go in it. `scenes` are in the order in which they were handed over; the first
+    """A slot outlives its workers. `scenes` are in the order in which they were handed over; the first
     `scenes_per_actor` of them render, the others queue. `pending` is what keeps the worker from rendering:
     being placed, starting, closing."""
 
@@ -45,7 +45,7 @@ class Slot:
 
     @property
     def watched(self) -> list[Call]:
-        """What may end next here."""
+        """The calls that may end next."""
         return [self.pending] if self.pending is not None else self.scenes[: self.settings.scenes_per_actor]
 
     @property
@@ -68,7 +68,7 @@ class Slot:
         self._set_deadlines(now)
 
     def take_off(self, call: Call, now: float) -> Task:
-        """A scene has ended; the time of one that queued begins."""
+        """Removes a scene that ended; the deadline of the next one starts."""
         self.scenes.remove(call)
         self.finished += 1
         self._set_deadlines(now)

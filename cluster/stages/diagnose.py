@@ -51,12 +51,12 @@ class Judged:
     @classmethod
     def of(cls, run: RunContext, cycle: int) -> Judged:
         """A cycle's committed evaluation."""
-        told = run.committed(cycle, "evaluate")
-        thresholds = {MAIN: Metrics.from_dict(told["metrics"]["val"]).cutoff}
-        thresholds |= told.get("fold_thresholds", {})
-        if TWIN in told:
-            thresholds[TWIN] = Metrics.from_dict(told[TWIN]["val"]).cutoff
-        return cls(cycle, run.path(cycle, "evaluation", FILE), thresholds, mined="mined" in told)
+        evaluation = run.committed(cycle, "evaluate")
+        thresholds = {MAIN: Metrics.from_dict(evaluation["metrics"]["val"]).cutoff}
+        thresholds |= evaluation.get("fold_thresholds", {})
+        if TWIN in evaluation:
+            thresholds[TWIN] = Metrics.from_dict(evaluation[TWIN]["val"]).cutoff
+        return cls(cycle, run.path(cycle, "evaluation", FILE), thresholds, mined="mined" in evaluation)
 
     def rows(self, split: str, detector: str | None = None) -> Rows:
         """The rows of a split, by one detector or (the mined frames) by the fold of each."""
@@ -92,7 +92,7 @@ class Diagnosis:
             judged = [Judged.of(run, earlier) for earlier in range(cycle + 1)]
             files = [run.path(k, CYCLE_FILE) for k in range(cycle + 1)]
             synthetic = run.path(cycle, "synthetic")
-            told = analyse_cycle(
+            result = analyse_cycle(
                 self.protocol,
                 self.mining,
                 run.categories,
@@ -106,7 +106,7 @@ class Diagnosis:
                 (files[-1], files[-2] if cycle else None),
             )
             write_run_fates(files, run.workspace.path(RUN_FILE))
-            return told
+            return result
 
         run.commit(cycle, "analyse", work)
 
@@ -137,23 +137,20 @@ def analyse_cycle(
     the fate of every failure is written, and where that of the cycle before lies
     (`imitation.diagnosis.fates`).
     """
-    found = find_modes(
-        now.main_rows(MINE if now.mined else "val"),
-        categories,
-        now.threshold(MINE if now.mined else "val"),
-        mining.modes,
-    ) if modes is None else modes  # fmt: skip
-    told = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
+    if modes is None:
+        looked_at = MINE if now.mined else "val"
+        modes = find_modes(now.main_rows(looked_at), categories, now.threshold(looked_at), mining.modes)
+    analysis = analyse(now.rows("test", MAIN), categories, now.thresholds[MAIN], rng)
     result: dict[str, Any] = {
         "protocols": {"test": by_protocol(protocol, now.rows("test", MAIN)(), categories)},
-        "errors": {"test": told["errors"]},
-        "slices": {"test": told["slices"]},
-        "calibration": {"test": told["calibration"]},
-        "found_modes": found.to_json(),
+        "errors": {"test": analysis["errors"]},
+        "slices": {"test": analysis["slices"]},
+        "calibration": {"test": analysis["calibration"]},
+        "found_modes": modes.to_json(),
         "modes": {
             split: [
                 counts.to_dict()
-                for counts in count_modes(found, now.main_rows(split), categories, now.threshold(split))
+                for counts in count_modes(modes, now.main_rows(split), categories, now.threshold(split))
             ]
             for split in now.splits()
             if split != "val"
@@ -173,20 +170,20 @@ def analyse_cycle(
             lambda failure: failure.failure_id in suspected or out_of_reach(failure, reach) is not None,
         )
         result["followed"] = {}
-        with _written_down(fates, now.cycle, found, rendered) as written:
+        with _written_down(fates, now.cycle, modes, rendered) as written:
             for split in now.splits():
                 if split in before[-1].splits():
                     reasons = _reasons(mining.reach, reach, rendered, split)
-                    things = written(split, _follow(before[-1], now, split, categories), reasons)
-                    seen = feedback.seeing(things) if split == MINE else things
-                    result["followed"][split] = count_followed(seen, found.of, reasons)
+                    followed = written(split, _follow(before[-1], now, split, categories), reasons)
+                    seen = feedback.seeing(followed) if split == MINE else followed
+                    result["followed"][split] = count_followed(seen, modes.of, reasons)
         result["feedback"] = [row.to_row() for row in feedback.rows()]
         if now.mined:
             named = [Evaluated(_name(j), j.rows(MINE), Judge(categories, j.thresholds))
                      for j in (now, *reversed(before)) if j.mined]  # fmt: skip
             result["suspects"] = [suspect.to_dict() for suspect in suspected_label_errors(named)]
         return result
-    with _written_down(fates, now.cycle, found, {}) as written:
+    with _written_down(fates, now.cycle, modes, {}) as written:
         for split in now.splits():
             judge = Judge(categories, now.threshold(split))
             deque(written(split, follow((), now.main_rows(split)(), judge), None), maxlen=0)
@@ -194,9 +191,9 @@ def analyse_cycle(
         chance = ChanceCounter(stratum_name)
         result["churn"] = {}
         for split in ("val", "test"):
-            things = _follow_twin(now, split, categories)
-            seen = chance.seeing(things) if split == "val" else things  # test decides nothing
-            result["churn"][split] = count_followed(seen, found.of)
+            followed = _follow_twin(now, split, categories)
+            seen = chance.seeing(followed) if split == "val" else followed  # test decides nothing
+            result["churn"][split] = count_followed(seen, modes.of)
         result["chance"] = chance.tallies()
     return result
 
@@ -208,9 +205,9 @@ Written = Callable[[str, Iterator[Followed], Callable[[Followed], str] | None], 
 def _written_down(
     fates: tuple[str, str | None] | None, cycle: int, modes: Modes, rendered: dict[str, int]
 ) -> Iterator[Written]:
-    """Gives what passes things on, and writes each one's fate down as it passes; or just passes them on."""
+    """Gives a function that passes failures on and writes the fate of each, if `fates` says where."""
     if fates is None:
-        yield lambda split, things, reasons: things
+        yield lambda split, followed, reasons: followed
         return
     uri, earlier = fates
     with FateWriter(uri, cycle, modes.of, earlier, rendered, MINE) as writer:
@@ -231,9 +228,9 @@ def _reasons(
         settings=settings,
     )
 
-    def reason(thing: Followed) -> str:
-        assert thing.before is not None  # it persists
-        return known.reason(thing.before).group
+    def reason(followed: Followed) -> str:
+        assert followed.before is not None  # it persists
+        return known.reason(followed.before).group
 
     return reason
 

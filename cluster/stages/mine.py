@@ -123,9 +123,9 @@ def mine(
         rng=rng,
     )
     place = storage.join(out, REQUESTS)
-    told = {"policy": policy.name, "budget": wanted, "frames": asked}
+    origin = {"policy": policy.name, "budget": wanted, "frames": asked}
     numbering = _numbering(dataset, categories)
-    write_requests(place, config.data, split, told, categories, numbering, facts, requests)
+    write_requests(place, config.data, split, origin, categories, numbering, facts, requests)
     return {
         "frames": judged,
         "left_out": len(left_out),
@@ -166,13 +166,13 @@ def _rows(
 ) -> Iterator[FrameDetections]:
     for count, frame in enumerate(frames, start=1):
         progress(count)
-        found = results.of(frame)
-        if found is None:
+        detections = results.of(frame)
+        if detections is None:
             left_out.append(frame.frame_id)
             continue
         row = FrameDetections.of(
             categories.mapped(frame),
-            found,
+            detections,
             categories=categories.categories,
             split=split,
             detector=DETECTOR,
@@ -196,8 +196,8 @@ def _ids_told(results: Results, categories: CategoryMap) -> dict[int, str] | Non
 
 def _look(looked: ResultRemarks, row: FrameDetections, results: Results) -> None:
     """Shows a judged frame to the remarks, its boxes and categories as the results have them."""
-    found, true = row.detections, row.objects
-    boxes = found.boxes.astype(np.float64)
+    detections, true = row.detections, row.objects
+    boxes = detections.boxes.astype(np.float64)
     if results.layout == "xywh":
         boxes[:, 2:] -= boxes[:, :2]
     said = np.vectorize(lambda label: results.said.get(label, label), otypes=[np.int64])
@@ -208,8 +208,8 @@ def _look(looked: ResultRemarks, row: FrameDetections, results: Results) -> None
         true.boxes[kept],
         said(true.labels[kept]),
         boxes,
-        said(found.labels),
-        found.scores,
+        said(detections.labels),
+        detections.scores,
     )
 
 

@@ -45,7 +45,7 @@ def read_parallel(
     one that is broken or of another size is a problem. Raises `DataError` for the first bad frame, or
     hands each to `problems`; `UserError` as the reader does.
     """
-    told: set[tuple[str, str]] = set()  # a file that cannot be read is a problem of all its chunks
+    reported: set[tuple[str, str]] = set()  # a file that cannot be read is a problem of all its chunks
     tables: Iterable[Any] = frames_dataset(reader, split, chunk, verify_images, num_cpus).iter_batches(
         batch_size=None, batch_format="pyarrow", prefetch_batches=1
     )
@@ -59,8 +59,8 @@ def read_parallel(
             error = DataError(problem["where"], problem["what"])
             if problems is None:
                 raise error
-            if (error.where, error.what) not in told:
-                told.add((error.where, error.what))
+            if (error.where, error.what) not in reported:
+                reported.add((error.where, error.what))
                 problems(error)
 
 
@@ -111,17 +111,17 @@ def _read_chunks(reference: Any, split: str, verify: bool, chunks: pa.Table) -> 
 
 def _rows(reader: DatasetReader, split: str, names: Sequence[str], verify: bool) -> Iterator[dict[str, Any]]:
     """Rows of frames and of problems, as they come."""
-    found: list[DataError] = []
+    problems: list[DataError] = []
     try:
-        for frame in reader.frames(split, found.append, names):
-            yield from _drained(found)
+        for frame in reader.frames(split, problems.append, names):
+            yield from _drained(problems)
             if verify and (fault := _fault(frame)):
                 yield _problem_row(reader.place_of(split, frame), fault.what)
             else:
                 yield frame_to_row(frame)
-        yield from _drained(found)
+        yield from _drained(problems)
     except UserError as error:  # told by the driver in a sentence, without a task's traceback
-        yield from chain(_drained(found), [_problem_row(None, str(error))])
+        yield from chain(_drained(problems), [_problem_row(None, str(error))])
 
 
 def _fault(frame: Frame) -> DataError | None:
@@ -132,9 +132,9 @@ def _fault(frame: Frame) -> DataError | None:
     return None
 
 
-def _drained(found: list[DataError]) -> Iterator[dict[str, Any]]:
-    while found:
-        error = found.pop(0)
+def _drained(problems: list[DataError]) -> Iterator[dict[str, Any]]:
+    while problems:
+        error = problems.pop(0)
         yield _problem_row(error.where, error.what)
 
 

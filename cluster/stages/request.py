@@ -64,10 +64,14 @@ class Asking:
                 strength=self.strength,
                 rng=rng,
             )
-            told = {"budget": budget, "frames": asked, "requests": [request.to_row() for request in requests]}
+            plan = {
+                "budget": budget,
+                "frames": asked,
+                "requests": [request.to_row() for request in requests],
+            }
             if isinstance(self.policy, Learning):
-                told["arms"] = [known.to_row() for known in self.policy.learned(mined, cycle=cycle)]
-            return told
+                plan["arms"] = [known.to_row() for known in self.policy.learned(mined, cycle=cycle)]
+            return plan
 
         result = run.commit(cycle, "request", work)
         for known in result.get("arms", ()):

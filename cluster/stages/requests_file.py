@@ -30,18 +30,18 @@ def write_requests(
     uri: str,
     data: DataSettings,
     split: str,
-    told: Mapping[str, Any],
+    origin: Mapping[str, Any],
     categories: CategoryMap,
     numbering: Numbering | None,
     facts: Facts,
     requests: list[Request],
 ) -> None:
     """Writes requests, and what is needed to render them as frames of this dataset (`facts` are those of its
-    frames, `numbering` that of its categories). `told`: more of where they are from."""
+    frames, `numbering` that of its categories). `origin`: more of where they are from."""
     plain = {
         "data": data.model_dump(mode="json"),
         "split": split,
-        **told,
+        **origin,
         "categories": categories.to_json(),
         "numbering": None if numbering is None else numbering.to_json(),
         "objects": dict(facts.objects),
@@ -63,10 +63,10 @@ def requested_jobs(
     file that is no requests file, or a parent that the dataset no longer has or that may not be a backdrop.
     """
     try:
-        told = json.loads(storage.read_text(uri))
-        requests = [Request.from_row(row) for row in told["requests"]]
-        data = config.data if config.data.root else DataSettings.model_validate(told["data"])
-        categories = CategoryMap.from_json(told["categories"])
+        content = json.loads(storage.read_text(uri))
+        requests = [Request.from_row(row) for row in content["requests"]]
+        data = config.data if config.data.root else DataSettings.model_validate(content["data"])
+        categories = CategoryMap.from_json(content["categories"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{uri}: is no requests file of `imitate mine`: {error!r}") from None
     dataset = data.open().undivide()
@@ -74,15 +74,15 @@ def requested_jobs(
     staging = staging_settings(config)
     check_backdrops(requests, {*splits["train"], *splits["mine"]}, staging)
     wanted = {request.parent for request in requests if request.parent is not None}
-    parents = {frame.frame_id: frame for frame in frames_of(dataset, told["split"], None, wanted)}
+    parents = {frame.frame_id: frame for frame in frames_of(dataset, content["split"], None, wanted)}
     if missing := sorted(wanted - parents.keys()):
-        raise UserError(f"{uri}: frame {missing[0]!r} is not in split {told['split']!r} of {dataset.root}")
+        raise UserError(f"{uri}: frame {missing[0]!r} is not in split {content['split']!r} of {dataset.root}")
     target = target_of(
         data.label_convention(),
-        told["objects"],
+        content["objects"],
         categories,
-        (told["width"], told["height"]),
-        Camera(**told["camera"]) if told["camera"] else None,
+        (content["width"], content["height"]),
+        Camera(**content["camera"]) if content["camera"] else None,
         catalog(config),
         staging.restage.hfov_deg,
     )

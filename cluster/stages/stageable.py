@@ -202,7 +202,7 @@ Tell = Callable[[Feasible, bool], None]
 """Hears what can be staged, and whether all of the training frames were looked at or only the first."""
 
 
-def tell_nobody(told: Feasible, exact: bool) -> None:
+def tell_nobody(staging: Feasible, exact: bool) -> None:
     """For who has heard it already."""
 
 
@@ -217,18 +217,18 @@ class Teller:
         self._config, self._say, self._quiet = config, say, quiet
         self._said: object = None
 
-    def __call__(self, told: Feasible, exact: bool) -> None:
+    def __call__(self, staging: Feasible, exact: bool) -> None:
         if not simulates(self._config):
             return
-        key = (tuple(told.staged), tuple(told.missing), tuple(told.others))
+        key = (tuple(staging.staged), tuple(staging.missing), tuple(staging.others))
         if not self._quiet and key != self._said:
-            which = "" if exact else f", by the first {told.labels.frames} frames"
-            for sentence in told.sentences():
+            which = "" if exact else f", by the first {staging.labels.frames} frames"
+            for sentence in staging.sentences():
                 self._say(f"staging{which}: {sentence}")
         self._said = key
-        if exact and told.hopeless is not None and self._needs_frames():
+        if exact and staging.hopeless is not None and self._needs_frames():
             raise UserError(
-                f"a simulator is asked for (policy.name, loop.cycles), but {told.hopeless}. Without one: "
+                f"a simulator is asked for (policy.name, loop.cycles), but {staging.hopeless}. Without one: "
                 "policy.name=oversample, or policy.name=none loop.cycles=0"
             )
 
@@ -272,10 +272,10 @@ def outlook(configs: Sequence[Config]) -> list[str]:
         return []
     dataset = config.data.open()
     total = len(dataset.splits()["train"])
-    told = look(config, dataset)
+    staging = look(config, dataset)
     exact = total <= LOOKED_AT
-    if told is not None and told.hopeless is not None and not exact:
-        told, exact = look(config, dataset, None), True
-    if told is not None:
-        tell(told, exact)
+    if staging is not None and staging.hopeless is not None and not exact:
+        staging, exact = look(config, dataset, None), True
+    if staging is not None:
+        tell(staging, exact)
     return said

@@ -1,7 +1,7 @@
 """Two launchers of the one train function, `cluster.training.train_loop.train_loop_per_worker`.
 
-- `LocalLauncher`: one long-lived actor that runs it through Ray Train's local mode. Starting a worker and
-  importing torch is paid once, not for each of a loop's trainings; for one CPU or GPU worker.
+- `LocalLauncher`: one long-lived trainer process that runs it through Ray Train's local mode, for one worker
+  on a CPU or GPU. Starting it and importing torch is paid once, not for each training of a loop.
 - `TorchLauncher`: Ray Train's TorchTrainer, for several workers; each takes its slice of every batch.
 """
 
@@ -40,7 +40,7 @@ DEATHS = (
 
 
 def make_launcher(settings: TrainSettings, placement_timeout_s: float = PLACEMENT_TIMEOUT_S) -> Launcher:
-    """The launcher for these settings: the living actor for one worker, TorchTrainer for several."""
+    """The launcher for these settings: `LocalLauncher` for one worker, `TorchLauncher` for several."""
     use_gpu = has_gpu() if settings.use_gpu == "auto" else settings.use_gpu
     if settings.num_workers == 1:
         return LocalLauncher(use_gpu, placement_timeout_s)
@@ -52,12 +52,12 @@ def has_gpu() -> bool:
     return ray.cluster_resources().get("GPU", 0) >= 1
 
 
-# Inside a Tune trial, actors must not wait for a place in the trial's own placement group.
+# Inside a Tune trial, what a run starts must not wait for a place in the trial's placement group.
 ANYWHERE: Any = PlacementGroupSchedulingStrategy(placement_group=None)  # type: ignore[arg-type]
 
 
 class _Mailbox:
-    """Progress on its way from workers to the driver."""
+    """Holds progress events from workers until the driver takes them."""
 
     def __init__(self) -> None:
         self._events: list[dict[str, Any]] = []
@@ -86,8 +86,8 @@ class _LocalTrainer:
 
 
 def make_mailbox(name: str | None = None) -> Any:
-    """On the driver's own node: no other node's end takes the news with it. Other processes find it by
-    its name, if it has one."""
+    """A mailbox on the driver's own node, so that progress survives the loss of any other node. Other
+    processes find it by its name, if it has one."""
     here: Any = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     return ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).options(name=name).remote()
 
@@ -105,7 +105,7 @@ class Restarts:
         self.stuck = 0
 
     def listen(self, progress: Progress) -> Progress:
-        """`progress` that hears of the workers' starts, and keeps them to itself."""
+        """`progress`, with the events of workers' starts noted here and not passed on."""
 
         def heard(event: dict[str, Any]) -> None:
             if "start" not in event:
@@ -130,7 +130,7 @@ class Restarts:
 
 
 class LocalLauncher:
-    """The living actor: started at the first training, replaced when it died, kept until `close`.
+    """The trainer process: started at the first training, replaced when it dies, kept until `close`.
 
     It asks for no CPU and, if `use_gpu`, for half a GPU: it idles while detectors are evaluated on it.
     """
@@ -164,9 +164,9 @@ class LocalLauncher:
             raise cause(error) from error
 
     def close(self) -> None:
-        for actor in (self._trainer, self._mailbox):
-            if actor is not None:
-                ray.kill(actor)
+        for process in (self._trainer, self._mailbox):
+            if process is not None:
+                ray.kill(process)
         self._trainer = self._mailbox = None
 
 

@@ -104,7 +104,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
-    """The train function: `config` has `spec` (TrainSpec), `use_gpu`, and `mailbox` (an actor handle)."""
+    """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`)."""
     import numpy as np
     import ray.train
     import torch
@@ -286,13 +286,13 @@ def _fingerprint(spec: TrainSpec) -> str:
 
 
 def _result(folder: str) -> TrainResult:
-    told = read_info(folder).trained_on
+    trained_on = read_info(folder).trained_on
     names = (
         *("steps", "images_seen", "real_frames", "synthetic_frames", "repeated_frames"),
         *("seconds", "losses", "skipped"),
     )
-    known = {name: told[name] for name in names}
-    return TrainResult(folder=folder, computed_on=told.get("computed_on", ""), **known)
+    known = {name: trained_on[name] for name in names}
+    return TrainResult(folder=folder, computed_on=trained_on.get("computed_on", ""), **known)
 
 
 def _computed_on(device: Any) -> str:

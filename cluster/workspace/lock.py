@@ -5,8 +5,8 @@ system may not pass such locks on, and an object store has none: there a lease b
 which the holder counts up every few seconds. Nobody compares clocks: whoever finds a lease watches, by
 its own, whether the count goes on.
 
-A lease cannot hold back a driver that was suspended for longer than its rivals wait, and wakes: it works on
-until its next beat, `BEAT_S` at most, sees that the run was taken, and then stops with an error.
+A lease cannot stop a driver that was suspended for longer than its rivals wait: once resumed, it works on
+until its next beat (at most `BEAT_S`), sees that the run was taken, and stops with an error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from imitation.common.settings import UserError
 
 LOCK, LEASE = ".lock", ".lock.json"
 BEAT_S = 3.0
-PATIENCE = 8  # beats without a change after which a holder counts as dead
+PATIENCE = 8  # beats without a change until a holder counts as dead
 OWN_DISKS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "vfat"})
 
 
@@ -58,7 +58,7 @@ class RunLock:
     """A context manager that one driver at a time can enter; `check` says whether it still may go on.
 
     Raises UserError naming the holder, and on leaving, if the run was taken by another driver meanwhile;
-    the main thread's work is then interrupted. `say` is told what is waited for. `leased`: whether a lease is
+    the main thread's work is then interrupted. `say` gets a sentence on a wait. `leased`: whether a lease is
     kept; by default wherever the file lock alone may not do. Taking over from a killed driver on another
     machine takes `patience` beats of `beat_s` seconds; one of this machine is known to be dead at once.
     """
@@ -114,7 +114,7 @@ class RunLock:
             raise self._taken() from None
 
     def check(self) -> None:
-        """Raises UserError if another driver has taken the run; for just before a commit."""
+        """Raises UserError if another driver has taken the run; to be called just before a commit."""
         if self._leased and not self._still_ours():
             raise self._taken()
 
@@ -144,32 +144,32 @@ class RunLock:
     # The lease.
 
     def _take(self) -> None:
-        found = self._read()
-        if found is not None and not self._known_dead(found):
-            self._watch(found)
+        holder = self._read()
+        if holder is not None and not self._known_dead(holder):
+            self._watch(holder)
         self._write()
         if self._handle is None:  # of two that came at once, the one that wrote last stays
             self._ended.wait(self.beat_s)
-            found = self._read()
-            if found is None or found.nonce != self._own.nonce:
-                raise self._in_use(str(found or "another process"))
+            holder = self._read()
+            if holder is None or holder.nonce != self._own.nonce:
+                raise self._in_use(str(holder or "another process"))
 
-    def _watch(self, found: _Lease) -> None:
-        """Returns once the holder counts as dead. Raises UserError as soon as it is seen to live."""
-        self.say(f"watching up to {self.beat_s * self.patience:g} s whether {found} still holds this run")
+    def _watch(self, holder: _Lease) -> None:
+        """Returns once the holder counts as dead. Raises UserError if its count changes."""
+        self.say(f"watching up to {self.beat_s * self.patience:g} s whether {holder} still holds this run")
         for _ in range(self.patience):
             self._ended.wait(self.beat_s)
             now = self._read()
             if now is None:
                 return
-            if (now.nonce, now.count) != (found.nonce, found.count):
+            if (now.nonce, now.count) != (holder.nonce, holder.count):
                 raise self._in_use(str(now))
 
-    def _known_dead(self, found: _Lease) -> bool:
-        """A holder of this machine whose file lock we have got, or whose process is gone."""
-        if (found.host, found.machine) != (self._own.host, self._own.machine):
+    def _known_dead(self, holder: _Lease) -> bool:
+        """Whether the holder was on this machine, and we have its file lock or its process is gone."""
+        if (holder.host, holder.machine) != (self._own.host, self._own.machine):
             return False
-        return self._handle is not None or not Path(f"/proc/{found.pid}").exists()
+        return self._handle is not None or not Path(f"/proc/{holder.pid}").exists()
 
     def _beat(self) -> None:
         while not self._ended.wait(self.beat_s):
@@ -185,9 +185,9 @@ class RunLock:
                 _interrupt_main()
 
     def _still_ours(self) -> bool:
-        found = self._read()
-        if found is None or found.nonce != self._own.nonce:
-            self._taken_by = str(found or "another driver, which has ended since")
+        holder = self._read()
+        if holder is None or holder.nonce != self._own.nonce:
+            self._taken_by = str(holder or "another driver, which has ended since")
         return self._taken_by is None
 
     def _release(self) -> None:

@@ -149,7 +149,7 @@ class Workspace:
         return True
 
     def _begin(self, config: dict[str, Any]) -> bool:
-        # the configuration last: where it lies, a run has begun, and lacks nothing
+        # the configuration last: where it exists, the folder of the run is complete
         if self.base is not None:
             remember_base(self.uri, self.base)
         storage.write_json(self.path("run.json"), environment())
@@ -157,7 +157,7 @@ class Workspace:
         return False
 
     def relative(self, uri: str) -> str:
-        """A path of this run as one in its folder ("data/train"): a run that is moved stays whole."""
+        """A path of this run as one in its folder ("data/train"): the run's folder can be moved."""
         for home in (self.uri, self.base):
             if home is not None and not (path := storage.relative(uri, home)).startswith(".."):
                 return path
@@ -168,7 +168,7 @@ class Workspace:
 
         `work` returns plain JSON data. Its wall time is added as `seconds` (a `seconds` of its own
         becomes `work_seconds`); a reused result says so with `reused`. Raises UserError for a stage
-        of the base that is not committed: others read it too, so it is not for this run to write.
+        of the base that is not committed: the base is shared, and this run must not write there.
         """
         folder, _, leaf = name.rpartition("/")
         path = self.path(folder, f"{_STAGE}{leaf}.json") if folder else self.path(f"{_STAGE}{leaf}.json")

@@ -149,12 +149,12 @@ class DatasetReader(ABC):
             return all_train(sequences, where)
         return cut_all(sequences, self._settings, where, self._divide)
 
-    def _by_lists_or_seed(self, found: Mapping[str | None, Sequences], where: str) -> Splits:
+    def _by_lists_or_seed(self, by_list: Mapping[str | None, Sequences], where: str) -> Splits:
         """By what was found of each list, frame_id -> sequence; by seed where there is None alone."""
-        if None in found:
-            return self._by_seed(found[None], where)
-        sequences = {i: sequence for listed in found.values() for i, sequence in listed.items()}
-        return self._by_lists({str(name): list(listed) for name, listed in found.items()}, sequences, where)
+        if None in by_list:
+            return self._by_seed(by_list[None], where)
+        sequences = {i: sequence for listed in by_list.values() for i, sequence in listed.items()}
+        return self._by_lists({str(name): list(listed) for name, listed in by_list.items()}, sequences, where)
 
     def undivide(self) -> Self:
         """From now on, what is too little to be cut stays whole: a dataset without lists is all `train`, a

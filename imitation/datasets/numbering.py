@@ -49,10 +49,10 @@ class Numbering:
         return {"kind": self.kind, "numbers": dict(self.numbers)}
 
     @classmethod
-    def from_json(cls, told: Any) -> Numbering | None:
+    def from_json(cls, plain: Any) -> Numbering | None:
         """The inverse of `to_json`; None for what is no numbering."""
         try:
-            kind, numbers = told["kind"], dict(told["numbers"])
+            kind, numbers = plain["kind"], dict(plain["numbers"])
         except (KeyError, TypeError, ValueError):
             return None
         sound = all(type(number) is int and number >= 0 for number in numbers.values())

@@ -35,12 +35,12 @@ def dataset_of(kind: str) -> type[DatasetReader]:
     import path that leads to something else."""
     from imitation.datasets.base import DatasetReader
 
-    found = DATASETS.load(kind)
-    if not (isinstance(found, type) and issubclass(found, DatasetReader)):
+    reader = DATASETS.load(kind)
+    if not (isinstance(reader, type) and issubclass(reader, DatasetReader)):
         raise UserError(
             f"data.kind: {kind!r} is no dataset; give a subclass of imitation.datasets.base.DatasetReader"
         )
-    return found
+    return reader
 
 
 def title_of(kind: str) -> str:

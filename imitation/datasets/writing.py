@@ -57,43 +57,43 @@ class ExportReport:
     def lines(self) -> list[str]:
         """The report for people, a line a matter."""
         parts = ", ".join(f"{split} {count:,}" for split, count in self.frames.items() if split)
-        told = [
+        lines = [
             f"{self.out}: {counted(sum(self.frames.values()), 'frame')}" + (f" ({parts})" if parts else "")
             + f", {counted(self.objects, 'object')}, as {self.layout}"
         ]  # fmt: skip
-        told += self.notes
+        lines += self.notes
         if self.problems:
-            told += [f"skipped: {problem}" for problem in self.problems[:SKIPPED_SHOWN]]
+            lines += [f"skipped: {problem}" for problem in self.problems[:SKIPPED_SHOWN]]
             if (others := len(self.problems) - SKIPPED_SHOWN) > 0:
-                told.append(f"skipped: {others:,} more problems (imitate inspect lists all)")
+                lines.append(f"skipped: {others:,} more problems (imitate inspect lists all)")
         if self.classes:
-            told.append(f"classes: {_classes_told(self.classes)} ({self.numbered})")
+            lines.append(f"classes: {_classes_told(self.classes)} ({self.numbered})")
         if self.synthetic:
             marked = f"; their names begin with {SYNTHETIC}" if self.marked else ""
-            told.append(f"synthetic: {counted(self.synthetic, 'frame')}{marked}")
+            lines.append(f"synthetic: {counted(self.synthetic, 'frame')}{marked}")
         if self.renamed:
             first = ", ".join(f"{old!r} is {new}" for old, new in self.renamed_first)
             more = ", ..." if self.renamed > len(self.renamed_first) else ""
             ids = counted(self.renamed, "frame id")
-            told.append(f"renamed: {ids} could not be file names ({first}{more})")
+            lines.append(f"renamed: {ids} could not be file names ({first}{more})")
         if self.shared:
-            told.append(f"once: {counted(self.shared, 'frame')} of mine that train has too, in train alone")
+            lines.append(f"once: {counted(self.shared, 'frame')} of mine that train has too, in train alone")
         if self.left_out:
             known = ", ".join(SPLITS)
-            told.append(f"not exported: {', '.join(self.left_out)} (not called as a split: {known})")
+            lines.append(f"not exported: {', '.join(self.left_out)} (not called as a split: {known})")
         if self.as_they_were:
             kept = counted(self.as_they_were, "frame")
-            told.append(f"byte for byte: labels and calibrations of {kept} that came from KITTI")
+            lines.append(f"byte for byte: labels and calibrations of {kept} that came from KITTI")
         if self.bare:
-            told.append(
+            lines.append(
                 f"calibrations of {counted(self.bare, 'frame')}: P2 alone, without a fourth column, cuboids "
                 "in that camera's own coordinates (KITTI's labels count from its camera 0, some cm beside)"
             )
         if self.tally.changed:
-            told.append(f"changed: {listed(self.tally.changed)}")
+            lines.append(f"changed: {listed(self.tally.changed)}")
         nothing = "nothing else" if self.bare else "nothing"
-        told.append(f"dropped: {listed(self.tally.dropped) or nothing}")
-        return told
+        lines.append(f"dropped: {listed(self.tally.dropped) or nothing}")
+        return lines
 
 
 def _classes_told(classes: Mapping[str, int]) -> str:

@@ -20,7 +20,7 @@ from imitation.metrics.columns import Columns, ranks
 from imitation.metrics.curves import RECALL_POINTS, interpolated_precision
 
 NO_GROUP = -1
-_TRUE, _FALSE = 0, 1  # a detection, and what becomes of it when its group is fixed: nothing, it goes
+_TRUE, _FALSE = 0, 1  # a detection that fixing its group leaves as it is; that it removes
 _TO_TRUE = 2  # false, becomes a true positive
 _RELABELLED = 3  # of another category; a true positive of this one when fixed
 _RAISED = 4  # true, but scored below the operating threshold; ranks first when fixed
@@ -44,7 +44,7 @@ class Lost(NamedTuple):
 
 
 class LostPrecision:
-    """Adds matched frames one by one, then tells AP and what groups of failures cost of it.
+    """Adds matched frames one by one, then gives AP and what groups of failures cost of it.
 
     About 13 bytes a detection stay in memory, and each frame's id (to rank equal scores by).
     `categories` are the detector's, in label order; `iou` is the one the frames were matched at;
@@ -91,31 +91,31 @@ class LostPrecision:
         """
         if row.error is not None:
             return
-        found, true = row.detections, row.objects
-        groups = _groups(detection_groups, len(found), "detection_groups", row.frame_id)
-        missed = _groups(object_groups, len(true), "object_groups", row.frame_id)
+        detections, objects = row.detections, row.objects
+        groups = _groups(detection_groups, len(detections), "detection_groups", row.frame_id)
+        missed = _groups(object_groups, len(objects), "object_groups", row.frame_id)
         row.check_labels(len(self._kept))
-        fates, about, order = matching.detection_fates, matching.detection_objects, by_score(found)
+        fates, about, order = matching.detection_fates, matching.detection_objects, by_score(detections)
 
         state = np.where(fates == "correct", _TRUE, _FALSE).astype(np.uint8)
         groups[(fates == "correct") | (fates == "ignored")] = NO_GROUP
         best = _best_fixable(matching, order)
         fixable = best[best >= 0]
         state[fixable[fates[fixable] == "localization"]] = _TO_TRUE
-        for label in np.flatnonzero(counts := np.bincount(true.labels[~true.ignore])).tolist():
+        for label in np.flatnonzero(counts := np.bincount(objects.labels[~objects.ignore])).tolist():
             self._kept[label - 1].objects += int(counts[label])
-        for o in np.flatnonzero((missed >= 0) & ~true.ignore).tolist():
+        for o in np.flatnonzero((missed >= 0) & ~objects.ignore).tolist():
             if matching.object_fates[o] == "found":
                 finder = matching.object_detections[o]
                 state[finder], groups[finder] = _RAISED, missed[o]
             else:
                 finder_group = int(groups[best[o]]) if best[o] >= 0 else NO_GROUP
-                self._kept[true.labels[o] - 1].missed[int(missed[o]), finder_group] += 1
+                self._kept[objects.labels[o] - 1].missed[int(missed[o]), finder_group] += 1
 
         relabelled = fixable[(fates[fixable] == "classification") & (groups[fixable] >= 0)]
         judged = order[fates[order] != "ignored"]
         entries = np.concatenate([judged, relabelled])
-        labels = np.concatenate([found.labels[judged], true.labels[about[relabelled]]])
+        labels = np.concatenate([detections.labels[judged], objects.labels[about[relabelled]]])
         states = np.concatenate([state[judged], np.full(len(relabelled), _RELABELLED, dtype=np.uint8)])
         rank = np.empty(len(order), dtype=np.int64)
         rank[order] = np.arange(len(order))
@@ -125,7 +125,7 @@ class LostPrecision:
         for low, high in pairwise(bounds.tolist()):
             kept, these = self._kept[labels[low] - 1], entries[low:high]
             kept.detections.extend(
-                score=found.scores[these],
+                score=detections.scores[these],
                 group=groups[these],
                 state=states[low:high],
                 frame=np.full(high - low, len(self._frames)),

@@ -95,12 +95,12 @@ def _add(row: FrameDetections, precision: LostPrecision, counts: dict[str, int])
 
 def _as_tide(row: FrameDetections, matching: Matching) -> Matching:
     """The matching with detections whose IoU falls on a threshold as the kind that TIDE takes them for."""
-    found, true = row.detections, row.objects
+    detections, objects = row.detections, row.objects
     fates, about = matching.detection_fates.copy(), matching.detection_objects.copy()
     fates[(fates == "both") & (matching.ious == BACKGROUND_IOU)] = "background"
-    if len(true):
-        same = (found.labels[:, None] == true.labels) & ~true.ignore
-        overlap = np.where(same, pairwise_iou(found.boxes, true.boxes), 0.0)
+    if len(objects):
+        same = (detections.labels[:, None] == objects.labels) & ~objects.ignore
+        overlap = np.where(same, pairwise_iou(detections.boxes, objects.boxes), 0.0)
         touching = np.isin(fates, ("classification", "duplicate")) & (overlap.max(axis=1) == FOREGROUND_IOU)
         fates[touching], about[touching] = "localization", overlap[touching].argmax(axis=1)
     return replace(matching, detection_fates=fates, detection_objects=about)

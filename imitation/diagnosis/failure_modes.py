@@ -79,7 +79,7 @@ class Modes:
         return self.name(self.region(words, failure.object_box is None), words["category"], failure.kind)
 
     def region(self, words: Mapping[str, str], on_nothing: bool) -> Region | None:
-        """The region of a thing with these words (attribute -> word, category among them); None: the rest."""
+        """The region of an item with these words (attribute -> word, `category` too); None: the rest."""
         for region in self.regions:
             if (
                 region.on_nothing == on_nothing
@@ -139,7 +139,7 @@ def _reading_order(item: Item) -> tuple[int, str]:
 
 def _word(attribute: str, word: str) -> str:
     if (attribute, word) == ("edge", "inside"):
-        return "at no edge"  # of what it is inside, a slice's heading tells, a mode's name does not
+        return "at no edge"  # for slices, the heading says inside of what; a mode's name must say it
     name = attribute.removeprefix(CONDITION)
     return word if name == attribute or name in PLAIN_CONDITIONS else f"{name} {word}"
 
@@ -182,15 +182,15 @@ def count_modes(
     places: dict[str, _Place] = {region.name: _place(region) for region in modes.regions}
     groups: dict[str, int] = {}  # mode -> its number, for `LostPrecision`
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    things: Counter[_Place] = Counter()
+    totals: Counter[_Place] = Counter()
     frames: Counter[str] = Counter()
     lost = LostPrecision(categories)
     for judged in _judged(rows, threshold):
         row = judged.row
         objects = _places(modes, of_objects(row, categories), False)
         detections = _places(modes, of_detections(row, categories), True)
-        things.update(objects[o] for o in np.flatnonzero(~row.objects.ignore))
-        things.update(detections[d] for d in np.flatnonzero(judged.detections))
+        totals.update(objects[o] for o in np.flatnonzero(~row.objects.ignore))
+        totals.update(detections[d] for d in np.flatnonzero(judged.detections))
         detection_groups = np.full(len(detections), NO_GROUP, dtype=np.int32)
         object_groups = np.full(len(objects), NO_GROUP, dtype=np.int32)
         here = set()
@@ -212,7 +212,7 @@ def count_modes(
             mode=mode,
             kinds={kind: kinds[mode][kind] for kind in KINDS if kinds[mode][kind]},
             failures=kinds[mode].total(),
-            objects=things[place],
+            objects=totals[place],
             frames=frames[mode],
             lost_ap=max(0.0, lost.lost(groups[mode]).mean) if mode in groups else 0.0,
         )
@@ -222,7 +222,7 @@ def count_modes(
 
 
 class _Place(NamedTuple):
-    """Where a thing is counted: in a region, or (None) in the rest of its category."""
+    """Where an object or detection is counted: in a region, or (None) in the rest of its category."""
 
     category: str
     on_nothing: bool
@@ -255,9 +255,9 @@ class _Judged(NamedTuple):
         fates, about = self.matching.detection_fates, self.matching.detection_objects
         for d in np.flatnonzero(self.detections & (fates != "correct")).tolist():
             yield _Failing(str(fates[d]), d, int(about[d]))
-        told = self.detections & np.isin(fates, ("correct", "localization", "classification"))
+        explaining = self.detections & np.isin(fates, ("correct", "localization", "classification"))
         missed = ~self.row.objects.ignore
-        missed[about[told]] = False
+        missed[about[explaining]] = False
         for o in np.flatnonzero(missed).tolist():
             yield _Failing("missed", -1, o)
 

@@ -3,10 +3,10 @@
 The two are of different detectors: of cycle k - 1 and cycle k, or of two seeds of the same data. Between
 two seeds the same counts are *churn*: what retraining alone fixes and breaks.
 
-What is followed is a thing, not a record. A failing *object* (missed, or explained by a localization or
-classification error) is the same one wherever its frame and index are. A *false detection* (all other
-failures: on nothing, doubled, beside an object that was found) is the same one if a false detection of the
-same predicted class overlaps it with an IoU of at least 0.5.
+Followed are objects and false detections, not records. A failing *object* (missed, or explained by a
+localization or classification error) is the same one wherever its frame and index are. A *false
+detection* (all other failures: on nothing, doubled, beside an object that was found) is the same one if a
+false detection of the same predicted class overlaps it with an IoU of at least 0.5.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STATUSES = ("fixed", "persistent", "new", "regressed", "unjudged")
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One thing that failed before, after, or both times.
+    """An object or false detection that failed before, after, or both times.
 
     `fixed`: only `before`; `persistent`: both times, perhaps of another kind; `regressed`: an object
     that was found before and fails now; `new`: a false detection that was not there before, or an
@@ -59,31 +59,31 @@ class Judge(NamedTuple):
 
 
 @dataclass
-class Things:
+class FrameFailures:
     """What failed in one frame: objects by their index, and false detections."""
 
     objects: dict[int, Failure] = field(default_factory=dict)
     false: list[Failure] = field(default_factory=list)
 
     @classmethod
-    def of(cls, row: FrameDetections, judge: Judge) -> Things:
+    def of(cls, row: FrameDetections, judge: Judge) -> FrameFailures:
         """The row's failures, each as an object's or as a false detection."""
         cut = threshold_of(row, judge.threshold)
-        things = cls()
+        failures = cls()
         explaining = _explaining(row, cut)
         for failure in find_failures([row], cut, judge.categories):
             if failure.object_index is not None and failure.failure_id in explaining:
-                things.objects[failure.object_index] = failure
+                failures.objects[failure.object_index] = failure
             else:
-                things.false.append(failure)
-        return things
+                failures.false.append(failure)
+        return failures
 
 
 def _explaining(row: FrameDetections, threshold: Cutoff) -> set[str]:
     """Ids of the failures that stand for an object: that it is missed, or the error that explains it."""
-    found = row.detections.above(threshold)
-    matching = match(found, row.objects)
-    rank = {int(d): place for place, d in enumerate(by_score(found))}
+    detections = row.detections.above(threshold)
+    matching = match(detections, row.objects)
+    rank = {int(d): place for place, d in enumerate(by_score(detections))}
     ids = set()
     for o, fate in enumerate(matching.object_fates.tolist()):
         if fate == "missed":
@@ -108,25 +108,25 @@ def follow(
     stands twice.
     """
     judge_after = judge_after or judge
-    waiting: tuple[dict[str, Things], dict[str, Things]] = ({}, {})
+    waiting: tuple[dict[str, FrameFailures], dict[str, FrameFailures]] = ({}, {})
     for pair in zip_longest(before, after):
         for side, (row, how) in enumerate(zip(pair, (judge, judge_after))):
             if row is None or row.error is not None:
                 continue
             if row.frame_id in waiting[side]:
                 raise ValueError(f"frame {row.frame_id!r} stands twice: pass the rows of one split alone")
-            things = Things.of(row, how)
+            failures = FrameFailures.of(row, how)
             if (other := waiting[1 - side].pop(row.frame_id, None)) is None:
-                waiting[side][row.frame_id] = things
+                waiting[side][row.frame_id] = failures
             else:
-                yield from _compare(*((other, things) if side else (things, other)))
+                yield from _compare(*((other, failures) if side else (failures, other)))
     for side, status in ((0, "unjudged"), (1, "new")):
-        for things in waiting[side].values():
-            for failure in (*things.objects.values(), *things.false):
+        for failures in waiting[side].values():
+            for failure in (*failures.objects.values(), *failures.false):
                 yield Followed(status, *((None, failure) if side else (failure, None)))
 
 
-def _compare(before: Things, after: Things) -> Iterator[Followed]:
+def _compare(before: FrameFailures, after: FrameFailures) -> Iterator[Followed]:
     for index in sorted(before.objects.keys() | after.objects.keys()):
         was, now = before.objects.get(index), after.objects.get(index)
         yield Followed("regressed" if was is None else "fixed" if now is None else "persistent", was, now)
@@ -187,14 +187,14 @@ def count_followed(
     totals, changed, reasons = _counts(), Counter[str](), Counter[str]()
     by_kind: defaultdict[str, dict[str, int]] = defaultdict(_counts)
     by_mode: defaultdict[str, dict[str, int]] = defaultdict(_counts)
-    for thing in followed:
-        for counts in (totals, by_kind[thing.failure.kind], by_mode[mode_of(thing.failure)]):
-            counts[thing.status] += 1
-        if thing.before is not None and thing.after is not None:
-            if thing.before.kind != thing.after.kind:
-                changed[f"{thing.before.kind} to {thing.after.kind}"] += 1
+    for one in followed:
+        for counts in (totals, by_kind[one.failure.kind], by_mode[mode_of(one.failure)]):
+            counts[one.status] += 1
+        if one.before is not None and one.after is not None:
+            if one.before.kind != one.after.kind:
+                changed[f"{one.before.kind} to {one.after.kind}"] += 1
             if reason_of is not None:
-                reasons[reason_of(thing)] += 1
+                reasons[reason_of(one)] += 1
     return {
         **totals,
         "by_kind": {kind: by_kind[kind] for kind in KINDS if kind in by_kind},

@@ -1,9 +1,9 @@
 """The fate of every single failure: a row each, of a cycle as Parquet and of a whole run as CSV.
 
-A row is a failing thing (`imitation.diagnosis.failure_tracking`: an object, or a false detection) as one
-cycle left it: `fixed` (it failed in the cycle before, and no longer), `persistent` (it failed before and
-fails still), `new` (a false detection that was not there before; of the baseline everything), `regressed` (an
-object that had been found), `unjudged` (its frame could not be evaluated). The run's file has what is left of
+A row is a failing object or a false detection (`imitation.diagnosis.failure_tracking`) after one cycle:
+`fixed` (it failed in the cycle before, and no longer), `persistent` (it failed before and fails still), `new`
+(a false detection that was not there before; of the baseline everything), `regressed` (an object that was
+found before), `unjudged` (its frame could not be evaluated). The run's file has what is left of
 these at its end: what was fixed in any cycle, and what fails in the last one.
 """
 
@@ -35,7 +35,7 @@ ENDED = ("fixed", "unjudged")
 class Fate(NamedTuple):
     """One row of the files.
 
-    `cycle`: the one that left it so; `since`: the one since which it fails without a break (or did, if it
+    `cycle`: the one of this status; `since`: the one since which it fails without a break (or did, if it
     is fixed). `kind`: of failure now, None if it is gone; `kind_before`: in the cycle before. `score` of the
     detection and the box (px; the object's, else the detection's) are as now, or as they were last.
     `frames_rendered` for it in this cycle, None where nothing was mined; `reason`: why it may persist. The
@@ -94,18 +94,18 @@ class FateWriter:
     def seeing(
         self,
         split: str,
-        things: Iterable[Followed],
+        followed: Iterable[Followed],
         reason_of: Callable[[Followed], str] | None = None,
     ) -> Iterator[Followed]:
-        """The things, each written down as it passes."""
-        for thing in things:
-            self._rows.append(self._row(split, thing, reason_of))
+        """Passes the failures on, writing a row for each."""
+        for item in followed:
+            self._rows.append(self._row(split, item, reason_of))
             if len(self._rows) == BATCH:
                 self._flush()
-            yield thing
+            yield item
 
-    def _row(self, split: str, thing: Followed, reason_of: Callable[[Followed], str] | None) -> Fate:
-        before, after, latest = thing.before, thing.after, thing.failure
+    def _row(self, split: str, item: Followed, reason_of: Callable[[Followed], str] | None) -> Fate:
+        before, after, latest = item.before, item.after, item.failure
         box = latest.object_box or latest.detection_box
         assert box is not None  # a failure is of one or the other
         since = self.cycle
@@ -113,7 +113,7 @@ class FateWriter:
             since = self._since.get((split, before.failure_id), self.cycle - 1)
         mined = split == self.mined_split and before is not None
         return Fate(
-            status=thing.status,
+            status=item.status,
             cycle=self.cycle,
             since=since,
             split=split,
@@ -128,7 +128,7 @@ class FateWriter:
             object_index=latest.object_index,
             **{name: round(value, 2) for name, value in box._asdict().items()},
             frames_rendered=self.rendered.get(before.failure_id, 0) if mined and before else None,
-            reason=reason_of(thing) if reason_of is not None and before and after else None,
+            reason=reason_of(item) if reason_of is not None and before and after else None,
             failure_id=None if after is None else after.failure_id,
             failure_before=None if before is None else before.failure_id,
         )
@@ -160,11 +160,11 @@ def _persisted(uri: str) -> dict[tuple[str, str], int]:
     """(split, failure id) -> the cycle since which it fails, of those that failed before that cycle, too."""
     if not storage.exists(uri):  # a run begun by an earlier version
         return {}
-    found = {}
+    since = {}
     for batch in _batches(uri, ["status", "split", "failure_id", "since"]):
         for row in batch.filter(pc.field("status") == "persistent").to_pylist():
-            found[row["split"], row["failure_id"]] = row["since"]
-    return found
+            since[row["split"], row["failure_id"]] = row["since"]
+    return since
 
 
 def write_run_fates(cycles: Sequence[str], uri: str) -> int:

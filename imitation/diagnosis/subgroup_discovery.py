@@ -1,8 +1,8 @@
-"""Subgroup discovery: the attributes' words with which things fail more often than without.
+"""Subgroup discovery: attributes' words with which objects or detections fail more often than without.
 
 Sequential covering by greatest weighted relative accuracy (Lavrac, Kavsek, Flach, Todorovski: *Subgroup
 Discovery with CN2-SD*, JMLR 2004): the next subgroup is the one with the most failures in excess of what
-the failure rate of all things left lets expect; then what it covers is taken out.
+the failure rate of all that are left lets expect; then what it covers is taken out.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ class _Cell(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Group:
     """The cells of one category, of objects or (`on_nothing`) of detections that found none: the words of
-    each, attribute -> word, how many `things` (K,) it holds and how many of them are `failing` (K,)."""
+    each (attribute -> word), how many of them it holds (`members`, (K,)), how many are `failing` (K,)."""
 
     category: str
     on_nothing: bool
     words: Sequence[Mapping[str, str]]
-    things: np.ndarray
+    members: np.ndarray
     failing: np.ndarray
 
 
 class Cells:
-    """Counts of things and of failing things by all their words; grows with their combinations alone.
+    """Counts of all and of failing items by all their words; grows with their combinations alone.
 
     A condition of more than `MAX_VALUES` values is dropped; and while there are more than `MAX_CELLS`
     cells, the condition of most values.
@@ -80,7 +80,7 @@ class Cells:
         counted: np.ndarray,
         failing: Collection[int],
     ) -> None:
-        """Adds N things of one side by their words; `counted` bool (N,) leaves the others out, `failing`
+        """Adds N objects, or detections, by their words; `counted` bool (N,) leaves the others out, `failing`
         holds the places of those that fail."""
         for i in np.flatnonzero(counted).tolist():
             for name, value in words[i].items():
@@ -89,10 +89,10 @@ class Cells:
             self._put(_Cell(on_nothing, tuple(words[i].items())), 1, int(i in failing))
         self._shrink()
 
-    def _put(self, cell: _Cell, things: int, failing: int) -> None:
+    def _put(self, cell: _Cell, members: int, failing: int) -> None:
         kept = tuple(item for item in cell.words if item[0] not in self._dropped)
         counts = self._counts.setdefault(_Cell(cell.on_nothing, kept), [0, 0])
-        counts[0] += things
+        counts[0] += members
         counts[1] += failing
 
     def _shrink(self) -> None:
@@ -104,20 +104,20 @@ class Cells:
             for name in many:
                 del self._values[name]
             before, self._counts = self._counts, {}
-            for cell, (things, failing) in before.items():
-                self._put(cell, things, failing)
+            for cell, (members, failing) in before.items():
+                self._put(cell, members, failing)
 
     def groups(self) -> list[Group]:
-        """The cells by category and side, in an order that does not depend on the things'."""
+        """The cells by category and side, in an order that does not depend on that of `add`."""
         groups: defaultdict[tuple[str, bool], list[tuple[dict[str, str], list[int]]]] = defaultdict(list)
         for cell in sorted(self._counts):
             words = dict(cell.words)
             groups[words.pop("category"), cell.on_nothing].append((words, self._counts[cell]))
-        found = []
+        result = []
         for (category, on_nothing), cells in sorted(groups.items()):
-            things, failing = np.array([counts for _, counts in cells]).T
-            found.append(Group(category, on_nothing, [words for words, _ in cells], things, failing))
-        return found
+            members, failing = np.array([counts for _, counts in cells]).T
+            result.append(Group(category, on_nothing, [words for words, _ in cells], members, failing))
+        return result
 
 
 def find_subgroups(group: Group, settings: ModeSettings) -> Iterator[tuple[Item, ...]]:
@@ -126,28 +126,28 @@ def find_subgroups(group: Group, settings: ModeSettings) -> Iterator[tuple[Item,
     masks = {
         item: np.array([words.get(item[0]) == item[1] for words in group.words], dtype=bool) for item in items
     }
-    things, failing = group.things.copy(), group.failing.copy()
+    members, failing = group.members.copy(), group.failing.copy()
     for _ in range(settings.max_modes):
-        where = _best(masks, things, failing, settings)
+        where = _best(masks, members, failing, settings)
         if where is None:
             return
         yield where
         inside = np.logical_and.reduce([masks[item] for item in where])
-        things[inside] = failing[inside] = 0
+        members[inside] = failing[inside] = 0
 
 
 def _best(
-    masks: Mapping[Item, np.ndarray], things: np.ndarray, failing: np.ndarray, settings: ModeSettings
+    masks: Mapping[Item, np.ndarray], members: np.ndarray, failing: np.ndarray, settings: ModeSettings
 ) -> tuple[Item, ...] | None:
     """The words with the greatest excess of failures; None if it is nowhere large enough.
 
     Breadth first, so that of equals the fewest words win; what could not exceed the best even if it kept
     nothing but its failures is not looked into further.
     """
-    total = int(things.sum())
+    total = int(members.sum())
     rate = int(failing.sum()) / total if total else 0.0
     best, best_score = None, 0.0
-    frontier: list[tuple[tuple[Item, ...], np.ndarray]] = [((), things > 0)]
+    frontier: list[tuple[tuple[Item, ...], np.ndarray]] = [((), members > 0)]
     for count in range(settings.max_words):
         longer = []
         for where, mask in frontier:
@@ -158,7 +158,7 @@ def _best(
                 fails, worth = int(failing[inside].sum()), PARSIMONY**count
                 if fails < settings.min_failures or fails * (1 - rate) * worth <= best_score:
                     continue
-                number = int(things[inside].sum())
+                number = int(members[inside].sum())
                 excess, noise = fails - number * rate, math.sqrt(number * rate * (1 - rate))
                 if excess * worth > best_score and excess >= settings.deviations * noise:
                     best, best_score = (*where, item), excess * worth

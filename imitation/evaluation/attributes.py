@@ -95,12 +95,12 @@ def of_objects(row: FrameDetections, categories: Sequence[str]) -> dict[str, np.
 
 def of_detections(row: FrameDetections, categories: Sequence[str]) -> dict[str, np.ndarray]:
     """Attribute -> the words of the row's N detections (all of them): `OF_DETECTIONS`, then conditions."""
-    found = row.detections
+    detections = row.detections
     return {
-        "category": _names(found.labels, categories),
-        "size": words("size", size_codes(found.boxes[:, 3] - found.boxes[:, 1])),
-        "edge": words("edge", edge_codes(found.boxes, row.width)),
-    } | _conditions(row.conditions, len(found))
+        "category": _names(detections.labels, categories),
+        "size": words("size", size_codes(detections.boxes[:, 3] - detections.boxes[:, 1])),
+        "edge": words("edge", edge_codes(detections.boxes, row.width)),
+    } | _conditions(row.conditions, len(detections))
 
 
 def of_failure(failure: Failure) -> dict[str, str]:

@@ -271,9 +271,9 @@ def _required(name: str, dtype: pa.DataType) -> pa.Field:
 
 def _items_type(record: type) -> pa.DataType:
     """A list of structs: a box, then an item of each array (a score of the scores)."""
-    told = [(f.name.removesuffix("s"), f.metadata["kind"]) for f in _arrays(record)]
+    fields = [(f.name.removesuffix("s"), f.metadata["kind"]) for f in _arrays(record)]
     corners = [(name, pa.float32()) for name in Box._fields]
-    return pa.list_(_required("item", pa.struct([_required(*each) for each in (*corners, *told)])))
+    return pa.list_(_required("item", pa.struct([_required(*each) for each in (*corners, *fields)])))
 
 
 DETECTIONS_SCHEMA = pa.schema(

@@ -124,9 +124,9 @@ class CocoResults:
             self._take(uri, keys.plainly, asked, names, categories)
             self.remark: str | None = None
         except OtherKeys:
-            told = keys.tell(_pairs(uri, keys.size + MOST))
-            self._take(uri, told.of, asked, names, categories)
-            self.remark = told.remark
+            naming = keys.naming(_pairs(uri, keys.size + MOST))
+            self._take(uri, naming.of, asked, names, categories)
+            self.remark = naming.remark
 
     def _take(
         self, uri: str, image_of: Way, asked: set[int], names: Mapping[int, str], categories: CategoryMap
@@ -162,19 +162,19 @@ class CocoResults:
         for place, entry in enumerate(_items(uri)):
             where = f"{uri}: entry {place}"
             try:
-                told, category = entry["image_id"], int(entry["category_id"])
-                if not isinstance(told, int | float | str) or (
-                    isinstance(told, str) and len(told) > LONGEST_NAME
+                image_id, category = entry["image_id"], int(entry["category_id"])
+                if not isinstance(image_id, int | float | str) or (
+                    isinstance(image_id, str) and len(image_id) > LONGEST_NAME
                 ):
-                    raise TypeError(f"image_id {shown(told)}")
+                    raise TypeError(f"image_id {shown(image_id)}")
                 x, y, w, h = (float(v) for v in entry["bbox"])
                 score = float(entry["score"])
-                image = image_of(told, entry.get("file_name"))
+                image = image_of(image_id, entry.get("file_name"))
             except (KeyError, TypeError, ValueError) as error:
                 what = "is no detection (image_id, category_id, bbox of 4, score)"
                 raise DataError(where, f"{what}: {repr(error)[:LONGEST]}") from None
             if image is None:
-                raise DataError(where, f"image_id {shown(told)} is not in the dataset")
+                raise DataError(where, f"image_id {shown(image_id)} is not in the dataset")
             if category not in names:
                 hint = "" if category or not names else "; are they counted from 0?"
                 have = f" (its ids are {min(names)} to {max(names)}{hint})" if names else ""
@@ -218,12 +218,12 @@ def yolo_results(
 
 def _category_ids(uri: str) -> set[int]:
     """The different category ids of a results file, as far as they are small whole numbers."""
-    found: set[int] = set()
+    numbers: set[int] = set()
     for entry in _items(uri):
         number = entry.get("category_id") if isinstance(entry, dict) else None
         if isinstance(number, int) and 0 <= number < 1 << 16:
-            found.add(number)
-    return found
+            numbers.add(number)
+    return numbers
 
 
 def _pairs(uri: str, most: int) -> Iterator[tuple[Any, Any]]:

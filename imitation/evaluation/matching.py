@@ -40,9 +40,9 @@ def match_correct(
     every category) is not judged. So a detection's outcome does not depend on lower scores.
     Returns int64 (N,), the row in `objects` or -1, and bool (N,).
     """
-    found = np.full(len(detections), -1, dtype=np.int64)
+    matched_object = np.full(len(detections), -1, dtype=np.int64)
     if not len(detections) or not len(objects):
-        return found, np.zeros(len(detections), dtype=bool)
+        return matched_object, np.zeros(len(detections), dtype=bool)
     same = detections.labels[:, None] == objects.labels[None, :]
     order = _by_content(objects)
     ranked = by_score(detections)
@@ -53,11 +53,11 @@ def match_correct(
     d, o = d[preferred], o[preferred]
     one_group = np.zeros(len(d), np.int64)
     matched = choose(d, o, one_group, np.ones(len(d), np.uint8), np.ones(len(objects), np.uint8))
-    found[ranked[d[matched > 0]]] = order[o[matched > 0]]
+    matched_object[ranked[d[matched > 0]]] = order[o[matched > 0]]
     regions = objects.ignore
     holds = same[:, regions] | (objects.labels[regions] == ANY_LABEL)
     covered = holds & (pairwise_coverage(detections.boxes, objects.boxes[regions]) >= iou)
-    return found, covered.any(axis=1) & (found < 0)
+    return matched_object, covered.any(axis=1) & (matched_object < 0)
 
 
 @dataclass(frozen=True, eq=False)

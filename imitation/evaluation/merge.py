@@ -70,9 +70,9 @@ def _threshold(uri: str) -> dict[str, Any]:
     """The operating threshold that an evaluation tells, and those of categories with their own; nothing if it
     tells none."""
     place = storage.join(storage.parent(uri), METRICS)
-    told = storage.read_json(place) if storage.exists(place) else None
-    value = told.get("threshold") if isinstance(told, dict) else None
-    if told is None or not isinstance(value, int | float):
+    metrics = storage.read_json(place) if storage.exists(place) else None
+    value = metrics.get("threshold") if isinstance(metrics, dict) else None
+    if metrics is None or not isinstance(value, int | float):
         return {}
-    own = told.get("thresholds")
+    own = metrics.get("thresholds")
     return {"threshold": float(value)} | ({"thresholds": own} if own else {})

@@ -24,7 +24,7 @@ class OtherKeys(Exception):
     """Results name an image by something else than its id."""
 
 
-class Told(NamedTuple):
+class ImageNaming(NamedTuple):
     """How results name their images: `of(image_id, file_name)` is the id, None if there is no such image.
     `remark` is a sentence where that is not by COCO's ids as they stand."""
 
@@ -97,13 +97,13 @@ class ImageKeys:
         other = self.by_name(image_id, file_name)
         return found is not None and other in (None, found)
 
-    def tell(self, pairs: Iterable[tuple[Any, Any]]) -> Told:
+    def naming(self, pairs: Iterable[tuple[Any, Any]]) -> ImageNaming:
         """How the results name their images, from the (image_id, file_name) of all entries: the first way
         that finds an image for every entry, else by id."""
-        told = list(dict.fromkeys(pairs))
-        odd = next((pair for pair in told if not self.plain(*pair)), None)
+        unique = list(dict.fromkeys(pairs))
+        odd = next((pair for pair in unique if not self.plain(*pair)), None)
         if odd is None:
-            return Told(self.by_id)
+            return ImageNaming(self.by_id)
         value = (
             "is text and the ids are numbers"
             if isinstance(odd[0], str)
@@ -119,11 +119,11 @@ class ImageKeys:
             (self.by_value, value),
         )
         for way, remark in ways:
-            if all(way(*pair) is not None for pair in told):
-                also = way == self.by_text and self._is_name_of_another(told)
+            if all(way(*pair) is not None for pair in unique):
+                also = way == self.by_text and self._is_name_of_another(unique)
                 more = "; as file names they would be other images" if also else ""
-                return Told(way, f"image_id {_short(odd[0])!r} {remark}{more}")
-        return Told(self.by_id)
+                return ImageNaming(way, f"image_id {_short(odd[0])!r} {remark}{more}")
+        return ImageNaming(self.by_id)
 
     def _is_name_of_another(self, pairs: Iterable[tuple[Any, Any]]) -> bool:
         found = [(self.by_stem(*pair), self.by_text(*pair)) for pair in pairs]
@@ -163,9 +163,9 @@ def _aliases(name: str) -> set[str]:
 
 def _unique(pairs: Iterable[tuple[Any, Id]]) -> dict[Any, Id]:
     """Alias -> id; an alias of two images is none."""
-    found: dict[Any, Id] = {}
+    by_alias: dict[Any, Id] = {}
     doubles: set[Any] = set()
     for alias, key in pairs:
-        if alias is not None and found.setdefault(alias, key) != key:
+        if alias is not None and by_alias.setdefault(alias, key) != key:
             doubles.add(alias)
-    return {alias: key for alias, key in found.items() if alias not in doubles}
+    return {alias: key for alias, key in by_alias.items() if alias not in doubles}

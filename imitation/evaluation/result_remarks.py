@@ -165,41 +165,41 @@ class ResultRemarks:
                 continue
             read = reading(boxes, np.array(size or (1, 1), dtype=np.float64))[order]
             met = pairwise_iou(read, objects) >= MET
-            found = met.any(axis=0)
-            self._met[name] += int(found.sum())
+            matched = met.any(axis=0)
+            self._met[name] += int(matched.sum())
             if self._ids is not None:  # the best result that meets an object, and what it calls it
-                best = categories[order][met[:, found].argmax(axis=0)]
+                best = categories[order][met[:, matched].argmax(axis=0)]
                 pairs = self._pairs.setdefault(name, Counter())
-                pairs.update(zip(best.tolist(), kinds[found].tolist()))
+                pairs.update(zip(best.tolist(), kinds[matched].tolist()))
 
     def lines(self) -> list[str]:
         """The remarks, each a sentence; none where nothing looks wrong."""
         return [line for line in (*self._of_images(), *self._of_boxes(), *self._of_scores()) if line]
 
     def _of_images(self) -> list[str]:
-        found = []
+        remarks = []
         if self._silent and self._missing > MISSING * self._labelled:
-            found.append(
+            remarks.append(
                 f"no result for {self._missing:,} of the {self._labelled:,} {self._frame}s that have objects "
                 f"(such as {shown(self._without[0])[1:-1]}): is the file whole?"
             )
         if self._repeated >= max(2, REPEATED * self._count):
-            found.append(
+            remarks.append(
                 f"{self._repeated:,} of the {self._count:,} results repeat another: they stand twice (the "
                 f"same {self._frame}, category and box), and each repetition counts as a false detection"
             )
-        return found
+        return remarks
 
     def _of_boxes(self) -> list[str]:
-        found = []
+        lines = []
         reading = self._reading()
         asked = _PLAIN[self._layout][1]
         if reading != self._layout:
             like = "" if reading.startswith("shares") else "like "
-            found.append(f"the boxes look {like}{_READINGS[reading][1]}; the format asks for {asked}, in px")
+            lines.append(f"the boxes look {like}{_READINGS[reading][1]}; the format asks for {asked}, in px")
         if self._ids is not None and (line := self._shift(self._pairs.get(reading, Counter()))):
-            found.append(line)
-        return found
+            lines.append(line)
+        return lines
 
     def _reading(self) -> str:
         """How the numbers of the boxes are meant."""

@@ -78,12 +78,12 @@ class Calibration:
                 f"frame {row.frame_id}", f"score {odd:g} is outside [0, 1]: it cannot be calibrated"
             )
         row.check_labels(len(self._categories))
-        found, not_judged = match_correct(row.detections, row.objects, self._iou)
+        matched_object, not_judged = match_correct(row.detections, row.objects, self._iou)
         judged = ~not_judged
         place = np.clip(np.searchsorted(self._edges, scores, side="right") - 1, 0, self._bins - 1)[judged]
         at = (row.detections.labels[judged] - 1, place)
         np.add.at(self._count, at, 1)
-        np.add.at(self._right, at, found[judged] >= 0)
+        np.add.at(self._right, at, matched_object[judged] >= 0)
         np.add.at(self._scores, at, scores[judged])
 
     def result(self) -> Calibrations:

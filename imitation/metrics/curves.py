@@ -29,14 +29,15 @@ def last_of_equal(ranked: np.ndarray) -> np.ndarray:
 
 
 def interpolated_precision(
-    found: np.ndarray, objects: int, recall_points: np.ndarray = RECALL_POINTS
+    true_positives: np.ndarray, objects: int, recall_points: np.ndarray = RECALL_POINTS
 ) -> float:
     """COCO's AP: the mean over recall points of the best precision at that recall or a higher one.
 
-    `found` is 1 for a true positive and 0 for a false one, (N,), best score first; `objects` > 0;
+    `true_positives` are 1 or 0, (N,), best score first; `objects` > 0;
     `recall_points` (R,) in [0, 1], ascending.
     """
-    ranks = np.flatnonzero(found) + 1  # precision is greatest, and recall rises, at true positives alone
+    # Precision is greatest, and recall rises, at true positives alone.
+    ranks = np.flatnonzero(true_positives) + 1
     hits = np.arange(1, len(ranks) + 1)
     envelope = best_from(hits / ranks)
     at = np.searchsorted(hits / objects, recall_points, side="left")

@@ -82,16 +82,17 @@ class OwnMetric:
     def _value(self, rows: list[FrameDetections], categories: Sequence[str]) -> float:
         rows = [row for row in rows if row.error is None]
         try:
-            found = self.function(rows, tuple(categories))
+            result = self.function(rows, tuple(categories))
         except Exception as error:  # a person's own code: whatever it raises is told with its name
             raise UserError(
                 f"the metric {self.name} failed on {len(rows)} frames: {type(error).__name__}: {error}"
             ) from error
-        if isinstance(found, bool | np.bool_) or not isinstance(found, int | float | np.number):
+        if isinstance(result, bool | np.bool_) or not isinstance(result, int | float | np.number):
             raise UserError(
-                f"the metric {self.name} gave {type(found).__name__} ({found!r:.80}); it must return a number"
+                f"the metric {self.name} gave {type(result).__name__} ({result!r:.80}); "
+                "it must return a number"
             )
-        value = float(found)
+        value = float(result)
         if not (math.isnan(value) or 0 <= value <= 1):
             raise UserError(
                 f"the metric {self.name} gave {value:g}; it must lie in 0 to 1, higher being better (divide "

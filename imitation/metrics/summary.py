@@ -129,9 +129,9 @@ def _chosen(rows: Iterable[FrameDetections], categories: Sequence[str], min_obje
     return Operating(curve.best().threshold)
 
 
-def score_of(told: Mapping[str, Any], metric: str) -> float:
+def score_of(metrics: Mapping[str, Any], metric: str) -> float:
     """`Metrics.score` of metrics as plain data. Raises KeyError where they were not measured so."""
-    return float((told["own"][metric] if is_own(metric) else told[metric]) or 0.0)
+    return float((metrics["own"][metric] if is_own(metric) else metrics[metric]) or 0.0)
 
 
 def _rows_of(rows: Rows, split: str) -> Iterator[FrameDetections]:

@@ -108,7 +108,7 @@ def clip_targets(targets: Targets, boxes: np.ndarray, width: int, height: int, m
     """Targets with their boxes (M, 4) replaced by those clipped to width x height px.
 
     An object is dropped if nothing of it is left, and ignored if less than `min_visible` of its area
-    is left or a side is shorter than 3 px: what is there to see is neither an object nor background.
+    is left or a side is shorter than 3 px: what is left is neither an object nor background.
     """
     _, labels, ignore, occlusion = targets
     clipped = np.clip(boxes, 0, np.array([width, height, width, height], dtype=np.float32))

@@ -44,7 +44,7 @@ class Batch:
 class SamplePlan:
     """The samples of every step: epochs of seeded permutations of the real and of the synthetic part.
 
-    `synthetic` (N,) bool tells the parts apart. `share` is the synthetic share of a batch (rounded so
+    `synthetic` (N,) bool marks the synthetic part. `share` is the synthetic share of a batch (rounded so
     that it holds over time); None shuffles both parts as one, so that all images come equally often.
     `pretrain` > 0: so many steps see the synthetic part alone, all later ones the real part alone.
     Where there is one part only (a loop's baseline has no synthetic images yet) every step sees that.

@@ -1,7 +1,7 @@
 """Does a detector follow torchvision's detection convention? One step of training and one of prediction.
 
-What a long training would come to at its end is tried in seconds: targets with and without objects, losses,
-a backward pass, what evaluation makes of the output, weights that another instance takes.
+Tries in seconds what may fail at the end of a long training: targets with and without objects, losses, a
+backward pass, evaluation of the output, loading of the weights by another instance.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _training_step(
     frozen: bool,
     name: str,
 ) -> Iterator[Found]:
-    """One step as training takes it; what the losses were."""
+    """One training step; returns the losses."""
     optimizer = theirs(lambda: make_optimizer(model, settings), f"{name}: making its optimizer")
     model.train()
     if frozen:
@@ -142,7 +142,7 @@ def _training_step(
 
 
 def _odd_boxes(outputs: Sequence[dict[str, Tensor]], width: int, height: int) -> str | None:
-    """What looks wrong in boxes without being refused."""
+    """What looks wrong in boxes, but is not refused."""
     boxes = torch.cat([output["boxes"].reshape(-1, 4) for output in outputs]).float()
     if not len(boxes):
         return None

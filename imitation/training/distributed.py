@@ -1,4 +1,4 @@
-"""What the loop needs to know of other ranks: torch.distributed, or nothing for a single worker."""
+"""The loop's view of other ranks: torch.distributed, or nothing for a single worker."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Distributed:
             dist.broadcast(buffer, src=0)
 
     def gathered(self, known: dict[str, str]) -> dict[str, str]:
-        """What any rank knows, on every rank."""
+        """The values of all ranks, on every rank."""
         if self.world_size == 1:
             return known
         parts: list[dict[str, str]] = [{}] * self.world_size

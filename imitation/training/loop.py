@@ -124,8 +124,8 @@ def train(
                 now = time.perf_counter()
                 rate = images_since / max(now - since, 1e-9)
                 since, images_since = now, 0
-                told = {"step": state.step, "steps": settings.steps, "images_per_second": rate}
-                progress(told | {"learning_rate": learning_rate(settings, batch.step)} | report)
+                event = {"step": state.step, "steps": settings.steps, "images_per_second": rate}
+                progress(event | {"learning_rate": learning_rate(settings, batch.step)} | report)
             if (
                 checkpoint
                 and settings.checkpoint_every

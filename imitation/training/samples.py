@@ -66,9 +66,9 @@ class CachedSource:
         return len(self._source)
 
     def image(self, index: int) -> np.ndarray:
-        found = self._images.get(index)
-        if found is not None:
-            return found
+        cached = self._images.get(index)
+        if cached is not None:
+            return cached
         image = self._source.image(index)
         with self._lock:
             if index not in self._images and image.nbytes <= self._left:
@@ -86,7 +86,7 @@ class FrameSource:
 
     `include` and `exclude` select by frame id, repeated ones too (an id that is not there is an error: a
     fold that silently trains on something else would leak). `synthetic_boxes` says which box of a synthetic
-    object is its label, where it carries that one. `frame_ids` tells what each index is, `synthetic` (N,)
+    object is its label, where it carries that one. `frame_ids` are those of the indices, `synthetic` (N,)
     bool whether it was rendered, `added` (N,) bool whether it is synthetic or a repetition.
     Raises UserError if no frame is left, DataError for unreadable rows.
     """

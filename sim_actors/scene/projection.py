@@ -1,4 +1,4 @@
-"""Cuboids as boxes in the image, and how far two boxes agree."""
+"""Cuboids and pixels as boxes in the image, and how far two boxes agree."""
 
 from __future__ import annotations
 
@@ -23,3 +23,17 @@ def iou(a: Box, b: Box) -> float:
     common = a.common(b)
     union = a.area + b.area - common
     return common / union if union > 0 else 0.0
+
+
+def visible_extents(ids: np.ndarray) -> dict[int, tuple[int, Box]]:
+    """For every id > 0 in an id image (height, width): its pixel count and tight box, px."""
+    rows, columns = np.nonzero(ids)
+    values = ids[rows, columns]
+    counts = np.bincount(values)
+    result = {}
+    for value in np.flatnonzero(counts):
+        here = values == value
+        x, y = columns[here], rows[here]
+        box = Box(float(x.min()), float(y[0]), float(x.max() + 1), float(y[-1] + 1))
+        result[int(value)] = (int(counts[value]), box)
+    return result

@@ -178,14 +178,17 @@ class Scene:
     backdrop: Backdrop | None = None
     focus: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
-    def to_json(self) -> str:
-        """One line of JSON; `Scene.from_json` reads it back to an equal scene (a backdrop's photo is
-        named, not contained: see backdrop.py)."""
+    def plain(self) -> dict[str, Any]:
+        """Plain data, as `from_dict` reads it; a backdrop's photo is named, not contained (backdrop.py)."""
         data = asdict(replace(self, backdrop=None))
         del data["backdrop"]
         if self.backdrop is not None:
             data["backdrop"] = self.backdrop.plain()
-        return json.dumps(data, separators=(",", ":"), allow_nan=False)
+        return data
+
+    def to_json(self) -> str:
+        """One line of JSON of `plain`; `Scene.from_json` reads it back to an equal scene."""
+        return json.dumps(self.plain(), separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Scene:

@@ -21,7 +21,10 @@ from sim_actors.simulators.protocol import Simulator, Traits
 SIMULATORS: Registry[Callable[..., Simulator]] = Registry(
     "simulator",
     "simulate.simulator",
-    {"opengl": "sim_actors.simulators.opengl.renderer:OpenGLSimulator"},
+    {
+        "opengl": "sim_actors.simulators.opengl.renderer:OpenGLSimulator",
+        "command": "sim_actors.simulators.command.simulator:CommandSimulator",
+    },
 )
 EMBEDDED = "opengl"
 """The one that comes along and draws the embedded world, whatever else is tried on it."""

@@ -46,6 +46,10 @@ SERVER = "needs a server or an account; parsed here. " + ELSEWHERE + "test_track
 TRIED = "trains a network for a step; parsed here. " + ELSEWHERE + "test_adding_a_part, checks/test_checks.py"
 SAME_RUN = "a run like the one that is run here, with other settings; parsed here"
 
+PIPED = [
+    f'imitate check simulator simulate.simulator=command "simulate.options={{command: [{words}]}}"'
+    for words in ("python, pipe_boxes.py", "node, pipe_boxes.js")
+]
 NOT_RUN = {
     "imitate submit ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
     "imitate submit ray_config.yaml run.storage=/shared/runs run.name=kitti data.kind=kitti "
@@ -77,6 +81,7 @@ NOT_RUN = {
     "imitate run ray_config.yaml data.kind=my_dataset:Street data.root=/data/boxes run.name=boxes": SAME_RUN,
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
+    **dict.fromkeys(PIPED, "test_examples.py runs them"),
     "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
     "imitate render --requests near/requests.json --out near-frames": "the README's chain does the same",
     "imitate compare ray_config.yaml compare.primary.measure=my_metric:near_recall --dry-run": ELSEWHERE
@@ -124,6 +129,7 @@ TEXTS = {
     "guide.md": ["runs/default/"],
     "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
     "scene.md": [" camera axes"],
+    "simulator.md": ["→ "],
     "observing.md": ["cycle 0:", "  cycle 0:", "sum by", "cycle 1:"],
     "sweeps.md": ["runs/kitti-ratio/"],
 }

@@ -31,12 +31,12 @@ def score(args: argparse.Namespace) -> None:
     result = kitti_average_precision(frames)
     remarks = _remarks(frames)
     if args.json:
-        told: dict[str, Any] = {
+        output: dict[str, Any] = {
             name: None if levels is None else {level: ap.to_dict() for level, ap in levels.items()}
             for name, levels in result.items()
         }
         missing = [_left_out(frames.left_out)] if frames.left_out else []
-        print(json.dumps({**told, "remarks": [*missing, *remarks]}, indent=2, allow_nan=False))
+        print(json.dumps({**output, "remarks": [*missing, *remarks]}, indent=2, allow_nan=False))
     else:
         print("\n".join([_table(result, len(frames)), *remark_lines(remarks)]))
 
@@ -46,7 +46,7 @@ def _remarks(frames: KittiFrames) -> list[str]:
     looked = ResultRemarks("xyxy", frame="frame", silent=False)
     for number in range(len(frames)):
         true = slice(*frames.object_starts[number : number + 2])
-        found = slice(*frames.detection_starts[number : number + 2])
+        rows = slice(*frames.detection_starts[number : number + 2])
         types = frames.object_types[true]
         kept = (types != DONT_CARE) & (types != OTHER)
         looked.add(
@@ -54,9 +54,9 @@ def _remarks(frames: KittiFrames) -> list[str]:
             None,
             frames.object_boxes[true][kept],
             types[kept],
-            frames.detection_boxes[found],
-            frames.detection_types[found],
-            frames.scores[found],
+            frames.detection_boxes[rows],
+            frames.detection_types[rows],
+            frames.scores[rows],
         )
     return looked.lines()
 

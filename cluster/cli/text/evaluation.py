@@ -26,14 +26,14 @@ NAMED = 5  # problems told one by one
 ELSEWHERE = "all of them: --json"
 
 
-def evaluation_lines(checkpoint: str, told: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of an evaluation; `told` is what `--json` prints."""
+def evaluation_lines(checkpoint: str, result: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of an evaluation; `result` is what `--json` prints."""
     yield from wrapped(
-        f"{checkpoint} on {told['split']}: {counted(told['frames'], 'frame')}, "
-        f"{counted(told['objects'], 'object')}"
+        f"{checkpoint} on {result['split']}: {counted(result['frames'], 'frame')}, "
+        f"{counted(result['objects'], 'object')}"
     )
     yield ""
-    yield from table_lines(_precision(told))
+    yield from table_lines(_precision(result))
     yield from wrapped(
         f"{MAP50}, {MAP}: mean average precision over categories at IoU 0.5, and over IoU 0.5 to 0.95 "
         f"({AP50}, {AP}: of one category), in points (0 to 100).",
@@ -41,29 +41,30 @@ def evaluation_lines(checkpoint: str, told: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from wrapped(
-        f"At the operating threshold {told['threshold']:.3f} (chosen on {told['threshold_chosen_on']}): "
-        f"F1 {points(told['f1'])}, precision {points(told['precision'])}, recall {points(told['recall'])}; "
-        f"{points(told['zero_one_loss'])} % {WRONG}, the {WRONG_MEANS} (the method's 0-1 loss).",
+        f"At the operating threshold {result['threshold']:.3f} (chosen on {result['threshold_chosen_on']}): "
+        f"F1 {points(result['f1'])}, precision {points(result['precision'])}, "
+        f"recall {points(result['recall'])}; {points(result['zero_one_loss'])} % {WRONG}, "
+        f"the {WRONG_MEANS} (the method's 0-1 loss).",
         indent="  ",
     )
     yield ""
-    yield from table_lines(_kinds(told["failures"], told["error_types"]["lost"]))
+    yield from table_lines(_kinds(result["failures"], result["error_types"]["lost"]))
     yield from _kinds_note(lost=True)
-    yield from _modes(told["modes"])
-    yield from _protocols(told)
-    for problem in told["errors_listed"][:NAMED]:
+    yield from _modes(result["modes"])
+    yield from _protocols(result)
+    for problem in result["errors_listed"][:NAMED]:
         yield from wrapped(f"not evaluated: {problem}", indent="  ")
-    if len(told["errors_listed"]) > NAMED:
-        yield f"and {len(told['errors_listed']) - NAMED} more; {ELSEWHERE}"
+    if len(result["errors_listed"]) > NAMED:
+        yield f"and {len(result['errors_listed']) - NAMED} more; {ELSEWHERE}"
     yield from wrapped("Slices, calibration and all else: --json.", indent="  ")
 
 
-def mined_lines(place: str, told: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of what was mined from results at `place`; `told` is what `--json` prints."""
-    left = f", {counted(told['left_out'], 'frame')} without results left out" if told["left_out"] else ""
+def mined_lines(place: str, result: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of what was mined from results at `place`; `result` is what `--json` prints."""
+    left = f", {counted(result['left_out'], 'frame')} without results left out" if result["left_out"] else ""
     yield from wrapped(
-        f"{place}: {counted(told['frames'], 'frame')} judged{left}; operating threshold "
-        f"{told['threshold']:.3f} ({_chosen_on(told['threshold_chosen_on'])})",
+        f"{place}: {counted(result['frames'], 'frame')} judged{left}; operating threshold "
+        f"{result['threshold']:.3f} ({_chosen_on(result['threshold_chosen_on'])})",
         indent="  ",
     )
     yield ""
@@ -72,43 +73,43 @@ def mined_lines(place: str, told: Mapping[str, Any]) -> Iterator[str]:
         groups=(),
         columns=("", AP50),
         rows=(
-            (f"all, {MAP50}", points(told["map50"])),
-            *((name, points(value)) for name, value in told["ap50"].items()),
+            (f"all, {MAP50}", points(result["map50"])),
+            *((name, points(value)) for name, value in result["ap50"].items()),
         ),
         best=-1,
         notes=(),
     )
     yield from table_lines(table)
     yield ""
-    yield from table_lines(_kinds(told["failures"], None))
+    yield from table_lines(_kinds(result["failures"], None))
     yield from _kinds_note(lost=False)
-    yield from _modes(told["modes"])
-    for reason, count in told["out_of_reach"].items():
+    yield from _modes(result["modes"])
+    for reason, count in result["out_of_reach"].items():
         yield from wrapped(f"out of the simulator's reach: {count:,} x {reason}", indent="  ")
-    for problem in told["problems"][:NAMED]:
+    for problem in result["problems"][:NAMED]:
         yield from wrapped(f"left out: {problem}", indent="  ")
-    if len(told["problems"]) > NAMED:
-        yield f"and {len(told['problems']) - NAMED} more; {ELSEWHERE}"
+    if len(result["problems"]) > NAMED:
+        yield f"and {len(result['problems']) - NAMED} more; {ELSEWHERE}"
     yield from wrapped(
-        f"{counted(told['requests'], 'request')} for {counted(told['frames_asked'], 'frame')}: "
-        f"{told['requests_file']}",
+        f"{counted(result['requests'], 'request')} for {counted(result['frames_asked'], 'frame')}: "
+        f"{result['requests_file']}",
         indent="  ",
     )
-    yield f"next: imitate render --requests {told['requests_file']} --out frames"
+    yield f"next: imitate render --requests {result['requests_file']} --out frames"
 
 
 def _chosen_on(where: str) -> str:
     return "as given" if where == "given" else f"of greatest F1 on {where} itself"
 
 
-def _precision(told: Mapping[str, Any]) -> Table:
+def _precision(result: Mapping[str, Any]) -> Table:
     return Table(
         heading=(),
         groups=(),
         columns=("", AP50, AP),
         rows=(
-            (f"all: {MAP50}, {MAP}", points(told["map50"]), points(told["map"])),
-            *((name, points(told["ap50"][name]), points(told["ap"][name])) for name in told["ap50"]),
+            (f"all: {MAP50}, {MAP}", points(result["map50"]), points(result["map"])),
+            *((name, points(result["ap50"][name]), points(result["ap"][name])) for name in result["ap50"]),
         ),
         best=-1,
         notes=(),
@@ -158,20 +159,20 @@ def _modes(modes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield ""
 
 
-def _protocols(told: Mapping[str, Any]) -> Iterator[str]:
+def _protocols(result: Mapping[str, Any]) -> Iterator[str]:
     """AP as KITTI and Waymo count it."""
-    if "kitti" in told:
+    if "kitti" in result:
         levels = ("easy", "moderate", "hard")
         rows = [
-            (name, *(points(found[level]["ap_r40"]) for level in levels))
-            for name, found in told["kitti"].items()
-            if found is not None
+            (name, *(points(values[level]["ap_r40"]) for level in levels))
+            for name, values in result["kitti"].items()
+            if values is not None
         ]
         yield from _counted_by("KITTI's own counting, AP over 40 recall points", levels, rows)
-    if "waymo" in told:
+    if "waymo" in result:
         rows = [
-            (name, points(found["level_1"]), points(found["level_2"]))
-            for name, found in told["waymo"].items()
+            (name, points(values["level_1"]), points(values["level_2"]))
+            for name, values in result["waymo"].items()
         ]
         yield from _counted_by("Waymo's counting, emulated", ("level 1", "level 2"), rows)
 

@@ -62,8 +62,8 @@ def find_arm(name: str) -> Arm:
 
 def check_arms(config: Config, names: Sequence[str]) -> list[Arm]:
     """The arms of a comparison in the order in which they must run: an arm whose frames others match comes
-    before them. Raises UserError for names that are unknown or stand twice, and for arms that the
-    configuration makes senseless."""
+    before them. Raises UserError for names that are unknown or stand twice, and for arms that make
+    no sense with the configuration."""
     if twice := sorted({name for name in names if list(names).count(name) > 1}):
         raise UserError(f"arm {twice[0]!r} stands twice in {', '.join(names)}")
     arms = [find_arm(name) for name in names]
@@ -86,8 +86,8 @@ def arm_config(config: Config, arm: Arm, budgets: Sequence[int] | None = None) -
     """The run configuration of an arm: `config` but for what makes the arm.
 
     `budgets` are the frames that each cycle may add (what `spent` says of the arm that it must match); their
-    number becomes that of the cycles, for arms that add none too. Without them aggregation's own hold. No
-    arm stops early because it has converged: equal compute would be lost. Raises UserError as `check_arms`.
+    number becomes that of the cycles, also for arms that add none. Without them those of `aggregation` hold.
+    No arm stops early on convergence: compute would not be equal. Raises UserError as `check_arms`.
     """
     _check_arm(arm, config.loop.cycles, config.train.warm_start)
     cycles = config.loop.cycles if budgets is None else len(budgets)

@@ -1,4 +1,4 @@
-"""`imitate compare CONFIG`, from the plan to the report. Beside what every folder of many runs holds
+"""`imitate compare CONFIG`, from the plan to the report. The files beside those of every folder of runs
 (`cluster.experiments.folder`; trials are named by arm, seed and fold):
 
     states/             how each trial ended
@@ -50,17 +50,17 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     with opened(plan.home, plan.config, plan.of_each_arm(), plan.lines(), reporter):
         clock = Clock(plan.folder)
         states = _run(plan, reporter, clock)
-        told = write_all(plan, states, command, clock, reporter)
+        comparison = write_all(plan, states, command, clock, reporter)
     reporter.say("")
     if not quiet:
-        print("\n".join(as_text(told)), flush=True)
+        print("\n".join(as_text(comparison)), flush=True)
     reporter.say(f"\nreport: {storage.join(plan.folder, REPORT)}")
     if failed := [name for name, state in states.items() if state.status == "failed"]:
         raise UserError(
             f"{len(failed)} of {len(states)} runs failed ({failed[0]}: {states[failed[0]].reason}); the "
             "table is of the rest, and the same command tries them again"
         )
-    return told
+    return comparison
 
 
 def _run(plan: Plan, reporter: Reporter, clock: Clock) -> dict[str, State]:
@@ -71,10 +71,10 @@ def _run(plan: Plan, reporter: Reporter, clock: Clock) -> dict[str, State]:
             start_ray(plan.config)
             at_once = min(room(plan.config, plan.config.compare.max_concurrent), len(left))
             if at_once > 1:
-                from cluster.experiments.compare.actors import Actors
+                from cluster.experiments.compare.side_by_side import SideBySide
 
                 reporter.say(f"{at_once} runs at a time")
-                runner = held.enter_context(Actors(at_once, reporter))
+                runner = held.enter_context(SideBySide(at_once, reporter))
         held.enter_context(clock.kept())
         return execute(plan, runner, reporter, clock)
 
@@ -91,7 +91,7 @@ def write_all(
         except Exception as error:  # hours of finished runs are not lost for it; the next call tries again
             reporter.say(f"no synthetic test set: {reason(error)}")
     reporter.say("computing the table")
-    told = collect(
+    comparison = collect(
         plan,
         states,
         storage.read_json(storage.join(plan.folder, RUN_JSON)),
@@ -99,15 +99,15 @@ def write_all(
         clock.seconds,
         command,
     )
-    write_comparison(told, storage.join(plan.folder, JSON))
+    write_comparison(comparison, storage.join(plan.folder, JSON))
     text = io.StringIO()
-    head, rows = flat_rows(told)
+    head, rows = flat_rows(comparison)
     csv.writer(text, lineterminator="\n").writerows([head, *rows])
     storage.write_bytes_atomic(storage.join(plan.folder, TABLE), text.getvalue().encode())
     fixed, counts = fixed_failures(done, plan.config.report.gallery, plan.config.report.seed)
-    page = render_comparison(told, fixed, counts, yaml.safe_dump(plan.config.plain(), sort_keys=False))
+    page = render_comparison(comparison, fixed, counts, yaml.safe_dump(plan.config.plain(), sort_keys=False))
     storage.write_bytes_atomic(storage.join(plan.folder, REPORT), page.encode("utf-8"))
-    return told
+    return comparison
 
 
 def _synthetic(plan: Plan, done: Finished, reporter: Reporter) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""What decides: the score on val of a run, and the one question of a comparison."""
+"""Checks the metric by which a run is judged on val, and a comparison's primary endpoint."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def findings(config: Config) -> Iterator[Finding]:
 
 
 def contract(config: Config) -> Contract:
-    """What is tried. A comparison is planned, as `imitate compare --dry-run` does it; that it cannot be is a
-    problem where the configuration says anything of comparisons, and no matter to a run."""
+    """Plans a comparison, as `imitate compare --dry-run` does. If that fails, it is a problem only where the
+    configuration has settings of a comparison."""
     yield Step("loop.metric")
     yield Found(f"{config.loop.metric} on val decides in a run")
     yield Step("compare.arms, compare.primary")

@@ -1,8 +1,8 @@
 """Carries a plan out: baselines first, then arms; one that fails is marked, and the others go on.
 
-What is finished is on record in `states/<trial>.json` and is not touched again. What was cut off
-continues where its run folder ends (`cluster.workspace.run_folder`). Nothing is computed here: a runner does
-a job, in this process or in actors of a cluster.
+What is finished is on record in `states/<trial>.json` and is not run again. What was interrupted
+continues from its run folder (`cluster.workspace.run_folder`). A runner does the jobs, in this process or in
+drivers on a cluster.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class State:
 
 @dataclass(frozen=True)
 class Job:
-    """A baseline (no `uri`) or an arm's run in its folder `uri`, as plain data: it may travel."""
+    """A baseline (no `uri`) or an arm's run in its folder `uri`, as plain data, for other processes."""
 
     name: str
     plain: dict[str, Any]
@@ -77,8 +77,8 @@ class Runner(Protocol):
 
 
 def carry_out_job(job: Job, reporter: Reporter, tell: Tell = lambda event: None) -> str:
-    """Does a job; returns `Ended.result`. Raises what a run raises. `tell` hears of nothing: what decides
-    how a run of a comparison goes on is known to the run."""
+    """Does a job; returns `Ended.result`. Raises what a run raises. `tell` gets nothing: nobody outside
+    of the run decides whether it continues."""
     from cluster.run.baseline import ensure_baseline
     from cluster.run.main_job import carry_out, check
 
@@ -105,7 +105,7 @@ class _OutOfTime(PutOff):
 
 
 class InProcess:
-    """One job after the other, here: for a machine that a single run keeps busy."""
+    """One job after the other, in this process: for a machine that a single run keeps busy."""
 
     at_once = 1
 
@@ -137,7 +137,7 @@ class Clock:
 
     @contextmanager
     def kept(self, every_s: float = 30.0) -> Iterator[None]:
-        """Saves it every so often and at the end: what is killed has used its hours up to then."""
+        """Saves it periodically and at the end, so that a killed start counts too."""
         with meanwhile(self.save, every_s, "comparison-clock"):
             yield
 

@@ -84,13 +84,13 @@ class Plan:
     def trials(self) -> tuple[Trial, ...]:
         """Cell by cell, so that what a budget leaves room for is whole cells rather than single arms."""
         warm_start = self.config.train.warm_start
-        found = []
+        trials = []
         for cell in self.cells:
             leader = next((Trial(arm, cell) for arm in self.arms if arm.name == LEADER), None)
             for arm in self.arms:
                 waits = leader is not None and follows_leader(arm, warm_start)
-                found.append(Trial(arm, cell, leader.name if waits and leader else None))
-        return tuple(found)
+                trials.append(Trial(arm, cell, leader.name if waits and leader else None))
+        return tuple(trials)
 
     def workspace(self, trial: Trial) -> Workspace:
         """The trial's run folder."""
@@ -147,11 +147,11 @@ class Plan:
         for fold, size in self.sizes.items():
             where = "" if fold is None else f"fold {fold}: "
             yield f"  {where}{size.train} frames to train on, {size.val} val, {size.test} test"
-        told = self.estimate()
-        yield from told.lines(lambda part: "shared by arms" if part == "baselines" else arm_name(part))
+        estimate = self.estimate()
+        yield from estimate.lines(lambda part: "shared by arms" if part == "baselines" else arm_name(part))
         for name, limit, needed, text in (
-            ("hours", compare.max_hours, told.hours, f"{told.hours:.2f}"),
-            ("frames", compare.max_frames, told.total.synthetic, f"{told.total.synthetic:,}"),
+            ("hours", compare.max_hours, estimate.hours, f"{estimate.hours:.2f}"),
+            ("frames", compare.max_frames, estimate.total.synthetic, f"{estimate.total.synthetic:,}"),
         ):
             if limit is not None and needed > limit:
                 yield (
@@ -205,7 +205,7 @@ def make_plan(config: Config) -> Plan:
         ("compare.max_hours", "compare.max_frames", "compare.max_concurrent", "compare.resamples"),
     )
     plan = Plan(config, home, tuple(arms), cells, sizes)
-    for own in plan.of_each_arm():  # what an arm's own configuration refuses is told now
+    for own in plan.of_each_arm():  # raises now for what an arm's own configuration refuses
         build_policy(own.policy)  # and a policy that cannot be imported, or is none
     return plan
 

@@ -1,8 +1,8 @@
 """`imitate sweep`: Ray Tune over the settings of a run.
 
-A Tune trial is a run on a shared baseline, a Tune iteration one cycle. Tune picks what comes next and when to
-give up; what is computed lies in run folders, and results are read from those. Beside what every folder of
-many runs holds (`cluster.experiments.folder`; a trial's name follows from its settings):
+A Tune trial is a run on a shared baseline, a Tune iteration one cycle. Tune picks settings and ends trials
+early; results are read from the run folders. The files beside those of every folder of runs
+(`cluster.experiments.folder`; a trial's name follows from its settings):
 
     tune/   Tune's own state, TensorBoard logs
     results.json  results.csv  best.yaml  report.html

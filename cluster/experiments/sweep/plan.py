@@ -38,15 +38,15 @@ class Plan:
         """The baselines that the known trials need, by key; of those that optuna picks the first's."""
         free = may_differ(self.config)
         decisive = [d.key for d in self.dimensions if not any(covers(key, d.key) for key in free)]
-        found: dict[str, Config] = {}
+        baselines: dict[str, Config] = {}
         seen: set[str] = set()
         for settings in self.trials or ({},):
             mark = repr([settings.get(key) for key in decisive])
             if mark not in seen:
                 seen.add(mark)
                 config = with_settings(self.config, settings)
-                found.setdefault(baseline_key(config), config)
-        return found
+                baselines.setdefault(baseline_key(config), config)
+        return baselines
 
     @property
     def baseline_count(self) -> int:
@@ -66,8 +66,8 @@ class Plan:
         )
 
     def estimate(self) -> Estimate:
-        """Counts are the most that can come: trials also end early, or converge. What optuna will pick is
-        counted as the configuration has it."""
+        """Counts are the most that can come: trials also end early, or converge. Trials that optuna
+        will pick are counted with the configuration's own settings."""
         sizes = sizes_of(self.config)
         bases = list(self.baselines.values())
         bases += bases[:1] * (self.baseline_count - len(bases))
@@ -104,7 +104,7 @@ def make_plan(config: Config) -> Plan:
     dimensions = read_space(config)
     drawn = variants(dimensions, config.sweep) if config.sweep.search == "random" else []
     for settings in drawn:
-        with_settings(config, settings)  # a draw that the configuration refuses is told now
+        with_settings(config, settings)  # raises now for a draw that the configuration refuses
     return Plan(config, dimensions, tuple(drawn))
 
 

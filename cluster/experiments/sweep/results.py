@@ -127,12 +127,12 @@ def _read_baseline(config: Config, folder: str, key: str, trials: int) -> Baseli
     stages = next(workspace.cycles(), None)
     if stages is None:
         return None
-    told, metric = stages["evaluate"], config.loop.metric
+    evaluation, metric = stages["evaluate"], config.loop.metric
     return Baseline(
         key=key,
         trials=trials,
-        val=score_of(told["metrics"]["val"], metric),
-        twin_val=score_of(told[TWIN]["val"], metric) if TWIN in told else None,
+        val=score_of(evaluation["metrics"]["val"], metric),
+        twin_val=score_of(evaluation[TWIN]["val"], metric) if TWIN in evaluation else None,
         seconds=round(_seconds(workspace.committed("data")) + _seconds(stages), 3),
     )
 
@@ -141,12 +141,12 @@ def results_csv(results: SweepResults) -> str:
     """A row a trial."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    found = ("best_val", "best_cycle", "synthetic_frames", "seconds", "status", "baseline", "reason")
-    out.writerow(["trial", *results.settings, "cycles", *found])
+    columns = ("best_val", "best_cycle", "synthetic_frames", "seconds", "status", "baseline", "reason")
+    out.writerow(["trial", *results.settings, "cycles", *columns])
     for trial in results.trials:
         settings = (trial.settings[key] for key in results.settings)
         cycles = len(trial.cycles) - 1 if trial.cycles else None
-        out.writerow([trial.id, *settings, cycles, *(getattr(trial, name) for name in found)])
+        out.writerow([trial.id, *settings, cycles, *(getattr(trial, name) for name in columns)])
     return text.getvalue()
 
 
@@ -166,13 +166,13 @@ def best_yaml(config: Config, results: SweepResults) -> str:
     best = results.chosen
     assert best is not None
     assert best.best_val is not None
-    told = [
+    comments = [
         f"The best of {len(results.trials)} trials of sweep {results.name!r}, by {results.metric} on val:",
         *(f"  {key}: {best.settings[key]!r}" for key in results.settings),
         f"{100 * best.best_val:.1f} points, after cycle {best.best_cycle} of at most {results.cycles}.",
         "Chosen as the best of many it looks better on val than it is; test has had no part in the choice.",
     ]
     if best.best_cycle == 0:
-        told.append("No imitation cycle of it was better than its baseline.")
+        comments.append("No imitation cycle of it was better than its baseline.")
     body = yaml.safe_dump(beyond_defaults(best_config(config, results)), sort_keys=False)
-    return "\n".join(f"# {line}" for line in told) + "\n" + body
+    return "\n".join(f"# {line}" for line in comments) + "\n" + body

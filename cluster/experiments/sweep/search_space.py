@@ -1,6 +1,6 @@
 """What a sweep varies: search spaces as written in YAML, checked, drawn from, and applied.
 
-Everything that is wrong with a space is told before any work is done: unknown settings, settings that
+All errors of a space are raised before any work is done: unknown settings, settings that
 would make trials incomparable, impossible bounds, and values that the configuration itself refuses.
 """
 
@@ -41,7 +41,7 @@ WHY_NOT = {
 }
 DIGITS = 4  # significant ones of a drawn number: readable, and finer than any effect
 PROBES = 512  # combinations of edges that are tried out
-_INSIDE = 0.381966  # a place within a range that is no round number of anything
+_INSIDE = 0.381966  # a position within a range that gives no round number
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Range:
         return min(max(value, type(value)(self.low)), type(value)(self.high))
 
     def probes(self) -> tuple[Any, ...]:
-        """Both ends, and a number between them that is as crooked as a drawn one."""
+        """Both ends, and a number between them that is not round, like a drawn one."""
         inside = self.low + _INSIDE * (self.high - self.low)
         if self.whole:
             return int(self.low), int(self.high)
@@ -98,22 +98,22 @@ def read_space(config: Config) -> tuple[Dimension, ...]:
 
     Raises UserError, a sentence, for whatever is wrong with them.
     """
-    found = tuple(_dimension(old_names.setting(key), spec) for key, spec in _entries(config.sweep.space))
-    if not found:
+    space = tuple(_dimension(old_names.setting(key), spec) for key, spec in _entries(config.sweep.space))
+    if not space:
         raise UserError(
             "sweep.space is empty; name what varies, for example "
             "'sweep.space={aggregation.max_synthetic_ratio: {choice: [0.25, 0.5, 1.0]}}'"
         )
-    names = [dimension.key for dimension in found]
+    names = [dimension.key for dimension in space]
     for one, other in itertools.permutations(names, 2):
         if covers(one, other):
             raise UserError(f"sweep.space: {one} and {other} are about the same setting; keep one of them")
     if config.sweep.search == "optuna":
-        for dimension in found:
+        for dimension in space:
             if isinstance(dimension, Choice):
                 _suits_optuna(dimension)
-    _probe(found, config)
-    return tuple(_normal(dimension, config) for dimension in found)
+    _probe(space, config)
+    return tuple(_normal(dimension, config) for dimension in space)
 
 
 def _entries(space: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -136,13 +136,13 @@ def _dimension(key: str, spec: Any) -> Dimension:
             f"{where} is {shown(spec)}; write what to draw it from, one of {', '.join(KINDS)}, for example "
             "{choice: [1, 2]}"
         )
-    ((kind, told),) = spec.items()
+    ((kind, values),) = spec.items()
     if kind not in KINDS:
         hint = did_you_mean(str(kind), KINDS, said=NEAREST, cutoff=0.4)
         raise UserError(f"{where}: there is no {kind!r} to draw from; {hint}")
     if kind in ("choice", "grid"):
-        return _choice(key, kind, told, where)
-    return _range(key, kind, told, where)
+        return _choice(key, kind, values, where)
+    return _range(key, kind, values, where)
 
 
 def _may_vary(key: str) -> None:
@@ -161,29 +161,29 @@ def _may_vary(key: str) -> None:
         )
 
 
-def _choice(key: str, kind: str, told: Any, where: str) -> Choice:
-    if not isinstance(told, list) or not told:
-        raise UserError(f"{where}: {kind} is {shown(told)}; list the values, for example [0.25, 0.5]")
-    texts = [json.dumps(value, sort_keys=True, default=str) for value in told]
+def _choice(key: str, kind: str, values: Any, where: str) -> Choice:
+    if not isinstance(values, list) or not values:
+        raise UserError(f"{where}: {kind} is {shown(values)}; list the values, for example [0.25, 0.5]")
+    texts = [json.dumps(value, sort_keys=True, default=str) for value in values]
     for i, text in enumerate(texts):
         if text in texts[:i]:
-            raise UserError(f"{where}: {kind} has {shown(told[i])} twice")
-    return Choice(key, tuple(told), kind == "grid")
+            raise UserError(f"{where}: {kind} has {shown(values[i])} twice")
+    return Choice(key, tuple(values), kind == "grid")
 
 
-def _range(key: str, kind: str, told: Any, where: str) -> Range:
+def _range(key: str, kind: str, values: Any, where: str) -> Range:
     count = 3 if kind == "quniform" else 2
     shape = "[low, high, step]" if kind == "quniform" else "[low, high]"
-    numbers = [_number(value) for value in told] if isinstance(told, list) else []
+    numbers = [_number(value) for value in values] if isinstance(values, list) else []
     if len(numbers) != count or any(number is None for number in numbers):
-        raise UserError(f"{where}: {kind} is {shown(told)}; it takes numbers, {shape}")
+        raise UserError(f"{where}: {kind} is {shown(values)}; it takes numbers, {shape}")
     low, high, *rest = (float(number) for number in numbers if number is not None)
     if not low < high:
         raise UserError(f"{where}: {kind} goes from {low:g} to {high:g}; the second must be the larger")
     if kind.startswith("log") and low <= 0:
         raise UserError(f"{where}: {kind} goes from {low:g}, but its logarithm needs more than 0")
     if kind in ("int", "logint") and not (low.is_integer() and high.is_integer()):
-        raise UserError(f"{where}: {kind} is {shown(told)}; it takes whole numbers")
+        raise UserError(f"{where}: {kind} is {shown(values)}; it takes whole numbers")
     step = rest[0] if rest else None
     if step is not None and not 0 < step <= high - low:
         raise UserError(
@@ -271,13 +271,13 @@ def variants(dimensions: Sequence[Dimension], settings: SweepSettings) -> list[d
     rng = np.random.default_rng(settings.seed)
     grids = [dimension for dimension in dimensions if isinstance(dimension, Choice) and dimension.grid]
     drawn = [dimension for dimension in dimensions if dimension not in grids]
-    found: dict[str, dict[str, Any]] = {}
+    by_id: dict[str, dict[str, Any]] = {}
     for _ in range(settings.samples if drawn else 1):
         draw = {dimension.key: dimension.draw(rng) for dimension in drawn}
         for values in itertools.product(*(grid.values for grid in grids)):
             chosen = draw | dict(zip([grid.key for grid in grids], values, strict=True))
-            found.setdefault(trial_id(chosen), {d.key: chosen[d.key] for d in dimensions})
-    return list(found.values())
+            by_id.setdefault(trial_id(chosen), {d.key: chosen[d.key] for d in dimensions})
+    return list(by_id.values())
 
 
 def trial_id(settings: Mapping[str, Any]) -> str:
@@ -312,5 +312,5 @@ def _rounded(value: float) -> float:
 
 
 def _tidy(value: float) -> float:
-    """Without the crumbs of binary fractions: 0.1 + 2 * 0.1 is 0.3."""
+    """Rounds off binary fractions: 0.1 + 2 * 0.1 is 0.3."""
     return float(f"{value:.12g}")

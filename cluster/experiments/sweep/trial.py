@@ -1,8 +1,8 @@
 """One trial of a sweep: a run on a shared baseline that tells Tune its score after every cycle.
 
-Tune places a trial in a placement group of its own, in which nothing that the trial starts would find
-room. So what Tune runs only passes messages on; the run's driver is an actor outside of that group, and
-what it starts (trainer, simulators, evaluation) is placed as that of any run.
+Tune places a trial in a placement group of its own, which has no room for what the trial starts. So what
+Tune runs only passes messages on. The run's driver is outside of that group, and what it starts (trainer,
+simulators, evaluation) is placed as for any run.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run_trial(plain: dict[str, Any], folder: str, reporter: Reporter, tell: Tell
         scores.append(entry.evaluation.score)
         tell(cycle_event(scores, entry.dataset, last=check(config, scores, entry.dataset) is not None))
 
-    # patient: two trials may have been given the same settings, and the same folder with them
+    # waits: two trials may have the same settings, and so the same folder
     lock = partial(patient_lock, reporter=reporter)
     carry_out(config, workspace, reporter, on_cycle, lock=lock, hide_test=True)
 

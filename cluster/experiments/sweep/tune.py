@@ -116,8 +116,8 @@ def _tuner(plan: Plan, folder: str, trainable: Any, at_once: int) -> tune.Tuner:
 
 
 def place(nodes: int) -> tune.PlacementGroupFactory:
-    """Where a trial's messenger goes; it needs no CPU, and a placement group must ask for something. On one
-    node that is a crumb of what every head has; among several any with memory will do."""
+    """The resources of a trial's messenger. It needs no CPU, but a placement group must ask for something: on
+    one node a small part of the head's own resource, on several some memory."""
     return tune.PlacementGroupFactory(
         [{"memory": MESSENGER_BYTES} if nodes > 1 else {"node:__internal_head__": SHARE}]
     )
@@ -157,7 +157,7 @@ def _optuna(seed: int) -> Any:
 
 
 class BetweenCycles(AsyncHyperBandScheduler):
-    """asha on cycles; a trial that has done its last one is left to finish, as nothing would be saved."""
+    """asha on cycles; it never ends a trial after its last one, since that would save nothing."""
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         action = super().on_trial_result(tune_controller, trial, result)
@@ -165,7 +165,7 @@ class BetweenCycles(AsyncHyperBandScheduler):
 
 
 def scheduler(settings: SweepSettings, cycles: int) -> AsyncHyperBandScheduler | None:
-    """What ends trials early; None: nothing does."""
+    """The scheduler that ends trials early; None for none."""
     if settings.scheduler == "none" or cycles <= settings.grace:
         return None
     return BetweenCycles(
@@ -184,7 +184,7 @@ def _outcome(result: Any) -> Outcome:
 
 
 class _Live:
-    """Where the driver's words go, and where its trials' come from."""
+    """The driver's reporter, and the mailbox of its trials."""
 
     def __init__(self, reporter: Reporter, mailbox: Mailbox, folder: str, tracking: TrackingSettings) -> None:
         self.reporter = reporter
@@ -201,7 +201,7 @@ class _Live:
 
 
 class Watcher(tune.Callback):
-    """Says what Tune does. Tune keeps it in its folder and brings it back: it holds nothing itself."""
+    """Reports what Tune does. Tune pickles it into its folder, so it holds no state."""
 
     live: ClassVar[_Live | None] = None
 

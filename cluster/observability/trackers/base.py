@@ -136,14 +136,14 @@ class Trackers(Callback):
                     self._warn(failed(tracker.name, error))
 
 
-def metric_values(split: str, told: Metrics) -> dict[str, float]:
+def metric_values(split: str, metrics: Metrics) -> dict[str, float]:
     """A split's metrics as curves over cycles; what is undefined (AP without objects) is left out."""
     values: dict[str, float | None] = {
-        name: getattr(told, name)
+        name: getattr(metrics, name)
         for name in ("map50", "map", "zero_one_loss", "f1", "precision", "recall", "threshold")
     }
-    values |= {f"AP50/{category}": ap for category, ap in told.ap50.items()}
-    values |= {f"failures/{kind}": float(count) for kind, count in told.failures.items()}
+    values |= {f"AP50/{category}": ap for category, ap in metrics.ap50.items()}
+    values |= {f"failures/{kind}": float(count) for kind, count in metrics.failures.items()}
     return {f"{split}/{name}": float(value) for name, value in values.items() if value is not None}
 
 

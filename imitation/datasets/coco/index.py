@@ -112,26 +112,26 @@ class _Categories:
 
 
 def _read_categories(file: _File) -> _Categories:
-    uri, found = file.uri, _Categories()
+    uri, categories = file.uri, _Categories()
     for place, row in enumerate(file.items("categories", new=True)):
         key, name = _id(row), row.get("name") if isinstance(row, dict) else None
         if key is None or not isinstance(name, str) or not name:
             what = f"category number {place} has no whole-number id or no name: {shown(row)}"
-            found.strays.append(DataError(uri, what))
+            categories.strays.append(DataError(uri, what))
             continue
-        if key not in found.places:
-            found.places[key] = len(found.names)
-            found.names.append(name)
-        elif found.names[found.places[key]] != name:
-            found.double[key] = f"{shown(found.names[found.places[key]])} and {shown(name)}"
-    if not found.names:
-        if found.strays:
-            raise found.strays[0]
+        if key not in categories.places:
+            categories.places[key] = len(categories.names)
+            categories.names.append(name)
+        elif categories.names[categories.places[key]] != name:
+            categories.double[key] = f"{shown(categories.names[categories.places[key]])} and {shown(name)}"
+    if not categories.names:
+        if categories.strays:
+            raise categories.strays[0]
         raise DataError(
             uri,
             "has no list of 'categories': not COCO annotations (a results file has none; give the labels)",
         )
-    return found
+    return categories
 
 
 @dataclass
@@ -145,37 +145,39 @@ class _Images:
 
 
 def _read_images(file: _File) -> _Images:
-    uri, found = file.uri, _Images()
+    uri, images = file.uri, _Images()
     places: dict[int, int] = {}
     by_name: dict[str, int] = {}
     for number, row in enumerate(file.items("images")):
         key = _id(row)
         if key is None:
-            found.strays.append(DataError(uri, f"image number {number} has no whole-number id: {shown(row)}"))
+            images.strays.append(
+                DataError(uri, f"image number {number} has no whole-number id: {shown(row)}")
+            )
             continue
         where, name = f"{uri}: image id {key}", row.get("file_name")
         if key in places:
             # The labels of the two cannot be told apart.
-            what = f"the id stands twice: {shown(found.names[places[key]])} and {shown(name)}"
-            found.faults[places[key]] = DataError(where, what)
+            what = f"the id stands twice: {shown(images.names[places[key]])} and {shown(name)}"
+            images.faults[places[key]] = DataError(where, what)
             continue
-        index = places[key] = len(found.names)
+        index = places[key] = len(images.names)
         size = tuple(_size(row.get(side)) for side in ("width", "height"))
-        found.ids.append(key)
-        found.names.append(name if isinstance(name, str) else "")
-        found.extras.append(_extra(row, _FRAME_EXTRAS))
-        found.sizes.extend(0 if side is None else side for side in size)
+        images.ids.append(key)
+        images.names.append(name if isinstance(name, str) else "")
+        images.extras.append(_extra(row, _FRAME_EXTRAS))
+        images.sizes.extend(0 if side is None else side for side in size)
         if reason := outside_reason(name):
-            found.faults[index] = DataError(where, f"file_name {shown(name)} {reason}")
+            images.faults[index] = DataError(where, f"file_name {shown(name)} {reason}")
         elif None in size:
             sides = f"{shown(row.get('width'))} x {shown(row.get('height'))}"
-            found.faults[index] = DataError(where, f"the size is {sides}, not two whole numbers above 0")
+            images.faults[index] = DataError(where, f"the size is {sides}, not two whole numbers above 0")
         elif (other := by_name.setdefault(name, key)) != key:
             what = f"file_name {shown(name)} already belongs to image id {other}"
-            found.faults[index] = DataError(where, what)
-    if not found.names and not found.strays:
+            images.faults[index] = DataError(where, what)
+    if not images.names and not images.strays:
         raise DataError(uri, "has no list of 'images', or an empty one: not COCO annotations")
-    return found
+    return images
 
 
 class _Annotations:

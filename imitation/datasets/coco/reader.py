@@ -40,6 +40,7 @@ from imitation.data.records import (
     frame_from_row,
     object_from_row,
 )
+from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
 from imitation.datasets.coco.writer import CocoWriter
@@ -142,11 +143,11 @@ class CocoReader(DatasetReader):
         return Numbering(self.kind, numbers)
 
     def _cut(self) -> Splits:
-        found: dict[str | None, dict[str, str | None]] = {name: {} for name in self._listed}
+        by_list: dict[str | None, dict[str, str | None]] = {name: {} for name in self._listed}
         for frame_id, (name, row) in self._rows.items():
-            found[name][frame_id] = self._sequence(name, row)
-        splits = self._by_lists_or_seed(found, self.root)
-        if None not in found:
+            by_list[name][frame_id] = self._sequence(name, row)
+        splits = self._by_lists_or_seed(by_list, self.root)
+        if None not in by_list:
             self._refuse_shared_images()
         return splits
 
@@ -179,10 +180,10 @@ class CocoReader(DatasetReader):
             width, height = size_of_file(image)
         size = {"frame_id": frame_id, "width": width, "height": height, "image_uri": image}
         try:
-            told = _typed(unpacked(index.image_extras, row), FRAME_KINDS, where)
+            extras = _typed(unpacked(index.image_extras, row), FRAME_KINDS, where)
             members = range(int(index.starts[row]), int(index.starts[row + 1]))
             frame = replace(
-                frame_from_row(told | size), objects=tuple(_object(index, i, where) for i in members)
+                frame_from_row(extras | size), objects=tuple(_object(index, i, where) for i in members)
             )
             check(frame, where)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -194,10 +195,10 @@ class CocoReader(DatasetReader):
 
 
 def _typed(
-    told: dict[str, Any], kinds: Mapping[str, pa.DataType], where: str, of: str = ""
+    extras: dict[str, Any], kinds: Mapping[str, pa.DataType], where: str, of: str = ""
 ) -> dict[str, Any]:
     """Fields of ours, as they are. Raises `DataError` for one that the contract could not hold."""
-    for name, value in told.items():
+    for name, value in extras.items():
         try:
             row = conditions_to_row(conditions_from_row(value)) if name == "conditions" else value
             fits = _same(row, pa.array([row], kinds[name])[0].as_py()) and (name != "box" or row is not None)
@@ -205,7 +206,7 @@ def _typed(
             fits = False
         if not fits:
             raise DataError(where, f"the {name} under {EXTRA!r}{of} is {shown(value)}, which it cannot be")
-    return told
+    return extras
 
 
 def _same(value: Any, held: Any) -> bool:
@@ -219,10 +220,10 @@ def _object(index: CocoIndex, row: int, where: str) -> Object:
     x, y, width, height = index.boxes[row].tolist()
     category, ignore = index.category_names[index.categories[row]], bool(index.crowd[row])
     box = Box(x, y, x + width, y + height)
-    if not (told := unpacked(index.extras, row)):
+    if not (extras := unpacked(index.extras, row)):
         return Object(category, box, ignore=ignore)
-    told = _typed(told, OBJECT_KINDS, where, f" of bbox {index.boxes[row].tolist()}")
-    return object_from_row({"box": box._asdict()} | told | {"category": category, "ignore": ignore})
+    extras = _typed(extras, OBJECT_KINDS, where, f" of bbox {index.boxes[row].tolist()}")
+    return object_from_row({"box": box._asdict()} | extras | {"category": category, "ignore": ignore})
 
 
 def _in_folders(root: str) -> dict[str | None, str]:
@@ -231,7 +232,7 @@ def _in_folders(root: str) -> dict[str | None, str]:
     for folder in storage.list_folders(root):
         name = list_name(storage.name_of(folder))
         uris = [uri for file in IN_FOLDERS if storage.exists(uri := storage.join(folder, file))]
-        if name in ("train", "val", "mine", "stop", "test") and uris:
+        if name in LISTS and uris:
             if name in files:
                 raise UserError(same_list(uris[0], storage.parent(files[name]), name))
             files[name] = uris[0]

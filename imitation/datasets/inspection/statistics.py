@@ -54,13 +54,13 @@ class Heights:
         if not self._tenths:
             return None
         total = self._tenths.total()
-        found: dict[str, float] = {}
+        result: dict[str, float] = {}
         below, rest = 0, deque(QUANTILES)
         for tenths in sorted(self._tenths):
             below += self._tenths[tenths]
             while rest and below >= max(1, rest[0] * total - 1e-9):
-                found[f"p{rest.popleft() * 100:g}"] = tenths / 10
-        return found
+                result[f"p{rest.popleft() * 100:g}"] = tenths / 10
+        return result
 
 
 @dataclass
@@ -316,25 +316,25 @@ def inspect_dataset(
     frames to keep; `progress` gets the number of listed frames that are done. No problem stops it: all are
     listed. Memory holds a few frames, and some hundred bytes for each frame of the dataset.
     """
-    found = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
-    pictures = _Pictures(dataset, found.problems.append)
+    inspection = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
+    pictures = _Pictures(dataset, inspection.problems.append)
     done = 0
     for split, members in listed.items():
         if split != "train" and not members:
             continue
-        found.splits[split] = SplitCounts(listed=len(members))
+        inspection.splits[split] = SplitCounts(listed=len(members))
         chosen = members if split == "mine" else None  # None: in full, which tells what belongs to no frame
-        good: Iterable[Frame] = _readable(dataset, split, chosen, found.problems.append)
+        good: Iterable[Frame] = _readable(dataset, split, chosen, inspection.problems.append)
         if verify_images:
             good = pictures.checked(split, good)
         for count, frame in enumerate(islice(good, limit), start=1):
-            found.add(split, frame)
-            if len(found.first) < keep:
-                found.first.append(frame)
+            inspection.add(split, frame)
+            if len(inspection.first) < keep:
+                inspection.first.append(frame)
             progress(done + count)
         done += len(members)
         progress(done)
-    return found
+    return inspection
 
 
 def _readable(
@@ -383,11 +383,11 @@ def _decoded(frame: Frame) -> bytes:
     return hashlib.blake2b(data, digest_size=12).digest()
 
 
-def mapping_of(found: Inspection, make: Callable[[Iterable[Frame]], CategoryMap]) -> CategoryMap | None:
+def mapping_of(inspection: Inspection, make: Callable[[Iterable[Frame]], CategoryMap]) -> CategoryMap | None:
     """The category map that a run of these settings would have, or None, with a problem listed, where none
     can be made (no object in train)."""
     try:
-        return make(found.examples())
+        return make(inspection.examples())
     except UserError as error:
-        found.problems.append(DataError("data.categories", str(error)))
+        inspection.problems.append(DataError("data.categories", str(error)))
         return None

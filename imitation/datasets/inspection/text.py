@@ -16,39 +16,39 @@ SIZES = 6  # image sizes told one by one
 VALUES = 12  # values of a condition told one by one
 
 
-def print_inspection(found: Inspection, mapping: CategoryMap | None, out: TextIO) -> None:
+def print_inspection(inspection: Inspection, mapping: CategoryMap | None, out: TextIO) -> None:
     """Writes the inspection to `out`; `mapping` is what a run would make of its categories."""
     console = Console(file=out, width=terminal_width(), highlight=False, markup=False, emoji=False)
 
     def say(text: str = "") -> None:
         console.print(fitted(text) if out.isatty() else text, soft_wrap=True)  # a file has a line for a line
 
-    ignored = sum(split.ignored for split in found.splits.values())
-    say(f"{found.kind}  {found.root}")
+    ignored = sum(split.ignored for split in inspection.splits.values())
+    say(f"{inspection.kind}  {inspection.root}")
     say(
-        f"{counted(found.frames, 'frame')}, {counted(found.objects, 'object')}"
+        f"{counted(inspection.frames, 'frame')}, {counted(inspection.objects, 'object')}"
         + (f", {ignored:,} ignored" if ignored else "")
     )
-    console.print(_splits(found), soft_wrap=True)
-    if found.note:
-        console.print(fitted(found.note, indent=""), soft_wrap=True)
-    if found.categories:
-        console.print(_categories(found, mapping), soft_wrap=True)
-        _say_background(console, found, mapping)
-    for name, text in _facts(found):
+    console.print(_splits(inspection), soft_wrap=True)
+    if inspection.note:
+        console.print(fitted(inspection.note, indent=""), soft_wrap=True)
+    if inspection.categories:
+        console.print(_categories(inspection, mapping), soft_wrap=True)
+        _say_background(console, inspection, mapping)
+    for name, text in _facts(inspection):
         console.print(_fact(name, text), soft_wrap=True)
-    for name in sorted(found.conditions):
-        console.print(_condition(found, name), soft_wrap=True)
+    for name in sorted(inspection.conditions):
+        console.print(_condition(inspection, name), soft_wrap=True)
     say()
-    for note in found.notes:
+    for note in inspection.notes:
         console.print(note)
-    if found.notes:
+    if inspection.notes:
         say()
-    if not found.problems:
+    if not inspection.problems:
         say("No problems.")
         return
-    say(f"{counted(len(found.problems), 'problem')}:")
-    for problem in found.problems:
+    say(f"{counted(len(inspection.problems), 'problem')}:")
+    for problem in inspection.problems:
         say(f"  {problem}")
 
 
@@ -77,9 +77,9 @@ def _number(count: int) -> str:
     return f"{count:,}" if count else "-"
 
 
-def _splits(found: Inspection) -> _Rows:
+def _splits(inspection: Inspection) -> _Rows:
     table = _table("split", "frames", "not usable", "objects", "ignored", "sequences")
-    for name, counts in found.splits.items():
+    for name, counts in inspection.splits.items():
         table.add_row(
             name,
             f"{counts.frames:,}",
@@ -91,17 +91,17 @@ def _splits(found: Inspection) -> _Rows:
     return table
 
 
-def _categories(found: Inspection, mapping: CategoryMap | None) -> _Rows:
-    splits = list(found.splits)
+def _categories(inspection: Inspection, mapping: CategoryMap | None) -> _Rows:
+    splits = list(inspection.splits)
     table = _table("category", "to the detector", *splits, "ignored", "5 %", "50 %", "95 %")
     table.left.append(1)
     table.groups = (("", 2), ("objects", len(splits) + 1), ("heights, px", 3))
-    for name in found.by_frequency():
-        counts = found.categories[name]
+    for name in inspection.by_frequency():
+        counts = inspection.categories[name]
         heights = counts.heights.quantiles()
         table.add_row(
             name,
-            _role(found, name, mapping),
+            _role(inspection, name, mapping),
             *(_number(counts.objects[split]) for split in splits),
             _number(counts.ignored.total()),
             *(f"{heights[q]:.0f}" if heights else "-" for q in ("p5", "p50", "p95")),
@@ -109,15 +109,15 @@ def _categories(found: Inspection, mapping: CategoryMap | None) -> _Rows:
     return table
 
 
-def _role(found: Inspection, name: str, mapping: CategoryMap | None) -> str:
+def _role(inspection: Inspection, name: str, mapping: CategoryMap | None) -> str:
     if mapping is None:
         return "-"
-    role, target = found.role(name, mapping), mapping.mapping.get(name)
+    role, target = inspection.role(name, mapping), mapping.mapping.get(name)
     return {"class": str(target), "neighbour": f"ignored for {target}"}.get(role, role)
 
 
-def _say_background(console: Console, found: Inspection, mapping: CategoryMap | None) -> None:
-    unmapped = {} if mapping is None else found.unmapped(mapping)
+def _say_background(console: Console, inspection: Inspection, mapping: CategoryMap | None) -> None:
+    unmapped = {} if mapping is None else inspection.unmapped(mapping)
     if unmapped:
         listed = ", ".join(f"{name} ({count:,})" for name, count in unmapped.items())
         console.print(
@@ -129,25 +129,25 @@ def _say_background(console: Console, found: Inspection, mapping: CategoryMap | 
         )
 
 
-def _facts(found: Inspection) -> list[tuple[str, str]]:
-    sizes = [f"{w} x {h} ({count:,})" for (w, h), count in found.sizes.most_common(SIZES)]
-    if len(found.sizes) > SIZES:
-        sizes.append(f"{len(found.sizes) - SIZES} more")
-    heights = found.all_heights().quantiles()
+def _facts(inspection: Inspection) -> list[tuple[str, str]]:
+    sizes = [f"{w} x {h} ({count:,})" for (w, h), count in inspection.sizes.most_common(SIZES)]
+    if len(inspection.sizes) > SIZES:
+        sizes.append(f"{len(inspection.sizes) - SIZES} more")
+    heights = inspection.all_heights().quantiles()
     facts = [("image sizes", ", ".join(sizes))]
     if heights:
         middle = f"{heights['p25']:.0f}-{heights['p75']:.0f}"
         text = f"{heights['p0']:.0f} to {heights['p100']:.0f} px, half of them {middle} px"
         facts.append(("box heights", text))
-        facts.append(("objects know", _known(found)))
-    facts.append(("cameras", _cameras(found)))
+        facts.append(("objects know", _known(inspection)))
+    facts.append(("cameras", _cameras(inspection)))
     return facts
 
 
-def _known(found: Inspection) -> str:
-    total = found.objects
+def _known(seen: Inspection) -> str:
+    total = seen.objects
     parts = [
-        f"{said} {_percent(found.known[name], total)}" for name, said in KNOWN.items() if found.known[name]
+        f"{said} {_percent(seen.known[name], total)}" for name, said in KNOWN.items() if seen.known[name]
     ]
     return ", ".join(parts) or "their box alone"
 
@@ -158,16 +158,17 @@ def _percent(part: int, total: int) -> str:
     return f"{min(max(share, 1), 99) if 0 < part < total else share} %"
 
 
-def _cameras(found: Inspection) -> str:
-    with_camera = found.cameras.total()
+def _cameras(inspection: Inspection) -> str:
+    with_camera = inspection.cameras.total()
     if not with_camera:
         return "of no frame"
-    known = [key for key in found.cameras if key != OTHERS]
+    known = [key for key in inspection.cameras if key != OTHERS]
     focal = sorted(key[0] for key in known)
     span = f"{focal[0]:.0f}" if round(focal[0]) == round(focal[-1]) else f"{focal[0]:.0f} to {focal[-1]:.0f}"
-    more = " or more" if OTHERS in found.cameras else ""
-    text = f"of {_of(with_camera, found.frames)} frames, {len(known)}{more} different, focal length {span} px"
-    height = _of(found.camera_heights, found.frames) if found.camera_heights else "none"
+    more = " or more" if OTHERS in inspection.cameras else ""
+    frames = _of(with_camera, inspection.frames)
+    text = f"of {frames} frames, {len(known)}{more} different, focal length {span} px"
+    height = _of(inspection.camera_heights, inspection.frames) if inspection.camera_heights else "none"
     return f"{text}; height over the ground known of {height}"
 
 
@@ -180,9 +181,9 @@ def _fact(name: str, text: str) -> Text:
     return Text("\n".join([f"{name:14}  {first}", *(" " * 16 + line for line in rest)]), overflow="ignore")
 
 
-def _condition(found: Inspection, name: str) -> _Rows:
-    splits = list(found.splits)
-    by_split = found.conditions[name]
+def _condition(inspection: Inspection, name: str) -> _Rows:
+    splits = list(inspection.splits)
+    by_split = inspection.conditions[name]
     totals = {
         value: sum(counts[value] for counts in by_split.values())
         for counts in by_split.values()

@@ -61,12 +61,12 @@ def open_kitti(root: str) -> KittiFolder:
         folder = storage.join(base, name)
         if not storage.is_folder(folder):
             raise UserError(f"{folder}: there is no such folder; a KITTI object folder needs it")
-        found: dict[str, str] = {}
+        by_stem: dict[str, str] = {}
         for uri in storage.list_files(folder):
             stem, dot, suffix = storage.name_of(uri).rpartition(".")
-            if (dot + suffix).lower() in suffixes and found.setdefault(stem, uri) != uri:
+            if (dot + suffix).lower() in suffixes and by_stem.setdefault(stem, uri) != uri:
                 doubles[stem] = uri
-        return found
+        return by_stem
 
     return KittiFolder(
         root=storage.absolute(root),

@@ -152,11 +152,11 @@ def _as_conditions(column: pa.ChunkedArray) -> pa.Array:
 
 def check_columns(file: pq.ParquetFile, uri: str, names: Sequence[str]) -> None:
     """Raises `DataError` for a file without what a frame needs, or whose `names` are of other types."""
-    found = file.schema_arrow.names
+    columns = file.schema_arrow.names
     for name in REQUIRED:
-        if name not in found:
+        if name not in columns:
             raise DataError(uri, f"has no column {name!r}; a frame needs {', '.join(REQUIRED)}")
-    if "image" not in found and "image_uri" not in found:
+    if "image" not in columns and "image_uri" not in columns:
         raise DataError(uri, "has neither a column 'image' nor 'image_uri'; one of them is needed")
     with readable(uri):
         empty = file.schema_arrow.empty_table()

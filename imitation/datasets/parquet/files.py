@@ -274,13 +274,13 @@ def _list(
 def read_rows(part: str) -> dict[str, int]:
     """frame_id -> its row in a file, the first where it stands twice; rows without a sound one are left
     out. Raises `DataError` for a file that cannot be read."""
-    found: dict[str, int] = {}
+    places: dict[str, int] = {}
     with open_parquet(part) as file:
         start = 0
         for group in range(file.num_row_groups):
             table = read_group(file, group, ["frame_id"], part)
             for place, row in enumerate(rows_of(table, ["frame_id"], part, range(len(table))), start=start):
                 if not isinstance(row, DataError):
-                    found.setdefault(row["frame_id"], place)
+                    places.setdefault(row["frame_id"], place)
             start += file.metadata.row_group(group).num_rows
-    return found
+    return places

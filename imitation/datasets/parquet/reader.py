@@ -46,14 +46,14 @@ class ParquetReader(DatasetReader):
         if not storage.is_folder(self.root):
             return {None: self.root}
         places = [*storage.list_files(self.root, ".parquet"), *storage.list_folders(self.root)]
-        found: dict[str | None, str] = {}
+        sources: dict[str | None, str] = {}
         for place in places:
             name = list_name(storage.name_of(place).removesuffix(".parquet"))
-            if name in found:
-                raise UserError(same_list(place, found[name], name))
+            if name in sources:
+                raise UserError(same_list(place, sources[name], name))
             if name in LISTS:
-                found[name] = place
-        return {name: found[name] for name in LISTS if name in found} or {None: self.root}
+                sources[name] = place
+        return {name: sources[name] for name in LISTS if name in sources} or {None: self.root}
 
     @cached_property
     def _listed(self) -> dict[str | None, _Listed]:

@@ -30,6 +30,7 @@ from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap
 from imitation.data.images import image_size
 from imitation.data.records import Frame
+from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.roles import Splits, same_list
@@ -52,8 +53,7 @@ from imitation.datasets.waymo.cuboids import associate
 from imitation.datasets.waymo.segment import Label, Segment, segment_of
 from imitation.datasets.waymo.settings import CAMERAS, WaymoOptions
 
-FOLDERS = {"training": "train", "train": "train", "validation": "val", "val": "val", "testing": "test"}
-FOLDERS |= {"mine": "mine", "stop": "stop", "test": "test"}
+FOLDERS = {name: name for name in LISTS} | {"training": "train", "validation": "val", "testing": "test"}
 
 IMAGE = "[CameraImageComponent].image"
 _ID = re.compile(rf"(.+)_(-?\d+)_({'|'.join(CAMERAS)})", re.DOTALL)
@@ -99,21 +99,21 @@ class WaymoReader(DatasetReader):
             return {None: storage.parent(storage.parent(self._file))}
         if storage.is_folder(storage.join(self.root, "camera_image")):
             return {None: self.root}
-        found: dict[str | None, str] = {}
+        folders: dict[str | None, str] = {}
         for folder in storage.list_folders(self.root) if storage.is_folder(self.root) else []:
             name = FOLDERS.get(storage.name_of(folder))
             # Waymo's own testing/ has images without labels.
             if name and all(
                 storage.is_folder(storage.join(folder, c)) for c in ("camera_image", "camera_box")
             ):
-                if name in found:
-                    raise UserError(same_list(folder, found[name], name))
-                found[name] = folder
-        if not found:
+                if name in folders:
+                    raise UserError(same_list(folder, folders[name], name))
+                folders[name] = folder
+        if not folders:
             raise UserError(
                 f"{self.root}: no camera_image, nor training/camera_image: not Waymo Open v2 components"
             )
-        return found
+        return folders
 
     @cached_property
     def _file(self) -> str | None:
@@ -155,13 +155,13 @@ class WaymoReader(DatasetReader):
         return listed
 
     def _cut(self) -> Splits:
-        found = {name: {i: _parts(i)[0] for i in of.frames} for name, of in self._listed.items()}
+        by_list = {name: {i: _parts(i)[0] for i in of.frames} for name, of in self._listed.items()}
         strays = [stray for listed in self._listed.values() for stray in listed.strays]
-        if strays and not any(found.values()):
+        if strays and not any(by_list.values()):
             raise strays[0]
-        if not any(found.values()):
+        if not any(by_list.values()):
             raise UserError(f"{self.root}: no image of {', '.join(sorted(self._cameras))} could be listed")
-        return self._by_lists_or_seed(found, self.root)
+        return self._by_lists_or_seed(by_list, self.root)
 
     def _of(self, split: str) -> _List:
         return self._listed[self._list_of(split)]
@@ -219,15 +219,15 @@ def _read_segment(
     folder: str,
     uri: str,
     wanted: Collection[str],
-    tells: bool,
+    with_strays: bool,
     check: FrameChecker,
     problems: Problems | None,
 ) -> Iterator[Frame]:
     """The wanted frames of one segment's file, in its order; a component that cannot be read loses them all.
-    `tells`: the problems that belong to no frame are told as well."""
+    `with_strays`: problems that belong to no frame are reported as well."""
     try:
         segment = segment_of(folder, uri)
-        yield from handled(_images(uri, wanted, tells, segment, check), problems)
+        yield from handled(_images(uri, wanted, with_strays, segment, check), problems)
     except DataError as error:
         if problems is None:
             raise
@@ -239,21 +239,21 @@ def _refuse(error: DataError) -> NoReturn:
 
 
 def _images(
-    uri: str, wanted: Collection[str], tells: bool, segment: Segment, check: FrameChecker
+    uri: str, wanted: Collection[str], with_strays: bool, segment: Segment, check: FrameChecker
 ) -> Iterator[Callable[[], Frame]]:
     """Makers of frames: row groups without a wanted frame are not read, and of the others only a batch of
     images is in memory. What is wrong with a row group or with no frame in particular is a maker as well."""
-    if tells:
+    if with_strays:
         yield from (partial(_refuse, stray) for stray in segment.strays)
     with open_parquet(uri, buffer_size=1 << 20, pre_buffer=False) as file:
         check_columns(file, KEYS | {IMAGE: BYTES}, uri)
         start, left = 0, set(wanted)
-        found: set[Key] = set()
+        seen: set[Key] = set()
         for group in range(file.num_row_groups):
             try:
                 with readable(f"{uri} (row group {group})"):
                     columns = plain(file.read_row_group(group, columns=[*KEYS], use_threads=False), [*KEYS])
-                keys = [_key(row, found) for row in zip(*columns.values())]
+                keys = [_key(row, seen) for row in zip(*columns.values())]
                 taken = [_take(*place, left) for place in keys]
                 if any(taken):
                     for row, image in enumerate(_column(file, group, IMAGE, uri)):
@@ -261,21 +261,21 @@ def _images(
                             where = f"{uri}: row {start + row}"
                             yield partial(_frame, frame_id, keys[row][1], image, segment, check, where)
             except DataError as error:
-                tells = False  # boxes may be of the images that could not be read
+                with_strays = False  # boxes may be of the images that could not be read
                 yield partial(_refuse, error)
             start += file.metadata.row_group(group).num_rows
-    if tells and (dangling := _dangling(segment, found, uri)):
+    if with_strays and (dangling := _dangling(segment, seen, uri)):
         yield partial(_refuse, dangling)
 
 
-def _key(row: tuple[Any, ...], found: set[Key]) -> tuple[str, Key]:
-    """The segment and key of a row, which is added to those `found`; an empty segment for a row that is no
-    frame, which the listing told of."""
+def _key(row: tuple[Any, ...], seen: set[Key]) -> tuple[str, Key]:
+    """The segment and key of a row, which is added to `seen`; an empty segment for a row that is no
+    frame, which the listing has reported."""
     try:
         segment, key = frame_key(row[0], row[1], row[2], where="")
     except DataError:
         return "", (0, "")
-    found.add(key)
+    seen.add(key)
     return segment, key
 
 

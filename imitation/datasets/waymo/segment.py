@@ -70,19 +70,19 @@ def segment_of(folder: str, uri: str) -> Segment:
             "this segment has no file in camera_box, so its images are not labelled (Waymo gives 2D boxes "
             "for a part of its segments); remove it, or set data.on_error=skip",
         )
-    found = Segment(boxes)
-    _read_boxes(boxes, found)
+    segment = Segment(boxes)
+    _read_boxes(boxes, segment)
     if place := _component(folder, "camera_calibration", uri):
-        _read_calibrations(place, found)
+        _read_calibrations(place, segment)
     if place := _component(folder, "stats", uri):
-        _read_stats(place, found)
+        _read_stats(place, segment)
     synced = _component(folder, "lidar_camera_synced_box", uri)
     lidar = _component(folder, "lidar_box", uri)
-    if found.calibrations and (synced or lidar):
-        _read_lasers(synced, lidar, found)
+    if segment.calibrations and (synced or lidar):
+        _read_lasers(synced, lidar, segment)
         if place := _component(folder, "camera_to_lidar_box_association", uri):
-            _read_partners(place, found)
-    return found
+            _read_partners(place, segment)
+    return segment
 
 
 def _component(folder: str, name: str, segment_file: str) -> str | None:
@@ -100,7 +100,7 @@ def _rows(columns: dict[str, list[Any]], uri: str) -> Iterator[tuple[str, tuple[
     return ((f"{uri}: row {row}", values) for row, values in enumerate(zip(*columns.values())))
 
 
-def _read_boxes(uri: str, found: Segment) -> None:
+def _read_boxes(uri: str, segment: Segment) -> None:
     name = "[CameraBoxComponent]"
     sides = [f"{name}.box.{what}" for what in ("center.x", "center.y", "size.x", "size.y")]
     kind, level = f"{name}.type", f"{name}.difficulty_level.detection"
@@ -108,14 +108,14 @@ def _read_boxes(uri: str, found: Segment) -> None:
     table = read_columns(uri, needed, {level: NUMBER, SEGMENT: TEXT})
     levels = table.pop(level, None)
     told_of = [of if isinstance(of, str) else None for of in table.pop(SEGMENT, ())]
-    for row, (where, (time, camera, camera_id, told, *box)) in enumerate(_rows(table, uri)):
+    for row, (where, (time, camera, camera_id, type_code, *box)) in enumerate(_rows(table, uri)):
         try:
             key = key_of(time, camera, where)
         except DataError as error:
-            found.strays.append(error)
+            segment.strays.append(error)
             continue
         try:
-            category = named(told, TYPES, kind, where)
+            category = named(type_code, TYPES, kind, where)
             # Waymo writes level 2 alone; unset (null or 0) counts as level 1
             difficulty = None if levels is None else whole(levels[row] or 1, level, where)
             if difficulty not in (None, 1, 2):
@@ -124,9 +124,9 @@ def _read_boxes(uri: str, found: Segment) -> None:
             obj = Object(category, around, visible_box=around, difficulty=difficulty)
             own_id = None if camera_id is None else str(camera_id)
             label = Label(row, own_id, told_of[row] if told_of else None, obj)
-            found.boxes.setdefault(key, []).append(label)
+            segment.boxes.setdefault(key, []).append(label)
         except DataError as error:
-            found.faults.setdefault(key, error)
+            segment.faults.setdefault(key, error)
 
 
 def _box(sides: Sequence[float | None], where: str) -> Box:
@@ -143,24 +143,24 @@ def _box(sides: Sequence[float | None], where: str) -> Box:
     return box
 
 
-def _read_calibrations(uri: str, found: Segment) -> None:
+def _read_calibrations(uri: str, segment: Segment) -> None:
     name = "[CameraCalibrationComponent]"
     numbers = [f"{name}.{what}" for what in (*(f"intrinsic.{i}" for i in FOCUS), "width", "height")]
     kinds = {CAMERA: NAME} | dict.fromkeys(numbers, NUMBER) | {f"{name}.extrinsic.transform": NUMBERS}
-    for where, (told, fx, fy, cx, cy, width, height, pose) in _rows(read_columns(uri, kinds), uri):
+    for where, (camera_code, fx, fy, cx, cy, width, height, pose) in _rows(read_columns(uri, kinds), uri):
         camera = None
         try:
-            camera = camera_name(told, where)
+            camera = camera_name(camera_code, where)
             calibration = Calibration.of((fx, fy, cx, cy), (width, height), pose, where)
-            found.calibrations[camera] = calibration
+            segment.calibrations[camera] = calibration
         except DataError as error:
             if camera is None:
-                found.strays.append(error)
+                segment.strays.append(error)
             else:
-                found.faults.setdefault(camera, error)
+                segment.faults.setdefault(camera, error)
 
 
-def _read_stats(uri: str, found: Segment) -> None:
+def _read_stats(uri: str, segment: Segment) -> None:
     names = ("time_of_day", "weather", "location")
     columns = {f"[StatsComponent].{name}": NAME for name in names}
     table = read_columns(uri, {TIME: NUMBER}, columns)
@@ -172,12 +172,12 @@ def _read_stats(uri: str, found: Segment) -> None:
                 if isinstance(value, bytes):
                     raise DataError(where, f"{name} is not UTF-8 text: {shown(value)}")
         except DataError as error:
-            found.strays.append(error)
+            segment.strays.append(error)
             continue
-        found.conditions[moment] = {name: str(value) for name, value in said.items()}
+        segment.conditions[moment] = {name: str(value) for name, value in said.items()}
 
 
-def _read_lasers(synced: str | None, lidar: str | None, found: Segment) -> None:
+def _read_lasers(synced: str | None, lidar: str | None, segment: Segment) -> None:
     """Cuboids by frame. A synced box holds for the camera that sees the object best, at the moment it did;
     the others see the object where the lidar did."""
     box = ("center.x", "center.y", "center.z", "size.x", "size.y", "size.z", "heading")
@@ -185,56 +185,56 @@ def _read_lasers(synced: str | None, lidar: str | None, found: Segment) -> None:
     if lidar:
         name = "[LiDARBoxComponent]"
         for where, time, laser_id, kind, values in _lasers(
-            lidar, f"{name}.type", [f"{name}.box.{b}" for b in box], found
+            lidar, f"{name}.type", [f"{name}.box.{b}" for b in box], segment
         ):
             try:
                 key = (time, object_id(laser_id, LASER_ID, where))
                 category = named(kind, TYPES, f"{name}.type", where)
                 boxes[key] = LaserBox(key[1], category).with_lidar(values, where)
             except DataError as error:
-                _blame(found, time, error)
+                _blame(segment, time, error)
     if synced:
         name = "[LiDARCameraSyncedBoxComponent]"
         sides = [f"{name}.camera_synced_box.{b}" for b in box]
         for where, time, laser_id, camera, values in _lasers(
-            synced, f"{name}.most_visible_camera_name", sides, found
+            synced, f"{name}.most_visible_camera_name", sides, segment
         ):
             try:
                 key = (time, object_id(laser_id, LASER_ID, where))
                 seen_by = camera_name(camera, where)
                 boxes[key] = boxes.get(key, LaserBox(key[1], None)).with_synced(values, seen_by, where)
             except DataError as error:
-                _blame(found, time, error)
+                _blame(segment, time, error)
     for (time, _), laser in boxes.items():
-        found.lasers.setdefault(time, []).append(laser)
+        segment.lasers.setdefault(time, []).append(laser)
 
 
 def _lasers(
-    uri: str, name: str, sides: Sequence[str], found: Segment
+    uri: str, name: str, sides: Sequence[str], segment: Segment
 ) -> Iterator[tuple[str, int, Any, Any, Sequence[Any]]]:
     """Where each row stands, its moment, laser id, name and box; rows of no moment are strays."""
     kinds = {TIME: NUMBER, LASER_ID: NAME, name: NAME} | dict.fromkeys(sides, NUMBER)
-    for where, (time, laser_id, told, *values) in _rows(read_columns(uri, kinds), uri):
+    for where, (time, laser_id, code, *values) in _rows(read_columns(uri, kinds), uri):
         try:
             moment = whole(time, TIME, where)
         except DataError as error:
-            found.strays.append(error)
+            segment.strays.append(error)
             continue
-        yield where, moment, laser_id, told, values
+        yield where, moment, laser_id, code, values
 
 
-def _blame(found: Segment, time: int, error: DataError) -> None:
+def _blame(segment: Segment, time: int, error: DataError) -> None:
     """Leaves out the images of that moment: a 3D box may be in any of them."""
     for camera in CAMERAS:
-        found.faults.setdefault((time, camera), error)
+        segment.faults.setdefault((time, camera), error)
 
 
-def _read_partners(uri: str, found: Segment) -> None:
+def _read_partners(uri: str, segment: Segment) -> None:
     kinds = {TIME: NUMBER, CAMERA: NAME, CAMERA_ID: NAME, LASER_ID: NAME}
     for where, (time, camera, camera_id, laser_id) in _rows(read_columns(uri, kinds), uri):
         try:
             if laser_id is not None:  # null: it has no partner
                 key = (key_of(time, camera, where), object_id(camera_id, CAMERA_ID, where))
-                found.partners[key] = object_id(laser_id, LASER_ID, where)
+                segment.partners[key] = object_id(laser_id, LASER_ID, where)
         except DataError as error:
-            found.strays.append(error)
+            segment.strays.append(error)

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of
+from imitation.data import splits
 from imitation.data.images import exif_orientation, image_size, open_image
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
@@ -39,7 +40,7 @@ from imitation.datasets.yolo.labels import YoloClasses, parse_yolo
 from imitation.datasets.yolo.writer import YoloWriter
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-LISTS = ("train", "val", "valid", "mine", "stop", "test")
+LISTS = (*splits.LISTS, "valid")
 
 
 class _Listed(NamedTuple):
@@ -92,13 +93,13 @@ class YoloReader(DatasetReader):
         uri, said = self._yaml
         if uri is not None and any(said.get(name) for name in LISTS):
             return {list_name(n): places_of(said, n, self._folder, uri) for n in LISTS if said.get(n)}
-        found: dict[str | None, list[str]] = {}
+        sources: dict[str | None, list[str]] = {}
         for name in LISTS:
             for parts in (("images", name), (name, "images")):
                 if storage.is_folder(place := storage.join(self._folder, *parts)):
-                    found.setdefault(list_name(name), []).append(place)
-        if found:
-            return found
+                    sources.setdefault(list_name(name), []).append(place)
+        if sources:
+            return sources
         if storage.is_folder(place := storage.join(self._folder, "images")):
             return {None: [place]}
         raise UserError(

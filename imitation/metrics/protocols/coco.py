@@ -22,7 +22,7 @@ import numpy as np
 
 from imitation.common.settings import DataError, UserError
 from imitation.datasets.coco.text import bbox_fault, is_finite
-from imitation.evaluation.result_images import ImageKeys, Told, Way
+from imitation.evaluation.result_images import ImageKeys, ImageNaming, Way
 from imitation.evaluation.result_remarks import ResultRemarks
 
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
@@ -46,14 +46,14 @@ def score_files(annotations: str, results: str) -> CocoNumbers:
 
     Raises UserError for a file that cannot be read, DataError for what is wrong inside.
     """
-    truth, found = _load(annotations), _load(results)
+    truth, entries = _load(annotations), _load(results)
     if not isinstance(truth, dict):
         raise DataError(
             annotations, f"expected an object with images, categories, annotations; found {_kind(truth)}"
         )
-    if not isinstance(found, list):
-        raise DataError(results, f"expected a list of results; found {_kind(found)}")
-    return coco_numbers(truth, found, annotations, results)
+    if not isinstance(entries, list):
+        raise DataError(results, f"expected a list of results; found {_kind(entries)}")
+    return coco_numbers(truth, entries, annotations, results)
 
 
 def coco_numbers(
@@ -71,8 +71,8 @@ def coco_numbers(
     images = _numbered(truth, "images", truth_name)
     categories = _numbered(truth, "categories", truth_name)
     annotations, notes = _annotations(truth, images, categories, truth_name)
-    told = _images_told(truth, results)
-    detections, strays = _detections(results, images, categories, told.of, results_name, truth_name)
+    naming = _image_naming(truth, results)
+    detections, strays = _detections(results, images, categories, naming.of, results_name, truth_name)
     dropped = []
     if strays:
         what = f"results of categories that {truth_name} does not name count for nothing"
@@ -81,7 +81,7 @@ def coco_numbers(
     return CocoNumbers(
         _evaluate(images, categories, annotations, detections),
         (*notes, *dropped),
-        (*([told.remark] if told.remark else []), *remarks),
+        (*([naming.remark] if naming.remark else []), *remarks),
     )
 
 
@@ -238,12 +238,12 @@ def _detections(
             box, score = _box(item), _number(item, "score")
         except _Wrong as wrong:
             raise DataError(f"{name}: results[{i}]", str(wrong)) from None
-        found = {"image_id": images[image], "bbox": box, "score": score, "said": category}
+        detection = {"image_id": images[image], "bbox": box, "score": score, "said": category}
         if category not in categories:
-            strays.append(found)
+            strays.append(detection)
             continue
         kept.append(
-            found
+            detection
             | {
                 "id": len(kept) + 1,
                 "category_id": categories[category],
@@ -262,7 +262,7 @@ def _known(category: int | str, categories: Mapping[int | str, int]) -> int | st
     return category if number not in categories or number is None else number
 
 
-def _images_told(truth: Mapping[str, Any], results: Sequence[Any]) -> Told:
+def _image_naming(truth: Mapping[str, Any], results: Sequence[Any]) -> ImageNaming:
     """How the results name their images."""
     names = {_id(item, "id"): _text(item.get("file_name")) for item in truth["images"]}
     pairs = (
@@ -270,7 +270,7 @@ def _images_told(truth: Mapping[str, Any], results: Sequence[Any]) -> Told:
         for item in results
         if isinstance(item, dict) and isinstance(item.get("image_id"), int | float | str)
     )
-    return ImageKeys(names).tell(pairs)
+    return ImageKeys(names).naming(pairs)
 
 
 def _text(value: Any) -> str | None:
@@ -290,25 +290,25 @@ def _remarks(
     names = {_id(item, "id"): str(item.get("name")) for item in truth["categories"]}
     looked = ResultRemarks("xywh", names if numbered else None)  # type: ignore[arg-type]
     objects: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for item in annotations:
         if not item["iscrowd"]:
             objects[item["image_id"]].append(item)
     for item in results:
-        found[item["image_id"]].append(item)
+        by_image[item["image_id"]].append(item)
 
     codes: dict[int | str, int] = {}
 
     def kinds(values: list[Any]) -> np.ndarray:
         if numbered:
-            told = [value if type(value) is int and abs(value) < 2**31 else -1 for value in values]
+            codes_of = [value if type(value) is int and abs(value) < 2**31 else -1 for value in values]
         else:  # to tell them apart is enough
-            told = [codes.setdefault(value, len(codes)) for value in values]
-        return np.array(told, dtype=np.int64)
+            codes_of = [codes.setdefault(value, len(codes)) for value in values]
+        return np.array(codes_of, dtype=np.int64)
 
     for image in truth["images"]:
         key = _id(image, "id")
-        true, said = objects[images[key]], found[images[key]]
+        true, said = objects[images[key]], by_image[images[key]]
         boxes = np.array([item["bbox"] for item in true], dtype=np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         looked.add(

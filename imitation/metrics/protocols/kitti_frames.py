@@ -122,16 +122,17 @@ def kitti_from_rows(rows: Iterable[FrameDetections], categories: Sequence[str]) 
         if row.error is not None:
             left_out.append(row.frame_id)
             continue
-        objects, found = row.objects, row.detections
+        objects, detections = row.objects, row.detections
         types = of_label[objects.labels]
         named = [i for i, name in enumerate(objects.category) if name]
         types[named] = [_type_of(objects.category[i]) for i in named]
         levels = objects.occlusion_level.astype(np.int8)
-        values = (types, objects.boxes, objects.truncation, levels, of_label[found.labels], found.boxes)
-        for place, part in enumerate((*values, found.scores)):
+        of_objects = (types, objects.boxes, objects.truncation, levels)
+        of_detections = (of_label[detections.labels], detections.boxes, detections.scores)
+        for place, part in enumerate((*of_objects, *of_detections)):
             columns[place].extend(part.tobytes())
         object_starts.append(object_starts[-1] + len(objects))
-        detection_starts.append(detection_starts[-1] + len(found))
+        detection_starts.append(detection_starts[-1] + len(detections))
     columns.reverse()  # each is let go as it is taken
     return KittiFrames(
         object_types=np.frombuffer(columns.pop(), np.int8),
@@ -169,16 +170,16 @@ def _text_files(folder: str) -> dict[str, str]:
 
         if not storage.is_folder(folder):
             raise UserError(f"{folder}: there is no such folder")
-        found = {storage.name_of(uri): uri for uri in storage.list_files(folder, ".txt")}
+        files = {storage.name_of(uri): uri for uri in storage.list_files(folder, ".txt")}
     else:
         try:
             with os.scandir(folder) as entries:
-                found = {e.name: e.path for e in entries if e.name.endswith(".txt") and not e.is_dir()}
+                files = {e.name: e.path for e in entries if e.name.endswith(".txt") and not e.is_dir()}
         except OSError as error:
             raise UserError(f"{folder}: cannot be read as a folder: {error.strerror}") from error
-    if not found:
+    if not files:
         raise UserError(f"{folder}: has no text files; give the folder with 000000.txt, 000001.txt, ...")
-    return found
+    return files
 
 
 def _content(path: str) -> bytes:
@@ -258,9 +259,9 @@ class _Lines:
 
     def _words_by_line(self, where: str, content: bytes) -> list[str]:
         """The words of a file; raises `DataError` with the line for whatever is wrong with it."""
-        found: list[str] = []
+        all_words: list[str] = []
         for at, words in rows(text_of(content, where), where, self._columns):
             for column, word in enumerate(words[1:], start=1):
                 number(word, at, self._columns[column], finite=column in self._used)
-            found += words
-        return found
+            all_words += words
+        return all_words

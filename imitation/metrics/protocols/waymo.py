@@ -70,26 +70,26 @@ class WaymoAveragePrecision:
         none of the categories."""
         if row.error is not None:
             return
-        found, true = row.detections, row.objects
+        detections, true = row.detections, row.objects
         row.check_labels(len(self._categories))
         easy = true.difficulty < 2
         for difficult, which in enumerate((~true.ignore & easy, ~true.ignore)):
             self._objects[:, difficult] += np.bincount(
                 true.labels[which] - 1, minlength=len(self._categories)
             )
-        if not len(found):
+        if not len(detections):
             return
-        outcome, judged = np.zeros(len(found), dtype=np.uint8), np.ones(len(found), dtype=bool)
-        needed = self._iou[found.labels - 1]
+        outcome, judged = np.zeros(len(detections), dtype=np.uint8), np.ones(len(detections), dtype=bool)
+        needed = self._iou[detections.labels - 1]
         for iou in set(needed.tolist()):
-            objects, not_judged = match_correct(found, true, iou)
+            objects, not_judged = match_correct(detections, true, iou)
             these = needed == iou
             judged[these] = ~not_judged[these]
             hits = these & (objects >= 0)
             outcome[hits] = np.where(easy[objects[hits]], FOUND_LEVEL_1, FOUND_LEVEL_2)
-        for label in set(found.labels.tolist()):
-            kept = judged & (found.labels == label)
-            self._kept[label - 1].extend(score=found.scores[kept], outcome=outcome[kept])
+        for label in set(detections.labels.tolist()):
+            kept = judged & (detections.labels == label)
+            self._kept[label - 1].extend(score=detections.scores[kept], outcome=outcome[kept])
 
     def result(self) -> dict[str, WaymoAP]:
         """By category, of the frames so far; more may be added after."""
@@ -100,13 +100,13 @@ class WaymoAveragePrecision:
         order = np.argsort(-kept["score"], kind="stable")
         last = last_of_equal(kept["score"][order])
         outcome = kept["outcome"][order]
-        found = np.cumsum(outcome != FALSE)[last]
-        found_level_1 = np.cumsum(outcome == FOUND_LEVEL_1)[last]
-        precision = found / (last + 1)
+        hits = np.cumsum(outcome != FALSE)[last]
+        hits_level_1 = np.cumsum(outcome == FOUND_LEVEL_1)[last]
+        precision = hits / (last + 1)
         easy, both = (int(count) for count in self._objects[category])
         return WaymoAP(
-            level_1=area_under_curve(precision, found / (found + easy - found_level_1)) if easy else None,
-            level_2=area_under_curve(precision, found / both) if both else None,
+            level_1=area_under_curve(precision, hits / (hits + easy - hits_level_1)) if easy else None,
+            level_2=area_under_curve(precision, hits / both) if both else None,
             objects_level_1=easy,
             objects_level_2=both,
             iou=float(self._iou[category]),

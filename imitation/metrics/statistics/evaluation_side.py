@@ -46,7 +46,7 @@ def open_source(place: str, split: str) -> Source:
     """Finds the rows of `split`, the detector that counts, and its operating threshold.
 
     The threshold is the one of greatest F1 on the evaluation's own `val` rows; without such rows the
-    one that metrics.json beside the file tells; without it the one of greatest F1 on the compared rows.
+    one in metrics.json beside the file; without it the one of greatest F1 on the compared rows.
     """
     uri = evaluation_uri(place)
     categories = read_categories(uri)
@@ -110,15 +110,15 @@ def _thresholds(
     uri: str, split: str, detectors: Sequence[str], counts: Counter[tuple[str, str]]
 ) -> tuple[dict[str, Cutoff], str]:
     metrics = storage.join(storage.parent(uri), "metrics.json")
-    told = storage.read_json(metrics) if len(detectors) == 1 and storage.exists(metrics) else None
-    by_category = _by_category(uri, told)
+    content = storage.read_json(metrics) if len(detectors) == 1 and storage.exists(metrics) else None
+    by_category = _by_category(uri, content)
     if by_category is not None and len(detectors) == 1:
         return {detectors[0]: by_category.cutoff(read_categories(uri))}, "greatest F1 by category, as stored"
     if split == "val" or all(counts["val", name] for name in detectors):
         origin = "greatest F1 on val"
         return {name: _best_threshold(uri, "val", name) for name in detectors}, origin
-    if told is not None:
-        value = told.get("threshold") if isinstance(told, dict) else None
+    if content is not None:
+        value = content.get("threshold") if isinstance(content, dict) else None
         if not isinstance(value, int | float):
             raise DataError(metrics, f"its threshold is no number: {value!r}")
         return {detectors[0]: float(value)}, "metrics.json"
@@ -126,16 +126,16 @@ def _thresholds(
     return {name: _best_threshold(uri, split, name) for name in detectors}, origin
 
 
-def _by_category(uri: str, told: Any) -> Operating | None:
-    """Thresholds by category, which metrics.json beside an evaluation tells, or the run that it lies in; None
-    where there is one for all."""
+def _by_category(uri: str, metrics: Any) -> Operating | None:
+    """Thresholds by category, of metrics.json beside an evaluation or of its run; None if there is one for
+    all."""
     stage = storage.join(storage.parent(storage.parent(uri)), "stage-evaluate.json")
-    if told is None and storage.exists(stage):
+    if metrics is None and storage.exists(stage):
         judged = old_names.read_json(stage)
-        told = judged.get("metrics", {}).get("val") if isinstance(judged, dict) else None
-    if not isinstance(told, dict) or not told.get("thresholds"):
+        metrics = judged.get("metrics", {}).get("val") if isinstance(judged, dict) else None
+    if not isinstance(metrics, dict) or not metrics.get("thresholds"):
         return None
-    return Operating(float(told["threshold"]), {k: float(v) for k, v in told["thresholds"].items()})
+    return Operating(float(metrics["threshold"]), {k: float(v) for k, v in metrics["thresholds"].items()})
 
 
 def _best_threshold(uri: str, split: str, detector: str) -> float:

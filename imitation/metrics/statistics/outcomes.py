@@ -138,17 +138,17 @@ class Outcomes:
     ) -> list[Curve | None]:
         """A curve for each code: `objects` (M,) and `detections` (N,) are codes, None: false positives
         count for all."""
-        found = self.of_detection
-        own = np.flatnonzero(found["label"] == label)
-        hit = (found["found"][own] >> t & 1).astype(bool)
-        hits, misses = own[hit], own[~hit & (found["excused"][own] >> t & 1 == 0)]
+        table = self.of_detection
+        own = np.flatnonzero(table["label"] == label)
+        hit = (table["found"][own] >> t & 1).astype(bool)
+        hits, misses = own[hit], own[~hit & (table["excused"][own] >> t & 1 == 0)]
         misses = (
             misses[: np.searchsorted(misses, hits[-1])] if len(hits) else misses[:0]
         )  # later ones change nothing
         mine = self.of_object["label"] == label
-        hit_codes = objects[found["about"][hits]] if t == 0 else np.zeros(len(hits), dtype=np.uint8)
+        hit_codes = objects[table["about"][hits]] if t == 0 else np.zeros(len(hits), dtype=np.uint8)
         result: list[Curve | None] = []
-        shared = found["frame"][misses].astype(np.int64)
+        shared = table["frame"][misses].astype(np.int64)
         for code in codes:
             of_slice = self.of_object["frame"][mine & (objects == code)].astype(np.int64)
             if not len(of_slice):
@@ -158,9 +158,9 @@ class Outcomes:
             these, frames = misses, shared
             if detections is not None:
                 these = misses[detections[misses] == code]
-                frames = found["frame"][these].astype(np.int64)
+                frames = table["frame"][these].astype(np.int64)
             before = np.searchsorted(these, chosen)
-            result.append(Curve(found["frame"][chosen].astype(np.int64), before, frames, of_slice))
+            result.append(Curve(table["frame"][chosen].astype(np.int64), before, frames, of_slice))
         return result
 
 
@@ -194,13 +194,13 @@ class OutcomeBuilder:
         if row.error is not None:
             self._unreadable.append(row.frame_id)
             return
-        found, true = row.detections, row.objects
+        detections, objects = row.detections, row.objects
         row.check_labels(len(self._categories))
         self._frames.append(row.frame_id)
         self._sequences.append(row.sequence)
         self._conditions.add(row.conditions or {})
-        fates = match(found.above(threshold), true)
-        real = np.flatnonzero(~true.ignore)
+        fates = match(detections.above(threshold), objects)
+        real = np.flatnonzero(~objects.ignore)
         correct = int((fates.detection_fates == "correct").sum())
         judged = int((fates.detection_fates != "ignored").sum())
         wrong = judged - correct + int((fates.object_fates == "missed").sum())

@@ -143,9 +143,9 @@ def compare(a: str, b: str, split: str, rng: np.random.Generator, resamples: int
     """
     sources = open_source(a, split), open_source(b, split)
     if sources[0].categories != sources[1].categories:
-        told = [", ".join(source.categories) for source in sources]
+        named = [", ".join(source.categories) for source in sources]
         raise UserError(
-            f"{a} and {b} have different categories ({told[0]} / {told[1]}): compare detectors of the same "
+            f"{a} and {b} have different categories ({named[0]} / {named[1]}): compare detectors of the same "
             "categories in the same order"
         )
     read = read_outcomes(sources[0], split), read_outcomes(sources[1], split)
@@ -300,7 +300,7 @@ def _overall(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> list[Ro
     frames, labels = pair[0].of_object["frame"], pair[0].of_object["label"]
 
     def row(column: int, group: str, measure: str, value: str | None = None) -> Row:
-        found = frames if value is None else frames[labels == categories.index(value) + 1]
+        of_category = frames if value is None else frames[labels == categories.index(value) + 1]
         means = measure in ("mAP50", "mAP")
         holding, what = rarest(frames, labels, categories, resampling) if means else (None, None)
         return Row(
@@ -308,11 +308,11 @@ def _overall(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> list[Ro
             measure=measure,
             attribute=None if value is None else "category",
             value=value,
-            objects=len(found),
+            objects=len(of_category),
             a=known_or_none(a[column]),
             b=known_or_none(b[column]),
             difference=_difference(
-                a[column], b[column], differences[:, column], found, resampling, holding, what
+                a[column], b[column], differences[:, column], of_category, resampling, holding, what
             ),
             lower_is_better=measure in LOWER_IS_BETTER,
         )

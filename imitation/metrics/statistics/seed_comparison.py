@@ -82,12 +82,12 @@ def read_outcomes(
 
 def read_rows(sources: Sources, frames: Sequence[str]) -> list[FrameDetections]:
     """The rows of these frames, in this order. Holds them all."""
-    found = {
+    by_frame = {
         row.frame_id: row
         for source in sources
         for row in read_detections(source.uri, split=source.split, detector=source.detector)
     }
-    return [found[name] for name in frames]
+    return [by_frame[name] for name in frames]
 
 
 def shared_frames(outcomes: Iterable[Outcomes]) -> list[str]:

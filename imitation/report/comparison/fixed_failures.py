@@ -71,15 +71,15 @@ def collect_fixed(
     later = defaultdict(list)
     for failure in read_failures(after_uri):
         later[failure.frame_id].append(failure)
-    told: Counter[tuple[bool, bool]] = Counter()
+    tally: Counter[tuple[bool, bool]] = Counter()
     for failure in read_failures(before_uri):
         gone = verdict(failure, later.get(failure.frame_id, ())) in GONE
-        told[failure.failure_id in rendered, gone] += 1
+        tally[failure.failure_id in rendered, gone] += 1
     counts = FixedCounts(
-        told[True, True] + told[True, False],
-        told[True, True],
-        told[False, True] + told[False, False],
-        told[False, True],
+        tally[True, True] + tally[True, False],
+        tally[True, True],
+        tally[False, True] + tally[False, False],
+        tally[False, True],
     )
     known = _candidates(before_uri, rendered)
     gone_ones = [f for f in known if verdict(f, later.get(f.frame_id, ())) in GONE]
@@ -92,7 +92,7 @@ def collect_fixed(
         for row in read_detections(detections_uri, split="mine")
         if row.frame_id in parents and row.detector in thresholds
     }
-    found = []
+    items = []
     for failure in chosen:
         item = GalleryItem(
             failure,
@@ -102,8 +102,8 @@ def collect_fixed(
             len(gone_ones),
         )
         box, score = _detection(item, rows.get(failure.frame_id), thresholds)
-        found.append(Fixed(item, box, score))
-    return found, counts
+        items.append(Fixed(item, box, score))
+    return items, counts
 
 
 def _detection(

@@ -29,29 +29,31 @@ MAX_SLICES = 40
 
 
 def render_comparison(
-    told: Comparison, fixed: Sequence[Fixed] = (), counts: FixedCounts | None = None, config: str = ""
+    comparison: Comparison, fixed: Sequence[Fixed] = (), counts: FixedCounts | None = None, config: str = ""
 ) -> str:
     """The page as HTML; `fixed` are failures that are gone, `config` the configuration as YAML text.
 
     Whatever comes from data is escaped, and the page forbids itself to load anything.
     """
     with matplotlib.rc_context(STYLE):
-        plots = [plot for plot in (_curves(told), _forest(told)) if plot is not None]
+        plots = [plot for plot in (_curves(comparison), _forest(comparison)) if plot is not None]
     template = environment().get_template("comparison/page.html.j2")
     return template.render(
-        told=told,
-        sentences=[(against, against_sentence(told.primary, against)) for against in told.primary.against],
-        table=main_table(told),
-        measures=measure_table(told),
-        notes=notes(told),
+        comparison=comparison,
+        sentences=[
+            (against, against_sentence(comparison.primary, against)) for against in comparison.primary.against
+        ],
+        table=main_table(comparison),
+        measures=measure_table(comparison),
+        notes=notes(comparison),
         plots=plots,
-        real_word=real_word(told),
-        slices=_slices(told),
+        real_word=real_word(comparison),
+        slices=_slices(comparison),
         slices_shown=MAX_SLICES,
-        entries=[build_fixed(item, told.stand_in) for item in fixed],
+        entries=[build_fixed(item, comparison.stand_in) for item in fixed],
         counts=counts,
-        costs=[_Cost.of(cost) for cost in told.costs],
-        data_kind=title_of(told.data_kind),
+        costs=[_Cost.of(cost) for cost in comparison.costs],
+        data_kind=title_of(comparison.data_kind),
         duration=duration,
         span=span,
         signed=lambda value: points(value, True),
@@ -99,14 +101,14 @@ def _each(spent: float, gained: float | None, known: bool) -> str:
     return text if known else f"({text})"
 
 
-def _curves(told: Comparison) -> Plot | None:
+def _curves(comparison: Comparison) -> Plot | None:
     """The primary measure over the cycles of each arm, with intervals."""
-    measure = told.primary.measure
-    real = told.row("real")
+    measure = comparison.primary.measure
+    real = comparison.row("real")
     if real is None or measure not in real.test:
         return None
     series: dict[str, list[tuple[int, Row]]] = {}
-    for row in told.rows:
+    for row in comparison.rows:
         if row.cycle is not None and row.arm != "real" and measure in row.test:
             series.setdefault(row.arm, []).append((row.cycle, row))
     if not series:
@@ -138,7 +140,7 @@ def _curves(told: Comparison) -> Plot | None:
     legend(page, min(4, len(names)))
     return finished(
         "curves",
-        f"{measure_name(measure)} on {real_word(told)} test, cycle by cycle",
+        f"{measure_name(measure)} on {real_word(comparison)} test, cycle by cycle",
         page,
         "; ".join(spoken),
         note="Means over seeds; bars are 95 % intervals of each value. Two bars that overlap may still "
@@ -151,12 +153,12 @@ def _percent(value: float | None, otherwise: float = math.nan) -> float:
     return otherwise if value is None else 100 * value
 
 
-def _forest(told: Comparison) -> Plot | None:
+def _forest(comparison: Comparison) -> Plot | None:
     """Each row's difference to real with its interval."""
-    measure = told.primary.measure
+    measure = comparison.primary.measure
     rows = [
         (detector_name(row.key), gain)
-        for row in told.rows
+        for row in comparison.rows
         if measure in row.test
         and (gain := row.test[measure].gain) is not None
         and gain.difference is not None
@@ -200,8 +202,8 @@ class _Slice:
     high: float | None
 
 
-def _slices(told: Comparison) -> list[_Slice]:
-    rows = told.slices[:MAX_SLICES]
+def _slices(comparison: Comparison) -> list[_Slice]:
+    rows = comparison.slices[:MAX_SLICES]
     reach = max(
         (abs(v) for r in rows for v in (r.gain.difference, r.gain.low, r.gain.high) if v is not None),
         default=1.0,
@@ -210,10 +212,10 @@ def _slices(told: Comparison) -> list[_Slice]:
     def place(value: float) -> float:
         return round(80 + 80 * value / (reach or 1.0), 1)
 
-    found, before = [], None
+    slices, before = [], None
     for row in rows:
         gain = row.gain
-        found.append(
+        slices.append(
             _Slice(
                 row,
                 row.attribute != before,
@@ -223,4 +225,4 @@ def _slices(told: Comparison) -> list[_Slice]:
             )
         )
         before = row.attribute
-    return found
+    return slices

@@ -13,53 +13,57 @@ from imitation.report.words import BASELINE, arm_name
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
     """One section a comparison, the primary endpoint first, caveats last."""
-    return "\n\n".join("\n".join(_section(told)) for told in comparisons) + "\n"
+    return "\n\n".join("\n".join(_section(comparison)) for comparison in comparisons) + "\n"
 
 
-def _section(told: Comparison) -> Iterator[str]:
-    yield f"## {told.title}"
+def _section(comparison: Comparison) -> Iterator[str]:
+    yield f"## {comparison.title}"
     yield ""
-    yield f"    {told.command}"
+    yield f"    {comparison.command}"
     yield ""
-    seeds = ", ".join(map(str, told.seeds))
-    folds = f"; folds {', '.join(map(str, told.used_folds))} of {told.folds}" if told.folds else ""
+    seeds = ", ".join(map(str, comparison.seeds))
+    folds = (
+        f"; folds {', '.join(map(str, comparison.used_folds))} of {comparison.folds}"
+        if comparison.folds
+        else ""
+    )
     sizes = "; ".join(
         f"{'' if name == 'all' else name + ': '}{s['train']} train, {s['val']} val, {s['test']} test"
-        for name, s in told.splits.items()
+        for name, s in comparison.splits.items()
     )
-    torch = told.packages.get("torch")
+    torch = comparison.packages.get("torch")
     yield (
-        f"{told.machine}; torch {torch}; commit {told.commit or 'unknown'}; "
-        f"{duration(told.seconds_total)} in all "
-        f"({told.seconds_total:,.0f} s). Seeds {seeds}{folds}. Frames: {sizes}. {told.steps:,} steps of "
-        f"{told.batch_size} images a training."
+        f"{comparison.machine}; torch {torch}; commit {comparison.commit or 'unknown'}; "
+        f"{duration(comparison.seconds_total)} in all ({comparison.seconds_total:,.0f} s). "
+        f"Seeds {seeds}{folds}. Frames: {sizes}. "
+        f"{comparison.steps:,} steps of {comparison.batch_size} images a training."
     )
     yield ""
-    yield f"**Primary endpoint.** {_escaped(told.primary.answer)}"
+    yield f"**Primary endpoint.** {_escaped(comparison.primary.answer)}"
     yield ""
-    for against in told.primary.against:
-        yield f"- {_escaped(against_sentence(told.primary, against))}"
-    if told.rows:
+    for against in comparison.primary.against:
+        yield f"- {_escaped(against_sentence(comparison.primary, against))}"
+    if comparison.rows:
         yield ""
-        yield from _table(main_table(told))
+        yield from _table(main_table(comparison))
         yield ""
-        yield from _table(measure_table(told))
+        yield from _table(measure_table(comparison))
         yield ""
-        yield " ".join(_escaped(note) for note in notes(told))
-    if told.costs:
+        yield " ".join(_escaped(note) for note in notes(comparison))
+    if comparison.costs:
         yield ""
         yield (
             f"Beyond the {BASELINE}, a mean over seeds and folds: "
             + "; ".join(
                 f"{_escaped(arm_name(c.arm))} {c.rendered:,.0f} frames rendered, "
                 f"{duration(sum(c.seconds.values()))}"
-                for c in told.costs
+                for c in comparison.costs
             )
             + "."
         )
-    if told.warnings:
+    if comparison.warnings:
         yield ""
-        yield from (f"- {_escaped(warning)}" for warning in told.warnings)
+        yield from (f"- {_escaped(warning)}" for warning in comparison.warnings)
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -188,8 +188,8 @@ def read_comparison(uri: str) -> Comparison:
     return Comparison.from_dict(old_names.read_json(uri), uri)
 
 
-def write_comparison(told: Comparison, uri: str) -> None:
-    storage.write_json(uri, told.to_dict())
+def write_comparison(comparison: Comparison, uri: str) -> None:
+    storage.write_json(uri, comparison.to_dict())
 
 
 # -- in words
@@ -203,11 +203,11 @@ def against_sentence(primary: Primary, against: Against) -> str:
         why = gain.reason or "no seed of both is whole"
         return f"{arm_name(primary.arm)} against {who}: nothing to compare ({why})."
     interval = span(gain.low, gain.high, sign=True)
-    told = f"95 % interval {interval}" if interval else f"no interval: {gain.reason}"
+    certainty = f"95 % interval {interval}" if interval else f"no interval: {gain.reason}"
     return (
         f"{arm_name(primary.arm)} against {who}, {measure_name(primary.measure)}: "
         f"{points(primary.value.mean)} against {points(against.value.mean)}, "
-        f"{points(gain.difference, True)} points ({told}): {gain.verdict}."
+        f"{points(gain.difference, True)} points ({certainty}): {gain.verdict}."
     )
 
 
@@ -241,10 +241,10 @@ def _conclusion(arm: str, verdicts: list[tuple[str, str]], seeds: int) -> str:
     return said + (f", though it is better than {' and than '.join(beaten)}." if beaten else ".")
 
 
-def flat_rows(told: Comparison) -> tuple[list[str], list[list[Any]]]:
+def flat_rows(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
     """The table for `table.csv`: the names of its columns, and its rows, fractions as they are."""
-    measures = [("test", m) for m in _measures(told, "test")] + [
-        ("synthetic", m) for m in _measures(told, "synthetic")
+    measures = [("test", m) for m in _measures(comparison, "test")] + [
+        ("synthetic", m) for m in _measures(comparison, "synthetic")
     ]
     head = ["row", "arm", "cycle", "seeds", "real_frames", "synthetic_frames", "repeated_frames", "steps",
             "images_seen", "candidates", "seconds"]  # fmt: skip
@@ -253,7 +253,7 @@ def flat_rows(told: Comparison) -> tuple[list[str], list[list[Any]]]:
         head += [name, f"{name} low", f"{name} high", f"{name} - real", f"{name} - real low",
                  f"{name} - real high", f"{name} verdict"]  # fmt: skip
     lines = []
-    for row in told.rows:
+    for row in comparison.rows:
         line: list[Any] = [
             detector_name(row.key), row.arm, "chosen on val" if row.cycle is None else row.cycle,
             " ".join(map(str, row.seeds)), row.real_frames, row.synthetic_frames, row.repeated_frames,
@@ -271,5 +271,5 @@ def flat_rows(told: Comparison) -> tuple[list[str], list[list[Any]]]:
     return head, lines
 
 
-def _measures(told: Comparison, split: str) -> list[str]:
-    return list(dict.fromkeys(name for row in told.rows for name in getattr(row, split)))
+def _measures(comparison: Comparison, split: str) -> list[str]:
+    return list(dict.fromkeys(name for row in comparison.rows for name in getattr(row, split)))

@@ -22,22 +22,22 @@ from imitation.report.words import (
 )
 
 
-def as_text(told: Comparison) -> Iterator[str]:
+def as_text(comparison: Comparison) -> Iterator[str]:
     """The lines of a comparison."""
-    yield from _wrapped(told.title)
-    for warning in told.warnings:
+    yield from _wrapped(comparison.title)
+    for warning in comparison.warnings:
         yield from _wrapped(f"note: {warning}")
     yield ""
-    yield from _wrapped(f"Primary endpoint: {told.primary.answer}")
-    for against in told.primary.against:
-        yield from _wrapped(f"- {against_sentence(told.primary, against)}")
-    if told.rows:
+    yield from _wrapped(f"Primary endpoint: {comparison.primary.answer}")
+    for against in comparison.primary.against:
+        yield from _wrapped(f"- {against_sentence(comparison.primary, against)}")
+    if comparison.rows:
         yield ""
-        yield from format_table(main_table(told)).strip("\n").splitlines()
+        yield from format_table(main_table(comparison)).strip("\n").splitlines()
         yield ""
-        yield from format_table(measure_table(told)).strip("\n").splitlines()
+        yield from format_table(measure_table(comparison)).strip("\n").splitlines()
         yield ""
-        for note in notes(told):
+        for note in notes(comparison):
             yield from _wrapped(note)
 
 
@@ -45,14 +45,14 @@ def _wrapped(text: str) -> list[str]:
     return wrapped(text, indent="  ")
 
 
-def main_table(told: Comparison) -> Table:
+def main_table(comparison: Comparison) -> Table:
     """A row a detector: what it had, its mAP50, and the difference to real."""
-    measure = told.primary.measure
+    measure = comparison.primary.measure
     return Table(
         heading=(),
         groups=(
             ("", 1),
-            (f"{real_word(told)} test", 2),
+            (f"{real_word(comparison)} test", 2),
             (f"minus {BASELINE}", 3),
             ("frames and steps, mean", 4),
         ),
@@ -63,29 +63,29 @@ def main_table(told: Comparison) -> Table:
             "points",
             "95 %",
             "verdict",
-            real_word(told),
+            real_word(comparison),
             "added",
             "steps",
             "of",
         ),
-        rows=tuple(_main(told, row, measure) for row in told.rows),
+        rows=tuple(_main(comparison, row, measure) for row in comparison.rows),
         best=-1,
         notes=(),
         left=(0, 5),
     )
 
 
-def real_word(told: Comparison) -> str:
+def real_word(comparison: Comparison) -> str:
     """What frames that are not synthetic are called: a stand-in is never called real."""
-    return "stand-in" if told.stand_in else "real"
+    return "stand-in" if comparison.stand_in else "real"
 
 
-def _main(told: Comparison, row: Row, measure: str) -> tuple[str, ...]:
+def _main(comparison: Comparison, row: Row, measure: str) -> tuple[str, ...]:
     cell = row.test.get(measure)
     added = row.synthetic_frames + row.repeated_frames
     name = detector_name(row.key)
     return (
-        name if len(row.seeds) in (0, len(told.seeds)) else f"{name} ({_seeds(len(row.seeds))})",
+        name if len(row.seeds) in (0, len(comparison.seeds)) else f"{name} ({_seeds(len(row.seeds))})",
         *(("", "", "", "", "not measured") if cell is None else _value_and_gain(cell)),
         f"{row.real_frames:.0f}",
         f"{added:.0f}",
@@ -108,15 +108,15 @@ def _value_and_gain(cell: Cell) -> tuple[str, ...]:
     return (*shown, points(gain.difference, True), span(gain.low, gain.high, True) or DASH, gain.verdict)
 
 
-def measure_table(told: Comparison) -> Table:
+def measure_table(comparison: Comparison) -> Table:
     """The same rows by every measure: on real test, then on the synthetic test set."""
-    test = [m for m in _names(told, "test") if m != told.primary.measure][: 3 + MAX_CATEGORIES]
-    synthetic = [m for m in _names(told, "synthetic") if m != "0-1 loss"][: 1 + MAX_CATEGORIES]
+    test = [m for m in _names(comparison, "test") if m != comparison.primary.measure][: 3 + MAX_CATEGORIES]
+    synthetic = [m for m in _names(comparison, "synthetic") if m != "0-1 loss"][: 1 + MAX_CATEGORIES]
     return Table(
         heading=(),
         groups=(
             ("", 1),
-            (f"{real_word(told)} test", len(test)),
+            (f"{real_word(comparison)} test", len(test)),
             *((("synthetic test", len(synthetic)),) if synthetic else ()),
             ("", 2),
         ),
@@ -129,7 +129,7 @@ def measure_table(told: Comparison) -> Table:
                 f"{row.images_seen:,.0f}",
                 f"{row.seconds:,.0f}",
             )
-            for row in told.rows
+            for row in comparison.rows
         ),
         best=-1,
         notes=(),
@@ -141,39 +141,43 @@ def _mean(row: Row, split: str, name: str) -> str:
     return DASH if cell is None else points(cell.value.mean)
 
 
-def _names(told: Comparison, split: str) -> list[str]:
+def _names(comparison: Comparison, split: str) -> list[str]:
     """Measures that some row has a value of."""
-    cells = [(name, cell) for row in told.rows for name, cell in getattr(row, split).items()]
+    cells = [(name, cell) for row in comparison.rows for name, cell in getattr(row, split).items()]
     return list(dict.fromkeys(name for name, cell in cells if cell.value.mean is not None))
 
 
-def notes(told: Comparison) -> Sequence[str]:
+def notes(comparison: Comparison) -> Sequence[str]:
     """What the columns mean, for below a table."""
-    most = max((len(row.seeds) for row in told.rows if row.arm != "real"), default=len(told.seeds))
+    most = max(
+        (len(row.seeds) for row in comparison.rows if row.arm != "real"), default=len(comparison.seeds)
+    )
     seeds = _seeds(most)
-    drawn = f"{told.clusters} {told.unit}" + (f" and {seeds}" if most > 1 else "")
+    drawn = f"{comparison.clusters} {comparison.unit}" + (f" and {seeds}" if most > 1 else "")
     compute = (
         "Each detector has taken its cycle's number of steps more than the baseline, whatever the arm "
         "(warm start)."
-        if told.warm_start
-        else f"Equal compute: every detector took {told.steps:,} steps from scratch."
+        if comparison.warm_start
+        else f"Equal compute: every detector took {comparison.steps:,} steps from scratch."
     )
-    found = [
+    lines = [
         f"{MAP50}, {MAP}: mean average precision over categories at IoU 0.5, and over IoU 0.5 to 0.95; "
         f"{AP50}: of one category at IoU 0.5; in points (0 to 100). "
         f"{WRONG}: {WRONG_MEANS} (the method's 0-1 loss).",
-        arms_mean([row.key for row in told.rows], real_word(told)),
+        arms_mean([row.key for row in comparison.rows], real_word(comparison)),
         f"{CHOSEN}: the best on val of an arm's detectors and the {BASELINE}. {VAL_MEANS}.",
-        f"{told.frames} {real_word(told)} test frames with {told.objects} objects, {seeds}; differences are "
-        f"paired by seed and frame. 95 % intervals: bootstrap over {drawn}, {told.resamples} resamples.",
-        f"{compute} 'of': the detectors among which val ({measure_name(told.metric)}) chose; 1: no choice. "
-        "Frames, steps and seconds are means over finished runs; added are synthetic or repeated frames.",
+        f"{comparison.frames} {real_word(comparison)} test frames with {comparison.objects} objects, "
+        f"{seeds}; differences are paired by seed and frame. 95 % intervals: bootstrap over "
+        f"{drawn}, {comparison.resamples} resamples.",
+        f"{compute} 'of': the detectors among which val ({measure_name(comparison.metric)}) chose; "
+        "1: no choice. Frames, steps and seconds are means over finished runs; added are synthetic or "
+        "repeated frames.",
         "All but the primary endpoint is exploratory: a verdict there stands only where Holm's correction "
-        f"over all {told.explored} differences leaves p < 0.05; intervals are not corrected.",
+        f"over all {comparison.explored} differences leaves p < 0.05; intervals are not corrected.",
     ]
-    if told.synthetic_frames:
-        found.append(
-            f"Synthetic test: {told.synthetic_frames} free scenes of a seed of their own, which nobody "
+    if comparison.synthetic_frames:
+        lines.append(
+            f"Synthetic test: {comparison.synthetic_frames} free scenes of a seed of their own, which nobody "
             "trains on."
         )
-    return found
+    return lines

@@ -29,12 +29,12 @@ def build_finding_plots(summary: Summary) -> dict[str, Plot]:
 
 def _errors(summary: Summary) -> Plot | None:
     """Lines, not stacked columns: what the kinds cost does not add up."""
-    told = [shown_split(cycle.errors) for cycle in summary.cycles]
-    split = next((shown[0] for shown in told if shown), None)
+    per_cycle = [shown_split(cycle.errors) for cycle in summary.cycles]
+    split = next((shown[0] for shown in per_cycle if shown), None)
     if split is None:
         return None
     series = {
-        kind_name(kind): [scaled(shown[1].lost.get(kind) if shown else None) for shown in told]
+        kind_name(kind): [scaled(shown[1].lost.get(kind) if shown else None) for shown in per_cycle]
         for kind in KINDS
     }
     page, axes = figure(3.2)
@@ -57,17 +57,17 @@ def _errors(summary: Summary) -> Plot | None:
 
 def _behind(summary: Summary, split: str) -> str:
     """How much stands behind each category of a mean after TIDE, and which make it jump; "" if unknown."""
-    told = [(cycle, of) for cycle in summary.cycles if (of := _sizes(cycle, split))]
-    if not told:
+    per_cycle = [(cycle, of) for cycle in summary.cycles if (of := _sizes(cycle, split))]
+    if not per_cycle:
         return ""
-    last, sizes = told[-1]
+    last, sizes = per_cycle[-1]
     rarest = sorted(sizes.items(), key=lambda item: item[1].objects)[:MAX_NAMED]
     named = "; ".join(f"{name} {size.objects} objects, {size.detections} detections" for name, size in rarest)
     which = f"its {MAX_NAMED} rarest categories" if len(sizes) > MAX_NAMED else "each category"
     said = f" The lines are means over categories, a rare one counting like any other. Behind {which}, "
     said += f"{cycle_name(last)}: {named}."
     undetected: dict[str, list[str]] = {}
-    for cycle, of in told:
+    for cycle, of in per_cycle:
         for name, size in of.items():
             if size.objects and not size.detections:
                 undetected.setdefault(name, []).append(cycle_name(cycle))
@@ -100,13 +100,13 @@ def _sizes(cycle: Cycle, split: str) -> dict[str, _Size]:
 
 
 def _calibration(summary: Summary) -> Plot | None:
-    told = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.calibration))]
-    if not any(part.count for _, (_, calibration) in told for part in calibration.overall.bins):
+    per_cycle = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.calibration))]
+    if not any(part.count for _, (_, calibration) in per_cycle for part in calibration.overall.bins):
         return None
     page, axes = figure(3.2)
     axes.plot([0, 1], [0, 1], "--", color=INK, linewidth=1, alpha=0.5)
     said = []
-    for i, (cycle, (_, calibration)) in enumerate(told):
+    for i, (cycle, (_, calibration)) in enumerate(per_cycle):
         bins = [(b.confidence, b.precision, b.count) for b in calibration.overall.bins]
         known = [(c, p, n) for c, p, n in bins if c is not None and p is not None]
         x, y = [c for c, _, _ in known], [p for _, p, _ in known]
@@ -123,7 +123,7 @@ def _calibration(summary: Summary) -> Plot | None:
     legend(page, 2)
     return finished(
         "calibration",
-        f"Do scores mean what they say, on {told[-1][1][0]}",
+        f"Do scores mean what they say, on {per_cycle[-1][1][0]}",
         page,
         "; ".join(said),
         note="On the dashed line they do: of detections scored 0.8, 80 % are right. Below it, the detector "

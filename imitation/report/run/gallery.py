@@ -113,20 +113,20 @@ class _InFrame(Protocol):
 T = TypeVar("T", bound=_InFrame)
 
 
-def drawn_apart(things: Sequence[T], count: int, rng: np.random.Generator, shown: set[str]) -> list[T]:
+def drawn_apart(items: Sequence[T], count: int, rng: np.random.Generator, shown: set[str]) -> list[T]:
     """`count` of the things (fewer where there are not as many), in their own order, drawn by `rng` so that
     no frame comes twice while there are others: of each frame one at random, then of the rest. Frames in
     `shown` count as drawn already; it grows by those drawn."""
-    order = rng.permutation(len(things)).tolist()
+    order = rng.permutation(len(items)).tolist()
     first: list[int] = []
     rest: list[int] = []
     for i in order:
-        new = things[i].frame_id not in shown
-        shown.add(things[i].frame_id)
+        new = items[i].frame_id not in shown
+        shown.add(items[i].frame_id)
         (first if new else rest).append(i)
     chosen = sorted([*first, *rest][:count])
-    shown -= {things[i].frame_id for i in first} - {things[i].frame_id for i in chosen}
-    return [things[i] for i in chosen]
+    shown -= {items[i].frame_id for i in first} - {items[i].frame_id for i in chosen}
+    return [items[i] for i in chosen]
 
 
 def _as_failure(suspect: Suspect) -> Failure:
@@ -150,28 +150,28 @@ def _as_failure(suspect: Suspect) -> Failure:
 
 def _rendered(uris: Iterable[str]) -> dict[str, list[str]]:
     """Failure id -> the first `MAX_SYNTHETIC` frames, by id, that were rendered for it."""
-    found: dict[str, list[str]] = defaultdict(list)
+    by_failure: dict[str, list[str]] = defaultdict(list)
     for uri in uris:
         for frame in read_frames(uri, ("frame_id", "origin")):
             if frame.origin is not None:
                 for failure_id in frame.origin.failures:
-                    found[failure_id] = sorted([*found[failure_id], frame.frame_id])[:MAX_SYNTHETIC]
-    return found
+                    by_failure[failure_id] = sorted([*by_failure[failure_id], frame.frame_id])[:MAX_SYNTHETIC]
+    return by_failure
 
 
 def _candidates(uri: str, rendered: Mapping[str, object]) -> list[Failure]:
-    found: dict[str, Failure] = {}
+    by_id: dict[str, Failure] = {}
     for failure in read_failures(uri):
         if failure.failure_id in rendered:
-            known = found.get(failure.failure_id)
+            known = by_id.get(failure.failure_id)
             if known is None or failure.detector < known.detector:
-                found[failure.failure_id] = failure
-    return [found[failure_id] for failure_id in sorted(found)]
+                by_id[failure.failure_id] = failure
+    return [by_id[failure_id] for failure_id in sorted(by_id)]
 
 
 def _with_images(uris: Sequence[str], wanted: set[str]) -> dict[str, Frame]:
     """The wanted frames, image bytes included where the file holds them."""
-    found: dict[str, Frame] = {}
+    frames_by_id: dict[str, Frame] = {}
     for uri in uris if wanted else ():
         places = {
             frame.frame_id: (row, frame)
@@ -183,16 +183,16 @@ def _with_images(uris: Sequence[str], wanted: set[str]) -> dict[str, Frame]:
         store = FrameStore(uri, ("frame_id",))  # its rows are in `read_frames`' order
         for frame_id, (row, frame) in sorted(places.items(), key=lambda item: item[1][0]):
             data = store.image_bytes(row)
-            found[frame_id] = frame if data is None else replace(frame, image=data, image_uri=None)
-    return found
+            frames_by_id[frame_id] = frame if data is None else replace(frame, image=data, image_uri=None)
+    return frames_by_id
 
 
 def _later(uri: str, parents: Mapping[str, Frame]) -> dict[str, list[Failure]]:
-    found: dict[str, list[Failure]] = defaultdict(list)
+    by_frame: dict[str, list[Failure]] = defaultdict(list)
     for failure in read_failures(uri):
         if failure.frame_id in parents:
-            found[failure.frame_id].append(failure)
-    return found
+            by_frame[failure.frame_id].append(failure)
+    return by_frame
 
 
 def verdict(failure: Failure, later: Sequence[Failure]) -> str:

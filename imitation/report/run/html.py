@@ -100,8 +100,8 @@ def _reasons(summary: Summary) -> list[tuple[str, int]]:
 
 def _learnt(summary: Summary) -> list[StratumFeedback]:
     """What a policy that learns knew when it asked last, given-up strata last."""
-    told = [entry.simulated.modes for entry in summary.cycles if entry.simulated and entry.simulated.modes]
-    return sorted(told[-1], key=lambda one: (one.given_up, -one.failures, one.mode)) if told else []
+    strata = [entry.simulated.modes for entry in summary.cycles if entry.simulated and entry.simulated.modes]
+    return sorted(strata[-1], key=lambda one: (one.given_up, -one.failures, one.mode)) if strata else []
 
 
 def _stages(summary: Summary) -> list[tuple[str, float, float]]:

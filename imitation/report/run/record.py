@@ -179,22 +179,22 @@ class Cycle(Record):
     )
 
     @classmethod
-    def of(cls, *, val: Mapping[str, Any], test: Mapping[str, Any], **told: Any) -> Cycle:
+    def of(cls, *, val: Mapping[str, Any], test: Mapping[str, Any], **fields: Any) -> Cycle:
         """A cycle from its metrics (`Metrics.to_dict()` on val and test) and the other fields, as records or
         plain data; those that follow from others are not given. Not yet the last or the best one, see
         `Summary.of`. Raises pydantic.ValidationError for a field that is missing, unknown or of another
         type."""
         shown = Metrics.model_validate(dict(test))
-        real = told.get("real_frames")
+        real = fields.get("real_frames")
         return cls.model_validate(
             {"mined": None, "simulated": None}
-            | told
+            | fields
             | {
                 "split": "test",
                 "iou": shown.iou,
                 "mAP": shown.map50,
                 "AP": shown.ap50,
-                "synthetic_ratio": told["synthetic_frames"] / real if real else 0.0,
+                "synthetic_ratio": fields["synthetic_frames"] / real if real else 0.0,
                 "failures": shown.failures,
                 "zero_one_loss": shown.zero_one_loss,
                 "metrics": {"val": dict(val), "test": shown},
@@ -274,7 +274,7 @@ class Summary(Record):
         cycles: Sequence[Cycle],
         best_cycle: int,
         stop_reason: str,
-        **told: Any,
+        **fields: Any,
     ) -> Summary:
         """A summary of these cycles and the other fields, as records or plain data; marks the best cycle and
         the last one.
@@ -296,7 +296,7 @@ class Summary(Record):
             "best_cycle": best_cycle,
             "stop_reason": stop_reason,
         }
-        return cls.model_validate({"problems": [], "unmapped": {}, "peak_memory_mb": None} | told | ours)
+        return cls.model_validate({"problems": [], "unmapped": {}, "peak_memory_mb": None} | fields | ours)
 
     @property
     def best(self) -> Cycle:

@@ -27,11 +27,11 @@ def described(page: str, root: type[Record] = Summary) -> str:
 
 
 def _records(root: type[Record]) -> list[type[Record]]:
-    found = [root]
-    for record in found:  # grows as it is read
+    records = [root]
+    for record in records:  # grows as it is read
         for field in record.model_fields.values():
-            found += [part for part in dict.fromkeys(_parts(field.annotation)) if part not in found]
-    return found
+            records += [part for part in dict.fromkeys(_parts(field.annotation)) if part not in records]
+    return records
 
 
 def _parts(annotation: Any) -> list[type[Record]]:

@@ -100,13 +100,13 @@ def build_findings(summary: Summary) -> dict[str, Any]:
 
 def _protocol_tables(summary: Summary) -> list[dict[str, Any]]:
     """Tables of AP as KITTI and Waymo count it: a row a category, the columns of each compared cycle."""
-    told = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.protocols))]
+    per_cycle = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.protocols))]
     tables: list[dict[str, Any]] = []
     for counting, columns, of in (
         ("KITTI's own counting, AP over 40 recall points", KITTI_LEVELS, _kitti),
         ("Waymo's counting, emulated", ("level 1", "level 2"), _waymo),
     ):
-        known = [(cycle, split, cells) for cycle, (split, got) in told if (cells := of(got)) is not None]
+        known = [(cycle, split, cells) for cycle, (split, got) in per_cycle if (cells := of(got)) is not None]
         if known:
             names = dict.fromkeys(name for _, _, cells in known for name in cells)
             none = [DASH] * len(columns)
@@ -137,18 +137,18 @@ def _waymo(protocols: Protocols) -> dict[str, list[str]] | None:
 
 
 def _mode_table(summary: Summary) -> dict[str, Any] | None:
-    told = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.modes))]
-    if not told:
+    per_cycle = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.modes))]
+    if not per_cycle:
         return None
-    by_name = [{mode.mode: mode for mode in modes} for _, (_, modes) in told]
+    by_name = [{mode.mode: mode for mode in modes} for _, (_, modes) in per_cycle]
     latest = by_name[-1]
     names = list(dict.fromkeys(name for modes in reversed(by_name) for name in modes))
     names.sort(key=lambda name: -latest[name].lost_ap if name in latest else 0.0)  # stable: else as ranked
     most = max((mode.lost_ap for mode in latest.values()), default=0.0)
     rows = [_mode_row(name, [modes.get(name) for modes in by_name], most) for name in names[:MAX_ROWS]]
     return {
-        "split": told[-1][1][0],
-        "cycles": [cycle_name(cycle) for cycle, _ in told],
+        "split": per_cycle[-1][1][0],
+        "cycles": [cycle_name(cycle) for cycle, _ in per_cycle],
         "rows": rows,
         "left": len(names) - len(rows),
     }
@@ -169,12 +169,14 @@ def _mode_row(name: str, modes: Sequence[ModeCounts | None], most: float) -> Mod
 
 
 def _slice_table(summary: Summary) -> dict[str, Any] | None:
-    told = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.slices))]
-    if not told:
+    per_cycle = [(cycle, shown) for cycle in compared(summary) if (shown := shown_split(cycle.slices))]
+    if not per_cycle:
         return None
-    cycle, (split, slices) = told[-1]
+    cycle, (split, slices) = per_cycle[-1]
     before = (
-        {(part.attribute, part.value): part.ap50 for part in told[0][1][1]} if told[0][0] is not cycle else {}
+        {(part.attribute, part.value): part.ap50 for part in per_cycle[0][1][1]}
+        if per_cycle[0][0] is not cycle
+        else {}
     )
     return {
         "split": split,
@@ -223,22 +225,22 @@ def followed_rows(summary: Summary) -> list[FollowedRow]:
         steps.append(
             (f"chance: seed {summary.run.seed} to {summary.churn.seed}", summary.churn.followed, True)
         )
-    splits = dict.fromkeys(split for _, told, _ in steps for split in told or ())
+    splits = dict.fromkeys(split for _, by_split, _ in steps for split in by_split or ())
     order = sorted(splits, key=lambda name: SPLITS.index(name) if name in SPLITS else len(SPLITS))
     return [
-        FollowedRow(label, split, told[split], is_chance)
+        FollowedRow(label, split, by_split[split], is_chance)
         for split in order
-        for label, told, is_chance in steps
-        if told and split in told
+        for label, by_split, is_chance in steps
+        if by_split and split in by_split
     ]
 
 
 def _followed_modes(summary: Summary) -> dict[str, Any] | None:
     """Of the last step: modes by how much became of them, beside what chance does to the same modes."""
-    told = [(cycle, shown) for cycle in summary.cycles if (shown := shown_split(cycle.followed))]
-    if not told:
+    per_cycle = [(cycle, shown) for cycle in summary.cycles if (shown := shown_split(cycle.followed))]
+    if not per_cycle:
         return None
-    cycle, (split, followed) = told[-1]
+    cycle, (split, followed) = per_cycle[-1]
     chances = summary.churn.followed.get(split) if summary.churn is not None else None
 
     def size(name: str) -> int:

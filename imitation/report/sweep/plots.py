@@ -157,14 +157,14 @@ def _by_setting(results: SweepResults, key: str, number: int) -> Plot:
     name = short_names(results.settings)[key]
     axes.set_xlabel(key)
     axes.grid(axis="x", visible=False)
-    told = "; ".join(
+    text = "; ".join(
         f"{value_text(trial.settings[key])}: {100 * (trial.best_val or 0.0):.1f}" for trial in results.ranked
     )
     return finished(
         f"setting-{number}",
         f"Best {metric_title(results.metric)} on val by {name}",
         page,
-        told,
+        text,
         note="Other settings differ as well. Blue: the chosen trial. Hollow: ended early or failed. The "
         "line: the best baseline.",
     )

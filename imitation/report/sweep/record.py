@@ -192,19 +192,19 @@ def _row(trial: Trial, results: SweepResults) -> tuple[str, ...]:
 
 def notes(results: SweepResults) -> list[str]:
     """What a reader of the table must know."""
-    found = [
+    lines = [
         f"Scores are points (0 to 100) at each trial's best cycle. {VAL_MEANS}. test took no part and is "
         "not shown."
     ]
     if results.best is not None:
-        found.insert(0, f"{MARK} {CHOSEN}: the trial that does best on val.")
+        lines.insert(0, f"{MARK} {CHOSEN}: the trial that does best on val.")
     if len(results.trials) > 1:
-        found.append(
+        lines.append(
             f"The best of {len(results.trials)} is lucky as well as good: on other frames, or from another "
             "seed, it is to be expected lower. Judge it once, on test, by running best.yaml."
         )
     if results.noise is not None:
-        found.append(
+        lines.append(
             f"Chance: baselines that differ in their seed alone lie up to {points(results.noise)} points "
             "apart on val. Trials that differ by less are not told apart."
         )
@@ -213,8 +213,8 @@ def notes(results: SweepResults) -> list[str]:
     )
     more = f" and {len(results.baselines) - 4} more" if len(results.baselines) > 4 else ""
     if results.baselines:
-        found.append(
+        lines.append(
             f"Seconds are those of a trial's own cycles. Data and baseline were made once: {shared}{more}."
         )
-    found += [f"{trial.id} failed: {trial.reason}" for trial in results.trials if trial.reason]
-    return found
+    lines += [f"{trial.id} failed: {trial.reason}" for trial in results.trials if trial.reason]
+    return lines

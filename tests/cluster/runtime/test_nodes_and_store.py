@@ -60,7 +60,7 @@ def raylet(node):
 hit = []
 def kill_second(rows):
     if rows >= 60 and not hit:
-        hit.extend(processes("DetectorActor", raylet(second)))
+        hit.extend(processes("DetectorWorker", raylet(second)))
         nodes.remove_node(second, allow_graceful=False)
 
 done = judge(kill_second, actors=2)

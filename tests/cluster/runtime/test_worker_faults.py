@@ -120,7 +120,7 @@ def judge(
 def test_evaluation_actors_killed_mid_pass_lose_and_double_no_row(checkpoint: str, tmp_path: Path) -> None:
     data = str(tmp_path / "data.parquet")
     write_frames(frames(FRAMES), data)
-    killer = Killer("DetectorActor", [40, 200, 350])
+    killer = Killer("DetectorWorker", [40, 200, 350])
     done = judge(
         data, checkpoint, tmp_path / "disturbed.parquet", lambda rows: killer({"step": rows}), actors=2
     )

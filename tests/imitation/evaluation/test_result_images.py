@@ -25,10 +25,10 @@ FILES = {7: "a/shot_1.jpg", 9: "a/shot_2.png", 12: "b/0042.jpg"}
     ],
 )
 def test_images_are_found_by_what_they_are_called(pairs, ids) -> None:
-    told = ImageKeys(FILES).tell(pairs)
-    assert [told.of(*pair) for pair in pairs] == ids
+    naming = ImageKeys(FILES).naming(pairs)
+    assert [naming.of(*pair) for pair in pairs] == ids
     by_id = all(isinstance(image, int | float) and image in (7, 9, 12) for image, _ in pairs)
-    assert (told.remark is None) == (by_id and (9, "shot_1.jpg") not in pairs)
+    assert (naming.remark is None) == (by_id and (9, "shot_1.jpg") not in pairs)
 
 
 @pytest.mark.parametrize(
@@ -37,35 +37,35 @@ def test_images_are_found_by_what_they_are_called(pairs, ids) -> None:
 )
 def test_what_is_no_image_is_none(pair) -> None:
     keys = ImageKeys(FILES)
-    told = keys.tell([(7, None)])
-    assert told.of(*pair) is None
+    naming = keys.naming([(7, None)])
+    assert naming.of(*pair) is None
     if isinstance(pair[0], str | int | float):
-        assert keys.tell([pair]).of(*pair) is None
+        assert keys.naming([pair]).of(*pair) is None
 
 
 def test_a_name_of_two_images_is_none() -> None:
     keys = ImageKeys({1: "left/a.jpg", 2: "right/a.jpg", 3: "01.jpg", 4: "1.png"})
     for pair in (("a", None), ("a.jpg", None), ("x", "a.jpg")):
-        assert keys.tell([pair]).of(*pair) is None
-    assert keys.tell([("left/a.jpg", None)]).of("left/a.jpg", None) == 1
-    assert keys.tell([("01", None)]).of("01", None) == 3, "id 1 is not written so, and a file is"
-    told = keys.tell([("1", None)])
-    assert told.of("1", None) == 1, "the text of an id is meant before a stem"
-    assert "as file names they would be other images" in told.remark
+        assert keys.naming([pair]).of(*pair) is None
+    assert keys.naming([("left/a.jpg", None)]).of("left/a.jpg", None) == 1
+    assert keys.naming([("01", None)]).of("01", None) == 3, "id 1 is not written so, and a file is"
+    naming = keys.naming([("1", None)])
+    assert naming.of("1", None) == 1, "the text of an id is meant before a stem"
+    assert "as file names they would be other images" in naming.remark
 
 
 def test_ids_that_are_text_are_found_by_numbers() -> None:
     keys = ImageKeys({"0007": None, "0009": None})
-    told = keys.tell([(7, None), (9, None)])
-    assert told.of(7, None) == "0007"
-    assert "is a number and the ids are text" in told.remark
-    assert ImageKeys({"07": None, "007": None}).tell([(7, None)]).of(7, None) is None
-    assert ImageKeys({"07": None, "7": None}).tell([(7, None)]).of(7, None) == "7"
+    naming = keys.naming([(7, None), (9, None)])
+    assert naming.of(7, None) == "0007"
+    assert "is a number and the ids are text" in naming.remark
+    assert ImageKeys({"07": None, "007": None}).naming([(7, None)]).of(7, None) is None
+    assert ImageKeys({"07": None, "7": None}).naming([(7, None)]).of(7, None) == "7"
 
 
 @given(st.dictionaries(st.integers(0, 999), st.text(min_size=1, max_size=6), min_size=1, max_size=6))
 def test_ids_as_they_stand_are_always_themselves(names) -> None:
     keys = ImageKeys({key: f"{name}.jpg" for key, name in names.items()})
-    told = keys.tell([(key, None) for key in names])
-    assert told.remark is None
-    assert [told.of(key, None) for key in names] == list(names)
+    naming = keys.naming([(key, None) for key in names])
+    assert naming.remark is None
+    assert [naming.of(key, None) for key in names] == list(names)

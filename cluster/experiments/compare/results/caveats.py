@@ -1,4 +1,4 @@
-"""What a reader of the table must know before believing it."""
+"""Warnings that a reader of the table needs."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
     return warnings
 
 
-def versions(told: Mapping[str, Any]) -> list[str]:
-    """What is to be said of a comparison (its `run.json`) that more than one version of the code computed."""
-    later = told.get("later_commits", [])
+def versions(record: Mapping[str, Any]) -> list[str]:
+    """A warning if more than one version of the code computed a comparison (`record`: its `run.json`)."""
+    later = record.get("later_commits", [])
     if not later:
         return []
     names = ", ".join(commit or "unknown" for commit in later)
-    return [f"Begun at commit {told['commit'] or 'unknown'}, continued at {names}: rows may be of either."]
+    return [f"Begun at commit {record['commit'] or 'unknown'}, continued at {names}: rows may be of either."]

@@ -15,7 +15,7 @@ MEASURE_NAMES = {"map50": "mAP50", "map": "mAP"}
 
 
 def own_metric(config: Config) -> OwnMetric | None:
-    """A metric of one's own that a comparison measures: its endpoint, or else what val is judged by."""
+    """The user's own metric that a comparison measures: its endpoint, else the one of val."""
     for name in (config.compare.primary.measure, config.loop.metric):
         if is_own(name):
             return load_metric(name)

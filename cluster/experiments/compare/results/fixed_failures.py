@@ -25,12 +25,12 @@ def fixed_failures(done: Finished, count: int, seed: int) -> tuple[list[Fixed], 
         synthetic = workspace.path(cycle_folder(1), "synthetic")
         if not all(storage.exists(uri) for uri in (before, after, synthetic)):
             continue
-        told = old_names.read_json(workspace.path(cycle_folder(1), "stage-evaluate.json"))
+        evaluation = old_names.read_json(workspace.path(cycle_folder(1), "stage-evaluate.json"))
         return collect_fixed(
             before,
             after,
             workspace.path(cycle_folder(1), "evaluation", "detections.parquet"),
-            told["fold_thresholds"],
+            evaluation["fold_thresholds"],
             workspace.path("data", "train"),
             [synthetic],
             count,

@@ -66,7 +66,7 @@ def asked_spec(done: Finished) -> list[Spec]:
 def rival_specs(done: Finished) -> list[Spec]:
     """For each comparison of the primary endpoint the rival in each cell: the best on val of the group, by
     its detector chosen on val; where not all of the group are finished there is none."""
-    found = []
+    specs = []
     for number, group in enumerate(rivals(done.plan.config.compare)):
         picks = {}
         for cell in done.plan.cells:
@@ -75,5 +75,5 @@ def rival_specs(done: Finished) -> list[Spec]:
             if len(there) == len(group):
                 # of equals the first
                 picks[cell] = max((done.chosen(trial) for trial in there), key=done.val)
-        found.append(Spec(f"{RIVAL}{number}", "", rival_name(group), None, picks))
-    return found
+        specs.append(Spec(f"{RIVAL}{number}", "", rival_name(group), None, picks))
+    return specs

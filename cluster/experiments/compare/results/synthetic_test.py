@@ -27,7 +27,7 @@ from imitation.policies.baselines import free_requests
 
 FOLDER = "synthetic-test"
 AT_ONCE = 12
-"""Detectors in the memory of an actor at a time."""
+"""Detectors in the memory of a worker at a time."""
 
 
 def render_test_set(plan: Plan, cell: Cell, base: str, reporter: Reporter) -> str | None:

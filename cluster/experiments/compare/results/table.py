@@ -25,13 +25,13 @@ from imitation.report.comparison.record import Cell, Comparison, Gain, Row, Slic
 def collect(
     plan: Plan,
     states: Mapping[str, State],
-    told: Mapping[str, Any],
+    run_json: Mapping[str, Any],
     synthetic: Mapping[str, str] | None,
     seconds: float,
     command: str,
 ) -> Comparison:
-    """Everything that the finished trials say. `told` is the comparison's `run.json`; `synthetic` goes from
-    a detector's name (`detector_name`) to its evaluation on the synthetic test set (None: there is none)."""
+    """Everything that the finished trials say. `run_json` is that of the comparison; `synthetic` goes from a
+    detector's name (`detector_name`) to its evaluation on the synthetic test set (None: there is none)."""
     done = Finished(plan, states)
     config, compare = plan.config, plan.config.compare
     rows = specs(done)
@@ -65,10 +65,10 @@ def collect(
         stand_in=config.data.is_stand_in,
         data_kind=config.data.kind,
         root=None if config.data.root is None else storage.name_of(config.data.root.rstrip("/")),
-        started=told["started"],
-        commit=told["commit"],
-        machine=told["machine"],
-        packages=told["packages"],
+        started=run_json["started"],
+        commit=run_json["commit"],
+        machine=run_json["machine"],
+        packages=run_json["packages"],
         seconds_total=round(seconds, 1),
         seeds=list(plan.seeds),
         folds=compare.folds,
@@ -118,7 +118,7 @@ def collect(
             )
             for t in plan.trials
         ],
-        warnings=[*caveats(done, test), *versions(told)],
+        warnings=[*caveats(done, test), *versions(run_json)],
     )
 
 

@@ -18,6 +18,7 @@ from imitation.data.images import load_frame_image
 from imitation.data.records import Box
 from sim_actors.scene.backdrop import Backdrop
 from sim_actors.scene.ground import camera_height, ground_rotation
+from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.opengl.assets.family import Family, Film
 from sim_actors.simulators.opengl.assets.materials import packed
@@ -25,7 +26,7 @@ from sim_actors.simulators.opengl.lighting.light import LUMINANCE, NEAR, project
 from sim_actors.simulators.opengl.lighting.photo_matching import Match, match
 from sim_actors.simulators.opengl.passes.context import UNIT, Device, Targets
 from sim_actors.simulators.opengl.passes.draw_list import Body, occluder_body, stage
-from sim_actors.simulators.opengl.passes.ground_truth import Seen, identities, measure, visible_extents
+from sim_actors.simulators.opengl.passes.ground_truth import Seen, identities, measure
 from sim_actors.simulators.opengl.passes.sensor import MARGIN, MAX_TAPS, kernel
 from sim_actors.simulators.opengl.passes.shading import (
     bind_instance,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imitation.data.records import Box
+from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.opengl.lighting.light import NEAR, projection
 from sim_actors.simulators.opengl.passes.context import Device, Targets, mesh_of
@@ -79,20 +80,6 @@ def identities(targets: Targets, scale: int) -> np.ndarray:
     size = (targets.ids.height, targets.ids.width)
     ids = np.frombuffer(targets.ids.read(alignment=1), dtype=np.uint16).reshape(size)
     return ids[scale // 2 :: scale, scale // 2 :: scale]
-
-
-def visible_extents(ids: np.ndarray) -> dict[int, tuple[int, Box]]:
-    """For every id > 0 in an id image (height, width): its pixel count and tight box, px."""
-    rows, columns = np.nonzero(ids)
-    values = ids[rows, columns]
-    counts = np.bincount(values)
-    result = {}
-    for value in np.flatnonzero(counts):
-        here = values == value
-        x, y = columns[here], rows[here]
-        box = Box(float(x.min()), float(y[0]), float(x.max() + 1), float(y[-1] + 1))
-        result[int(value)] = (int(counts[value]), box)
-    return result
 
 
 def projected_extent(body: Body, scene: Scene) -> Box:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imitation.data.records import Box, Object
+from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Actor, Scene
-from sim_actors.simulators.opengl.passes.ground_truth import pack, visible_extents
+from sim_actors.simulators.opengl.passes.ground_truth import pack
 from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 from tests.sim_actors.simulators.opengl.staged import CAMERA, HEIGHT, SIZES, WIDTH, actor, scene
 

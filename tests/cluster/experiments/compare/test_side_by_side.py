@@ -1,4 +1,4 @@
-"""Runs side by side, each in an actor of its own; one that dies is started again."""
+"""Runs side by side, each with a driver of its own; one that dies is started again."""
 
 import io
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import ray
 
-from cluster.experiments.compare.actors import Actors
 from cluster.experiments.compare.execute import Job
+from cluster.experiments.compare.side_by_side import SideBySide
 from cluster.experiments.drivers import Tell
 from cluster.observability.console import Reporter
 from imitation.common.settings import UserError
@@ -34,7 +34,7 @@ def work(job: Job, reporter: Reporter, tell: Tell) -> str:
 def test_jobs_run_side_by_side_die_are_replaced_and_say_why_they_fail(ray_session, tmp_path):
     out = io.StringIO()
     jobs = [Job(name, {}, str(tmp_path)) for name in ("waits", "once", "dies", "fails")]
-    with Actors(4, Reporter(out), work) as runner:
+    with SideBySide(4, Reporter(out), work) as runner:
         for job in jobs:
             runner.start(job)
         ended = {(done := runner.wait()).job.name: done for _ in jobs}
@@ -52,7 +52,7 @@ def test_jobs_run_side_by_side_die_are_replaced_and_say_why_they_fail(ray_sessio
 
 
 def test_what_still_runs_is_ended_with_the_runner(ray_session, tmp_path):
-    with Actors(1, Reporter(io.StringIO()), work) as runner:
+    with SideBySide(1, Reporter(io.StringIO()), work) as runner:
         runner.start(Job("waits", {}, str(tmp_path)))
         while not (marks := list(tmp_path.glob("waits-*"))):
             pass

@@ -1,4 +1,4 @@
-"""Runs of a comparison side by side, a driver actor each (`cluster.experiments.drivers`)."""
+"""Runs of a comparison side by side, each with a driver of its own (`cluster.experiments.drivers`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.observability.console import Reporter
 POLL_S = 1.0
 
 
-class Actors:
+class SideBySide:
     """A `Runner` on a Ray that is running already. A context manager: what still runs is ended."""
 
     def __init__(self, at_once: int, reporter: Reporter, work: Work = carry_out_job) -> None:
@@ -23,7 +23,7 @@ class Actors:
         self._mailbox = Mailbox(reporter)
         self._running: dict[Any, tuple[Job, Driver]] = {}
 
-    def __enter__(self) -> Actors:
+    def __enter__(self) -> SideBySide:
         return self
 
     def __exit__(self, *exc: object) -> None:
