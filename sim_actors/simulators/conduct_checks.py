@@ -14,7 +14,7 @@ from sim_actors.simulators.bench import Bench, Check, Mistaken, NotStaged, noted
 from sim_actors.simulators.contract import checked_reasons, pixels_changed, truth_changed
 
 NOWHERE = "no-such-category"
-LEAK_MB = 0.25
+LEAK_MB = 1.0
 """Growth a frame, MB: more is a leak, where it goes on through all renders."""
 _MOST, _FEWEST, _ENOUGH_S = 24, 6, 4.0  # renders whose cost is measured
 
@@ -99,10 +99,35 @@ def restart(bench: Bench) -> Found:
 
 def cost(bench: Bench) -> Found:
     """Seconds, CPU-seconds and memory of a frame, its own processes counted too."""
+    bench.frame(bench.pair())
+    seconds, cpu_s, memory, growth = _measured(bench)
+    frames = len(seconds)
+    if growth > LEAK_MB:  # a garbage collector may not have begun: a leak goes on
+        more, cpu_s, memory, growth = _measured(bench)
+        frames += len(more)
+    numbers = {
+        "seconds": median(seconds),
+        "cpu_seconds": cpu_s,
+        "mb": memory,
+        "mb_a_frame": growth,
+        "frames": frames,
+    }
+    if growth > LEAK_MB:
+        return wrong(
+            f"memory grows by {growth:.1f} MB a frame over {frames} renders of one scene",
+            "none that goes on",
+            "meshes, textures, pictures or spawned actors are kept after their frame",
+            **numbers,
+        )
+    return right(f"{median(seconds):.3f} s and {cpu_s:.3f} CPU-s a frame, {memory:.0f} MB", **numbers)
+
+
+def _measured(bench: Bench) -> tuple[list[float], float, float, float]:
+    """Of renders of one scene: the seconds of each, CPU-seconds a frame, memory at the end in MB, and its
+    growth in MB a frame: between their thirds, the lesser of both."""
     scene = bench.pair()
     seconds: list[float] = []
     memory: list[float] = []
-    bench.frame(scene)
     cpu, _ = _used()
     began = time.perf_counter()
     while len(seconds) < _MOST and (len(seconds) < _FEWEST or time.perf_counter() - began < _ENOUGH_S):
@@ -110,27 +135,10 @@ def cost(bench: Bench) -> Found:
         bench.frame(scene)
         seconds.append(time.perf_counter() - start)
         memory.append(_used()[1])
-    cpu_s = (_used()[0] - cpu) / len(seconds)
-    thirds = [memory[len(memory) * k // 3 : len(memory) * (k + 1) // 3] for k in range(3)]
-    low, middle, high = map(median, thirds)
-    step = len(memory) / 3  # frames from the middle of a third to that of the next
-    growth = (high - low) / (2 * step)
-    numbers = {
-        "seconds": median(seconds),
-        "cpu_seconds": cpu_s,
-        "mb": memory[-1],
-        "mb_a_frame": growth,
-        "frames": len(seconds),
-    }
-    told = f"{median(seconds):.3f} s and {cpu_s:.3f} CPU-s a frame, {memory[-1]:.0f} MB"
-    if min(middle - low, high - middle) > LEAK_MB * step:
-        return wrong(
-            f"memory grows by {growth:.1f} MB a frame over {len(seconds)} renders of one scene",
-            "none that goes on",
-            "meshes, textures, pictures or spawned actors are kept after their frame",
-            **numbers,
-        )
-    return right(told, **numbers)
+    count = len(seconds)
+    low, middle, high = (median(memory[count * k // 3 : count * (k + 1) // 3]) for k in range(3))
+    growth = min(middle - low, high - middle) / (count / 3)
+    return seconds, (_used()[0] - cpu) / count, memory[-1], growth
 
 
 def _used() -> tuple[float, float]:
@@ -152,5 +160,5 @@ CONDUCT_CHECKS = (
     Check("supports and render", promises, 5, labels=False),
     Check("unknown category", category, 1, labels=False),
     Check("close and restart", restart, 3, labels=False),
-    Check("cost of a frame", cost, _MOST, labels=False),
+    Check("cost of a frame", cost, 2 * _MOST, labels=False),
 )
