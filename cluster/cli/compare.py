@@ -131,8 +131,8 @@ def _two(args: argparse.Namespace) -> None:
     split = args.split or split_of(a, b)
     result = compare_evaluations(a, b, split, np.random.default_rng(seed), resamples=args.resamples or 1000)
     if args.json:
-        told = {name: why for name, why in (("a", why_a), ("b", why_b)) if why}
-        taken_from = {"taken": told} if told else {}
+        reasons = {name: why for name, why in (("a", why_a), ("b", why_b)) if why}
+        taken_from = {"taken": reasons} if reasons else {}
         print(json.dumps(result.to_dict() | taken_from | {"seed": seed}, indent=2, allow_nan=False))
     else:
         print("\n".join(lines(result, seed, why_a, why_b)))

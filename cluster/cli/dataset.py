@@ -190,8 +190,8 @@ def _survey(place: str, which: Which) -> Survey:
         and storage.list_files(uri, ".parquet")
     ]
     every = [sources[0], *rendered, *sources[1:]]
-    told = storage.read_json(workspace.path("data", "stage-prepare.json")).get("categories")
-    classes = _classes(every, CategoryMap.from_json(told) if told else None)
+    categories = storage.read_json(workspace.path("data", "stage-prepare.json")).get("categories")
+    classes = _classes(every, CategoryMap.from_json(categories) if categories else None)
     return survey_frames(every, which, classes=classes)
 
 

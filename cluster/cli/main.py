@@ -48,8 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if os.getcwd() not in sys.path:  # a person's own detector or policy; a console script leaves it out
         sys.path.append(os.getcwd())
+    from cluster.runtime.openmp import wait_passively
     from cluster.runtime.signals import terminable
 
+    wait_passively()
     if session := sys.modules.get("cluster.runtime.ray_session"):
         session.renew()
     with terminable():

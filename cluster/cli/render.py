@@ -122,8 +122,8 @@ def _numbering(requests: str | None) -> Numbering | None:
     """How the dataset behind a requests file numbers its categories: an export of the frames follows it."""
     from imitation.datasets.numbering import Numbering
 
-    told = storage.read_json(requests) if requests else None
-    return Numbering.from_json(told.get("numbering")) if isinstance(told, dict) else None
+    content = storage.read_json(requests) if requests else None
+    return Numbering.from_json(content.get("numbering")) if isinstance(content, dict) else None
 
 
 def _jobs(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from imitation.common.settings import Settings
+from imitation.detectors.settings import Precision
 
 
 class EvaluateSettings(Settings):
@@ -24,6 +25,7 @@ class EvaluateSettings(Settings):
         description="times that a frame is tried while the detector's process dies of it; then it counts as "
         "one that cannot be read (data.on_error)",
     )
+    precision: Precision = Field("auto", description="numbers of the forward pass, as train.precision")
     threads: int | None = Field(None, ge=1, description="torch threads a worker; null: the machine's CPUs")
     operating_threshold: Literal["single", "per_category"] = Field(
         "single",

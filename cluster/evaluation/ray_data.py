@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from cluster.config.evaluate import EvaluateSettings
 from cluster.runtime.attempts import Attempts
+from cluster.runtime.openmp import wait_passively
 from cluster.runtime.placement import wait_for_room, watched
 from cluster.runtime.ray_errors import short_of_memory
 from imitation.common.import_paths import told
@@ -32,6 +33,7 @@ from imitation.common.storage.retry_filesystem import patient_filesystem
 from imitation.data.categories import CategoryMap
 from imitation.data.images import load_frame_image
 from imitation.data.records import Frame, frame_from_row
+from imitation.detectors.settings import Precision
 from imitation.evaluation.detection_files import DetectionsWriter
 from imitation.evaluation.detections import Detections, FrameDetections, detections_to_table
 
@@ -89,9 +91,11 @@ class DetectorWorker:
         parts: Sequence[EvaluationPart],
         categories: CategoryMap,
         threads: int | None,
+        precision: Precision,
         attempts: Attempts,
         max_attempts: int,
     ) -> None:
+        wait_passively()
         import torch
 
         from imitation.detectors.checkpoint import load_checkpoint
@@ -99,7 +103,9 @@ class DetectorWorker:
         retry.remember_folders()
         torch.set_num_threads(threads or os.cpu_count() or 1)
         device = "cuda" if torch.cuda.is_available() else "cpu"  # Ray hides GPUs that were not asked for
-        self.predictors = {name: load_checkpoint(uri, device)[0] for name, uri in checkpoints.items()}
+        self.predictors = {
+            name: load_checkpoint(uri, device, precision)[0] for name, uri in checkpoints.items()
+        }
         self.parts = parts
         self.categories = categories
         self.decoders = ThreadPoolExecutor(2)
@@ -293,6 +299,7 @@ def _stream(
             "parts": list(parts),
             "categories": categories,
             "threads": settings.threads,
+            "precision": settings.precision,
             "attempts": attempts,
             "max_attempts": settings.max_attempts,
         },

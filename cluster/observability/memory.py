@@ -29,8 +29,8 @@ def process_tree_mb(root: int) -> float:
     total = 0
     for process in (psutil.Process(root), *_tree(root)):
         with suppress(psutil.Error):  # it has ended meanwhile
-            told = process.memory_info()
-            total += told.rss - getattr(told, "shared", 0)  # macOS does not tell what is shared
+            usage = process.memory_info()
+            total += usage.rss - getattr(usage, "shared", 0)  # macOS does not tell what is shared
     return total / (1 << 20)
 
 

@@ -175,7 +175,7 @@ def _churn(seed: int, baseline: Stages) -> dict[str, Any] | None:
 
 def _suspects(cycles: list[Stages]) -> list[dict[str, Any]]:
     """Those of the last cycle that was mined: the others are older drafts of the same list."""
-    return next((list(told) for stages in reversed(cycles) if (told := stages["analyse"]["suspects"])), [])
+    return next((list(last) for stages in reversed(cycles) if (last := stages["analyse"]["suspects"])), [])
 
 
 def _errors(cycles: list[Stages]) -> list[str]:

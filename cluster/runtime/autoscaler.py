@@ -41,5 +41,5 @@ def _kinds() -> Iterable[str]:
 
         status = get_cluster_status(ray.get_runtime_context().gcs_address)
         return [node.ray_node_type_name for node in (*status.active_nodes, *status.idle_nodes)]
-    told = json.loads(_internal_kv_get(DEBUG_AUTOSCALING_STATUS) or b"{}")
-    return (told.get("autoscaler_report") or {}).get("active_nodes") or []
+    report = json.loads(_internal_kv_get(DEBUG_AUTOSCALING_STATUS) or b"{}")
+    return (report.get("autoscaler_report") or {}).get("active_nodes") or []

@@ -204,12 +204,12 @@ class _Log:
     shown: int = 0  # characters
 
     async def tail(self, client: Any, job_id: str) -> None:
-        told = 0
+        received = 0
         async for text in client.tail_job_logs(job_id):
-            told += len(text)
-            if told > self.shown:
-                self.show(text[max(0, len(text) - (told - self.shown)) :])
-                self.shown = told
+            received += len(text)
+            if received > self.shown:
+                self.show(text[max(0, len(text) - (received - self.shown)) :])
+                self.shown = received
 
 
 def show_log(text: str) -> None:

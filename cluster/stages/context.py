@@ -57,8 +57,8 @@ class RunContext:
 
     def committed(self, cycle: int, name: str) -> dict[str, Any]:
         """What a stage of an earlier cycle has committed."""
-        told: dict[str, Any] = old_names.read_json(self.path(cycle, f"stage-{name}.json"))
-        return told
+        stage: dict[str, Any] = old_names.read_json(self.path(cycle, f"stage-{name}.json"))
+        return stage
 
     def rng(self, what: str, cycle: int) -> np.random.Generator:
         """A generator of its own for every random decision, from the run's seed."""

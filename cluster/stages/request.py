@@ -64,11 +64,8 @@ class Asking:
                 strength=self.strength,
                 rng=rng,
             )
-            plan = {
-                "budget": budget,
-                "frames": asked,
-                "requests": [request.to_row() for request in requests],
-            }
+            rows = [request.to_row() for request in requests]
+            plan = {"budget": budget, "frames": asked, "requests": rows}
             if isinstance(self.policy, Learning):
                 plan["arms"] = [known.to_row() for known in self.policy.learned(mined, cycle=cycle)]
             return plan

@@ -118,8 +118,8 @@ class Rendering:
                     f"data.mapping: {listed}"
                 )
             busy = round(report.render_seconds / side_by_side, 3)
-            told = {"asked": total, "busy_seconds": busy, "unmapped": dict(sorted(unmapped.items()))}
-            return report.to_json() | told
+            counts = {"asked": total, "busy_seconds": busy, "unmapped": dict(sorted(unmapped.items()))}
+            return report.to_json() | counts
 
         result = run.commit(cycle, "simulate", work)
         return Part(uri, result["frames"], cycle)
@@ -154,6 +154,6 @@ class Rendering:
     def repeat(self, requests: list[Request], cycle: int) -> Part:
         """The requests' parents once more for each variation: nothing is rendered."""
         repeats = repeats_of(requests)
-        told = {"frames": repeats.total(), "repeats": dict(sorted(repeats.items()))}
-        result = self.run.commit(cycle, "repeat", lambda: told)
+        repeated = {"frames": repeats.total(), "repeats": dict(sorted(repeats.items()))}
+        result = self.run.commit(cycle, "repeat", lambda: repeated)
         return Part(self.run.path(cycle, "stage-repeat.json"), result["frames"], cycle, repeated=True)

@@ -138,7 +138,7 @@ class Feasible:
         if self.proposals:
             pairs = ", ".join(f"{name}: {meant}" for name, meant in self.proposals.items())
             same = f'If the words mean the same, say so: "data.mapping={{{pairs}}}". Else: '
-            return f"{same}{_lower(HOW)}{self._has()}"
+            return f"{same}{HOW[0].lower()}{HOW[1:]}{self._has()}"
         return f"{HOW}{self._has()}"
 
     def _has(self) -> str:
@@ -192,10 +192,6 @@ def listed(counts: Mapping[str, int]) -> str:
     first = next(iter(counts.values()))
     parts[0] = parts[0].replace(")", " object)" if first == 1 else " objects)")
     return ", ".join(parts)
-
-
-def _lower(text: str) -> str:
-    return text[0].lower() + text[1:]
 
 
 Tell = Callable[[Feasible, bool], None]

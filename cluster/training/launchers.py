@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
+from cluster.runtime.openmp import wait_passively
 from cluster.runtime.placement import wait_for_room
 from cluster.runtime.ray_errors import in_short
 from cluster.training.train_loop import Launcher, Progress, TrainSpec, train_loop_per_worker
@@ -74,6 +75,7 @@ class _LocalTrainer:
     """Runs the train function in its own process through Ray Train's local mode, again and again."""
 
     def run(self, config: dict[str, Any]) -> None:
+        wait_passively()
         from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from cluster.runtime.openmp import wait_passively
 from cluster.workspace.processor import processor
 from imitation.common import storage
 from imitation.common.safe_loading import load_tensors
@@ -105,6 +106,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
     """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`)."""
+    wait_passively()
     import numpy as np
     import ray.train
     import torch
@@ -116,11 +118,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     from imitation.training.samples import CachedSource, FrameSource
 
     spec: TrainSpec = config["spec"]
-    settings = spec.train
     retry.remember_folders()
     context = ray.train.get_context()
     distributed = Distributed(context.get_world_rank(), context.get_world_size())
     device = pick_device(config["use_gpu"])
+    precision = distributed.agreed(spec.train.precision, device)
+    settings = spec.train.model_copy(update={"precision": precision})
     # Ray sets one OpenMP thread for a worker that asks for no more than one CPU
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
 
@@ -215,12 +218,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             "initial": spec.initial,
             "seed": spec.seed,
             "category_map": spec.categories.to_json(),
-            "settings": settings.model_dump(mode="json"),
+            "settings": spec.train.model_dump(mode="json"),
             "steps": before["steps"] + settings.steps,
             "images_seen": before["images_seen"] + settings.steps * settings.batch_size,
             "seconds": state.seconds,
             "device": str(device),
-            "computed_on": _computed_on(device),
+            "computed_on": _computed_on(device, precision),
             "workers": distributed.world_size,
             "rank_disagreement": disagreement,
             "losses": {name: sum(row[name] for row in tail) / len(tail) for name in tail[-1]},
@@ -259,6 +262,10 @@ def _read_state(path: str, spec: TrainSpec) -> dict[str, Any] | None:
     return saved["state"] if saved["spec"] == _fingerprint(spec) else None
 
 
+# Settings that did not exist once, at what they were then: a training of that time still continues.
+_LATER = {"trainable_layers": None}
+
+
 def _fingerprint(spec: TrainSpec) -> str:
     """What tells trainings apart: everything but how they are carried out."""
     import hashlib
@@ -266,11 +273,23 @@ def _fingerprint(spec: TrainSpec) -> str:
 
     values = asdict(spec) | {
         "categories": spec.categories.to_json(),
-        "detector": spec.detector.model_dump(mode="json"),
+        "detector": {
+            key: value
+            for key, value in spec.detector.model_dump(mode="json").items()
+            if key not in _LATER or value != _LATER[key]
+        },
         "train": spec.train.model_dump(
             mode="json",
             exclude={
-                *("decode_threads", "cache_mb", "checkpoint_every", "report_every", "use_gpu", "max_restarts")
+                *(
+                    "decode_threads",
+                    "cache_mb",
+                    "checkpoint_every",
+                    "report_every",
+                    "use_gpu",
+                    "max_restarts",
+                ),
+                "precision",
             },
         ),
         "include": None if spec.include is None else sorted(spec.include),
@@ -295,10 +314,10 @@ def _result(folder: str) -> TrainResult:
     return TrainResult(folder=folder, computed_on=trained_on.get("computed_on", ""), **known)
 
 
-def _computed_on(device: Any) -> str:
+def _computed_on(device: Any, precision: str) -> str:
     import torch
 
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        return f"{torch.cuda.get_device_name(device)}, {precision}"
     threads = torch.get_num_threads()
-    return f"{processor()}, {counted(threads, 'thread')}"
+    return f"{processor()}, {counted(threads, 'thread')}, {precision}"

@@ -250,8 +250,8 @@ def _machine() -> str:
 
 def _job() -> str | None:
     """The submission id of the Ray job that this process is the entry point of."""
-    told = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-    job = told.get("metadata", {}).get("job_submission_id")
+    job_config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    job = job_config.get("metadata", {}).get("job_submission_id")
     return None if job is None else str(job)
 
 

@@ -90,7 +90,7 @@ class Classes:
         after = max(numbers.values(), default=first - 1) + 1
         return numbers | {name: number for number, name in enumerate(rest, start=after)}
 
-    def told(self, kind: str) -> str:
+    def origin(self, kind: str) -> str:
         """Where the numbers come from, in a few words."""
         if self.own and self.own.kind != RUN:
             same = self.own.kind == kind

@@ -192,7 +192,7 @@ class FrameWriter(ABC):
     def numbered(self, kind: str, seen: Iterable[str]) -> dict[str, int]:
         """The numbers of the classes, which the report tells."""
         classes = self.survey.classes.numbers(kind, seen)
-        self.report.classes, self.report.numbered = classes, self.survey.classes.told(kind)
+        self.report.classes, self.report.numbered = classes, self.survey.classes.origin(kind)
         return classes
 
     def _name(self, frame_id: str, prefix: str) -> str:

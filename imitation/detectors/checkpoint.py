@@ -23,7 +23,7 @@ from imitation.common import storage
 from imitation.common.safe_loading import load_tensors
 from imitation.common.settings import Settings, UserError
 from imitation.detectors.registry import takes_backbone
-from imitation.detectors.settings import DetectorSettings
+from imitation.detectors.settings import DetectorSettings, Precision
 from imitation.metrics.operating_point import Operating
 
 if TYPE_CHECKING:
@@ -176,8 +176,10 @@ def load_weights(folder: str) -> dict[str, Tensor]:
     return weights
 
 
-def load_checkpoint(folder: str, device: str = "cpu") -> tuple[Predictor, CheckpointInfo]:
-    """The detector of a checkpoint, ready to predict, and what detector.json says.
+def load_checkpoint(
+    folder: str, device: str = "cpu", precision: Precision = "auto"
+) -> tuple[Predictor, CheckpointInfo]:
+    """The detector of a checkpoint, ready to predict on `device` in `precision`, and what detector.json says.
 
     Raises UserError for missing, damaged or mismatching files.
     """
@@ -196,7 +198,7 @@ def load_checkpoint(folder: str, device: str = "cpu") -> tuple[Predictor, Checkp
             f"{folder}: the weights do not fit the detector that {INFO} describes: {first}"
         ) from error
     size = info.preprocessing
-    return Predictor(model, info.categories, size.width, size.height, device), info
+    return Predictor(model, info.categories, size.width, size.height, device, precision), info
 
 
 def export_onnx(folder: str, path: str, raw: bool = False) -> None:

@@ -190,4 +190,5 @@ def _conv(width: int) -> nn.Sequential:
 
 def build_grid(settings: DetectorSettings, num_categories: int) -> GridDetector:
     """The grid detector around the backbone that the settings name."""
-    return GridDetector(build_backbone(settings.backbone, settings.weights), num_categories, settings)
+    backbone = build_backbone(settings.backbone, settings.weights, settings.trainable_layers)
+    return GridDetector(backbone, num_categories, settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +11,8 @@ from torch import Tensor, nn
 
 from imitation.common.settings import DataError
 from imitation.detectors.convention import check_outputs
+from imitation.detectors.precision import autocast
+from imitation.detectors.settings import Precision
 from imitation.evaluation.detections import Detections
 
 
@@ -29,12 +30,14 @@ class Predictor:
         width: int,
         height: int,
         device: str | torch.device = "cpu",
+        precision: Precision = "auto",
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.categories = tuple(categories)
         self.width = width
         self.height = height
+        self.precision = precision
 
     def predict(self, images: Sequence[np.ndarray], batch_size: int = 8) -> list[Detections]:
         """The detections in each RGB uint8 (H, W, 3) image, best first, boxes in its own pixels.
@@ -61,9 +64,7 @@ class Predictor:
 
     def _run(self, images: np.ndarray) -> list[dict[str, Tensor]]:
         batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float().div_(255)
-        cuda = self.device.type == "cuda"
-        autocast = torch.autocast("cuda", torch.bfloat16) if cuda else contextlib.nullcontext()
-        with torch.inference_mode(), autocast:
+        with torch.inference_mode(), autocast(self.precision, self.device):
             outputs: list[dict[str, Tensor]] = self.model(list(batch.unbind(0)))
         check_outputs(outputs, len(images), f"the detector ({type(self.model).__name__})")
         return outputs

@@ -11,6 +11,8 @@ from imitation.detectors.registry import DETECTORS, TORCHVISIONS
 
 BACKBONES = ("resnet10", "resnet18", "resnet34", "resnet50", "efficientnet_lite0")
 GRID_STRIDES = (4, 8, 16, 32)
+Precision = Literal["auto", "fp32", "bf16"]
+"""Numbers of a forward pass (`imitation.detectors.precision`)."""
 
 
 class GridLossSettings(Settings):
@@ -41,6 +43,14 @@ class DetectorSettings(Settings):
     )
     weights: Literal["DEFAULT"] | None = Field(
         "DEFAULT", description="DEFAULT: the backbone starts from ImageNet weights; null: random ones"
+    )
+    trainable_layers: int | None = Field(
+        None,
+        ge=0,
+        le=5,
+        description="layers of the backbone that are trained, counted from its last, as torchvision counts "
+        "them (5: all; 4: all but the stem; 0: none); the others keep their weights and batch statistics; "
+        "null: all (torchvision's detectors: their own, 3 of a pretrained one)",
     )
     width: int | None = Field(None, ge=32, le=8192, description="network input width, px; null: the data's")
     height: int | None = Field(None, ge=32, le=8192, description="network input height, px; null: the data's")

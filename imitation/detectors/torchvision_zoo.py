@@ -60,6 +60,8 @@ def build_torchvision(settings: DetectorSettings, num_categories: int) -> nn.Mod
         "num_classes": num_categories + 1,  # torchvision counts the background
         "detections_per_img": settings.max_detections,
     }
+    if settings.trainable_layers is not None:
+        options["trainable_backbone_layers"] = settings.trainable_layers
     if not settings.name.startswith("ssdlite"):
         if settings.width is not None and settings.height is not None:
             options["min_size"] = min(settings.width, settings.height)

@@ -183,8 +183,8 @@ def write_run_fates(cycles: Sequence[str], uri: str) -> int:
         for file in files:
             for batch in _batches(file):
                 rows = [row for row in batch.to_pylist() if _stands(row, last)]
-                told = [{"fate": _in_words(row), **row} for row in rows]
-                writer.write_table(pa.Table.from_pylist(told, schema=schema))
+                worded = [{"fate": _in_words(row), **row} for row in rows]
+                writer.write_table(pa.Table.from_pylist(worded, schema=schema))
                 count += len(rows)
     return count
 

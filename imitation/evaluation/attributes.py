@@ -62,8 +62,8 @@ def occlusion_codes(share: np.ndarray, level: np.ndarray) -> np.ndarray:
     """Codes into `WORDS["occlusion"]`: of the share in [0, 1] where it is known, else of KITTI's level."""
     codes = _binned(share, OCCLUSIONS, right=True)
     level = np.asarray(level)
-    told = np.isnan(np.asarray(share, dtype=np.float64)) & (level >= 0) & (level < len(OCCLUSION_NAMES))
-    codes[told] = level[told]
+    level_only = np.isnan(np.asarray(share, dtype=np.float64)) & (level >= 0) & (level < len(OCCLUSION_NAMES))
+    codes[level_only] = level[level_only]
     return codes
 
 

@@ -52,8 +52,8 @@ class DetectionsWriter:
     """Writes rows to one file as they come; it appears when the block ends without an error."""
 
     def __init__(self, uri: str, categories: Sequence[str]) -> None:
-        told = {_CATEGORIES: json.dumps(list(categories)).encode()}
-        self._schema = DETECTIONS_SCHEMA.with_metadata({**DETECTIONS_SCHEMA.metadata, **told})
+        metadata = {_CATEGORIES: json.dumps(list(categories)).encode()}
+        self._schema = DETECTIONS_SCHEMA.with_metadata({**DETECTIONS_SCHEMA.metadata, **metadata})
         self._uri = uri
         self._open = ExitStack()
 

@@ -123,8 +123,8 @@ def match(
             these = np.flatnonzero(wrong & rule)
             fates[these], about[these] = fate, real[source[these].argmax(axis=1)]
             wrong[these] = False
-        told = about >= 0
-        ious[told] = pairwise_iou(detections.boxes, objects.boxes)[told, about[told]]
+        has_object = about >= 0
+        ious[has_object] = pairwise_iou(detections.boxes, objects.boxes)[has_object, about[has_object]]
 
     return Matching(fates, about, ious, *_object_fates(detections, objects, fates, about, ious))
 

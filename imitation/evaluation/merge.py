@@ -46,7 +46,7 @@ def merge(places: Sequence[str], out: str) -> int:
             )
     count = write_detections(_rows(uris), target, categories[0])
     thresholds = [_threshold(uri) for uri in uris]
-    if thresholds[0] and all(told == thresholds[0] for told in thresholds):
+    if thresholds[0] and all(other == thresholds[0] for other in thresholds):
         storage.write_json(storage.join(out, METRICS), thresholds[0])
     return count
 
@@ -55,8 +55,8 @@ def _rows(uris: Sequence[str]) -> Iterator[FrameDetections]:
     seen: set[bytes] = set()
     for uri in uris:
         for row in read_detections(uri):
-            told = "\0".join((row.split, row.detector, row.frame_id)).encode("utf-8", "surrogatepass")
-            key = hashlib.blake2b(told, digest_size=12).digest()
+            identity = "\0".join((row.split, row.detector, row.frame_id)).encode("utf-8", "surrogatepass")
+            key = hashlib.blake2b(identity, digest_size=12).digest()
             if key in seen:
                 raise UserError(
                     f"{uri}: frame {shown(row.frame_id)} of split {row.split!r} was already judged by the "

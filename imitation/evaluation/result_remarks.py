@@ -129,8 +129,8 @@ class ResultRemarks:
         self._count += len(boxes)
         self._lowest = min(self._lowest, float(scores.min()))
         self._highest = max(self._highest, float(scores.max()))
-        told = np.column_stack([categories, np.round(boxes, 2 if np.abs(boxes).max() > SHARE else 5)])
-        self._repeated += len(told) - len(np.unique(told, axis=0))
+        rows = np.column_stack([categories, np.round(boxes, 2 if np.abs(boxes).max() > SHARE else 5)])
+        self._repeated += len(rows) - len(np.unique(rows, axis=0))
         self._small += int((np.abs(boxes) <= SHARE).all(axis=1).sum())
         if size is not None:
             self._look_at_edges(boxes, np.array(size, dtype=np.float64))

@@ -50,6 +50,7 @@ ARMS = {
     "imitation": "{real} frames and synthetic frames staged after the failures",
     "adaptive": "as imitation, led by which failures earlier frames fixed",
 }
+OTHER_ARM = "{real} frames and what this policy asked for"
 _OLD = (
     (re.compile(r"^(real|stand-in) \+ random sim(?=,|$)"), "random"),
     (re.compile(r"^(real|stand-in) \+ repeated(?=,|$)"), "oversample"),
@@ -81,12 +82,8 @@ def arms_mean(labels: list[str], real: str) -> str:
     """What the arms among these detectors are trained on, as one sentence for below a table; `real` is the
     word for frames that are not synthetic."""
     arms = dict.fromkeys(detector_name(label).split(", ")[0] for label in labels)
-    known = [f"{arm}: {_trained_on(arm).format(real=real)}" for arm in arms]
+    known = [f"{arm}: {ARMS.get(arm, OTHER_ARM).format(real=real)}" for arm in arms]
     return f"Trained on: {'; '.join(known)}."
-
-
-def _trained_on(arm: str) -> str:
-    return ARMS.get(arm, "{real} frames and what this policy asked for")
 
 
 def measure_name(measure: str) -> str:

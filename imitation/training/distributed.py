@@ -9,6 +9,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from imitation.detectors.precision import resolve
+from imitation.detectors.settings import Precision
+
 
 @dataclass(frozen=True)
 class Distributed:
@@ -30,6 +33,12 @@ class Distributed:
         total = value.detach().clone()
         dist.all_reduce(total)
         return total / self.world_size
+
+    def agreed(self, precision: Precision, device: torch.device) -> Precision:
+        """The precision of all ranks: bf16 by `auto` only where each of them has it."""
+        resolved = resolve(precision, device)
+        willing = torch.tensor(float(resolved == "bf16"), device=device)
+        return "bf16" if float(self.mean(willing)) == 1.0 else "fp32"
 
     def broadcast_buffers(self, model: nn.Module) -> None:
         """Gives every rank rank 0's buffers (batch norm statistics, which ranks gather apart)."""

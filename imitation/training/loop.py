@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from imitation.common.settings import UserError
 from imitation.detectors.convention import check_losses
+from imitation.detectors.precision import autocast
 from imitation.training.batches import Batch
 from imitation.training.distributed import Distributed
 from imitation.training.settings import TrainSettings
@@ -89,7 +89,7 @@ def train(
     model.train()
     if freeze_batch_norm:
         freeze_norms(model)
-    autocast = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+    precision = distributed.agreed(settings.precision, device)
     since, images_since = time.perf_counter(), 0
     began = since - state.seconds
 
@@ -97,7 +97,7 @@ def train(
         set_learning_rates(state.optimizer, settings, batch.step)
         images = batch.images.to(device, non_blocking=True).float().div_(255)
         targets = [{name: value.to(device) for name, value in target.items()} for target in batch.targets]
-        with autocast:
+        with autocast(precision, device):
             losses = replica(list(images.unbind(0)), targets)
         check_losses(losses, f"the detector ({type(model).__name__})")
         total = torch.stack(list(losses.values())).sum()

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from imitation.common.settings import Settings
+from imitation.detectors.settings import Precision
 
 
 class AugmentSettings(Settings):
@@ -94,6 +95,11 @@ class TrainSettings(Settings):
         2, ge=1, le=64, description="threads that decode and augment ahead of the steps"
     )
     cache_mb: int = Field(256, ge=0, description="MB of decoded images kept in memory, a worker")
+    precision: Precision = Field(
+        "auto",
+        description="numbers of the forward pass: fp32, or bf16 (torch's autocast; weights stay float32; "
+        "faster on CPUs with AMX or AVX512_BF16); auto: bf16 where every worker has a GPU with units for it",
+    )
     threads: int | None = Field(
         None, ge=1, description="CPU threads of torch, a worker; null: all of the machine's"
     )

@@ -301,12 +301,9 @@ class _Execution:
         if ended.error is not None:
             self._record(what, State("failed", reason(ended.error), ended.traceback), keep=True)
         elif ended.result == OUT_OF_TIME:
-            self._record(what, self._late_in(what))
+            self._record(what, State("unfinished", self._late(what).reason))
         else:
             self._record(what, State("finished"), keep=True)
-
-    def _late_in(self, trial: Trial) -> State:
-        return State("unfinished", self._late(trial).reason)
 
     def _record(self, trial: Trial, state: State, keep: bool = False) -> None:
         """`keep`: in the folder too; what was merely not reached is not on record."""

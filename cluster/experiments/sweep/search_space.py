@@ -258,8 +258,8 @@ def with_settings(config: Config, settings: Mapping[str, Any]) -> Config:
         for part in path:
             target = target[part]
         target[leaf] = value
-    told = ", ".join(f"{key}={shown(value)}" for key, value in settings.items())
-    return parse(plain, f"sweep.space ({told})")
+    pairs = ", ".join(f"{key}={shown(value)}" for key, value in settings.items())
+    return parse(plain, f"sweep.space ({pairs})")
 
 
 # --- trials --------------------------------------------------------------------------------------

@@ -54,8 +54,8 @@ def tune_trials(
     plain = plan.config.plain()
     goes_on = _can_go_on(folder)
 
-    def trial(told: dict[str, Any]) -> None:
-        config = trial_config(parse(plain, "sweep"), folder, told["settings"])
+    def trial(chosen: dict[str, Any]) -> None:
+        config = trial_config(parse(plain, "sweep"), folder, chosen["settings"])
         # the record of an earlier version knows its metric by its old name
         report = (lambda event: tune.report(old_names.and_before(event))) if goes_on else tune.report
         work((config.plain(), folder), name, config.run.name, report)

@@ -270,8 +270,8 @@ class _Annotations:
 
 def _extra(row: dict[str, Any], names: Sequence[str]) -> bytes | None:
     """The row's fields beyond COCO's, as JSON."""
-    told = row.get(EXTRA)
-    chosen = {name: told[name] for name in names if name in told} if isinstance(told, dict) else {}
+    extras = row.get(EXTRA)
+    chosen = {name: extras[name] for name in names if name in extras} if isinstance(extras, dict) else {}
     return json.dumps(chosen).encode() if chosen else None
 
 
@@ -296,8 +296,8 @@ def _id(row: Any) -> int | None:
 
 def _no_id(row: dict[str, Any]) -> str:
     """Why an annotation's id is none."""
-    told = f"is {shown(row['id'])}, no whole number of at most 64 bits" if "id" in row else "is missing"
-    return f"it has no whole-number id: the id {told}"
+    fault = f"is {shown(row['id'])}, no whole number of at most 64 bits" if "id" in row else "is missing"
+    return f"it has no whole-number id: the id {fault}"
 
 
 def _size(value: Any) -> int | None:

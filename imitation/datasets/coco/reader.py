@@ -152,8 +152,8 @@ class CocoReader(DatasetReader):
         return splits
 
     def _sequence(self, name: str | None, row: int) -> str | None:
-        told = unpacked(self._listed[name].image_extras, row).get("sequence")
-        return told if isinstance(told, str) else None
+        sequence = unpacked(self._listed[name].image_extras, row).get("sequence")
+        return sequence if isinstance(sequence, str) else None
 
     def _refuse_shared_images(self) -> None:
         """An image that is in two lists under two ids escapes the check of ids."""

@@ -36,8 +36,8 @@ def items(text: Readable, place: str, uri: str) -> Iterator[Any]:
         yield from ijson.items(text, place, use_float=True)
     except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
         said = error.args[0] if error.args else ""  # ijson gives bytes where they are not UTF-8
-        told = said.decode("utf-8", "backslashreplace") if isinstance(said, bytes) else str(error)
-        line = " ".join(told.split())
+        detail = said.decode("utf-8", "backslashreplace") if isinstance(said, bytes) else str(error)
+        line = " ".join(detail.split())
         brief = line if len(line) <= 160 else line[:150] + " ..."
         raise DataError(uri, f"{NO_JSON}; is it cut short? {brief}") from error
 

@@ -180,8 +180,8 @@ def _read_list(uri: str, root: str) -> list[str]:
     for number, line in enumerate(lines_of(storage.read_text(uri)), start=1):
         name = line.strip()
         if name in names:
-            told = f"{shown(name)[1:-1]} already stands on line {names[name]}"
-            raise UserError(f"{uri}:{number}: {told}; remove one")
+            fault = f"{shown(name)[1:-1]} already stands on line {names[name]}"
+            raise UserError(f"{uri}:{number}: {fault}; remove one")
         if name:
             names[name] = number
     return list(names)

@@ -51,8 +51,8 @@ class Calibration:
             numbers = np.array([*intrinsic, *size, *pose], dtype=np.float64)
             matrix = numbers[6:].reshape(4, 4)
         except (TypeError, ValueError):
-            told = f"{shown(intrinsic)}, {shown(size)}, extrinsic {shown(pose)}"
-            raise DataError(where, f"not a calibration: {told}") from None
+            values = f"{shown(intrinsic)}, {shown(size)}, extrinsic {shown(pose)}"
+            raise DataError(where, f"not a calibration: {values}") from None
         if not (np.abs(numbers) <= MOST).all():  # false for NaN as well
             what = f"a null, or a number that is not finite or beyond {MOST:g}: {numbers.tolist()}"
             raise DataError(where, f"the calibration has {what}")

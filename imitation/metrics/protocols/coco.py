@@ -208,8 +208,8 @@ def _annotations(
     _refuse_doubles(ids, "annotations", name)
     notes = []
     if strays:
-        told = "annotations of images or categories that the file does not name count for nothing"
-        notes.append(f"{name}: {len(strays)} {told} (first: id {strays[0]!r})")
+        remark = "annotations of images or categories that the file does not name count for nothing"
+        notes.append(f"{name}: {len(strays)} {remark} (first: id {strays[0]!r})")
     if 0 in ids:
         notes.append(
             f"{name}: pycocotools takes the annotation of id 0 for one that nothing finds, and so do these "

@@ -78,8 +78,10 @@ def split_of(a: str, b: str) -> str:
         return "test" if "test" in both else both.pop()
     if both:
         raise UserError(f"{a} and {b} share the splits {', '.join(sorted(both))}; choose one with --split")
-    told = [", ".join(sorted(names)) or "no rows at all" for names in splits]
-    raise UserError(f"{a} has frames of {told[0]}, {b} of {told[1]}: there is no split that both have")
+    names_of = [", ".join(sorted(names)) or "no rows at all" for names in splits]
+    raise UserError(
+        f"{a} has frames of {names_of[0]}, {b} of {names_of[1]}: there is no split that both have"
+    )
 
 
 def _contents(uri: str) -> Counter[tuple[str, str]]:

@@ -263,8 +263,10 @@ def _followed_modes(summary: Summary) -> dict[str, Any] | None:
 def _followed_reasons(summary: Summary) -> dict[str, Any] | None:
     """Why failures persist, of the last step of which it is told."""
     for cycle in reversed(summary.cycles):
-        told = sorted((cycle.followed or {}).items(), key=lambda item: item[0] != "mine")  # the one answered
-        for split, followed in told:
+        by_split = sorted(
+            (cycle.followed or {}).items(), key=lambda item: item[0] != "mine"
+        )  # the one answered
+        for split, followed in by_split:
             if followed.reasons:
                 total = sum(followed.reasons.values())
                 rows = [(reason, count, count / total) for reason, count in followed.reasons.items()]

@@ -195,12 +195,9 @@ class Program:
         """Its last words, for the end of a sentence."""
         if self._process.poll() is not None:
             self._listener.join(0.5)  # its last lines may not be read yet
-        said = list(self._said)
-        return (
-            "; the last it wrote to stderr:\n  " + "\n  ".join(said)
-            if said
-            else "; it wrote nothing to stderr"
-        )
+        # In one line: of an error of several, the last alone is shown here and there.
+        said = " | ".join(self._said)
+        return f"; the last it wrote to stderr: {said}" if said else "; it wrote nothing to stderr"
 
     def _listen(self) -> None:
         """Keeps its last lines of stderr: a pipe that nobody reads would hold it up."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from cluster.training import train_loop
 from cluster.training.launchers import LocalLauncher, TorchLauncher
 from cluster.training.train_loop import TrainSpec, train_detector
 from imitation.common.settings import DataError, UserError
@@ -201,3 +202,15 @@ def test_two_workers_train_like_one_also_when_one_of_them_is_killed(
     assert info.trained_on["rank_disagreement"] == 0.0
     ours, theirs = load_weights(str(tmp_path / "two")), load_weights(str(tmp_path / "one"))
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-3) for name in ours)
+
+
+def test_a_training_of_an_older_version_continues() -> None:
+    """Settings that came later, at what they were then, and the precision tell no trainings apart."""
+    spec = TrainSpec("out", CategoryMap.identity(["car"]), DetectorSettings(), TrainSettings())
+    # as the version before `detector.trainable_layers` and `train.precision` computed it
+    old = "c1312fa5e1f6a1c221ca5911cd8ce9948af9b148bf4baa04cc6539d6d2682ee8"
+    assert train_loop._fingerprint(spec) == old
+    other = replace(spec, train=TrainSettings(precision="bf16"))
+    assert train_loop._fingerprint(other) == old
+    frozen = replace(spec, detector=DetectorSettings(trainable_layers=2))
+    assert train_loop._fingerprint(frozen) != old

@@ -38,8 +38,8 @@ def render_test_set(plan: Plan, cell: Cell, base: str, reporter: Reporter) -> st
         return None
     config = plan.cell_config(cell)
     workspace = Workspace(storage.join(plan.folder, FOLDER), base)
-    told = Workspace(base)
-    data = RealData.from_json(old_names.read_json(told.path("data", "stage-prepare.json")), told)
+    base_run = Workspace(base)
+    data = RealData.from_json(old_names.read_json(base_run.path("data", "stage-prepare.json")), base_run)
     rng = np.random.default_rng([plan.config.compare.seed, zlib.crc32(FOLDER.encode())])
     requests = free_requests(frames, 1, FOLDER, rng)
     with Services(config) as services:

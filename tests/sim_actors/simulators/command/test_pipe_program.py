@@ -165,7 +165,7 @@ def test_a_program_that_dies_costs_its_scene_alone():
 def test_the_last_words_are_kept_of_a_flood():
     with running("floods stderr") as simulator, pytest.raises(UserError) as caught:
         simulator.render(make_scene("s"))
-    assert str(caught.value).endswith("  last words")
+    assert str(caught.value).endswith(" | last words")
     assert len(str(caught.value)) < 3000
 
 
