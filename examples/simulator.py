@@ -1,6 +1,6 @@
 """A simulator of one's own: flat boxes on grey, with numpy. From this folder:
 
-imitate check simulator simulate.simulator=simulator:Boxes "simulate.options={sky: [90, 130, 200]}"
+imitate check simulator simulator:Boxes "simulate.options={sky: [90, 130, 200]}"
 imitate render --random --count 4 --out boxes simulate.simulator=simulator:Boxes
 """
 

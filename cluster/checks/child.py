@@ -96,9 +96,7 @@ def _followed(
             tried, seconds = event["what"], event["seconds"]
             deadline.start(seconds)
         else:
-            finding = Finding(**event["finding"])
-            ended = ended or finding.status == "problem"
-            yield finding
+            yield Finding(**event["finding"])
     if not ended:
         yield Finding(
             about, tried, "problem", f"{about}: {_death(child)} while {tried} was tried{_said(printed)}"

@@ -52,7 +52,8 @@ def _checks(config: Config) -> Iterator[tuple[tuple[str, str], str, Iterator[Fin
         yield (policy.ABOUT, name), f"policy {name}: a request about toy failures", policy.findings(config)
     if simulator.needs_trying(config):
         name = config.simulate.simulator
-        yield (simulator.ABOUT, name), f"simulator {name}: one scene", simulator.findings(config, scenes=1)
+        found = simulator.findings(config, scenes=1, brief=True)
+        yield (simulator.ABOUT, name), f"simulator {name}: one scene", found
     uri = config.renderer.bodies
     if uri is not None and own_section(config) is config.renderer and simulates(config):
         yield (bodies.ABOUT, uri), f"bodies of {uri}", bodies.findings(config)

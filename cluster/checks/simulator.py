@@ -1,4 +1,5 @@
-"""The simulator: started and made to render a few free scenes, in a process that may hang or die of it."""
+"""The simulator: tried on scenes whose answer is known and on a few free ones, in a process that may hang or
+die of it."""
 
 from __future__ import annotations
 
@@ -17,19 +18,20 @@ from imitation.common.settings import UserError
 from sim_actors.randomization.free_scene import free_scene
 from sim_actors.scene.records import Scene
 from sim_actors.scene.sizes import size_prior
-from sim_actors.simulators.conformance import simulator_contract
+from sim_actors.simulators.conformance import conformance, simulator_contract
 from sim_actors.staging.restage import default_camera
 
 ABOUT = "simulator"
 SCENES = 3
 
 
-def findings(config: Config, scenes: int = SCENES) -> Iterator[Finding]:
-    """Tries the simulator that the configuration names on so many free scenes, in a child process."""
-    yield from in_child(ABOUT, config, scenes=scenes)
+def findings(config: Config, scenes: int = SCENES, brief: bool = False) -> Iterator[Finding]:
+    """Tries the simulator that the configuration names, in a child process: the checks of
+    `sim_actors.simulators.conformance`, unless `brief`, and so many free scenes."""
+    yield from in_child(ABOUT, config, scenes=scenes, brief=brief)
 
 
-def contract(config: Config, scenes: int) -> Contract:
+def contract(config: Config, scenes: int, brief: bool) -> Contract:
     """What the child process tries."""
     settings = config.simulate
     spec = simulator_spec(config)
@@ -46,6 +48,14 @@ def contract(config: Config, scenes: int) -> Contract:
         yield Found("it only waits: above 1, simulate.scenes_per_actor saves processes", note=True)
     elif waits is False and several:
         yield Found("it computes: with simulate.scenes_per_actor above 1 scenes take turns", note=True)
+    if not brief:
+        categories, _ = known_categories(config)
+        wrong = 0
+        for event in conformance(spec, categories, settings.startup_timeout_s, settings.scene_timeout_s):
+            wrong += isinstance(event, Found) and event.wrong
+            yield event
+        if wrong:  # free scenes would be refused for it, in other words
+            return
     staged = toy_scenes(config, scenes)
     yield from simulator_contract(spec, staged, settings.startup_timeout_s, settings.scene_timeout_s)
 

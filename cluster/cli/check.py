@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,9 @@ from imitation.common.registry import Registry
 from imitation.common.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from cluster.config.schema import Config
     from imitation.common.contracts import Finding
 
-PARTS: Registry[Callable[[Config], Iterator[Finding]]] = Registry(
+PARTS: Registry[Callable[..., Iterator[Finding]]] = Registry(
     "check",
     "imitate check",
     {
@@ -37,16 +37,23 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "check",
         help="try what a configuration brings along: detector, policy, simulator, bodies, data",
-        usage="imitate check [detector|policy|simulator|bodies|data|endpoint ...] [CONFIG] "
+        usage="imitate check [detector|policy|simulator [NAME]|bodies|data|endpoint ...] [CONFIG] "
         "[section.key=value ...]",
         description="Tries the contracts alone, in seconds and without Ray: a step of training and one of "
-        "prediction, a request about toy failures, a few rendered scenes, ... Code of your own runs in a "
-        "process that may hang or die. Exit status 1 if anything is wrong.",
+        "prediction, a request about toy failures, scenes whose labels are known, ... Code of your own runs "
+        "in a process that may hang or die. Exit status 1 if anything is wrong.",
     )
     command.add_argument(
-        "words", nargs="*", metavar="PART|CONFIG", help="what to try (default: all), and a configuration file"
+        "words",
+        nargs="*",
+        metavar="PART|CONFIG",
+        help="what to try (default: all), and a configuration file; behind simulator also which one "
+        "(mine:Boxes, for simulate.simulator=mine:Boxes)",
     )
-    command.add_argument("--json", action="store_true", help="as JSON, on standard output")
+    command.add_argument(
+        "--scenes", type=int, metavar="N", help="free scenes that the simulator renders besides (default: 3)"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON, with what was measured")
     command.set_defaults(config=None)  # it takes settings
     command.set_defaults(carry_out=check)
 
@@ -57,7 +64,8 @@ def check(args: argparse.Namespace) -> None:
 
     words = [word for word in args.words if word is not None]
     parts = [word for word in words if word in PARTS]
-    files = [word for word in words if word not in PARTS]
+    names = [b for a, b in pairwise(words) if a == "simulator" and _is_simulator(b)]
+    files = [word for word in words if word not in PARTS and word not in names]
     if len(files) > 1:
         raise UserError(
             f"{files[1]!r} is one word too many: imitate check [{'|'.join(PARTS)}] ... [CONFIG] "
@@ -66,13 +74,17 @@ def check(args: argparse.Namespace) -> None:
     if files and not Path(files[0]).exists():
         hint = did_you_mean(files[0], PARTS, f"parts are {', '.join(PARTS)}")
         raise UserError(f"there is no part or file {files[0]!r}; {hint}")
+    if args.scenes is not None and (args.scenes < 1 or (parts and "simulator" not in parts)):
+        raise UserError(f"--scenes {args.scenes}: a number of scenes, 1 or more, for check simulator")
     args.config = files[0] if files else None
+    args.options = [*args.options, *(f"simulate.simulator={name}" for name in names)]
     config = config_of(args)
     reporter = Reporter()
     findings: list[Finding] = []
     for part in parts or PARTS:
         reporter.say(f"trying {part}")
-        for finding in PARTS.load(part)(config):
+        options = {} if part != "simulator" or args.scenes is None else {"scenes": args.scenes}
+        for finding in PARTS.load(part)(config, **options):
             findings.append(finding)
             if not args.json:
                 for line in _lines(finding):
@@ -84,6 +96,13 @@ def check(args: argparse.Namespace) -> None:
     if problems:
         count = "" if len(problems) == 1 else f"{len(problems)} problems; the first: "
         raise UserError(f"{count}{problems[0].text}")
+
+
+def _is_simulator(word: str) -> bool:
+    from imitation.common.import_paths import is_import_path
+    from sim_actors.simulators.registry import SIMULATORS
+
+    return word not in PARTS and (is_import_path(word) or word in SIMULATORS)
 
 
 def _lines(finding: Finding) -> Iterator[str]:

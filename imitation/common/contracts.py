@@ -7,8 +7,8 @@ Whoever runs it, in this process or in a child that may be killed, knows at ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from imitation.common.errors import UserError
@@ -28,10 +28,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Found:
-    """What the step before showed. `note`: allowed, but a person should know of it."""
+    """What the step before showed. `note`: allowed, but a person should know of it. `wrong`: it is a problem,
+    and what follows is tried all the same. `numbers`: what was measured, by name."""
 
     text: str
     note: bool = False
+    wrong: bool = False
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 Contract = Iterator[Step | Found]
@@ -45,21 +48,23 @@ class Finding:
     tried: str
     status: Status
     text: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: `about`, `tried`, `status`, `text`."""
+        """Plain data: `about`, `tried`, `status`, `text`, `numbers`."""
         return asdict(self)
 
 
 def carried_out(about: str, contract: Iterable[Step | Found]) -> Iterator[Finding]:
-    """The findings of a contract that is tried in this process, as they come; the first problem ends it."""
+    """The findings of a contract that is tried in this process, as they come; a UserError ends it."""
     tried = about
     try:
         for event in contract:
             if isinstance(event, Step):
                 tried = event.what
             else:
-                yield Finding(about, tried, "note" if event.note else "ok", event.text)
+                status: Status = "problem" if event.wrong else "note" if event.note else "ok"
+                yield Finding(about, tried, status, event.text, dict(event.numbers))
     except UserError as error:
         yield Finding(about, tried, "problem", str(error))
 

@@ -1,16 +1,67 @@
-"""Does a simulator keep to the protocol? It is started as in an actor, and renders a few scenes."""
+"""Does a simulator do it right? Checks over scenes whose answer is known, and a few scenes as in an actor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from imitation.common.contracts import Contract, Found, Step
+from imitation.common.import_paths import told
 from imitation.common.settings import UserError
 from imitation.common.wording import counted
 from imitation.data.records import Frame
 from sim_actors.scene.records import Scene
+from sim_actors.simulators.bench import Bench, Check, Mistaken, NotStaged
+from sim_actors.simulators.conduct_checks import CONDUCT_CHECKS
+from sim_actors.simulators.contract import pixels_changed, truth_changed
+from sim_actors.simulators.label_checks import LABEL_CHECKS
 from sim_actors.simulators.registry import SimulatorSpec
 from sim_actors.simulators.worker import Answer, SceneJob, SimulatorHost, decode_frame
+
+CHECKS = (*LABEL_CHECKS, *CONDUCT_CHECKS)
+
+
+def conformance(spec: SimulatorSpec, categories: Sequence[str], startup_s: float, scene_s: float) -> Contract:
+    """Each check of `CHECKS` in turn, on scenes that it makes itself. What is wrong does not end it, but
+    where a basic thing is, the checks of labels after it are left out: they would only repeat it.
+
+    `categories` are those of the detector: actors are of the first that the simulator has, cars where it can.
+    The times are those of `simulator_contract`.
+    """
+    yield Step(f"starting {spec.simulator}", startup_s)
+    try:
+        bench = Bench(spec, categories)
+    except UserError:
+        raise
+    except Exception as error:  # a user's simulator may raise anything
+        raise UserError(_of(spec, f"does not start: {told(error)}")) from error
+    yield Found(f"{bench.simulator.name} {bench.simulator.version}, with render, supports and close")
+    unclear = ""
+    for number, check in enumerate(CHECKS):
+        if check.labels and unclear:
+            continue
+        yield Step(check.name, check.renders * scene_s + (0.0 if number and check.labels else startup_s))
+        found = _judged(check, bench)
+        yield found
+        if check.basic and found.wrong:
+            unclear = check.name
+            left = [other.name for other in CHECKS[number + 1 :] if other.labels]
+            if left:
+                yield Step("what builds on it")
+                yield Found(f"not tried before {unclear} is right: {', '.join(left)}", note=True)
+    yield Step("closing it", scene_s)
+    bench.simulator.close()
+    yield Found("closed")
+
+
+def _judged(check: Check, bench: Bench) -> Found:
+    try:
+        return check.judge(bench)
+    except NotStaged as reason:
+        return Found(f"not supported: {reason}", note=True)
+    except Mistaken as error:
+        return Found(str(error), wrong=True)
+    except Exception as error:  # labels of any type may have come back
+        return Found(f"cannot be judged: {told(error)}", wrong=True)
 
 
 def simulator_contract(
@@ -58,11 +109,15 @@ def simulator_contract(
             )
         yield Step("the first scene again", scene_s)
         again = _frame(host.render(SceneJob(first[0], policy="check")), spec)
-        if (again.image, again.objects) == (first[1].image, first[1].objects):
-            yield Found("the same pixels and labels")
+        if changed := truth_changed(first[1], again):
+            yield Found(f"other labels: {changed}; no frame of it can be trusted", wrong=True)
+        elif changed := pixels_changed(first[1], again):
+            yield Found(
+                "the same labels, other pixels: it is not deterministic, and a run cannot be repeated",
+                note=True,
+            )
         else:
-            what = "other labels" if again.objects != first[1].objects else "the same labels, other pixels"
-            yield Found(f"{what}: it is not deterministic, and a run cannot be repeated", note=True)
+            yield Found("the same pixels and labels")
         yield Step("closing it", scene_s)
     finally:
         host.close()

@@ -60,7 +60,7 @@ def test_one_that_hangs_is_ended_with_everything_that_it_started(tmp_path):
             "simulate.startup_timeout_s=3",
         ]
     )
-    last = list(simulator.findings(config, scenes=1))[-1]
+    last = list(simulator.findings(config, scenes=1, brief=True))[-1]
     assert last.status == "problem"
     assert "no answer within 3 s: scene 1 of 1" in last.text
     until = time.monotonic() + 20
@@ -124,6 +124,33 @@ def test_a_comparison_that_nobody_spoke_of_is_no_problem_of_a_run(capsys):
     assert "note" in capsys.readouterr().out
     assert main(["check", "endpoint", "compare.primary.measure=cra"]) == 1
     assert "compare.primary.measure is 'cra'" in capsys.readouterr().err
+
+
+BOXES = "examples.simulator:Boxes"
+
+
+def test_a_simulator_is_named_behind_its_part(capsys):
+    assert main(["check", "simulator", BOXES, "--scenes", "1", "--json"]) == 0
+    told = {f["tried"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert told[f"starting {BOXES}"]["text"].startswith("boxes 1, with")
+    assert told["handedness"]["numbers"]["right"] > 0.9
+    assert [name for name in told if name.startswith("scene ")] == ["scene 1 of 1: 416x128 px, 1 actor (car)"]
+
+
+@pytest.mark.parametrize("words", [["policy", "--scenes", "2"], ["simulator", "--scenes", "0"]])
+def test_a_number_of_scenes_is_the_simulators(capsys, words):
+    assert main(["check", *words]) == 1
+    assert f"--scenes {words[-1]}: a number of scenes" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_a_simulator_is_told_and_ends_the_command(capsys):
+    broken = "tests.sim_actors.simulators.broken_simulators:Mirrored"
+    assert main(["check", "simulator", broken]) == 1
+    said = capsys.readouterr()
+    assert "is x to the left?" in said.err
+    assert "simulator problem handedness: boxes lie where" in said.out
+    assert "cost of a frame" in said.out  # what does not build on it is tried all the same
+    assert "scene 1 of 3" not in said.out
 
 
 def test_check_refuses_two_files(capsys):
