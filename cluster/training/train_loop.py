@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cluster.runtime.openmp import wait_passively
 from cluster.workspace.processor import processor
-from imitation.common import storage
+from imitation.common import old_names, storage
 from imitation.common.safe_loading import load_tensors
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
@@ -262,10 +262,6 @@ def _read_state(path: str, spec: TrainSpec) -> dict[str, Any] | None:
     return saved["state"] if saved["spec"] == _fingerprint(spec) else None
 
 
-# Settings that did not exist once, at what they were then: a training of that time still continues.
-_LATER = {"trainable_layers": None}
-
-
 def _fingerprint(spec: TrainSpec) -> str:
     """What tells trainings apart: everything but how they are carried out."""
     import hashlib
@@ -273,11 +269,7 @@ def _fingerprint(spec: TrainSpec) -> str:
 
     values = asdict(spec) | {
         "categories": spec.categories.to_json(),
-        "detector": {
-            key: value
-            for key, value in spec.detector.model_dump(mode="json").items()
-            if key not in _LATER or value != _LATER[key]
-        },
+        "detector": old_names.section_before("detector", spec.detector.model_dump(mode="json")),
         "train": spec.train.model_dump(
             mode="json",
             exclude={

@@ -19,6 +19,13 @@ STOP = "stop"
 """What `val` was called: as a list of a dataset it still stands before a list `val`."""
 
 _SETTINGS = {"data.splits.stop": "data.splits.val", "world.stop": "world.val"}
+_LATER: dict[str, Any] = {
+    "data.options": {},
+    "detector.trainable_layers": None,
+    "train.precision": "auto",
+    "evaluate.precision": "auto",
+}
+"""Settings that were not there once, at what they were then: they are no part of an older checksum."""
 _FIELDS = {"best_stop": "best_val", "twin_stop": "twin_val"}
 _HOLD_SPLITS = {
     *("metrics", "twin", "splits", "parts", "protocols", "errors", "slices", "calibration", "modes"),
@@ -69,8 +76,12 @@ def settings(plain: Mapping[str, Any], say: bool = False) -> dict[str, Any]:
 
 
 def settings_before(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `settings`: for names that earlier versions made of a configuration (its checksum)."""
-    result = dict(plain)
+    """The inverse of `settings`: for names that earlier versions made of a configuration (its checksum).
+    Settings that came later are left out where they say what was so before."""
+    result = {
+        name: section_before(name, section) if isinstance(section, Mapping) else section
+        for name, section in plain.items()
+    }
     for old, new in _SETTINGS.items():
         *path, leaf = new.split(".")
         section: dict[str, Any] = result
@@ -79,6 +90,12 @@ def settings_before(plain: Mapping[str, Any]) -> dict[str, Any]:
             section = section[name]
         section[old.rpartition(".")[2]] = section.pop(leaf)
     return result
+
+
+def section_before(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section of settings without those that came later and say what was so before."""
+    later = {key.rpartition(".")[2]: value for key, value in _LATER.items() if key.startswith(f"{name}.")}
+    return {key: value for key, value in section.items() if key not in later or value != later[key]}
 
 
 def _sections(plain: Mapping[str, Any], path: list[str]) -> list[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ import json
 import pyarrow as pa
 import pytest
 
+from cluster.config.parse import load_defaults
 from imitation.common import old_names
 from imitation.common.settings import UserError
 
@@ -91,3 +92,29 @@ def test_a_column_of_splits_gets_todays_names_whatever_else_says_stop() -> None:
         "split": ["val", "test", "val"],
         "category": ["stop", "a", "non-stop"],
     }
+
+
+def test_settings_that_came_later_are_no_part_of_an_older_checksum() -> None:
+    plain = {
+        "data": {"splits": {"val": 0.2}, "options": {}},
+        "world": {"val": 4},
+        "detector": {"name": "grid", "trainable_layers": 2},
+        "train": {"steps": 3, "precision": "auto"},
+        "evaluate": {"precision": "bf16"},
+    }
+    told = json.dumps(plain)
+    assert old_names.settings_before(plain) == {
+        "data": {"splits": {"stop": 0.2}},
+        "world": {"stop": 4},
+        "detector": {"name": "grid", "trainable_layers": 2},
+        "train": {"steps": 3},
+        "evaluate": {"precision": "bf16"},
+    }
+    assert json.dumps(plain) == told, "what was given is left as it was"
+
+
+def test_later_settings_are_settings_at_their_defaults() -> None:
+    plain = load_defaults().plain()
+    for key, value in old_names._LATER.items():
+        section, _, name = key.partition(".")
+        assert plain[section][name] == value, key

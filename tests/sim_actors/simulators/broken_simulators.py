@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from mmap import mmap
 
 from examples.simulator import Boxes, BoxesSettings
 from imitation.data.images import encode_png, load_frame_image
@@ -209,7 +210,9 @@ class Leaking(Right):
         self.kept = []
 
     def render(self, scene):
-        self.kept.append(bytes(2_000_000).replace(b"\0", b"\1"))
+        fresh = mmap(-1, 2_000_000)  # of the heap it might be memory that this process had freed before
+        fresh.write(b"\1" * len(fresh))
+        self.kept.append(fresh)
         return super().render(scene)
 
 
