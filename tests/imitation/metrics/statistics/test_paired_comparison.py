@@ -293,7 +293,7 @@ def test_memory_grows_by_less_than_200_bytes_a_detection(write: Write) -> None:
         tracemalloc.start()
         compared(a, b, resamples=5)
         most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.val()
+        tracemalloc.stop()
         return most
 
     few, many = 300, 1200
