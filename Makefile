@@ -35,9 +35,10 @@ test-slow: dev ## real runs and killed processes that fit into CI
 test-long: dev ## whole sweeps, comparisons, clusters
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-# Every four hours in the life of the checkout's last commit the next five are first: all in about a day.
+# Every four hours in the life of the checkout's last commit the next five are first: all in about a day. One at
+# a time: each starts a cluster or several trainings.
 test-rotation: dev ## three minutes of the long ones, others for a later commit
-	$(BIN)/python -m pytest -v -m long $(WORKERS) --minutes 3 \
+	$(BIN)/python -m pytest -v -m long --minutes 3 \
 		--rotate $$(($$(git log -1 --format=%ct 2>/dev/null || echo 0) / 14400 * 5)) $(ARGS)
 
 lint: dev ## style

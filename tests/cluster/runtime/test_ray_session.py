@@ -337,7 +337,8 @@ def test_a_machine_that_misses_rays_limit_gets_a_second_try(tmp_path):
         "starting Ray",
         "Ray did not start in time; trying once more, and waiting longer",
     ]
-    assert left(env) == {}
+    # the agent that slept belongs to no process of ours any more, and ends when it misses its raylet
+    assert left(env, 60) == {}
 
 
 def awkward(**env: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
