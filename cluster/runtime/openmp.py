@@ -2,7 +2,7 @@
 
 At a barrier OpenMP's threads spin for a while, which is quickest where each has a processor of its own. Where
 two trainings share one, each waits for threads that the other keeps from running, and both crawl.
-`benchmarks/sharing.py` measures it: alone a training is as fast without spinning.
+`benchmarks/sharing.py` measures both: waiting costs a training alone some per cent.
 """
 
 from __future__ import annotations
