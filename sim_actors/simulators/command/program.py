@@ -109,7 +109,7 @@ class Program:
             self._send(question)
             line = self._line(None if seconds is None else time.monotonic() + seconds)
             return self._object(line, str(question["ask"]))
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: what would be answered next belongs to this question
             self.close(polite=False)
             raise
 

@@ -45,7 +45,7 @@ class CommandSimulator(Simulator, Traits):
         self._program: Program | None = None
         try:
             self._hello = self._start()
-        except BaseException:
+        except BaseException:  # whatever ends the start, the program and its folder must not stay
             self.close()
             raise
         self.name, self.version = self._hello.name, self._hello.version
