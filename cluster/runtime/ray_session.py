@@ -287,8 +287,8 @@ def _processes() -> list[psutil.Process]:
 
 
 def _orphans() -> list[psutil.Process]:
-    """Processes of a Ray begun here whose parent is gone: Ray ends its daemons first, and what they had started
-    may wait long for them."""
+    """Processes of a Ray begun here whose parent is gone: Ray ends its daemons first, and what those have
+    started may wait long for them."""
     import psutil
 
     mark = os.environ.get(STARTED_BY)
