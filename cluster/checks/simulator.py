@@ -9,7 +9,7 @@ from dataclasses import replace
 from cluster.checks.assumed import ASSUMED, known_categories, known_size
 from cluster.checks.child import in_child
 from cluster.config.schema import Config
-from cluster.config.simulator import simulator_spec
+from cluster.config.simulator import each_apart, simulator_spec
 from cluster.stages.services import cluster_address
 from cluster.stages.stageable import simulates
 from imitation.common.contracts import Contract, Finding, Found, Step
@@ -26,9 +26,12 @@ SCENES = 3
 
 
 def findings(config: Config, scenes: int = SCENES, brief: bool = False) -> Iterator[Finding]:
-    """Tries the simulator that the configuration names, in a child process: the checks of
+    """Tries the simulator that the configuration names, or each of several, in a child process: the checks of
     `sim_actors.simulators.conformance`, unless `brief`, and so many free scenes."""
-    yield from in_child(ABOUT, config, scenes=scenes, brief=brief)
+    several = each_apart(config)
+    for label, apart in several.items():
+        for finding in in_child(ABOUT, apart, scenes=scenes, brief=brief):
+            yield finding if len(several) == 1 else replace(finding, tried=f"{label}: {finding.tried}")
 
 
 def contract(config: Config, scenes: int, brief: bool) -> Contract:
@@ -96,7 +99,7 @@ def needs_trying(config: Config) -> bool:
     """Whether a run should render a scene before anything else: with somebody's own simulator, where it will
     run on this machine. On a cluster its actors start it, maybe where alone it can be started."""
     return (
-        is_import_path(config.simulate.simulator)
+        is_import_path(simulator_spec(config).simulator)
         and simulates(config)
         and cluster_address(config.ray) is None
     )

@@ -24,6 +24,7 @@ _LATER: dict[str, Any] = {
     "detector.trainable_layers": None,
     "train.precision": "auto",
     "evaluate.precision": "auto",
+    "simulate.each": {},
 }
 """Settings that were not there once, at what they were then: they are no part of an older checksum."""
 _FIELDS = {"best_stop": "best_val", "twin_stop": "twin_val"}
