@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from imitation.common.formats.validation import sentence
 from imitation.common.settings import Settings
 from imitation.common.texts import shown
-from imitation.common.validation import sentence
 from imitation.common.wording import did_you_mean
 from sim_actors.simulators.registry import EMBEDDED, SIMULATORS
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from imitation.common.formats.validation import sentence
 from imitation.common.settings import Settings, UserError
-from imitation.common.validation import sentence
 from sim_actors.simulators.mixture import Member, Mixture
 from sim_actors.simulators.registry import SIMULATORS, SimulatorSpec
 

@@ -1,7 +1,7 @@
 """The simulator pool: scenes in, each of them out exactly once, rendered or set aside with a reason.
 
 A crew of workers for each simulator (`cluster.simulation.crew`): one, or those of a mixture, among whom the
-scenes are dealt (`cluster.simulation.dealing`). The pool waits for whatever ends first, and shares the
+scenes are dealt (`cluster.simulation.mixing.dealing`). The pool waits for whatever ends first, and shares the
 cluster among the crews.
 """
 
@@ -18,8 +18,8 @@ from ray.exceptions import RayError
 
 from cluster.config.simulate import SimulateSettings
 from cluster.simulation.crew import CLOSE_S, Crew
-from cluster.simulation.dealing import Deal
-from cluster.simulation.sharing import Sharing
+from cluster.simulation.mixing.dealing import Deal
+from cluster.simulation.mixing.sharing import Sharing
 from cluster.simulation.slot import Slot
 from cluster.simulation.work_queue import Outcome, PoolCounts
 from imitation.common.settings import UserError

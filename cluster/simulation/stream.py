@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from cluster.simulation.mixing.tally import Share, Tally, tally_of
 from cluster.simulation.pool import SimulatorPool
-from cluster.simulation.tally import Share, Tally, tally_of
 from cluster.simulation.work_queue import PoolCounts, Rendered, SetAside
 from imitation.common import storage
 from imitation.common.settings import UserError

@@ -174,7 +174,7 @@ class FakeRay:
 
     # What the pool calls.
 
-    def start_actor(self, spec, *args, scenes=1, **options):
+    def start_worker(self, spec, *args, scenes=1, **options):
         self.actors.append(FakeActor(self, scenes, spec.label))
         return self.actors[-1]
 
@@ -229,7 +229,7 @@ class FakeRay:
         with pytest.MonkeyPatch.context() as patch:
             for module in (pool_module, crew, slot, autoscaling):
                 patch.setattr(module, "ray", self)
-            patch.setattr(crew, "start_actor", self.start_actor)
+            patch.setattr(crew, "start_worker", self.start_worker)
             patch.setattr(autoscaling, "_answers", lambda node: True)
             patch.setattr(pool_module.time, "monotonic", lambda: self.now)
             yield lambda: self.now

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.config.simulate import SimulateSettings
-from cluster.simulation.dealing import AHEAD, Deal
+from cluster.simulation.mixing.dealing import AHEAD, Deal
+from cluster.simulation.mixing.sharing import portions
+from cluster.simulation.mixing.tally import Tally
 from cluster.simulation.pool import SimulatorPool
-from cluster.simulation.sharing import portions
-from cluster.simulation.tally import Tally
 from cluster.simulation.work_queue import Rendered, SetAside
 from imitation.common.settings import UserError
 from sim_actors.simulators.mixture import Member, Mixture
