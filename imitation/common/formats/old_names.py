@@ -93,6 +93,16 @@ def settings_before(plain: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def with_later(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration of an earlier version, with the settings that came later at what was so before."""
+    result = dict(plain)
+    for key, value in _LATER.items():
+        name, _, leaf = key.rpartition(".")
+        if isinstance(section := result.get(name), Mapping) and leaf not in section:
+            result[name] = {**section, leaf: value}
+    return result
+
+
 def section_before(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """A section of settings without those that came later and say what was so before."""
     later = {key.rpartition(".")[2]: value for key, value in _LATER.items() if key.startswith(f"{name}.")}
