@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from cluster.simulation.mixing.tally import Share, Tally, tally_of
+from cluster.simulation.mixing.tally import Share, Tally
 from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.work_queue import PoolCounts, Rendered, SetAside
 from imitation.common import storage
 from imitation.common.settings import UserError
-from imitation.data.records import Frame
+from imitation.data.records import Frame, Origin
+from imitation.datasets.parquet.files import read_frames
 from sim_actors.simulators.worker import SceneJob, decode_table
 
 DONE = "_DONE.json"
@@ -105,7 +106,7 @@ def simulate(
     Raises UserError as `SimulatorPool.render` does, and when the folder cannot be written.
     """
     start = time.monotonic()
-    folder = _Folder(folder_uri, pool.settings.frames_per_file, tally_of(pool.mixture))
+    folder = _Folder(folder_uri, pool.settings.frames_per_file, Tally(pool.mixture))
     report = folder.finished()
     if report is not None:
         if progress is not None:
@@ -165,13 +166,10 @@ def committed_ids(folder_uri: str) -> set[str]:
     return ids
 
 
-def _labels(folder_uri: str) -> Iterator[str | None]:
-    """Which of several simulators rendered each frame that is committed; None where there was one."""
-    for uri in part_files(folder_uri):
-        with storage.open_input(uri) as source:
-            table = pq.read_table(source, columns=["origin.simulator_label"])
-        for row in table.to_pylist():
-            yield (row.get("origin") or {}).get("simulator_label")
+def _lineages(folder_uri: str) -> Iterator[Origin]:
+    """Where each frame that is committed comes from."""
+    frames = read_frames(folder_uri, ("frame_id", "origin")) if part_files(folder_uri) else ()
+    return (frame.origin for frame in frames if frame.origin is not None)
 
 
 def _judged(outcome: Rendered | SetAside, accept: Accept | None) -> Rendered | SetAside:
@@ -245,7 +243,7 @@ class _Folder:
         self.committed = committed_ids(self.uri)
         self._read_set_aside()
         if self.tally.needed:
-            self.tally.begin(_labels(self.uri), self.set_aside.values())
+            self.tally.begin(_lineages(self.uri), self.set_aside.values())
 
     def missing(self, jobs: Iterable[SceneJob | SetAside]) -> Iterator[SceneJob]:
         known = self.committed | self.set_aside.keys()

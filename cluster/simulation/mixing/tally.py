@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cluster.simulation.work_queue import Rendered, SetAside
+from imitation.data.records import Origin
+from sim_actors.scene.records import Scene
 from sim_actors.simulators.mixture import Mixture
 
 
 @dataclass(frozen=True)
 class Share:
     """One simulator's. `weight` is its part of the scenes that all can stage, 0 to 1; `frames` lie in the
-    folder; `set_aside` are the scenes that it failed at, rejected frames among them. Of this run alone:
-    `refused` scenes that were drawn for it and went to another, and wall `seconds` and `cpu_seconds` of the
-    `rendered` scenes, rejected ones among them."""
+    folder; `set_aside` are the scenes that it failed at, rejected frames among them; `refused` were drawn
+    for it, which cannot stage them. Of this run alone: wall `seconds` and `cpu_seconds` of the `rendered`
+    scenes, rejected ones among them."""
 
     weight: float
     frames: int = 0
@@ -29,8 +31,8 @@ class Share:
 class Tally:
     """Counts one stage; counts nothing where there is one simulator."""
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self._weights = weights
+    def __init__(self, mixture: Mixture) -> None:
+        self._mixture = mixture
         self._frames: Counter[str] = Counter()
         self._set_aside: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
@@ -40,12 +42,18 @@ class Tally:
 
     @property
     def needed(self) -> bool:
-        return bool(self._weights)
+        return self._mixture.mixed
 
-    def begin(self, frames: Iterable[str | None], set_aside: Iterable[SetAside]) -> None:
-        """What earlier runs have left: the labels of their frames, and their lost scenes."""
-        self._frames.update(label for label in frames if label)
-        self._set_aside.update(item.simulator for item in set_aside)
+    def begin(self, frames: Iterable[Origin], set_aside: Iterable[SetAside]) -> None:
+        """What earlier runs have left: the lineage of their frames, and their lost scenes."""
+        for origin in frames:
+            order = self._mixture.order(Scene.from_json(origin.scene))
+            label = origin.simulator_label
+            if label in order:
+                self._frames[label] += 1
+                self._refused.update(order[: order.index(label)])
+        for item in set_aside:
+            self.given_up(item)
 
     def rendered(self, outcome: Rendered) -> None:
         """A scene was finished, whatever becomes of its frame."""
@@ -65,7 +73,9 @@ class Tally:
         self._refused.update(outcome.refused_by)
 
     def shares(self) -> dict[str, Share]:
-        """label -> what it did."""
+        """label -> what it did; nothing where there is one."""
+        if not self.needed:
+            return {}
         return {
             label: Share(
                 weight=round(weight, 6),
@@ -76,10 +86,5 @@ class Tally:
                 seconds=round(self._seconds[label], 3),
                 cpu_seconds=round(self._cpu_seconds[label], 3),
             )
-            for label, weight in self._weights.items()
+            for label, weight in self._mixture.shares().items()
         }
-
-
-def tally_of(mixture: Mixture) -> Tally:
-    """For the stage of a pool with these simulators."""
-    return Tally(mixture.shares() if mixture.mixed else {})

@@ -101,10 +101,7 @@ class SimulatorShare(Record):
     weight: Fraction = Field(description="its part of the scenes that all of them can stage")
     frames: int = Field(ge=0, description="frames that it rendered, rejected ones apart")
     set_aside: int = Field(ge=0, description="scenes that it failed at, rejected frames among them")
-    refused: int = Field(
-        ge=0,
-        description="scenes that were drawn for it, which it cannot stage; since the stage was last started",
-    )
+    refused: int = Field(ge=0, description="scenes that were drawn for it, which it cannot stage")
     rendered: int = Field(
         ge=0, description="scenes that it finished since the stage was last started, rejected ones among them"
     )

@@ -1,6 +1,8 @@
 """Several simulators in one pool, against a simulated Ray in virtual time."""
 
+import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from cluster.simulation.mixing.tally import Tally
 from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.work_queue import Rendered, SetAside
 from imitation.common.settings import UserError
+from imitation.data.records import Origin
 from sim_actors.simulators.mixture import Member, Mixture
 from sim_actors.simulators.registry import SimulatorSpec
 from tests.cluster.fake_ray import FakeRay
@@ -178,18 +181,36 @@ def test_portions_fill_the_room_and_everybody_who_works_has_one(work, room):
 
 
 def test_a_tally_adds_up_over_a_restart():
-    before = Tally({"a": 0.75, "b": 0.25})
+    several = mixture({"a": 3.0, "b": 1.0})
+    of_a = [job.scene for job in make_jobs(20) if several.order(job.scene)[0] == "a"]
+    before = Tally(several)
     before.begin((), ())
-    one = Rendered("s1", b"", 1, 2.0, 1.5, "a")
-    two = Rendered("s2", b"", 1, 4.0, 3.0, "b", ("a",))
-    lost = SetAside("s3", "crashed", "signal 11", 2, "b")
+    one = Rendered(of_a[0].scene_id, b"", 1, 2.0, 1.5, "a")
+    two = Rendered(of_a[1].scene_id, b"", 1, 4.0, 3.0, "b", ("a",))
+    lost = SetAside("s3", "crashed", "signal 11", 2, "b", ("a",))
     for outcome in (one, two):
         before.rendered(outcome)
     before.kept([one, two])
     before.given_up(lost)
     shares = before.shares()
-    assert (shares["a"].frames, shares["a"].refused, shares["a"].seconds) == (1, 1, 2.0)
+    assert (shares["a"].weight, shares["b"].weight) == (0.75, 0.25)
+    assert (shares["a"].frames, shares["a"].refused, shares["a"].seconds) == (1, 2, 2.0)
     assert (shares["b"].frames, shares["b"].set_aside, shares["b"].cpu_seconds) == (1, 1, 3.0)
-    after = Tally({"a": 0.75, "b": 0.25})
-    after.begin(["a", "b"], [lost])
-    assert [(s.frames, s.set_aside, s.rendered) for s in after.shares().values()] == [(1, 0, 0), (1, 1, 0)]
+    after = Tally(several)
+    lineage = [
+        Origin(1, None, (), "p", scene.to_json(), "toy", "1", 0, label)
+        for scene, label in zip(of_a[:2], "ab", strict=True)
+    ]
+    after.begin(lineage, [SetAside.from_json(json.loads(json.dumps(lost.to_json())))])
+    for label, share in after.shares().items():
+        assert replace(share, rendered=1, seconds=shares[label].seconds,
+                       cpu_seconds=shares[label].cpu_seconds) == shares[label]  # fmt: skip
+
+
+def test_of_one_simulator_nothing_is_counted_and_nothing_more_is_written():
+    alone = Tally(Mixture.one(SimulatorSpec("toy:x")))
+    alone.rendered(Rendered("s1", b"", 1, 2.0, 1.5))
+    assert alone.shares() == {}
+    aside = SetAside("s1", "crashed", "signal 11", 2)
+    assert aside.to_json() == {"scene_id": "s1", "kind": "crashed", "reason": "signal 11", "attempts": 2}
+    assert SetAside.from_json(aside.to_json()) == aside
