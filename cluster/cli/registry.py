@@ -30,6 +30,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
         "export-model": "cluster.cli.run:add_export_model",
         "report": "cluster.cli.run:add_report",
         "defaults": "cluster.cli.run:add_defaults",
+        "setup": "cluster.cli.setup:add",
     },
 )
 """Each adds its words to what `add_subparsers` gave, and says in `carry_out` what is called with them."""

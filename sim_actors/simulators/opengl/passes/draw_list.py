@@ -43,6 +43,24 @@ class Body:
     def distance(self) -> float:
         return float(np.linalg.norm(self.pose[:3, 3]))
 
+    @property
+    def identity(self) -> int:
+        """Its number in the id target: that of its labelled actor, from 1; 0 of anything else."""
+        return int(self._rows()[8, 3] + 0.5)
+
+    @property
+    def colors(self) -> np.ndarray:
+        """Its own colours, (3, 3) linear RGB: paint or upper cloth; lower cloth or roof; skin."""
+        return self._rows()[9:12, :3]
+
+    @property
+    def lights(self) -> float:
+        """How bright its lamps or windows shine, in [0, 1]."""
+        return float(self._rows()[11, 3])
+
+    def _rows(self) -> np.ndarray:
+        return np.frombuffer(self.record, dtype=np.float32).reshape(-1, 4)
+
     def inside(self, view: np.ndarray) -> bool:
         """Whether its cuboid meets the clip volume of a view (4, 4); may say yes for a near miss."""
         clip = _UNIT @ (view @ self.pose).T
