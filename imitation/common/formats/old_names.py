@@ -25,8 +25,8 @@ _LATER: dict[str, Any] = {
     "train.precision": "auto",
     "evaluate.precision": "auto",
 }
-"""Settings that were not there once, at what they were then: they are no part of an older checksum. A new setting whose default
-changes what a run computes has to stand here too."""
+"""Settings that were not there once, at what they were then: they are no part of an older checksum. A new
+setting whose default changes what a run computes has to stand here too."""
 _FIELDS = {"best_stop": "best_val", "twin_stop": "twin_val"}
 _HOLD_SPLITS = {
     *("metrics", "twin", "splits", "parts", "protocols", "errors", "slices", "calibration", "modes"),

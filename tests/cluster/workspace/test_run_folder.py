@@ -99,7 +99,7 @@ def test_a_run_of_a_version_without_a_setting_goes_on(tmp_path, later):
     prepared_data(tmp_path)
     assert Workspace(str(tmp_path)).open(config) is True
     other = load_defaults(["free.categories={car: 1, van: 2}"]).plain()
-    with pytest.raises(UserError, match="free.categories.van was None, now 2"):
+    with pytest.raises(UserError, match=r"free\.categories\.van was None, now 2"):
         Workspace(str(tmp_path)).open(other)
 
 
