@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from imitation.common.errors import UserError
+from imitation.common.settings import UserError
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 BPY = "bpy==4.5.*"

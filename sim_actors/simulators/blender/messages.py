@@ -2,11 +2,11 @@
 
 hello: `folder`, for files, and `device`. Answer: `blender`, its version, and `device`, what it computes on.
 
-render: `data` names the file in the folder; the rest is a camera, the settings, the sun and the lamps.
-Arrays: `positions` (V, 3) and `triangles` (T, 3); of each vertex `plain` (V, 3) albedo, `finish` (V, 3)
-gloss, reflectance and share of light that comes through, `body` and `identity`; the same with `ground_`
-before it, whose body and identity are 0; `looks` and `shown`, the pictures that are projected
-(`triangles.py`); `sky`, equirectangular.
+render: `data` names the file in the folder; the rest is a camera (its `pose` is one of Blender's), the
+settings, the sun and the lamps. Arrays: `positions` (V, 3) and `triangles` (T, 3); of each vertex `plain`
+(V, 3) albedo, `finish` (V, 3) gloss, reflectance and share of light that comes through, `body` and
+`identity`; the same with `ground_` before it, whose body and identity are 0; `looks` and `shown`, the
+pictures that are projected (`triangles.py`); `sky`, a panorama.
 Answer: `data`, a file with `light` (H, W, 4), radiance and coverage, and `ids` (H, W).
 
 Whatever fails is an `error` in the answer.
@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from imitation.common.formats.validation import sentence
 from imitation.common.settings import Settings, UserError
-from imitation.common.validation import sentence
 
 PROTOCOL = 1
 

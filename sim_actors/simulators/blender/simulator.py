@@ -17,9 +17,15 @@ from sim_actors.simulators.blender import light as lighting
 from sim_actors.simulators.blender.messages import Hello, Rendered, read
 from sim_actors.simulators.blender.picture import radiance
 from sim_actors.simulators.blender.settings import BlenderSettings
-from sim_actors.simulators.blender.triangles import ground, pictures, soup
+from sim_actors.simulators.blender.triangles import (
+    bodies_as_triangles,
+    ground_as_triangles,
+    pictures,
+)
 from sim_actors.simulators.blender.worker_process import greet, refusal, start
 from sim_actors.simulators.command.program import Program
+from sim_actors.simulators.geometry.axes import world_from_camera
+from sim_actors.simulators.geometry.lights import lights_of
 from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.lighting.light import FAR, NEAR, illuminate, time_of_day
 from sim_actors.simulators.opengl.passes.albedo import Bare, bare
@@ -141,13 +147,14 @@ class BlenderSimulator(Simulator, Traits):
         self, scene: Scene, family: Family, bodies: Sequence[Body], surfaces: Bare
     ) -> tuple[np.ndarray, np.ndarray]:
         """Radiance and coverage (height, width, 4) float32, and ids (height, width) uint16."""
-        lit = illuminate(scene.environment, scene.camera, family)
-        below = ground(scene, lighting.ground_albedo(scene, family))
+        to_world = world_from_camera(scene.camera)
+        lights = lights_of(scene, family, to_world, lighting.SKY_ROWS)
+        below = ground_as_triangles(scene, family, lighting.ground_albedo(scene, family))
         arrays = {
-            **soup(bodies, family),
+            **bodies_as_triangles(bodies, family, to_world),
             **{f"ground_{key}": value for key, value in below.items()},
             **pictures(surfaces),
-            "sky": lighting.sky(lit, scene),
+            "sky": lighting.sky(lights),
         }
         np.savez(Path(self._folder.name) / "scene.npz", **arrays)  # type: ignore[arg-type]
         settings, camera = self.settings, scene.camera
@@ -163,11 +170,12 @@ class BlenderSimulator(Simulator, Traits):
                     "fy": camera.fy,
                     "cx": camera.cx,
                     "cy": camera.cy,
+                    "pose": _looking(to_world).tolist(),
                     "near": NEAR,
                     "far": FAR,
                 },
-                "sun": lighting.sun(lit),
-                "lamps": lighting.lights(scene, family, lit),
+                "sun": lighting.sun(lights),
+                "lamps": lighting.lamps(scene, family, lights, to_world),
                 "samples": settings.samples,
                 "denoiser": settings.denoiser,
                 "bounces": settings.bounces,
@@ -232,3 +240,8 @@ class BlenderSimulator(Simulator, Traits):
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.close(polite)
+
+
+def _looking(to_world: np.ndarray) -> np.ndarray:
+    """(4, 4): the axes of a camera as Blender has them (x right, y up, looking along -z) to the world."""
+    return to_world @ np.diag([1.0, -1.0, -1.0, 1.0])

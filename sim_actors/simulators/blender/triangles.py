@@ -1,73 +1,47 @@
-"""A staged scene as triangles in Blender's axes (x right, y ahead, z up, m), and the pictures that are
+"""A staged scene as triangles in the world's axes (x right, y ahead, z up, m), and the pictures that are
 projected onto them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from sim_actors.scene.ground import camera_height, ground_rotation
 from sim_actors.scene.records import Scene
+from sim_actors.simulators.geometry.ground import ground_meshes
+from sim_actors.simulators.geometry.materials import Surface
+from sim_actors.simulators.geometry.meshes import WorldMesh, body_in_world
 from sim_actors.simulators.opengl.assets.family import Family
-from sim_actors.simulators.opengl.assets.materials import M, Material, Texture
+from sim_actors.simulators.opengl.assets.materials import Texture
 from sim_actors.simulators.opengl.passes.albedo import GROUND, Bare
-from sim_actors.simulators.opengl.passes.context import mesh_of
 from sim_actors.simulators.opengl.passes.draw_list import Body
 
 THROUGH = 0.45
 """Share of light that comes through a leaf, as surface.frag has it."""
 
-_AXES = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-_OWN_COLOUR = 1024  # materials from this number on are colours (user_bodies.py)
 # What a texture leaves of its material's albedo on the average: where no picture shows the surface.
-_MEAN = {Texture.FOLIAGE: 0.85, Texture.ROUGH: 1.0, Texture.FACADE: 0.7, Texture.TILES: 0.9}
-_X = np.array([-1500.0, -300.0, -40.0, 0.0, 40.0, 300.0, 1500.0])
-_Z = np.array([-300.0, -40.0, 0.0, 40.0, 300.0, 700.0])
+_MEAN = {Texture.FOLIAGE: 0.85, Texture.FACADE: 0.7, Texture.TILES: 0.9}
+_GROUND_GLOSS = 0.22
 
 
-def to_blender(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) in camera axes -> Blender's."""
-    return np.asarray(vectors) @ _AXES.T
-
-
-def soup(bodies: Sequence[Body], family: Family) -> dict[str, np.ndarray]:
+def bodies_as_triangles(
+    bodies: Sequence[Body], family: Family, to_world: np.ndarray
+) -> dict[str, np.ndarray]:
     """All bodies as one list of triangles; arrays as `messages.py` names them. `body` is the index + 1."""
-    points, triangles, plain, finish, numbers, ids = [], [], [], [], [], []
-    first = 0
-    for number, body in enumerate(bodies, start=1):
-        mesh = mesh_of(body.mesh)
-        points.append(to_blender(mesh.positions @ body.pose[:3, :3].T + body.pose[:3, 3]))
-        # Meshes are made y up and then mirrored: their windings are turned.
-        triangles.append(mesh.triangles[:, ::-1] + first)
-        first += len(mesh.positions)
-        looks = _looks(mesh.materials, body.colors, family)
-        plain.append(looks[:, :3])
-        finish.append(looks[:, 3:])
-        numbers.append(np.full(len(mesh.positions), number))
-        ids.append(np.full(len(mesh.positions), body.identity))
-    if not points:
-        return _arrays(np.zeros((0, 3)), np.zeros((0, 3)), *(np.zeros((0, 3)),) * 2, *(np.zeros(0),) * 2)
-    return _arrays(*(np.concatenate(part) for part in (points, triangles, plain, finish, numbers, ids)))
+    meshes = [
+        body_in_world(
+            body, family, to_world, kind="actor", index=k, category=body.mesh[1], identity=body.identity
+        )
+        for k, body in enumerate(bodies)
+    ]
+    return _joined((mesh, k + 1, _looks(mesh)) for k, mesh in enumerate(meshes))
 
 
-def ground(scene: Scene, albedo: np.ndarray) -> dict[str, np.ndarray]:
-    """The ground plane, far beyond what the camera sees of it, as `soup` has it."""
-    turn = ground_rotation(scene.camera)
-    x, z = np.meshgrid(_X, _Z)
-    flat = np.stack([x, np.full_like(x, camera_height(scene.camera)), z], axis=-1).reshape(-1, 3)
-    columns = len(_X)
-    corner = (np.arange(len(_Z) - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1)
-    near, far = np.array([0, 1, columns + 1]), np.array([0, columns + 1, columns])
-    triangles = np.concatenate([corner[:, None] + near, corner[:, None] + far])
-    count = len(flat)
-    return _arrays(
-        to_blender(flat @ turn.T),
-        triangles,
-        np.tile(albedo, (count, 1)),
-        np.tile([0.22, 0.02, 0.0], (count, 1)),
-        np.zeros(count),
-        np.zeros(count),
+def ground_as_triangles(scene: Scene, family: Family, albedo: np.ndarray) -> dict[str, np.ndarray]:
+    """The ground, as far as the embedded renderer draws it, of one albedo (3,) where no picture shows it."""
+    looks = np.array([*albedo, _GROUND_GLOSS, 0.02, 0.0])
+    return _joined(
+        (mesh, GROUND, np.tile(looks, (len(mesh.points), 1))) for mesh in ground_meshes(scene, family)
     )
 
 
@@ -86,40 +60,37 @@ def pictures(seen: Bare) -> dict[str, np.ndarray]:
     }
 
 
-def _arrays(
-    positions: np.ndarray,
-    triangles: np.ndarray,
-    plain: np.ndarray,
-    finish: np.ndarray,
-    body: np.ndarray,
-    ids: np.ndarray,
-) -> dict[str, np.ndarray]:
+def _joined(parts: Iterable[tuple[WorldMesh, int, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Meshes, each with its number and the looks (V, 6) of its vertices, as one."""
+    points, triangles = [np.zeros((0, 3))], [np.zeros((0, 3))]
+    looks, numbers, identities = [np.zeros((0, 6))], [np.zeros(0)], [np.zeros(0)]
+    first = 0
+    for mesh, number, look in parts:
+        points.append(mesh.vertices)
+        triangles.append(mesh.triangles + first)
+        looks.append(look)
+        numbers.append(np.full(len(mesh.points), number))
+        identities.append(np.full(len(mesh.points), mesh.identity))
+        first += len(mesh.points)
+    all_looks = np.concatenate(looks).astype(np.float32)
     return {
-        "positions": positions.astype(np.float32),
-        "triangles": triangles.astype(np.int32),
-        "plain": plain.astype(np.float32),
-        "finish": finish.astype(np.float32),
-        "body": body.astype(np.float32),
-        "identity": ids.astype(np.float32),
+        "positions": np.concatenate(points).astype(np.float32),
+        "triangles": np.concatenate(triangles).astype(np.int32),
+        "plain": all_looks[:, :3],
+        "finish": all_looks[:, 3:],
+        "body": np.concatenate(numbers).astype(np.float32),
+        "identity": np.concatenate(identities).astype(np.float32),
     }
 
 
-def _looks(materials: np.ndarray, colors: np.ndarray, family: Family) -> np.ndarray:
-    """(V, 6) by vertex: albedo, gloss, reflectance, share that comes through; as surface.vert."""
-    numbers = np.rint(materials).astype(int)
-    rows = np.array([_row(family.materials[M(index)], colors) for index in range(len(M))])
-    own = numbers >= _OWN_COLOUR
-    looks = rows[np.where(own, int(M.TRIM), numbers)]
-    packed = numbers[own] - _OWN_COLOUR
-    rgb = np.stack([packed >> 11, packed >> 5 & 63, packed & 31], axis=1) / [31.0, 63.0, 31.0]
-    looks[own, :3] = rgb**2.2
-    return looks
+def _looks(mesh: WorldMesh) -> np.ndarray:
+    """(V, 6) by vertex: albedo, gloss, reflectance, share of light that comes through."""
+    surface = np.zeros(len(mesh.points), dtype=np.int64)
+    surface[mesh.triangles] = mesh.material[:, None]  # a vertex is of one material
+    return np.array([_look(each) for each in mesh.surfaces])[surface]
 
 
-def _row(material: Material, colors: np.ndarray) -> list[float]:
-    albedo = np.array(material.color)
-    if material.tint:
-        albedo = albedo + (colors[material.tint - 1] - albedo) * min(material.weight, 0.999)
-    albedo = albedo * _MEAN.get(material.texture, 1.0)
-    through = THROUGH if material.texture == Texture.FOLIAGE else 0.0
-    return [*albedo, material.gloss, material.reflectance, through]
+def _look(surface: Surface) -> list[float]:
+    through = THROUGH if surface.texture == Texture.FOLIAGE else 0.0
+    albedo = np.array(surface.color) * _MEAN.get(surface.texture, 1.0)
+    return [*albedo, 1.0 - surface.roughness, surface.reflectance, through]

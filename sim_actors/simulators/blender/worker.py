@@ -9,8 +9,8 @@
     blender -b --factory-startup -P worker.py              # with a Blender of the system
 
 Each line of stdin is a question, each line of stdout its answer (JSON, `messages.py` has both). Arrays lie in
-.npz files in the folder that `hello` names. Axes are Blender's: x right, y ahead, z up, metres; the camera
-is in the origin, and the ground may be tilted.
+.npz files in the folder that `hello` names. Axes: x right, y ahead, z up,
+metres; the ground lies at z = 0, and the camera's pose says how it looks down.
 
 Nothing of a scene outlives it, so that its pixels do not depend on what was rendered before.
 """
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import sys
 import traceback
@@ -250,8 +249,10 @@ def lamp(
     bpy.context.scene.collection.objects.link(made)
 
 
-def camera_of(lens: dict[str, float], width: int, height: int) -> None:
-    """Looks along +y. The principal point may lie anywhere, and the focal lengths differ."""
+def camera_of(lens: dict[str, Any], width: int, height: int) -> None:
+    """The principal point may lie anywhere, and the focal lengths differ."""
+    from mathutils import Matrix
+
     scene, camera = bpy.context.scene, bpy.data.cameras.new("camera")
     fx, fy, cx, cy = (lens[key] for key in ("fx", "fy", "cx", "cy"))
     camera.sensor_fit, camera.sensor_width = "HORIZONTAL", 36.0
@@ -262,7 +263,7 @@ def camera_of(lens: dict[str, float], width: int, height: int) -> None:
     camera.shift_y = (cy - height / 2) / width * (fx / fy)
     camera.clip_start, camera.clip_end = lens["near"], lens["far"]
     made = bpy.data.objects.new("camera", camera)
-    made.rotation_euler = (math.pi / 2, 0.0, 0.0)
+    made.matrix_world = Matrix(lens["pose"])
     scene.collection.objects.link(made)
     scene.camera = made
 

@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 from functools import cache
 
-from imitation.common.errors import UserError
+from imitation.common.settings import UserError
 from sim_actors.simulators.blender.installed import SETUP, command_of
 from sim_actors.simulators.blender.messages import PROTOCOL, Hello, read
 from sim_actors.simulators.blender.settings import BlenderSettings

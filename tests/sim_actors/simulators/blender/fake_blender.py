@@ -25,10 +25,11 @@ def say(**answer: object) -> None:
 def ids_of(data, lens, width, height):
     """The identity at each pixel's centre: the nearest triangle there."""
     ids, depth = np.zeros((height, width), np.uint16), np.full((height, width), np.inf)
-    points = data["positions"].astype(np.float64)
-    ahead = points[:, 1]  # y
-    x = lens["cx"] + lens["fx"] * points[:, 0] / ahead
-    y = lens["cy"] - lens["fy"] * points[:, 2] / ahead
+    points = np.column_stack([data["positions"].astype(np.float64), np.ones(len(data["positions"]))])
+    right, up, back, _ = np.linalg.inv(lens["pose"]) @ points.T  # Blender's cameras look along -z
+    ahead = -back
+    x = lens["cx"] + lens["fx"] * right / ahead
+    y = lens["cy"] - lens["fy"] * up / ahead
     for a, b, c in data["triangles"]:
         if min(ahead[a], ahead[b], ahead[c]) < lens["near"]:
             continue

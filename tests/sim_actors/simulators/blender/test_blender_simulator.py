@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imitation.common.errors import UserError
+from imitation.common.settings import UserError
 from imitation.data.records import Camera, Cuboid
 from sim_actors.scene.ground import ground_y
 from sim_actors.scene.projection import iou
