@@ -16,8 +16,9 @@ from sim_actors.simulators.opengl.assets.materials import Texture
 from sim_actors.simulators.opengl.passes.albedo import GROUND, Bare
 from sim_actors.simulators.opengl.passes.draw_list import Body
 
-THROUGH = 0.45
-"""Share of light that comes through a leaf, as surface.frag has it."""
+THROUGH = 0.9
+"""Light that comes through a leaf, of what it throws back. Twice what surface.frag has, whose
+crowns do not shade themselves."""
 
 # What a texture leaves of its material's albedo on the average: where no picture shows the surface.
 _MEAN = {Texture.FOLIAGE: 0.85, Texture.FACADE: 0.7, Texture.TILES: 0.9}

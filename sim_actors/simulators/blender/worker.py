@@ -24,9 +24,10 @@ import sys
 import traceback
 from typing import Any
 
-# Blender writes to stdout what it does: that belongs to stderr, and stdout to the answers alone.
+# Blender writes to stdout what it does, many lines a picture; what goes wrong it writes to stderr. Stdout is
+# for the answers alone.
 _answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(2, 1)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 PROTOCOL = 1
 BACKENDS = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")
@@ -165,14 +166,16 @@ def material_of(looks: Any, shown: Any) -> Any:
     rise = g.math("MAXIMUM", g.math("MULTIPLY", g.math("SUBTRACT", gloss, reflectance), gloss), 0.0)
     fresnel = g.math("MULTIPLY_ADD", rise, lack, reflectance)
     matt = g.node("ShaderNodeBsdfDiffuse", {"Color": albedo}).outputs[0]
-    back = g.node("ShaderNodeBsdfTranslucent", {"Color": albedo}).outputs[0]
-    share = g.math("DIVIDE", through, g.math("ADD", through, 1.0))
+    # What comes through a leaf is beside what it throws back, as the embedded renderer has it.
+    behind = g.chosen(through, (0.0, 0.0, 0.0, 1.0), albedo)
+    back = g.node("ShaderNodeBsdfTranslucent", {"Color": behind}).outputs[0]
+    both = g.node("ShaderNodeAddShader", {0: matt, 1: back}).outputs[0]
     mirror = g.node(
         ("ShaderNodeBsdfAnisotropic", "ShaderNodeBsdfGlossy"),
         {"Roughness": g.math("MAXIMUM", g.math("SUBTRACT", 1.0, gloss), 0.03)},
         distribution="GGX",
     ).outputs[0]
-    surface = g.mixed(fresnel, g.mixed(share, matt, back), mirror)
+    surface = g.mixed(fresnel, both, mirror)
     # The ground is body 0. What dips under it stays whole, as its labels are: the ground lets the camera
     # through there, and light from below.
     ground = g.math("LESS_THAN", body, 0.5)
