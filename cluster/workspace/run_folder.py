@@ -78,7 +78,7 @@ def differences(before: dict[str, Any], after: dict[str, Any], free: Iterable[st
 
 def read_config(uri: str) -> dict[str, Any]:
     """The plain configuration that a run, a sweep or a comparison was begun with."""
-    return old_names.settings(yaml.safe_load(storage.read_bytes(uri)))
+    return old_names.completed(old_names.settings(yaml.safe_load(storage.read_bytes(uri))))
 
 
 class Workspace:

@@ -7,6 +7,7 @@ The split `val` was called `stop`. Settings and command lines with the old name 
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -22,6 +23,10 @@ _SETTINGS = {"data.splits.stop": "data.splits.val", "world.stop": "world.val"}
 _LATER: dict[str, Any] = {
     "data.options": {},
     "detector.trainable_layers": None,
+    "data.splits.stratify": False,
+    "data.splits.val_from": "val",
+    "data.splits.lists": {},
+    "data.splits.leave_out": None,
     "train.precision": "auto",
     "evaluate.precision": "auto",
 }
@@ -94,8 +99,24 @@ def settings_before(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 def section_before(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """A section of settings without those that came later and say what was so before."""
-    later = {key.rpartition(".")[2]: value for key, value in _LATER.items() if key.startswith(f"{name}.")}
-    return {key: value for key, value in section.items() if key not in later or value != later[key]}
+    return {
+        key: section_before(f"{name}.{key}", value) if isinstance(value, Mapping) and value else value
+        for key, value in section.items()
+        if f"{name}.{key}" not in _LATER or value != _LATER[f"{name}.{key}"]
+    }
+
+
+def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that an earlier version wrote, with the settings that came later, as they were then."""
+    result = copy.deepcopy(dict(plain))
+    for key, value in _LATER.items():
+        *path, leaf = key.split(".")
+        section: Any = result
+        for name in path:
+            section = section.get(name) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            section.setdefault(leaf, copy.deepcopy(value))
+    return result
 
 
 def _sections(plain: Mapping[str, Any], path: list[str]) -> list[Mapping[str, Any]]:
