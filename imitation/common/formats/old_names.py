@@ -7,7 +7,6 @@ The split `val` was called `stop`. Settings and command lines with the old name 
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -30,7 +29,8 @@ _LATER: dict[str, Any] = {
     "train.precision": "auto",
     "evaluate.precision": "auto",
 }
-"""Settings that were not there once, at what they were then: they are no part of an older checksum."""
+"""Settings that were not there once, at what they were then: they are no part of an older checksum. A new
+setting whose default changes what a run computes has to stand here too."""
 _FIELDS = {"best_stop": "best_val", "twin_stop": "twin_val"}
 _HOLD_SPLITS = {
     *("metrics", "twin", "splits", "parts", "protocols", "errors", "slices", "calibration", "modes"),
@@ -97,6 +97,11 @@ def settings_before(plain: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def before(key: str, default: Any) -> Any:
+    """What was so before a setting came: its default today, unless it is noted here otherwise."""
+    return _LATER.get(key, default)
+
+
 def section_before(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """A section of settings without those that came later and say what was so before."""
     return {
@@ -104,19 +109,6 @@ def section_before(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in section.items()
         if f"{name}.{key}" not in _LATER or value != _LATER[f"{name}.{key}"]
     }
-
-
-def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration that an earlier version wrote, with the settings that came later, as they were then."""
-    result = copy.deepcopy(dict(plain))
-    for key, value in _LATER.items():
-        *path, leaf = key.split(".")
-        section: Any = result
-        for name in path:
-            section = section.get(name) if isinstance(section, dict) else None
-        if isinstance(section, dict):
-            section.setdefault(leaf, copy.deepcopy(value))
-    return result
 
 
 def _sections(plain: Mapping[str, Any], path: list[str]) -> list[Mapping[str, Any]]:
