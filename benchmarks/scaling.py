@@ -164,7 +164,7 @@ class InstantRay:
     def kill(self, actor: Any) -> None:
         pass
 
-    def start_actor(self, *args: Any, **options: Any) -> Any:
+    def start_worker(self, *args: Any, **options: Any) -> Any:
         names = ("ping", "start", "render", "close")
         methods = {name: mock.Mock(remote=lambda *a, name=name: self.remote(name, *a)) for name in names}
         return type("Actor", (), methods)
@@ -177,7 +177,7 @@ def own_code(in_flight: int, at_once: int, steps: int = 100) -> float:
     with (
         mock.patch.object(cluster.simulation.pool, "ray", fake),
         mock.patch.object(cluster.simulation.slot, "ray", fake),
-        mock.patch.object(cluster.simulation.pool, "start_actor", fake.start_actor),
+        mock.patch.object(cluster.simulation.pool, "start_worker", fake.start_worker),
     ):
         pool = SimulatorPool(SimulatorSpec(PATH), settings)
         jobs = [job(f"s{number}") for number in range(3 * in_flight + steps * at_once)]

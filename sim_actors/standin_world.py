@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from imitation.common import old_names
+from imitation.common.formats import old_names
 from imitation.common.settings import Settings
 from imitation.data.records import Camera, Convention
 from sim_actors.randomization.free_scene import Mix, free_scene

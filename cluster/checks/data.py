@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from cluster.config.schema import Config
-from cluster.stages.stageable import Feasible, Labels, Teller, feasible, look
+from cluster.data.stageable import Feasible, Labels, Teller, feasible, look
 from imitation.aggregation import check_budgets
 from imitation.common.contracts import Contract, Finding, Found, Step, carried_out
 from imitation.common.settings import DataError, UserError

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from cluster.checks import bodies, detector, policy, simulator
 from cluster.config.schema import Config
 from cluster.config.simulator import own_section
+from cluster.data.stageable import simulates
 from cluster.observability.console import Reporter
-from cluster.stages.stageable import simulates
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.contracts import Finding

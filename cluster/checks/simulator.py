@@ -10,15 +10,15 @@ from cluster.checks.assumed import ASSUMED, known_categories, known_size
 from cluster.checks.child import in_child
 from cluster.config.schema import Config
 from cluster.config.simulator import simulator_spec
+from cluster.data.stageable import simulates
 from cluster.stages.services import cluster_address
-from cluster.stages.stageable import simulates
 from imitation.common.contracts import Contract, Finding, Found, Step
 from imitation.common.import_paths import is_import_path
 from imitation.common.settings import UserError
 from sim_actors.randomization.free_scene import free_scene
 from sim_actors.scene.records import Scene
 from sim_actors.scene.sizes import size_prior
-from sim_actors.simulators.conformance import conformance, simulator_contract
+from sim_actors.simulators.conformance.checks import conformance, simulator_contract
 from sim_actors.staging.restage import default_camera
 
 ABOUT = "simulator"
@@ -27,7 +27,7 @@ SCENES = 3
 
 def findings(config: Config, scenes: int = SCENES, brief: bool = False) -> Iterator[Finding]:
     """Tries the simulator that the configuration names, in a child process: the checks of
-    `sim_actors.simulators.conformance`, unless `brief`, and so many free scenes."""
+    `sim_actors.simulators.conformance.checks`, unless `brief`, and so many free scenes."""
     yield from in_child(ABOUT, config, scenes=scenes, brief=brief)
 
 
@@ -66,7 +66,7 @@ def toy_scenes(config: Config, count: int) -> list[Scene]:
     usual = [name for name in categories if size_prior(name) is not None]
     strange = [name for name in categories if size_prior(name) is None]
     if simulator_spec(config).catalog() is not None:
-        strange = []  # what it lacks, it says of itself (`cluster.stages.stageable`)
+        strange = []  # what it lacks, it says of itself (`cluster.data.stageable`)
     width, height = known_size(config)
     camera = default_camera(width, height, config.restage.hfov_deg)
     found = []

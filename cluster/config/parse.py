@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from cluster.config.schema import Config, _meant
 from cluster.config.secrets import masked
-from imitation.common import old_names
+from imitation.common.formats import old_names
 from imitation.common.settings import UserError
 from imitation.common.texts import parse_yaml, shown, text_of
 from imitation.common.wording import NEAREST, did_you_mean

@@ -26,7 +26,7 @@ from cluster.runtime.attempts import Attempts
 from cluster.runtime.openmp import wait_passively
 from cluster.runtime.placement import wait_for_room, watched
 from cluster.runtime.ray_errors import short_of_memory
-from imitation.common.import_paths import told
+from imitation.common.import_paths import error_line
 from imitation.common.settings import DataError, UserError
 from imitation.common.storage import retry
 from imitation.common.storage.retry_filesystem import patient_filesystem
@@ -178,7 +178,11 @@ class DetectorWorker:
                 outputs = self.predictors[name].predict([image for _, _, image in items], FORWARD)
             except Exception as error:  # a detector of somebody's own may raise anything
                 frame, split, _ = items[0]
-                why = str(error) if isinstance(error, UserError) else f"the detector failed: {told(error)}"
+                why = (
+                    str(error)
+                    if isinstance(error, UserError)
+                    else f"the detector failed: {error_line(error)}"
+                )
                 raise _Broken(self._row(frame, split, name, None, why), why) from error
             for (frame, split, _), detections in zip(items, outputs, strict=True):
                 yield self._row(frame, split, name, detections, None)

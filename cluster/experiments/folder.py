@@ -17,11 +17,11 @@ import yaml
 
 from cluster.checks.early import try_early
 from cluster.config.schema import Config
+from cluster.data.stageable import outlook
 from cluster.observability.console import Reporter
 from cluster.observability.trackers.registry import check_tracking
 from cluster.run.baseline import has_baseline
 from cluster.run.storage_checks import check_lasting, in_job
-from cluster.stages.stageable import outlook
 from cluster.workspace.lock import RunLock
 from cluster.workspace.run_folder import FREE_KEYS, Workspace, differences, environment, read_config
 from imitation.common import storage

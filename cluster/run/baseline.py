@@ -19,7 +19,8 @@ from cluster.config.schema import Config
 from cluster.observability.console import Reporter
 from cluster.workspace.lock import RunLock
 from cluster.workspace.run_folder import CONFIG_FILE, Workspace, covers, differences, read_config
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.common.settings import UserError
 from imitation.metrics.own import is_own
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from cluster.config.schema import Config
+from cluster.data.stageable import Tell, catalog, tell_nobody
 from cluster.observability.callbacks import Watch
 from cluster.stages.cluster_stages import ClusterStages
 from cluster.stages.context import RunContext
 from cluster.stages.cycle import Evaluation
 from cluster.stages.prepare import RealData, prepare
 from cluster.stages.services import Services
-from cluster.stages.stageable import Tell, catalog, tell_nobody
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, check_budgets
 from imitation.loop import Check, Cycle, History, imitate

@@ -10,6 +10,7 @@ from functools import partial
 from cluster.checks.early import has_judged, try_early
 from cluster.config.schema import Config
 from cluster.config.simulator import simulator_spec
+from cluster.data.stageable import Teller, simulates
 from cluster.observability.callbacks import FinishedCycle, Watch
 from cluster.observability.console import Reporter
 from cluster.observability.cycle_time import CycleClock
@@ -23,7 +24,6 @@ from cluster.run.summary import REPORT, SUMMARY, build_summary, write_report
 from cluster.runtime.ray_session import cluster_address
 from cluster.runtime.signals import PutOff
 from cluster.stages.cycle import Evaluation, nothing_found
-from cluster.stages.stageable import Teller, simulates
 from cluster.workspace.lock import RunLock
 from cluster.workspace.run_folder import Workspace, flatten
 from imitation import stopping

@@ -10,11 +10,11 @@ import yaml
 
 from cluster.config.schema import Config
 from cluster.config.sections import ReportSettings
+from cluster.data.stageable import feasible, simulates
 from cluster.observability.cycle_time import time_uri
 from cluster.simulation.stream import REJECTED
 from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
-from cluster.stages.stageable import feasible, simulates
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage

@@ -36,6 +36,7 @@ MIN_CPUS = 4  # logical: stages take turns, so a two-core machine may promise mo
 PATIENT = {"RAY_agent_register_timeout_ms": 120_000, "RAY_raylet_start_wait_time_s": 120}
 """How long the second try of a start waits for Ray's processes; Ray's own limits are 15 to 30 s."""
 PORT_WAIT_S = 120  # the same, for the head's port
+STARTED_BY = "IMITATION_TRAINING_RAY"  # in the environment of each process of a Ray of our own
 GONE_S = 10.0  # seconds for the processes of an ended Ray; then they are killed
 
 
@@ -127,6 +128,7 @@ def _start(settings: RaySettings, options: dict[str, Any]) -> None:
     }
     _on_loopback_alone()
     _token_without_home()
+    os.environ[STARTED_BY] = secrets.token_hex(8)
     for last in (False, True):
         try:
             with handlers_kept(), _chatter_held_back() if settings.quiet else nullcontext():
@@ -263,6 +265,7 @@ def _sweep() -> None:
     ours = _processes()
     with suppress(Exception):  # a partly started Ray may fail to shut down
         ray.shutdown()
+    ours += _orphans()
     for process in ours:
         with suppress(Exception):  # it may be gone
             process.kill()
@@ -281,6 +284,21 @@ def _processes() -> list[psutil.Process]:
             if any(home in word for word in child.cmdline()):
                 processes += [child, *child.children(recursive=True)]
     return processes
+
+
+def _orphans() -> list[psutil.Process]:
+    """Processes of a Ray begun here whose parent is gone: Ray ends its daemons first, and what those have
+    started may wait long for them."""
+    import psutil
+
+    mark = os.environ.get(STARTED_BY)
+    below = {process.pid for process in psutil.Process().children(recursive=True)}
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter() if mark else ():
+        with suppress(psutil.Error):
+            if process.environ().get(STARTED_BY) == mark and process.pid not in below:
+                found.append(process)
+    return found
 
 
 def _gone(processes: list[psutil.Process]) -> None:

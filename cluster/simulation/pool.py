@@ -28,7 +28,7 @@ from cluster.simulation.work_queue import Fault, Outcome, PoolCounts, Rendered
 from imitation.common.settings import UserError
 from imitation.common.wording import times
 from sim_actors.simulators.registry import SimulatorSpec
-from sim_actors.simulators.worker import Answer, SceneJob, start_actor
+from sim_actors.simulators.worker import Answer, SceneJob, start_worker
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class SimulatorPool:
 
     def _spawn(self, slot: Slot) -> None:
         settings = self.settings
-        slot.worker = start_actor(
+        slot.worker = start_worker(
             self.spec,
             threads=max(1, int(settings.cpus_per_actor)),
             scenes=settings.scenes_per_actor,

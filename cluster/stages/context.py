@@ -13,7 +13,7 @@ from cluster.observability.callbacks import Watch
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
 from cluster.workspace.run_folder import Workspace
-from imitation.common import old_names
+from imitation.common.formats import old_names
 from imitation.common.names import cycle_folder
 from sim_actors.staging.stage import stageable_names
 

@@ -1,5 +1,5 @@
 """The loop's middle without our detector: anyone's detections -> failures -> requests, by the loop's own
-stages. `cluster.stages.requests_file` renders what was asked for."""
+stages. `cluster.simulation.requests_file` renders what was asked for."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from cluster.config.schema import Config
+from cluster.data.facts import Facts
+from cluster.data.stageable import Labels, catalog, feasible
 from cluster.observability.console import Reporter
+from cluster.simulation.requests_file import write_requests
 from cluster.stages.evaluate import FailureCounts
-from cluster.stages.facts import Facts
 from cluster.stages.request import ask
-from cluster.stages.requests_file import write_requests
-from cluster.stages.stageable import Labels, catalog, feasible
 from imitation.common import storage
 from imitation.common.reservoir import reservoir
 from imitation.common.settings import UserError

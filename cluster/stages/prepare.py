@@ -15,13 +15,13 @@ from itertools import islice
 from typing import Any
 
 from cluster.config.schema import Config
+from cluster.data.facts import Facts
+from cluster.data.parallel_reading import read_parallel
+from cluster.data.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
 from cluster.simulation.stream import SimulationReport, simulate
-from cluster.stages.facts import Facts
-from cluster.stages.parallel_reading import read_parallel
 from cluster.stages.services import Services
-from cluster.stages.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Part
 from imitation.common.settings import UserError

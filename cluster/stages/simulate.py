@@ -9,11 +9,7 @@ from functools import partial
 from typing import Any
 
 from cluster.config.schema import Config
-from cluster.simulation.stream import REJECTED, SimulationReport, simulate
-from cluster.simulation.work_queue import SetAside
-from cluster.stages.context import RunContext
-from cluster.stages.prepare import LABELS_ONLY
-from cluster.stages.scene_jobs import (
+from cluster.simulation.scene_jobs import (
     Variations,
     all_variations,
     check_backdrops,
@@ -23,6 +19,10 @@ from cluster.stages.scene_jobs import (
     target_of,
     with_photo,
 )
+from cluster.simulation.stream import REJECTED, SimulationReport, simulate
+from cluster.simulation.work_queue import SetAside
+from cluster.stages.context import RunContext
+from cluster.stages.prepare import LABELS_ONLY
 from imitation.aggregation import Part
 from imitation.common.settings import UserError
 from imitation.data.records import Convention, Frame

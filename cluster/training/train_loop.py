@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from cluster.runtime.openmp import wait_passively
 from cluster.workspace.processor import processor
-from imitation.common import old_names, storage
-from imitation.common.safe_loading import load_tensors
+from imitation.common import storage
+from imitation.common.formats import old_names
+from imitation.common.formats.safe_loading import load_tensors
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.common.wording import counted

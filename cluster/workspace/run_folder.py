@@ -19,7 +19,8 @@ from typing import Any
 import yaml
 
 from cluster.workspace.processor import processor
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.storage import retry

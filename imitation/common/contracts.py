@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from imitation.common.errors import UserError
-from imitation.common.import_paths import told
+from imitation.common.import_paths import error_line
 
 Status = Literal["ok", "note", "problem"]
 STEP_S = 120.0  # s that a step may take, where nothing else is said
@@ -77,4 +77,4 @@ def theirs(call: Callable[[], Any], what: str) -> Any:
     except UserError:
         raise
     except Exception as error:  # somebody's own code may raise anything
-        raise UserError(f"{what} failed: {told(error)}") from error
+        raise UserError(f"{what} failed: {error_line(error)}") from error

@@ -64,7 +64,7 @@ def load_factory(path: str, setting: str) -> Callable[..., Any]:
             "it, or install it"
         ) from error
     except Exception as error:  # a module of somebody's own may raise anything while it is imported
-        raise UserError(f"{where} cannot be imported: {told(error)}") from error
+        raise UserError(f"{where} cannot be imported: {error_line(error)}") from error
     for name in attribute.split("."):
         if not hasattr(found, name):
             own = [each for each in vars(found) if not each.startswith("_")]
@@ -111,7 +111,7 @@ def call_factory(
     except Exception as error:  # somebody's own code may raise anything
         if not catch:
             raise
-        raise UserError(f"{where} failed: {told(error)}") from error
+        raise UserError(f"{where} failed: {error_line(error)}") from error
     if isinstance(made, type):
         raise UserError(
             f"{where} gave the class {made.__name__}, not an object of it; return {made.__name__}(...)"
@@ -134,7 +134,7 @@ def signature_problem(
     return None
 
 
-def told(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """An error of somebody's own code in a line: what it is, and the line of theirs that raised it."""
     what = " ".join("".join(traceback.format_exception_only(error)).split())
     if isinstance(error, SyntaxError):

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from imitation.common.arrow import fields_of
+from imitation.common.formats.arrow import fields_of
 
 OCCLUSIONS = (0.1, 0.5)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from pydantic import Field, model_validator
 
-from imitation.common import old_names
+from imitation.common.formats import old_names
 from imitation.common.settings import Settings, UserError
 
 SPLITS = ("train", "mine", "val", "test")

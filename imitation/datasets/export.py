@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.common.settings import DataError, UserError
 from imitation.data.records import Frame
 from imitation.datasets.export_sources import Source, classes_of

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, ValidationError
 
 from imitation.common import storage
-from imitation.common.safe_loading import load_tensors
+from imitation.common.formats.safe_loading import load_tensors
 from imitation.common.settings import Settings, UserError
 from imitation.detectors.registry import takes_backbone
 from imitation.detectors.settings import DetectorSettings, Precision
@@ -208,12 +208,12 @@ def export_onnx(folder: str, path: str, raw: bool = False) -> None:
     picture, (x1, y1, x2, y2); `labels` (batch, D), 1-based, `scores` (batch, D), best first; rows that are
     left over are 0. Metadata: `categories`, `operating_threshold`, `input`, `outputs` and more; no path.
 
-    With `raw` the network alone, up to its proposals before clustering: `imitation.detectors.onnx`.
+    With `raw` the network alone, up to its proposals before clustering: `imitation.detectors.export.onnx`.
 
     Raises UserError for a detector that cannot be exported, or if the packages of the extra `onnx` are not
     installed.
     """
-    from imitation.detectors.onnx import to_onnx, to_raw_onnx
+    from imitation.detectors.export.onnx import to_onnx, to_raw_onnx
 
     predictor, info = load_checkpoint(folder)
     model, width, height = predictor.model, predictor.width, predictor.height

@@ -30,5 +30,5 @@ class DetectorKind:
         return cast("nn.Module", build(settings, num_categories))
 
 
-GRID = DetectorKind("imitation.detectors.grid:build_grid", takes_backbone=True, weighs_images=True)
+GRID = DetectorKind("imitation.detectors.grid.network:build_grid", takes_backbone=True, weighs_images=True)
 TORCHVISION = DetectorKind("imitation.detectors.torchvision_zoo:build_torchvision")

@@ -22,7 +22,7 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
-from imitation.common.record import Count, Fraction, Record
+from imitation.common.formats.record import Count, Fraction, Record
 from imitation.data.boxes import pairwise_iou
 from imitation.diagnosis.error_cost import NO_GROUP, CategoryPrecision, LostPrecision
 from imitation.evaluation.detections import FrameDetections

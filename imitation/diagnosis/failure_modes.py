@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from imitation.common.record import Count, Fraction, Record
+from imitation.common.formats.record import Count, Fraction, Record
 from imitation.diagnosis.error_cost import NO_GROUP, LostPrecision
 from imitation.diagnosis.subgroup_discovery import Cells, Item, ModeSettings, find_subgroups
 from imitation.evaluation.attributes import CONDITION, OF_OBJECTS, of_detections, of_failure, of_objects

@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from imitation.common import old_names, storage
-from imitation.common.arrow import fields_of
+from imitation.common import storage
+from imitation.common.formats import old_names
+from imitation.common.formats.arrow import fields_of
 from imitation.common.settings import DataError
 from imitation.diagnosis.failure_tracking import Followed
 from imitation.evaluation.failures import Failure

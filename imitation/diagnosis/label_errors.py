@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
-from imitation.common.record import Record
+from imitation.common.formats.record import Record
 from imitation.diagnosis.failure_modes import threshold_of
 from imitation.diagnosis.failure_tracking import Judge, same_places
 from imitation.evaluation.detections import FrameDetections

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation.common import storage
-from imitation.common.safe_loading import refuse_pickles
+from imitation.common.formats.safe_loading import refuse_pickles
 from imitation.common.settings import DataError, UserError
 from imitation.common.storage.run_folder import shared_place
 from imitation.evaluation.detections import (

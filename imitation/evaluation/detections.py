@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from imitation.common import old_names
+from imitation.common.formats import old_names
 from imitation.data.records import CONDITIONS_TYPE, Box, Frame, Object, conditions_from_row, conditions_to_row
 
 ANY_LABEL = 0

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imitation.common import old_names, storage
-from imitation.common.arrow import fields_of
+from imitation.common import storage
+from imitation.common.formats import old_names
+from imitation.common.formats.arrow import fields_of
 from imitation.common.names import failure_id, missed_id
 from imitation.common.settings import DataError
 from imitation.data.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row

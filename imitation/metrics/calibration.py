@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import Field
 
-from imitation.common.record import Fraction, Record
+from imitation.common.formats.record import Fraction, Record
 from imitation.common.settings import DataError
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import FOREGROUND_IOU, match_correct

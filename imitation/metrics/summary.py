@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from imitation.common.record import Count, Fraction, Record
+from imitation.common.formats.record import Count, Fraction, Record
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.evaluation.failures import Fates
 from imitation.evaluation.matching import FOREGROUND_IOU

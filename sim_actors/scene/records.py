@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from imitation.common.validation import sentence, sentences
+from imitation.common.formats.validation import sentence, sentences
 from imitation.data.records import Convention
 from sim_actors.scene.backdrop import Backdrop
 from sim_actors.scene.props import PropKind

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from imitation.common.formats.validation import sentence
 from imitation.common.import_paths import MissingModule, call_factory
 from imitation.common.registry import Registry
 from imitation.common.settings import Settings, UserError
-from imitation.common.validation import sentence
 from sim_actors.simulators.opengl import torch_first
 from sim_actors.simulators.protocol import Simulator, Traits
 

@@ -1,7 +1,7 @@
 """Simulators in a process: jobs in, finished rows or the reason why not out.
 
 `SimulatorHost` holds one simulator, `SeveralHosts` several side by side in threads, for simulators that
-only wait. Both know no Ray and can be used as they are; `start_actor` makes a Ray actor of one.
+only wait. Both know no Ray and can be used as they are; `start_worker` makes a Ray actor of one.
 The simulator is created in `start`, not in the constructor, so that whoever waits can tell an
 actor that is not placed yet from a simulator that does not start.
 """
@@ -213,7 +213,7 @@ class SeveralHosts:
             future.result()
 
 
-def start_actor(spec: SimulatorSpec, threads: int = 1, scenes: int = 1, **options: Any) -> Any:
+def start_worker(spec: SimulatorSpec, threads: int = 1, scenes: int = 1, **options: Any) -> Any:
     """A new Ray actor that renders `scenes` jobs at once, its handle; `options` are Ray's (num_cpus, ...).
 
     Ray never restarts it nor repeats a call: that is for the pool to decide.

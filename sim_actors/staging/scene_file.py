@@ -14,9 +14,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from imitation.common.formats.validation import sentence
 from imitation.common.settings import Settings, UserError
 from imitation.common.texts import parse_json, parse_yaml
-from imitation.common.validation import sentence
 from imitation.data.records import Camera, Convention, Cuboid
 from sim_actors.randomization.surroundings import draw_surroundings
 from sim_actors.scene import props

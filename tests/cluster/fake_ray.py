@@ -165,7 +165,7 @@ class FakeRay:
 
     # What the pool calls.
 
-    def start_actor(self, *args, scenes=1, **options):
+    def start_worker(self, *args, scenes=1, **options):
         self.actors.append(FakeActor(self, scenes))
         return self.actors[-1]
 
@@ -220,7 +220,7 @@ class FakeRay:
         with pytest.MonkeyPatch.context() as patch:
             for module in (pool_module, slot, autoscaling):
                 patch.setattr(module, "ray", self)
-            patch.setattr(pool_module, "start_actor", self.start_actor)
+            patch.setattr(pool_module, "start_worker", self.start_worker)
             patch.setattr(autoscaling, "_answers", lambda node: True)
             patch.setattr(pool_module.time, "monotonic", lambda: self.now)
             yield lambda: self.now

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.simulation.scene_jobs import check_backdrops, scene_jobs, with_photo
 from cluster.simulation.work_queue import SetAside
-from cluster.stages.scene_jobs import check_backdrops, scene_jobs, with_photo
 from imitation.common.settings import UserError
 from imitation.datasets.parquet.files import read_frames, write_frames
 from imitation.requests import Request

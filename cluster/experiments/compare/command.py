@@ -16,6 +16,7 @@ from contextlib import ExitStack
 import yaml
 
 from cluster.config.schema import Config
+from cluster.data.stageable import outlook
 from cluster.experiments.capacity import room
 from cluster.experiments.compare.execute import Clock, InProcess, Runner, State, execute, read_state
 from cluster.experiments.compare.finished import Finished, Picked, detector_name
@@ -29,9 +30,9 @@ from cluster.observability.console import Reporter
 from cluster.run.baseline import DONE, FOLDER, baseline_key
 from cluster.runtime.ray_session import start_ray
 from cluster.stages.prepare import RealData
-from cluster.stages.stageable import outlook
 from cluster.workspace.run_folder import Workspace
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.common.settings import UserError
 from imitation.report.comparison.html import render_comparison
 from imitation.report.comparison.record import Comparison, flat_rows, read_comparison, write_comparison

@@ -21,7 +21,7 @@ from cluster.config.schema import Config
 from cluster.config.sweep import SweepSettings
 from cluster.run.baseline import NO_RESULT
 from cluster.workspace.run_folder import covers
-from imitation.common import old_names
+from imitation.common.formats import old_names
 from imitation.common.settings import UserError
 from imitation.common.texts import shown
 from imitation.common.wording import NEAREST, did_you_mean

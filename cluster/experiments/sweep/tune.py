@@ -25,7 +25,8 @@ from cluster.experiments.sweep.trial import run_trial, trial_config, trial_folde
 from cluster.observability.console import Reporter
 from cluster.observability.trackers.registry import end_killed
 from cluster.run.summary import SUMMARY
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.report.sweep.record import settings_text
 from imitation.report.table import points
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.common.settings import UserError
 from imitation.data.splits import SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation.common import storage
-from imitation.common.safe_loading import refuse_pickles
+from imitation.common.formats.safe_loading import refuse_pickles
 from imitation.common.settings import DataError
 from imitation.data.records import CONDITIONS_TYPE, SCHEMA, conditions_from_row, conditions_to_row
 

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from imitation.common.record import Fraction, Record
+from imitation.common.formats.record import Fraction, Record
 from imitation.data.boxes import areas
 from imitation.evaluation.greedy import choose
 from imitation.metrics.curves import best_from

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from imitation.common.record import Fraction, Record
+from imitation.common.formats.record import Fraction, Record
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.matching import match_correct
 from imitation.metrics.columns import Columns

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.common.names import MAIN, is_fold
 from imitation.common.settings import DataError, UserError
 from imitation.evaluation.detection_files import evaluation_uri, read_categories, read_detections

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from imitation.common.record import Fraction, Record
+from imitation.common.formats.record import Fraction, Record
 from imitation.evaluation.detections import Cutoff, FrameDetections
 from imitation.metrics.curves import Curve, weighted_average_precisions
 from imitation.metrics.statistics.bootstrap import ANYTHING, Interval, Resampling

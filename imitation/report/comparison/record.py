@@ -10,8 +10,9 @@ from typing import Any, Literal, cast
 
 from pydantic import Field, model_validator
 
-from imitation.common import old_names, storage
-from imitation.common.record import Count, Fraction, Record, Seconds
+from imitation.common import storage
+from imitation.common.formats import old_names
+from imitation.common.formats.record import Count, Fraction, Record, Seconds
 from imitation.metrics.statistics.bootstrap import BETTER, NEITHER, WORSE, Interval
 from imitation.report.table import points, span
 from imitation.report.words import arm_name, detector_name, measure_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from imitation.common.record import Count, Fraction, Record
+from imitation.common.formats.record import Count, Fraction, Record
 from imitation.metrics.protocols.kitti import KittiPrecision
 from imitation.metrics.protocols.waymo import WaymoAP
 

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from imitation.common import old_names, storage
-from imitation.common.record import Count, Fraction, Record, Seconds
+from imitation.common import storage
+from imitation.common.formats import old_names
+from imitation.common.formats.record import Count, Fraction, Record, Seconds
 from imitation.diagnosis.error_types import ErrorTypes
 from imitation.diagnosis.failure_modes import ModeCounts
 from imitation.diagnosis.label_errors import Suspect

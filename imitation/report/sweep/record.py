@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from imitation.common import old_names
-from imitation.common.record import Count, Fraction, Record, Seconds
+from imitation.common.formats import old_names
+from imitation.common.formats.record import Count, Fraction, Record, Seconds
 from imitation.common.text_table import MARK, Table
 from imitation.common.wording import counted
 from imitation.metrics.own import metric_title

@@ -6,8 +6,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from imitation.common.formats.validation import sentence
 from imitation.common.settings import Settings, UserError
-from imitation.common.validation import sentence
 from imitation.data.records import Cuboid
 from sim_actors.scene.ranges import Share
 

@@ -92,7 +92,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(capsys):
 )
 def test_the_last_line_is_the_sentence_also_where_output_and_errors_are_one(error, last):
     code = (
-        "import cluster.cli.run as runs\nfrom cluster.cli.main import main\n"
+        "import cluster.cli.commands.run as runs\nfrom cluster.cli.main import main\n"
         "from imitation.common.settings import UserError\n"
         f"def defaults(args):\n    print('a result')\n    raise {error}\n"
         "runs.defaults = defaults\nraise SystemExit(main(['defaults']))"

@@ -14,7 +14,8 @@ import yaml
 
 from cluster.cli.main import main
 from cluster.config.parse import load
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.evaluation.detection_files import read_detections
 from imitation.report.run.record import read_summary
 from tests.cluster.run.test_every_commit import RUN, TIMES

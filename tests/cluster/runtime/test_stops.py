@@ -88,8 +88,8 @@ def run(args):
     del held
     time.sleep(60)
 
-import cluster.cli.run
-cluster.cli.run.run = run
+import cluster.cli.commands.run
+cluster.cli.commands.run.run = run
 sys.exit(main(["run", "ray_config.yaml"]))
 """
 

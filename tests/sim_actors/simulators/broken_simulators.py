@@ -11,7 +11,7 @@ from examples.simulator import Boxes, BoxesSettings
 from imitation.data.images import encode_png, load_frame_image
 from imitation.data.records import Box, Cuboid, Frame, Object
 from sim_actors.scene.records import Scene
-from sim_actors.simulators.label_checks import _upright
+from sim_actors.simulators.conformance.labels import _upright
 
 
 class Right(Boxes):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from cluster.cli.main import main
 from cluster.config.parse import load_defaults
-from cluster.stages.stageable import catalog
+from cluster.data.stageable import catalog
 from imitation.common.settings import Settings, UserError
 from imitation.data.images import decode_image, encode_png
 from imitation.data.records import Camera, Cuboid, Frame, Object

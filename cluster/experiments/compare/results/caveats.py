@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cluster.data.stageable import listed
 from cluster.experiments.compare.finished import REAL, Finished
 from cluster.experiments.compare.results.measure import PooledFolds
 from cluster.experiments.compare.results.rows import RIVAL
-from cluster.stages.stageable import listed
 
 
 def caveats(done: Finished, test: PooledFolds) -> list[str]:

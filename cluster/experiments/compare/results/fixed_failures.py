@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cluster.experiments.compare.finished import Finished
 from cluster.experiments.compare.plan import LEADER
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.common.names import cycle_folder
 from imitation.report.comparison.fixed_failures import Fixed, FixedCounts, collect_fixed
 

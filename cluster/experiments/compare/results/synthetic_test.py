@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cluster.data.stageable import catalog
 from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.experiments.compare.plan import SPLIT, Cell, Plan
 from cluster.observability.callbacks import Watch
@@ -19,9 +20,9 @@ from cluster.stages.context import RunContext
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
 from cluster.stages.simulate import Rendering
-from cluster.stages.stageable import catalog
 from cluster.workspace.run_folder import Workspace
-from imitation.common import old_names, storage
+from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.evaluation.detection_files import read_detectors
 from imitation.policies.baselines import free_requests
 

@@ -35,9 +35,9 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from imitation.common import storage
+from imitation.common.formats.validation import sentence
 from imitation.common.settings import Settings, UserError
 from imitation.common.texts import shown
-from imitation.common.validation import sentence
 from sim_actors.scene.category_words import canonical
 from sim_actors.scene.sizes import SIZES, Kind, SizePrior
 from sim_actors.simulators.opengl.assets.families import FAMILIES

@@ -1,0 +1,1 @@
+"""The grid detector: its network, its candidates, what it learns from which object."""
