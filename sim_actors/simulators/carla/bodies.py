@@ -48,7 +48,9 @@ def catalog(library: Any, chosen: Mapping[str, Sequence[str]], version: str) -> 
     if walkers:
         found[WALKERS] = walkers
     for category, patterns in chosen.items():
-        found[spelled(category)] = [one for pattern in patterns for one in _matching(library, pattern, category)]
+        found[spelled(category)] = [
+            one for pattern in patterns for one in _matching(library, pattern, category)
+        ]
     return {name: sorted(some, key=lambda one: str(one.id)) for name, some in sorted(found.items())}
 
 
@@ -124,9 +126,7 @@ def _matching(library: Any, pattern: str, category: str) -> list[Any]:
     if found := list(library.filter(pattern)):
         return found
     hint = did_you_mean(pattern, [str(one.id) for one in library], "* stands for anything")
-    raise UserError(
-        f"simulate.options.blueprints: {category}: CARLA has no blueprint {pattern!r}; {hint}"
-    )
+    raise UserError(f"simulate.options.blueprints: {category}: CARLA has no blueprint {pattern!r}; {hint}")
 
 
 def _size(*sides: float) -> str:

@@ -74,9 +74,7 @@ def stood(body: Body, x: float, y: float, ground: float, yaw: float) -> Pose:
     """Where a body's origin is, if its box's bottom stands with its middle on (x, y, ground)."""
     ahead, right, up = body.middle
     c, s = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
-    return Pose(
-        x - c * ahead + s * right, y - s * ahead - c * right, ground - up + body.height / 2, 0.0, yaw
-    )
+    return Pose(x - c * ahead + s * right, y - s * ahead - c * right, ground - up + body.height / 2, 0.0, yaw)
 
 
 def real_cuboid(asked: Cuboid, body: Body, ground: float, camera: Pose) -> Cuboid:

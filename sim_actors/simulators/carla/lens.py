@@ -88,7 +88,11 @@ def wide_lens(extents: Sequence[Box], camera: Camera) -> Lens:
     down = max(max(camera.cy - box.y1, box.y2 - camera.cy) for box in extents) / camera.fy
     across, down = (min(max(half, 0.05), _WIDEST) for half in (across, down))
     focal = min(camera.fx, _WIDE_PX / 2 / max(across, down))
-    width, height = (2 * math.ceil(half * focal) for half in (across, down))
+    # Its pixels lie on those of the image, where they are as large.
+    width, height = (
+        2 * math.ceil(half * focal) + round(2 * middle) % 2
+        for half, middle in ((across, camera.cx), (down, camera.cy))
+    )
     return Lens(width, height, focal)
 
 

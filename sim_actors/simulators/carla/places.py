@@ -149,9 +149,7 @@ def _at(
                 f"its cuboid{more}"
             )
         if column.in_the_way:
-            return (
-                f"{', '.join(sorted(set(column.in_the_way)))} stand where actors[{index}] ({actor.category}) does"
-            )
+            return f"{', '.join(sorted(set(column.in_the_way)))} stand where actors[{index}] ({actor.category}) does"
         grounds.append(column.ground)
     return Standing(camera, tuple(grounds))
 

@@ -16,6 +16,7 @@ from imitation.common.settings import UserError
 from imitation.common.wording import did_you_mean
 from imitation.data.images import encode_jpeg, encode_png
 from imitation.data.records import Frame
+from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.carla import bodies, sky
 from sim_actors.simulators.carla.cameras import COLOUR, IDENTITIES, OURS, Camera, codes
@@ -23,7 +24,15 @@ from sim_actors.simulators.carla.geometry import Body, Pose, real_cuboid, stood,
 from sim_actors.simulators.carla.lens import Lens, camera_of, lens_of, lens_problems, wide_lens
 from sim_actors.simulators.carla.places import Standing, Town, standing
 from sim_actors.simulators.carla.settings import CarlaSettings, address
-from sim_actors.simulators.carla.truth import ROAD_USERS, Alone, Staged, extent, labels, whole
+from sim_actors.simulators.carla.truth import (
+    ROAD_USERS,
+    Alone,
+    Staged,
+    extent,
+    labels,
+    silhouette,
+    wide_silhouette,
+)
 from sim_actors.simulators.carla.versions import parts
 from sim_actors.simulators.opengl.lighting.light import time_of_day
 
@@ -88,15 +97,18 @@ class Stage:
             pixels = cut(colour.taken(tick, camera, timeout), scene)[..., 2::-1]
             tags, ids = codes(cut(identities.taken(tick, camera, timeout), scene))
             colour.rest()
-            seen = self._seen(staged, tags, ids, scene)
-            alone = self._looked_at_alone(scene, camera, identities, [one for one in staged if one.actor in seen])
+            shown = self._shown(staged, tags, ids, scene)
+            seen = [
+                one for one in staged if scene.actors[one.actor].labelled and (shown == one.actor + 1).any()
+            ]
+            alone = self._looked_at_alone(scene, camera, identities, seen)
         quality = scene.sensor.jpeg_quality
         picture = np.ascontiguousarray(pixels)
         return Frame(
             frame_id=scene.scene_id,
             width=scene.width,
             height=scene.height,
-            objects=labels(scene, staged, seen, alone, self._settings),
+            objects=labels(scene, staged, shown, alone, self._settings),
             image=encode_jpeg(picture, quality) if quality else encode_png(picture),
             camera=camera_of(scene),
             conditions={
@@ -137,7 +149,11 @@ class Stage:
         world, carla = self._world, self._carla
         settings = world.get_settings()
         was = (settings.synchronous_mode, settings.fixed_delta_seconds, settings.no_rendering_mode)
-        settings.synchronous_mode, settings.fixed_delta_seconds, settings.no_rendering_mode = True, STEP_S, False
+        settings.synchronous_mode, settings.fixed_delta_seconds, settings.no_rendering_mode = (
+            True,
+            STEP_S,
+            False,
+        )
         world.apply_settings(settings)
         if not was[0]:  # left by a worker that was killed, it would stay so for good
             before = world.get_settings()
@@ -159,9 +175,7 @@ class Stage:
             destroy = self._carla.command.DestroyActor
             self._client.apply_batch_sync([destroy(one) for one in ids], False)
 
-    def _measured(
-        self, catalog: bodies.Catalog
-    ) -> tuple[dict[str, list[Body]], dict[str, list[str]]]:
+    def _measured(self, catalog: bodies.Catalog) -> tuple[dict[str, list[Body]], dict[str, list[str]]]:
         """Each category's bodies, and the blueprints whose box cannot be true. A blueprint does not tell its
         size: one of each is spawned, far above the town."""
         blueprints = list({one.id: one for some in catalog.values() for one in some}.values())
@@ -250,15 +264,19 @@ class Stage:
                 ids = again
             self._tick()
             staged = []
-            for index, (actor, cuboid) in enumerate(
-                zip(self._actors(ids), (actor.cuboid for actor in scene.actors))
-            ):
-                body, ground = plan.bodies[index], plan.standing.grounds[index]
-                camera = plan.standing.camera
+            camera = plan.standing.camera
+            for index, actor in enumerate(self._actors(ids)):
+                cuboid, body, ground = (
+                    scene.actors[index].cuboid,
+                    plan.bodies[index],
+                    plan.standing.grounds[index],
+                )
                 x, y, _ = to_world(np.array([[cuboid.x, cuboid.y, cuboid.z]]), camera)[0]
                 pose = stood(body, float(x), float(y), ground, to_world_yaw(cuboid.yaw, camera))
                 label = real_cuboid(cuboid, body, ground, camera)
-                staged.append(Staged(index, ids[index], pose, label, frozenset(map(int, actor.semantic_tags))))
+                staged.append(
+                    Staged(index, ids[index], pose, label, frozenset(map(int, actor.semantic_tags)))
+                )
                 if hasattr(actor, "show_pose"):  # a walker breathes: it is held as it stands
                     actor.get_pose_from_animation()
                     actor.show_pose()
@@ -322,27 +340,22 @@ class Stage:
                 return tick
         raise UserError(f"CARLA does not hold still: {'; '.join(strays)}")
 
-    def _seen(
-        self, staged: Sequence[Staged], tags: np.ndarray, ids: np.ndarray, scene: Scene
-    ) -> dict[int, np.ndarray]:
-        """Actor index: where it is seen, (height, width) bool; those that are. Raises UserError for a road user
+    def _shown(self, staged: Sequence[Staged], tags: np.ndarray, ids: np.ndarray, scene: Scene) -> np.ndarray:
+        """Which actor each pixel shows, (height, width): its index + 1, or 0. Raises UserError for a road user
         that is not ours: it would be in the picture without a label."""
         users = [int(self._carla.CityObjectLabel.names[name]) for name in ROAD_USERS]
-        strange = np.isin(tags, users)
-        seen = {}
+        shown = np.zeros(ids.shape, dtype=np.int64)
         for one in staged:
-            mask = (ids == one.id & 0xFFFF) & np.isin(tags, [*users, *one.tags])
-            strange &= ~mask
-            if mask.any():
-                seen[one.actor] = mask
+            shown[(ids == one.id & 0xFFFF) & np.isin(tags, [*users, *one.tags])] = one.actor + 1
+        strange = np.isin(tags, users) & (shown == 0)
         if strange.any():
-            box = extent(strange)
+            count, box = visible_extents(strange.astype(np.int64))[1]
             raise UserError(
-                f"scene {scene.scene_id!r}: {int(strange.sum())} px around {tuple(map(int, box))} show a road user "
-                "that was not staged: another client's, one of the map's own (choose simulate.options.places), or "
-                "ids that are no actors'"
+                f"scene {scene.scene_id!r}: {count} px within {tuple(map(int, box))} show a road user that was not "
+                "staged: another client's, one of the map's own (choose simulate.options.places), or a camera "
+                "whose ids are not the actors'"
             )
-        return seen
+        return shown
 
     def _looked_at_alone(
         self, scene: Scene, camera: Pose, identities: Camera, staged: Sequence[Staged]
@@ -350,7 +363,7 @@ class Stage:
         """What would be seen of each body if nothing stood before it and the picture were larger: each is put
         far above the town in turn, with the cameras before it as they were."""
         above = camera.lifted(SKY_M)
-        extents = {one.actor: whole(one.cuboid, scene) for one in staged}
+        extents = {one.actor: extent(one.cuboid, scene) for one in staged}
         outside = [box for box in extents.values() if box.clipped(scene.width, scene.height) != box]
         lens = wide_lens(outside, camera_of(scene)) if outside else None
         wide = Camera(self._carla, self._world, IDENTITIES, lens) if lens else None
@@ -368,9 +381,10 @@ class Stage:
                 for eye in eyes:
                     _, ids = codes(eye.taken(tick, above, self._settings.timeout_s))
                     masks.append(ids == one.id & 0xFFFF)
-                cut = identities.lens.cut(masks[0], scene)
-                cuts = extents[one.actor] in outside
-                found[one.actor] = Alone(cut, masks[1] if cuts and wide else None, lens if cuts else None)
+                inside = silhouette(identities.lens.cut(masks[0], scene), scene)
+                cut_off = lens is not None and extents[one.actor] in outside
+                whole = wide_silhouette(masks[1], lens, scene) if lens is not None and cut_off else None
+                found[one.actor] = Alone(inside, whole)
                 last = one
             return found
         finally:

@@ -1,0 +1,185 @@
+"""The process that talks with a CARLA server, seen from both of its ends.
+
+CARLA's client is C++: it aborts the process that it is in where a server answers what it does not expect, and
+stays in the memory of whoever imports it. Here that is a child; what becomes of it is told in a sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from multiprocessing.connection import Connection
+from typing import IO, Any
+
+from imitation.common.settings import UserError
+from sim_actors.simulators.carla import bodies
+from sim_actors.simulators.carla.settings import CarlaSettings
+from sim_actors.simulators.carla.stage import Stage, connected
+from sim_actors.simulators.guarded import how_it_ended
+
+CLOSE_S = 10.0
+"""How long a child may take to give the server's world back."""
+_PDEATHSIG = 1  # prctl(2)
+_CHILD = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from sim_actors.simulators.carla.process import serve
+serve()
+"""
+_LINES = 4  # of its last words
+
+
+class Client:
+    """A child with CARLA's client in it, for one endpoint. Whatever it cannot do is a UserError.
+
+    `stage`: it takes the server over, to stage scenes; else it only looks at it.
+    """
+
+    def __init__(self, settings: CarlaSettings, endpoint: str, version: str, stage: bool = True) -> None:
+        self.endpoint = endpoint
+        ours, theirs = socket.socketpair()
+        self._words: IO[bytes] = tempfile.TemporaryFile()
+        command = [sys.executable, "-P", "-c", _CHILD, str(theirs.fileno()), json.dumps(sys.path)]
+        with theirs:
+            self._child = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._words,
+                stderr=self._words,
+            )  # fmt: skip
+        self._pipe = Connection(ours.detach())
+        self._open = True
+        self.ask("begin", settings, endpoint, version, stage)
+
+    def ask(self, what: str, *arguments: Any, seconds: float | None = None) -> Any:
+        """What the child answers. Raises UserError where it refuses, or cannot; it is gone where it broke, or
+        did not answer within `seconds`."""
+        if not self._open:
+            raise RuntimeError("this client is closed; start another one")
+        try:
+            with contextlib.suppress(OSError):  # it died between two questions; the answer below says how
+                self._pipe.send((what, arguments))
+            if not self._pipe.poll(seconds):
+                self.end()
+                raise UserError(f"CARLA at {self.endpoint}: no answer within {seconds:g} s")
+            kind, value = self._pipe.recv()
+        except (EOFError, OSError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(CLOSE_S)
+            how = how_it_ended(self._child.poll())
+            said = self._said()
+            self.end()
+            raise UserError(f"CARLA at {self.endpoint}: talking with it, {how}{said}") from None
+        except BaseException:  # Ctrl-C, too: what is answered next belongs to this question
+            self.end()
+            raise
+        if kind == "done":
+            return value
+        if kind == "broken":
+            self.end()
+        raise UserError(value) if kind != "error" else RuntimeError(value)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be asked."""
+        return self._open
+
+    def close(self) -> None:
+        """Lets it give the server's world back, and ends it. Safe to call twice."""
+        if self._open:
+            with contextlib.suppress(UserError, RuntimeError):
+                self.ask("end", seconds=CLOSE_S)
+        self.end()
+
+    def end(self) -> None:
+        """Ends it at once. Safe to call twice."""
+        if not self._open:
+            return
+        self._open = False
+        self._pipe.close()
+        with contextlib.suppress(ProcessLookupError):
+            self._child.kill()
+        self._child.wait()
+        self._words.close()
+
+    def _said(self) -> str:
+        """Its last words, for the end of a sentence."""
+        self._words.seek(0)
+        lines = [line.strip() for line in self._words.read()[-4096:].decode(errors="replace").splitlines()]
+        said = " | ".join([line for line in lines if line][-_LINES:])
+        return f"; its last words: {said}" if said else "; it said nothing"
+
+
+def client_module(name: str) -> Any:
+    """CARLA's Python module. Raises UserError where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(f"CARLA's client {name!r} cannot be imported ({error})") from None
+
+
+def serve() -> None:
+    """The child: answers questions until its caller ends, or lets it end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        # At once, without giving the world back: another worker may have the server by then.
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+    pipe = Connection(int(sys.argv[1]))
+    desk = _Desk()
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the caller is gone
+        while True:
+            what, arguments = pipe.recv()
+            pipe.send(desk.answer(what, arguments))
+            if what == "end":
+                break
+
+
+class _Desk:
+    """What the child is asked."""
+
+    def __init__(self) -> None:
+        self._endpoint = ""
+        self._stage: Stage | None = None
+        self._names: frozenset[str] = frozenset()
+
+    def answer(self, what: str, arguments: Any) -> tuple[str, Any]:
+        """Whether it was "done", with the answer; else what was wrong: "refused"; "broken", and of no use any
+        more; or an "error" of ours."""
+        try:
+            return "done", getattr(self, f"do_{what}")(*arguments)
+        except UserError as error:
+            return ("refused" if self._stage is not None else "broken"), str(error)
+        except RuntimeError as error:  # what CARLA's client raises: time-outs, and what the server refuses
+            return "broken", f"CARLA at {self._endpoint}: {error}"
+        except Exception:
+            return "error", traceback.format_exc()
+
+    def do_begin(self, settings: CarlaSettings, endpoint: str, version: str, stage: bool) -> None:
+        self._endpoint = endpoint
+        carla = client_module(settings.client_module)
+        if stage:
+            self._stage = Stage(carla, settings, endpoint, version)
+            return
+        library = connected(carla, settings, endpoint, version).get_world().get_blueprint_library()
+        self._names = bodies.names(bodies.catalog(library, settings.blueprints, version))
+
+    def do_names(self) -> frozenset[str]:
+        return self._names
+
+    def do_reasons(self, scene: Any) -> list[str]:
+        assert self._stage is not None
+        return self._stage.reasons(scene)
+
+    def do_render(self, scene: Any) -> Any:
+        assert self._stage is not None
+        return self._stage.render(scene)
+
+    def do_end(self) -> None:
+        if self._stage is not None:
+            self._stage.close()
