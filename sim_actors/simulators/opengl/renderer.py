@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from imitation.common.settings import UserError
 from imitation.data.images import encode_like
-from imitation.data.records import Box, Camera, Cuboid, Frame, Object
-from sim_actors.scene.projection import NEAR, projected_box
+from imitation.data.records import Camera, Frame, Object
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.opengl import preflight
 from sim_actors.simulators.opengl.assets.families import FAMILIES, SIMULATOR
@@ -23,13 +21,14 @@ from sim_actors.simulators.opengl.passes.composite import compose
 from sim_actors.simulators.opengl.passes.context import Device
 from sim_actors.simulators.opengl.passes.contrast import contrast
 from sim_actors.simulators.opengl.passes.draw_list import stage
-from sim_actors.simulators.opengl.passes.ground_truth import Seen, identities, measure
-from sim_actors.simulators.opengl.passes.relabel import occlusion_level, relabelled
+from sim_actors.simulators.opengl.passes.ground_truth import identities, measure
+from sim_actors.simulators.opengl.passes.relabel import relabelled
 from sim_actors.simulators.opengl.passes.sensor import develop, encode
 from sim_actors.simulators.opengl.passes.shading import paint
 from sim_actors.simulators.opengl.settings import RendererSettings
 from sim_actors.simulators.opengl.supported import problems
 from sim_actors.simulators.protocol import Simulator, Traits
+from sim_actors.simulators.truth import Seen, label_of
 
 VERSION = "2"
 """Changes whenever the same scene may give other pixels."""
@@ -179,42 +178,10 @@ class OpenGLSimulator(Simulator, Traits):
     def _labels(
         self, seen: list[Seen], scene: Scene, pixels: np.ndarray, ids: np.ndarray
     ) -> tuple[Object, ...]:
-        return tuple(self._label(item, scene, self._dim(item, pixels, ids)) for item in seen)
+        least, most = self.settings.ignore_below_px, self.settings.ignore_occlusion_above
+        return tuple(label_of(item, scene, least, most, self._dim(item, pixels, ids)) for item in seen)
 
     def _dim(self, seen: Seen, pixels: np.ndarray, ids: np.ndarray) -> bool:
         """Whether it cannot be told from what is around it."""
         least = self.settings.ignore_below_contrast
         return least > 0 and contrast(pixels, ids == seen.actor + 1, seen.visible_box) < least
-
-    def _label(self, seen: Seen, scene: Scene, dim: bool) -> Object:
-        actor = scene.actors[seen.actor]
-        cuboid = actor.cuboid
-        return Object(
-            category=actor.category,
-            box=self._box(seen, scene, cuboid),
-            visible_box=seen.visible_box,
-            amodal_box=seen.amodal_box,
-            truncation=seen.truncation,
-            occlusion=seen.occlusion,
-            ignore=dim
-            or seen.visible_pixels < self.settings.ignore_below_px
-            or seen.occlusion > self.settings.ignore_occlusion_above,
-            cuboid=cuboid,
-            alpha=_wrapped(cuboid.yaw - math.atan2(cuboid.x, cuboid.z)),
-            occlusion_level=occlusion_level(seen.occlusion),
-        )
-
-    def _box(self, seen: Seen, scene: Scene, cuboid: Cuboid) -> Box:
-        """The training label, as the scene's convention has it."""
-        if scene.convention == "visible":
-            return seen.visible_box
-        box = seen.amodal_box
-        # Across the near plane corners have no image; there the pixels know better.
-        if scene.convention == "cuboid_clipped" and cuboid.corners()[:, 2].min() > NEAR:
-            box = projected_box(cuboid, scene.camera)
-        return box.clipped(scene.width, scene.height)
-
-
-def _wrapped(angle: float) -> float:
-    """An angle in [-pi, pi], rad."""
-    return math.remainder(angle, 2 * math.pi)

@@ -26,7 +26,7 @@ from sim_actors.simulators.opengl.lighting.light import LUMINANCE, NEAR, project
 from sim_actors.simulators.opengl.lighting.photo_matching import Match, match
 from sim_actors.simulators.opengl.passes.context import UNIT, Device, Targets
 from sim_actors.simulators.opengl.passes.draw_list import Body, occluder_body, stage
-from sim_actors.simulators.opengl.passes.ground_truth import Seen, identities, measure
+from sim_actors.simulators.opengl.passes.ground_truth import identities, measure
 from sim_actors.simulators.opengl.passes.sensor import MARGIN, MAX_TAPS, kernel
 from sim_actors.simulators.opengl.passes.shading import (
     bind_instance,
@@ -38,6 +38,7 @@ from sim_actors.simulators.opengl.passes.shading import (
     lights_of,
     occlude,
 )
+from sim_actors.simulators.truth import Seen
 
 _RIM = 0.7  # m around a footprint that contact shadows reach
 _PAD = 6  # px around what is drawn, for filters
