@@ -85,8 +85,8 @@ class Camera:
             late = shot.tick
             if shot.tick > tick:
                 raise UserError(
-                    f"CARLA went on by itself: asked for tick {tick}, {self.kind} gave {shot.tick}; is another "
-                    "client ticking this server?"
+                    f"CARLA went on by itself: asked for tick {tick}, {self.kind} gave {shot.tick}; is "
+                    "another client ticking this server?"
                 )
             if shot.tick == tick:
                 break
@@ -97,7 +97,8 @@ class Camera:
         size = (shot.pixels.shape[1], shot.pixels.shape[0])
         if size != (self.lens.width, self.lens.height):
             raise UserError(
-                f"CARLA's {self.kind} gave {size[0]}x{size[1]} px, asked for {self.lens.width}x{self.lens.height}"
+                f"CARLA's {self.kind} gave {size[0]}x{size[1]} px, asked for "
+                f"{self.lens.width}x{self.lens.height}"
             )
         return shot.pixels
 

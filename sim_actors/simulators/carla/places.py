@@ -33,7 +33,7 @@ class Town:
 
     def __init__(self, carla: Any, world: Any, places: Sequence[Place]) -> None:
         self._carla, self._world = carla, world
-        points = [point for point in world.get_map().get_spawn_points()] if not places else []
+        points = list(world.get_map().get_spawn_points()) if not places else []
         self.chosen = bool(places)
         self.places: tuple[Place, ...] = tuple(places) or tuple(
             (float(p.location.x), float(p.location.y), float(p.rotation.yaw)) for p in points
@@ -63,7 +63,7 @@ class Town:
         return self._standing[place]
 
     def free(self, place: Place, ground: float, tolerance: float) -> bool:
-        """Whether the road ahead of a place is flat and nothing stands on it. A place that a person chose is."""
+        """Whether the road ahead of a place is flat and free. A place that a person chose is."""
         if self.chosen:
             return True
         if (place, tolerance) not in self._free:
@@ -149,7 +149,8 @@ def _at(
                 f"its cuboid{more}"
             )
         if column.in_the_way:
-            return f"{', '.join(sorted(set(column.in_the_way)))} stand where actors[{index}] ({actor.category}) does"
+            things = ", ".join(sorted(set(column.in_the_way)))
+            return f"{things} stand where actors[{index}] ({actor.category}) does"
         grounds.append(column.ground)
     return Standing(camera, tuple(grounds))
 

@@ -1,37 +1,30 @@
-"""The process that talks with a CARLA server, seen from both of its ends.
+"""The process that talks with a CARLA server, seen from the one that asks it (desk.py is in it).
 
-CARLA's client is C++: it aborts the process that it is in where a server answers what it does not expect, and
-stays in the memory of whoever imports it. Here that is a child; what becomes of it is told in a sentence.
+CARLA's client is C++: it aborts the process that it is in where a server answers what it does not expect.
+Here that is a child; what becomes of it is told in a sentence.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import importlib
 import json
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import traceback
 from multiprocessing.connection import Connection
 from typing import IO, Any
 
 from imitation.common.settings import UserError
-from sim_actors.simulators.carla import bodies
 from sim_actors.simulators.carla.settings import CarlaSettings
-from sim_actors.simulators.carla.stage import Stage, connected
 from sim_actors.simulators.guarded import how_it_ended
 
-CLOSE_S = 10.0
+CLOSE_S = 4.0
 """How long a child may take to give the server's world back."""
-_PDEATHSIG = 1  # prctl(2)
 _CHILD = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[2])
-from sim_actors.simulators.carla.process import serve
+from sim_actors.simulators.carla.desk import serve
 serve()
 """
 _LINES = 4  # of its last words
@@ -46,7 +39,7 @@ class Client:
     def __init__(self, settings: CarlaSettings, endpoint: str, version: str, stage: bool = True) -> None:
         self.endpoint = endpoint
         ours, theirs = socket.socketpair()
-        self._words: IO[bytes] = tempfile.TemporaryFile()
+        self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         command = [sys.executable, "-P", "-c", _CHILD, str(theirs.fileno()), json.dumps(sys.path)]
         with theirs:
             self._child = subprocess.Popen(
@@ -114,72 +107,3 @@ class Client:
         lines = [line.strip() for line in self._words.read()[-4096:].decode(errors="replace").splitlines()]
         said = " | ".join([line for line in lines if line][-_LINES:])
         return f"; its last words: {said}" if said else "; it said nothing"
-
-
-def client_module(name: str) -> Any:
-    """CARLA's Python module. Raises UserError where it is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(f"CARLA's client {name!r} cannot be imported ({error})") from None
-
-
-def serve() -> None:
-    """The child: answers questions until its caller ends, or lets it end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        # At once, without giving the world back: another worker may have the server by then.
-        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
-    pipe = Connection(int(sys.argv[1]))
-    desk = _Desk()
-    with contextlib.suppress(EOFError, BrokenPipeError):  # the caller is gone
-        while True:
-            what, arguments = pipe.recv()
-            pipe.send(desk.answer(what, arguments))
-            if what == "end":
-                break
-
-
-class _Desk:
-    """What the child is asked."""
-
-    def __init__(self) -> None:
-        self._endpoint = ""
-        self._stage: Stage | None = None
-        self._names: frozenset[str] = frozenset()
-
-    def answer(self, what: str, arguments: Any) -> tuple[str, Any]:
-        """Whether it was "done", with the answer; else what was wrong: "refused"; "broken", and of no use any
-        more; or an "error" of ours."""
-        try:
-            return "done", getattr(self, f"do_{what}")(*arguments)
-        except UserError as error:
-            return ("refused" if self._stage is not None else "broken"), str(error)
-        except RuntimeError as error:  # what CARLA's client raises: time-outs, and what the server refuses
-            return "broken", f"CARLA at {self._endpoint}: {error}"
-        except Exception:
-            return "error", traceback.format_exc()
-
-    def do_begin(self, settings: CarlaSettings, endpoint: str, version: str, stage: bool) -> None:
-        self._endpoint = endpoint
-        carla = client_module(settings.client_module)
-        if stage:
-            self._stage = Stage(carla, settings, endpoint, version)
-            return
-        library = connected(carla, settings, endpoint, version).get_world().get_blueprint_library()
-        self._names = bodies.names(bodies.catalog(library, settings.blueprints, version))
-
-    def do_names(self) -> frozenset[str]:
-        return self._names
-
-    def do_reasons(self, scene: Any) -> list[str]:
-        assert self._stage is not None
-        return self._stage.reasons(scene)
-
-    def do_render(self, scene: Any) -> Any:
-        assert self._stage is not None
-        return self._stage.render(scene)
-
-    def do_end(self) -> None:
-        if self._stage is not None:
-            self._stage.close()

@@ -20,8 +20,8 @@ _LOOK_S = 5.0  # how long a server may take to say its version, before a run
 
 
 class CarlaSimulator(Simulator, Traits):
-    """Stages scenes in CARLA (docs/carla.md). CARLA's client runs in a child process; whatever becomes of it is
-    an error of one scene, and another is started for the next."""
+    """Stages scenes in CARLA (docs/carla.md). CARLA's client runs in a child process; whatever becomes of it
+    is an error of one scene, and another is started for the next."""
 
     name = "carla"
     settings_class = CarlaSettings
@@ -37,8 +37,8 @@ class CarlaSimulator(Simulator, Traits):
                 there = False
             if not there:
                 return (
-                    f"CARLA's client needs the Python module {module!r}, which is not installed: run {INSTALL} "
-                    "(CARLA's wheels are for Linux and Windows on x86-64)"
+                    f"CARLA's client needs the Python module {module!r}, which is not installed: run "
+                    f"{INSTALL} (CARLA's wheels are for Linux and Windows on x86-64)"
                 )
         return _usable(settings, min(settings.timeout_s, _LOOK_S))
 
@@ -64,7 +64,7 @@ class CarlaSimulator(Simulator, Traits):
         self.version = f"{VERSION} with CARLA {self._server}"
 
     def supports(self, scene: Scene) -> list[str]:
-        """Why this scene cannot be staged, a sentence each: what CARLA lacks, and where the town has no room."""
+        """Why this scene cannot be staged, a sentence each: what CARLA lacks, where the town has no room."""
         found: list[str] = self._running().ask("reasons", scene)
         return found
 

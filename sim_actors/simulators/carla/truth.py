@@ -38,7 +38,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class Alone:
-    """A body with nothing else: in the scene's picture, and over a wider window where it may reach out of it."""
+    """A body with nothing else: in the scene's picture, and over a wider one where it may reach out of it."""
 
     inside: Silhouette
     whole: Silhouette | None = None

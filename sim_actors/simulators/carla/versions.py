@@ -69,7 +69,7 @@ def _value(result: Any) -> Any:
 
 
 def _exchanged(endpoint: str, question: bytes, timeout_s: float) -> tuple[bytes, str]:
-    """The bytes that came back, until they are an answer or no more come; and what to say if there are none."""
+    """The bytes that came back, until they are an answer or no more come; and why there are none."""
     deadline = time.monotonic() + timeout_s
     data = b""
     try:

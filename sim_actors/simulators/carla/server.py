@@ -1,0 +1,178 @@
+"""A CARLA server's world while it is ours: made so, actors in it, its clock, and all of it given back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from imitation.common.settings import UserError
+from imitation.common.wording import did_you_mean
+from sim_actors.simulators.carla.cameras import OURS
+from sim_actors.simulators.carla.geometry import Pose
+from sim_actors.simulators.carla.settings import CarlaSettings, address
+from sim_actors.simulators.carla.truth import ROAD_USERS
+from sim_actors.simulators.carla.versions import parts
+
+STEP_S = 0.05
+"""Simulated seconds of a tick."""
+SKY_M = 400.0
+"""How far above everything a body is looked at alone, and kept until it is needed."""
+_SPACING_M = 40.0  # between bodies that are kept there
+_MOVED_M, _MOVED_DEG = 0.05, 0.5  # how far a body may be from where it was put
+_TICKS = 5  # more, at most, until all bodies are where they were put
+
+
+class Server:
+    """The world of a server, and its clock. Raises UserError for what can be mended, and RuntimeError, as
+    CARLA's client does, where the server does not answer."""
+
+    def __init__(self, carla: Any, settings: CarlaSettings, endpoint: str, version: str) -> None:
+        self.carla, self._settings = carla, settings
+        self._client = connected(carla, settings, endpoint, version)
+        self._before: Any = None
+        self._hidden: list[int] = []
+        self.world = self._loaded()
+        try:
+            self._take_over()
+        except BaseException:  # the world must not stay as it is now
+            with contextlib.suppress(RuntimeError):
+                self.close()
+            raise
+        self.library = self.world.get_blueprint_library()
+
+    def close(self) -> None:
+        """Gives the world back as it was. Raises RuntimeError where the server does not answer."""
+        self.remove(self._ours())
+        if self._hidden:
+            self.world.enable_environment_objects(self._hidden, True)
+        if self._before is not None:
+            self.world.apply_settings(self._before)
+
+    def spawn(self, blueprints: Sequence[Any]) -> list[int]:
+        """One actor of each, far above the town and without physics; their ids. Raises UserError."""
+        carla, command = self.carla, self.carla.command
+        batch = []
+        for index, blueprint in enumerate(blueprints):
+            blueprint.set_attribute("role_name", OURS)
+            at = carla.Location(
+                x=_SPACING_M * (index % 16), y=_SPACING_M * (index // 16), z=2 * SKY_M + _SPACING_M
+            )
+            still = command.SetSimulatePhysics(command.FutureActor, False)
+            batch.append(command.SpawnActor(blueprint, carla.Transform(at)).then(still))
+        answers = self._client.apply_batch_sync(batch, False)
+        ids = [int(answer.actor_id) for answer in answers if not answer.error]
+        for blueprint, answer in zip(blueprints, answers):
+            if answer.error:
+                self.remove(ids)
+                raise UserError(f"CARLA cannot spawn {blueprint.id}: {answer.error}")
+        return ids
+
+    def actors(self, ids: Sequence[int]) -> list[Any]:
+        """The actors of these ids, in their order."""
+        known = {int(actor.id): actor for actor in self.world.get_actors(list(ids))}
+        if missing := [one for one in ids if one not in known]:
+            raise UserError(f"CARLA spawned actors {missing} and does not know them")
+        return [known[one] for one in ids]
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Takes actors out of the world."""
+        if ids:
+            destroy = self.carla.command.DestroyActor
+            self._client.apply_batch_sync([destroy(one) for one in ids], False)
+
+    def tick(self) -> int:
+        """Lets the next moment come: its number."""
+        return int(self.world.tick(self._settings.timeout_s))
+
+    def moved(self, moves: dict[int, Pose], held: dict[int, Pose], settle: int) -> int:
+        """Moves actors, ticks, and makes sure that those of `held` are where they were put: the number of the
+        last tick. Raises UserError where they do not stay."""
+        carla = self.carla
+        batch = [carla.command.ApplyTransform(one, _transform(carla, pose)) for one, pose in moves.items()]
+        # In step with the next tick: set_transform of an actor may come too late for it.
+        for answer in self._client.apply_batch_sync(batch, False):
+            if answer.error:
+                raise UserError(f"CARLA cannot move actor {answer.actor_id}: {answer.error}")
+        for _ in range(settle):
+            self.tick()
+        strays: list[str] = []
+        for _ in range(_TICKS):
+            tick = self.tick()
+            strays = [
+                f"actor {one.id} ({one.type_id}) is {off:.2f} m from where it was put"
+                for one in (self.actors(list(held)) if held else [])
+                if (off := _off(one.get_transform(), held[int(one.id)])) is not None
+            ]
+            if not strays:
+                return tick
+        raise UserError(f"CARLA does not hold still: {'; '.join(strays)}")
+
+    def _loaded(self) -> Any:
+        """The world, with the map that the settings name."""
+        world, town = self._client.get_world(), self._settings.town
+        if town is None or town == _short(world.get_map().name):
+            return world
+        known = sorted({_short(name) for name in self._client.get_available_maps()})
+        if town not in known:
+            hint = did_you_mean(town, known, f"it has {', '.join(known)}")
+            raise UserError(f"simulate.options.town: this CARLA has no map {town!r}; {hint}")
+        self._client.set_timeout(self._settings.town_timeout_s)
+        world = self._client.load_world(town)
+        self._client.set_timeout(self._settings.timeout_s)
+        return world
+
+    def _take_over(self) -> None:
+        """Time stands still but for our ticks; nothing of an earlier session, and none of the map's own road
+        users, is left in it."""
+        world, carla = self.world, self.carla
+        self._before, settings = world.get_settings(), world.get_settings()
+        if left := self._ours():  # a worker was killed, and its clock stands still
+            self._before.synchronous_mode, self._before.fixed_delta_seconds = False, None
+        settings.synchronous_mode, settings.fixed_delta_seconds = True, STEP_S
+        settings.no_rendering_mode = False
+        world.apply_settings(settings)
+        self.remove(left)
+        world.freeze_all_traffic_lights(True)
+        kinds = [carla.CityObjectLabel.names[name] for name in ROAD_USERS]
+        self._hidden = sorted({int(one.id) for kind in kinds for one in world.get_environment_objects(kind)})
+        if self._hidden:
+            world.enable_environment_objects(self._hidden, False)
+        self.tick()
+
+    def _ours(self) -> list[int]:
+        return [int(a.id) for a in self.world.get_actors() if a.attributes.get("role_name") == OURS]
+
+
+def connected(carla: Any, settings: CarlaSettings, endpoint: str, version: str) -> Any:
+    """A client of the server at the endpoint. Raises UserError where the client is of another version."""
+    client = carla.Client(*address(endpoint))
+    client.set_timeout(settings.timeout_s)
+    if parts(own := str(client.get_client_version()))[:3] != parts(version)[:3]:
+        raise UserError(
+            f"CARLA at {endpoint} is version {version}, and the Python client {own}; both have to be the "
+            f"same. Install the server's: pip install carla=={'.'.join(map(str, parts(version)))}, or "
+            "the file in its folder PythonAPI/carla/dist"
+        )
+    return client
+
+
+def _transform(carla: Any, pose: Pose) -> Any:
+    return carla.Transform(
+        carla.Location(x=pose.x, y=pose.y, z=pose.z), carla.Rotation(pitch=pose.pitch, yaw=pose.yaw, roll=0.0)
+    )
+
+
+def _off(transform: Any, pose: Pose) -> float | None:
+    """How far, m, something is from its pose; None where it is there."""
+    at, turn = transform.location, transform.rotation
+    far = float(np.linalg.norm([at.x - pose.x, at.y - pose.y, at.z - pose.z]))
+    turned = abs((turn.yaw - pose.yaw + 180.0) % 360.0 - 180.0)
+    return far if far > _MOVED_M or turned > _MOVED_DEG else None
+
+
+def _short(town: str) -> str:
+    """ "Town10HD_Opt" of "/Game/Carla/Maps/Town10HD_Opt"."""
+    return town.rsplit("/", 1)[-1]
