@@ -25,7 +25,8 @@ _LATER: dict[str, Any] = {
     "train.precision": "auto",
     "evaluate.precision": "auto",
 }
-"""Settings that were not there once, at what they were then: they are no part of an older checksum."""
+"""Settings that were not there once, at what they were then: they are no part of an older checksum. A new
+setting whose default changes what a run computes has to stand here too."""
 _FIELDS = {"best_stop": "best_val", "twin_stop": "twin_val"}
 _HOLD_SPLITS = {
     *("metrics", "twin", "splits", "parts", "protocols", "errors", "slices", "calibration", "modes"),
@@ -90,6 +91,11 @@ def settings_before(plain: Mapping[str, Any]) -> dict[str, Any]:
             section = section[name]
         section[old.rpartition(".")[2]] = section.pop(leaf)
     return result
+
+
+def before(key: str, default: Any) -> Any:
+    """What was so before a setting came: its default today, unless it is noted here otherwise."""
+    return _LATER.get(key, default)
 
 
 def section_before(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
