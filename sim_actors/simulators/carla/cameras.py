@@ -12,11 +12,10 @@ import numpy as np
 
 from imitation.common.settings import UserError
 from sim_actors.simulators.carla.geometry import Pose
+from sim_actors.simulators.carla.leases import OURS
 from sim_actors.simulators.carla.lens import Lens
 
 COLOUR, IDENTITIES = "sensor.camera.rgb", "sensor.camera.instance_segmentation"
-OURS = "imitation-training"
-"""The `role_name` of all that is spawned here, by which what a dead worker left is found."""
 _AT_M, _AT_DEG = 0.02, 0.05  # how far a camera may have been from where it was put
 
 

@@ -15,6 +15,7 @@ from imitation.common.settings import UserError
 from imitation.data.records import Frame
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.carla import bodies
+from sim_actors.simulators.carla.leases import Taken
 from sim_actors.simulators.carla.server import connected
 from sim_actors.simulators.carla.settings import CarlaSettings
 from sim_actors.simulators.carla.stage import Stage
@@ -55,10 +56,12 @@ class _Desk:
         self._names: frozenset[str] = frozenset()
 
     def answer(self, what: str, arguments: Any) -> tuple[str, Any]:
-        """Whether it was "done", with the answer; else what was wrong: "refused"; "broken", and of no use any
-        more; or an "error" of ours."""
+        """Whether it was "done", with the answer; else what was wrong: "refused"; "broken", or the server
+        "taken", and of no use any more; or an "error" of ours."""
         try:
             return "done", getattr(self, f"do_{what}")(*arguments)
+        except Taken as error:
+            return "taken", str(error)
         except UserError as error:
             return ("refused" if self._stage is not None else "broken"), str(error)
         except RuntimeError as error:  # what CARLA's client raises: time-outs, and what the server refuses
@@ -66,11 +69,11 @@ class _Desk:
         except Exception:
             return "error", traceback.format_exc()
 
-    def do_begin(self, settings: CarlaSettings, endpoint: str, version: str, stage: bool) -> None:
+    def do_begin(self, settings: CarlaSettings, endpoint: str, version: str, mark: str | None) -> None:
         self._endpoint = endpoint
         carla = client_module(settings.client_module)
-        if stage:
-            self._stage = Stage(carla, settings, endpoint, version)
+        if mark is not None:
+            self._stage = Stage(carla, settings, endpoint, version, mark)
             return
         library = connected(carla, settings, endpoint, version).get_world().get_blueprint_library()
         self._names = bodies.names(bodies.catalog(library, settings.blueprints, version))

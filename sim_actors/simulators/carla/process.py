@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import IO, Any
 
 from imitation.common.settings import UserError
+from sim_actors.simulators.carla.leases import Taken
 from sim_actors.simulators.carla.settings import CarlaSettings
 from sim_actors.simulators.guarded import how_it_ended
 
@@ -33,10 +34,10 @@ _LINES = 4  # of its last words
 class Client:
     """A child with CARLA's client in it, for one endpoint. Whatever it cannot do is a UserError.
 
-    `stage`: it takes the server over, to stage scenes; else it only looks at it.
+    With a `mark` it takes the server over, to stage scenes; else it only looks at it.
     """
 
-    def __init__(self, settings: CarlaSettings, endpoint: str, version: str, stage: bool = True) -> None:
+    def __init__(self, settings: CarlaSettings, endpoint: str, version: str, mark: str | None = None) -> None:
         self.endpoint = endpoint
         ours, theirs = socket.socketpair()
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
@@ -48,7 +49,7 @@ class Client:
             )  # fmt: skip
         self._pipe = Connection(ours.detach())
         self._open = True
-        self.ask("begin", settings, endpoint, version, stage)
+        self.ask("begin", settings, endpoint, version, mark)
 
     def ask(self, what: str, *arguments: Any, seconds: float | None = None) -> Any:
         """What the child answers. Raises UserError where it refuses, or cannot; it is gone where it broke, or
@@ -74,9 +75,9 @@ class Client:
             raise
         if kind == "done":
             return value
-        if kind == "broken":
+        if kind in ("broken", "taken"):
             self.end()
-        raise UserError(value) if kind != "error" else RuntimeError(value)
+        raise {"error": RuntimeError, "taken": Taken}.get(kind, UserError)(value)
 
     @property
     def alive(self) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 
 from imitation.common.settings import UserError
 from imitation.common.wording import did_you_mean
-from sim_actors.simulators.carla.cameras import OURS
 from sim_actors.simulators.carla.geometry import Pose
+from sim_actors.simulators.carla.leases import OURS, Taken, holder, is_mark, same_lease
 from sim_actors.simulators.carla.settings import CarlaSettings, address
 from sim_actors.simulators.carla.truth import ROAD_USERS
 from sim_actors.simulators.carla.versions import parts
@@ -20,6 +20,8 @@ STEP_S = 0.05
 """Simulated seconds of a tick."""
 SKY_M = 400.0
 """How far above everything a body is looked at alone, and kept until it is needed."""
+_MARK = "sensor.other.gnss"  # an actor that nobody sees
+_LOOK_S = 3.0  # how long another client's tick is waited for
 _SPACING_M = 40.0  # between bodies that are kept there
 _MOVED_M, _MOVED_DEG = 0.05, 0.5  # how far a body may be from where it was put
 _TICKS = 5  # more, at most, until all bodies are where they were put
@@ -29,13 +31,15 @@ class Server:
     """The world of a server, and its clock. Raises UserError for what can be mended, and RuntimeError, as
     CARLA's client does, where the server does not answer."""
 
-    def __init__(self, carla: Any, settings: CarlaSettings, endpoint: str, version: str) -> None:
-        self.carla, self._settings = carla, settings
+    def __init__(self, carla: Any, settings: CarlaSettings, endpoint: str, version: str, mark: str) -> None:
+        self.carla, self._settings, self._endpoint = carla, settings, endpoint
         self._client = connected(carla, settings, endpoint, version)
         self._before: Any = None
         self._hidden: list[int] = []
-        self.world = self._loaded()
+        self.world = self._client.get_world()
+        self._mark = self._marked(mark)
         try:
+            self.world = self._loaded(mark)
             self._take_over()
         except BaseException:  # the world must not stay as it is now
             with contextlib.suppress(RuntimeError):
@@ -45,7 +49,7 @@ class Server:
 
     def close(self) -> None:
         """Gives the world back as it was. Raises RuntimeError where the server does not answer."""
-        self.remove(self._ours())
+        self.remove([*self._ours(), self._mark])
         if self._hidden:
             self.world.enable_environment_objects(self._hidden, True)
         if self._before is not None:
@@ -110,9 +114,44 @@ class Server:
                 return tick
         raise UserError(f"CARLA does not hold still: {'; '.join(strays)}")
 
-    def _loaded(self) -> Any:
+    def _marked(self, mark: str) -> int:
+        """Leaves the mark in the world: its id. Raises Taken where another machine's worker has the server."""
+        world, who = self.world, f"CARLA at {self._endpoint}"
+        stopped = world.get_settings().synchronous_mode
+        if stopped and self._ticks(_LOOK_S):
+            raise Taken(f"{who}: another client is at work with it")
+        blueprint = world.get_blueprint_library().find(_MARK)
+        blueprint.set_attribute("role_name", mark)
+        at = self.carla.Transform(self.carla.Location(x=0.0, y=0.0, z=3 * SKY_M))
+        own = int(world.spawn_actor(blueprint, at).id)
+        # What is in a world is known from its last tick on; before it, even one's own is not.
+        if stopped:
+            self.tick()
+        elif not self._ticks(self._settings.timeout_s):
+            raise Taken(f"{who}: another client has just stopped its clock")
+        found = {int(a.id): str(a.attributes.get("role_name")) for a in world.get_actors()}
+        marks = {one: name for one, name in found.items() if is_mark(name) and one != own}
+        others = [name for one, name in marks.items() if one < own and not same_lease(name, mark)]
+        if others:  # who came first has it: a server spawns one after the other
+            self.remove([own])
+            raise Taken(
+                f"{who}: a worker on {holder(others[0])} has it; if it was killed there, another of that machine "
+                "frees it, or a restart of the server"
+            )
+        self.remove([one for one, name in marks.items() if same_lease(name, mark)])
+        return own
+
+    def _ticks(self, seconds: float) -> bool:
+        """Whether the world's clock goes on by itself, or by somebody else."""
+        try:
+            self.world.wait_for_tick(seconds)
+        except RuntimeError:  # a time-out
+            return False
+        return True
+
+    def _loaded(self, mark: str) -> Any:
         """The world, with the map that the settings name."""
-        world, town = self._client.get_world(), self._settings.town
+        world, town = self.world, self._settings.town
         if town is None or town == _short(world.get_map().name):
             return world
         known = sorted({_short(name) for name in self._client.get_available_maps()})
@@ -120,9 +159,10 @@ class Server:
             hint = did_you_mean(town, known, f"it has {', '.join(known)}")
             raise UserError(f"simulate.options.town: this CARLA has no map {town!r}; {hint}")
         self._client.set_timeout(self._settings.town_timeout_s)
-        world = self._client.load_world(town)
+        self.world = self._client.load_world(town)
         self._client.set_timeout(self._settings.timeout_s)
-        return world
+        self._mark = self._marked(mark)  # a new map is empty
+        return self.world
 
     def _take_over(self) -> None:
         """Time stands still but for our ticks; nothing of an earlier session, and none of the map's own road

@@ -24,6 +24,9 @@ class CarlaSettings(Settings):
         min_length=1,
         description="the servers, host:port each; one serves one simulator at a time",
     )
+    lease_timeout_s: float = Field(
+        60.0, ge=0, description="how long a worker waits for a server that no other one holds, s"
+    )
     town: str | None = Field(
         None, min_length=1, description="map to load, such as Town10HD_Opt; null: the one that is loaded"
     )

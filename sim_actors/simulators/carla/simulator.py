@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
+import time
 from functools import cache
 
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
 from sim_actors.scene.records import Scene
+from sim_actors.simulators.carla import leases
 from sim_actors.simulators.carla.process import Client
 from sim_actors.simulators.carla.settings import CarlaSettings
 from sim_actors.simulators.carla.versions import INSTALL, server_version
@@ -16,6 +19,7 @@ from sim_actors.simulators.protocol import Simulator, Traits
 
 VERSION = "1"
 """Of what is done here: changes whenever the same scene may give other pixels or labels."""
+_AGAIN_S = 1.0  # between tries, where other workers have all servers
 _LOOK_S = 5.0  # how long a server may take to say its version, before a run
 
 
@@ -49,18 +53,12 @@ class CarlaSimulator(Simulator, Traits):
         return _catalog(settings.model_dump_json())
 
     def __init__(self, settings: CarlaSettings) -> None:
-        """Takes a server. Raises UserError where there is none to use."""
+        """Takes a server that is free. Raises UserError where there is none to use."""
         self._settings = settings
         self._client: Client | None = None
         self._closed = False
         self._held = contextlib.ExitStack()
-        try:
-            self._endpoint = self._held.enter_context(leased(settings.endpoints))
-            self._server = server_version(self._endpoint, settings.timeout_s)
-            self._client = Client(settings, self._endpoint, self._server)
-        except BaseException:  # whatever ends the start, the server must be free for others
-            self.close()
-            raise
+        self._endpoint, self._mark, self._server = self._taken()
         self.version = f"{VERSION} with CARLA {self._server}"
 
     def supports(self, scene: Scene) -> list[str]:
@@ -90,8 +88,31 @@ class CarlaSimulator(Simulator, Traits):
                 raise UserError(
                     f"CARLA at {self._endpoint} is version {again} now, and was {self._server} before"
                 )
-            self._client = Client(self._settings, self._endpoint, self._server)
+            self._client = Client(self._settings, self._endpoint, self._server, self._mark)
         return self._client
+
+    def _taken(self) -> tuple[str, str, str]:
+        """The first server that is free, taken: endpoint, mark and version."""
+        settings, deadline = self._settings, time.monotonic() + self._settings.lease_timeout_s
+        begin = os.getpid() % len(settings.endpoints)  # else all workers would begin with the same one
+        endpoints = (*settings.endpoints[begin:], *settings.endpoints[:begin])
+        while True:
+            why: list[UserError] = []
+            for endpoint in endpoints:
+                with contextlib.ExitStack() as held:
+                    try:
+                        mark = held.enter_context(leases.held(endpoint))
+                        version = server_version(endpoint, settings.timeout_s)
+                        self._client = Client(settings, endpoint, version, mark)
+                    except UserError as error:
+                        why.append(error)
+                    else:
+                        self._held.push(held.pop_all())
+                        return endpoint, mark, version
+            if time.monotonic() >= deadline or not any(isinstance(error, leases.Taken) for error in why):
+                more = " (simulate.options.endpoints, lease_timeout_s)" if len(why) > 1 else ""
+                raise UserError("; ".join(map(str, why)) + more)
+            time.sleep(_AGAIN_S)
 
 
 def _usable(settings: CarlaSettings, seconds: float) -> str | None:
@@ -115,13 +136,8 @@ def _catalog(settings_json: str) -> frozenset[str] | None:
             version = server_version(endpoint, min(settings.timeout_s, _LOOK_S))
         except UserError:
             continue
-        client = Client(settings, endpoint, version, stage=False)
+        client = Client(settings, endpoint, version)
         with contextlib.closing(client):
             names: frozenset[str] = client.ask("names")
         return names
     return None
-
-
-@contextlib.contextmanager
-def leased(endpoints):
-    yield endpoints[0]

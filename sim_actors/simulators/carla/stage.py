@@ -45,12 +45,12 @@ class Plan:
 
 
 class Stage:
-    """Stages scenes in a server's world. `version` is the server's. Raises UserError for what can be mended,
-    RuntimeError where the server does not answer."""
+    """Stages scenes in a server's world. `version` is the server's, `mark` the holder's (leases.py). Raises
+    UserError for what can be mended, RuntimeError where the server does not answer."""
 
-    def __init__(self, carla: Any, settings: CarlaSettings, endpoint: str, version: str) -> None:
+    def __init__(self, carla: Any, settings: CarlaSettings, endpoint: str, version: str, mark: str) -> None:
         self._carla, self._settings = carla, settings
-        self._server = Server(carla, settings, endpoint, version)
+        self._server = Server(carla, settings, endpoint, version, mark)
         self._users = [int(carla.CityObjectLabel.names[name]) for name in ROAD_USERS]
         self._mine: list[Camera] = []
         self._last: tuple[Scene, Plan | list[str]] | None = None
@@ -237,8 +237,8 @@ class Stage:
         return shown
 
     def _mask(self, one: Staged, tags: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """The pixels of one actor. Its id alone would not do: what is no actor has an id of the engine's, and of
-        either there are 16 bits."""
+        """The pixels of one actor. Its id alone would not do: what is no actor has an id of the engine's, and
+        of either there are 16 bits."""
         return (ids == one.id & 0xFFFF) & np.isin(tags, [*self._users, *one.tags])
 
     def _looked_at_alone(

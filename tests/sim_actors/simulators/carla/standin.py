@@ -51,7 +51,9 @@ SENSOR = {
 }
 # The first is before a wall, at the second the road climbs.
 SPAWN_POINTS = ((0.0, 0.0, 0.0), (1000.0, 0.0, 0.0), (2000.0, -30.0, 35.0))
-FIRST_ID = 65527  # the picture of ids has 16 bits: some are those of things that are no actors
+MARK = "imitation-training@elsewhere"
+NO_ACTOR = 7  # the engine's own id of what is none
+FIRST_ID = 65533  # the picture of ids has 16 bits: some actor's are these
 
 
 @dataclass
@@ -87,6 +89,7 @@ def library():
         found.append(Blueprint(name, {"role_name": "autopilot", **kind}))
     found.append(Blueprint("sensor.camera.rgb", SENSOR | {"motion_blur_intensity": "0.45", "iso": "100"}))
     found.append(Blueprint("sensor.camera.instance_segmentation", dict(SENSOR)))
+    found.append(Blueprint("sensor.other.gnss", {"role_name": "front"}))
     found.append(Blueprint("static.prop.cone", {"role_name": "prop"}))
     return found
 
@@ -138,13 +141,17 @@ class World:
     def __init__(self):
         self.frame, self.number = 100, FIRST_ID
         self.things, self.all = {}, {}
-        self.settings = (False, None, False)
+        self.settings = ("busy" in FAULTS, None, False)
+        self.snapshot = set()
         self.hidden = set()
         self.weather = None
         self.spectator = self.spawn_actor(Blueprint("spectator"), Transform())
         if "leftovers" in FAULTS:
             self.settings = (True, 0.05, False)
             self.spawn_actor(Blueprint("vehicle.small.hatch", {"role_name": "imitation-training"}), ahead())
+            self.spawn_actor(Blueprint("sensor.other.gnss", {"role_name": f"{MARK}#ours"}), Transform())
+        if "held elsewhere" in FAULTS:
+            self.spawn_actor(Blueprint("sensor.other.gnss", {"role_name": f"{MARK}#theirs"}), Transform())
         if "stranger" in FAULTS:
             self.spawn_actor(Blueprint("vehicle.small.hatch", {"role_name": "hero"}), ahead())
 
@@ -165,7 +172,13 @@ class World:
         return library()
 
     def get_actors(self, ids=None):
-        return [thing for thing in self.things.values() if ids is None or thing.id in ids]
+        known = self.snapshot if ids is None else ids
+        return [thing for thing in self.things.values() if thing.id in known]
+
+    def wait_for_tick(self, seconds):
+        if self.settings[0] and "busy" not in FAULTS:
+            raise RuntimeError(f"time-out of {seconds:.0f}000ms while waiting for the simulator")
+        self._tick()
 
     def get_spectator(self):
         return self.spectator
@@ -209,7 +222,11 @@ class World:
         if "abort in rain" in FAULTS and self.weather is not None and self.weather.precipitation > 0:
             os.write(2, b"terminate called after throwing an instance of a stand-in\n")
             os.abort()
+        return self._tick()
+
+    def _tick(self):
         self.frame += 1
+        self.snapshot = set(self.things)
         for thing in list(self.things.values()):
             thing.known = thing.put
             if "drift" in FAULTS and thing.physics is False:
@@ -274,7 +291,7 @@ class World:
         shown = renderer().identities(scene)
         pixels = np.zeros((*shown.shape, 4), np.uint8)
         pixels[..., 2], pixels[..., 3] = int(CityObjectLabel.Roads), 255
-        pixels[..., 1] = 7  # the engine's own id of what is no actor
+        pixels[..., 1] = NO_ACTOR
         for index, thing in enumerate(who):
             number = (4321 + index) if "engine ids" in FAULTS else thing.id
             pixels[shown == index + 1] = (number >> 8 & 255, number & 255, thing.semantic_tags[0], 255)

@@ -46,8 +46,8 @@ def test_one_that_is_nearly_as_near_is_chosen_by_the_seed_and_always_the_same():
 def test_a_size_that_nothing_has_is_told_with_the_nearest():
     said = chosen(car(9.0, 2.5, 3.0))
     assert said == (
-        "cuboid: no car of 9.00 x 2.50 x 3.00 m; the nearest is vehicle.large with 5.20 x 2.00 x 1.50 m, more "
-        "than 25% off (simulate.options.size_tolerance)"
+        "cuboid: no car of 9.00 x 2.50 x 3.00 m; the nearest is vehicle.large with 5.20 x 2.00 x 1.50 m, "
+        "more than 25% off (simulate.options.size_tolerance)"
     )
 
 

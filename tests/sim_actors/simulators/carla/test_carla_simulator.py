@@ -1,6 +1,7 @@
 """CARLA as a simulator: its client in a process of its own, and what is left when that dies."""
 
 import contextlib
+import socket
 
 import pytest
 
@@ -8,6 +9,7 @@ from imitation.common.contracts import carried_out
 from imitation.common.settings import UserError
 from imitation.data.records import Camera, Cuboid
 from sim_actors.scene.records import Actor, Environment, Scene
+from sim_actors.simulators.carla import leases
 from sim_actors.simulators.conformance.checks import CHECKS, conformance
 from sim_actors.simulators.guarded import GuardedHost
 from sim_actors.simulators.registry import SimulatorSpec, build_simulator
@@ -94,6 +96,36 @@ def test_without_a_server_there_is_no_catalog():
     with servers.answering(servers.silence) as endpoint:
         pass
     assert spec(endpoint).catalog() is None
+
+
+def test_a_server_serves_one_at_a_time(endpoint):
+    with leases.held(endpoint) as first:
+        with pytest.raises(UserError, match="another worker on this machine has it"):
+            build_simulator(spec(endpoint, lease_timeout_s=0))
+        with servers.answering(servers.version("0.9.15")) as other, pytest.raises(UserError) as caught:
+            build_simulator(spec(endpoint, endpoints=[endpoint, other], lease_timeout_s=0))
+        assert "another worker on this machine has it" in str(caught.value)
+        assert "is version 0.9.15" in str(caught.value)
+        assert "(simulate.options.endpoints, lease_timeout_s)" in str(caught.value)
+    with leases.held(endpoint) as second:
+        assert leases.same_lease(first, second)
+        assert leases.is_mark(first)
+        assert leases.holder(first) == socket.gethostname()
+
+
+@pytest.mark.slow
+def test_the_server_that_is_free_is_taken_and_given_back(endpoint):
+    with servers.answering(servers.version("0.9.16")) as other:
+        both = spec(endpoint, endpoints=[endpoint, other], lease_timeout_s=0)
+        with (
+            contextlib.closing(build_simulator(both)) as one,
+            contextlib.closing(build_simulator(both)) as two,
+        ):
+            assert one.render(SCENE).objects == two.render(SCENE).objects
+            with pytest.raises(UserError, match="another worker on this machine has it"):
+                build_simulator(both)
+        with leases.held(endpoint), leases.held(other):
+            pass
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from imitation.data.images import load_frame_image
 from imitation.data.records import Camera, Cuboid
 from sim_actors.scene.projection import iou
 from sim_actors.scene.records import Actor, Environment, Scene, Sensor
-from sim_actors.simulators.carla.cameras import OURS
+from sim_actors.simulators.carla.leases import OURS, Taken
 from sim_actors.simulators.carla.settings import CarlaSettings
 from sim_actors.simulators.contract import checked_frame
 
@@ -36,6 +36,9 @@ def scene(*actors, cx=160.0, cy=96.0, pitch=0.0, **more):
     )  # fmt: skip
 
 
+MARK = f"{OURS}@here#ours"
+
+
 @pytest.fixture
 def staged(monkeypatch):
     """A stage in a new world, where what is named goes wrong."""
@@ -45,7 +48,7 @@ def staged(monkeypatch):
         monkeypatch.setattr(standin, "FAULTS", frozenset(faults))
         standin.WORLD.clear()
         settings = CarlaSettings(**{"settle_ticks": 0, "timeout_s": 0.5} | options)
-        made.append(Stage(standin, settings, "127.0.0.1:2000", "0.9.16"))
+        made.append(Stage(standin, settings, "127.0.0.1:2000", "0.9.16", MARK))
         return made[-1]
 
     yield start
@@ -166,14 +169,32 @@ def test_a_spawn_that_fails_is_told(staged):
 def test_what_a_dead_worker_left_is_cleared_away_and_its_clock_runs_again_afterwards(staged):
     stage = staged("leftovers")
     world = standin.WORLD[0]
+    assert [t.attributes["role_name"] for t in world.things.values() if "gnss" in t.type_id] == [MARK]
     assert world.settings[0] is True
     assert world.hidden == {914}  # the map's own cars
     one = scene(actor("car", HATCH, -1.0, 9, 0.4))
     assert len(stage.render(one).objects) == 1
     stage.close()
-    assert not [thing for thing in world.things.values() if ours(thing)]
+    assert [thing.type_id for thing in world.things.values()] == ["spectator"]
     assert world.settings == (False, None, False)
     assert world.hidden == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("held elsewhere", "127.0.0.1:2000: a worker on elsewhere has it"),
+        ("busy", "127.0.0.1:2000: another client is at work with it"),
+    ],
+)
+def test_a_server_that_another_machine_has_is_left_alone(staged, fault, said):
+    with pytest.raises(Taken, match=said):
+        staged(fault)
+    world = standin.WORLD[0]
+    assert world.settings[0] is (fault == "busy")
+    assert world.hidden == set()
+    marks = [thing.attributes["role_name"] for thing in world.things.values() if "gnss" in thing.type_id]
+    assert MARK not in marks
 
 
 def test_cameras_are_kept_while_the_lens_is_the_same_and_actors_are_not(staged):
