@@ -12,6 +12,7 @@ from imitation.common.settings import UserError
 from imitation.common.wording import did_you_mean
 from sim_actors.scene.category_words import SECOND_NAMES, canonical, spelled
 from sim_actors.scene.records import Actor
+from sim_actors.simulators.carla.actors import Actors
 from sim_actors.simulators.carla.geometry import Body
 from sim_actors.simulators.carla.versions import UNREAL_5, parts
 
@@ -58,6 +59,25 @@ def names(categories: Iterable[str]) -> frozenset[str]:
     """What scenes may call these categories, lower case."""
     own = frozenset(categories)
     return own | {alias for alias, target in SECOND_NAMES.items() if target in own}
+
+
+def sizes(actors: Actors, found: Catalog) -> tuple[dict[str, list[Body]], dict[str, list[str]]]:
+    """Each category's bodies, and the blueprints whose box cannot be true. Blueprints do not tell their size:
+    one of each is spawned."""
+    blueprints = list({one.id: one for some in found.values() for one in some}.values())
+    spawned = actors.spawn(blueprints)
+    try:
+        boxes = [actor.bounding_box for actor in actors.known(spawned)]
+    finally:
+        actors.remove(spawned)
+    known = {one.id: measured(box, str(one.id)) for one, box in zip(blueprints, boxes)}
+    told: dict[str, list[Body]] = {}
+    boxless: dict[str, list[str]] = {}
+    for category, some in found.items():
+        told[category] = [body for one in some if (body := known[one.id]) is not None]
+        if lacking := [str(one.id) for one in some if known[one.id] is None]:
+            boxless[category] = lacking
+    return told, boxless
 
 
 def measured(box: Any, blueprint: str) -> Body | None:

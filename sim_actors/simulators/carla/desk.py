@@ -15,6 +15,7 @@ from imitation.common.settings import UserError
 from imitation.data.records import Frame
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.carla import bodies
+from sim_actors.simulators.carla.actors import Actors
 from sim_actors.simulators.carla.leases import Taken
 from sim_actors.simulators.carla.server import connected
 from sim_actors.simulators.carla.settings import CarlaSettings
@@ -75,8 +76,11 @@ class _Desk:
         if mark is not None:
             self._stage = Stage(carla, settings, endpoint, version, mark)
             return
-        library = connected(carla, settings, endpoint, version).get_world().get_blueprint_library()
-        self._names = bodies.names(bodies.catalog(library, settings.blueprints, version))
+        client = connected(carla, settings, endpoint, version)
+        world = client.get_world()
+        found = bodies.catalog(world.get_blueprint_library(), settings.blueprints, version)
+        known, _ = bodies.sizes(Actors(carla, client, world), found)
+        self._names = bodies.names(name for name, some in known.items() if some)
 
     def do_names(self) -> frozenset[str]:
         return self._names

@@ -1,4 +1,4 @@
-"""Which worker holds which server: CARLA lets any number of clients in, and they would spoil each other's scenes.
+"""Which worker holds which server: CARLA lets in any number, and they would spoil each other's scenes.
 
 On one machine a locked file is the lease: it ends with its process, however suddenly. Between machines it is
 a mark in the server's world, an actor whose `role_name` names the holder's file (server.py): whoever has

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from imitation.common.settings import UserError
 from imitation.common.wording import did_you_mean
+from sim_actors.simulators.carla.actors import SKY_M, Actors, transform
 from sim_actors.simulators.carla.geometry import Pose
 from sim_actors.simulators.carla.leases import OURS, Taken, holder, is_mark, same_lease
 from sim_actors.simulators.carla.settings import CarlaSettings, address
@@ -18,11 +18,8 @@ from sim_actors.simulators.carla.versions import parts
 
 STEP_S = 0.05
 """Simulated seconds of a tick."""
-SKY_M = 400.0
-"""How far above everything a body is looked at alone, and kept until it is needed."""
 _MARK = "sensor.other.gnss"  # an actor that nobody sees
 _LOOK_S = 3.0  # how long another client's tick is waited for
-_SPACING_M = 40.0  # between bodies that are kept there
 _MOVED_M, _MOVED_DEG = 0.05, 0.5  # how far a body may be from where it was put
 _TICKS = 5  # more, at most, until all bodies are where they were put
 
@@ -37,6 +34,7 @@ class Server:
         self._before: Any = None
         self._hidden: list[int] = []
         self.world = self._client.get_world()
+        self.actors = Actors(carla, self._client, self.world)
         self._mark = self._marked(mark)
         try:
             self.world = self._loaded(mark)
@@ -49,43 +47,11 @@ class Server:
 
     def close(self) -> None:
         """Gives the world back as it was. Raises RuntimeError where the server does not answer."""
-        self.remove([*self._ours(), self._mark])
+        self.actors.remove([*self._ours(), self._mark])
         if self._hidden:
             self.world.enable_environment_objects(self._hidden, True)
         if self._before is not None:
             self.world.apply_settings(self._before)
-
-    def spawn(self, blueprints: Sequence[Any]) -> list[int]:
-        """One actor of each, far above the town and without physics; their ids. Raises UserError."""
-        carla, command = self.carla, self.carla.command
-        batch = []
-        for index, blueprint in enumerate(blueprints):
-            blueprint.set_attribute("role_name", OURS)
-            at = carla.Location(
-                x=_SPACING_M * (index % 16), y=_SPACING_M * (index // 16), z=2 * SKY_M + _SPACING_M
-            )
-            still = command.SetSimulatePhysics(command.FutureActor, False)
-            batch.append(command.SpawnActor(blueprint, carla.Transform(at)).then(still))
-        answers = self._client.apply_batch_sync(batch, False)
-        ids = [int(answer.actor_id) for answer in answers if not answer.error]
-        for blueprint, answer in zip(blueprints, answers):
-            if answer.error:
-                self.remove(ids)
-                raise UserError(f"CARLA cannot spawn {blueprint.id}: {answer.error}")
-        return ids
-
-    def actors(self, ids: Sequence[int]) -> list[Any]:
-        """The actors of these ids, in their order."""
-        known = {int(actor.id): actor for actor in self.world.get_actors(list(ids))}
-        if missing := [one for one in ids if one not in known]:
-            raise UserError(f"CARLA spawned actors {missing} and does not know them")
-        return [known[one] for one in ids]
-
-    def remove(self, ids: Sequence[int]) -> None:
-        """Takes actors out of the world."""
-        if ids:
-            destroy = self.carla.command.DestroyActor
-            self._client.apply_batch_sync([destroy(one) for one in ids], False)
 
     def tick(self) -> int:
         """Lets the next moment come: its number."""
@@ -95,7 +61,7 @@ class Server:
         """Moves actors, ticks, and makes sure that those of `held` are where they were put: the number of the
         last tick. Raises UserError where they do not stay."""
         carla = self.carla
-        batch = [carla.command.ApplyTransform(one, _transform(carla, pose)) for one, pose in moves.items()]
+        batch = [carla.command.ApplyTransform(one, transform(carla, pose)) for one, pose in moves.items()]
         # In step with the next tick: set_transform of an actor may come too late for it.
         for answer in self._client.apply_batch_sync(batch, False):
             if answer.error:
@@ -107,7 +73,7 @@ class Server:
             tick = self.tick()
             strays = [
                 f"actor {one.id} ({one.type_id}) is {off:.2f} m from where it was put"
-                for one in (self.actors(list(held)) if held else [])
+                for one in (self.actors.known(list(held)) if held else [])
                 if (off := _off(one.get_transform(), held[int(one.id)])) is not None
             ]
             if not strays:
@@ -115,7 +81,7 @@ class Server:
         raise UserError(f"CARLA does not hold still: {'; '.join(strays)}")
 
     def _marked(self, mark: str) -> int:
-        """Leaves the mark in the world: its id. Raises Taken where another machine's worker has the server."""
+        """Leaves the mark in the world: its id. Raises Taken where another machine's worker has it."""
         world, who = self.world, f"CARLA at {self._endpoint}"
         stopped = world.get_settings().synchronous_mode
         if stopped and self._ticks(_LOOK_S):
@@ -133,12 +99,12 @@ class Server:
         marks = {one: name for one, name in found.items() if is_mark(name) and one != own}
         others = [name for one, name in marks.items() if one < own and not same_lease(name, mark)]
         if others:  # who came first has it: a server spawns one after the other
-            self.remove([own])
+            self.actors.remove([own])
             raise Taken(
-                f"{who}: a worker on {holder(others[0])} has it; if it was killed there, another of that machine "
-                "frees it, or a restart of the server"
+                f"{who}: a worker on {holder(others[0])} has it; if it was killed there, another of that "
+                "machine frees it, or a restart of the server"
             )
-        self.remove([one for one, name in marks.items() if same_lease(name, mark)])
+        self.actors.remove([one for one, name in marks.items() if same_lease(name, mark)])
         return own
 
     def _ticks(self, seconds: float) -> bool:
@@ -160,6 +126,7 @@ class Server:
             raise UserError(f"simulate.options.town: this CARLA has no map {town!r}; {hint}")
         self._client.set_timeout(self._settings.town_timeout_s)
         self.world = self._client.load_world(town)
+        self.actors = Actors(self.carla, self._client, self.world)
         self._client.set_timeout(self._settings.timeout_s)
         self._mark = self._marked(mark)  # a new map is empty
         return self.world
@@ -174,7 +141,7 @@ class Server:
         settings.synchronous_mode, settings.fixed_delta_seconds = True, STEP_S
         settings.no_rendering_mode = False
         world.apply_settings(settings)
-        self.remove(left)
+        self.actors.remove(left)
         world.freeze_all_traffic_lights(True)
         kinds = [carla.CityObjectLabel.names[name] for name in ROAD_USERS]
         self._hidden = sorted({int(one.id) for kind in kinds for one in world.get_environment_objects(kind)})
@@ -197,12 +164,6 @@ def connected(carla: Any, settings: CarlaSettings, endpoint: str, version: str) 
             "the file in its folder PythonAPI/carla/dist"
         )
     return client
-
-
-def _transform(carla: Any, pose: Pose) -> Any:
-    return carla.Transform(
-        carla.Location(x=pose.x, y=pose.y, z=pose.z), carla.Rotation(pitch=pose.pitch, yaw=pose.yaw, roll=0.0)
-    )
 
 
 def _off(transform: Any, pose: Pose) -> float | None:

@@ -48,8 +48,8 @@ class CarlaSimulator(Simulator, Traits):
 
     @staticmethod
     def catalog(settings: CarlaSettings) -> frozenset[str] | None:
-        """The categories that the first server has blueprints for; None where none answers. It is only looked
-        at, once in a process: whoever renders with it is not disturbed."""
+        """The categories that the first server has bodies for; None where none answers. It is only looked at,
+        once in a process: whoever renders with it is not disturbed."""
         return _catalog(settings.model_dump_json())
 
     def __init__(self, settings: CarlaSettings) -> None:

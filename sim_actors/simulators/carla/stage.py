@@ -18,11 +18,12 @@ from imitation.data.records import Frame
 from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.carla import bodies, sky
+from sim_actors.simulators.carla.actors import SKY_M
 from sim_actors.simulators.carla.cameras import COLOUR, IDENTITIES, Camera, codes
 from sim_actors.simulators.carla.geometry import Body, Pose, real_cuboid, stood, to_world, to_world_yaw
 from sim_actors.simulators.carla.lens import Lens, camera_of, lens_of, lens_problems, wide_lens
 from sim_actors.simulators.carla.places import Standing, Town, standing
-from sim_actors.simulators.carla.server import SKY_M, Server
+from sim_actors.simulators.carla.server import Server
 from sim_actors.simulators.carla.settings import CarlaSettings
 from sim_actors.simulators.carla.truth import (
     ROAD_USERS,
@@ -56,7 +57,7 @@ class Stage:
         self._last: tuple[Scene, Plan | list[str]] | None = None
         try:
             found = bodies.catalog(self._server.library, settings.blueprints, version)
-            self._bodies, self._boxless = self._measured(found)
+            self._bodies, self._boxless = bodies.sizes(self._server.actors, found)
             self._town = Town(carla, self._server.world, settings.places)
         except BaseException:  # the world must not stay as it is now
             self.close()
@@ -112,24 +113,6 @@ class Stage:
             self._drop_cameras()
             self._server.close()
 
-    def _measured(self, catalog: bodies.Catalog) -> tuple[dict[str, list[Body]], dict[str, list[str]]]:
-        """Each category's bodies, and the blueprints whose box cannot be true. A blueprint does not tell its
-        size: one of each is spawned, far above the town."""
-        blueprints = list({one.id: one for some in catalog.values() for one in some}.values())
-        spawned = self._server.spawn(blueprints)
-        self._server.tick()
-        found: dict[str, Body | None] = {}
-        for blueprint, actor in zip(blueprints, self._server.actors(spawned)):
-            found[blueprint.id] = bodies.measured(actor.bounding_box, blueprint.id)
-        self._server.remove(spawned)
-        told: dict[str, list[Body]] = {}
-        boxless: dict[str, list[str]] = {}
-        for category, some in catalog.items():
-            told[category] = [body for one in some if (body := found[one.id]) is not None]
-            if lacking := [str(one.id) for one in some if found[one.id] is None]:
-                boxless[category] = lacking
-        return told, boxless
-
     def _plan(self, scene: Scene) -> Plan | list[str]:
         if self._last is None or self._last[0] != scene:
             self._last = (scene, self._planned(scene))
@@ -163,12 +146,12 @@ class Stage:
     def _spawned(self, scene: Scene, plan: Plan) -> Iterator[list[Staged]]:
         """The scene's actors, still far above the town, and the scene's light on their lamps."""
         blueprints = [self._blueprint(body, actor) for body, actor in zip(plan.bodies, scene.actors)]
-        ids = self._server.spawn(blueprints)
+        ids = self._server.actors.spawn(blueprints)
         try:
             self._server.tick()
             staged = []
             camera = plan.standing.camera
-            for index, actor in enumerate(self._server.actors(ids)):
+            for index, actor in enumerate(self._server.actors.known(ids)):
                 cuboid, body, ground = (
                     scene.actors[index].cuboid,
                     plan.bodies[index],
@@ -189,7 +172,7 @@ class Stage:
             yield staged
         finally:
             with contextlib.suppress(RuntimeError):  # the server is gone, and says so elsewhere
-                self._server.remove(ids)
+                self._server.actors.remove(ids)
 
     def _blueprint(self, body: Body, actor: Any) -> Any:
         blueprint = self._server.library.find(body.blueprint)
