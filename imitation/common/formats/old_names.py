@@ -22,6 +22,10 @@ _SETTINGS = {"data.splits.stop": "data.splits.val", "world.stop": "world.val"}
 _LATER: dict[str, Any] = {
     "data.options": {},
     "detector.trainable_layers": None,
+    "data.splits.stratify": False,
+    "data.splits.val_from": "val",
+    "data.splits.lists": {},
+    "data.splits.leave_out": None,
     "train.precision": "auto",
     "evaluate.precision": "auto",
 }
@@ -100,8 +104,11 @@ def before(key: str, default: Any) -> Any:
 
 def section_before(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """A section of settings without those that came later and say what was so before."""
-    later = {key.rpartition(".")[2]: value for key, value in _LATER.items() if key.startswith(f"{name}.")}
-    return {key: value for key, value in section.items() if key not in later or value != later[key]}
+    return {
+        key: section_before(f"{name}.{key}", value) if isinstance(value, Mapping) and value else value
+        for key, value in section.items()
+        if f"{name}.{key}" not in _LATER or value != _LATER[f"{name}.{key}"]
+    }
 
 
 def _sections(plain: Mapping[str, Any], path: list[str]) -> list[Mapping[str, Any]]:
