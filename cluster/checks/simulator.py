@@ -23,11 +23,13 @@ from sim_actors.staging.restage import default_camera
 
 ABOUT = "simulator"
 SCENES = 3
+TRIES = 12  # free scenes, for one that a choosy simulator does not refuse
 
 
 def findings(config: Config, scenes: int = SCENES, brief: bool = False) -> Iterator[Finding]:
     """Tries the simulator that the configuration names, or each of several, in a child process: the checks of
-    `sim_actors.simulators.conformance.checks`, unless `brief`, and so many free scenes."""
+    `sim_actors.simulators.conformance.checks`, and so many free scenes; if `brief`, only these, and others in
+    place of those that it refuses."""
     several = each_apart(config)
     for label, apart in several.items():
         for finding in in_child(ABOUT, apart, scenes=scenes, brief=brief):
@@ -59,8 +61,9 @@ def contract(config: Config, scenes: int, brief: bool) -> Contract:
             yield event
         if wrong:  # free scenes would be refused for it, in other words
             return
-    staged = toy_scenes(config, scenes)
-    yield from simulator_contract(spec, staged, settings.startup_timeout_s, settings.scene_timeout_s)
+    limits = settings.startup_timeout_s, settings.scene_timeout_s
+    staged = toy_scenes(config, TRIES if brief else scenes)
+    yield from simulator_contract(spec, staged, *limits, enough=scenes if brief else None)
 
 
 def toy_scenes(config: Config, count: int) -> list[Scene]:
