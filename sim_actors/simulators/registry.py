@@ -24,6 +24,7 @@ SIMULATORS: Registry[Callable[..., Simulator]] = Registry(
     {
         "opengl": "sim_actors.simulators.opengl.renderer:OpenGLSimulator",
         "command": "sim_actors.simulators.command.simulator:CommandSimulator",
+        "unrealcv": "sim_actors.simulators.unrealcv.simulator:UnrealSimulator",
     },
 )
 EMBEDDED = "opengl"
