@@ -101,8 +101,9 @@ def actor_pose(cuboid: Cuboid, model: Model, camera: Camera, place: Place) -> tu
 
 @dataclass(frozen=True)
 class Film:
-    """What the level's camera takes: `width` x `height` px over a field of view of `fov` degrees, whose middle
-    is the principal point. Of a scene's image it begins at (`left`, `top`) px, and has `scale` px for each."""
+    """What the level's camera takes: `width` x `height` px over a field of view of `fov` degrees, whose
+    middle is the principal point. Of a scene's image it begins at (`left`, `top`) px, and has `scale` px for
+    each of the image's."""
 
     width: int
     height: int

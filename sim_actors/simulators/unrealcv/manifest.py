@@ -30,7 +30,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from imitation.common import storage
-from imitation.common.formats.validation import sentence
+from imitation.common.formats.validation import sentences
 from imitation.common.settings import Settings, UserError
 from imitation.common.texts import parse_yaml
 from sim_actors.scene.category_words import canonical, spelled
@@ -209,8 +209,12 @@ def _parsed(uri: str, text: str) -> tuple[Manifest, str]:
     try:
         return Manifest.model_validate(data), hashlib.sha256(text.encode()).hexdigest()[:8]
     except ValidationError as error:
-        line = _line(text, error.errors(include_url=False)[0]["loc"])
-        raise UserError(f"{uri}:{line}: {sentence(error, Manifest)}") from None
+        mistakes = error.errors(include_url=False)
+        # A misspelt field is missing too, under its right name; that it is misspelt says more.
+        first = next((k for k, each in enumerate(mistakes) if each["type"] == "extra_forbidden"), 0)
+        more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+        told = sentences(error, Manifest)[first]
+        raise UserError(f"{uri}:{_line(text, mistakes[first]['loc'])}: {told}{more}") from None
 
 
 def read_manifest(uri: str) -> tuple[Manifest, str]:

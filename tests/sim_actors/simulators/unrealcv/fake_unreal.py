@@ -1,10 +1,10 @@
-"""A server that speaks UnrealCV's protocol and renders with the embedded renderer: what stands in for Unreal here.
+"""A server that speaks UnrealCV's protocol and renders with the embedded renderer: it stands in for Unreal.
 
-Written after the plugin's sources (unrealcv/unrealcv, branch 5.2), and apart from our client: it shares no code with
-`sim_actors.simulators.unrealcv`. Rotators, axes and units are Unreal's own formulas. As the plugin does, it serves
-one client at a time and lets others wait in the listener's queue, works through at most 32 requests in a tick,
-matches numbers without exponents, lets the camera follow its pawn with the next tick only, and shows in the mask only
-what was painted.
+Written after the plugin's sources (unrealcv/unrealcv, branch 5.2), and apart from our client: it shares no
+code with `sim_actors.simulators.unrealcv`. Rotators, axes and units are Unreal's own formulas. As the plugin
+does, it serves one client at a time and lets others wait in the listener's queue, works through at most 32
+requests in a tick, matches numbers without exponents, lets the camera follow its pawn with the next tick
+only, and shows in the mask only what was painted.
 
     python -m tests.sim_actors.simulators.unrealcv.fake_unreal PORT [PORT ...]
 """
@@ -42,8 +42,8 @@ _TYPES = {"str": "([^ ]*)", "uint": r"(\d*)", "float": r"([-+]?\d*[.]?\d+)"}
 
 @dataclass(frozen=True)
 class Kind:
-    """A class of the level. `turn`: its mesh looks along +Y of the actor; `lift`: how far its origin lies above
-    its bottom, m, as a character's capsule does."""
+    """A class of the level. `turned`: its mesh looks along +Y of the actor; `lift`: how far its origin lies
+    above its bottom, m, as that of a character's capsule does."""
 
     category: str
     model: str
@@ -131,7 +131,7 @@ class World:
             yield "vget /camera/[uint]/oneobjmask [str] [str]", self.one_object_mask
             yield "vset /objects/spawn_from_path [str] [str]", self.spawn_from_path
         yield "vget /unrealcv/commands", self.list_commands
-        yield "vget /objects", lambda: (" ".join(self.things) + " ").encode()
+        yield "vget /objects", lambda: b"".join(name.encode() + b" " for name in self.things)
         yield "vset /objects/spawn [str] [str]", self.spawn
         yield "vset /object/[str]/destroy", self.destroy
         yield "vget /object/[str]/mobility", lambda name: self.thing(name).mobility.encode()
@@ -281,7 +281,9 @@ class World:
             return None
         kind, own, view = KINDS[thing.kind], axes(*thing.rotation), axes(*self.sensor[3:])
         bottom = np.array(thing.location) - 100 * kind.lift * thing.scale[2] * own[2]
-        forward, up, place = (view @ v for v in (own[1 if kind.turned else 0], own[2], bottom - self.sensor[:3]))
+        forward, up, place = (
+            view @ v for v in (own[1 if kind.turned else 0], own[2], bottom - self.sensor[:3])
+        )
         in_sight = np.linalg.norm(place) < 50_000
         if up[2] < 0.99999 and in_sight and not thing.tilts:
             raise Failed(f"the stand-in for Unreal only draws what is as level as its camera, found {up}")
@@ -300,7 +302,9 @@ class World:
         for thing in things:
             cuboid = self.seen(thing)
             if cuboid is None:
-                cuboid = Cuboid(0.0, 50.0, -50.0, 1.0, 1.0, 1.0, 0.0)  # behind the camera: keeps the ids' order
+                cuboid = Cuboid(
+                    0.0, 50.0, -50.0, 1.0, 1.0, 1.0, 0.0
+                )  # behind the camera: keeps the ids' order
                 actors.append(Actor("car", cuboid))
             else:
                 kind = KINDS[thing.kind]
@@ -339,8 +343,8 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 class FakeUnreal:
-    """The server: `port` once it runs. A context manager. `fault` may change what a command answers: it is given
-    the connection, the number and the command, and returns whether it has answered itself."""
+    """The server: `port` once it runs. A context manager. `fault` may change what a command answers: it is
+    given the connection, the number and the command, and returns whether it has answered itself."""
 
     def __init__(
         self,
