@@ -18,8 +18,9 @@ import numpy as np
 from imitation.data.records import Box
 from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Scene
+from sim_actors.simulators.opengl.assets.meshes import mesh_of
 from sim_actors.simulators.opengl.lighting.light import NEAR, projection
-from sim_actors.simulators.opengl.passes.context import Device, Targets, mesh_of
+from sim_actors.simulators.opengl.passes.context import Device, Targets
 from sim_actors.simulators.opengl.passes.draw_list import Body
 from sim_actors.simulators.opengl.passes.shading import bind_instance
 from sim_actors.simulators.truth import Seen, Silhouette, seen_of
