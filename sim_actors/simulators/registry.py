@@ -84,6 +84,15 @@ class SimulatorSpec:
         found = self.ask("catalog")
         return None if found is None else frozenset(found)
 
+    def side_by_side(self) -> int | None:
+        """How many can run at once, on all machines together; None: as many as there is room for, or it cannot
+        be asked here: where it runs, it says itself what is wrong."""
+        try:
+            found: int | None = self.ask("side_by_side")
+        except UserError:
+            return None
+        return found
+
 
 def build_simulator(spec: SimulatorSpec) -> Simulator:
     """Builds the simulator in this process, ready to render.

@@ -45,6 +45,11 @@ class UnrealSimulator(Simulator, Traits):
         """The categories of the manifest."""
         return read_manifest(settings.manifest)[0].categories()
 
+    @staticmethod
+    def side_by_side(settings: UnrealSettings) -> int:
+        """One for each endpoint."""
+        return len(settings.endpoints)
+
     def __init__(self, settings: UnrealSettings) -> None:
         self._settings = settings
         self._manifest, self._checksum = read_manifest(settings.manifest)
