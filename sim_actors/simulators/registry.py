@@ -87,8 +87,8 @@ class SimulatorSpec:
         return None if found is None else frozenset(found)
 
     def side_by_side(self) -> int | None:
-        """How many can run at once, on all machines together; None: as many as there is room for, or it cannot
-        be asked here: where it runs, it says itself what is wrong."""
+        """How many can run at once, on all machines together; None: as many as there is room for, or it
+        cannot be asked here: where it runs, it says itself what is wrong."""
         try:
             found: int | None = self.ask("side_by_side")
         except UserError:

@@ -177,8 +177,11 @@ def test_the_level_is_cleared_painted_and_set_up_at_the_start():
         assert "imitation_car_sedan_3" not in server.world.things
         assert {t.colour for t in server.world.things.values()} == {(0, 0, 0)}
         assert server.world.settings == {
-            "exposure_method": "manual", "illumination": "lumen", "reflection": "lumen", "motion_blur": "0 0 0 0"
-        }  # fmt: skip
+            "exposure_method": "manual",
+            "illumination": "lumen",
+            "reflection": "lumen",
+            "motion_blur": "0 0 0 0",
+        }
         assert simulator.version.startswith("1/1.1.0/Town10/")
         light = Environment(weather="rain", hour=17.8, sun_azimuth=0.5)
         bright = scene(environment=light, sensor=replace(SENSOR, exposure=0.7), camera=CAMERA)

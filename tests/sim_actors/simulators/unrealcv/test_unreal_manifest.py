@@ -1,5 +1,6 @@
 """A level's manifest: what is wrong is told with file and line; which model stands for which actor."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from imitation.common.settings import UserError
 from imitation.data.records import Cuboid
 from sim_actors.scene.records import Actor, Environment
 from sim_actors.simulators.registry import SimulatorSpec
-from sim_actors.simulators.unrealcv.manifest import Sky, chosen, read_manifest
+from sim_actors.simulators.unrealcv.manifest import Manifest, Model, Sky, chosen, read_manifest
+from sim_actors.simulators.unrealcv.settings import UnrealSettings
 from tests.sim_actors.simulators.unrealcv.fake_unreal import MANIFEST
+from tests.snippets import ROOT, all_blocks
 
 CAR = """\
 - category: car
@@ -79,6 +82,19 @@ def test_the_catalog_is_the_manifests():
         "truck",
         "pedestrian",
     }
+
+
+def test_the_page_shows_the_stand_ins_manifest(tmp_path):
+    (block,) = (b for b in all_blocks() if b.page == "unreal.md" and b.language == "yaml")
+    assert read_manifest(written(tmp_path, block.text))[0] == read_manifest(MANIFEST)[0]
+
+
+def test_the_page_names_every_field_and_option():
+    text = (ROOT / "docs" / "unreal.md").read_text()
+    named = re.findall(r"`(\w+)`", "".join(line for line in text.splitlines() if line.startswith("|")))
+    options = set(UnrealSettings.model_fields)
+    fields = {*Model.model_fields, *Manifest.model_fields} - {"actors"}
+    assert options | fields <= set(named)
 
 
 def test_the_model_of_the_nearest_proportions_is_chosen_and_placed_ones_run_out(tmp_path):
