@@ -54,7 +54,7 @@ class Crew:
         self.most: float = math.inf  # workers: several crews share one cluster
         self.slots: list[Slot] = []
         self._proof: str | None = None  # the scene that is rendered twice
-        self._size = PoolSize(settings)
+        self._size = PoolSize(settings, spec.side_by_side())
         self._ever_started = False
         self._start_failures = 0
 
@@ -159,13 +159,15 @@ class Crew:
             if not slot.scenes:
                 self._begin_closing(slot)
 
-    def room(self) -> int:
-        """How many workers there could be if the cluster were for this simulator alone."""
-        return self._size.workers()
+    def room(self) -> tuple[int, int]:
+        """How many workers the cluster would hold if it were for this simulator alone, and how many of them
+        could run at once."""
+        workers = self._size.workers()
+        return self._size.room, workers
 
     def _workers(self) -> int:
         """How many there should be."""
-        return int(min(self.room(), self.most))
+        return int(min(self._size.workers(), self.most))
 
     # Scenes are handed out, and workers placed for what is left.
 

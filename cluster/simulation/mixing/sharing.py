@@ -53,24 +53,37 @@ class Sharing:
         return known.seconds / known.rendered if known.rendered else 0.0
 
 
-def portions(work: Mapping[str, float], rooms: Mapping[str, int]) -> dict[str, int]:
+def portions(work: Mapping[str, float], rooms: Mapping[str, tuple[int, int]]) -> dict[str, int]:
     """Workers for each, at least 1, by their parts of the work; `rooms`: how many there could be of each if
-    it had the cluster alone.
+    it had the cluster alone, and how many of them can run at once.
 
-    >>> portions({"quick": 4.0, "slow": 12.0}, {"quick": 8, "slow": 8})
+    >>> portions({"quick": 4.0, "slow": 12.0}, {"quick": (8, 8), "slow": (8, 8)})
     {'quick': 2, 'slow': 6}
-    >>> portions({"quick": 0.0, "slow": 3.0}, {"quick": 8, "slow": 4})
+    >>> portions({"quick": 0.0, "slow": 3.0}, {"quick": (8, 8), "slow": (4, 4)})
     {'quick': 1, 'slow': 4}
+    >>> portions({"quick": 4.0, "two endpoints": 12.0}, {"quick": (8, 8), "two endpoints": (8, 2)})
+    {'quick': 6, 'two endpoints': 2}
     """
-    total = math.fsum(work.values())
-    exact = {label: rooms[label] * seconds / total if total else 0.0 for label, seconds in work.items()}
-    counts = {label: math.floor(share + 1e-9) for label, share in exact.items()}
-    for label, seconds in work.items():
-        if seconds:
-            counts[label] = max(1, counts[label])
-    spare = 1.0 - math.fsum(counts[label] / rooms[label] for label in work)
-    for label in sorted(work, key=lambda label: counts[label] - exact[label]):
-        if work[label] and counts[label] < exact[label] and spare >= 1 / rooms[label] - 1e-9:
+    counts = dict.fromkeys(work, 1)
+    pending = {label: seconds for label, seconds in work.items() if seconds}
+    left = 1.0  # of the cluster
+    while pending:
+        total = math.fsum(pending.values())
+        exact = {label: rooms[label][0] * left * seconds / total for label, seconds in pending.items()}
+        full = [label for label, share in exact.items() if share >= rooms[label][1]]
+        if not full:
+            break
+        for label in full:
+            counts[label] = max(1, rooms[label][1])
+            left = max(0.0, left - counts[label] / rooms[label][0])
+            del pending[label]
+    else:
+        return counts
+    for label, share in exact.items():
+        counts[label] = max(1, math.floor(share + 1e-9))
+    spare = left - math.fsum(counts[label] / rooms[label][0] for label in exact)
+    for label in sorted(exact, key=lambda label: counts[label] - exact[label]):
+        if counts[label] < exact[label] and spare >= 1 / rooms[label][0] - 1e-9:
             counts[label] += 1
-            spare -= 1 / rooms[label]
-    return {label: max(1, count) for label, count in counts.items()}
+            spare -= 1 / rooms[label][0]
+    return counts

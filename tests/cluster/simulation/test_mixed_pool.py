@@ -169,7 +169,7 @@ def test_of_a_slow_simulator_only_so_many_jobs_wait():
     st.integers(1, 64),
 )
 def test_portions_fill_the_room_and_everybody_who_works_has_one(work, room):
-    counts = portions(work, dict.fromkeys(work, room))
+    counts = portions(work, dict.fromkeys(work, (room, room)))
     busy = [label for label, seconds in work.items() if seconds > 0]
     assert all(count >= 1 for count in counts.values())
     taken = sum(counts[label] for label in busy)
@@ -214,3 +214,17 @@ def test_of_one_simulator_nothing_is_counted_and_nothing_more_is_written():
     aside = SetAside("s1", "crashed", "signal 11", 2)
     assert aside.to_json() == {"scene_id": "s1", "kind": "crashed", "reason": "signal 11", "attempts": 2}
     assert SetAside.from_json(aside.to_json()) == aside
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.floats(0.01, 1e3), min_size=1),
+    st.integers(4, 64),
+    st.integers(1, 4),
+)
+def test_who_can_run_few_at_once_leaves_the_rest_to_others(work, room, few):
+    rooms = {label: (room, few if label == "a" else room) for label in work}
+    counts = portions(work, rooms)
+    assert counts.get("a", 1) <= few
+    others = [label for label in work if label != "a"]
+    if "a" in work and others and work["a"] >= 50 * sum(work[label] for label in others):
+        assert sum(counts[label] for label in others) >= room - few - len(others)
