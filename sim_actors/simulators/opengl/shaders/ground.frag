@@ -11,7 +11,9 @@ uniform float mirror_scale;     // its pixels per sample of the picture
 
 in vec3 v_position;
 layout(location = 0) out vec4 out_color;
+#ifndef BAKE
 layout(location = 1) out uint out_id;
+#endif
 
 void main() {
     Ground g = ground_at(v_position);
@@ -26,6 +28,9 @@ void main() {
     vec3 slush = mix(vec3(0.34, 0.34, 0.35), vec3(0.76, 0.78, 0.82), smoothstep(0.3, 0.9, snow));
     g.albedo = mix(g.albedo, slush * (0.85 + 0.2 * g.middle.r), snow);
     gloss *= 1.0 - snow;
+#ifdef BAKE
+    out_color = vec4(g.albedo, gloss);
+#else
 
     vec3 n = normalize(-down.xyz + vec3(g.fine.r - 0.5, 0.0, g.fine.g - 0.5) * 0.12 * (1.0 - puddle));
     vec3 color = shaded(vec3(0.0), v_position, n, g.albedo, gloss, 0.02, 1.0, 0.0);
@@ -47,4 +52,5 @@ void main() {
 #endif
     out_color = vec4(max(color, 0.0) * weather.w, 1.0);
     out_id = 0u;
+#endif
 }
