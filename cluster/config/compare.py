@@ -36,9 +36,8 @@ class CompareSettings(Settings):
     )
     arms: list[str] = Field(
         ["real", "oversample", "sim", "random", "imitation"],
-        description="real, longer (with train.warm_start alone), oversample, sim, random, imitation, "
-        "adaptive, "
-        "or a policy of your own (package.module:factory)",
+        description="real, longer (with train.warm_start alone), oversample, sim, random, untargeted, "
+        "imitation, adaptive, or a policy of your own (package.module:factory)",
     )
     seeds: (
         Annotated[int, Field(ge=1, le=MAX_SEEDS)]

@@ -24,6 +24,8 @@ SIMULATORS: Registry[Callable[..., Simulator]] = Registry(
     {
         "opengl": "sim_actors.simulators.opengl.renderer:OpenGLSimulator",
         "command": "sim_actors.simulators.command.simulator:CommandSimulator",
+        "blender": "sim_actors.simulators.blender.simulator:BlenderSimulator",
+        "carla": "sim_actors.simulators.carla.simulator:CarlaSimulator",
     },
 )
 EMBEDDED = "opengl"

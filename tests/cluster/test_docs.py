@@ -50,6 +50,12 @@ PIPED = [
     f'imitate check simulator simulate.simulator=command "simulate.options={{command: [{words}]}}"'
     for words in ("python, pipe_boxes.py", "node, pipe_boxes.js")
 ]
+TRACED = (
+    "imitate setup blender",
+    "imitate check simulator blender",
+    "imitate render --random --count 8 --out traced simulate.simulator=blender",
+    'imitate run ray_config.yaml simulate.simulator=blender "simulate.options={samples: 4}"',
+)
 NOT_RUN = {
     "imitate submit ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
     "imitate submit ray_config.yaml run.storage=/shared/runs run.name=kitti data.kind=kitti "
@@ -82,6 +88,7 @@ NOT_RUN = {
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
+    **dict.fromkeys(TRACED, "needs Blender; tests/sim_actors/simulators/blender has one, or a fake"),
     "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
     "imitate render --requests near/requests.json --out near-frames": "the README's chain does the same",
     "imitate compare ray_config.yaml compare.primary.measure=my_metric:near_recall --dry-run": ELSEWHERE

@@ -18,6 +18,8 @@ from imitation.report.comparison.record import (
     Row,
     SliceRow,
     against_sentence,
+    contrast_sentence,
+    contrasts_head,
 )
 from imitation.report.comparison.text import main_table, measure_table, notes, real_word
 from imitation.report.page import environment
@@ -43,6 +45,8 @@ def render_comparison(
         sentences=[
             (against, against_sentence(comparison.primary, against)) for against in comparison.primary.against
         ],
+        contrasts=[(contrast, contrast_sentence(contrast)) for contrast in comparison.contrasts],
+        contrasts_head=contrasts_head(comparison.contrasts) if comparison.contrasts else "",
         table=main_table(comparison),
         measures=measure_table(comparison),
         notes=notes(comparison),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from imitation.common.text_table import Table
 from imitation.common.wording import duration
-from imitation.report.comparison.record import Comparison, against_sentence
+from imitation.report.comparison.record import Comparison, against_sentence, contrast_sentence, contrasts_head
 from imitation.report.comparison.text import main_table, measure_table, notes
 from imitation.report.words import BASELINE, arm_name
 
@@ -43,6 +43,12 @@ def _section(comparison: Comparison) -> Iterator[str]:
     yield ""
     for against in comparison.primary.against:
         yield f"- {_escaped(against_sentence(comparison.primary, against))}"
+    if comparison.contrasts:
+        yield ""
+        yield _escaped(contrasts_head(comparison.contrasts))
+        yield ""
+        for contrast in comparison.contrasts:
+            yield f"- {_escaped(contrast_sentence(contrast))}"
     if comparison.rows:
         yield ""
         yield from _table(main_table(comparison))

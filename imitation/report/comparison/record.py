@@ -99,6 +99,18 @@ class Primary(Record):
     answer: str = Field(description="in a sentence")
 
 
+class Contrast(Record):
+    """What an arm brings over the one that lacks a single thing of it (`imitation` over `untargeted`:
+    targeting), by their detectors of one cycle, the last that both have."""
+
+    brings: str = Field(description='"targeting", "re-staging", "a simulator", ...')
+    arm: str
+    over: str = Field(description="the arm that it is compared with")
+    cycle: Count
+    measure: str
+    gain: Gain = Field(description="its verdict is after Holm's correction over the contrasts")
+
+
 class SliceRow(Record):
     """AP50 of a slice of test: `real`, the primary arm's chosen detector, and the gain (exploratory)."""
 
@@ -164,6 +176,7 @@ class Comparison(Record):
     explored: Count = Field(description="exploratory differences that Holm's correction is over")
     primary: Primary
     rows: list[Row]
+    contrasts: list[Contrast] = Field([], description="what targeting, re-staging, a simulator bring")
     slices: list[SliceRow]
     costs: list[ArmCost]
     trials: list[TrialState]
@@ -210,6 +223,23 @@ def against_sentence(primary: Primary, against: Against) -> str:
         f"{points(primary.value.mean)} against {points(against.value.mean)}, "
         f"{points(gain.difference, True)} points ({certainty}): {gain.verdict}."
     )
+
+
+def contrast_sentence(contrast: Contrast) -> str:
+    """A contrast in words."""
+    gain = contrast.gain
+    pair = f"{arm_name(contrast.arm)} minus {arm_name(contrast.over)}"
+    who = f"{contrast.brings} ({pair}, cycle {contrast.cycle})"
+    if gain.difference is None:
+        return f"{who}: nothing to compare ({gain.reason})."
+    interval = span(gain.low, gain.high, sign=True)
+    certainty = f"95 % interval {interval}" if interval else f"no interval: {gain.reason}"
+    return f"{who}: {points(gain.difference, True)} points ({certainty}): {gain.verdict}."
+
+
+def contrasts_head(contrasts: list[Contrast]) -> str:
+    """What the list of contrasts is, for above it."""
+    return f"What brings how much {measure_name(contrasts[0].measure)}, one thing at a time:"
 
 
 def rival_name(arms: list[str]) -> str:

@@ -12,6 +12,7 @@ from cluster.experiments.compare.execute import State
 from cluster.experiments.compare.finished import REAL, Finished, Picked, detector_name
 from cluster.experiments.compare.plan import Plan
 from cluster.experiments.compare.results.caveats import caveats, versions
+from cluster.experiments.compare.results.contrasts import contrasts
 from cluster.experiments.compare.results.cost_per_arm import arm_costs, seconds_to
 from cluster.experiments.compare.results.endpoint import own_metric, primary_endpoint
 from cluster.experiments.compare.results.measure import Gains, MeanOfFolds, PooledFolds, Terms, value_of
@@ -95,6 +96,7 @@ def collect(
         explored=len(verdicts),
         primary=primary,
         rows=table,
+        contrasts=contrasts(plan, test, primary.measure),
         slices=[
             SliceRow(
                 attribute=s.attribute,

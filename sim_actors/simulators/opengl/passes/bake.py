@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import moderngl
 import numpy as np
@@ -47,7 +47,7 @@ def bake_body(
     )
     bind_scene(device, scene, family, [body], np.eye(4))
     bind_instance(device, 0)
-    defines = ("FACADE", "BAKE") if body.mesh[1] == "building" else ("BAKE",)
+    defines = ("FACADE", "BARE", "CHART") if body.mesh[1] == "building" else ("BARE", "CHART")
     program = device.program("surface", *defines)
     program["materials"].write(packed(dict(family.materials)).tobytes())  # type: ignore[union-attr]
     layout = ("3f 3f 1f 2f", "in_position", "in_normal", "in_material", "in_place")
@@ -71,10 +71,9 @@ def bake_ground(
     view[1, 1:] = 2 / (y2 - y1) * np.array([-np.sin(pitch), np.cos(pitch), -(y1 + y2) / 2])
     view[3, 3] = 1.0
     bind_scene(device, scene, family, [], view)
-    program = device.program("ground", "BAKE")
+    program = device.program("ground", "BARE")
     rows = np.array([[x1, y1], [x2, y1], [x1, y2], [x2, y2]])
-    baked = _drawn(device, program, rows, ("2f", "in_corner"), moderngl.TRIANGLE_STRIP, size)
-    return replace(baked, emitted=np.zeros_like(baked.albedo))  # the ground's shader has no such output
+    return _drawn(device, program, rows, ("2f", "in_corner"), moderngl.TRIANGLE_STRIP, size)
 
 
 def bake_sky(device: Device, scene: Scene, family: Family, height: int) -> np.ndarray:
@@ -83,10 +82,10 @@ def bake_sky(device: Device, scene: Scene, family: Family, height: int) -> np.nd
     right. What lies below the horizon means nothing."""
     bind_scene(device, scene, family, [], np.eye(4))
     veiled = ("VEILED",) if scene.environment.weather != "clear" else ()
-    program = device.program("sky", *veiled, "BAKE")
+    program = device.program("sky", *veiled, "BARE", "PANORAMA")
     rows = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]])
     layout = ("2f", "in_corner")
-    return _read(device, program, rows, layout, moderngl.TRIANGLE_STRIP, (2 * height, height))[0][..., :3]
+    return _read(device, program, rows, layout, moderngl.TRIANGLE_STRIP, (2 * height, height))[2][..., :3]
 
 
 def _drawn(
@@ -97,7 +96,7 @@ def _drawn(
     mode: int,
     size: tuple[int, int],
 ) -> Baked:
-    color, emitted = _read(device, program, rows, layout, mode, size)
+    color, _, emitted = _read(device, program, rows, layout, mode, size)
     drawn = color[..., 3] >= 0
     return Baked(
         np.clip(color[..., :3], 0.0, 1.0),
@@ -115,18 +114,19 @@ def _read(
     mode: int,
     size: tuple[int, int],
 ) -> list[np.ndarray]:
-    """What a program writes to its two outputs, (H, W, 4) float32 each, -1 where it draws nothing."""
+    """What a shader without light (BARE) writes to its outputs, (H, W, 4) float32 each, -1 where it draws
+    nothing."""
     ctx = device.ctx
     buffer = ctx.buffer(np.ascontiguousarray(rows, dtype=np.float32).tobytes())
     array = ctx.vertex_array(program, [(buffer, *layout)])
-    textures = [ctx.texture(size, 4, dtype="f4") for _ in range(2)]
+    textures = [ctx.texture(size, 4, dtype="f4") for _ in range(3)]
     target = ctx.framebuffer(textures)
     try:
         target.use()
         target.clear(-1.0, -1.0, -1.0, -1.0)
         ctx.enable_only(moderngl.NOTHING)
         array.render(mode)
-        found = [target.read(components=4, attachment=k, dtype="f4") for k in range(2)]
+        found = [target.read(components=4, attachment=k, dtype="f4") for k in range(3)]
     finally:
         array.release()
         target.release()

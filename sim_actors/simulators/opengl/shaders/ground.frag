@@ -11,7 +11,10 @@ uniform float mirror_scale;     // its pixels per sample of the picture
 
 in vec3 v_position;
 layout(location = 0) out vec4 out_color;
-#ifndef BAKE
+#ifdef BARE                      // no light yet: passes/albedo.py
+layout(location = 1) out vec4 out_shown;
+layout(location = 2) out vec4 out_light;
+#else
 layout(location = 1) out uint out_id;
 #endif
 
@@ -28,10 +31,13 @@ void main() {
     vec3 slush = mix(vec3(0.34, 0.34, 0.35), vec3(0.76, 0.78, 0.82), smoothstep(0.3, 0.9, snow));
     g.albedo = mix(g.albedo, slush * (0.85 + 0.2 * g.middle.r), snow);
     gloss *= 1.0 - snow;
-#ifdef BAKE
-    out_color = vec4(g.albedo, gloss);
-#else
 
+#ifdef BARE
+    out_color = vec4(g.albedo, gloss);
+    out_shown = vec4(0.0, 0.02, length(v_position), 1.0);
+    out_light = vec4(0.0, 0.0, 0.0, 1.0);
+    return;
+#else
     vec3 n = normalize(-down.xyz + vec3(g.fine.r - 0.5, 0.0, g.fine.g - 0.5) * 0.12 * (1.0 - puddle));
     vec3 color = shaded(vec3(0.0), v_position, n, g.albedo, gloss, 0.02, 1.0, 0.0);
 #ifdef WET

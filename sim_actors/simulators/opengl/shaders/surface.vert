@@ -7,7 +7,7 @@ uniform vec4 materials[46];
 in vec3 in_position;
 in vec3 in_normal;
 in float in_material;
-#ifdef BAKE
+#ifdef CHART
 in vec2 in_place;      // of the texture, [0, 1]
 #endif
 
@@ -41,7 +41,7 @@ void main() {
     // Seen in the wet road: the image below it.
     p.xyz += 2.0 * (down.w - dot(p.xyz, down.xyz)) * down.xyz;
 #endif
-#ifdef BAKE
+#ifdef CHART
     gl_Position = vec4(in_place * 2.0 - 1.0, 0.0, 1.0);
 #else
     gl_Position = projection * p;
