@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +25,9 @@ from sim_actors.simulators.geometry.lights import SUN_ANGLE, HeadLamp
 
 FOCAL = 0.5
 """The camera's focal length, in tenths of a unit: 50 mm. Apertures follow; only their quotients count."""
+
+_PACKED = 347155200
+"""When the files in a package were made, s since 1970: 1981, the same for all."""
 
 _PARENTS = {
     "actor": "Actors", "prop": "Props", "ground": "Ground", "photographed": "Photographed", "plate": "Photo"
@@ -57,7 +61,8 @@ class Usd:
             return _write(content, path)
         with tempfile.TemporaryDirectory() as folder:
             inner = Path(folder) / f"{path.stem}.usdc"
-            _write(content, inner)
+            for file in _write(content, inner):
+                os.utime(file, (_PACKED, _PACKED))  # the package holds it
             if not UsdUtils.CreateNewUsdzPackage(Sdf.AssetPath(str(inner)), str(path)):
                 raise UserError(f"{path}: the package could not be written")
         return [path]

@@ -87,7 +87,7 @@ def test_up_is_up_and_labels_are_there(tree: dict[str, Any]) -> None:
     assert np.allclose(placed["ground_0"][:3, :3] @ [0, 0, 1], [0, 1, 0])
     assert np.allclose(placed["camera"][:3, 3], [0, 1.7, 0])
     sun = placed["sun"][:3, 2]
-    assert sun[1] > 0.5  # y is up
+    assert sun[1] == pytest.approx(math.sin(math.radians(58) * math.sin(math.pi * 10 / 12)), abs=0.01)
     assert sun[0] > 0
     assert sun[2] < 0  # ahead lies along -z
 
