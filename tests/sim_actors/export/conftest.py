@@ -42,6 +42,17 @@ def content(baker: Baker) -> Content:
 
 
 @pytest.fixture(scope="session")
+def twice(baker: Baker) -> tuple[Content, Content]:
+    """A small scene made ready twice, from two equal scenes, the second by a baker of its own."""
+    first, second = (
+        scene(actor("Car", 0.0, 12.0), camera=CAMERA, props=(Prop("sign", 3.0, 9.0, 0.7, 0.1, 2.4),))
+        for _ in range(2)
+    )
+    with Baker() as other:
+        return baker.content(first), other.content(second)
+
+
+@pytest.fixture(scope="session")
 def boxes(simulator: OpenGLSimulator) -> dict[str, Box]:
     """The embedded renderer's amodal boxes of the street's labelled actors, by the name that they have in
     files."""

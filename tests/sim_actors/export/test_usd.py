@@ -15,8 +15,8 @@ from sim_actors.export.content import Baker, Content
 from sim_actors.export.usd import Usd as Format
 from sim_actors.scene.projection import iou
 from sim_actors.scene.records import Environment, Scene
-from tests.sim_actors.export.conftest import CAMERA, street
-from tests.sim_actors.simulators.opengl.staged import actor, scene
+from tests.sim_actors.export.conftest import street
+from tests.sim_actors.simulators.opengl.staged import actor
 
 pytest.importorskip("pxr")
 from pxr import Usd, UsdGeom, UsdLux, UsdSemantics, UsdShade
@@ -218,13 +218,14 @@ def test_usds_own_validators_find_nothing(stage: Any, file: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".usda", ".usdc", ".usdz"])
-def test_the_same_scene_gives_the_same_bytes(ending: str, baker: Baker, tmp_path: Path) -> None:
-    small = scene(actor("Car", 0.0, 12.0), camera=CAMERA)
-    first, second = (
-        Format.write(baker.content(small), folder / f"scene{ending}")
-        for folder in (tmp_path / "a", tmp_path / "b")
-        if folder.mkdir() is None
-    )
+def test_the_same_scene_gives_the_same_bytes(
+    ending: str, twice: tuple[Content, Content], tmp_path: Path
+) -> None:
+    written = []
+    for name, content in zip("ab", twice):
+        (tmp_path / name).mkdir()
+        written.append(Format.write(content, tmp_path / name / f"scene{ending}"))
+    first, second = written
     assert [p.name for p in first] == [p.name for p in second]
     for a, b in zip(first, second):
         assert a.read_bytes() == b.read_bytes(), a.name
