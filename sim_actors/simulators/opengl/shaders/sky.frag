@@ -6,7 +6,12 @@ uniform sampler2D sky_map;
 
 in vec3 v_direction;
 layout(location = 0) out vec4 out_color;
+#ifdef BARE                      // behind everything: passes/albedo.py
+layout(location = 1) out vec4 out_shown;
+layout(location = 2) out vec4 out_light;
+#else
 layout(location = 1) out uint out_id;
+#endif
 
 void main() {
     vec3 d = normalize(v_direction);
@@ -41,6 +46,12 @@ void main() {
     vec3 air = air_light(d);
     color = mix(color, mix(woods, air, 1.0 - exp(-fog.w * 400.0 - 0.12)), far);
     color = mix(color, air, (1.0 - exp(-fog.w * 700.0)) * smoothstep(0.45, 0.0, up) * smoothstep(0.002, 0.03, fog.w));
+#ifdef BARE
+    out_color = vec4(0.0);
+    out_shown = vec4(-1.0, 0.0, 0.0, 1.0);
+    out_light = vec4(color * weather.w, 1.0);
+#else
     out_color = vec4(color * weather.w, 1.0);
     out_id = 0u;
+#endif
 }
