@@ -32,8 +32,8 @@ from imitation.data.records import Camera, Cuboid
 from sim_actors.scene.ground import ground_y
 from sim_actors.scene.records import Actor, Prop, Scene
 from sim_actors.simulators.opengl.assets.families import FAMILIES
+from sim_actors.simulators.opengl.assets.meshes import mesh_of
 from sim_actors.simulators.opengl.lighting.light import illuminate
-from sim_actors.simulators.opengl.passes.context import mesh_of
 from sim_actors.simulators.opengl.passes.draw_list import stage
 from sim_actors.simulators.opengl.passes.sensor import develop, encode
 from sim_actors.simulators.opengl.passes.shading import paint

@@ -76,7 +76,9 @@ class Stages:
     def request(self, evaluation: Evaluation, cycle: int, budget: int) -> list[Request]:
         counts = {str(digit): int((self.labels == digit).sum()) for digit in range(10)}
         rng = np.random.default_rng([self.seed, cycle])
-        return self.policy.request(Mined(evaluation.failures, counts), cycle=cycle, budget=budget, rng=rng)
+        frames = {str(i): {0: str(label)} for i, label in enumerate(self.labels)}
+        mined = Mined(evaluation.failures, counts, frames=frames)
+        return self.policy.request(mined, cycle=cycle, budget=budget, rng=rng)
 
     def simulate(self, requests: list[Request], cycle: int) -> Part:
         made = [self.draw(request, v) for request in requests for v in range(request.variations)]
@@ -113,8 +115,9 @@ def check_stop(scores: list[float], dataset: Dataset, cycles: int) -> str | None
 
 def main(seeds: int = 20) -> dict[str, np.ndarray]:
     """Every arm's accuracies on test, by seed; prints them beside `real`."""
-    arms = {"real": "none", "oversample": "oversample", "random": "random", "imitation": "imitation"}
-    found = {arm: np.array([run(policy, seed) for seed in range(seeds)]) for arm, policy in arms.items()}
+    arms = ("real", "oversample", "random", "untargeted", "imitation")
+    policies = {arm: "none" if arm == "real" else arm for arm in arms}
+    found = {arm: np.array([run(policy, seed) for seed in range(seeds)]) for arm, policy in policies.items()}
     for arm, scores in found.items():
         gain = 100 * (scores - found["real"])
         error = gain.std(ddof=1) / np.sqrt(seeds)

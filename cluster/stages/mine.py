@@ -16,7 +16,7 @@ from cluster.data.stageable import Labels, catalog, feasible
 from cluster.observability.console import Reporter
 from cluster.simulation.requests_file import write_requests
 from cluster.stages.evaluate import FailureCounts
-from cluster.stages.request import ask
+from cluster.stages.request import ask, objects_to_find
 from imitation.common import storage
 from imitation.common.reservoir import reservoir
 from imitation.common.settings import UserError
@@ -42,7 +42,7 @@ from imitation.evaluation.external_detections import (
 from imitation.evaluation.failures import Failure, find_failures, write_failures
 from imitation.evaluation.result_remarks import ResultRemarks
 from imitation.metrics.summary import Metrics, summarize
-from imitation.policies import Mined, build_policy, what_it_adds
+from imitation.policies import Mined, build_policy, sees_frames, what_it_adds
 from sim_actors.staging.stage import stageable_names
 
 REQUESTS = "requests.json"
@@ -113,9 +113,10 @@ def mine(
     rng = np.random.default_rng([config.run.seed, 0])
     sample = reservoir(_failures(uri, metrics, categories), config.mining.max_failures, rng)
     wanted = budget or max(1, round(config.aggregation.synthetic_per_cycle * facts.frames))
+    seen = objects_to_find(frames_of(dataset, split, skip), categories) if sees_frames(policy) else {}
     requests, asked = ask(
         policy,
-        Mined(sample, facts.objects, reach),
+        Mined(sample, facts.objects, reach, frames=seen),
         cycle=1,
         budget=wanted,
         parents=facts.sequences.keys(),

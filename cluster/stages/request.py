@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,12 @@ import numpy as np
 from cluster.stages.context import RunContext
 from cluster.stages.cycle import Evaluation
 from cluster.stages.diagnose import suspected_failures
+from cluster.stages.prepare import LABELS_ONLY
 from imitation.common.reservoir import reservoir
-from imitation.policies import Learning, Mined, Policy, StrengthSettings, what_it_adds
+from imitation.data.categories import CategoryMap
+from imitation.data.records import Frame
+from imitation.datasets.parquet.files import read_frames
+from imitation.policies import Learning, Mined, Policy, StrengthSettings, sees_frames, what_it_adds
 from imitation.policies.feedback import Feedback, tallies_from_rows
 from imitation.requests import Request, annealed, check_requests
 
@@ -32,6 +36,15 @@ def ask(
     requests = policy.request(mined, cycle=cycle, budget=budget, rng=rng)
     asked = check_requests(requests, budget, parents, policy.name)
     return annealed(requests, strength.at(cycle)), asked
+
+
+def objects_to_find(frames: Iterable[Frame], categories: CategoryMap) -> dict[str, dict[int, str]]:
+    """What `Mined.frames` says of frames: each one's objects that a detector is to find."""
+    found = {}
+    for frame in frames:
+        targets = categories.apply(frame)
+        found[frame.frame_id] = {int(i): frame.objects[i].category for i in targets.indices[~targets.ignore]}
+    return found
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class Asking:
             suspected = suspected_failures(run, cycle - 1)
             answerable = (f for f in evaluation.failures if f.failure_id not in suspected)
             failures = reservoir(answerable, self.max_failures, rng)
-            mined = Mined(failures, run.data.category_counts, run.reach, *self._learnt(cycle))
+            mined = Mined(failures, run.data.category_counts, run.reach, *self._learnt(cycle), self._frames())
             requests, asked = ask(
                 self.policy,
                 mined,
@@ -78,6 +91,13 @@ class Asking:
                     f"{known['fixed']:g} were fixed, worth it with a probability of {known['hope']:.2f}"
                 )
         return [Request.from_row(row) for row in result["requests"]]
+
+    def _frames(self) -> dict[str, dict[int, str]]:
+        """The mined frames, for a policy that asks to see them."""
+        if not sees_frames(self.policy):
+            return {}
+        frames = read_frames(self.run.data.parts["train"].uri, LABELS_ONLY, keep=self.run.mined)
+        return objects_to_find(frames, self.run.data.categories)
 
     def _learnt(self, cycle: int) -> tuple[list[Feedback], dict[str, Any]]:
         """Counts of the failures answered before synthetic cycle `cycle`, and what retraining alone fixes."""

@@ -10,14 +10,16 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
+from cluster.config.schema import Config
 from cluster.workspace.processor import processor
 from imitation.common import storage
 from imitation.common.formats import old_names
@@ -77,8 +79,22 @@ def differences(before: dict[str, Any], after: dict[str, Any], free: Iterable[st
 
 
 def read_config(uri: str) -> dict[str, Any]:
-    """The plain configuration that a run, a sweep or a comparison was begun with."""
-    return old_names.settings(yaml.safe_load(storage.read_bytes(uri)))
+    """The plain configuration that a run, a sweep or a comparison was begun with, in today's names and with
+    the settings that have come since."""
+    begun = old_names.settings(yaml.safe_load(storage.read_bytes(uri)))
+    return _with_later(begun, Config())
+
+
+def _with_later(begun: Mapping[str, Any], now: BaseModel, prefix: str = "") -> dict[str, Any]:
+    plain = now.model_dump(mode="json")
+    result = dict(begun)
+    for name, value in now:
+        given = begun.get(name)
+        if isinstance(value, BaseModel) and isinstance(given, Mapping):
+            result[name] = _with_later(given, value, f"{prefix}{name}.")
+        elif name not in begun:
+            result[name] = old_names.before(f"{prefix}{name}", plain[name])
+    return result
 
 
 class Workspace:

@@ -7,13 +7,15 @@ nothing with each other or with the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from imitation.common.formats import old_names
 from imitation.common.settings import Settings, UserError
+from imitation.data.stratified import deal
 
 SPLITS = ("train", "mine", "val", "test")
 LISTS = (*SPLITS, old_names.STOP)
@@ -39,9 +41,30 @@ class SplitSettings(Settings):
         "parts; one is test, the rest is cut into train and val.",
     )
     fold: int = Field(default=0, ge=0, description="Which of the parts is test, from 0.")
+    stratify: bool = Field(
+        default=False,
+        description="Deal sequences out so that each part gets its share of sequences, of frames and of the "
+        "sequences that hold each category, and none is mostly one long sequence; false: by frames alone, as "
+        "earlier versions cut.",
+    )
+    val_from: Literal["val", "train"] = Field(
+        default="val",
+        description="Where only a validation list is given: val: it is cut into val and test; train: all of "
+        "it is test, and val is cut from the training list.",
+    )
+    lists: dict[str, str] = Field(
+        default={},
+        description="Lists of frame ids, a line each, in place of the dataset's own: train, val, ... -> a "
+        "file, in the dataset's folder if its name is no path of its own.",
+    )
+    leave_out: str | None = Field(
+        default=None, description="A file of frame ids, a line each, that are in no split."
+    )
 
     @model_validator(mode="after")
     def _there(self) -> SplitSettings:
+        if wrong := sorted(set(self.lists) - set(LISTS)):
+            raise ValueError(f"splits.lists names {wrong[0]!r}; lists are {', '.join(SPLITS)}")
         if self.fold >= (self.folds or 1):
             raise ValueError(
                 f"there is no fold {self.fold}: splits.folds is {self.folds}, and folds count from 0"
@@ -63,6 +86,10 @@ def _groups(frame_ids: Sequence[str], sequences: Sequence[str | None] | None) ->
     return [groups[key] for key in sorted(groups)]
 
 
+Contents = Mapping[str, Collection[str]]
+"""frame_id -> the categories that a frame holds."""
+
+
 def _share_out(groups: list[list[str]], shares: np.ndarray, seed: int) -> list[set[str]]:
     """Gives whole groups, in random order, to whichever part lacks most; no part stays empty."""
     parts: list[set[str]] = [set() for _ in shares]
@@ -75,6 +102,12 @@ def _share_out(groups: list[list[str]], shares: np.ndarray, seed: int) -> list[s
         parts[chosen].update(groups[index])
         lacking[chosen] -= len(groups[index])
     return parts
+
+
+def _parts(
+    groups: list[list[str]], shares: np.ndarray, seed: int, contents: Contents | None
+) -> list[set[str]]:
+    return _share_out(groups, shares, seed) if contents is None else deal(groups, contents, shares, seed)
 
 
 def _too_few(groups: list[list[str]], frames: int, parts: int, what: str) -> None:
@@ -90,33 +123,40 @@ def cut(
     sequences: Sequence[str | None] | None,
     fractions: Mapping[str, float],
     seed: int,
+    contents: Contents | None = None,
 ) -> dict[str, list[str]]:
     """Cuts frames into named parts of about these fractions (relative to their sum), at random by `seed`.
 
     A sequence is never divided; None counts as a sequence of its own. Frames keep their order, and
-    which part gets them does not depend on it. Raises `UserError` if a part would stay empty.
+    which part gets them does not depend on it. With `contents` the cut is stratified
+    (`imitation.data.stratified`). Raises `UserError` if a part would stay empty.
     """
     shares = np.array(list(fractions.values()), dtype=np.float64)
     if not len(shares) or not np.all(np.isfinite(shares)) or np.any(shares <= 0):
         raise UserError(f"fractions of a split must be above 0, found {dict(fractions)}")
     groups = _groups(frame_ids, sequences)
     _too_few(groups, len(frame_ids), len(shares), "splits")
-    parts = _share_out(groups, shares, seed)
+    parts = _parts(groups, shares, seed, contents)
     return {name: [i for i in frame_ids if i in part] for name, part in zip(fractions, parts)}
 
 
 def folds(
-    frame_ids: Sequence[str], sequences: Sequence[str | None] | None, k: int, seed: int
+    frame_ids: Sequence[str],
+    sequences: Sequence[str | None] | None,
+    k: int,
+    seed: int,
+    contents: Contents | None = None,
 ) -> list[list[str]]:
     """`k` disjoint parts of about equal size that together are all frames; sequences stay whole.
 
-    Raises `UserError` if there are fewer sequences than folds.
+    With `contents` the parts are stratified (`imitation.data.stratified`). Raises `UserError` if there are
+    fewer sequences than folds.
     """
     if k < 1:
         raise UserError(f"the number of folds must be at least 1, found {k}")
     groups = _groups(frame_ids, sequences)
     _too_few(groups, len(frame_ids), k, "folds")
-    parts = _share_out(groups, np.ones(k), seed)
+    parts = _parts(groups, np.ones(k), seed, contents)
     return [[i for i in frame_ids if i in part] for part in parts]
 
 

@@ -13,7 +13,7 @@ from imitation.common.settings import DataError, Settings, UserError
 from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap, present_categories
 from imitation.data.records import Convention, Frame
-from imitation.data.splits import LISTS, SPLITS, SplitSettings
+from imitation.data.splits import LISTS, SPLITS, Contents, SplitSettings
 from imitation.datasets.common.roles import (
     Sequences,
     Splits,
@@ -24,6 +24,7 @@ from imitation.datasets.common.roles import (
     cut_folds,
     first_split_of,
     list_of,
+    read_ids,
 )
 from imitation.datasets.common.validation import FrameChecker, Problems, handled
 from imitation.datasets.numbering import Numbering
@@ -81,7 +82,9 @@ class DatasetReader(ABC):
         self._settings = settings
         self._divide = True
         self._whole = False
-        self._homes: dict[str, str] = {}  # of pooled lists: frame_id -> the split that its own list would be
+        # of pooled or replaced lists: frame_id -> the split that its own list would be
+        self._homes: dict[str, str] = {}
+        self._counted: CategoryMap | None = None  # what a stratified cut goes by; None: all categories
 
     @classmethod
     def category_map(cls, frames: Iterable[Frame] = ()) -> CategoryMap:
@@ -128,9 +131,22 @@ class DatasetReader(ABC):
         """Where each frame stands in its split."""
         return {split: {name: i for i, name in enumerate(names)} for split, names in self.splits().items()}
 
+    def count_by(self, categories: CategoryMap) -> None:
+        """A stratified cut goes by a detector's categories from now on, not by all that the data has."""
+        self._counted = categories
+
     def _by_lists(self, lists: Mapping[str, list[str]], sequences: Sequences, where: str) -> Splits:
+        used = [name for name in LISTS if name in lists]
+        homes = {i: first_split_of(name, used) for name in reversed(used) for i in lists[name]}
+        if self._settings.lists or self._settings.val_from != "val":
+            self._homes |= homes
+        lists = self._asked_lists(lists, {i for names in lists.values() for i in names})
         if self._settings.folds is not None:
             used = [name for name in LISTS if name in lists]
+            if self._settings.lists:
+                pooled = {i: sequences.get(i) for name in used for i in lists[name]}
+                held = partial(self._held, list(pooled), homes)
+                return cut_folds(pooled, self._settings, where, self._divide, used, held)
             for name in used:
                 home = first_split_of(name, used)
                 other = next((self._homes[i] for i in lists[name] if i in self._homes), None)
@@ -139,15 +155,56 @@ class DatasetReader(ABC):
                     raise UserError(f"{where}: frame {shown(twice)} is in two lists; to pool them, keep one")
                 self._homes |= {i: home for i in lists[name] if i not in self._homes}
             pooled = {i: sequences.get(i) for i in self._homes}
-            return cut_folds(pooled, self._settings, where, self._divide, used)
-        return assign_roles(lists, sequences, self._settings, where, self._divide, self._whole)
+            held = partial(self._held, list(pooled), self._homes)
+            return cut_folds(pooled, self._settings, where, self._divide, used, held)
+        held = partial(self._held, [i for names in lists.values() for i in names], homes)
+        return assign_roles(lists, sequences, self._settings, where, self._divide, self._whole, held)
 
     def _by_seed(self, sequences: Sequences, where: str) -> Splits:
+        if self._settings.lists:
+            lists = self._asked_lists({}, sequences.keys())
+            held = partial(self._held, [i for names in lists.values() for i in names], {})
+            if self._settings.folds is not None:
+                sequences = {i: sequences[i] for names in lists.values() for i in names}
+                return cut_folds(sequences, self._settings, where, self._divide, tuple(lists), held)
+            return assign_roles(lists, sequences, self._settings, where, self._divide, self._whole, held)
+        if out := self._left_out():
+            sequences = {i: sequence for i, sequence in sequences.items() if i not in out}
+        held = partial(self._held, list(sequences), {})
         if self._settings.folds is not None:
-            return cut_folds(sequences, self._settings, where, self._divide)
+            return cut_folds(sequences, self._settings, where, self._divide, held=held)
         if self._whole:
             return all_train(sequences, where)
-        return cut_all(sequences, self._settings, where, self._divide)
+        return cut_all(sequences, self._settings, where, self._divide, held)
+
+    def _asked_lists(self, lists: Mapping[str, list[str]], known: Collection[str]) -> dict[str, list[str]]:
+        """The lists that the settings name, else these, without what is to be left out."""
+        asked = self._settings.lists
+        if asked:
+            lists = {name: read_ids(file, self.root, known) for name, file in asked.items()}
+        out = self._left_out()
+        return {name: [i for i in names if i not in out] for name, names in lists.items()}
+
+    def _left_out(self) -> set[str]:
+        file = self._settings.leave_out
+        return set() if file is None else set(read_ids(file, self.root))
+
+    def _held(self, names: Sequence[str], homes: Mapping[str, str]) -> Contents | None:
+        """Which categories the frames hold, for a stratified cut; `homes` as `_home` has them. What cannot be
+        read holds nothing here: whoever reads the data in earnest tells it."""
+        if not self._settings.stratify:
+            return None
+        found: dict[str, frozenset[str]] = {}
+        kept = sorted(set(names), key=lambda name: (homes.get(name, ""), name))
+        for home, members in groupby(kept, key=lambda name: homes.get(name, "train")):
+            for frame in self._read(home, list(members), lambda problem: None):
+                if self._counted is None:
+                    held = {obj.category for obj in frame.objects if not obj.ignore}
+                else:
+                    held = {obj.category for obj in self._counted.mapped(frame).objects if not obj.ignore}
+                    held &= set(self._counted.categories)
+                found[frame.frame_id] = frozenset(held)
+        return found
 
     def _by_lists_or_seed(self, by_list: Mapping[str | None, Sequences], where: str) -> Splits:
         """By what was found of each list, frame_id -> sequence; by seed where there is None alone."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from imitation.common.settings import Settings
+from imitation.data.categories import CategoryMap
 from imitation.data.records import Convention
 from imitation.data.splits import SplitSettings
 from imitation.datasets.registry import DATASETS, dataset_of, open_dataset, options_of
@@ -91,7 +92,16 @@ class DataSettings(Settings):
 
     def open(self) -> DatasetReader:
         """The reader of the dataset. Raises UserError where there is none at the root."""
-        return open_dataset(self.kind, self.root or "", self.splits, self._options())
+        dataset = open_dataset(self.kind, self.root or "", self.splits, self._options())
+        if self.splits.stratify:
+            if self.dataset.categories is not None:
+                from imitation.datasets.category_map import categories_of  # which reads these settings
+
+                dataset.count_by(categories_of(self, ()))
+            elif self.categories:
+                mapping = {name: name for name in self.categories} | self.mapping
+                dataset.count_by(CategoryMap(tuple(self.categories), mapping, frozenset(self.ignore or ())))
+        return dataset
 
 
 _SECTION = frozenset(DataSettings.model_fields)

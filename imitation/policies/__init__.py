@@ -15,6 +15,7 @@ from imitation.policies.base import (
     Policy,
     looks_at_failures,
     requested_frames,
+    sees_frames,
     what_it_adds,
 )
 from imitation.policies.baselines import NoPolicy, RandomPolicy
@@ -24,6 +25,7 @@ from imitation.policies.oversample import OversamplePolicy
 from imitation.policies.registry import POLICIES, build_policy, stages_frames
 from imitation.policies.settings import AdaptiveSettings, PolicySettings, StrengthSettings
 from imitation.policies.strata import stratum_name, stratum_of
+from imitation.policies.untargeted import UntargetedPolicy
 
 __all__ = [
     "POLICIES",
@@ -42,10 +44,12 @@ __all__ = [
     "RandomPolicy",
     "StrengthSettings",
     "Tally",
+    "UntargetedPolicy",
     "build_policy",
     "looks_at_failures",
     "out_of_reach",
     "requested_frames",
+    "sees_frames",
     "stages_frames",
     "stratum_name",
     "stratum_of",

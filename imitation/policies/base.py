@@ -25,7 +25,9 @@ class Mined:
     Categories are the dataset's own: what a detector calls "car" may be its Car and its Van.
 
     `history` counts the failures of earlier cycles that were fixed, `chance` how many failures of each
-    stratum retraining alone fixes (from two seeds of the baseline; empty without a second one).
+    stratum retraining alone fixes (from two seeds of the baseline; empty without a second one). `frames` are
+    the frames that may be asked for, with and without failures, for a policy that `sees_frames` (else none):
+    each one's objects that are to be found, index -> source category.
     """
 
     failures: Sequence[Failure]
@@ -33,13 +35,15 @@ class Mined:
     stageable: frozenset[str] | None = None
     history: Sequence[Feedback] = ()
     chance: Mapping[str, Tally] = field(default_factory=dict)
+    frames: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
 class Policy(Protocol):
     """Failures in, requests out.
 
-    Two more attributes may be there: `mines` (bool, default True), whether it looks at failures: without
-    them no fold detectors are trained; `adds` (`Adds`, default "synthetic"), what requests become.
+    More attributes may be there: `mines` (bool, default True), whether it looks at failures: without
+    them no fold detectors are trained; `adds` (`Adds`, default "synthetic"), what requests become;
+    `sees_frames` (bool, default False), whether it needs `Mined.frames`, which is a pass over the labels.
     """
 
     name: str
@@ -84,6 +88,11 @@ class Learning(Protocol):
 def looks_at_failures(policy: Policy) -> bool:
     """Whether a policy needs the failures that fold detectors find."""
     return bool(getattr(policy, "mines", True))
+
+
+def sees_frames(policy: Policy) -> bool:
+    """Whether a policy needs the frames that have no failures too."""
+    return bool(getattr(policy, "sees_frames", False))
 
 
 def what_it_adds(policy: Policy) -> Adds:

@@ -12,7 +12,13 @@ from imitation.common.contracts import Contract, Found, Step, theirs
 from imitation.common.names import failure_id
 from imitation.data.records import Box
 from imitation.evaluation.failures import Failure
-from imitation.policies.base import Mined, looks_at_failures, requested_frames, what_it_adds
+from imitation.policies.base import (
+    Mined,
+    looks_at_failures,
+    requested_frames,
+    sees_frames,
+    what_it_adds,
+)
 from imitation.policies.registry import build_policy
 from imitation.policies.settings import PolicySettings
 from imitation.requests import Request, check_requests
@@ -35,12 +41,19 @@ def policy_contract(settings: PolicySettings, categories: Sequence[str], seed: i
 
     failures = toy_failures(categories)
     parents = {failure.frame_id for failure in failures}
+    frames = {
+        parent: {0: categories[i % len(categories)], 1: categories[-1]}
+        for i, parent in enumerate(sorted(parents))
+    }
     counts = Counter({name: 10 * (i + 1) for i, name in enumerate(categories)})
 
     def ask(failures: Sequence[Failure]) -> list[Request]:
         asked = theirs(
             lambda: policy.request(
-                Mined(failures, counts), cycle=1, budget=BUDGET, rng=np.random.default_rng(seed)
+                Mined(failures, counts, frames=frames if sees_frames(policy) else {}),
+                cycle=1,
+                budget=BUDGET,
+                rng=np.random.default_rng(seed),
             ),
             f"{about}: its request(mined, cycle=1, budget={BUDGET}, rng=...) about {len(failures)} failures",
         )

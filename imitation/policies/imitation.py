@@ -46,7 +46,7 @@ class ImitationPolicy:
         queues, mass = self._queues(reachable, rng)
         parents = _draw_parents(queues, wanted, self.chooser(mined, cycle, mass, rng))
         # Fewer failing frames than the budget could hold: more variations of each.
-        shares = _even_shares(budget, len(parents))
+        shares = even_shares(budget, len(parents))
         return [
             self._ask(parent, by_frame[parent], share, cycle, int(rng.integers(2**31)))
             for parent, share in zip(parents, shares, strict=True)
@@ -135,6 +135,7 @@ def _draw_parents(queues: dict[str, list[str]], wanted: int, choose: Chooser) ->
     return list(chosen)
 
 
-def _even_shares(total: int, parts: int) -> list[int]:
+def even_shares(total: int, parts: int) -> list[int]:
+    """`total` as so many whole numbers that differ by at most 1, the larger first."""
     whole, rest = divmod(total, parts)
     return [whole + (i < rest) for i in range(parts)]

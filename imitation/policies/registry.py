@@ -21,6 +21,7 @@ POLICIES: Registry[Callable[[PolicySettings], Policy]] = Registry(
     {
         "imitation": "imitation.policies.imitation:ImitationPolicy",
         "adaptive": "imitation.policies.adaptive:AdaptivePolicy",
+        "untargeted": "imitation.policies.untargeted:UntargetedPolicy",
         "random": "imitation.policies.baselines:RandomPolicy",
         "oversample": "imitation.policies.oversample:OversamplePolicy",
         "none": "imitation.policies.baselines:NoPolicy",

@@ -61,8 +61,9 @@ class PolicySettings(Settings):
 
     name: str = Field(
         "imitation",
-        description='"imitation", "adaptive", "random", "oversample" (repeats failing frames, no simulator), '
-        '"none" (real data alone), or a policy of your own, "package.module:factory"',
+        description='"imitation", "adaptive", "untargeted" (re-stages frames drawn blindly), "random", '
+        '"oversample" (repeats failing frames, no simulator), "none" (real data alone), or a policy of your '
+        'own, "package.module:factory"',
     )
     variations: int = Field(2, ge=1, description="frames rendered for one failing frame, each perturbed anew")
     kind_weights: dict[str, float] = Field(

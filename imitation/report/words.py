@@ -47,6 +47,7 @@ ARMS = {
     "oversample": "the {real} frames, those with failures once more; no simulator",
     "sim": "synthetic frames alone",
     "random": "{real} frames and synthetic frames of random scenes, blind to failures",
+    "untargeted": "{real} frames and synthetic frames staged after frames drawn blindly",
     "imitation": "{real} frames and synthetic frames staged after the failures",
     "adaptive": "as imitation, led by which failures earlier frames fixed",
 }

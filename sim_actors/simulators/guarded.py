@@ -111,7 +111,7 @@ class GuardedHost:
             if self._pipe.poll(seconds):
                 return self._pipe.recv()
         except (EOFError, OSError):
-            return _ending(self._end(CLOSE_S))
+            return how_it_ended(self._end(CLOSE_S))
         self._end(0.0)
         return None
 
@@ -137,7 +137,7 @@ class GuardedHost:
         return status
 
 
-def _ending(status: int | None) -> str:
+def how_it_ended(status: int | None) -> str:
     """How a process ended, in words."""
     if status is None:
         return "its process closed its connection"

@@ -51,6 +51,20 @@ PIPED = [
     f'imitate check simulator simulate.simulator=command "simulate.options={{command: [{words}]}}"'
     for words in ("python, pipe_boxes.py", "node, pipe_boxes.js")
 ]
+TRACED = (
+    "imitate setup blender",
+    "imitate check simulator blender",
+    "imitate render --random --count 8 --out traced simulate.simulator=blender",
+    'imitate run ray_config.yaml simulate.simulator=blender "simulate.options={samples: 4}"',
+)
+UNREAL = 'simulate.simulator=unrealcv "simulate.options={manifest: unreal.yaml'
+UNREALS = (
+    f'imitate check simulator {UNREAL}}}"',
+    f'imitate render --random --count 4 --out unreal-look {UNREAL}}}"',
+    f'imitate run ray_config.yaml {UNREAL}}}" simulate.actors=1',
+    f"imitate run ray_config.yaml {UNREAL}, endpoints: ['render-1:9000', 'render-1:9001', "
+    "'render-2:9000']}\" simulate.actors=3",
+)
 NOT_RUN = {
     "imitate submit ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
     "imitate submit ray_config.yaml run.storage=/shared/runs run.name=kitti data.kind=kitti "
@@ -83,6 +97,8 @@ NOT_RUN = {
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
+    **dict.fromkeys(UNREALS, "needs Unreal; test_unreal_loop.py runs them on what stands in for it"),
+    **dict.fromkeys(TRACED, "needs Blender; tests/sim_actors/simulators/blender has one, or a fake"),
     "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
     "imitate render --requests near/requests.json --out near-frames": "the README's chain does the same",
     "imitate compare ray_config.yaml compare.primary.measure=my_metric:near_recall --dry-run": ELSEWHERE
@@ -112,6 +128,8 @@ OTHER_PROGRAMS = {
     "ray get-auth-token": "needs a cluster; test_jobs.py does it",
     "ray up": "needs a cloud; test_deploy.py checks its file",
     "ray dashboard": "needs a cloud",
+    "sudo iptables": "closes a port of this machine",
+    "ssh -N": "needs another machine",
     "docker build": "needs Docker; test_deploy.py checks its file",
     "docker tag": "needs Docker and a registry",
     "docker push": "needs Docker and a registry",
@@ -217,8 +235,9 @@ def test_targets_of_the_makefile() -> None:
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "yaml"], ids=lambda b: b.where)
 def test_yaml(block: Block, tmp_path: Path, data: Path) -> None:
-    """Configurations are valid; manifests of bodies are read by `test_bodies`."""
-    if "bodies:" in block.text:
+    """Configurations are valid; manifests of bodies are read by `test_bodies`, that of an Unreal level by
+    test_unreal_manifest.py."""
+    if "bodies:" in block.text or block.page == "unreal.md":
         return
     (tmp_path / "mine.yaml").write_text(placed(block.text, data))
     config = load(tmp_path / "mine.yaml")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
+from cluster.stages.taken import TAKEN_FROM
 from cluster.workspace.run_folder import Workspace
 from imitation.common.settings import UserError
 from imitation.common.wording import NEAREST, did_you_mean
@@ -21,7 +22,8 @@ from imitation.common.wording import NEAREST, did_you_mean
 class Arm:
     """What an arm is. `trained_on` says it in a few words; `policy` is its `policy.name`; `budget_of` names
     the arm whose frames it must match, cycle by cycle, if that arm runs too. An arm that `shares_baseline`
-    starts from the same cycle 0 as the others; `adds` says whether its cycles add frames."""
+    starts from the same cycle 0 as the others; `adds` says whether its cycles add frames. What it has and the
+    arm `over` which it stands has not is what it `brings`: a contrast of the report, where both run."""
 
     name: str
     trained_on: str
@@ -30,6 +32,8 @@ class Arm:
     shares_baseline: bool = True
     sim_only: bool = False
     adds: bool = True
+    over: str | None = None
+    brings: str = ""
 
 
 ARMS = {
@@ -39,9 +43,17 @@ ARMS = {
         Arm("longer", "real, longer", "none", adds=False),
         Arm("oversample", "real + failing frames once more", "oversample", budget_of="imitation"),
         Arm("sim", "sim", "none", shares_baseline=False, sim_only=True, adds=False),
-        Arm("random", "real + random sim", "random", budget_of="imitation"),
-        Arm("imitation", "real + sim", "imitation"),
-        Arm("adaptive", "real + adaptive sim", "adaptive", budget_of="imitation"),
+        Arm("random", "real + random sim", "random", "imitation", over="oversample", brings="a simulator"),
+        Arm(
+            "untargeted",
+            "real + untargeted sim",
+            "untargeted",
+            "imitation",
+            over="random",
+            brings="re-staging",
+        ),
+        Arm("imitation", "real + sim", "imitation", over="untargeted", brings="targeting"),
+        Arm("adaptive", "real + adaptive sim", "adaptive", "imitation", over="imitation", brings="learning"),
     )
 }
 """In the order of the table. A new arm is an entry here; `imitation.report.words.ARMS` says in a sentence for
@@ -114,5 +126,6 @@ def spent(workspace: Workspace) -> list[int]:
 
 
 def rendered(workspace: Workspace) -> int:
-    """The synthetic frames of a run, those of arm `sim`'s baseline too."""
-    return sum(int(stages["simulate"]["frames"]) for stages in workspace.cycles() if "simulate" in stages)
+    """The synthetic frames that a run rendered, those of arm `sim`'s baseline too."""
+    simulated = [stages["simulate"] for stages in workspace.cycles() if "simulate" in stages]
+    return sum(int(stage["frames"]) for stage in simulated if TAKEN_FROM not in stage)

@@ -22,10 +22,15 @@ _SETTINGS = {"data.splits.stop": "data.splits.val", "world.stop": "world.val"}
 _LATER: dict[str, Any] = {
     "data.options": {},
     "detector.trainable_layers": None,
+    "data.splits.stratify": False,
+    "data.splits.val_from": "val",
+    "data.splits.lists": {},
+    "data.splits.leave_out": None,
     "train.precision": "auto",
     "evaluate.precision": "auto",
 }
-"""Settings that were not there once, at what they were then: they are no part of an older checksum."""
+"""Settings that were not there once, at what they were then: they are no part of an older checksum. A new
+setting whose default changes what a run computes has to stand here too."""
 _FIELDS = {"best_stop": "best_val", "twin_stop": "twin_val"}
 _HOLD_SPLITS = {
     *("metrics", "twin", "splits", "parts", "protocols", "errors", "slices", "calibration", "modes"),
@@ -92,10 +97,18 @@ def settings_before(plain: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def before(key: str, default: Any) -> Any:
+    """What was so before a setting came: its default today, unless it is noted here otherwise."""
+    return _LATER.get(key, default)
+
+
 def section_before(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """A section of settings without those that came later and say what was so before."""
-    later = {key.rpartition(".")[2]: value for key, value in _LATER.items() if key.startswith(f"{name}.")}
-    return {key: value for key, value in section.items() if key not in later or value != later[key]}
+    return {
+        key: section_before(f"{name}.{key}", value) if isinstance(value, Mapping) and value else value
+        for key, value in section.items()
+        if f"{name}.{key}" not in _LATER or value != _LATER[f"{name}.{key}"]
+    }
 
 
 def _sections(plain: Mapping[str, Any], path: list[str]) -> list[Mapping[str, Any]]:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from imitation.common import storage
 from imitation.common.formats import old_names
 from imitation.common.settings import UserError
-from imitation.data.splits import SPLITS, SplitSettings, check_disjoint, cut, folds, sequence_note
+from imitation.common.texts import lines_of, shown
+from imitation.data.splits import (
+    SPLITS,
+    Contents,
+    SplitSettings,
+    check_disjoint,
+    cut,
+    folds,
+    sequence_note,
+)
 
 NO_LISTS = "The dataset has no lists of its own"
 """How the note of a dataset begins that was cut by seed."""
 Sequences = Mapping[str, str | None]
 """frame_id -> sequence (drive, segment), None where it is not known."""
+Held = Callable[[], Contents | None]
+"""What the frames hold, read where a cut is to be stratified by it; None where none is."""
+
+
+def nothing_held() -> None:
+    """Of a cut by frames alone."""
 
 
 class Splits(NamedTuple):
@@ -33,6 +48,30 @@ def same_list(place: str, other: str, name: str) -> str:
     """What to say of two files or folders that are both the list of that name (`val` and `valid`)."""
     other = storage.name_of(other)
     return f"{place}: {other} is the list {name!r} too; keep one of the two, or put all of it in one"
+
+
+def read_ids(file: str, root: str, known: Collection[str] | None = None) -> list[str]:
+    """The frame ids of a list, a line each; `file` lies in the dataset's folder, unless it is a path or URI
+    of its own. Raises UserError naming the line of an id that stands twice, or is not among the `known`
+    (None: any may be)."""
+    folder = root if storage.is_folder(root) else storage.parent(root)
+    own = file.startswith(("/", "~")) or "://" in file
+    uri = file if own else storage.join(folder, file)
+    if not storage.exists(uri):
+        raise UserError(f"{uri}: there is no such list (data.splits.lists, data.splits.leave_out)")
+    lines: dict[str, int] = {}
+    for number, line in enumerate(lines_of(storage.read_text(uri)), start=1):
+        name = line.strip()
+        if not name:
+            continue
+        if name in lines:
+            raise UserError(
+                f"{uri}:{number}: {shown(name)[1:-1]} already stands on line {lines[name]}; remove one"
+            )
+        if known is not None and name not in known:
+            raise UserError(f"{uri}:{number}: {shown(name)[1:-1]} is no frame of {root}")
+        lines[name] = number
+    return list(lines)
 
 
 def list_of(split: str, lists: Collection[str]) -> str | None:
@@ -59,11 +98,13 @@ def assign_roles(
     where: str,
     divide: bool = True,
     whole: bool = False,
+    held: Held = nothing_held,
 ) -> Splits:
     """The four splits from a dataset's own lists, and a sentence that says how.
 
     `train` has to be there; `mine` is `train` where it is not. A list `val` without a list `test` is cut into
-    the two by seed; beside a list `stop`, which is the split `val` then, it is `test` where there is none.
+    the two by seed, or is `test`, and `val` is cut from `train`, where `settings.val_from` says so; beside a
+    list `stop`, which is the split `val` then, it is `test` where there is none.
     Raises `UserError` naming `where` for a list that is missing or empty, and for splits that overlap.
     Without `divide` lists may be missing, and a `val` too small to be cut stays whole; with `whole` any does.
     """
@@ -79,11 +120,26 @@ def assign_roles(
             given["test"] = list(lists["val"])
             said += ", with val as test"
         elif not whole:
-            shares = {"val": settings.val, "test": settings.test}
-            val = {name: sequences.get(name) for name in lists["val"]}
-            cuts, why = _cut_or_whole(val, shares, settings.seed, "val", divide, f"{where}: val")
-            given |= cuts
-            said += f", val taken whole ({why})" if why else f", val cut in two by seed {settings.seed}"
+            cut_up = settings.val_from
+            other = "test" if cut_up == "val" else "train"
+            if cut_up == "train":
+                given["test"] = given.pop("val")
+                said += ", with val as test"
+            shares = {"val": settings.val, other: getattr(settings, other)}
+            frames = {name: sequences.get(name) for name in lists.get(cut_up, ())}
+            if frames:
+                cuts, why = _cut_or_whole(
+                    frames, shares, settings.seed, cut_up, divide, f"{where}: {cut_up}", held
+                )
+                given |= cuts
+                parts = "cut in two" if cut_up == "val" else "cut into train and val"
+                how = f"{parts} by seed {settings.seed}{_stratified(settings)}"
+                said += f", {cut_up} taken whole ({why})" if why else f", {cut_up} {how}"
+    elif settings.val_from != "val" and divide:
+        raise UserError(
+            f"{where}: data.splits.val_from is {settings.val_from!r}, which is for a list val without a list "
+            f"test; found {sorted(lists)}"
+        )
     return _finished(given, sequences, f"{said}.", where, divide)
 
 
@@ -93,18 +149,28 @@ def all_train(sequences: Sequences, where: str) -> Splits:
     return _finished({"train": list(sequences)}, sequences, note, where, divide=False)
 
 
-def cut_all(sequences: Sequences, settings: SplitSettings, where: str, divide: bool = True) -> Splits:
+def _stratified(settings: SplitSettings) -> str:
+    return ", stratified by category and size" if settings.stratify else ""
+
+
+def cut_all(
+    sequences: Sequences,
+    settings: SplitSettings,
+    where: str,
+    divide: bool = True,
+    held: Held = nothing_held,
+) -> Splits:
     """The four splits of a dataset without lists, cut by seed, and a sentence that says so.
     `sequences` goes from every frame_id to its sequence or None. Raises `UserError` naming `where` for too
     few frames or sequences; without `divide` they are all `train` then."""
     shares = {"train": settings.train, "val": settings.val, "test": settings.test}
     try:
-        splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where)
+        splits, why = _cut_or_whole(sequences, shares, settings.seed, "train", divide, where, held)
     except UserError as error:
         hint = "to look at all of it as one: inspect, or evaluate and mine with --split all"
         raise UserError(f"{error} ({hint})") from None
     said = f"{NO_LISTS}: {len(sequences)} frames were "
-    said += f"taken as train ({why})." if why else f"cut by seed {settings.seed}."
+    said += f"taken as train ({why})." if why else f"cut by seed {settings.seed}{_stratified(settings)}."
     return _finished(splits, sequences, said, where, divide)
 
 
@@ -114,6 +180,7 @@ def cut_folds(
     where: str,
     divide: bool = True,
     lists: Sequence[str] = (),
+    held: Held = nothing_held,
 ) -> Splits:
     """The four splits of one fold: all frames (of the pooled `lists`, if there are any) are cut into
     `settings.folds` parts, of which `settings.fold` is test; the rest is cut into train and val. Every frame
@@ -122,12 +189,15 @@ def cut_folds(
     names = list(sequences)
     splits: dict[str, list[str]] = {"train": names}
     try:
-        test = folds(names, list(sequences.values()), settings.folds, settings.seed)[settings.fold]
-        held = set(test)
-        rest = {i: sequence for i, sequence in sequences.items() if i not in held}
+        contents = held()
+        parts = folds(names, list(sequences.values()), settings.folds, settings.seed, contents)
+        test = parts[settings.fold]
+        tested = set(test)
+        rest = {i: sequence for i, sequence in sequences.items() if i not in tested}
         shares = {"train": settings.train, "val": settings.val}
-        splits = cut(list(rest), list(rest.values()), shares, settings.seed) | {"test": test}
+        splits = cut(list(rest), list(rest.values()), shares, settings.seed, contents) | {"test": test}
         said = f"fold {settings.fold} of {settings.folds} (seed {settings.seed}) is test, the rest was cut"
+        said += _stratified(settings)
     except UserError as error:
         if divide:
             raise UserError(f"{where}: {error}") from None
@@ -137,11 +207,17 @@ def cut_folds(
 
 
 def _cut_or_whole(
-    sequences: Sequences, shares: Mapping[str, float], seed: int, whole: str, divide: bool, where: str
+    sequences: Sequences,
+    shares: Mapping[str, float],
+    seed: int,
+    whole: str,
+    divide: bool,
+    where: str,
+    held: Held,
 ) -> tuple[dict[str, list[str]], str]:
     """Parts by their shares, or, without `divide`, all in the part `whole` and why it could not be cut."""
     try:
-        return cut(list(sequences), list(sequences.values()), shares, seed), ""
+        return cut(list(sequences), list(sequences.values()), shares, seed, held()), ""
     except UserError as error:
         if divide:
             raise UserError(f"{where}: {error}") from None

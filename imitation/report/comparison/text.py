@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from imitation.common.text_table import Table, format_table, wrapped
-from imitation.report.comparison.record import Cell, Comparison, Row, against_sentence
+from imitation.report.comparison.record import (
+    Cell,
+    Comparison,
+    Row,
+    against_sentence,
+    contrast_sentence,
+    contrasts_head,
+    reached_sentence,
+    shown_reached,
+)
 from imitation.report.table import DASH, MAX_CATEGORIES, points, span
 from imitation.report.words import (
     AP50,
@@ -21,6 +30,8 @@ from imitation.report.words import (
     measure_name,
 )
 
+REACHED_HEAD = "Added frames to the same {measure}:"
+
 
 def as_text(comparison: Comparison) -> Iterator[str]:
     """The lines of a comparison."""
@@ -31,6 +42,14 @@ def as_text(comparison: Comparison) -> Iterator[str]:
     yield from _wrapped(f"Primary endpoint: {comparison.primary.answer}")
     for against in comparison.primary.against:
         yield from _wrapped(f"- {against_sentence(comparison.primary, against)}")
+    if comparison.contrasts:
+        yield from _wrapped(contrasts_head(comparison.contrasts))
+        for contrast in comparison.contrasts:
+            yield from _wrapped(f"- {contrast_sentence(contrast)}")
+    if told := shown_reached(comparison):
+        yield from _wrapped(REACHED_HEAD.format(measure=measure_name(told[0].measure)))
+        for reached in told:
+            yield from _wrapped(f"- {reached_sentence(reached)}")
     if comparison.rows:
         yield ""
         yield from format_table(main_table(comparison)).strip("\n").splitlines()
@@ -172,8 +191,9 @@ def notes(comparison: Comparison) -> Sequence[str]:
         f"{compute} 'of': the detectors among which val ({measure_name(comparison.metric)}) chose; "
         "1: no choice. Frames, steps and seconds are means over finished runs; added are synthetic or "
         "repeated frames.",
-        "All but the primary endpoint is exploratory: a verdict there stands only where Holm's correction "
-        f"over all {comparison.explored} differences leaves p < 0.05; intervals are not corrected.",
+        f"All but the primary endpoint{' and the contrasts' if comparison.contrasts else ''} is exploratory: "
+        "a verdict there stands only where Holm's correction over all "
+        f"{comparison.explored} differences leaves p < 0.05; intervals are not corrected.",
     ]
     if comparison.synthetic_frames:
         lines.append(

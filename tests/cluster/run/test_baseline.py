@@ -85,10 +85,12 @@ OWN_VALUES: dict[str, list[Any]] = {
     "detector.height": [],
     "data.splits.fold": [],  # needs folds, and these other data than the world
     "data.splits.folds": [3],
+    "data.splits.lists": [{"train": "thin.txt"}],
     "compare.use_folds": [],  # needs folds
     "data.kind": [],  # each has a root, or none
     "data.root": ["/elsewhere"],
     "aggregation.budgets": [[4, 2]],
+    "compare.budgets": [[0.5, 1.0]],
     "ray.metrics_port": [9001],
 }
 

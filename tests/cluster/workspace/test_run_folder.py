@@ -1,9 +1,11 @@
+import copy
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cluster.config.parse import load_defaults
 from cluster.workspace.lock import RunLock
@@ -79,6 +81,26 @@ def test_where_a_run_lies_and_how_many_actors_work_on_it_may_change(tmp_path):
 
 def test_flatten_names_keys_as_options_do():
     assert flatten({"a": {"b": 1, "c": {}}, "d": [2]}) == {"a.b": 1, "a.c": {}, "d": [2]}
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["data.options", "train.precision", "detector.trainable_layers", "policy.rarity", "loop", "world.tails"],
+)
+def test_a_run_of_a_version_without_a_setting_goes_on(tmp_path, later):
+    config = load_defaults(["free.categories={car: 1}"]).plain()
+    *path, leaf = later.split(".")
+    written = copy.deepcopy(config)
+    section = written
+    for name in path:
+        section = section[name]
+    del section[leaf]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(written))
+    prepared_data(tmp_path)
+    assert Workspace(str(tmp_path)).open(config) is True
+    other = load_defaults(["free.categories={car: 1, van: 2}"]).plain()
+    with pytest.raises(UserError, match=r"free\.categories\.van was None, now 2"):
+        Workspace(str(tmp_path)).open(other)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):

@@ -116,7 +116,9 @@ def test_random_is_blind_to_failures():
 def test_unknown_policies_are_refused_by_name():
     with pytest.raises(ValidationError, match="no policy 'imitaton'; did you mean 'imitation'"):
         PolicySettings(name="imitaton")
-    with pytest.raises(ValidationError, match="known are imitation, adaptive, random, oversample, none"):
+    with pytest.raises(
+        ValidationError, match="known are imitation, adaptive, untargeted, random, oversample, none"
+    ):
         PolicySettings(name="qqq")
     with pytest.raises(UserError, match="cannot be imported"):
         build_policy(PolicySettings(name="no.such:Thing"))

@@ -31,6 +31,9 @@ CATALOG: dict[str, tuple[str, ...]] = {
 BLOCK = "block"
 """The name of `block_mesh` where a category or kind stands."""
 
+MeshKey = tuple[str, str, str | int]
+"""(family, category, model) of a body, or (family, kind, variant) of a prop."""
+
 
 def bodies_of(family: Family, category: str) -> tuple[str, ...]:
     """The models of a category, named as any dataset writes it (case, spaces and hyphens do not
@@ -80,6 +83,16 @@ def block_mesh() -> Mesh:
 def prop_mesh(family: str, kind: str, variant: int) -> Mesh:
     """The mesh of a prop in the unit cuboid."""
     return FAMILIES[family].props[kind][variant]()
+
+
+def mesh_of(key: MeshKey) -> Mesh:
+    """The mesh of a body, a prop, or the block."""
+    family, name, which = key
+    if name == BLOCK:
+        return block_mesh()
+    if isinstance(which, int):
+        return prop_mesh(family, name, which)
+    return body_mesh(family, name, which)
 
 
 def prop_variant(family: Family, prop: Prop, kind: str | None = None) -> int:

@@ -17,13 +17,12 @@ import numpy as np
 from imitation.common.settings import UserError
 from sim_actors.simulators.opengl import preflight, torch_first
 from sim_actors.simulators.opengl.assets.family import Family
-from sim_actors.simulators.opengl.assets.meshes import BLOCK, block_mesh, body_mesh, prop_mesh
-from sim_actors.simulators.opengl.assets.shapes import Mesh
+from sim_actors.simulators.opengl.assets.meshes import MeshKey, mesh_of
 from sim_actors.simulators.opengl.lighting.light import CASCADES
+from sim_actors.simulators.opengl.passes.draw_list import INSTANCE_BYTES
 from sim_actors.simulators.opengl.passes.textures import noise_field
 
 FRAME_BINDING, INSTANCE_BINDING = 1, 2
-INSTANCE_BYTES = 256
 SAMPLERS = (
     "shadow_map",
     "noise_map",
@@ -43,9 +42,6 @@ GLOW_CELL = 8
 _OWN_VERTICES = ("surface", "depth", "ground", "sky", "contact", "occluder", "veil")
 SIZES_KEPT = 4
 """Image sizes whose framebuffers are kept (a dataset mixes a few)."""
-
-MeshKey = tuple[str, str, str | int]
-"""(family, category, model) of a body, or (family, kind, variant) of a prop."""
 
 
 def shader_source(name: str, defines: Sequence[str] = ()) -> str:
@@ -289,12 +285,3 @@ class Device:
         """Releases the context with everything in it; elsewhere than in its thread, only lets go."""
         if self.owner == (os.getpid(), threading.get_ident()):
             self.ctx.release()
-
-
-def mesh_of(key: MeshKey) -> Mesh:
-    family, name, which = key
-    if name == BLOCK:
-        return block_mesh()
-    if isinstance(which, int):
-        return prop_mesh(family, name, which)
-    return body_mesh(family, name, which)

@@ -18,28 +18,16 @@ import numpy as np
 from imitation.data.records import Box
 from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Scene
+from sim_actors.simulators.opengl.assets.meshes import mesh_of
 from sim_actors.simulators.opengl.lighting.light import NEAR, projection
-from sim_actors.simulators.opengl.passes.context import Device, Targets, mesh_of
+from sim_actors.simulators.opengl.passes.context import Device, Targets
 from sim_actors.simulators.opengl.passes.draw_list import Body
 from sim_actors.simulators.opengl.passes.shading import bind_instance
+from sim_actors.simulators.truth import Seen, Silhouette, seen_of
 
 WHOLE_TILE = 256
 """Most pixels along either side of the tile over a truncated body's whole extent. Each side has its
 own scale: a body that is long and low keeps its rows."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the pixels say of one labelled actor. `visible_pixels` > 0; boxes in px, `amodal_box` not
-    clipped to the image; `occlusion`: share of its pixels in the image that others hide;
-    `truncation`: share of its projected area outside the image."""
-
-    actor: int
-    visible_pixels: int
-    visible_box: Box
-    amodal_box: Box
-    occlusion: float
-    truncation: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +44,12 @@ class _Tile:
 
 def measure(device: Device, targets: Targets, scene: Scene, bodies: Sequence[Body], scale: int) -> list[Seen]:
     """Every labelled actor with at least one visible pixel, in actor order."""
-    visible = visible_extents(identities(targets, scale))
+    return measured(device, identities(targets, scale), scene, bodies)
+
+
+def measured(device: Device, ids: np.ndarray, scene: Scene, bodies: Sequence[Body]) -> list[Seen]:
+    """As `measure`, where what each pixel shows is known, `ids` (height, width), from whatever renderer."""
+    visible = visible_extents(ids)
     order = [k for k, b in enumerate(bodies) if b.actor is not None and b.actor + 1 in visible]
     order.sort(key=lambda k: bodies[k].actor or 0)
     extents = {k: projected_extent(bodies[k], scene) for k in order}
@@ -163,45 +156,11 @@ def _seen(
     scene: Scene,
 ) -> Seen:
     assert body.actor is not None
-    count, seen = visible[body.actor + 1]
-    alone = max(int(mask.sum()), count)
-    box = _union(seen, _mask_box(mask, tile))
-    truncation = 0.0
+    alone = Silhouette(mask, tile.left, tile.top, tile.span)
+    beyond = None
     if whole and whole_mask is not None:
-        cell = (whole.span[0] / whole.width, whole.span[1] / whole.height)
-        down = _inside(whole.top, cell[1], whole.height, scene.height)
-        across = _inside(whole.left, cell[0], whole.width, scene.width)
-        beyond = float((1.0 - np.outer(down, across))[whole_mask].sum()) * cell[0] * cell[1]
-        truncation = beyond / (beyond + alone)
-        # At the image's own scale the tile's pixels bound it like any other; else its vertices do.
-        exact = whole.span == (whole.width, whole.height)
-        box = _union(box, _mask_box(whole_mask, whole) if exact else extent)
-    return Seen(
-        actor=body.actor,
-        visible_pixels=count,
-        visible_box=seen,
-        amodal_box=box,
-        occlusion=1.0 - count / alone,
-        truncation=truncation,
-    )
-
-
-def _inside(start: float, cell: float, count: int, side: float) -> np.ndarray:
-    """The share of each of `count` cells from `start` px that lies in [0, side]: the edge may cut one."""
-    edges = np.clip(start + np.arange(count + 1) * cell, 0.0, side)
-    return np.diff(edges) / cell
-
-
-def _mask_box(mask: np.ndarray, tile: _Tile) -> Box | None:
-    """The tight box (image px) of a mask drawn at one pixel a pixel, None if it is empty."""
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if not len(columns):
-        return None
-    x1, y1 = tile.left + float(columns[0]), tile.top + float(rows[0])
-    return Box(x1, y1, tile.left + float(columns[-1]) + 1, tile.top + float(rows[-1]) + 1)
-
-
-def _union(a: Box, b: Box | None) -> Box:
-    if b is None:
-        return a
-    return Box(min(a.x1, b.x1), min(a.y1, b.y1), max(a.x2, b.x2), max(a.y2, b.y2))
+        beyond = Silhouette(whole_mask, whole.left, whole.top, whole.span)
+    # At the image's own scale the tile's pixels bound it like any other; else its vertices do.
+    exact = whole is None or whole.span == (whole.width, whole.height)
+    size = scene.width, scene.height
+    return seen_of(body.actor, visible[body.actor + 1], alone, size, beyond, extent=None if exact else extent)

@@ -25,12 +25,11 @@ from sim_actors.simulators.opengl.lighting.light import (
 from sim_actors.simulators.opengl.passes.context import (
     FRAME_BINDING,
     INSTANCE_BINDING,
-    INSTANCE_BYTES,
     UNIT,
     Device,
     Targets,
 )
-from sim_actors.simulators.opengl.passes.draw_list import Body
+from sim_actors.simulators.opengl.passes.draw_list import INSTANCE_BYTES, Body
 
 _MIRRORS_FROM = 0.25
 """Wetness from which the road mirrors what stands on it."""

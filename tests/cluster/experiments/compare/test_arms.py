@@ -29,6 +29,7 @@ def changed(before: Config, after: Config) -> dict[str, object]:
         ("imitation", {"stopping.min_cycles": 3}),
         ("random", {"stopping.min_cycles": 3, "policy.name": "random"}),
         ("oversample", {"stopping.min_cycles": 3, "policy.name": "oversample"}),
+        ("untargeted", {"stopping.min_cycles": 3, "policy.name": "untargeted"}),
         ("adaptive", {"stopping.min_cycles": 3, "policy.name": "adaptive"}),
     ],
 )
@@ -89,7 +90,7 @@ def test_a_detector_has_one_name_in_runs_and_comparisons() -> None:
     labels = {name: arm_label(arm_config(kitti, arm), 1) for name, arm in ARMS.items() if name != "real"}
     assert labels == {
         name: f"{name}, cycle 1"
-        for name in ("longer", "oversample", "sim", "random", "imitation", "adaptive")
+        for name in ("longer", "oversample", "sim", "random", "untargeted", "imitation", "adaptive")
     }
     assert arm_label(arm_config(kitti, ARMS["sim"]), 0) == "sim"
     assert arm_label(arm_config(SCRATCH, ARMS["real"]), 0) == "baseline"

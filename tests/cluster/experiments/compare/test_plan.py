@@ -68,16 +68,16 @@ def test_one_baseline_serves_all_arms_of_a_seed(tmp_path):
 
 def test_a_new_arm_is_one_entry(tmp_path, monkeypatch):
     """It is planned, counted, run after the arm that it matches and named in the plan's words."""
-    arm = Arm("untargeted", "real + untargeted sim", "random", budget_of="imitation")
-    monkeypatch.setitem(ARMS, "untargeted", arm)
-    plan = plan_of(tmp_path, "compare.arms=[real,untargeted,imitation]")
+    arm = Arm("blindly", "real + blind sim", "random", budget_of="imitation")
+    monkeypatch.setitem(ARMS, "blindly", arm)
+    plan = plan_of(tmp_path, "compare.arms=[real,blindly,imitation]")
     assert [trial.name for trial in plan.trials] == [
-        "real-seed0", "imitation-seed0", "untargeted-seed0",
+        "real-seed0", "imitation-seed0", "blindly-seed0",
     ]  # fmt: skip
     assert plan.trials[-1].after == "imitation-seed0"
     assert plan.trial_config(plan.trials[-1], [3, 2]).aggregation.budgets == [3, 2]
-    assert plan.estimate().parts["untargeted"].synthetic == 10
-    assert "3 runs: baseline, imitation, untargeted" in next(plan.lines())
+    assert plan.estimate().parts["blindly"].synthetic == 10
+    assert "3 runs: baseline, imitation, blindly" in next(plan.lines())
 
 
 def test_seeds_are_counted_from_the_runs(tmp_path):

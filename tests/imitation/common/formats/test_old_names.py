@@ -116,5 +116,7 @@ def test_settings_that_came_later_are_no_part_of_an_older_checksum() -> None:
 def test_later_settings_are_settings_at_their_defaults() -> None:
     plain = load_defaults().plain()
     for key, value in old_names._LATER.items():
-        section, _, name = key.partition(".")
-        assert plain[section][name] == value, key
+        found = plain
+        for name in key.split("."):
+            found = found[name]
+        assert found == value, key

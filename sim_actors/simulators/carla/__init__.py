@@ -1,0 +1,1 @@
+"""CARLA behind the Simulator protocol: docs/carla.md."""
