@@ -79,6 +79,12 @@ class Traits:
         return None
 
     @staticmethod
+    def here(settings: Any) -> str | None:
+        """What it would use on this machine, in a few words (a device, a version, endpoints), where
+        `preflight` has nothing against it. None: nothing worth a word. Leaves nothing open here."""
+        return None
+
+    @staticmethod
     def catalog(settings: Any) -> Collection[str] | None:
         """The categories that it can stage, lower case; None: it is asked scene by scene."""
         return None

@@ -32,6 +32,13 @@ class CommandSimulator(Simulator, Traits):
         return missing(settings)
 
     @staticmethod
+    def here(settings: CommandSettings) -> str:
+        """Which program that is, and what it says that it stages."""
+        known = CommandSimulator.catalog(settings)
+        stages = "" if known is None else f", which stages {', '.join(sorted(known))}"
+        return f"{' '.join(settings.command)}{stages}"
+
+    @staticmethod
     def catalog(settings: CommandSettings) -> frozenset[str] | None:
         """What the program says that it can stage. It is started for it, once in a process; where it is not
         on this machine, nothing is known."""
