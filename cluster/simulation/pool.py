@@ -52,7 +52,7 @@ class SimulatorPool:
         self._proof: str | None = None  # the scene that is rendered twice
         self.settings = settings
         self._verdicts = Verdicts(spec.simulator, settings)
-        self._size = PoolSize(settings)
+        self._size = PoolSize(settings, spec.side_by_side())
         self._slots: list[Slot] = []
         self._busy = False
         self._ever_started = False

@@ -24,7 +24,9 @@ SIMULATORS: Registry[Callable[..., Simulator]] = Registry(
     {
         "opengl": "sim_actors.simulators.opengl.renderer:OpenGLSimulator",
         "command": "sim_actors.simulators.command.simulator:CommandSimulator",
+        "blender": "sim_actors.simulators.blender.simulator:BlenderSimulator",
         "carla": "sim_actors.simulators.carla.simulator:CarlaSimulator",
+        "unrealcv": "sim_actors.simulators.unrealcv.simulator:UnrealSimulator",
     },
 )
 EMBEDDED = "opengl"
@@ -83,6 +85,15 @@ class SimulatorSpec:
         """The categories that it can stage, lower case; None where it does not say."""
         found = self.ask("catalog")
         return None if found is None else frozenset(found)
+
+    def side_by_side(self) -> int | None:
+        """How many can run at once, on all machines together; None: as many as there is room for, or it
+        cannot be asked here: where it runs, it says itself what is wrong."""
+        try:
+            found: int | None = self.ask("side_by_side")
+        except UserError:
+            return None
+        return found
 
 
 def build_simulator(spec: SimulatorSpec) -> Simulator:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -192,8 +193,10 @@ def _judged(frame: Frame, name: str, split: str, told: dict[str, Any], categorie
 
 def run(storage_folder: str, name: str, *options: str) -> None:
     """`cluster.run.main_job.run` on the toys; `options` are settings on top."""
-    cluster.run.loop.Services = Services  # type: ignore[misc]
-    cluster.run.main_job.check_renderer = lambda config: None  # type: ignore[assignment]
-    cluster.stages.evaluate.evaluate = judge  # type: ignore[assignment]
     config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}", *options])
-    cluster.run.main_job.run(config, Reporter())
+    with (
+        mock.patch.object(cluster.run.loop, "Services", Services),
+        mock.patch.object(cluster.run.main_job, "check_renderer", return_value=None),
+        mock.patch.object(cluster.stages.evaluate, "evaluate", judge),
+    ):
+        cluster.run.main_job.run(config, Reporter())

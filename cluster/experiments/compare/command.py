@@ -12,12 +12,14 @@ import csv
 import io
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import chain
 
 import yaml
 
 from cluster.config.schema import Config
 from cluster.data.stageable import outlook
 from cluster.experiments.capacity import room
+from cluster.experiments.compare.design import design_lines
 from cluster.experiments.compare.execute import Clock, InProcess, Runner, State, execute, read_state
 from cluster.experiments.compare.finished import Finished, Picked, detector_name
 from cluster.experiments.compare.plan import Cell, Plan, make_plan
@@ -48,7 +50,8 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     be finished. Whatever was finished stays, and the same command goes on from there.
     """
     plan = make_plan(config)
-    with opened(plan.home, plan.config, plan.of_each_arm(), plan.lines(), reporter):
+    said = chain(plan.lines(), design_lines(plan))
+    with opened(plan.home, plan.config, plan.of_each_arm(), said, reporter):
         clock = Clock(plan.folder)
         states = _run(plan, reporter, clock)
         comparison = write_all(plan, states, command, clock, reporter)
@@ -144,7 +147,7 @@ def _first_base(plan: Plan) -> tuple[Cell, str] | None:
 def dry_run(config: Config) -> list[str]:
     """What a comparison would do and cost; nothing is started or written."""
     plan = make_plan(config)
-    return [*plan.lines(), *outlook(plan.of_each_arm())]
+    return [*plan.lines(), *design_lines(plan), *outlook(plan.of_each_arm())]
 
 
 def read_record(folder: str) -> Comparison:

@@ -90,6 +90,7 @@ OWN_VALUES: dict[str, list[Any]] = {
     "data.kind": [],  # each has a root, or none
     "data.root": ["/elsewhere"],
     "aggregation.budgets": [[4, 2]],
+    "compare.budgets": [[0.5, 1.0]],
     "ray.metrics_port": [9001],
 }
 

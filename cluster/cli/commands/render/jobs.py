@@ -89,7 +89,7 @@ def _like(
     config: Config,
     say: Callable[[str], None],
 ) -> Iterator[tuple[Frame, SceneJob]]:
-    from cluster.run.loop import catalog
+    from cluster.data.stageable import catalog
     from cluster.simulation.scene_jobs import staging_settings
     from imitation.datasets.base import frames_of
     from imitation.datasets.category_map import categories_of
@@ -128,7 +128,7 @@ def _like(
 def free_jobs(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[None, SceneJob]]:
     """Free scenes as KITTI's camera would see them, scaled to the picture's width; bodies of one's own
     among the rest."""
-    from cluster.run.loop import catalog
+    from cluster.data.stageable import catalog
     from cluster.simulation.scene_jobs import staging_settings
     from imitation.data.records import Camera
     from sim_actors.scene.ground import DEFAULT_CAMERA_HEIGHT
