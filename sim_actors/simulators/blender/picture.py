@@ -6,7 +6,7 @@ import numpy as np
 
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.opengl.lighting.light import Illumination
-from sim_actors.simulators.opengl.passes.albedo import SKY, Bare
+from sim_actors.simulators.opengl.passes.albedo import GROUND, SKY, Bare
 
 _MOST = 6e4  # of a half float
 METERED = 0.84
@@ -32,6 +32,21 @@ def radiance(lit: np.ndarray, seen: Bare, scene: Scene, light: Illumination) -> 
         lit[..., :3] * left + air * (1 - left) * covered + sky * (1 - covered) + emitted
     )
     return np.dstack([np.clip(whole, 0.0, _MOST), np.ones(whole.shape[:2])]).astype(np.float32)
+
+
+def on_bodies(lit: np.ndarray, seen: Bare, scene: Scene, light: Illumination) -> np.ndarray:
+    """(height, width, 3) float32 linear: what bodies alone show, from `lit` (height, width, 4) without
+    anything else in it; 0 where there are none."""
+    scale = seen.number.shape[0] // scene.height
+    body = seen.number > GROUND
+    count = _summed(body.astype(np.float32), scale)
+    clear, _ = _filled(
+        _summed(np.exp(-scene.environment.haze * seen.distance) * body, scale)[..., None], count
+    )
+    emitted, _ = _filled(_summed(seen.emitted * body[..., None], scale), count)
+    shown = lit[..., :3] / np.maximum(lit[..., 3:], 1e-3)
+    whole = (shown + emitted) * clear + _air(scene, light) * (1 - clear)
+    return np.clip(np.where(lit[..., 3:] > 0, whole, 0.0), 0.0, _MOST).astype(np.float32)
 
 
 def _air(scene: Scene, light: Illumination) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,7 +16,7 @@ from imitation.data.records import Camera, Frame
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.blender import light as lighting
 from sim_actors.simulators.blender.messages import Hello, Rendered, read
-from sim_actors.simulators.blender.picture import radiance
+from sim_actors.simulators.blender.picture import on_bodies, radiance
 from sim_actors.simulators.blender.settings import BlenderSettings
 from sim_actors.simulators.blender.triangles import (
     bodies_as_triangles,
@@ -28,6 +29,7 @@ from sim_actors.simulators.geometry.axes import world_from_camera
 from sim_actors.simulators.geometry.lights import lights_of
 from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.lighting.light import FAR, NEAR, illuminate, time_of_day
+from sim_actors.simulators.opengl.lighting.photo_matching import Match
 from sim_actors.simulators.opengl.passes.albedo import Bare, bare
 from sim_actors.simulators.opengl.passes.draw_list import Body, stage
 from sim_actors.simulators.opengl.passes.ground_truth import measured
@@ -51,6 +53,7 @@ class BlenderSimulator(Simulator, Traits):
 
     name = "blender"
     settings_class = BlenderSettings
+    backdrops = True
     waits = False
 
     @staticmethod
@@ -106,6 +109,8 @@ class BlenderSimulator(Simulator, Traits):
         """The labelled frame of a scene. Raises UserError for a scene that it does not support, and for
         whatever goes wrong in Blender."""
         family, staging = self._staging.family_of(scene), self._staging
+        if scene.backdrop is not None:
+            return staging.in_photo(scene, family, partial(self._relit, scene))
         with staging.open() as device:
             bodies = stage(scene, family)
             surfaces = bare(device, scene, family, bodies, PROJECTED)
@@ -132,6 +137,8 @@ class BlenderSimulator(Simulator, Traits):
         """Which labelled actor each pixel of a scene shows, (height, width) uint16: its index in
         `scene.actors` + 1, or 0. Raises as `render` does."""
         family = self._staging.family_of(scene)
+        if scene.backdrop is not None:
+            return self._staging.identities(scene)
         with self._staging.open() as device:
             bodies = stage(scene, family)
             return self._traced(scene, family, bodies, bare(device, scene, family, bodies, PROJECTED))[1]
@@ -143,18 +150,42 @@ class BlenderSimulator(Simulator, Traits):
         self._staging.close()
         self._folder.cleanup()
 
+    def _relit(
+        self, scene: Scene, matched: Match, sunny: Sequence[Body], shaded: Sequence[Body]
+    ) -> np.ndarray:
+        """The radiance (height, width, 3) of bodies in a photo's light. Those in a photographed shadow get
+        none of the sun, in a rendering of their own."""
+        bodies, family = [*sunny, *shaded], matched.family
+        light = illuminate(scene.environment, scene.camera, family)
+        surfaces = bare(self._staging.open(), scene, family, bodies, PROJECTED)  # its context is current
+        found = np.zeros((scene.height, scene.width, 3), dtype=np.float32)
+        number = surfaces.number[::PROJECTED, ::PROJECTED]
+        for group, shines in ((sunny, True), (shaded, False)):
+            if group:
+                lit, _ = self._traced(scene, family, bodies, surfaces, in_photo=True, shines=shines)
+                own = (number > len(sunny)) != shines
+                found = np.where(own[..., None], on_bodies(lit, surfaces, scene, light), found)
+        return found
+
     def _traced(
-        self, scene: Scene, family: Family, bodies: Sequence[Body], surfaces: Bare
+        self,
+        scene: Scene,
+        family: Family,
+        bodies: Sequence[Body],
+        surfaces: Bare,
+        in_photo: bool = False,
+        shines: bool = True,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Radiance and coverage (height, width, 4) float32, and ids (height, width) uint16."""
+        """Radiance and coverage (height, width, 4) float32, and ids (height, width). `in_photo`: the ground
+        throws light back but is not seen, and there is as much of the sky as the photo says."""
         to_world = world_from_camera(scene.camera)
         lights = lights_of(scene, family, to_world, lighting.SKY_ROWS)
         below = ground_as_triangles(scene, family, lighting.ground_albedo(scene, family))
         arrays = {
             **bodies_as_triangles(bodies, family, to_world),
             **{f"ground_{key}": value for key, value in below.items()},
-            **pictures(surfaces),
-            "sky": lighting.sky(lights),
+            **pictures(surfaces, ground_is_seen=not in_photo),
+            "sky": lighting.sky(lights) * (lights.fill if in_photo else 1.0),
         }
         np.savez(Path(self._folder.name) / "scene.npz", **arrays)  # type: ignore[arg-type]
         settings, camera = self.settings, scene.camera
@@ -174,7 +205,7 @@ class BlenderSimulator(Simulator, Traits):
                     "near": NEAR,
                     "far": FAR,
                 },
-                "sun": lighting.sun(lights),
+                "sun": lighting.sun(lights) if shines else None,
                 "lamps": lighting.lamps(scene, family, lights, to_world),
                 "samples": settings.samples,
                 "denoiser": settings.denoiser,

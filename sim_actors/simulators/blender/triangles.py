@@ -46,10 +46,10 @@ def ground_as_triangles(scene: Scene, family: Family, albedo: np.ndarray) -> dic
     )
 
 
-def pictures(seen: Bare) -> dict[str, np.ndarray]:
+def pictures(seen: Bare, ground_is_seen: bool = True) -> dict[str, np.ndarray]:
     """What is projected: `looks` (h, w, 4), albedo and gloss; `shown` (h, w, 4), number, reflectance, and 1
-    where a body and nothing else is shown all around."""
-    solid = seen.number > GROUND
+    where the camera sees no ground: where a body and nothing else is shown all around."""
+    solid = (seen.number > GROUND) | (not ground_is_seen)
     inside = solid.copy()
     for axis in (0, 1):
         for shift in (-1, 1):

@@ -17,7 +17,7 @@ from sim_actors.simulators.opengl.assets.meshes import CATALOG, body_mesh
 from sim_actors.simulators.opengl.assets.user_bodies import install, own_bodies
 from sim_actors.simulators.opengl.devices import device_index
 from sim_actors.simulators.opengl.lighting.light import time_of_day
-from sim_actors.simulators.opengl.passes.composite import compose
+from sim_actors.simulators.opengl.passes.composite import Relight, compose
 from sim_actors.simulators.opengl.passes.context import Device
 from sim_actors.simulators.opengl.passes.contrast import contrast
 from sim_actors.simulators.opengl.passes.draw_list import stage
@@ -98,7 +98,7 @@ class OpenGLSimulator(Simulator, Traits):
         """
         family, scale = self.family_of(scene), self.settings.supersampling
         if scene.backdrop is not None:
-            return self._in_photo(scene, family)
+            return self.in_photo(scene, family)
         with self.open() as device:
             bodies = stage(scene, family)
             targets = paint(device, scene, family, bodies, scale)
@@ -127,16 +127,16 @@ class OpenGLSimulator(Simulator, Traits):
                 return compose(device, scene, family, scale).ids
             return identities(paint(device, scene, family, stage(scene, family), scale), scale)
 
-    def _in_photo(self, scene: Scene, family: Family) -> Frame:
+    def in_photo(self, scene: Scene, family: Family, relight: Relight | None = None) -> Frame:
         """A scene with a backdrop: the photo's own frame with the actors in it, and their labels after
-        those of the photo."""
+        those of the photo. `relight`: another renderer's light on the actors."""
         assert scene.backdrop is not None
         photo = scene.backdrop.photo
         assert photo is not None
         assert photo.image is not None
         settings = self.settings
         with self.open() as device:
-            drawn = compose(device, scene, family, settings.supersampling)
+            drawn = compose(device, scene, family, settings.supersampling, relight)
         real = relabelled(
             photo.objects,
             drawn,

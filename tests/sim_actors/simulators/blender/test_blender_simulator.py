@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from imitation.common.settings import UserError
-from imitation.data.records import Camera, Cuboid
+from imitation.data.records import Camera, Cuboid, Frame
+from sim_actors.scene.backdrop import Backdrop, Look, digest_of
 from sim_actors.scene.ground import ground_y
 from sim_actors.scene.projection import iou
 from sim_actors.scene.records import Actor, Environment, Scene
@@ -18,6 +19,7 @@ from sim_actors.simulators.blender.settings import BlenderSettings
 from sim_actors.simulators.blender.simulator import BlenderSimulator
 from sim_actors.simulators.blender.worker_process import refusal
 from sim_actors.simulators.registry import SimulatorSpec
+from tests.sim_actors.photos import photographed
 
 FAKE = Path(__file__).with_name("fake_blender.py")
 LENS = Camera(60.0, 72.0, 41.0, 20.0, height=1.6, pitch=0.05)
@@ -188,6 +190,29 @@ def test_fog_and_night_come_through(fake):
     pictures = [blender.render(scene(environment=kind)).image for kind in kinds]
     blender.close()
     assert len(set(pictures)) == len(kinds)
+
+
+def test_bodies_in_a_photo_take_another_light_and_the_photo_stays(fake, simulator):
+    """The fake's light is twice the albedo, whatever the sun."""
+    frame = photographed(Frame("photo", 80, 48, camera=LENS))
+    backdrop = Backdrop(
+        "photo", digest_of(frame.image), (), Look((0.18, 0.18, 0.18), 4.0, 0.008), shaded=(2,), photo=frame
+    )
+    photo = scene(backdrop=backdrop)
+    photo = photo.replace(actors=tuple(one for one in photo.actors if one.labelled))
+    blender = BlenderSimulator(fake())
+    assert blender.backdrops
+    assert blender.supports(photo) == []
+    ours, theirs = simulator.render(photo), blender.render(photo)
+    ids = blender.identities(photo)
+    blender.close()
+    assert theirs.objects == ours.objects
+    apart = (_pixels(ours.image).astype(int) - _pixels(theirs.image)) != 0
+    assert apart.any(axis=2)[ids > 0].mean() > 0.9
+    near = ids > 0
+    for _ in range(8):  # what the lens blurs
+        near = near | np.roll(near, 1, 0) | np.roll(near, -1, 0) | np.roll(near, 1, 1) | np.roll(near, -1, 1)
+    assert not apart.any(axis=2)[~near].any()
 
 
 # ---------------------------------------------------------------- where it is, and how it gets here
