@@ -16,6 +16,7 @@ from cluster.experiments.compare.results.contrasts import contrasts
 from cluster.experiments.compare.results.cost_per_arm import arm_costs, seconds_to
 from cluster.experiments.compare.results.endpoint import own_metric, primary_endpoint
 from cluster.experiments.compare.results.measure import Gains, MeanOfFolds, PooledFolds, Terms, value_of
+from cluster.experiments.compare.results.reached import reached
 from cluster.experiments.compare.results.rows import Spec, asked_spec, chosen_key, rival_specs, specs
 from imitation.common import storage
 from imitation.metrics.statistics.bootstrap import NEITHER
@@ -97,6 +98,8 @@ def collect(
         primary=primary,
         rows=table,
         contrasts=contrasts(plan, test, primary.measure),
+        budgets=list(compare.budgets or []),
+        reached=reached(plan, test, table, primary.measure, rng),
         slices=[
             SliceRow(
                 attribute=s.attribute,
@@ -165,6 +168,7 @@ def _row(
         arm=row.arm,
         label=row.label,
         cycle=row.cycle,
+        budget=row.budget,
         seeds=seeds,
         real_frames=mean([c.real_frames for c in cycles]),
         synthetic_frames=mean([c.synthetic_frames for c in cycles]),
