@@ -3,7 +3,7 @@
 A detection keeps its score, its frame, which IoUs it is correct at, and codes of its size and place; an
 object its frame, its category and codes of what it is like. Detections that no number can depend on are left
 out: those that are judged at no IoU, and, in the outcomes of one evaluation, those of a category that come
-after the last correct one. Everything computed from the file is equal to what is computed from the evaluation.
+after the last correct one. What is computed from the file equals what is computed from the evaluation.
 """
 
 from __future__ import annotations
