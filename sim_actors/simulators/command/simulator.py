@@ -25,6 +25,7 @@ class CommandSimulator(Simulator, Traits):
     """
 
     settings_class = CommandSettings
+    tried_first = True
 
     @staticmethod
     def preflight(settings: CommandSettings) -> str | None:
