@@ -59,12 +59,21 @@ def masked(key: str, value: Any, plain: bool = False) -> str:
     """A value for a message (`repr`, unless it is `plain` text) without what is secret in it."""
     if _SECRET.search(key.rpartition(".")[2]) and not plain:
         return "(not shown)"
-    text = without_secrets(value if plain else repr(value))
+    text = without_secrets(value if plain else repr(_hidden(value)))
     return re.sub(
         r"([?&])([^=&\s'\"]+)=([^&\s'\"]+)",
         lambda m: f"{m[1]}{m[2]}=..." if _SECRET.search(m[2]) else m[0],
         text,
     )
+
+
+def _hidden(value: Any) -> Any:
+    """Plain data without what stands under a secret's name."""
+    if isinstance(value, Mapping):
+        return {
+            key: "(not shown)" if _SECRET.search(str(key)) else _hidden(inner) for key, inner in value.items()
+        }
+    return [_hidden(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:

@@ -139,6 +139,7 @@ def _cycle(entry: LoopCycle[Evaluation], stages: Stages, label: str, time: dict[
             "asked": report["asked"],
             "rejected": sum(scene["kind"] == REJECTED for scene in report["set_aside"]),
             "modes": asked.get("arms"),
+            "by_simulator": report.get("by_simulator"),
         }
     return Cycle.of(
         cycle=entry.cycle,

@@ -50,6 +50,10 @@ SAME_RUN = "a run like the one that is run here, with other settings; parsed her
 PIPED = [
     f'imitate check simulator simulate.simulator=command "simulate.options={{command: [{words}]}}"'
     for words in ("python, pipe_boxes.py", "node, pipe_boxes.js")
+] + [
+    "imitate render --random --count 4 --out mixed "
+    '"simulate.simulator=[{name: opengl, weight: 0.8}, {name: command, label: boxes, weight: 0.2, '
+    'options: {command: [python, pipe_boxes.py]}}]"'
 ]
 TRACED = (
     "imitate setup blender",
@@ -243,7 +247,11 @@ def test_yaml(block: Block, tmp_path: Path, data: Path) -> None:
         return
     (tmp_path / "mine.yaml").write_text(placed(block.text, data))
     config = load(tmp_path / "mine.yaml")
-    assert config.simulate.actors == 32 or config.sweep.name == "kitti-ratio"
+    assert (
+        config.simulate.actors == 32
+        or config.sweep.name == "kitti-ratio"
+        or [member.label for member in config.simulate.members] == ["opengl", "boxes"]
+    )
 
 
 def table_of(page: str, heading: str) -> list[str]:
