@@ -149,6 +149,7 @@ OTHER_PROGRAMS = {
 
 TEXTS = {
     "architecture.md": ["flowchart"],
+    "carla.md": ["./CarlaUE4.sh"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
     "guide.md": ["runs/default/"],
