@@ -51,6 +51,11 @@ class PoolSize:
         return min(self._actors, self._most)
 
     @property
+    def room(self) -> int:
+        """The number as of the last look, were there no limit to how many can run at once."""
+        return self._actors
+
+    @property
     def makes_nodes_start(self) -> bool:
         """Whether a worker without a place makes the cluster start a node, as far as was asked."""
         return bool(self._autoscales)

@@ -41,11 +41,18 @@ class SimulatorSpec:
 
     `simulator` is a name in `SIMULATORS` or an import path "package.module:factory". The factory (a class or
     function) is called with its `settings_class` made of the `options`, or with them as keyword arguments
-    where it has none. What it says of itself (`Traits`) can be asked without building it.
+    where it has none. What it says of itself (`Traits`) can be asked without building it. `label` is its name
+    among several (`sim_actors.simulators.mixture`), which the frames' lineage keeps; "" where it is alone.
     """
 
     simulator: str = EMBEDDED
     options: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What it is called in messages."""
+        return self.label or self.simulator
 
     def trait(self, name: str) -> Any:
         """One attribute of `sim_actors.simulators.protocol.Traits`: the simulator's own, or the default, as

@@ -34,6 +34,7 @@ from sim_actors.scene.sizes import SIZES
 from sim_actors.simulators.opengl.assets import families
 from sim_actors.simulators.opengl.assets.meshes import body_mesh
 from sim_actors.simulators.opengl.assets.user_bodies import install as install_bodies
+from tests.cluster import light_run
 from tests.imitation.metrics.driving import evaluated
 from tests.snippets import ROOT, Block, all_blocks, imitate_words
 
@@ -49,6 +50,10 @@ SAME_RUN = "a run like the one that is run here, with other settings; parsed her
 PIPED = [
     f'imitate check simulator simulate.simulator=command "simulate.options={{command: [{words}]}}"'
     for words in ("python, pipe_boxes.py", "node, pipe_boxes.js")
+] + [
+    "imitate render --random --count 4 --out mixed "
+    '"simulate.simulator=[{name: opengl, weight: 0.8}, {name: command, label: boxes, weight: 0.2, '
+    'options: {command: [python, pipe_boxes.py]}}]"'
 ]
 TRACED = (
     "imitate setup blender",
@@ -94,6 +99,8 @@ NOT_RUN = {
     "imitate run ray_config.yaml data.kind=parquet data.root=/data/mine": SAME_RUN,
     "imitate run ray_config.yaml data.kind=my_dataset:Street data.root=/data/boxes run.name=boxes": SAME_RUN,
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
+    'imitate run ray_config.yaml "tracking.trackers={my_tracker:Table: {file: all-runs.csv}}"': ELSEWHERE
+    + "trackers/test_own_tracker.py",
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
     **dict.fromkeys(UNREALS, "needs Unreal; test_unreal_loop.py runs them on what stands in for it"),
@@ -142,6 +149,7 @@ OTHER_PROGRAMS = {
 
 TEXTS = {
     "architecture.md": ["flowchart"],
+    "carla.md": ["./CarlaUE4.sh"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
     "guide.md": ["runs/default/"],
@@ -240,7 +248,11 @@ def test_yaml(block: Block, tmp_path: Path, data: Path) -> None:
         return
     (tmp_path / "mine.yaml").write_text(placed(block.text, data))
     config = load(tmp_path / "mine.yaml")
-    assert config.simulate.actors == 32 or config.sweep.name == "kitti-ratio"
+    assert (
+        config.simulate.actors == 32
+        or config.sweep.name == "kitti-ratio"
+        or [member.label for member in config.simulate.members] == ["opengl", "boxes"]
+    )
 
 
 def table_of(page: str, heading: str) -> list[str]:
@@ -475,24 +487,16 @@ def test_bodies(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "taxi" in capsys.readouterr().out or (work / "body" / "contact-sheet.png").is_file()
 
 
-def test_the_guides_policy_and_metric_in_a_loop(work: Path) -> None:
-    """Through all of a run but Ray and networks (`light_run.py`), in a process of its own."""
+def test_the_guides_policy_and_metric_in_a_loop(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Through all of a run but Ray and networks (`light_run.py`)."""
     options = [
         "policy.name=my_policy:NearFirst",
         "loop.metric=my_metric:near_recall",
         "evaluate.operating_threshold=per_category",
         "evaluate.threshold_objects=3",
     ]
-    code = "import sys; from tests.cluster.light_run import run; run(*sys.argv[1:])"
-    ran = subprocess.run(
-        [sys.executable, "-c", code, str(work / "light"), "run", *options],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(work), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-2000:]
+    light_run.run(str(work / "light"), "run", *options)
+    said = capsys.readouterr().out
     told = json.loads((work / "light" / "run" / "summary.json").read_text())
     scores = [cycle["metrics"]["val"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]
     assert told["best_cycle"] == scores.index(max(scores))  # it decides, not mAP
@@ -503,8 +507,8 @@ def test_the_guides_policy_and_metric_in_a_loop(work: Path) -> None:
     assert "cyclist" not in val["thresholds"]  # there are none on val
     asked = json.loads((work / "light" / "run" / "cycle-001" / "stage-request.json").read_text())["requests"]
     assert {request["policy"] for request in asked} == {"near-first"}
-    assert "Operating thresholds by category: car" in ran.stdout
-    assert "Val was judged by my_metric:near_recall" in ran.stdout
+    assert "Operating thresholds by category: car" in said
+    assert "Val was judged by my_metric:near_recall" in said
 
 
 @pytest.mark.slow

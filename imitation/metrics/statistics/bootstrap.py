@@ -118,15 +118,15 @@ class Resampling:
         """The interval of a statistic: `estimate` on the frames as they are (None: undefined), `samples`
         (R,) on the resamples, NaN where undefined; `holding` clusters hold `what` it rests on."""
         known = samples[np.isfinite(samples)]
-        reason = self._why_not(estimate, len(known), holding, what)
+        reason = self.why_not(estimate, len(known), holding, what)
         if reason is not None or estimate is None:
             return Interval(estimate, None, None, self.resamples, self.clusters, self.unit, reason)
-        tail = _expanded_tail(holding)
+        tail = expanded_tail(holding)
         low, high = (float(v) for v in np.quantile(known, [tail, 1 - tail]))
         p = _p_value(estimate, float(known.std(ddof=1)), holding - 1)
         return Interval(estimate, low, high, self.resamples, self.clusters, self.unit, p=p)
 
-    def _why_not(
+    def why_not(
         self,
         estimate: float | None,
         known: int,
@@ -134,6 +134,7 @@ class Resampling:
         what: str = ANYTHING,
         least: int = MIN_CLUSTERS,
     ) -> str | None:
+        """Why there is no interval; None where there is one. `known` resamples have a value."""
         if estimate is None:
             return "nothing to find"
         if holding < least:
@@ -144,7 +145,7 @@ class Resampling:
         return None
 
 
-def _expanded_tail(clusters: int) -> float:
+def expanded_tail(clusters: int) -> float:
     """The percentile at which a percentile interval over n clusters is as wide as Student's t asks for."""
     t = stdtrit(clusters - 1, (1 - CONFIDENCE) / 2)
     return float(ndtr(np.sqrt(clusters / (clusters - 1)) * t))
@@ -217,7 +218,7 @@ def seed_interval(
     drawn = _draw_seeds(b, rng) - _draw_seeds(a, rng)
     known = drawn[np.isfinite(drawn)]
     shared = (frames.resamples, frames.clusters, frames.unit)
-    reason = frames._why_not(estimate if np.isfinite(estimate) else None, len(known), holding, least=least)
+    reason = frames.why_not(estimate if np.isfinite(estimate) else None, len(known), holding, least=least)
     if reason is not None:
         return Interval(
             estimate if np.isfinite(estimate) else None, None, None, *shared, reason, seeds=min(counts)

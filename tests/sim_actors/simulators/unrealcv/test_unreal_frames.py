@@ -17,6 +17,7 @@ from sim_actors.simulators.contract import checked_frame
 from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 from sim_actors.simulators.opengl.settings import RendererSettings
 from sim_actors.simulators.registry import SimulatorSpec, build_simulator
+from sim_actors.simulators.unrealcv import pictures
 from sim_actors.simulators.unrealcv.simulator import UnrealSimulator
 from sim_actors.simulators.worker import SceneJob, SimulatorHost, decode_frame
 from tests.sim_actors.simulators.unrealcv.fake_unreal import MANIFEST, FakeUnreal, Thing, World, _at
@@ -105,9 +106,8 @@ STREET = (
 )
 
 
-@pytest.mark.parametrize("convention", ["amodal_clipped", "visible", "cuboid_clipped"])
-def test_boxes_and_shares_are_the_embedded_simulators(town, embedded, convention):
-    found = agree(town[1], embedded, scene(*STREET, convention=convention))
+def test_boxes_and_shares_are_the_embedded_simulators(town, embedded):
+    found = agree(town[1], embedded, scene(*STREET))
     assert len(found.objects) == 4
     assert found.objects[1].occlusion > 0.1
     assert found.objects[2].truncation > 0.1
@@ -129,7 +129,9 @@ def test_a_camera_that_does_not_look_level(town, embedded, pitch):
     agree(town[1], embedded, scene(*things, camera=camera))
 
 
-def test_what_runs_past_the_camera(town, embedded):
+def test_what_runs_past_the_camera(town, embedded, monkeypatch):
+    """It is far larger than the picture: seen at fewer pixels."""
+    monkeypatch.setattr(pictures, "MOST_PX", 1024)
     staged = scene(actor("car", "sedan", 1.9, 2.6, -1.55))
     found = agree(town[1], embedded, staged, least=0.9, shares=0.1)
     assert found.objects[0].truncation > 0.6
@@ -332,13 +334,13 @@ def test_what_goes_wrong_costs_its_scene_alone(wanted, act, message):
 def test_an_engine_that_is_gone_is_replaced_by_another():
     with FakeUnreal() as spare:
         with FakeUnreal() as first:
-            host = SimulatorHost(spec(first, lease_timeout_s=5.0))
+            host = SimulatorHost(spec(first, lease_timeout_s=0.5))
             assert host.start().error is None
         gone = host.render(SceneJob(scene(name="one")))
         again = host.render(SceneJob(scene(name="two")))
         host.close()
         assert "UnrealCV at" in gone.error
-        assert "no Unreal of simulate.options.endpoints is free within 5 s" in again.error
+        assert "no Unreal of simulate.options.endpoints is free within 0.5 s" in again.error
         other = SimulatorHost(spec(first, spare))
         assert other.start().error is None
         assert other.render(SceneJob(scene(name="three"))).error is None
