@@ -119,10 +119,9 @@ def test_a_program_that_is_slow_dies_and_refuses_is_worked_with(own: Path) -> No
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_several_simulators_and_a_driver_that_is_killed_in_the_middle(own: Path) -> None:
-    program = (
-        f"{{name: command, label: boxes, options: {{command: [{sys.executable}, {EXAMPLES}/pipe_boxes.py]}}}}"
-    )
-    script = f"{{name: command, label: js, options: {{command: [node, {EXAMPLES}/pipe_boxes.js]}}}}"
+    words = f"{sys.executable}, {own / 'pipe_boxes.py'}"
+    program = f"{{name: command, label: boxes, options: {{command: [{words}]}}}}"
+    script = f"{{name: command, label: js, options: {{command: [node, {own / 'pipe_boxes.js'}]}}}}"
     members = ["opengl", "boxes", *(["js"] if shutil.which("node") else [])]
     listed = ", ".join(["opengl", program, script][: len(members)])
     options = [f"simulate.simulator=[{listed}]", "simulate.each={boxes: {actors: 1}}"]
