@@ -14,6 +14,7 @@ from sim_actors.export.plate import plate_mesh
 from sim_actors.export.unwrap import unwrap
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.geometry.ground import PIECES
+from sim_actors.simulators.geometry.lights import Lamp, Lights
 from sim_actors.simulators.geometry.materials import Surface
 from sim_actors.simulators.geometry.meshes import WorldMesh
 from sim_actors.simulators.geometry.scene_geometry import SceneGeometry, scene_geometry
@@ -100,6 +101,14 @@ class Baker:
         below = np.repeat(np.repeat(geometry.lights.sky, 2, axis=0), 2, axis=1)[SKY_HEIGHT // 2 :]
         sky = np.concatenate([sky[: SKY_HEIGHT // 2], below]).astype(np.float32)
         return Content(scene, geometry, items, sky)
+
+
+def lamps_of(lights: Lights) -> Iterator[tuple[str, Lamp]]:
+    """All lamps with a name each."""
+    for kind, lamps in (
+        ("HeadLamp", lights.head_lamps), ("OwnLamp", lights.own_lamps), ("StreetLamp", lights.street_lamps)
+    ):  # fmt: skip
+        yield from ((f"{kind}_{k:02d}", lamp) for k, lamp in enumerate(lamps))
 
 
 def _items(device: Device, scene: Scene, geometry: SceneGeometry) -> Iterator[Item]:

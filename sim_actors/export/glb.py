@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from imitation.common.settings import UserError
-from sim_actors.export.content import Content, Image, Item, Look
+from sim_actors.export.content import Content, Image, Item, Look, lamps_of
 from sim_actors.simulators.geometry.axes import looking_back
 
 Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
@@ -180,18 +180,18 @@ def _lights(content: Content, tree: dict[str, Any]) -> list[dict[str, Any]]:
         # A white card in it shines with `light`: its irradiance is pi times that.
         found.append({"type": "directional", "name": "sun", "intensity": math.pi * level, "color": color})
         nodes.append({"name": "sun", "matrix": _columns(looking_back(lights.sun.direction))})
-    for k, lamp in enumerate(lights.head_lamps):
+    for name, lamp in lamps_of(lights):
         level = float(lamp.light.max())
         found.append(
             {
-                "type": "spot", "name": f"head_lamp_{k:02d}", "intensity": math.pi * level,
+                "type": "spot", "name": name, "intensity": math.pi * level,
                 "color": (lamp.light / level).tolist(),
                 "spot": {"innerConeAngle": lamp.inner, "outerConeAngle": lamp.outer},
             }
         )  # fmt: skip
         pose = looking_back(-lamp.direction)
         pose[:3, 3] = lamp.position + 0.1 * lamp.direction
-        nodes.append({"name": f"head_lamp_{k:02d}", "matrix": _columns(pose)})
+        nodes.append({"name": name, "matrix": _columns(pose)})
     for k, node in enumerate(nodes):
         node["extensions"] = {"KHR_lights_punctual": {"light": k}}
     if found:

@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from imitation.common.settings import UserError
-from sim_actors.export.content import Content, Image, Item, Look
+from sim_actors.export.content import Content, Image, Item, Look, lamps_of
 from sim_actors.simulators.geometry.axes import looking_back
-from sim_actors.simulators.geometry.lights import SUN_ANGLE, HeadLamp
+from sim_actors.simulators.geometry.lights import SUN_ANGLE, Lamp
 
 FOCAL = 0.5
 """The camera's focal length, in tenths of a unit: 50 mm. Apertures follow; only their quotients count."""
@@ -265,17 +265,17 @@ class _Writer:
         # The dome's texture has its top at +y, its middle at +z and its left at +x.
         _place(dome, np.array([[-1.0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]))
         made.append(dome)
-        for k, lamp in enumerate(lights.head_lamps):
-            made.append(self._head_lamp(k, lamp))
+        for name, lamp in lamps_of(lights):
+            made.append(self._lamp(name, lamp))
         if self.content.scene.backdrop is not None:
             for light in made:  # the card with the photo is no thing of the scene
                 shadows = UsdLux.LightAPI(light).GetShadowLinkCollectionAPI()
                 shadows.ExcludePath("/Scene/Photo")
 
-    def _head_lamp(self, k: int, lamp: HeadLamp) -> Any:
+    def _lamp(self, name: str, lamp: Lamp) -> Any:
         from pxr import Gf, UsdLux
 
-        light = UsdLux.SphereLight.Define(self.stage, f"/Scene/Lights/HeadLamp_{k:02d}")
+        light = UsdLux.SphereLight.Define(self.stage, f"/Scene/Lights/{name}")
         level = float(lamp.light.max())
         radius = 0.05
         # Radiance over the sphere's disc is intensity; on a card at 1 m it gives pi times `light`.

@@ -99,6 +99,8 @@ NOT_RUN = {
     "imitate run ray_config.yaml data.kind=parquet data.root=/data/mine": SAME_RUN,
     "imitate run ray_config.yaml data.kind=my_dataset:Street data.root=/data/boxes run.name=boxes": SAME_RUN,
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
+    'imitate run ray_config.yaml "tracking.trackers={my_tracker:Table: {file: all-runs.csv}}"': ELSEWHERE
+    + "trackers/test_own_tracker.py",
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
     **dict.fromkeys(UNREALS, "needs Unreal; test_unreal_loop.py runs them on what stands in for it"),
@@ -147,6 +149,7 @@ OTHER_PROGRAMS = {
 
 TEXTS = {
     "architecture.md": ["flowchart"],
+    "carla.md": ["./CarlaUE4.sh"],
     "README.md": ["┌──"],
     "comparing.md": ["compare:"],
     "guide.md": ["runs/default/"],

@@ -222,10 +222,7 @@ def cell_config(config: Config, cell: Cell) -> Config:
 def make_plan(config: Config) -> Plan:
     """The plan of `config.compare`. Raises UserError, in a sentence, for whatever could not work or could
     not be compared: nothing has been computed by then."""
-    # a leader before all that wait for it, so that its result is known by then
-    arms = sorted(
-        check_arms(config, config.compare.arms), key=lambda arm: follows_leader(arm, config.train.warm_start)
-    )
+    arms = in_order(check_arms(config, config.compare.arms), config.train.warm_start)
     _check_roles([arm.name for arm in arms], arms)
     _check_primary(config.compare, config.data, [arm.name for arm in arms])
     _check_curve(config)
@@ -242,16 +239,25 @@ def make_plan(config: Config) -> Plan:
                 f"{'' if fold is None else f' in fold {fold}'}: each part needs one; set fewer mining.folds"
             )
     config = absolute_places(config)
-    home = Folder(
+    plan = Plan(config, comparison_folder(config), tuple(arms), cells, sizes)
+    for own in plan.of_each_arm():  # raises now for what an arm's own configuration refuses
+        build_policy(own.policy)  # and a policy that cannot be imported, or is none
+    return plan
+
+
+def in_order(arms: Sequence[Arm], warm_start: bool) -> list[Arm]:
+    """The leader before all that wait for it, so that its result is known by then."""
+    return sorted(arms, key=lambda arm: follows_leader(arm, warm_start))
+
+
+def comparison_folder(config: Config) -> Folder:
+    """Where a comparison lies."""
+    return Folder(
         storage.join(config.run.storage, config.compare.name),
         "comparison",
         "compare",
         ("compare.max_hours", "compare.max_frames", "compare.max_concurrent", "compare.resamples"),
     )
-    plan = Plan(config, home, tuple(arms), cells, sizes)
-    for own in plan.of_each_arm():  # raises now for what an arm's own configuration refuses
-        build_policy(own.policy)  # and a policy that cannot be imported, or is none
-    return plan
 
 
 def _seeds(first: int, seeds: int | list[int]) -> list[int]:

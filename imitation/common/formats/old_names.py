@@ -21,6 +21,7 @@ STOP = "stop"
 _SETTINGS = {"data.splits.stop": "data.splits.val", "world.stop": "world.val"}
 _LATER: dict[str, Any] = {
     "data.options": {},
+    "tracking.trackers": {},
     "detector.trainable_layers": None,
     "data.splits.stratify": False,
     "data.splits.val_from": "val",

@@ -40,6 +40,7 @@ from imitation.metrics.statistics.bootstrap import (
     holm,
     seed_interval,
 )
+from imitation.metrics.statistics.outcome_files import SUFFIX, read_outcome_file, together
 from imitation.metrics.statistics.outcomes import OutcomeBuilder, Outcomes
 from imitation.metrics.statistics.paired_comparison import Level, Operating
 from imitation.metrics.statistics.slices import FEW, Cut, mean_of, sampled
@@ -70,7 +71,9 @@ def read_outcomes(
     sources: Sources, categories: Sequence[str], thresholds: Sequence[float] = tuple(IOU_THRESHOLDS)
 ) -> Outcomes:
     """All frames of the sources as if one detector had judged them. Raises UserError for a frame that two
-    of them judge."""
+    of them judge. Sources may be files of outcomes (`outcome_files`), at the IoUs that they have."""
+    if all(source.uri.endswith(SUFFIX) for source in sources):
+        return together([read_outcome_file(source.uri) for source in sources])
     builder = OutcomeBuilder(categories, thresholds)
     seen: set[str] = set()
     for source in sources:

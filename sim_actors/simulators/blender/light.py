@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 
 from sim_actors.scene.records import Scene
-from sim_actors.scene.roads import place, to_road
 from sim_actors.simulators.geometry.axes import moved
 from sim_actors.simulators.geometry.lights import SUN_ANGLE, Lights, panorama_directions
 from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.lighting.light import BEAMS
 
 SKY_ROWS = 128
-_PERIOD, _RISE, _LAMPS = 28.0, 7.0, 8  # street lamps: m between them, m high, those that are lit
 _PER_RADIANCE = 4 * math.pi**2  # W: of a lamp whose light, at 1 m, on a white surface, has radiance 1
 _BEAM = 0.6  # the embedded renderer's beams fade less near by than they should
 _WHITE = np.array([1.0, 0.95, 0.86])
@@ -62,21 +60,16 @@ def _ramp(start: float, end: float, values: np.ndarray) -> np.ndarray:
     return np.asarray(t * t * (3.0 - 2.0 * t))
 
 
-def lamps(scene: Scene, family: Family, lights: Lights, to_world: np.ndarray) -> list[dict[str, Any]]:
+def lamps(family: Family, lights: Lights, to_world: np.ndarray) -> list[dict[str, Any]]:
     """Lamps that are on by night: along the street, of vehicles, and the camera's own."""
     if lights.night <= 0:
         return []
-    return [*_street(scene, family, lights.night), *_beams(family, lights, to_world)]
+    return [*_street(lights), *_beams(family, lights, to_world)]
 
 
-def _street(scene: Scene, family: Family, night: float) -> Iterator[dict[str, Any]]:
-    colour = np.array(family.light.lamp) * 95.0 * night
-    here, _ = to_road(scene.road, 0.0, 0.0)
-    first = math.floor(here / _PERIOD)
-    for index in range(first, first + _LAMPS):
-        side = 1.0 if index % 2 == 0 else -1.0
-        x, y = place(scene.road, index * _PERIOD, side * (scene.road.half + 0.5))
-        yield _spot(np.array([x, y, _RISE]), np.array([0.0, 0.0, -1.0]), colour, math.acos(0.1), 0.6, 0.15)
+def _street(lights: Lights) -> Iterator[dict[str, Any]]:
+    for lamp in lights.street_lamps:
+        yield _spot(lamp.position, lamp.direction, lamp.light, lamp.outer, 0.6, 0.15)
 
 
 def _beams(family: Family, lights: Lights, to_world: np.ndarray) -> Iterator[dict[str, Any]]:

@@ -206,7 +206,7 @@ class BlenderSimulator(Simulator, Traits):
                     "far": FAR,
                 },
                 "sun": lighting.sun(lights) if shines else None,
-                "lamps": lighting.lamps(scene, family, lights, to_world),
+                "lamps": lighting.lamps(family, lights, to_world),
                 "samples": settings.samples,
                 "denoiser": settings.denoiser,
                 "bounces": settings.bounces,

@@ -31,10 +31,12 @@ def collect(
     synthetic: Mapping[str, str] | None,
     seconds: float,
     command: str,
+    done: Finished | None = None,
 ) -> Comparison:
     """Everything that the finished trials say. `run_json` is that of the comparison; `synthetic` goes from a
-    detector's name (`detector_name`) to its evaluation on the synthetic test set (None: there is none)."""
-    done = Finished(plan, states)
+    detector's name (`detector_name`) to its evaluation on the synthetic test set (None: there is none).
+    `done`: the finished trials, where they are not what lies in the plan's folder."""
+    done = done or Finished(plan, states)
     config, compare = plan.config, plan.config.compare
     rows = specs(done)
     rivals = rival_specs(done)
