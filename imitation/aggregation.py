@@ -31,6 +31,11 @@ class AggregationSettings(Settings):
         description="new synthetic frames of cycle 1, 2, ... in place of synthetic_per_cycle, such as what "
         "another run spent; none after the last",
     )
+    frames_of: str | None = Field(
+        None,
+        description="a run in run.storage, on the same baseline, whose synthetic frames are taken instead of "
+        "rendering: cycle by cycle the first so many in the order of its requests",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--minutes", type=float, metavar="M", help="start no further test after M minutes")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whatever starts a Ray is slow: the quick tests do without."""
+    if "ray_session" in getattr(item, "fixturenames", ()):
+        item.add_marker("slow")
+
+
 @pytest.hookimpl(trylast=True)  # of what -m and -k have left
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("rotate") is not None and items:

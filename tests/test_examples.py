@@ -134,6 +134,25 @@ def test_a_simulator_that_is_a_program(
             assert obj.occlusion == pytest.approx(ours.occlusion, abs=0.35 if obj.box.area < 40 else 0.1)
 
 
+def test_a_program_and_the_embedded_renderer_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT / "examples")
+    program = (
+        f"{{name: command, label: boxes, weight: 2, options: {{command: [{sys.executable}, pipe_boxes.py]}}}}"
+    )
+    words = [f"simulate.simulator=[opengl, {program}]"]
+    size = ["--size", "320x96", "--count", "6"]
+    assert main(["render", "--random", *size, "--out", str(tmp_path), *words]) == 0
+    frames = list(read_frames(str(tmp_path / "frames.parquet")))
+    by = {(frame.origin.simulator_label, frame.origin.simulator) for frame in frames if frame.origin}
+    assert by == {("opengl", "opengl"), ("boxes", "pipe-boxes")}
+    for frame in frames:
+        assert frame.origin is not None
+        if frame.origin.simulator_label == "boxes":
+            assert {obj.category for obj in frame.objects} <= {"Car", "Truck", "Pedestrian"}
+
+
 def test_the_page_has_what_the_program_says(tmp_path: Path) -> None:
     """The exchange of docs/simulator.md, as it stands there."""
     (block,) = (b for b in blocks(ROOT / "docs" / "simulator.md") if b.text.startswith("→ "))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.config.schema import Config
-from cluster.config.simulator import own_section
+from cluster.config.simulator import each_apart, own_section
 from imitation.common.contracts import Contract, Finding, Found, Step, carried_out
 from sim_actors.scene.category_words import canonical
 
@@ -19,7 +19,8 @@ def findings(config: Config) -> Iterator[Finding]:
 
 def contract(config: Config) -> Contract:
     """What is tried."""
-    uri = config.renderer.bodies
+    users = [apart for apart in each_apart(config).values() if own_section(apart) is apart.renderer]
+    uri = next((apart.renderer.bodies for apart in users if apart.renderer.bodies), config.renderer.bodies)
     if uri is None:
         yield Step("bodies of your own")
         yield Found("none: renderer.bodies is null")
@@ -33,7 +34,5 @@ def contract(config: Config) -> Contract:
     family = install(uri)
     for category in dict.fromkeys(entry.category for entry in manifest.bodies):
         yield Found(f"{category}: {', '.join(family.bodies[canonical(category)])}")
-    if own_section(config) is not config.renderer:
-        yield Found(
-            f"simulate.simulator is {config.simulate.simulator!r}, which does not use them", note=True
-        )
+    if not users:
+        yield Found(f"simulate.simulator is {config.simulate.title!r}, which does not use them", note=True)

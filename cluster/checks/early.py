@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cluster.checks import bodies, detector, policy, simulator
 from cluster.config.schema import Config
-from cluster.config.simulator import own_section
+from cluster.config.simulator import each_apart, own_section
 from cluster.data.stageable import simulates
 from cluster.observability.console import Reporter
 from cluster.workspace.run_folder import Workspace
@@ -50,10 +50,10 @@ def _checks(config: Config) -> Iterator[tuple[tuple[str, str], str, Iterator[Fin
     if policy.needs_trying(config):
         name = config.policy.name
         yield (policy.ABOUT, name), f"policy {name}: a request about toy failures", policy.findings(config)
-    if simulator.needs_trying(config):
-        name = config.simulate.simulator
-        found = simulator.findings(config, scenes=1, brief=True)
-        yield (simulator.ABOUT, name), f"simulator {name}: one scene", found
-    uri = config.renderer.bodies
-    if uri is not None and own_section(config) is config.renderer and simulates(config):
-        yield (bodies.ABOUT, uri), f"bodies of {uri}", bodies.findings(config)
+    for label, apart in each_apart(config).items():
+        if simulator.needs_trying(apart):
+            found = simulator.findings(apart, scenes=1, brief=True)
+            yield (simulator.ABOUT, label), f"simulator {label}: one scene", found
+        uri = apart.renderer.bodies
+        if uri is not None and own_section(apart) is apart.renderer and simulates(apart):
+            yield (bodies.ABOUT, uri), f"bodies of {uri}", bodies.findings(apart)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from cluster.checks.assumed import ASSUMED, known_categories, known_size
 from cluster.checks.child import in_child
 from cluster.config.schema import Config
-from cluster.config.simulator import simulator_spec
+from cluster.config.simulator import each_apart, simulator_spec
 from cluster.data.stageable import simulates
 from cluster.stages.services import cluster_address
 from imitation.common.contracts import Contract, Finding, Found, Step
@@ -23,12 +23,17 @@ from sim_actors.staging.restage import default_camera
 
 ABOUT = "simulator"
 SCENES = 3
+TRIES = 12  # free scenes, for one that a choosy simulator does not refuse
 
 
 def findings(config: Config, scenes: int = SCENES, brief: bool = False) -> Iterator[Finding]:
-    """Tries the simulator that the configuration names, in a child process: the checks of
-    `sim_actors.simulators.conformance.checks`, unless `brief`, and so many free scenes."""
-    yield from in_child(ABOUT, config, scenes=scenes, brief=brief)
+    """Tries the simulator that the configuration names, or each of several, in a child process: the checks of
+    `sim_actors.simulators.conformance.checks`, and so many free scenes; if `brief`, only these, and others in
+    place of those that it refuses."""
+    several = each_apart(config)
+    for label, apart in several.items():
+        for finding in in_child(ABOUT, apart, scenes=scenes, brief=brief):
+            yield finding if len(several) == 1 else replace(finding, tried=f"{label}: {finding.tried}")
 
 
 def contract(config: Config, scenes: int, brief: bool) -> Contract:
@@ -56,8 +61,9 @@ def contract(config: Config, scenes: int, brief: bool) -> Contract:
             yield event
         if wrong:  # free scenes would be refused for it, in other words
             return
-    staged = toy_scenes(config, scenes)
-    yield from simulator_contract(spec, staged, settings.startup_timeout_s, settings.scene_timeout_s)
+    limits = settings.startup_timeout_s, settings.scene_timeout_s
+    staged = toy_scenes(config, TRIES if brief else scenes)
+    yield from simulator_contract(spec, staged, *limits, enough=scenes if brief else None)
 
 
 def toy_scenes(config: Config, count: int) -> list[Scene]:
@@ -96,7 +102,7 @@ def needs_trying(config: Config) -> bool:
     """Whether a run should render a scene before anything else: with somebody's own simulator, where it will
     run on this machine. On a cluster its actors start it, maybe where alone it can be started."""
     return (
-        is_import_path(config.simulate.simulator)
+        is_import_path(simulator_spec(config).simulator)
         and simulates(config)
         and cluster_address(config.ray) is None
     )

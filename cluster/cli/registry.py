@@ -30,6 +30,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
         "export-model": "cluster.cli.commands.run:add_export_model",
         "report": "cluster.cli.commands.run:add_report",
         "defaults": "cluster.cli.commands.run:add_defaults",
+        "setup": "cluster.cli.commands.setup:add",
     },
 )
 """Each adds its words to what `add_subparsers` gave, and says in `carry_out` what is called with them."""

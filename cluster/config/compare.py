@@ -53,6 +53,12 @@ class CompareSettings(Settings):
         None,
         description="the folds to run, such as [0]: choose settings on some folds, report others; null: all",
     )
+    budgets: list[Annotated[float, Field(gt=0, le=100)]] | None = Field(
+        None,
+        description="added frames per real one, such as [0.125, 0.5, 2]: every arm that adds frames runs "
+        "with each, a curve, and the greatest is its budget elsewhere; smaller ones train on the first of "
+        "its frames. Needs loop.cycles=1; null: by `aggregation`",
+    )
     primary: PrimarySettings = PrimarySettings()
     synthetic_test: int = Field(
         60, ge=0, description="frames of the synthetic test set: free scenes of a seed of their own; 0: none"
@@ -76,6 +82,8 @@ class CompareSettings(Settings):
         if isinstance(self.seeds, list) and len(set(self.seeds)) < len(self.seeds):
             twice = next(seed for seed in self.seeds if self.seeds.count(seed) > 1)
             raise ValueError(f"seed {twice} stands twice in compare.seeds; a run repeated is no new evidence")
+        if self.budgets is not None and (not self.budgets or sorted(set(self.budgets)) != self.budgets):
+            raise ValueError(f"compare.budgets is {self.budgets}; name each once, the smallest first")
         if self.use_folds is not None:
             if self.folds is None:
                 raise ValueError("compare.use_folds needs compare.folds, the number of parts")

@@ -1,7 +1,7 @@
 """No secret in a configuration: it is written beside the run, in the report, and to trackers.
 
-Credentials come from the environment. A simulator that needs one names the variable, `${env:NAME}`;
-the name is written, the value is read where the simulator runs (`sim_actors.simulators.registry`).
+Credentials come from the environment. A simulator or a tracker that needs one names the variable,
+`${env:NAME}`; the name is written, the value is read where it is used (`sim_actors.simulators.registry`).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def check_no_secrets(config: Mapping[str, Any]) -> None:
         if _SECRET.search(key.rpartition(".")[2]) and value and not _ENVIRONMENT.fullmatch(value):
             raise ValueError(
                 f"{key} looks like a secret, and the configuration is written beside the run and into the "
-                "report; name an environment variable instead, ${env:NAME}: it is read where the simulator "
-                "runs"
+                "report; name an environment variable instead, ${env:NAME}: it is read where it is "
+                "needed"
             )
 
 
@@ -59,12 +59,21 @@ def masked(key: str, value: Any, plain: bool = False) -> str:
     """A value for a message (`repr`, unless it is `plain` text) without what is secret in it."""
     if _SECRET.search(key.rpartition(".")[2]) and not plain:
         return "(not shown)"
-    text = without_secrets(value if plain else repr(value))
+    text = without_secrets(value if plain else repr(_hidden(value)))
     return re.sub(
         r"([?&])([^=&\s'\"]+)=([^&\s'\"]+)",
         lambda m: f"{m[1]}{m[2]}=..." if _SECRET.search(m[2]) else m[0],
         text,
     )
+
+
+def _hidden(value: Any) -> Any:
+    """Plain data without what stands under a secret's name."""
+    if isinstance(value, Mapping):
+        return {
+            key: "(not shown)" if _SECRET.search(str(key)) else _hidden(inner) for key, inner in value.items()
+        }
+    return [_hidden(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cluster.config.schema import Config
-from cluster.config.simulator import simulator_spec
+from cluster.config.simulator import simulators
 from imitation.common.import_paths import is_import_path
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
@@ -31,8 +31,8 @@ HOW = (
 
 
 def catalog(config: Config) -> frozenset[str] | None:
-    """The categories that the simulator can stage, lower case; None where it does not say."""
-    return simulator_spec(config).catalog()
+    """The categories that the simulator (or one of several) can stage, lower case; None: it does not say."""
+    return simulators(config).catalog()
 
 
 def simulates(config: Config) -> bool:
@@ -170,7 +170,7 @@ def feasible(config: Config, categories: CategoryMap, labels: Labels) -> Feasibl
         unsized,
         others,
         labels,
-        config.simulate.simulator,
+        config.simulate.title,
         config.restage.hfov_deg,
         None if known is None else tuple(sorted(known)),
         {name: meant for name in lacking if (meant := meant_by(name, known or ())) is not None},

@@ -118,7 +118,8 @@ def run_cost(config: Config, sizes: Sizes, shares_baseline: bool = True) -> Cost
         folds = config.mining.folds if mines else 0
         total += _trained(config, 1, folds)
         judged = (1 + folds) * sizes.val + sizes.test + (sizes.train if folds else 0)
-        frames = budgets[cycle - 1] if adds == "synthetic" else 0
+        renders = adds == "synthetic" and config.aggregation.frames_of is None
+        frames = budgets[cycle - 1] if renders else 0
         total += Cost(judged=judged, rendered=frames, synthetic=frames)
     return total
 

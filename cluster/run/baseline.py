@@ -12,10 +12,12 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
+from cluster.config.simulator import simulator_spec
 from cluster.observability.console import Reporter
 from cluster.workspace.lock import RunLock
 from cluster.workspace.run_folder import CONFIG_FILE, Workspace, covers, differences, read_config
@@ -43,6 +45,7 @@ ACTS_LATER = (
     "train.synthetic_share",  # there is no synthetic frame in cycle 0
     "train.schedule",
     "train.pretrain_share",
+    "train.real_last",
     "train.synthetic_weight",
     "train.synthetic_boxes",
     "train.warm_start",  # cycle 0 has no cycle before it
@@ -84,6 +87,7 @@ NO_RESULT = (
     "data.parallel_from",
     "evaluate.actors",
     "evaluate.max_attempts",
+    "simulate.each",
     "simulate.actors",
     "simulate.cpus_per_actor",
     "simulate.gpus_per_actor",
@@ -108,10 +112,24 @@ NO_RESULT = (
 
 def may_differ(config: Config) -> tuple[str, ...]:
     """The settings in which runs may differ that share this configuration's baseline; all others count."""
-    real = () if config.data.is_stand_in else ACTS_LATER_ON_REAL_DATA
+    real: tuple[str, ...] = () if config.data.is_stand_in else ACTS_LATER_ON_REAL_DATA
+    if _options_say_what_is_staged(config):
+        real = tuple(key for key in real if key != "simulate.options")
     # a metric of one's own is measured with the evaluation
     later = [key for key in ACTS_LATER if key != "loop.metric" or not is_own(config.loop.metric)]
     return (*later, *NO_RESULT, *real)
+
+
+def _options_say_what_is_staged(config: Config) -> bool:
+    """Whether a simulator's options change what it can stage: which program it is, say. That is counted with
+    the baseline's failures."""
+    if not config.simulate.options or isinstance(config.simulate.simulator, tuple):
+        return False
+    spec = simulator_spec(config)
+    try:
+        return replace(spec, options={}).catalog() != spec.catalog()
+    except Exception:  # whatever a simulator of one's own makes of options that it needs
+        return True
 
 
 def baseline_key(config: Config) -> str:
@@ -130,6 +148,8 @@ def baseline_config(config: Config, *, as_carried_out: bool = False) -> Config:
         raise UserError("loop.sim_only trains on no real data: such a run shares its baseline with no other")
     reset = [key for key in may_differ(config) if not (as_carried_out and key in NO_RESULT)]
     plain = _without(config.plain(), reset)
+    if isinstance(several := plain["simulate"]["simulator"], list):  # who renders what comes later
+        plain["simulate"]["simulator"] = [member | {"weight": 1.0} for member in several]
     plain["loop"]["cycles"] = min(1, config.loop.cycles)
     plain["aggregation"] = {"max_synthetic_ratio": 1.0}  # room for a frame even where there is one real one
     return parse(plain, "baseline")

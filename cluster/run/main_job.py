@@ -9,7 +9,7 @@ from functools import partial
 
 from cluster.checks.early import has_judged, try_early
 from cluster.config.schema import Config
-from cluster.config.simulator import simulator_spec
+from cluster.config.simulator import simulator_spec, simulators
 from cluster.data.stageable import Teller, simulates
 from cluster.observability.callbacks import FinishedCycle, Watch
 from cluster.observability.console import Reporter
@@ -117,12 +117,13 @@ def check_renderer(config: Config) -> None:
     names what is missing. On a cluster they tell when their workers start."""
     if cluster_address(config.ray):
         return
-    wanted = {EMBEDDED} if config.data.is_stand_in else set()
-    if simulates(config) and not SIMULATORS.is_own(config.simulate.simulator):  # one's own: `try_early`
-        wanted.add(config.simulate.simulator)
-    for name in sorted(wanted):
-        if reason := simulator_spec(config, name).ask("preflight"):
-            raise UserError(reason)
+    wanted = [simulator_spec(config, EMBEDDED)] if config.data.is_stand_in else []
+    if simulates(config):  # one's own: `try_early`
+        named = simulators(config).specs.values()
+        wanted += [spec for spec in named if not SIMULATORS.is_own(spec.simulator)]
+    for spec in wanted:
+        if reason := spec.ask("preflight"):
+            raise UserError(f"simulator {spec.label}: {reason}" if spec.label else reason)
 
 
 def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:

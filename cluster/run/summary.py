@@ -15,6 +15,7 @@ from cluster.observability.cycle_time import time_uri
 from cluster.simulation.stream import REJECTED
 from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
+from cluster.stages.taken import TAKEN_FROM
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
@@ -132,12 +133,13 @@ def _cycle(entry: LoopCycle[Evaluation], stages: Stages, label: str, time: dict[
         report, asked = stages["simulate"], stages.get("request", {})
         simulated = {
             "requests": len(asked["requests"]) if asked else report["asked"],
-            "rendered": report["frames"],
+            "rendered": 0 if TAKEN_FROM in report else report["frames"],
             "set_aside": report["set_aside"],
             "frames_per_second": report["frames_per_second"],
             "asked": report["asked"],
             "rejected": sum(scene["kind"] == REJECTED for scene in report["set_aside"]),
             "modes": asked.get("arms"),
+            "by_simulator": report.get("by_simulator"),
         }
     return Cycle.of(
         cycle=entry.cycle,

@@ -28,8 +28,10 @@ class PoolSize:
     with the pool, or with the driver if that is killed. (A request to the autoscaler itself would outlive a
     killed driver, and replace that of another run.)"""
 
-    def __init__(self, settings: SimulateSettings) -> None:
+    def __init__(self, settings: SimulateSettings, most: int | None = None) -> None:
+        """`most`: how many simulators can run at once, wherever there is room; None: any number."""
         self._settings = settings
+        self._most = MAX_ACTORS if most is None else max(1, most // settings.scenes_per_actor)
         self._actors = 0
         self._gone: dict[str, float] = {}  # node ids, and when each was found to be gone
         self._autoscales: bool | None = None  # not asked yet
@@ -46,6 +48,11 @@ class PoolSize:
             if self._settings.actors == "auto":
                 self._actors = self._asked_for(self._actors, now, gone)
                 self.next_look = now + LOOK_S
+        return min(self._actors, self._most)
+
+    @property
+    def room(self) -> int:
+        """The number as of the last look, were there no limit to how many can run at once."""
         return self._actors
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cluster.config.simulate import SimulateSettings
 from cluster.simulation.work_queue import Backlog, Fault, Outcome, PoolCounts, Rendered, SetAside, Task
@@ -22,6 +22,9 @@ class Verdicts:
     A scene is set aside only on certain evidence. What cannot be told apart (scenes side by side in a
     process that died) is tried again, each alone in its worker.
     """
+
+    hand_on: Callable[[SceneJob, tuple[str, ...]], bool] = staticmethod(lambda job, reasons: False)
+    """Whether somebody else takes a scene that the simulator refuses, with its reasons."""
 
     def __init__(self, simulator: str, settings: SimulateSettings) -> None:
         self.simulator = simulator
@@ -42,6 +45,8 @@ class Verdicts:
         """A scene's outcome, by a worker's answer. Raises UserError if it says that all others fail too."""
         if answer.unsupported:
             self.counts.unsupported += 1
+            if self.hand_on(task.job, answer.unsupported):
+                return []
             return [self._set_aside(task, "unsupported", "; ".join(answer.unsupported))]
         if answer.hopeless:
             raise UserError(answer.error or "")
@@ -52,6 +57,7 @@ class Verdicts:
         self._ever_finished = True
         self.counts.rendered += 1
         self.counts.cpu_seconds += answer.cpu_seconds
+        self.counts.seconds += answer.seconds
         attempts = task.faults + 1
         # The job's own id: the answer's is a copy, and ids are kept for as long as the stage lasts.
         return [Rendered(task.scene_id, answer.payload, attempts, answer.seconds, answer.cpu_seconds)]

@@ -1,62 +1,63 @@
 """The simulator pool: scenes in, each of them out exactly once, rendered or set aside with a reason.
 
-Simulators crash, hang and leak; nodes come and go. The pool keeps few scenes in flight, gives each a
-deadline, and kills and replaces workers. `Verdicts` decides which scene caused a fault.
+A crew of workers for each simulator (`cluster.simulation.crew`): one, or those of a mixture, among whom the
+scenes are dealt (`cluster.simulation.mixing.dealing`). The pool waits for whatever ends first, and shares the
+cluster among the crews.
 """
 
 from __future__ import annotations
 
-import heapq
-import logging
 import time
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Generator, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from ray.exceptions import RayError
 
 from cluster.config.simulate import SimulateSettings
-from cluster.runtime.ray_errors import in_short
-from cluster.simulation.autoscaling import PoolSize, node_is_gone
-from cluster.simulation.blame import Verdicts
-from cluster.simulation.slot import Call, Slot
-from cluster.simulation.work_queue import Fault, Outcome, PoolCounts, Rendered
+from cluster.simulation.crew import CLOSE_S, Crew
+from cluster.simulation.mixing.dealing import Deal
+from cluster.simulation.mixing.sharing import Sharing
+from cluster.simulation.slot import Slot
+from cluster.simulation.work_queue import Outcome, PoolCounts
 from imitation.common.settings import UserError
-from imitation.common.wording import times
+from sim_actors.simulators.mixture import Mixture
 from sim_actors.simulators.registry import SimulatorSpec
-from sim_actors.simulators.worker import Answer, SceneJob, start_worker
+from sim_actors.simulators.worker import SceneJob
 
-log = logging.getLogger(__name__)
-
-START_ATTEMPTS = 3  # of one worker; and of all together while none has ever started
 GATHER_S = 20e-6  # for each call watched (5 ms for 256): several times what a step costs
-CLOSE_S = 5.0  # grace for a simulator to release what it holds
 
 
 class SimulatorPool:
-    """Simulator workers on a running Ray, kept warm until `close`; a context manager.
+    """Simulator workers on a running Ray, kept warm until `close`; a context manager."""
 
-    Workers start when there is work for them and leave the placement group of whoever runs the pool
-    (a Tune trial), else nested work waits for resources that the trial itself holds. With
-    `actors: auto` their number follows the cluster while it renders.
-    """
-
-    def __init__(self, spec: SimulatorSpec, settings: SimulateSettings, proved: bool = False) -> None:
-        """`proved`: the simulator is known to be deterministic; else one scene is rendered twice."""
-        self.spec = spec
-        self.proved = proved
-        self._proof: str | None = None  # the scene that is rendered twice
+    def __init__(
+        self,
+        simulators: SimulatorSpec | Mixture,
+        settings: SimulateSettings,
+        proved: bool | Collection[str] = False,
+        each: Mapping[str, SimulateSettings] | None = None,
+        apart: Collection[str] = (),
+    ) -> None:
+        """`proved`: whether the simulators are known to be deterministic, or the labels of those that are; of
+        the others one scene is rendered twice.
+        `each`: label -> the settings of one simulator's workers, where they are not `settings`. `apart`: the
+        labels whose number of workers is their own; the others share what there is room for."""
+        mixture = Mixture.one(simulators) if isinstance(simulators, SimulatorSpec) else simulators
+        each = each or {}
+        self.mixture = mixture
         self.settings = settings
-        self._verdicts = Verdicts(spec.simulator, settings)
-        self._size = PoolSize(settings)
-        self._slots: list[Slot] = []
+        self.crews = {
+            label: Crew(
+                spec, each.get(label, settings), proved if isinstance(proved, bool) else label in proved
+            )
+            for label, spec in mixture.specs.items()
+        }
+        self._sharing = Sharing(mixture, self.crews, apart)
+        self._deal: Deal | None = None
         self._busy = False
-        self._ever_started = False
-        self._start_failures = 0
 
     def __enter__(self) -> SimulatorPool:
         return self
@@ -80,11 +81,11 @@ class SimulatorPool:
         if self._busy:
             raise RuntimeError("the pool renders already; one render() at a time")
         self._busy = True
-        self._proof = None
-        self._verdicts.begin(self._proving(jobs))
+        self._begin(jobs)
+        crews = self.crews.values()
         try:
             self._assign()
-            while any(slot.scenes for slot in self._slots) or self._verdicts.backlog.waiting():
+            while any(crew.busy or crew.waiting for crew in crews):
                 outcomes: list[Outcome] = []
                 try:
                     self._step(outcomes)
@@ -92,132 +93,75 @@ class SimulatorPool:
                 except UserError:
                     yield from outcomes  # nothing finished is lost
                     raise
-                for outcome in outcomes:
-                    if outcome.scene_id == self._proof:
-                        self.proved, self._proof = isinstance(outcome, Rendered), None
                 yield from outcomes
         finally:
-            for slot in self._slots:
-                if slot.scenes:
-                    slot.discard()
+            for crew in crews:
+                crew.drop()
             self._busy = False
 
-    def _proving(self, jobs: Iterable[SceneJob]) -> Iterator[SceneJob]:
-        """The jobs, one of which is to be rendered twice, and another where that one is set aside."""
-        for job in jobs:
-            if self.proved or self._proof is not None:
-                yield job
-            else:
-                self._proof = job.scene.scene_id
-                yield replace(job, twice=True)
+    @property
+    def proved(self) -> frozenset[str]:
+        """The labels of the simulators that gave one scene twice alike."""
+        return frozenset(label for label, crew in self.crews.items() if crew.proved)
 
     @property
     def counts(self) -> PoolCounts:
         """What happened in the last `render`, or so far in the present one."""
-        return self._verdicts.counts
+        return _sum(crew.counts for crew in self.crews.values())
 
     @property
     def totals(self) -> PoolCounts:
         """What has happened since the pool was made."""
-        return self._verdicts.before.plus(self._verdicts.counts)
+        return _sum(crew.totals for crew in self.crews.values())
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The workers' places, crew by crew."""
+        return [slot for crew in self.crews.values() for slot in crew.slots]
 
     def pids(self) -> list[int]:
         """Process ids of the workers that run a simulator now, in slot order."""
-        return [slot.info.pid for slot in self._slots if slot.info is not None]
+        return [slot.info.pid for slot in self.slots if slot.info is not None]
 
     def close(self) -> None:
         """Lets idle simulators release what they hold, then ends all workers."""
-        for slot in self._slots:
-            if slot.state == "ready" and not slot.scenes:
-                self._begin_closing(slot)
-        refs = [slot.pending.ref for slot in self._slots if slot.state == "closing" and slot.pending]
+        refs = [ref for crew in self.crews.values() for ref in crew.begin_closing()]
         if refs:
             ray.wait(refs, num_returns=len(refs), timeout=CLOSE_S)
         self.kill()
 
     def kill(self) -> None:
         """Ends all workers at once."""
-        for slot in self._slots:
-            slot.discard()
+        for crew in self.crews.values():
+            crew.kill()
 
-    # Scenes are handed out, and workers placed for what is left.
+    def _begin(self, jobs: Iterable[SceneJob]) -> None:
+        if not self.mixture.mixed:
+            self._deal = None
+            for crew in self.crews.values():
+                crew.begin(jobs)
+            return
+        deal = self._deal = Deal(self.mixture, jobs)
+        for label, crew in self.crews.items():
+            crew.begin(deal.of(label), partial(deal.hand_on, label))
 
     def _assign(self) -> None:
-        """The least loaded worker comes first. A suspect gets an idle one for itself; for suspects beyond
-        those, as many workers get no new scenes until they are idle."""
-        now, backlog = time.monotonic(), self._verdicts.backlog
-        room = deque(sorted((s for s in self._slots if s.has_room), key=lambda slot: len(slot.scenes)))
-        while room and not room[0].scenes and (suspect := backlog.take_suspect()):
-            room.popleft().give(suspect, now)
-        for _ in range(min(len(room), backlog.suspects)):
-            room.popleft()
-        loads = [(len(slot.scenes), number, slot) for number, slot in enumerate(room)]
-        while loads and (task := backlog.take()):
-            load, number, slot = loads[0]
-            slot.give(task, now)
-            if slot.has_room:
-                heapq.heapreplace(loads, (load + 1, number, slot))
-            else:
-                heapq.heappop(loads)
-        if backlog.waiting():
-            self._resize()
-            self._spawn_missing()
-        elif self._slots:
-            self._resize()
-            if self._size.makes_nodes_start:
-                self._withdraw()
-
-    def _resize(self) -> None:
-        """Adds slots for new room, or removes idle slots that are too many."""
-        workers = self._size.workers()
-        self._slots += [Slot(self.settings) for _ in range(workers - len(self._slots))]
-        for state in ("retired", "empty", "placing"):
-            for slot in [slot for slot in reversed(self._slots) if slot.state == state]:
-                if len(self._slots) > workers:
-                    slot.discard()
-                    self._slots.remove(slot)
-
-    def _withdraw(self) -> None:
-        """No scene waits: cancels workers without a place, so that no node is started for them."""
-        for slot in self._slots:
-            if slot.state == "placing":
-                slot.discard()
-
-    def _spawn_missing(self) -> None:
-        """Starts workers for the waiting scenes: each takes `scenes_per_actor` fresh ones, or one suspect."""
-        each, backlog = self.settings.scenes_per_actor, self._verdicts.backlog
-        coming = sum(slot.state in ("placing", "starting") for slot in self._slots)
-        for slot in self._slots:
-            if slot.state != "empty":
-                continue
-            for_fresh = coming - backlog.suspects
-            if for_fresh >= 0 and backlog.fresh(for_fresh * each + 1) <= for_fresh * each:
-                break
-            self._spawn(slot)
-            coming += 1
-
-    def _spawn(self, slot: Slot) -> None:
-        settings = self.settings
-        slot.worker = start_worker(
-            self.spec,
-            threads=max(1, int(settings.cpus_per_actor)),
-            scenes=settings.scenes_per_actor,
-            num_cpus=settings.cpus_per_actor,
-            num_gpus=settings.gpus_per_actor,
-            scheduling_strategy=PlacementGroupSchedulingStrategy(placement_group=None),  # type: ignore[arg-type]
-        )
-        deadline = time.monotonic() + settings.placement_timeout_s
-        slot.wait_for("placing", slot.worker.ping.remote(), deadline)
-
-    def _begin_closing(self, slot: Slot) -> None:
-        slot.wait_for("closing", slot.worker.close.remote(), time.monotonic() + CLOSE_S)
-
-    # One step: wait until a call ends or a deadline passes, then handle it.
+        crews = self.crews.values()
+        if self._deal is not None:
+            self._sharing.review(self._deal)
+        for crew in crews:
+            crew.assign()
+        if self._deal is not None:
+            for crew in crews:
+                if any(other.short for other in crews if other is not crew):
+                    crew.make_room()
 
     def _step(self, outcomes: list[Outcome]) -> None:
-        watched = [(slot, call) for slot in self._slots for call in slot.watched]
-        refs = [call.ref for _, call in watched]
-        nearest = min(self._size.next_look, *(call.deadline for _, call in watched))
+        """Waits until a call ends or a deadline passes, then handles it."""
+        watched = [(crew, slot, call) for crew in self.crews.values() for slot, call in crew.watched()]
+        refs = [call.ref for _, _, call in watched]
+        looks = [crew.next_look for crew in self.crews.values()]
+        nearest = min([*looks, *(call.deadline for _, _, call in watched)])
         ray.wait(refs, num_returns=1, timeout=max(0.0, nearest - time.monotonic()))
         # The time is taken before the second look: whatever ended in time is seen as ended, however
         # long the caller kept us from looking.
@@ -225,147 +169,22 @@ class SimulatorPool:
         # What a step costs grows with what it looks at, so the more there is, the more is gathered first.
         ready, _ = ray.wait(refs, num_returns=len(refs), timeout=GATHER_S * len(refs))
         done = set(ready)
-        ended = [(slot, call, _result(call.ref)) for slot, call in watched if call.ref in done]
+        ended = [(crew, slot, call, _result(call.ref)) for crew, slot, call in watched if call.ref in done]
         # Answers before deaths: a scene that has come out is not among those that died.
-        ended.sort(key=lambda item: isinstance(item[2], RayError))
-        for slot, call, result in ended:
+        ended.sort(key=lambda item: isinstance(item[3], RayError))
+        for crew, slot, call, result in ended:
             if call in slot.watched:  # else an earlier one took the worker with it
-                outcomes += self._ended(slot, call, result)
-        for slot, call in watched:
+                self._came_out(crew, crew.ended(slot, call, result), outcomes)
+        for crew, slot, call in watched:
             if call.deadline <= now and call.ref not in done and call in slot.watched:
-                outcomes += self._overdue(slot, call)
+                others = any(other.at_work for other in self.crews.values() if other is not crew)
+                self._came_out(crew, crew.overdue(slot, call, others), outcomes)
 
-    def _ended(self, slot: Slot, call: Call, result: Any) -> list[Outcome]:
-        """Handles a call that ended, with a value or an error."""
-        if slot.state == "closing":
-            slot.discard()
-        elif call.task is None:
-            self._start_ended(slot, result)
-        elif isinstance(result, RayTaskError):  # the worker lives, its answer could not be sent
-            task = slot.take_off(call, time.monotonic())
-            self._recycle(slot)
-            return self._verdicts.failed(task, "raised", str(result), certain=True)
-        elif isinstance(result, RayError):
-            return self._crashed(slot, result)
-        else:
-            return self._answered(slot, call, result)
-        return []
-
-    def _overdue(self, slot: Slot, call: Call) -> list[Outcome]:
-        settings = self.settings
-        if call.task is not None:
-            if self._node_lost(slot):
-                return self._give_up_node(slot.node_id)
-            assert call.limit is not None  # it has a deadline
-            reason = f"{call.limit.overdue()}, the worker was killed"
-            # Beside others it may only have waited for one that holds the whole process up.
-            return self._replaced(slot, call, "hung", reason, certain=len(slot.watched) == 1)
-        if slot.state == "closing":
-            slot.discard()
-        elif slot.state == "starting":
-            limit = settings.startup_timeout_s
-            self._start_failed(slot, f"not ready after {limit:g} s (simulate.startup_timeout_s)")
-        elif any(other.state in ("starting", "ready") for other in self._slots):
-            call.deadline = time.monotonic() + settings.placement_timeout_s  # others do the work
-        else:
-            raise UserError(
-                f"the cluster found no place for a simulator within {settings.placement_timeout_s:g} s: a "
-                f"worker asks for {settings.cpus_per_actor:g} CPUs and {settings.gpus_per_actor:g} GPUs, free"
-                f" are {_resources(ray.available_resources())} of {_resources(ray.cluster_resources())}. "
-                "Lower simulate.cpus_per_actor or simulate.gpus_per_actor, or give the cluster more"
-            )
-        return []
-
-    # Starting.
-
-    def _start_ended(self, slot: Slot, result: Any) -> None:
-        if isinstance(result, RayTaskError):
-            self._start_failed(slot, str(result))
-        elif isinstance(result, RayError):
-            if self._node_lost(slot, result):
-                slot.discard()
-            else:
-                self._start_failed(slot, f"its process died: {_brief(result)}")
-        elif slot.state == "placing":
-            slot.node_id = result.node_id
-            deadline = time.monotonic() + self.settings.startup_timeout_s
-            slot.wait_for("starting", slot.worker.start.remote(), deadline)
-        elif result.error is not None:
-            self._start_failed(slot, f"on {result.host}: {result.error}", result.user_error)
-        else:
-            slot.state, slot.pending, slot.info = "ready", None, result
-            slot.start_failures = 0
-            self._ever_started = True
-            self.counts.actors_started += 1
-
-    def _start_failed(self, slot: Slot, cause: str, user_error: bool = False) -> None:
-        """Raises UserError once it is clear that no simulator will start."""
-        slot.discard()
-        slot.start_failures += 1
-        self._start_failures += 1
-        log.warning("simulator %s did not start: %s", self.spec.simulator, cause)
-        if slot.start_failures >= START_ATTEMPTS:
-            slot.state = "retired"  # perhaps one bad node among good ones
-        hopeless = not self._ever_started and (user_error or self._start_failures >= START_ATTEMPTS)
-        if hopeless or all(other.state == "retired" for other in self._slots):
-            tried = times(self._start_failures)
-            raise UserError(f"simulator {self.spec.simulator!r} does not start (tried {tried}): {cause}")
-
-    # Scenes.
-
-    def _answered(self, slot: Slot, call: Call, answer: Answer) -> list[Outcome]:
-        task = slot.take_off(call, time.monotonic())
-        self._recycle(slot, answer.rss_mb)
-        return self._verdicts.answered(task, answer)
-
-    def _recycle(self, slot: Slot, rss_mb: float = 0.0) -> None:
-        """Replaces a worker that has rendered enough or uses too much memory, once it is idle."""
-        settings = self.settings
-        if rss_mb > settings.max_rss_mb and slot.finished == 1:
-            log.warning("one scene took %.0f MiB, above simulate.max_rss_mb=%g", rss_mb, settings.max_rss_mb)
-        if rss_mb > settings.max_rss_mb or slot.given >= settings.recycle_after:
-            slot.draining = True
-        if slot.draining and not slot.scenes:
-            self._begin_closing(slot)
-            self.counts.recycled += 1
-
-    def _crashed(self, slot: Slot, error: RayError) -> list[Outcome]:
-        if self._node_lost(slot, error):
-            return self._give_up_node(slot.node_id)
-        # Of several that rendered side by side any may have done it. Of one with others queued behind,
-        # the answer may have died with the worker on the next scene: it is suspected, not sure.
-        suspect = slot.watched[0] if len(slot.watched) == 1 else None
-        return self._replaced(slot, suspect, "crashed", _brief(error), certain=len(slot.scenes) == 1)
-
-    def _replaced(
-        self, slot: Slot, suspect: Call | None, kind: Fault, reason: str, certain: bool
-    ) -> list[Outcome]:
-        """Replaces a worker that one of its scenes has crashed or blocked."""
-        tasks = [call.task for call in slot.scenes if call.task is not None]
-        slot.discard()
-        if suspect is None or suspect.task is None:
-            self._verdicts.one_of(tasks, kind, reason)
-            return []
-        outcomes = self._verdicts.failed(suspect.task, kind, reason, certain)
-        self._verdicts.beside(task for task in tasks if task is not suspect.task)
-        return outcomes
-
-    def _node_lost(self, slot: Slot, error: Any = None) -> bool:
-        # A worker that was only being placed has no node yet that could be asked, but Ray's own words.
-        if isinstance(error, RayActorError) and (error.preempted or "its node has died" in str(error)):
-            return True
-        return node_is_gone(slot.node_id)
-
-    def _give_up_node(self, node_id: str) -> list[Outcome]:
-        """All workers of a node that went away, also those whose connections have not broken yet."""
-        outcomes: list[Outcome] = []
-        self._size.leave_out(node_id)
-        for slot in self._slots:
-            if slot.node_id == node_id:
-                tasks = [call.task for call in slot.scenes if call.task is not None]
-                slot.discard()
-                outcomes += self._verdicts.lost(tasks)
-        return outcomes
+    def _came_out(self, crew: Crew, found: list[Outcome], outcomes: list[Outcome]) -> None:
+        crew.prove(found)
+        if self._deal is not None:
+            found = [self._deal.told(crew.spec.shown, outcome) for outcome in found]
+        outcomes += found
 
 
 def _result(ref: Any) -> Any:
@@ -376,10 +195,8 @@ def _result(ref: Any) -> Any:
         return error
 
 
-def _brief(error: BaseException) -> str:
-    """Ray's message, of many lines, on one."""
-    return in_short(error, 2000)
-
-
-def _resources(resources: dict[str, float]) -> str:
-    return ", ".join(f"{resources.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))
+def _sum(counts: Iterable[PoolCounts]) -> PoolCounts:
+    total = PoolCounts()
+    for each in counts:
+        total = total.plus(each)
+    return total

@@ -29,7 +29,7 @@ class Call:
 class Slot:
     """A slot outlives its workers. `scenes` are in the order in which they were handed over; the first
     `scenes_per_actor` of them render, the others queue. `pending` is what keeps the worker from rendering:
-    being placed, starting, closing."""
+    being placed, starting, closing. `surplus`: another simulator gets its place once it has drained."""
 
     settings: SimulateSettings
     state: Literal["empty", "placing", "starting", "ready", "closing", "retired"] = "empty"
@@ -39,6 +39,7 @@ class Slot:
     given: int = 0
     finished: int = 0
     draining: bool = False
+    surplus: bool = False
     start_failures: int = 0
     node_id: str = ""
     info: Started | None = None
@@ -82,7 +83,7 @@ class Slot:
         self.state, self.worker, self.pending, self.info = "empty", None, None, None
         self.scenes = []
         self.given = self.finished = 0
-        self.draining = False
+        self.draining = self.surplus = False
         self.node_id = ""
 
     def _set_deadlines(self, now: float) -> None:

@@ -9,7 +9,7 @@ where the order matters.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
@@ -18,11 +18,13 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from cluster.simulation.mixing.tally import Share, Tally
 from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.work_queue import PoolCounts, Rendered, SetAside
 from imitation.common import storage
 from imitation.common.settings import UserError
-from imitation.data.records import Frame
+from imitation.data.records import Frame, Origin
+from imitation.datasets.parquet.files import read_frames
 from sim_actors.simulators.worker import SceneJob, decode_table
 
 DONE = "_DONE.json"
@@ -44,7 +46,8 @@ class SimulationReport:
     """What one `simulate` did. `frames` lie in the folder: `reused` were committed before, `rendered`
     now; `set_aside` lists every scene given up, those of earlier runs too, `rejected` ones among them. The
     other counts, wall `seconds` and simulator `cpu_seconds` are of this run alone, as are `render_seconds`:
-    what the finished scenes took in their simulators, added up."""
+    what the finished scenes took in their simulators, added up. `by_simulator`: label -> the same of each,
+    where there are several."""
 
     frames: int
     rendered: int
@@ -59,6 +62,7 @@ class SimulationReport:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     render_seconds: float = 0.0
+    by_simulator: Mapping[str, Share] = field(default_factory=dict)
 
     @property
     def rejected(self) -> int:
@@ -71,8 +75,12 @@ class SimulationReport:
         return self.rendered / self.seconds if self.seconds else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; the rate included."""
-        return asdict(self) | {"frames_per_second": round(self.frames_per_second, 3)}
+        """Plain data; the rate included. What only several simulators have is left out where there is one."""
+        plain = asdict(self) | {"frames_per_second": round(self.frames_per_second, 3)}
+        plain["set_aside"] = [item.to_json() for item in self.set_aside]
+        if not self.by_simulator:
+            del plain["by_simulator"]
+        return plain
 
 
 def simulate(
@@ -98,7 +106,7 @@ def simulate(
     Raises UserError as `SimulatorPool.render` does, and when the folder cannot be written.
     """
     start = time.monotonic()
-    folder = _Folder(folder_uri, pool.settings.frames_per_file)
+    folder = _Folder(folder_uri, pool.settings.frames_per_file, Tally(pool.mixture))
     report = folder.finished()
     if report is not None:
         if progress is not None:
@@ -116,6 +124,7 @@ def simulate(
                     folder.add(_judged(outcome, accept))
                     if isinstance(outcome, Rendered):
                         rendering += outcome.seconds
+                        folder.tally.rendered(outcome)
                     if progress is not None:
                         progress(folder.scenes - len(replaced))
             counts = counts.plus(pool.counts)
@@ -157,11 +166,21 @@ def committed_ids(folder_uri: str) -> set[str]:
     return ids
 
 
+def _lineages(folder_uri: str) -> Iterator[Origin]:
+    """Where each frame that is committed comes from."""
+    frames = read_frames(folder_uri, ("frame_id", "origin")) if part_files(folder_uri) else ()
+    return (frame.origin for frame in frames if frame.origin is not None)
+
+
 def _judged(outcome: Rendered | SetAside, accept: Accept | None) -> Rendered | SetAside:
     if accept is None or isinstance(outcome, SetAside):
         return outcome
     reason = accept(outcome.frame)
-    return outcome if reason is None else SetAside(outcome.scene_id, REJECTED, reason, outcome.attempts)
+    if reason is None:
+        return outcome
+    return SetAside(
+        outcome.scene_id, REJECTED, reason, outcome.attempts, outcome.simulator, outcome.refused_by
+    )
 
 
 def _report(folder: _Folder, reused: int, counts: PoolCounts, seconds: float) -> SimulationReport:
@@ -178,6 +197,7 @@ def _report(folder: _Folder, reused: int, counts: PoolCounts, seconds: float) ->
         recycled=counts.recycled,
         seconds=seconds,
         cpu_seconds=counts.cpu_seconds,
+        by_simulator=folder.tally.shares(),
     )
 
 
@@ -187,6 +207,7 @@ class _Folder:
 
     uri: str
     frames_per_file: int
+    tally: Tally
     committed: set[str] = field(default_factory=set)
     set_aside: dict[str, SetAside] = field(default_factory=dict)
     buffer: list[Rendered] = field(default_factory=list)
@@ -209,7 +230,9 @@ class _Folder:
         done = storage.read_json(storage.join(self.uri, DONE))
         self._read_set_aside()
         frames = int(done["frames"])
-        return SimulationReport(frames, 0, frames, tuple(self.set_aside.values()))
+        shares = {label: Share(**share) for label, share in done.get("by_simulator", {}).items()}
+        aside = tuple(self.set_aside.values())
+        return SimulationReport(frames, 0, frames, aside, by_simulator=shares)
 
     def open(self) -> None:
         """Reads what an earlier run left; clears away the file that it was writing when it was killed."""
@@ -219,6 +242,8 @@ class _Folder:
         self.parts = 1 + max((_part_number(uri) for uri in files), default=-1)
         self.committed = committed_ids(self.uri)
         self._read_set_aside()
+        if self.tally.needed:
+            self.tally.begin(_lineages(self.uri), self.set_aside.values())
 
     def missing(self, jobs: Iterable[SceneJob | SetAside]) -> Iterator[SceneJob]:
         known = self.committed | self.set_aside.keys()
@@ -232,6 +257,7 @@ class _Folder:
     def add(self, outcome: Rendered | SetAside) -> None:
         if isinstance(outcome, SetAside):
             self.set_aside[outcome.scene_id] = outcome
+            self.tally.given_up(outcome)
             self.unsaved = True
         else:
             self.buffer.append(outcome)
@@ -250,6 +276,7 @@ class _Folder:
                     use_dictionary=["sequence"], write_statistics=["frame_id"],
                 )  # fmt: skip
             self.committed.update(item.scene_id for item in self.buffer)
+            self.tally.kept(self.buffer)
             self.buffer = []
             self.parts += 1
         # Not before a frame is finished: where nothing works at all, no scene is to blame.
@@ -269,14 +296,14 @@ class _Folder:
             self._write_set_aside()
 
     def _write_set_aside(self) -> None:
-        rows = [asdict(item) for item in self.set_aside.values()]
+        rows = [item.to_json() for item in self.set_aside.values()]
         storage.write_json(storage.join(self.uri, SET_ASIDE), rows)
         self.unsaved = False
 
     def _read_set_aside(self) -> None:
         uri = storage.join(self.uri, SET_ASIDE)
         rows = storage.read_json(uri) if storage.exists(uri) else []
-        self.set_aside = {row["scene_id"]: SetAside(**row) for row in rows}
+        self.set_aside = {row["scene_id"]: SetAside.from_json(row) for row in rows}
 
 
 def _part_number(uri: str) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, astuple, dataclass, field
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
@@ -16,13 +16,17 @@ from sim_actors.simulators.worker import SceneJob, decode_frame
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A finished scene. `payload` holds its frame, lineage included, as `encode_frame` makes it;
-    `seconds` and `cpu_seconds` are those of the successful attempt, `attempts` counts all."""
+    `seconds` and `cpu_seconds` are those of the successful attempt, `attempts` counts all. Where there are
+    several simulators, `simulator` is the label of the one that rendered it, and `refused_by` are those of
+    the ones that were drawn before it and cannot stage it."""
 
     scene_id: str
     payload: bytes = field(repr=False)
     attempts: int
     seconds: float
     cpu_seconds: float
+    simulator: str = ""
+    refused_by: tuple[str, ...] = ()
 
     @property
     def frame(self) -> Frame:
@@ -35,12 +39,26 @@ Fault = Literal["raised", "crashed", "hung", "unsupported", "lost", "rejected"]
 @dataclass(frozen=True, slots=True)
 class SetAside:
     """A scene that the simulator cannot render, or whose frame was rejected: how its last attempt ended, and
-    the cause in words. "lost": whatever node it was on went away, which need not have been its doing."""
+    the cause in words. "lost": whatever node it was on went away, which need not have been its doing. Where
+    there are several simulators, `simulator` is the label of the one that failed at it ("": none stages it),
+    and `refused_by` as in `Rendered`."""
 
     scene_id: str
     kind: Fault
     reason: str
     attempts: int
+    simulator: str = ""
+    refused_by: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; what only several simulators have is left out where there is one."""
+        more = ("simulator", "refused_by")
+        return {key: value for key, value in asdict(self).items() if value or key not in more}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SetAside:
+        """The inverse of `to_json`."""
+        return cls(**{**data, "refused_by": tuple(data.get("refused_by", ()))})
 
 
 Outcome = Rendered | SetAside
@@ -50,8 +68,8 @@ Outcome = Rendered | SetAside
 class PoolCounts:
     """What happened during one `SimulatorPool.render`. `retries` are attempts after a failed one;
     `unsupported` are scenes that a simulator refused; `lost` counts scenes that were at a worker whose whole
-    node went away (nobody's fault); `recycled` are workers replaced for age or memory; `cpu_seconds` those of
-    finished scenes."""
+    node went away (nobody's fault); `recycled` are workers replaced for age or memory; `cpu_seconds` and wall
+    `seconds` those of finished scenes."""
 
     rendered: int = 0
     set_aside: int = 0
@@ -64,6 +82,7 @@ class PoolCounts:
     recycled: int = 0
     actors_started: int = 0
     cpu_seconds: float = 0.0
+    seconds: float = 0.0
 
     def plus(self, other: PoolCounts) -> PoolCounts:
         """Both together."""
@@ -92,7 +111,7 @@ class Task:
 
 class Backlog:
     """Jobs that no worker has: suspects, to be tried again alone, and the fresh ones, pulled one by one
-    from the caller."""
+    from the caller, whose iterator may give more after it had none."""
 
     def __init__(self, jobs: Iterable[SceneJob]) -> None:
         self._jobs = iter(jobs)

@@ -9,8 +9,11 @@ from cluster.stages.diagnose import Diagnosis
 from cluster.stages.evaluate import Judging, own_metric
 from cluster.stages.request import Asking
 from cluster.stages.simulate import AllLost, Rendering
+from cluster.stages.taken import Taking
 from cluster.stages.train import Training
+from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
+from imitation.common import storage
 from imitation.policies import Policy, looks_at_failures, what_it_adds
 from imitation.policies.baselines import free_requests
 from imitation.requests import Request
@@ -38,6 +41,10 @@ class ClusterStages:
         self.diagnosis = Diagnosis(run, config.mining, config.data.dataset.protocol)
         self.asking = Asking(run, policy, config.mining.max_failures, config.policy.strength)
         self.rendering = Rendering.of(config, run)
+        self.taking: Taking | None = None
+        if config.aggregation.frames_of is not None:
+            other = Workspace(storage.join(config.run.storage, config.aggregation.frames_of))
+            self.taking = Taking(run, other, config.policy.variations)
         self.lost: str | None = None  # why a cycle's every scene was lost
         run.watch.begin()
 
@@ -60,7 +67,9 @@ class ClusterStages:
         return evaluation
 
     def request(self, evaluation: Evaluation, cycle: int, budget: int) -> list[Request]:
-        """What the policy asks for."""
+        """What the policy asks for, or of another run's requests the first."""
+        if self.taking is not None:
+            return self.taking.request(cycle, budget)
         return self.asking.request(evaluation, cycle, budget)
 
     def simulate(self, requests: list[Request], cycle: int) -> Part | None:
@@ -68,6 +77,8 @@ class ClusterStages:
         adds = what_it_adds(self.policy)
         if adds == "nothing":
             return None
+        if self.taking is not None:
+            return self.taking.take(cycle)
         if adds == "repeated":
             return self.rendering.repeat(requests, cycle)
         try:

@@ -13,6 +13,7 @@ from cluster.observability.callbacks import Watch
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
 from cluster.workspace.run_folder import Workspace
+from imitation.common import storage
 from imitation.common.formats import old_names
 from imitation.common.names import cycle_folder
 from sim_actors.staging.stage import stageable_names
@@ -59,6 +60,10 @@ class RunContext:
         """What a stage of an earlier cycle has committed."""
         stage: dict[str, Any] = old_names.read_json(self.path(cycle, f"stage-{name}.json"))
         return stage
+
+    def has_committed(self, cycle: int, name: str) -> bool:
+        """Whether a cycle has committed this stage: not each has all of them."""
+        return storage.exists(self.path(cycle, f"stage-{name}.json"))
 
     def rng(self, what: str, cycle: int) -> np.random.Generator:
         """A generator of its own for every random decision, from the run's seed."""

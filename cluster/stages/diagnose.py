@@ -18,7 +18,7 @@ import numpy as np
 
 from cluster.simulation.stream import part_files
 from cluster.stages.context import RunContext
-from imitation.common.names import MAIN, TWIN
+from imitation.common.names import MAIN, TWIN, request_of
 from imitation.datasets.parquet.files import read_frames
 from imitation.diagnosis.cycle_analysis import analyse, by_protocol
 from imitation.diagnosis.failure_modes import Modes, Rows, Threshold, count_modes, find_modes
@@ -104,6 +104,7 @@ class Diagnosis:
                 run.rng("analyse", cycle),
                 suspected_failures(run, cycle - 1) if cycle else frozenset(),
                 (files[-1], files[-2] if cycle else None),
+                refused_failures(run, cycle),
             )
             write_run_fates(files, run.workspace.path(RUN_FILE))
             return result
@@ -114,6 +115,21 @@ class Diagnosis:
 def suspected_failures(run: RunContext, cycle: int) -> frozenset[str]:
     """Ids of a cycle's failures that may be label errors."""
     return frozenset(suspect["failure_id"] for suspect in run.committed(cycle, "analyse")["suspects"])
+
+
+def refused_failures(run: RunContext, cycle: int) -> frozenset[str]:
+    """Ids of the failures for which a cycle asked scenes, of which the simulator stages none."""
+    if not (run.has_committed(cycle, "simulate") and run.has_committed(cycle, "request")):
+        return frozenset()
+    lost = run.committed(cycle, "simulate")["set_aside"]
+    refused = {request_of(scene["scene_id"])[0] for scene in lost if scene["kind"] == "unsupported"}
+    if not refused:
+        return frozenset()
+    rows = run.committed(cycle, "request")["requests"]
+    asked = {failure for row in rows if row["request_id"] in refused for failure in row["failures"]}
+    return frozenset(
+        asked - frames_rendered(read_frames(run.path(cycle, "synthetic"), ("frame_id", "origin"))).keys()
+    )
 
 
 def analyse_cycle(
@@ -128,6 +144,7 @@ def analyse_cycle(
     rng: np.random.Generator,
     suspected: frozenset[str] = frozenset(),
     fates: tuple[str, str | None] | None = None,
+    refused: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Plain data for the cycle's `stage-analyse.json`; the keys are those of `docs/summary.md`.
 
@@ -135,7 +152,7 @@ def analyse_cycle(
     are found here); `synthetic` the frames rendered for the failures of the cycle before; `suspected` ids of
     those among them that may be label errors. `feedback` and `chance` are for policies alone. `fates`: where
     the fate of every failure is written, and where that of the cycle before lies
-    (`imitation.diagnosis.fates`).
+    (`imitation.diagnosis.fates`). `refused`: ids of the failures before whose scenes cannot be staged.
     """
     if modes is None:
         looked_at = MINE if now.mined else "val"
@@ -167,13 +184,15 @@ def analyse_cycle(
             now.cycle,
             rendered,
             stratum_name,
-            lambda failure: failure.failure_id in suspected or out_of_reach(failure, reach) is not None,
+            lambda failure: (
+                failure.failure_id in suspected | refused or out_of_reach(failure, reach) is not None
+            ),
         )
         result["followed"] = {}
         with _written_down(fates, now.cycle, modes, rendered) as written:
             for split in now.splits():
                 if split in before[-1].splits():
-                    reasons = _reasons(mining.reach, reach, rendered, split)
+                    reasons = _reasons(mining.reach, reach, rendered, split, refused)
                     followed = written(split, _follow(before[-1], now, split, categories), reasons)
                     seen = feedback.seeing(followed) if split == MINE else followed
                     result["followed"][split] = count_followed(seen, modes.of, reasons)
@@ -219,12 +238,17 @@ def _name(judged: Judged) -> str:
 
 
 def _reasons(
-    settings: ReachSettings, reach: frozenset[str] | None, rendered: dict[str, int], split: str
+    settings: ReachSettings,
+    reach: frozenset[str] | None,
+    rendered: dict[str, int],
+    split: str,
+    refused: frozenset[str],
 ) -> Callable[[Followed], str]:
     known = Reach(
         stageable=reach,
         conditions={} if reach is None else {"weather": WEATHER_WORDS, "time_of_day": HOUR_WORDS},
         rendered=rendered if split == MINE else None,
+        refused=refused if split == MINE else (),
         settings=settings,
     )
 

@@ -119,8 +119,8 @@ def prepare(
             notes.append(STAND_IN)
             if config.simulate.simulator != EMBEDDED:
                 notes.append(
-                    f"The embedded renderer drew the embedded world; {config.simulate.simulator} renders "
-                    "synthetic frames alone."
+                    f"The embedded renderer drew the embedded world; {config.simulate.title} "
+                    f"{'renders' if len(config.simulate.members) == 1 else 'render'} synthetic frames alone."
                 )
         else:
             dataset = config.data.open()

@@ -9,8 +9,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from cluster.config.schema import Config
-from cluster.config.simulator import simulator_spec
+from cluster.config.simulate import SimulateSettings
+from cluster.config.simulator import each_apart, simulator_spec, simulators
 from cluster.runtime.ray_session import cluster_address, start_ray
+from sim_actors.simulators.mixture import Mixture
 from sim_actors.simulators.registry import EMBEDDED, SimulatorSpec
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class Services:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._launcher: Launcher | None = None
-        self._proved: set[str] = set()  # simulators that gave one scene twice alike
+        self._proved: frozenset[str] = frozenset()  # simulators that gave one scene twice alike
 
     def __enter__(self) -> Services:
         return self
@@ -39,10 +41,6 @@ class Services:
         """Starts Ray, or joins the cluster that the configuration names."""
         start_ray(self.config)
 
-    def simulator(self) -> SimulatorSpec:
-        """The simulator that the configuration names, with its options."""
-        return simulator_spec(self.config)
-
     def embedded(self) -> SimulatorSpec:
         """The embedded renderer: the stand-in world is always its own, whatever simulator is tried on it."""
         return simulator_spec(self.config, EMBEDDED)
@@ -54,19 +52,27 @@ class Services:
         from cluster.simulation.pool import SimulatorPool
 
         self.start()
+        mixture = Mixture.one(self.embedded()) if embedded else simulators(self.config)
         settings = self.config.simulate
-        spec = self.embedded() if embedded else self.simulator()
-        if spec.simulator != settings.simulator and not spec.trait("waits"):
-            # What was set for a simulator that waits does not suit one that computes.
-            of_its_own = {"scenes_per_actor": 1, "cpus_per_actor": max(1.0, settings.cpus_per_actor)}
-            settings = settings.model_copy(update={"simulator": spec.simulator, "options": {}} | of_its_own)
-        if settings.actors == "auto" and not cluster_address(self.config.ray):
-            # A Ray started here promises more CPUs than there are; renderers keep theirs busy.
-            settings = settings.model_copy(update={"actors": os.cpu_count() or 1})
-        with SimulatorPool(spec, settings, proved=spec.simulator in self._proved) as pool:
+        if embedded and settings.simulator != EMBEDDED:
+            settings = _embedded_beside(settings)
+        each = {} if embedded else {label: apart.simulate for label, apart in each_apart(self.config).items()}
+        own = {label for label, its in settings.each.items() if its.actors is not None}
+        with SimulatorPool(
+            mixture,
+            self._sized(settings),
+            proved=self._proved,
+            each={label: its if label in own else self._sized(its) for label, its in each.items()},
+            apart=own,
+        ) as pool:
             yield pool
-            if pool.proved:
-                self._proved.add(spec.simulator)
+            self._proved |= pool.proved
+
+    def _sized(self, settings: SimulateSettings) -> SimulateSettings:
+        if settings.actors != "auto" or cluster_address(self.config.ray):
+            return settings
+        # A Ray started here promises more CPUs than there are; renderers keep theirs busy.
+        return settings.model_copy(update={"actors": os.cpu_count() or 1})
 
     def make_room_for_evaluation(self) -> None:
         """Starts Ray; the living trainer, which keeps half a GPU, goes where detectors need that half."""
@@ -88,3 +94,10 @@ class Services:
             self.start()
             self._launcher = make_launcher(self.config.train, self.config.ray.placement_timeout_s)
         return self._launcher
+
+
+def _embedded_beside(settings: SimulateSettings) -> SimulateSettings:
+    """The settings for the embedded renderer's workers, where they are those of another simulator: what was
+    set for one that waits does not suit one that computes."""
+    of_its_own = {"scenes_per_actor": 1, "cpus_per_actor": max(1.0, settings.cpus_per_actor)}
+    return settings.model_copy(update={"simulator": EMBEDDED, "options": {}, "each": {}} | of_its_own)

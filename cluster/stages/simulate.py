@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from cluster.config.schema import Config
+from cluster.simulation.mixing.tally import Share
 from cluster.simulation.scene_jobs import (
     Variations,
     all_variations,
@@ -25,6 +26,7 @@ from cluster.stages.context import RunContext
 from cluster.stages.prepare import LABELS_ONLY
 from imitation.aggregation import Part
 from imitation.common.settings import UserError
+from imitation.common.wording import counted
 from imitation.data.records import Convention, Frame
 from imitation.datasets.parquet.files import read_frames
 from imitation.policies.oversample import repeats_of
@@ -52,6 +54,17 @@ def _refuse_nothing(report: SimulationReport, cycle: int) -> None:
 def _kinds(items: Collection[SetAside]) -> str:
     """How many ended how."""
     return ", ".join(f"{count} {kind}" for kind, count in Counter(i.kind for i in items).most_common())
+
+
+def _by_simulator(shares: Mapping[str, Share]) -> str:
+    """What each of several simulators did, in a line."""
+    return "; ".join(
+        f"{label}: {counted(share.frames, 'frame')}"
+        + (f" in {share.seconds:.0f} s" if share.rendered else "")
+        + (f", {share.refused} refused" if share.refused else "")
+        + (f", {share.set_aside} set aside" if share.set_aside else "")
+        for label, share in shares.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,8 @@ class Rendering:
                     refuse=partial(_refuse_nothing, cycle=cycle),
                 )
                 side_by_side = max(1, len(pool.pids()))
+            if report.by_simulator:
+                run.watch.reporter.say(f"cycle {cycle}: {_by_simulator(report.by_simulator)}")
             lost = [item for item in report.set_aside if item.kind != REJECTED]
             if lost:
                 run.watch.reporter.say(f"cycle {cycle}: {len(lost)} scenes were lost: {_kinds(lost)}")

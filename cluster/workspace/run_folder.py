@@ -69,13 +69,21 @@ def covers(prefix: str, key: str) -> bool:
 
 def differences(before: dict[str, Any], after: dict[str, Any], free: Iterable[str] = FREE_KEYS) -> list[str]:
     """What differs between two plain configurations, as "key was ..., now ..."; `free` keys may."""
-    old, new = flatten(before), flatten(after)
+    old, new = (
+        {key: value for key, value in flatten(plain).items() if key != "simulate.each"}
+        for plain in (before, after)
+    )
     free = tuple(free)
     return [
         f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not any(covers(prefix, key) for prefix in free)
+        if old.get(key) != new.get(key) and not any(covers(prefix, _setting(key)) for prefix in free)
     ]
+
+
+def _setting(key: str) -> str:
+    """The setting that a key of `simulate.each` stands in for: what is free of all is so of each."""
+    return f"simulate.{key.rpartition('.')[2]}" if key.startswith("simulate.each.") else key
 
 
 def read_config(uri: str) -> dict[str, Any]:

@@ -162,7 +162,8 @@ class Object:
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Lineage of a synthetic frame: back to the failure that asked for it, and, with scene, seed
-    and simulator, forward to the same pixels again. `scene` is the scene's JSON."""
+    and simulator, forward to the same pixels again. `scene` is the scene's JSON; `simulator_label` the
+    simulator's name among several (`simulate.simulator`), None where there was one, and in older files."""
 
     cycle: int
     parent: str | None
@@ -172,6 +173,7 @@ class Origin:
     simulator: str
     simulator_version: str
     seed: int
+    simulator_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

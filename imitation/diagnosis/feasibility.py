@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ from imitation.common.settings import Settings
 from imitation.common.wording import counted
 from imitation.data.records import Frame
 from imitation.evaluation.failures import Failure
+
+REFUSED = "the simulator refuses its scenes"
 
 
 def out_of_reach(failure: Failure, stageable: frozenset[str] | None) -> str | None:
@@ -46,20 +48,22 @@ class Reach:
     `stageable`: categories it can stage, lower case, None if it does not say; `conditions`: values it
     can stage of a condition ("weather" -> {"clear", ...}), lower case; conditions not named here are
     not asked about; `rendered`: failure id -> frames rendered for it, None where none were asked for (a
-    split that is not mined).
+    split that is not mined); `refused`: ids of failures for which scenes were asked that it cannot stage.
     """
 
     stageable: frozenset[str] | None = None
     conditions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     rendered: Mapping[str, int] | None = None
+    refused: Collection[str] = ()
     settings: ReachSettings = field(default_factory=ReachSettings)
 
     def reason(self, failure: Failure) -> Reason:
-        """The first that holds: no asset for the category, a condition that cannot be staged, no 3D
-        information, too few pixels, hardly visible; else in reach."""
+        """The first that holds: no asset for the category, a condition that cannot be staged, scenes that
+        were refused, no 3D information, too few pixels, hardly visible; else in reach."""
         for text in (
             out_of_reach(failure, self.stageable),
             self._condition(failure),
+            REFUSED if failure.failure_id in self.refused else None,
             self._unseen(failure) if failure.object_box is not None else None,
         ):
             if text is not None:

@@ -89,6 +89,12 @@ class Traits:
         return ()
 
     @staticmethod
+    def side_by_side(settings: Any) -> int | None:
+        """How many of it can run at once, on all machines together: licences, servers; None: as many as there
+        is room for."""
+        return None
+
+    @staticmethod
     def bodies(settings: Any) -> Mapping[str, Sequence[str]]:
         """Category -> its models, for `imitate render --body`; empty: it shows no single one."""
         return {}

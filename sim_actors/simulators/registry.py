@@ -24,7 +24,9 @@ SIMULATORS: Registry[Callable[..., Simulator]] = Registry(
     {
         "opengl": "sim_actors.simulators.opengl.renderer:OpenGLSimulator",
         "command": "sim_actors.simulators.command.simulator:CommandSimulator",
+        "blender": "sim_actors.simulators.blender.simulator:BlenderSimulator",
         "carla": "sim_actors.simulators.carla.simulator:CarlaSimulator",
+        "unrealcv": "sim_actors.simulators.unrealcv.simulator:UnrealSimulator",
     },
 )
 EMBEDDED = "opengl"
@@ -39,11 +41,18 @@ class SimulatorSpec:
 
     `simulator` is a name in `SIMULATORS` or an import path "package.module:factory". The factory (a class or
     function) is called with its `settings_class` made of the `options`, or with them as keyword arguments
-    where it has none. What it says of itself (`Traits`) can be asked without building it.
+    where it has none. What it says of itself (`Traits`) can be asked without building it. `label` is its name
+    among several (`sim_actors.simulators.mixture`), which the frames' lineage keeps; "" where it is alone.
     """
 
     simulator: str = EMBEDDED
     options: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What it is called in messages."""
+        return self.label or self.simulator
 
     def trait(self, name: str) -> Any:
         """One attribute of `sim_actors.simulators.protocol.Traits`: the simulator's own, or the default, as
@@ -83,6 +92,15 @@ class SimulatorSpec:
         """The categories that it can stage, lower case; None where it does not say."""
         found = self.ask("catalog")
         return None if found is None else frozenset(found)
+
+    def side_by_side(self) -> int | None:
+        """How many can run at once, on all machines together; None: as many as there is room for, or it
+        cannot be asked here: where it runs, it says itself what is wrong."""
+        try:
+            found: int | None = self.ask("side_by_side")
+        except UserError:
+            return None
+        return found
 
 
 def build_simulator(spec: SimulatorSpec) -> Simulator:

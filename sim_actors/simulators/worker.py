@@ -145,7 +145,7 @@ class SimulatorHost:
             if not unsupported:
                 frame = checked_frame(simulator.render(job.scene), job.scene, simulator.name)
                 remark = _compared(frame, job, simulator) if job.twice else None
-                payload = encode_frame(_with_lineage(frame, job, simulator))
+                payload = encode_frame(_with_lineage(frame, job, simulator, self._spec.label))
         except UserError as problem:
             error, hopeless = str(problem), isinstance(problem, Undetermined)
         except Exception:  # a user's simulator may raise anything; the pool is told
@@ -309,7 +309,7 @@ def _compared(frame: Frame, job: SceneJob, simulator: Simulator) -> str | None:
     return None
 
 
-def _with_lineage(frame: Frame, job: SceneJob, simulator: Simulator) -> Frame:
+def _with_lineage(frame: Frame, job: SceneJob, simulator: Simulator, label: str) -> Frame:
     """The frame with where it comes from."""
     origin = Origin(
         cycle=job.cycle,
@@ -320,6 +320,7 @@ def _with_lineage(frame: Frame, job: SceneJob, simulator: Simulator) -> Frame:
         simulator=simulator.name,
         simulator_version=simulator.version,
         seed=job.seed,
+        simulator_label=label or None,
     )
     return replace(frame, origin=origin)
 

@@ -1,9 +1,13 @@
-"""One small Ray for all tests of this floor."""
+"""One small Ray, and one renderer, for all tests of this floor."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
+
+from sim_actors.simulators import guarded
+from sim_actors.simulators.registry import SimulatorSpec
+from sim_actors.simulators.worker import SimulatorHost, Started
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +30,35 @@ def ray_session() -> Iterator[None]:
     )
     yield
     ray.shutdown()
+
+
+class LastingHost(SimulatorHost):
+    """Starts once, and is closed with the session."""
+
+    def __enter__(self) -> "LastingHost":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def start(self) -> Started:
+        return super().start() if self._simulator is None else self.ping()
+
+
+@pytest.fixture(scope="session")
+def _renderers() -> Iterator[dict[str, LastingHost]]:
+    made: dict[str, LastingHost] = {}
+    yield made
+    for host in made.values():
+        host.close()
+
+
+@pytest.fixture
+def renderer_here(_renderers: dict[str, LastingHost], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`imitate render` starts no process for the embedded renderer: that takes seconds each time, and is the
+    matter of test_guarded.py. One in this process serves all tests."""
+
+    def host(spec: SimulatorSpec, *limits: float) -> LastingHost:
+        return _renderers.setdefault(repr(spec), LastingHost(spec))
+
+    monkeypatch.setattr(guarded, "GuardedHost", host)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 
-from cluster.simulation import autoscaling, slot
+from cluster.simulation import autoscaling, crew, slot
 from cluster.simulation import pool as pool_module
 from sim_actors.simulators.worker import Answer, Started
 
@@ -45,8 +45,8 @@ class FakeActor:
     an answer before it dies with the process), "oom" (Ray kills it, short of memory), "lost" (its node
     goes away), or "changes" (rendered twice, it is labelled differently)."""
 
-    def __init__(self, world, lanes):
-        self.world, self.lanes, self.calls, self.last = world, lanes, [], None
+    def __init__(self, world, lanes, label=""):
+        self.world, self.lanes, self.label, self.calls, self.last = world, lanes, label, [], None
         self.free_at, self.dead, self.rendered, self.node = world.now, False, 0, None
         for name in ("ping", "start", "render", "close"):
             setattr(self, name, Method(self, name))
@@ -76,12 +76,17 @@ class FakeActor:
         if call.name != "render":
             call.end = now + START_S
             return
+        if call.args[0].scene.scene_id in self.world.refused.get(self.label, ()):
+            call.deed, call.end = "refuse", now
+            return
         self.rendered += 1
         self.world.begun += 1
         if call.args[0].twice:
             self.world.twice.append(call.args[0].scene.scene_id)
         call.deed = self.world.attempt(call.args[0].scene.scene_id)
-        call.end = {"hang": math.inf, "freeze": math.inf, "crash!": now}.get(call.deed, now + SCENE_S)
+        call.end = {"hang": math.inf, "freeze": math.inf, "crash!": now}.get(
+            call.deed, now + self.world.seconds.get(self.label, SCENE_S)
+        )
         if any(other.deed == "freeze" for other in self.calls[: self.lanes]):
             for other in self.calls[: self.lanes]:
                 other.end = math.inf
@@ -104,10 +109,12 @@ class FakeActor:
         if call.name == "render":
             self.last = call.ref
             payload = b"frame" if call.deed == "ok" else None
-            error = None if payload else "raised"
+            refused = ("no llamas",) if call.deed == "refuse" else ()
+            error = None if payload or refused else "raised"
             scene_id = call.args[0].scene.scene_id
             hopeless = call.deed == "changes"
-            call.ref.value = Answer(scene_id, payload, SCENE_S, SCENE_S, 10.0, error, (), hopeless)
+            took = self.world.seconds.get(self.label, SCENE_S)
+            call.ref.value = Answer(scene_id, payload, took, took, 10.0, error, refused, hopeless)
         else:
             call.ref.value = Started("host", 1, self.node, "toy", "1")
 
@@ -120,9 +127,11 @@ class FakeActor:
 
 class FakeRay:
     """`cpus` of each node by its name, an actor taking one; None: nodes as many as needed, with
-    `per_node` actors on each. `events` are changes (time in s, what is called)."""
+    `per_node` actors on each. `events` are changes (time in s, what is called). Of several simulators
+    `refused` are the scenes that each cannot stage, and `seconds` what one takes, by label."""
 
-    def __init__(self, scripts=None, cpus=None, per_node=1, events=()):
+    def __init__(self, scripts=None, cpus=None, per_node=1, events=(), refused=None, seconds=None):
+        self.refused, self.seconds = refused or {}, seconds or {}
         self.scripts = {scene_id: list(script) for scene_id, script in (scripts or {}).items()}
         self.cpus, self.per_node, self.events = cpus, per_node, sorted(events, key=lambda item: item[0])
         self.now, self.actors, self.attempts, self.gone, self.begun = 0.0, [], Counter(), set(), 0
@@ -165,8 +174,8 @@ class FakeRay:
 
     # What the pool calls.
 
-    def start_worker(self, *args, scenes=1, **options):
-        self.actors.append(FakeActor(self, scenes))
+    def start_worker(self, spec, *args, scenes=1, **options):
+        self.actors.append(FakeActor(self, scenes, spec.label))
         return self.actors[-1]
 
     def wait(self, refs, num_returns=1, timeout=None):
@@ -218,9 +227,9 @@ class FakeRay:
     def in_place(self) -> Iterator[Callable[[], float]]:
         """The pool's modules use this Ray and its time."""
         with pytest.MonkeyPatch.context() as patch:
-            for module in (pool_module, slot, autoscaling):
+            for module in (pool_module, crew, slot, autoscaling):
                 patch.setattr(module, "ray", self)
-            patch.setattr(pool_module, "start_worker", self.start_worker)
+            patch.setattr(crew, "start_worker", self.start_worker)
             patch.setattr(autoscaling, "_answers", lambda node: True)
             patch.setattr(pool_module.time, "monotonic", lambda: self.now)
             yield lambda: self.now

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -16,8 +17,10 @@ import cluster.run.main_job
 import cluster.stages.evaluate
 from cluster.config.parse import load_defaults
 from cluster.config.simulate import SimulateSettings
+from cluster.config.simulator import simulators
 from cluster.observability.console import Reporter
-from cluster.simulation.work_queue import PoolCounts, Rendered
+from cluster.simulation.mixing.dealing import Deal
+from cluster.simulation.work_queue import PoolCounts, Rendered, SetAside
 from cluster.training.train_loop import STATE_FILE, _fingerprint
 from imitation.common import storage
 from imitation.data.images import encode_png
@@ -27,8 +30,9 @@ from imitation.detectors.checkpoint import read_info, save_checkpoint
 from imitation.evaluation.detection_files import write_detections
 from imitation.evaluation.detections import Detections, FrameDetections
 from sim_actors.scene.records import Scene
+from sim_actors.simulators.mixture import Mixture
 from sim_actors.simulators.registry import SimulatorSpec
-from sim_actors.simulators.worker import SimulatorHost
+from sim_actors.simulators.worker import SceneJob, SimulatorHost
 
 OPTIONS = [
     "world.train=14",
@@ -73,20 +77,49 @@ class Painter:
         pass
 
 
+class Picky(Painter):
+    """One that stages no scene whose seed is a multiple of `every`, and in cycle 1 only a frame, if named."""
+
+    def __init__(self, every: int = 3, only: str = "") -> None:
+        self.every, self.only = every, only
+
+    def supports(self, scene: Scene) -> list[str]:
+        if self.only and scene.scene_id.startswith("c01") and self.only not in scene.scene_id:
+            return [f"nothing but {self.only} is staged here"]
+        return ["multiples are unlucky"] if scene.seed % self.every == 0 else []
+
+
 class Pool:
-    """Renders in this process."""
+    """Renders in this process: by the painter, or by several."""
 
-    def __init__(self, settings: SimulateSettings) -> None:
+    def __init__(self, settings: SimulateSettings, mixture: Mixture | None = None) -> None:
         self.settings, self.counts = settings, PoolCounts()
-        self.host = SimulatorHost(SimulatorSpec("tests.cluster.light_run:Painter"))
-        self.host.start()
+        self.mixture = mixture or Mixture.one(SimulatorSpec("tests.cluster.light_run:Painter"))
+        self.hosts = {label: SimulatorHost(spec) for label, spec in self.mixture.specs.items()}
+        for host in self.hosts.values():
+            assert host.start().error is None
 
-    def render(self, jobs: Any) -> Iterator[Rendered]:
+    def render(self, jobs: Any) -> Iterator[Rendered | SetAside]:
         self.counts = PoolCounts()
-        for job in jobs:
-            answer = self.host.render(job)
-            assert answer.payload is not None, answer.error
-            yield Rendered(answer.scene_id, answer.payload, 1, answer.seconds, answer.cpu_seconds)
+        deal = Deal(self.mixture, jobs)
+
+        def following() -> tuple[str, SceneJob] | None:
+            dealt = ((label, deal.next(label)) for label in self.hosts)
+            return next(((label, job) for label, job in dealt if job is not None), None)
+
+        while (given := following()) is not None:
+            label, job = given
+            answer = self.hosts[label].render(job)
+            assert answer.error is None, answer.error
+            if answer.payload is not None:
+                found: Rendered | SetAside = Rendered(
+                    answer.scene_id, answer.payload, 1, answer.seconds, answer.cpu_seconds
+                )
+            elif deal.hand_on(label, job, answer.unsupported):
+                continue
+            else:
+                found = SetAside(answer.scene_id, "unsupported", "; ".join(answer.unsupported), 1)
+            yield deal.told(label, found) if self.mixture.mixed else found
 
     @property
     def totals(self) -> PoolCounts:
@@ -141,7 +174,8 @@ class Services:
 
     @contextmanager
     def pool(self, embedded: bool = False) -> Iterator[Pool]:
-        yield Pool(self.config.simulate)
+        ours = not embedded and any(m.name.startswith(__name__) for m in self.config.simulate.members)
+        yield Pool(self.config.simulate, simulators(self.config) if ours else None)
 
     def launcher(self) -> Launcher:
         return Launcher()
@@ -192,8 +226,10 @@ def _judged(frame: Frame, name: str, split: str, told: dict[str, Any], categorie
 
 def run(storage_folder: str, name: str, *options: str) -> None:
     """`cluster.run.main_job.run` on the toys; `options` are settings on top."""
-    cluster.run.loop.Services = Services  # type: ignore[misc]
-    cluster.run.main_job.check_renderer = lambda config: None  # type: ignore[assignment]
-    cluster.stages.evaluate.evaluate = judge  # type: ignore[assignment]
     config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}", *options])
-    cluster.run.main_job.run(config, Reporter())
+    with (
+        mock.patch.object(cluster.run.loop, "Services", Services),
+        mock.patch.object(cluster.run.main_job, "check_renderer", return_value=None),
+        mock.patch.object(cluster.stages.evaluate, "evaluate", judge),
+    ):
+        cluster.run.main_job.run(config, Reporter())

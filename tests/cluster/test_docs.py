@@ -34,6 +34,7 @@ from sim_actors.scene.sizes import SIZES
 from sim_actors.simulators.opengl.assets import families
 from sim_actors.simulators.opengl.assets.meshes import body_mesh
 from sim_actors.simulators.opengl.assets.user_bodies import install as install_bodies
+from tests.cluster import light_run
 from tests.imitation.metrics.driving import evaluated
 from tests.snippets import ROOT, Block, all_blocks, imitate_words
 
@@ -49,7 +50,25 @@ SAME_RUN = "a run like the one that is run here, with other settings; parsed her
 PIPED = [
     f'imitate check simulator simulate.simulator=command "simulate.options={{command: [{words}]}}"'
     for words in ("python, pipe_boxes.py", "node, pipe_boxes.js")
+] + [
+    "imitate render --random --count 4 --out mixed "
+    '"simulate.simulator=[{name: opengl, weight: 0.8}, {name: command, label: boxes, weight: 0.2, '
+    'options: {command: [python, pipe_boxes.py]}}]"'
 ]
+TRACED = (
+    "imitate setup blender",
+    "imitate check simulator blender",
+    "imitate render --random --count 8 --out traced simulate.simulator=blender",
+    'imitate run ray_config.yaml simulate.simulator=blender "simulate.options={samples: 4}"',
+)
+UNREAL = 'simulate.simulator=unrealcv "simulate.options={manifest: unreal.yaml'
+UNREALS = (
+    f'imitate check simulator {UNREAL}}}"',
+    f'imitate render --random --count 4 --out unreal-look {UNREAL}}}"',
+    f'imitate run ray_config.yaml {UNREAL}}}" simulate.actors=1',
+    f"imitate run ray_config.yaml {UNREAL}, endpoints: ['render-1:9000', 'render-1:9001', "
+    "'render-2:9000']}\" simulate.actors=3",
+)
 NOT_RUN = {
     "imitate submit ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
     "imitate submit ray_config.yaml run.storage=/shared/runs run.name=kitti data.kind=kitti "
@@ -80,8 +99,12 @@ NOT_RUN = {
     "imitate run ray_config.yaml data.kind=parquet data.root=/data/mine": SAME_RUN,
     "imitate run ray_config.yaml data.kind=my_dataset:Street data.root=/data/boxes run.name=boxes": SAME_RUN,
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
+    'imitate run ray_config.yaml "tracking.trackers={my_tracker:Table: {file: all-runs.csv}}"': ELSEWHERE
+    + "trackers/test_own_tracker.py",
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
+    **dict.fromkeys(UNREALS, "needs Unreal; test_unreal_loop.py runs them on what stands in for it"),
+    **dict.fromkeys(TRACED, "needs Blender; tests/sim_actors/simulators/blender has one, or a fake"),
     "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
     "imitate render --requests near/requests.json --out near-frames": "the README's chain does the same",
     "imitate compare ray_config.yaml compare.primary.measure=my_metric:near_recall --dry-run": ELSEWHERE
@@ -111,6 +134,8 @@ OTHER_PROGRAMS = {
     "ray get-auth-token": "needs a cluster; test_jobs.py does it",
     "ray up": "needs a cloud; test_deploy.py checks its file",
     "ray dashboard": "needs a cloud",
+    "sudo iptables": "closes a port of this machine",
+    "ssh -N": "needs another machine",
     "docker build": "needs Docker; test_deploy.py checks its file",
     "docker tag": "needs Docker and a registry",
     "docker push": "needs Docker and a registry",
@@ -124,8 +149,9 @@ OTHER_PROGRAMS = {
 
 TEXTS = {
     "architecture.md": ["flowchart"],
+    "carla.md": ["./CarlaUE4.sh"],
     "README.md": ["┌──"],
-    "comparing.md": ["compare:"],
+    "comparing.md": ["compare:", "compare.arms=", "compare.folds="],
     "guide.md": ["runs/default/"],
     "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
     "scene.md": [" camera axes"],
@@ -216,12 +242,17 @@ def test_targets_of_the_makefile() -> None:
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "yaml"], ids=lambda b: b.where)
 def test_yaml(block: Block, tmp_path: Path, data: Path) -> None:
-    """Configurations are valid; manifests of bodies are read by `test_bodies`."""
-    if "bodies:" in block.text:
+    """Configurations are valid; manifests of bodies are read by `test_bodies`, that of an Unreal level by
+    test_unreal_manifest.py."""
+    if "bodies:" in block.text or block.page == "unreal.md":
         return
     (tmp_path / "mine.yaml").write_text(placed(block.text, data))
     config = load(tmp_path / "mine.yaml")
-    assert config.simulate.actors == 32 or config.sweep.name == "kitti-ratio"
+    assert (
+        config.simulate.actors == 32
+        or config.sweep.name == "kitti-ratio"
+        or [member.label for member in config.simulate.members] == ["opengl", "boxes"]
+    )
 
 
 def table_of(page: str, heading: str) -> list[str]:
@@ -456,24 +487,16 @@ def test_bodies(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "taxi" in capsys.readouterr().out or (work / "body" / "contact-sheet.png").is_file()
 
 
-def test_the_guides_policy_and_metric_in_a_loop(work: Path) -> None:
-    """Through all of a run but Ray and networks (`light_run.py`), in a process of its own."""
+def test_the_guides_policy_and_metric_in_a_loop(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Through all of a run but Ray and networks (`light_run.py`)."""
     options = [
         "policy.name=my_policy:NearFirst",
         "loop.metric=my_metric:near_recall",
         "evaluate.operating_threshold=per_category",
         "evaluate.threshold_objects=3",
     ]
-    code = "import sys; from tests.cluster.light_run import run; run(*sys.argv[1:])"
-    ran = subprocess.run(
-        [sys.executable, "-c", code, str(work / "light"), "run", *options],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(work), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-2000:]
+    light_run.run(str(work / "light"), "run", *options)
+    said = capsys.readouterr().out
     told = json.loads((work / "light" / "run" / "summary.json").read_text())
     scores = [cycle["metrics"]["val"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]
     assert told["best_cycle"] == scores.index(max(scores))  # it decides, not mAP
@@ -484,8 +507,8 @@ def test_the_guides_policy_and_metric_in_a_loop(work: Path) -> None:
     assert "cyclist" not in val["thresholds"]  # there are none on val
     asked = json.loads((work / "light" / "run" / "cycle-001" / "stage-request.json").read_text())["requests"]
     assert {request["policy"] for request in asked} == {"near-first"}
-    assert "Operating thresholds by category: car" in ran.stdout
-    assert "Val was judged by my_metric:near_recall" in ran.stdout
+    assert "Operating thresholds by category: car" in said
+    assert "Val was judged by my_metric:near_recall" in said
 
 
 @pytest.mark.slow

@@ -1,8 +1,6 @@
 """A dataset of one's own: one class in one file, named by its import path, and nothing else is touched."""
 
 import json
-import subprocess
-import sys
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_png, size_of_file
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.base import DatasetReader, FrameChecker, Splits
+from tests.cluster.light_run import run
 
 
 class ToyOptions(Settings):
@@ -117,11 +116,7 @@ def test_its_options_are_its_own(root, capsys):
 
 def test_a_whole_run_is_made_on_it(root, tmp_path):
     options = words(root, "policy.name=random", "aggregation.max_synthetic_ratio=1.0")
-    code = f"from tests.cluster.light_run import run; run({str(tmp_path)!r}, 'toy', *{options!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    run(str(tmp_path), "toy", *options)
     summary = json.loads((tmp_path / "toy/summary.json").read_text())
     assert summary["run"]["data_kind"] == "tests.cluster.test_own_dataset:Toy"
     assert summary["run"]["title"] == "Toy folder toys, one seed"

@@ -25,6 +25,7 @@ PARTS: Registry[Callable[..., Iterator[Finding]]] = Registry(
         "data": "cluster.checks.data:findings",
         "bodies": "cluster.checks.bodies:findings",
         "policy": "cluster.checks.policy:findings",
+        "tracker": "cluster.checks.tracker:findings",
         "simulator": "cluster.checks.simulator:findings",
         "detector": "cluster.checks.detector:findings",
         "endpoint": "cluster.experiments.compare.endpoint_check:findings",
@@ -36,8 +37,8 @@ PARTS: Registry[Callable[..., Iterator[Finding]]] = Registry(
 def add(commands: Commands) -> None:
     command = commands.add_parser(
         "check",
-        help="try what a configuration brings along: detector, policy, simulator, bodies, data",
-        usage="imitate check [detector|policy|simulator [NAME]|bodies|data|endpoint ...] [CONFIG] "
+        help="try what a configuration brings along: detector, policy, simulator, tracker, bodies, data",
+        usage="imitate check [detector|policy|simulator [NAME]|tracker|bodies|data|endpoint ...] [CONFIG] "
         "[section.key=value ...]",
         description="Tries the contracts alone, in seconds and without Ray: a step of training and one of "
         "prediction, a request about toy failures, scenes whose labels are known, ... Code of your own runs "

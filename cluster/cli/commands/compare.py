@@ -32,7 +32,16 @@ def add_compare(commands: Commands) -> None:
         metavar="FOLDER",
         help="write finished comparisons of arms as Markdown to --out",
     )
-    command.add_argument("--out", metavar="FILE.md", help="of --record (default: standard output)")
+    command.add_argument(
+        "--from-matches",
+        nargs="+",
+        metavar="FOLDER",
+        help="the table again, from the matches that comparisons of arms have kept: of one, or of several "
+        "whose seeds differ, as one; --out is a folder for its files",
+    )
+    command.add_argument(
+        "--out", metavar="FILE.md", help="of --record (default: standard output), or of --from-matches"
+    )
     command.add_argument(
         "--split",
         type=old_names.asked_split,
@@ -50,6 +59,8 @@ def compare(args: argparse.Namespace) -> None:
     as Markdown."""
     if args.record:
         _record(args)
+    elif args.from_matches:
+        _from_matches(args)
     elif args.b is not None:
         _two(args)
     else:
@@ -109,6 +120,19 @@ def _record(args: argparse.Namespace) -> None:
     else:
         storage.write_bytes_atomic(args.out, text.encode())
         print(args.out)
+
+
+def _from_matches(args: argparse.Namespace) -> None:
+    from cluster.experiments.compare.command import compare_from_matches
+    from imitation.report.comparison.text import as_text
+
+    if args.a is not None:
+        raise UserError(f"--from-matches takes folders of comparisons alone; {args.a} is one too many")
+    comparison = compare_from_matches(args.from_matches, args.out)
+    if args.json:
+        print(comparison.model_dump_json(by_alias=True, indent=2))
+    else:
+        print("\n".join(as_text(comparison)))
 
 
 def _two(args: argparse.Namespace) -> None:

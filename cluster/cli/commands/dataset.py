@@ -111,38 +111,52 @@ def inspect(args: argparse.Namespace) -> int:
 
 
 def add_export(commands: Commands) -> None:
-    command = commands.add_parser("export", help="frames of a run, or of any dataset, in another layout")
+    command = commands.add_parser(
+        "export", help="frames of a run, or of any dataset, in another layout; scenes as USD or glTF"
+    )
     command.add_argument(
         "source",
         nargs="?",
-        metavar="RUN|PARQUET|CONFIG",
+        metavar="RUN|PARQUET|CONFIG|SCENE|REQUESTS",
         help="a run's folder, Parquet frames, or a configuration file whose dataset is meant; without it "
-        "data.kind=... data.root=... name the dataset",
+        "data.kind=... data.root=... name the dataset. Of scenes: a run's folder, Parquet frames that were "
+        "rendered, a scene (YAML or JSON), or the requests.json of imitate mine",
     )
     command.set_defaults(config=None)  # it may take settings
     command.add_argument(
         "--to",
         required=True,
         metavar="LAYOUT",
-        help="coco, kitti, yolo, parquet, or a dataset of your own, package.module:Class",
+        help="frames: coco, kitti, yolo, parquet, or a dataset of your own, package.module:Class; scenes: "
+        "usd, glb",
     )
-    command.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    command.add_argument(
+        "--out", required=True, metavar="DIR|FILE", help="the folder to write; of one scene also a file"
+    )
     command.add_argument(
         "--frames",
         default="all",
         choices=("all", "real", "synthetic"),
         help="of a run: its real frames, its synthetic ones, or all (default)",
     )
+    command.add_argument("--count", type=positive, help="of scenes: the first so many (default all)")
     command.set_defaults(carry_out=export)
 
 
 def export(args: argparse.Namespace) -> None:
     """Writes the frames of a run, of Parquet or of any dataset in another layout, and says what that could
-    not hold."""
+    not hold; or scenes."""
     from cluster.observability.console import Reporter
     from imitation.datasets.export import export as export_frames
     from imitation.datasets.export import refuse_used, writer_of
+    from sim_actors.export.formats import FORMATS
 
+    if args.to in FORMATS:
+        from cluster.cli.commands.export_scenes import export_scenes
+
+        return export_scenes(args)
+    if args.count:
+        raise UserError("--count is of scenes (--to usd, --to glb); data.limit reads the first frames")
     writer_of(args.to)
     refuse_used(args.out)
     is_settings = args.source is None or args.source.endswith((".yaml", ".yml"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
+from cluster.stages.taken import TAKEN_FROM
 from cluster.workspace.run_folder import Workspace
 from imitation.common.settings import UserError
 from imitation.common.wording import NEAREST, did_you_mean
@@ -125,5 +126,6 @@ def spent(workspace: Workspace) -> list[int]:
 
 
 def rendered(workspace: Workspace) -> int:
-    """The synthetic frames of a run, those of arm `sim`'s baseline too."""
-    return sum(int(stages["simulate"]["frames"]) for stages in workspace.cycles() if "simulate" in stages)
+    """The synthetic frames that a run rendered, those of arm `sim`'s baseline too."""
+    simulated = [stages["simulate"] for stages in workspace.cycles() if "simulate" in stages]
+    return sum(int(stage["frames"]) for stage in simulated if TAKEN_FROM not in stage)

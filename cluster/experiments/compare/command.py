@@ -3,6 +3,7 @@
 
     states/             how each trial ended
     synthetic-test/     the synthetic test set, and what every detector makes of it
+    matches/            what the table is computed from, small (`matches.py`)
     comparison.json  table.csv  comparison.html
 """
 
@@ -10,16 +11,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import chain
 
 import yaml
 
 from cluster.config.schema import Config
 from cluster.data.stageable import outlook
 from cluster.experiments.capacity import room
+from cluster.experiments.compare.design import design_lines
 from cluster.experiments.compare.execute import Clock, InProcess, Runner, State, execute, read_state
 from cluster.experiments.compare.finished import Finished, Picked, detector_name
+from cluster.experiments.compare.matches import from_matches, keep_matches
 from cluster.experiments.compare.plan import Cell, Plan, make_plan
 from cluster.experiments.compare.results.fixed_failures import fixed_failures
 from cluster.experiments.compare.results.synthetic_test import judge, render_test_set
@@ -34,6 +38,7 @@ from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.formats import old_names
 from imitation.common.settings import UserError
+from imitation.report.comparison.fixed_failures import Fixed, FixedCounts
 from imitation.report.comparison.html import render_comparison
 from imitation.report.comparison.record import Comparison, flat_rows, read_comparison, write_comparison
 from imitation.report.comparison.text import as_text
@@ -48,7 +53,8 @@ def compare(config: Config, reporter: Reporter, command: str, quiet: bool = Fals
     be finished. Whatever was finished stays, and the same command goes on from there.
     """
     plan = make_plan(config)
-    with opened(plan.home, plan.config, plan.of_each_arm(), plan.lines(), reporter):
+    said = chain(plan.lines(), design_lines(plan))
+    with opened(plan.home, plan.config, plan.of_each_arm(), said, reporter):
         clock = Clock(plan.folder)
         states = _run(plan, reporter, clock)
         comparison = write_all(plan, states, command, clock, reporter)
@@ -100,14 +106,42 @@ def write_all(
         clock.seconds,
         command,
     )
-    write_comparison(comparison, storage.join(plan.folder, JSON))
+    fixed, counts = fixed_failures(done, plan.config.report.gallery, plan.config.report.seed)
+    _write(comparison, plan, plan.folder, fixed, counts)
+    try:
+        told = storage.read_json(storage.join(plan.folder, RUN_JSON))
+        keep_matches(done, told, synthetic, clock.seconds, command)
+    except (UserError, OSError) as error:  # the table is there; the next call keeps them
+        reporter.say(f"matches are not kept: {reason(error)}")
+    return comparison
+
+
+def _write(
+    comparison: Comparison,
+    plan: Plan,
+    folder: str,
+    fixed: Sequence[Fixed] = (),
+    counts: FixedCounts | None = None,
+) -> None:
+    """The table's three files."""
+    write_comparison(comparison, storage.join(folder, JSON))
     text = io.StringIO()
     head, rows = flat_rows(comparison)
     csv.writer(text, lineterminator="\n").writerows([head, *rows])
-    storage.write_bytes_atomic(storage.join(plan.folder, TABLE), text.getvalue().encode())
-    fixed, counts = fixed_failures(done, plan.config.report.gallery, plan.config.report.seed)
+    storage.write_bytes_atomic(storage.join(folder, TABLE), text.getvalue().encode())
     page = render_comparison(comparison, fixed, counts, yaml.safe_dump(plan.config.plain(), sort_keys=False))
-    storage.write_bytes_atomic(storage.join(plan.folder, REPORT), page.encode("utf-8"))
+    storage.write_bytes_atomic(storage.join(folder, REPORT), page.encode("utf-8"))
+
+
+def compare_from_matches(folders: Sequence[str], out: str | None) -> Comparison:
+    """The table again, of what comparisons have kept (`matches`); its files go to `out`, if that is given.
+    Raises UserError as `from_matches`."""
+    again = from_matches(folders)
+    plan, states = again.done.plan, again.done.states
+    told = (again.run_json, again.synthetic, again.seconds, again.command)
+    comparison = collect(plan, states, *told, done=again.done)
+    if out is not None:
+        _write(comparison, plan, out)
     return comparison
 
 
@@ -144,7 +178,7 @@ def _first_base(plan: Plan) -> tuple[Cell, str] | None:
 def dry_run(config: Config) -> list[str]:
     """What a comparison would do and cost; nothing is started or written."""
     plan = make_plan(config)
-    return [*plan.lines(), *outlook(plan.of_each_arm())]
+    return [*plan.lines(), *design_lines(plan), *outlook(plan.of_each_arm())]
 
 
 def read_record(folder: str) -> Comparison:

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 from cluster.config.parse import parse
 from cluster.experiments.compare.arms import rendered, spent
-from cluster.experiments.compare.plan import LEADER, Cell, Plan, Trial
+from cluster.experiments.compare.plan import Cell, Plan, Trial
 from cluster.experiments.drivers import Tell, reason
 from cluster.observability.console import Reporter
 from cluster.runtime.periodic import meanwhile
@@ -175,7 +175,7 @@ class _Execution:
         self.bases: dict[Cell, str | None] = {}  # None: it failed
         self.why: dict[Cell, str] = {}
         self.running: dict[str, Trial | Cell] = {}
-        self._plans: dict[tuple[str, int | None], int] = {}
+        self._plans: dict[tuple[str, int | None, float | None], int] = {}
         self.tried: set[str] = {name for name, state in self.states.items() if state.status == "finished"}
 
     def run(self) -> dict[str, State]:
@@ -213,7 +213,9 @@ class _Execution:
             leader = None if trial.after is None else self.states[trial.after]
             if leader is not None and leader.status != "finished":
                 if trial.after in self.tried and trial.after not in self.running:  # else it is yet to end
-                    why = f"it must match {LEADER}, which is {leader.status}"
+                    other = self.trials[trial.after]
+                    what = "take the frames of" if trial.budget is not None else "match"
+                    why = f"it must {what} {other.arm.name}, which is {leader.status}"
                     self._record(trial, State("not started", why))
                 continue
             if trial.arm.shares_baseline:
@@ -239,6 +241,8 @@ class _Execution:
         budgets = None
         if trial.after is not None:
             budgets = spent(self.plan.workspace(self.trials[trial.after]))
+            if trial.budget is not None:
+                budgets = [min(self.plan.added(trial), *budgets)] if budgets else []
         config = self.plan.trial_config(trial, budgets)
         base = self.bases[trial.cell] if trial.arm.shares_baseline else None
         hours = self.plan.config.compare.max_hours
@@ -282,7 +286,7 @@ class _Execution:
 
     def _planned(self, trial: Trial) -> int:
         """At most; the same in every seed."""
-        key = (trial.arm.name, trial.cell.fold)
+        key = (trial.arm.name, trial.cell.fold, trial.budget)
         if key not in self._plans:
             self._plans[key] = self.plan.cost(trial).synthetic
         return self._plans[key]

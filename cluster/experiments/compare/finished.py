@@ -44,15 +44,16 @@ class Finished:
     def workspace(self, trial: Trial) -> Workspace:
         return self.plan.workspace(trial)
 
-    def trial(self, arm: str, cell: Cell) -> Trial | None:
-        """An arm's trial in a cell, if it is finished."""
-        for trial in self.plan.trials:
-            if trial.arm.name == arm and trial.cell == cell and trial.name in self.summaries:
-                return trial
-        return None
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, Cell, float | None], Trial]:
+        return {(t.arm.name, t.cell, t.budget): t for t in self.plan.trials if t.name in self.summaries}
 
-    def cells(self, arm: str) -> list[Cell]:
-        return [cell for cell in self.plan.cells if self.trial(arm, cell)]
+    def trial(self, arm: str, cell: Cell, budget: float | None = None) -> Trial | None:
+        """An arm's trial in a cell, if it is finished; `budget`: of `compare.budgets`, below the greatest."""
+        return self._by_place.get((arm, cell, budget))
+
+    def cells(self, arm: str, budget: float | None = None) -> list[Cell]:
+        return [cell for cell in self.plan.cells if self.trial(arm, cell, budget)]
 
     @cached_property
     def folds(self) -> tuple[int | None, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cluster.config.compare import CompareSettings
 from cluster.config.parse import parse
@@ -24,7 +25,7 @@ from imitation.common.settings import UserError
 from imitation.datasets.category_map import categories_of
 from imitation.datasets.settings import DataSettings
 from imitation.metrics.own import is_own, load_metric
-from imitation.policies import build_policy
+from imitation.policies import build_policy, what_it_adds
 from imitation.report.words import arm_name
 
 SPLIT = "synthetic"
@@ -47,15 +48,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Trial:
-    """One arm in one cell. `after` is the trial that it must wait for: the one whose frames it matches."""
+    """One arm in one cell. `after` is the trial that it must wait for: the one whose frames it matches, or
+    takes. `budget`: added frames per real one, where it is one of `compare.budgets` below the greatest."""
 
     arm: Arm
     cell: Cell
     after: str | None = None
+    budget: float | None = None
 
     @property
     def name(self) -> str:
-        return f"{re.sub(r'[^A-Za-z0-9_]+', '-', self.arm.name)}-{self.cell.name}"
+        name = f"{re.sub(r'[^A-Za-z0-9_]+', '-', self.arm.name)}-{self.cell.name}"
+        return name if self.budget is None else f"{name}-budget{self.budget:g}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,20 @@ class Plan:
             for arm in self.arms:
                 waits = leader is not None and follows_leader(arm, warm_start)
                 trials.append(Trial(arm, cell, leader.name if waits and leader else None))
+            if smaller := (self.config.compare.budgets or ())[:-1]:
+                whole = {trial.arm.name: trial for trial in trials if trial.cell == cell}
+                trials += [
+                    Trial(arm, cell, whole[arm.name].name, budget)
+                    for arm in self.arms
+                    if arm.adds
+                    for budget in smaller
+                ]
         return tuple(trials)
+
+    def added(self, trial: Trial) -> int:
+        """The frames that a trial of a smaller budget may add."""
+        assert trial.budget is not None
+        return frames_of_budget(trial.budget, self.sizes[trial.cell.fold].train)
 
     def workspace(self, trial: Trial) -> Workspace:
         """The trial's run folder."""
@@ -102,7 +119,18 @@ class Plan:
 
     def trial_config(self, trial: Trial, budgets: Sequence[int] | None) -> Config:
         """The run of a trial; `budgets` are the frames that its cycles may add, where it must match."""
-        config = arm_config(self.cell_config(trial.cell), trial.arm, budgets)
+        config = self.cell_config(trial.cell)
+        curve = config.compare.budgets
+        if curve is not None and trial.arm.adds:
+            greatest = curve[-1]
+            train = self.sizes[trial.cell.fold].train
+            ratio = max(greatest, config.aggregation.max_synthetic_ratio)
+            config = _with_aggregation(config, max_synthetic_ratio=ratio)
+            if budgets is None:
+                budgets = [frames_of_budget(trial.budget or greatest, train)]
+        config = arm_config(config, trial.arm, budgets)
+        if trial.budget is not None and what_it_adds(build_policy(config.policy)) == "synthetic":
+            config = _with_aggregation(config, frames_of=trial.after)
         plain = config.plain()
         plain["run"] |= {"storage": storage.join(self.folder, TRIALS), "name": trial.name}
         if not trial.arm.shares_baseline:
@@ -111,7 +139,8 @@ class Plan:
 
     def of_each_arm(self) -> list[Config]:
         """The configuration of each arm, once."""
-        return [self.trial_config(trial, None) for trial in self.trials[: len(self.arms)]]
+        first = [trial for trial in self.trials if trial.cell == self.cells[0]]
+        return [self.trial_config(trial, None) for trial in first if trial.budget is None]
 
     # -- what it costs
 
@@ -143,7 +172,10 @@ class Plan:
             folds = f"folds {', '.join(map(str, self.folds))} of {compare.folds}"
         arms = ", ".join(arm_name(arm.name) for arm in self.arms)
         seeds = f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
-        yield f"{len(self.trials)} runs: {arms}; {seeds}; {folds}"
+        curve = ""
+        if compare.budgets is not None:
+            curve = f"; budgets {', '.join(f'{budget:g}' for budget in compare.budgets)} per real frame"
+        yield f"{len(self.trials)} runs: {arms}; {seeds}; {folds}{curve}"
         for fold, size in self.sizes.items():
             where = "" if fold is None else f"fold {fold}: "
             yield f"  {where}{size.train} frames to train on, {size.val} val, {size.test} test"
@@ -158,6 +190,17 @@ class Plan:
                     f"compare.max_{name} is {limit:,}, and all of it may take {text}: what is finished by "
                     "then is reported, what is missing is said"
                 )
+
+
+def frames_of_budget(budget: float, real_frames: int) -> int:
+    """So many added frames per real one, as a number of frames: at least one."""
+    return max(1, round(budget * real_frames))
+
+
+def _with_aggregation(config: Config, **changes: Any) -> Config:
+    plain = config.plain()
+    plain["aggregation"] |= changes
+    return parse(plain, "comparison")
 
 
 def follows_leader(arm: Arm, warm_start: bool) -> bool:
@@ -179,12 +222,10 @@ def cell_config(config: Config, cell: Cell) -> Config:
 def make_plan(config: Config) -> Plan:
     """The plan of `config.compare`. Raises UserError, in a sentence, for whatever could not work or could
     not be compared: nothing has been computed by then."""
-    # a leader before all that wait for it, so that its result is known by then
-    arms = sorted(
-        check_arms(config, config.compare.arms), key=lambda arm: follows_leader(arm, config.train.warm_start)
-    )
+    arms = in_order(check_arms(config, config.compare.arms), config.train.warm_start)
     _check_roles([arm.name for arm in arms], arms)
     _check_primary(config.compare, config.data, [arm.name for arm in arms])
+    _check_curve(config)
     folds = _folds(config.compare, config.data)
     cells = tuple(
         Cell(seed, fold) for seed in _seeds(config.run.seed, config.compare.seeds) for fold in folds
@@ -198,16 +239,25 @@ def make_plan(config: Config) -> Plan:
                 f"{'' if fold is None else f' in fold {fold}'}: each part needs one; set fewer mining.folds"
             )
     config = absolute_places(config)
-    home = Folder(
+    plan = Plan(config, comparison_folder(config), tuple(arms), cells, sizes)
+    for own in plan.of_each_arm():  # raises now for what an arm's own configuration refuses
+        build_policy(own.policy)  # and a policy that cannot be imported, or is none
+    return plan
+
+
+def in_order(arms: Sequence[Arm], warm_start: bool) -> list[Arm]:
+    """The leader before all that wait for it, so that its result is known by then."""
+    return sorted(arms, key=lambda arm: follows_leader(arm, warm_start))
+
+
+def comparison_folder(config: Config) -> Folder:
+    """Where a comparison lies."""
+    return Folder(
         storage.join(config.run.storage, config.compare.name),
         "comparison",
         "compare",
         ("compare.max_hours", "compare.max_frames", "compare.max_concurrent", "compare.resamples"),
     )
-    plan = Plan(config, home, tuple(arms), cells, sizes)
-    for own in plan.of_each_arm():  # raises now for what an arm's own configuration refuses
-        build_policy(own.policy)  # and a policy that cannot be imported, or is none
-    return plan
 
 
 def _seeds(first: int, seeds: int | list[int]) -> list[int]:
@@ -237,6 +287,18 @@ def _folds(compare: CompareSettings, data: DataSettings) -> list[int | None]:
             "compared"
         )
     return list(range(compare.folds) if compare.use_folds is None else sorted(compare.use_folds))
+
+
+def _check_curve(config: Config) -> None:
+    if config.compare.budgets is None:
+        return
+    if config.loop.cycles != 1:
+        raise UserError(
+            f"compare.budgets needs loop.cycles=1, but it is {config.loop.cycles}: a curve has one training "
+            "for each budget"
+        )
+    if config.aggregation.budgets is not None:
+        raise UserError("compare.budgets and aggregation.budgets are both set; set compare.budgets alone")
 
 
 def _check_roles(names: list[str], arms: Sequence[Arm]) -> None:

@@ -21,13 +21,16 @@ STOP = "stop"
 _SETTINGS = {"data.splits.stop": "data.splits.val", "world.stop": "world.val"}
 _LATER: dict[str, Any] = {
     "data.options": {},
+    "tracking.trackers": {},
     "detector.trainable_layers": None,
     "data.splits.stratify": False,
     "data.splits.val_from": "val",
     "data.splits.lists": {},
     "data.splits.leave_out": None,
     "train.precision": "auto",
+    "train.real_last": 0.0,
     "evaluate.precision": "auto",
+    "simulate.each": {},
 }
 """Settings that were not there once, at what they were then: they are no part of an older checksum. A new
 setting whose default changes what a run computes has to stand here too."""

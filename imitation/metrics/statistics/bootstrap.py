@@ -25,6 +25,9 @@ CONFIDENCE = 0.95
 MIN_CLUSTERS = 6
 """Of fewer frames (or sequences) with anything to find there is no interval: a sign test on five cannot
 reach 5% either, and a percentile interval would call chance a difference."""
+MIN_OF_MEAN = 4
+"""A mean over categories rests on all clusters together, which must be as many as `MIN_CLUSTERS`; of the
+rarest category so many are enough: the degrees of freedom are the rarest's, so the interval is wide."""
 MIN_DEFINED = 0.9
 """The share of resamples that must have a value: the rest held no object."""
 
@@ -115,26 +118,34 @@ class Resampling:
         """The interval of a statistic: `estimate` on the frames as they are (None: undefined), `samples`
         (R,) on the resamples, NaN where undefined; `holding` clusters hold `what` it rests on."""
         known = samples[np.isfinite(samples)]
-        reason = self._why_not(estimate, len(known), holding, what)
+        reason = self.why_not(estimate, len(known), holding, what)
         if reason is not None or estimate is None:
             return Interval(estimate, None, None, self.resamples, self.clusters, self.unit, reason)
-        tail = _expanded_tail(holding)
+        tail = expanded_tail(holding)
         low, high = (float(v) for v in np.quantile(known, [tail, 1 - tail]))
         p = _p_value(estimate, float(known.std(ddof=1)), holding - 1)
         return Interval(estimate, low, high, self.resamples, self.clusters, self.unit, p=p)
 
-    def _why_not(self, estimate: float | None, known: int, holding: int, what: str = ANYTHING) -> str | None:
+    def why_not(
+        self,
+        estimate: float | None,
+        known: int,
+        holding: int,
+        what: str = ANYTHING,
+        least: int = MIN_CLUSTERS,
+    ) -> str | None:
+        """Why there is no interval; None where there is one. `known` resamples have a value."""
         if estimate is None:
             return "nothing to find"
-        if holding < MIN_CLUSTERS:
+        if holding < least:
             unit = self.unit if holding != 1 else self.unit.removesuffix("s")
-            return f"only {holding} {unit} with {what} to find; an interval needs {MIN_CLUSTERS}"
+            return f"only {holding} {unit} with {what} to find; an interval needs {least}"
         if known < 2 or known < MIN_DEFINED * self.resamples:
             return f"only {known} of {self.resamples} resamples have a value"
         return None
 
 
-def _expanded_tail(clusters: int) -> float:
+def expanded_tail(clusters: int) -> float:
     """The percentile at which a percentile interval over n clusters is as wide as Student's t asks for."""
     t = stdtrit(clusters - 1, (1 - CONFIDENCE) / 2)
     return float(ndtr(np.sqrt(clusters / (clusters - 1)) * t))
@@ -178,6 +189,7 @@ def seed_interval(
     holding: int,
     rng: np.random.Generator,
     paired: bool = False,
+    least: int = MIN_CLUSTERS,
 ) -> Interval:
     """The difference of the means over seeds, B - A, with both kinds of chance: which seeds were trained
     and which frames were drawn.
@@ -190,8 +202,9 @@ def seed_interval(
     Satterthwaite. Noise that is neither the seed's nor the frame's alone is counted on both levels, so the
     interval is rather too wide than too narrow (Owen, *The pigeonhole bootstrap*, Annals of Applied
     Statistics 1, 2007). A side with one seed says nothing about its seeds' noise: only its frames are drawn,
-    and `seeds` of the result is the smaller of the two numbers. Raises ValueError for sides that do not
-    fit together.
+    and `seeds` of the result is the smaller of the two numbers. There is no interval where `holding`, the
+    clusters that the measure rests on, are fewer than `least`. Raises ValueError for sides that do not fit
+    together.
     """
     counts = len(a.estimates), len(b.estimates)
     if paired and counts[0] != counts[1]:
@@ -205,7 +218,7 @@ def seed_interval(
     drawn = _draw_seeds(b, rng) - _draw_seeds(a, rng)
     known = drawn[np.isfinite(drawn)]
     shared = (frames.resamples, frames.clusters, frames.unit)
-    reason = frames._why_not(estimate if np.isfinite(estimate) else None, len(known), holding)
+    reason = frames.why_not(estimate if np.isfinite(estimate) else None, len(known), holding, least=least)
     if reason is not None:
         return Interval(
             estimate if np.isfinite(estimate) else None, None, None, *shared, reason, seeds=min(counts)

@@ -31,6 +31,8 @@ from imitation.metrics.average_precision import IOU_THRESHOLDS
 from imitation.metrics.own import OwnMetric, sampled_metric
 from imitation.metrics.statistics.bootstrap import (
     CONFIDENCE,
+    MIN_CLUSTERS,
+    MIN_OF_MEAN,
     NEITHER,
     Interval,
     Resampling,
@@ -38,6 +40,7 @@ from imitation.metrics.statistics.bootstrap import (
     holm,
     seed_interval,
 )
+from imitation.metrics.statistics.outcome_files import SUFFIX, read_outcome_file, together
 from imitation.metrics.statistics.outcomes import OutcomeBuilder, Outcomes
 from imitation.metrics.statistics.paired_comparison import Level, Operating
 from imitation.metrics.statistics.slices import FEW, Cut, mean_of, sampled
@@ -68,7 +71,9 @@ def read_outcomes(
     sources: Sources, categories: Sequence[str], thresholds: Sequence[float] = tuple(IOU_THRESHOLDS)
 ) -> Outcomes:
     """All frames of the sources as if one detector had judged them. Raises UserError for a frame that two
-    of them judge."""
+    of them judge. Sources may be files of outcomes (`outcome_files`), at the IoUs that they have."""
+    if all(source.uri.endswith(SUFFIX) for source in sources):
+        return together([read_outcome_file(source.uri) for source in sources])
     builder = OutcomeBuilder(categories, thresholds)
     seen: set[str] = set()
     for source in sources:
@@ -206,7 +211,8 @@ class Bench:
             known = np.isfinite(b.estimates).all()
             return self._same(len(b.estimates), known=bool(known))
         rng = np.random.default_rng(self._seed)
-        result = seed_interval(a, b, self.resampling, self._holding(measure), rng, paired)
+        least = self.least(measure)
+        result = seed_interval(a, b, self.resampling, self.holding(measure), rng, paired, least)
         return replace(result, seeds=len(b.estimates))
 
     def _same(self, seeds: int, known: bool) -> Interval:
@@ -216,7 +222,13 @@ class Bench:
         zero = 0.0 if known else None
         return Interval(zero, zero, zero, r.resamples, r.clusters, r.unit, reason, seeds=seeds)
 
-    def _holding(self, measure: str) -> int:
+    def least(self, measure: str) -> int:
+        """Clusters that what the measure rests on must have, `holding`, for an interval."""
+        mean = measure in (MAP50, MAP) and sum(len(frames) > 0 for frames in self._objects.values()) > 1
+        everything = self.resampling.holding(np.concatenate(list(self._objects.values())))
+        return MIN_OF_MEAN if mean and everything >= MIN_CLUSTERS else MIN_CLUSTERS
+
+    def holding(self, measure: str) -> int:
         """Clusters that hold what the measure rests on: of a mean over categories the rarest one."""
         held = {
             name: self.resampling.holding(frames) for name, frames in self._objects.items() if len(frames)

@@ -10,6 +10,7 @@ import matplotlib
 
 from imitation.common.wording import duration
 from imitation.datasets.registry import title_of
+from imitation.report.comparison.budget_curves import budget_curves, reached_table
 from imitation.report.comparison.fixed_failures import Fixed, FixedCounts, build_fixed
 from imitation.report.comparison.record import (
     ArmCost,
@@ -38,7 +39,8 @@ def render_comparison(
     Whatever comes from data is escaped, and the page forbids itself to load anything.
     """
     with matplotlib.rc_context(STYLE):
-        plots = [plot for plot in (_curves(comparison), _forest(comparison)) if plot is not None]
+        drawn = (budget_curves(comparison), _curves(comparison), _forest(comparison))
+        plots = [plot for plot in drawn if plot is not None]
     template = environment().get_template("comparison/page.html.j2")
     return template.render(
         comparison=comparison,
@@ -46,6 +48,7 @@ def render_comparison(
             (against, against_sentence(comparison.primary, against)) for against in comparison.primary.against
         ],
         contrasts=[(contrast, contrast_sentence(contrast)) for contrast in comparison.contrasts],
+        reached=reached_table(comparison) if comparison.reached else None,
         contrasts_head=contrasts_head(comparison.contrasts) if comparison.contrasts else "",
         table=main_table(comparison),
         measures=measure_table(comparison),
@@ -113,7 +116,7 @@ def _curves(comparison: Comparison) -> Plot | None:
         return None
     series: dict[str, list[tuple[int, Row]]] = {}
     for row in comparison.rows:
-        if row.cycle is not None and row.arm != "real" and measure in row.test:
+        if row.cycle is not None and row.budget is None and row.arm != "real" and measure in row.test:
             series.setdefault(row.arm, []).append((row.cycle, row))
     if not series:
         return None

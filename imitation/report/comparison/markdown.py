@@ -6,9 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from imitation.common.text_table import Table
 from imitation.common.wording import duration
-from imitation.report.comparison.record import Comparison, against_sentence, contrast_sentence, contrasts_head
-from imitation.report.comparison.text import main_table, measure_table, notes
-from imitation.report.words import BASELINE, arm_name
+from imitation.report.comparison.record import (
+    Comparison,
+    against_sentence,
+    contrast_sentence,
+    contrasts_head,
+    reached_sentence,
+    shown_reached,
+)
+from imitation.report.comparison.text import REACHED_HEAD, main_table, measure_table, notes
+from imitation.report.words import BASELINE, arm_name, measure_name
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
@@ -49,6 +56,12 @@ def _section(comparison: Comparison) -> Iterator[str]:
         yield ""
         for contrast in comparison.contrasts:
             yield f"- {_escaped(contrast_sentence(contrast))}"
+    if told := shown_reached(comparison):
+        yield ""
+        yield _escaped(REACHED_HEAD.format(measure=measure_name(told[0].measure)))
+        yield ""
+        for reached in told:
+            yield f"- {_escaped(reached_sentence(reached))}"
     if comparison.rows:
         yield ""
         yield from _table(main_table(comparison))

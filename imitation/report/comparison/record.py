@@ -68,6 +68,9 @@ class Row(Record):
     arm: str
     label: str = Field(description="what it was trained on, in words")
     cycle: int | None = Field(description="null: in each seed and fold the cycle that was best on val")
+    budget: float | None = Field(
+        None, description="added frames per real one, of a point of a curve below the greatest budget"
+    )
     seeds: list[int] = Field(description="seeds of which every fold is there")
     real_frames: float = Field(ge=0)
     synthetic_frames: float = Field(ge=0)
@@ -109,6 +112,24 @@ class Contrast(Record):
     cycle: Count
     measure: str
     gain: Gain = Field(description="its verdict is after Holm's correction over the contrasts")
+
+
+class Reached(Record):
+    """How many added frames an arm needs for what another one reaches with `budget`."""
+
+    arm: str
+    other: str
+    measure: str
+    budget: float = Field(gt=0, description="the other arm's added frames per real one")
+    other_frames: float = Field(
+        ge=0, description="the same as a number of frames, a mean over seeds and folds"
+    )
+    value: Fraction | None = Field(description="what the other arm reaches with them")
+    most: float = Field(ge=0, description="frames of the arm's greatest budget")
+    frames: float | None = Field(description="frames that the arm needs; null: more than its greatest budget")
+    low: float | None = Field(description="of the 95 % interval; null: none, or beyond the greatest budget")
+    high: float | None = Field(description="the same")
+    reason: str | None = Field(description="why there is no interval")
 
 
 class SliceRow(Record):
@@ -177,6 +198,8 @@ class Comparison(Record):
     primary: Primary
     rows: list[Row]
     contrasts: list[Contrast] = Field([], description="what targeting, re-staging, a simulator bring")
+    budgets: list[float] = Field([], description="added frames per real one, where arms have a curve")
+    reached: list[Reached] = Field([], description="frames to reach what another arm reaches")
     slices: list[SliceRow]
     costs: list[ArmCost]
     trials: list[TrialState]
@@ -240,6 +263,38 @@ def contrast_sentence(contrast: Contrast) -> str:
 def contrasts_head(contrasts: list[Contrast]) -> str:
     """What the list of contrasts is, for above it."""
     return f"What brings how much {measure_name(contrasts[0].measure)}, one thing at a time:"
+
+
+def reached_sentence(reached: Reached) -> str:
+    """Frames to reach in words: against the same score of the other arm."""
+    who, other = arm_name(reached.arm), arm_name(reached.other)
+    if reached.value is None:
+        return f"{who} against {other}: nothing to compare."
+    certainty = f"no interval: {reached.reason}"
+    if reached.reason is None:
+        certainty = f"95 % interval {frames_span(reached)}"
+    return (
+        f"{who} needs {_frames(reached.frames, reached.most)} frames ({certainty}) for what {other} reaches "
+        f"with {reached.other_frames:,.0f}: {points(reached.value)}."
+    )
+
+
+def frames_span(reached: Reached) -> str:
+    """The interval of the frames that are needed."""
+    ends = [_frames(end, reached.most) for end in (reached.low, reached.high)]
+    return ends[0] if ends[0] == ends[1] and reached.low is None else f"{ends[0]} to {ends[1]}"
+
+
+def _frames(count: float | None, most: float) -> str:
+    return f"over {most:,.0f}" if count is None else f"{count:,.0f}"
+
+
+def shown_reached(comparison: Comparison) -> list[Reached]:
+    """Of all pairs and budgets those that are told: the primary arm for what others reach with most."""
+    if not comparison.budgets:
+        return []
+    most = comparison.budgets[-1]
+    return [r for r in comparison.reached if r.arm == comparison.primary.arm and r.budget == most]
 
 
 def rival_name(arms: list[str]) -> str:

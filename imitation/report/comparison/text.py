@@ -12,6 +12,8 @@ from imitation.report.comparison.record import (
     against_sentence,
     contrast_sentence,
     contrasts_head,
+    reached_sentence,
+    shown_reached,
 )
 from imitation.report.table import DASH, MAX_CATEGORIES, points, span
 from imitation.report.words import (
@@ -28,6 +30,8 @@ from imitation.report.words import (
     measure_name,
 )
 
+REACHED_HEAD = "Added frames to the same {measure}:"
+
 
 def as_text(comparison: Comparison) -> Iterator[str]:
     """The lines of a comparison."""
@@ -42,6 +46,10 @@ def as_text(comparison: Comparison) -> Iterator[str]:
         yield from _wrapped(contrasts_head(comparison.contrasts))
         for contrast in comparison.contrasts:
             yield from _wrapped(f"- {contrast_sentence(contrast)}")
+    if told := shown_reached(comparison):
+        yield from _wrapped(REACHED_HEAD.format(measure=measure_name(told[0].measure)))
+        for reached in told:
+            yield from _wrapped(f"- {reached_sentence(reached)}")
     if comparison.rows:
         yield ""
         yield from format_table(main_table(comparison)).strip("\n").splitlines()

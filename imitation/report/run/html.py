@@ -15,7 +15,7 @@ from imitation.report.run.pictures import Entry, build_entry
 from imitation.report.run.plots import build_plots
 from imitation.report.run.record import StratumFeedback, Summary
 from imitation.report.run.sections import build_findings
-from imitation.report.run.table import build_table, noise_note, real_word
+from imitation.report.run.table import build_table, noise_note, real_word, simulator_rows
 from imitation.report.table import STAND_IN, points
 
 PROBLEMS_SHOWN = 200
@@ -57,6 +57,7 @@ def render_report(
         reasons=_reasons(summary),
         learnt=_learnt(summary),
         stages=_stages(summary),
+        simulators=simulator_rows(summary),
         set_aside=[
             (entry.cycle, scene)
             for entry in summary.cycles

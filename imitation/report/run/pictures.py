@@ -168,8 +168,10 @@ def _synthetic(item: GalleryItem, frame: Frame, region: Box) -> Picture:
     same = counterpart(item.parent, item.failure, frame)
     focus = None if same is None else frame.objects[same].box
     window = _same_place(region, item.parent, frame, focus)
-    cycle = "" if frame.origin is None else f", cycle {frame.origin.cycle}"
-    caption = f"synthetic{cycle}"
+    origin = frame.origin
+    cycle = "" if origin is None else f", cycle {origin.cycle}"
+    by = "" if origin is None or origin.simulator_label is None else f", {origin.simulator_label}"
+    caption = f"synthetic{cycle}{by}"
     alt = f"{caption}: frame {frame.frame_id}, rendered for this failure"
     return outlined(frame, window, alt, caption, subject=same, truth=focus)
 

@@ -86,6 +86,29 @@ class SetAsideScene(Record):
     )
     reason: str = Field(description="the cause, in words")
     attempts: int = Field(ge=0, description="how often it was tried")
+    simulator: str | None = Field(
+        None,
+        description="of several simulators the one that failed at it; null: none stages it, or there is one",
+    )
+    refused_by: list[str] = Field(
+        [], description="of several simulators those that were drawn for it and cannot stage it"
+    )
+
+
+class SimulatorShare(Record):
+    """What one of several simulators did for a cycle."""
+
+    weight: Fraction = Field(description="its part of the scenes that all of them can stage")
+    frames: int = Field(ge=0, description="frames that it rendered, rejected ones apart")
+    set_aside: int = Field(ge=0, description="scenes that it failed at, rejected frames among them")
+    refused: int = Field(ge=0, description="scenes that were drawn for it, which it cannot stage")
+    rendered: int = Field(
+        ge=0, description="scenes that it finished since the stage was last started, rejected ones among them"
+    )
+    seconds: Seconds = Field(description="wall time that those took in its workers, added up")
+    cpu_seconds: Seconds = Field(
+        description="CPU time of its workers for them; a server elsewhere has its own"
+    )
 
 
 class StratumFeedback(Record):
@@ -114,6 +137,9 @@ class Simulated(Record):
     rejected: int = Field(0, ge=0, description="frames rendered that did not show what they were asked for")
     modes: list[StratumFeedback] | None = Field(
         None, description="what the policy had learnt, by stratum; null for a policy that does not learn"
+    )
+    by_simulator: dict[str, SimulatorShare] | None = Field(
+        None, description="label -> what that simulator did; null where there is one"
     )
 
 

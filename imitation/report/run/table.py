@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from imitation.common.text_table import MARK, Table
 from imitation.common.wording import counted
@@ -98,6 +99,7 @@ def _notes(summary: Summary, with_categories: bool) -> tuple[str, ...]:
         *seed_notes(summary),
         *processor_notes(summary),
         *time_notes(summary),
+        *simulator_notes(summary),
     ]
     if summary.baseline_finds_nothing and not summary.finds_nothing:
         notes.insert(
@@ -191,6 +193,59 @@ def time_notes(summary: Summary) -> list[str]:
     shares = [(name, sum(getattr(time, name) for time in known) / wall) for name in TIME_PARTS]
     spent = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares)
     return [f"Of {wall:.0f} s in all cycles: {spent}."]
+
+
+@dataclass(frozen=True)
+class SimulatorRow:
+    """What one of several simulators did in all cycles. `seconds` are of a scene that it finished, None where
+    none is known."""
+
+    label: str
+    weight: float
+    frames: int
+    set_aside: int
+    refused: int
+    seconds: float | None
+    cpu_seconds: float | None
+
+
+def simulator_rows(summary: Summary) -> list[SimulatorRow]:
+    """Each of several simulators, as they were named; none where there was one."""
+    cycles = [entry.simulated.by_simulator or {} for entry in summary.cycles if entry.simulated]
+    rows = []
+    for label in dict.fromkeys(label for shares in cycles for label in shares):
+        own = [shares[label] for shares in cycles if label in shares]
+        rendered = sum(share.rendered for share in own)
+        rows.append(
+            SimulatorRow(
+                label,
+                own[-1].weight,
+                sum(share.frames for share in own),
+                sum(share.set_aside for share in own),
+                sum(share.refused for share in own),
+                sum(share.seconds for share in own) / rendered if rendered else None,
+                sum(share.cpu_seconds for share in own) / rendered if rendered else None,
+            )
+        )
+    return rows
+
+
+def simulator_notes(summary: Summary) -> list[str]:
+    """Who rendered the synthetic frames, where several did."""
+    rows = simulator_rows(summary)
+    if not rows:
+        return []
+    parts = []
+    for row in rows:
+        more = [f"{100 * row.weight:.0f} % by weight"]
+        if row.seconds is not None:
+            more.append(f"{row.seconds:.2g} s each")
+        if row.refused:
+            more.append(f"{counted(row.refused, 'scene')} refused")
+        if row.set_aside:
+            more.append(f"{row.set_aside} set aside")
+        parts.append(f"{row.label} {counted(row.frames, 'frame')} ({', '.join(more)})")
+    return [f"Rendered by {'; '.join(parts)}. What one refuses goes to the next."]
 
 
 def _frames(number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imitation.common.settings import UserError
+from sim_actors.simulators.carla.actors import transform
 from sim_actors.simulators.carla.geometry import Pose
 from sim_actors.simulators.carla.leases import OURS
 from sim_actors.simulators.carla.lens import Lens
@@ -28,10 +30,16 @@ class Shot(NamedTuple):
 
 
 class Camera:
-    """One camera. `listen` before a tick that it is to see, `taken` after it."""
+    """One camera. It has to `listen`, and to see, before the ticks whose pictures are `taken`."""
 
     def __init__(
-        self, carla: Any, world: Any, kind: str, lens: Lens, attributes: Mapping[str, str] | None = None
+        self,
+        carla: Any,
+        world: Any,
+        kind: str,
+        lens: Lens,
+        pose: Pose,
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
         blueprint = world.get_blueprint_library().find(kind)
         wanted = {
@@ -47,8 +55,10 @@ class Camera:
                 raise UserError(f"simulate.options.camera: CARLA's {kind} has no attribute {name!r}")
             blueprint.set_attribute(name, value)
         self.kind, self.lens = kind, lens
-        self._sensor = world.spawn_actor(blueprint, carla.Transform())
+        self._sensor = world.spawn_actor(blueprint, transform(carla, pose))
         self._shots: queue.SimpleQueue[Shot] = queue.SimpleQueue()
+        self._listening = False
+        self._came = threading.Event()
 
     @property
     def id(self) -> int:
@@ -56,13 +66,20 @@ class Camera:
         return int(self._sensor.id)
 
     def listen(self) -> None:
-        """Takes pictures from the next tick on."""
-        if not self._sensor.is_listening:
+        """Takes pictures, soon: the server hears of it by another connection, and maybe a tick later."""
+        if not self._listening:
+            self._listening = True
+            self._came.clear()
             self._sensor.listen(self._keep)
+
+    def sees(self, seconds: float) -> bool:
+        """Whether a picture has come since it began to listen, or comes within so many seconds."""
+        return self._came.wait(seconds)
 
     def rest(self) -> None:
         """Takes no pictures: one that nobody listens to is not rendered."""
-        if self._sensor.is_listening:
+        if self._listening:
+            self._listening = False
             self._sensor.stop()
 
     def taken(self, tick: int, pose: Pose, timeout_s: float) -> np.ndarray:
@@ -112,6 +129,7 @@ class Camera:
         pixels = np.frombuffer(image.raw_data, dtype=np.uint8).reshape(image.height, image.width, 4).copy()
         at, turn = image.transform.location, image.transform.rotation
         self._shots.put(Shot(int(image.frame), Pose(at.x, at.y, at.z, turn.pitch, turn.yaw), pixels))
+        self._came.set()
 
 
 def codes(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,7 @@ class Server:
         self.carla, self._settings, self._endpoint = carla, settings, endpoint
         self._client = connected(carla, settings, endpoint, version)
         self._before: Any = None
+        self._weather: Any = None
         self._hidden: list[int] = []
         self.world = self._client.get_world()
         self.actors = Actors(carla, self._client, self.world)
@@ -48,6 +49,9 @@ class Server:
     def close(self) -> None:
         """Gives the world back as it was. Raises RuntimeError where the server does not answer."""
         self.actors.remove([*self._ours(), self._mark])
+        if self._weather is not None:
+            self.world.set_weather(self._weather)
+            self.world.freeze_all_traffic_lights(False)
         if self._hidden:
             self.world.enable_environment_objects(self._hidden, True)
         if self._before is not None:
@@ -142,6 +146,7 @@ class Server:
         settings.no_rendering_mode = False
         world.apply_settings(settings)
         self.actors.remove(left)
+        self._weather = world.get_weather()
         world.freeze_all_traffic_lights(True)
         kinds = [carla.CityObjectLabel.names[name] for name in ROAD_USERS]
         self._hidden = sorted({int(one.id) for kind in kinds for one in world.get_environment_objects(kind)})

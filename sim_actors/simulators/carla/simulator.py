@@ -52,6 +52,11 @@ class CarlaSimulator(Simulator, Traits):
         once in a process: whoever renders with it is not disturbed."""
         return _catalog(settings.model_dump_json())
 
+    @staticmethod
+    def side_by_side(settings: CarlaSettings) -> int:
+        """One for each server: the pool starts no more."""
+        return len(settings.endpoints)
+
     def __init__(self, settings: CarlaSettings) -> None:
         """Takes a server that is free. Raises UserError where there is none to use."""
         self._settings = settings

@@ -36,6 +36,8 @@ from sim_actors.simulators.carla.truth import (
 )
 from sim_actors.simulators.opengl.lighting.light import time_of_day
 
+_OPENING, _OPENING_S = 20, 0.2  # ticks until a camera sees, and how long each one's picture is waited for
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -74,12 +76,11 @@ class Stage:
         if isinstance(plan, list):
             raise UserError(f"scene {scene.scene_id!r} cannot be staged: {'; '.join(plan)}")
         with self._spawned(scene, plan) as staged:
-            colour, identities = self._cameras(lens_of(scene))
+            colour, identities = self._cameras(lens_of(scene), plan.standing.camera)
             camera, cut = plan.standing.camera, identities.lens.cut
             self._set_sky(scene, camera)
             moves = {one.id: one.pose for one in staged} | self._aimed(camera, colour, identities)
-            for eye in (colour, identities):
-                eye.listen()
+            self._open(colour, identities)
             tick = self._server.moved(
                 moves, {one.id: one.pose for one in staged}, self._settings.settle_ticks
             )
@@ -180,15 +181,28 @@ class Stage:
             blueprint.set_attribute("color", bodies.srgb(actor.color))
         return blueprint
 
-    def _cameras(self, lens: Lens) -> tuple[Camera, Camera]:
+    def _cameras(self, lens: Lens, pose: Pose) -> tuple[Camera, Camera]:
         """The colour camera and the one of ids; made anew only where the lens is another."""
         if not self._mine or self._mine[0].lens != lens:
             self._drop_cameras()
             self._mine = [
-                Camera(self._carla, self._server.world, COLOUR, lens, self._settings.camera),
-                Camera(self._carla, self._server.world, IDENTITIES, lens),
+                Camera(self._carla, self._server.world, COLOUR, lens, pose, self._settings.camera),
+                Camera(self._carla, self._server.world, IDENTITIES, lens, pose),
             ]
         return self._mine[0], self._mine[1]
+
+    def _open(self, *cameras: Camera) -> None:
+        """Ticks until all of them see. Raises UserError where one never does."""
+        for camera in cameras:
+            camera.listen()
+        for _ in range(_OPENING):
+            if all(camera.sees(0.0) for camera in cameras):
+                return
+            self._server.tick()
+            for camera in cameras:
+                camera.sees(_OPENING_S)
+        if blind := [camera.kind for camera in cameras if not camera.sees(0.0)]:
+            raise UserError(f"CARLA's {', '.join(blind)} gave no picture in {_OPENING} ticks")
 
     def _drop_cameras(self) -> None:
         for camera in self._mine:
@@ -233,12 +247,11 @@ class Stage:
         extents = {one.actor: extent(one.cuboid, scene) for one in staged}
         outside = [box for box in extents.values() if box.clipped(scene.width, scene.height) != box]
         lens = wide_lens(outside, camera_of(scene)) if outside else None
-        wide = Camera(self._carla, self._server.world, IDENTITIES, lens) if lens else None
+        wide = Camera(self._carla, self._server.world, IDENTITIES, lens, above) if lens else None
         eyes = [identities, *([wide] if wide else [])]
         found: dict[int, Alone] = {}
         try:
-            for eye in eyes:
-                eye.listen()
+            self._open(*eyes)
             last: Staged | None = None
             for one in staged:
                 up = one.pose.lifted(SKY_M)

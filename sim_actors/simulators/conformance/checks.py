@@ -65,9 +65,10 @@ def _judged(check: Check, bench: Bench) -> Found:
 
 
 def simulator_contract(
-    spec: SimulatorSpec, scenes: Sequence[Scene], startup_s: float, scene_s: float
+    spec: SimulatorSpec, scenes: Sequence[Scene], startup_s: float, scene_s: float, enough: int | None = None
 ) -> Contract:
-    """Starts the simulator, asks what of the scenes it supports, renders those, and the first of them twice.
+    """Starts the simulator, asks what of the scenes it supports, renders those (the first `enough` of them),
+    and the first of them twice.
 
     `startup_s` is the time for it to start and for the first scene, `scene_s` for each further one. In a
     process of its own: a simulator may hang, crash, or open what other code must not meet.
@@ -82,7 +83,7 @@ def simulator_contract(
     try:
         first: tuple[Scene, Frame] | None = None
         refused: list[str] = []
-        wanted = labelled = 0
+        wanted = labelled = rendered = 0
         for number, scene in enumerate(scenes, start=1):
             yield Step(
                 f"scene {number} of {len(scenes)}: {_told(scene)}", startup_s if number == 1 else scene_s
@@ -97,14 +98,16 @@ def simulator_contract(
             wanted += sum(actor.labelled for actor in scene.actors)
             labelled += len(frame.objects)
             yield Found(f"rendered and labelled: {_labels(frame)}, in {answer.seconds:.2f} s")
+            rendered += 1
+            if rendered == enough:
+                break
         if first is None:
             why = "; ".join(dict.fromkeys(refused))
             raise UserError(_of(spec, f"supports none of the {len(scenes)} scenes that were tried: {why}"))
         if wanted and not labelled:
             yield Found(
                 f"not one of the {counted(wanted, 'actor')} to be labelled came back as an object: what "
-                f"has no "
-                "label is background to the detector",
+                "has no label is background to the detector",
                 note=True,
             )
         yield Step("the first scene again", scene_s)

@@ -30,3 +30,13 @@ def world_from_camera(camera: Camera) -> np.ndarray:
 def moved(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Points (N, 3) through a rigid motion (4, 4)."""
     return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def looking_back(back: np.ndarray) -> np.ndarray:
+    """(4, 4): a rotation whose z axis is this unit vector. Lights and cameras of USD and glTF look along
+    their -z."""
+    side = np.cross([0.0, 0.0, 1.0] if abs(back[2]) < 0.99 else [0.0, 1.0, 0.0], back)
+    side /= np.linalg.norm(side)
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([side, np.cross(back, side), back], axis=1)
+    return pose

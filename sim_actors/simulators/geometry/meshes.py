@@ -14,7 +14,7 @@ from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.assets.meshes import mesh_of
 from sim_actors.simulators.opengl.passes.draw_list import Body
 
-Kind = Literal["actor", "prop", "ground", "photographed"]
+Kind = Literal["actor", "prop", "ground", "photographed", "plate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +23,10 @@ class WorldMesh:
 
     `name` is its own in the scene, fit for a path. `kind` says which list of the scene `index` counts in:
     "actor", "prop", or "photographed", a thing of the backdrop's photo that hides what stands behind it
-    and is not to be seen itself; the "ground" counts its pieces. `category` is an actor's as the scene
-    writes it, a prop's kind, or "ground"; `model` the body's name. `identity` is what the embedded
-    renderer's id image says of its pixels: a labelled actor's index + 1, else 0.
+    and is not to be seen itself; the "ground" counts its pieces, and the photo itself is a "plate".
+    `category` is an actor's as the scene writes it, a prop's kind, or "ground"; `model` the body's name.
+    `identity` is what the embedded renderer's id image says of its pixels: a labelled actor's index + 1,
+    else 0.
 
     `points` (V, 3), unit `normals` (V, 3) and `pose` (4, 4) rigid: m, in the body's own frame, x forward,
     y left, z up, from the middle of its foot; the pose puts it into the world (axes.py). `triangles`

@@ -17,7 +17,7 @@ from sim_actors.simulators.opengl.assets.meshes import CATALOG, body_mesh
 from sim_actors.simulators.opengl.assets.user_bodies import install, own_bodies
 from sim_actors.simulators.opengl.devices import device_index
 from sim_actors.simulators.opengl.lighting.light import time_of_day
-from sim_actors.simulators.opengl.passes.composite import compose
+from sim_actors.simulators.opengl.passes.composite import Relight, compose
 from sim_actors.simulators.opengl.passes.context import Device
 from sim_actors.simulators.opengl.passes.contrast import contrast
 from sim_actors.simulators.opengl.passes.draw_list import stage
@@ -96,10 +96,10 @@ class OpenGLSimulator(Simulator, Traits):
         Raises UserError for a scene that it does not support or where EGL is missing, RuntimeError
         when closed or called from another thread or process.
         """
-        family, scale = self._family(scene), self.settings.supersampling
+        family, scale = self.family_of(scene), self.settings.supersampling
         if scene.backdrop is not None:
-            return self._in_photo(scene, family)
-        with self._open() as device:
+            return self.in_photo(scene, family)
+        with self.open() as device:
             bodies = stage(scene, family)
             targets = paint(device, scene, family, bodies, scale)
             seen = measure(device, targets, scene, bodies, scale)
@@ -109,7 +109,7 @@ class OpenGLSimulator(Simulator, Traits):
             frame_id=scene.scene_id,
             width=scene.width,
             height=scene.height,
-            objects=self._labels(seen, scene, pixels, ids),
+            objects=self.labels(seen, scene, pixels, ids),
             image=encode(pixels, scene.sensor.jpeg_quality),
             camera=scene.camera,
             conditions={
@@ -121,22 +121,22 @@ class OpenGLSimulator(Simulator, Traits):
     def identities(self, scene: Scene) -> np.ndarray:
         """Which labelled actor each pixel of a scene shows, (height, width) uint16: its index in
         `scene.actors` + 1, or 0. Raises as `render` does."""
-        family, scale = self._family(scene), self.settings.supersampling
-        with self._open() as device:
+        family, scale = self.family_of(scene), self.settings.supersampling
+        with self.open() as device:
             if scene.backdrop is not None:
                 return compose(device, scene, family, scale).ids
             return identities(paint(device, scene, family, stage(scene, family), scale), scale)
 
-    def _in_photo(self, scene: Scene, family: Family) -> Frame:
+    def in_photo(self, scene: Scene, family: Family, relight: Relight | None = None) -> Frame:
         """A scene with a backdrop: the photo's own frame with the actors in it, and their labels after
-        those of the photo."""
+        those of the photo. `relight`: another renderer's light on the actors."""
         assert scene.backdrop is not None
         photo = scene.backdrop.photo
         assert photo is not None
         assert photo.image is not None
         settings = self.settings
-        with self._open() as device:
-            drawn = compose(device, scene, family, settings.supersampling)
+        with self.open() as device:
+            drawn = compose(device, scene, family, settings.supersampling, relight)
         real = relabelled(
             photo.objects,
             drawn,
@@ -148,7 +148,7 @@ class OpenGLSimulator(Simulator, Traits):
             frame_id=scene.scene_id,
             width=scene.width,
             height=scene.height,
-            objects=(*real, *self._labels(drawn.seen, scene, drawn.pixels, drawn.ids)),
+            objects=(*real, *self.labels(drawn.seen, scene, drawn.pixels, drawn.ids)),
             image=encode_like(drawn.pixels, photo.image),
             camera=photo.camera or scene.camera,
             conditions=photo.conditions,
@@ -161,13 +161,15 @@ class OpenGLSimulator(Simulator, Traits):
         if device is not None:
             device.close()
 
-    def _family(self, scene: Scene) -> Family:
+    def family_of(self, scene: Scene) -> Family:
+        """The asset family of a scene. Raises UserError for one that it does not support."""
         reasons = self.supports(scene)
         if reasons:
             raise UserError(f"scene {scene.scene_id!r} cannot be staged: {'; '.join(reasons)}")
         return FAMILIES[scene.family]
 
-    def _open(self) -> Device:
+    def open(self) -> Device:
+        """The device, opened when first asked for; a context manager around whatever is drawn with it."""
         if self._closed:
             raise RuntimeError("this OpenGLSimulator is closed; create another one")
         if self._device is None:
@@ -175,9 +177,10 @@ class OpenGLSimulator(Simulator, Traits):
             self._device = Device(s.shadow_map, device_index(s.device), s.threads)
         return self._device
 
-    def _labels(
+    def labels(
         self, seen: list[Seen], scene: Scene, pixels: np.ndarray, ids: np.ndarray
     ) -> tuple[Object, ...]:
+        """The labels of what is seen: `pixels` (height, width, 3) uint8, `ids` as of `identities`."""
         least, most = self.settings.ignore_below_px, self.settings.ignore_occlusion_above
         return tuple(label_of(item, scene, least, most, self._dim(item, pixels, ids)) for item in seen)
 

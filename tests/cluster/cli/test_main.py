@@ -239,26 +239,19 @@ def test_render_says_once_that_pixels_change_and_names_what_a_simulator_lacks(tm
     )
 
 
-def test_render_like_a_kitti_folder(shared_data, tmp_path, capsys):
-    out = tmp_path / "like"
-    words = ["render", str(ROOT / "ray_config.yaml"), "--like", str(shared_data / "kitti3_png")]
-    assert main([*words, "--count", "2", "--out", str(out), "randomize.strength=0.0"]) == 0
-    assert Image.open(Path(capsys.readouterr().out.strip())).width > 1000
-    assert len(list(out.glob("*.json"))) == 2
-
-
 def rendered(folder: Path) -> list[Scene]:
     return [Scene.from_json(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
 
+@pytest.mark.usefixtures("renderer_here")
 def test_render_free_scenes_in_a_weather_at_an_hour(tmp_path, capsys):
-    words = ["render", "--random", "--count", "2", "--size", "320x96", "--sheet", str(tmp_path / "sheet.png")]
+    words = ["render", "--random", "--count", "2", "--size", "160x64", "--sheet", str(tmp_path / "sheet.png")]
     assert main([*words, "--weather", "snow", "--time", "22:30", "--out", str(tmp_path / "a")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "sheet.png")
     scenes = rendered(tmp_path / "a")
     assert len(scenes) == 2
     for scene in scenes:
-        assert (scene.width, scene.height) == (320, 96)
+        assert (scene.width, scene.height) == (160, 64)
         assert (scene.environment.weather, scene.environment.hour) == ("snow", 22.5)
         assert scene.environment.snow > 0
         assert all(actor.lights for actor in scene.actors if actor.category in ("Car", "Van", "Truck"))
@@ -268,9 +261,11 @@ def test_render_free_scenes_in_a_weather_at_an_hour(tmp_path, capsys):
     ]  # light aside, the same scenes again
 
 
-def test_strength_0_stages_a_frame_as_it_is(shared_data, tmp_path):
+@pytest.mark.usefixtures("renderer_here")
+def test_strength_0_stages_a_frame_of_a_kitti_folder_as_it_is(shared_data, tmp_path, capsys):
     like = ["render", "--like", str(shared_data / "kitti3_png"), "--count", "1", "--variations", "2"]
     assert main([*like, "--strength", "0", "--out", str(tmp_path / "same")]) == 0
+    assert Image.open(Path(capsys.readouterr().out.strip())).width > 1000
     first, second = rendered(tmp_path / "same")
     assert [a.cuboid for a in first.actors] == [a.cuboid for a in second.actors]
     assert main([*like, "--strength", "1", "--out", str(tmp_path / "far")]) == 0

@@ -77,6 +77,7 @@ OWN_VALUES: dict[str, list[Any]] = {
     "data.convention": ["visible"],
     "detector.weights": [None],
     "simulate.options": [{"host": "elsewhere"}],
+    "simulate.each": [],  # needs several simulators
     "loop.metric": ["map"],
     "sweep.space": [{"train.steps": {"choice": [1]}}],
     "train.freeze_batch_norm": [True],
@@ -90,7 +91,9 @@ OWN_VALUES: dict[str, list[Any]] = {
     "data.kind": [],  # each has a root, or none
     "data.root": ["/elsewhere"],
     "aggregation.budgets": [[4, 2]],
+    "compare.budgets": [[0.5, 1.0]],
     "ray.metrics_port": [9001],
+    "tracking.trackers": [{"mlflow": "/data/mlruns"}],
 }
 
 
@@ -144,7 +147,8 @@ def test_the_key_changes_with_what_counts_and_with_nothing_else(options):
         else:
             assert (baseline_key(config) == baseline_key(base)) == listed(key, free), key
     world = ["data.root", "data.splits.folds"] if not options else []
-    rest = ["data.splits.fold", "detector.width", "detector.height", "loop.sim_only", "compare.use_folds"]
+    rest = ["data.splits.fold", "detector.width", "detector.height", "loop.sim_only", "simulate.each"]
+    rest.append("compare.use_folds")
     assert untried == ["data.kind", *world[:1], "data.options", *world[1:], *rest]
     assert baseline_key(load_defaults(["data.kind=coco", "data.root=/data/kitti"])) != baseline_key(base)
 
@@ -355,3 +359,40 @@ def test_a_metric_of_ones_own_is_part_of_the_baseline_which_measures_it():
     }
     assert keys_of["map50"] == keys_of["map"]
     assert len(set(keys_of.values())) == 3
+
+
+def test_of_several_simulators_the_weights_act_later_and_who_they_are_does_not():
+    real = ["data.kind=kitti", "data.root=/data/kitti"]
+
+    def key(simulators: str, *more: str) -> str:
+        return baseline_key(load_defaults([*real, f"simulate.simulator={simulators}", *more]))
+
+    half = key("[opengl, {name: a.b:c}]")
+    assert half == key("[{name: opengl, weight: 0.9}, {name: a.b:c, weight: 0.1}]")
+    assert half == key("[opengl, {name: a.b:c}]", "simulate.each={a.b:c: {actors: 3, scene_timeout_s: 900}}")
+    assert half != key("[opengl, {name: a.b:d}]")
+    assert half != key("[opengl, {name: a.b:c, options: {host: other}}]")
+    assert half != key("opengl")
+
+
+def test_options_that_change_what_can_be_staged_count_and_others_do_not(tmp_path, monkeypatch):
+    (tmp_path / "stages_what_it_is_told.py").write_text(
+        "class Told:\n"
+        "    @staticmethod\n"
+        "    def catalog(options):\n"
+        "        return options.get('stages', ['car'])\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    real = ["data.kind=kitti", "data.root=/data/kitti", "simulate.simulator=stages_what_it_is_told:Told"]
+
+    def key(options: str) -> str:
+        return baseline_key(load_defaults([*real, f"simulate.options={options}"]))
+
+    assert key("{}") == key("{samples: 4}")
+    assert key("{}") != key("{stages: [tram]}")
+    pipe = ["data.kind=kitti", "data.root=/data/kitti", "simulate.simulator=command"]
+    one, other = (
+        load_defaults([*pipe, f"simulate.options={{command: [no-such-program-{n}]}}"]) for n in "ab"
+    )
+    assert baseline_key(one) != baseline_key(other), "which program it is says what it stages"
+    assert baseline_config(one).simulate.options == one.simulate.options

@@ -24,7 +24,7 @@ from pathlib import Path
 import torch, sklearn.cluster, matplotlib.pyplot  # what lives need, once
 from tests.cluster.light_run import run
 
-folder, name, journal = sys.argv[1:]
+folder, name, journal, *options = sys.argv[1:]
 known = set()
 
 def reach(moment, path):
@@ -50,7 +50,7 @@ def life():
     time.time = lambda: clock() + skew
     for path in Path(folder, name).rglob("*"):
         os.utime(path, (rng.uniform(1e8, 2e9),) * 2)
-    run(folder, name)
+    run(folder, name, *options)
 
 sys.stdout.flush()
 lives = 0
@@ -75,9 +75,15 @@ while True:
 RUN = "import sys; from tests.cluster.light_run import run; run(*sys.argv[1:])"
 
 
-def drive(folder: Path, name: str, journal: Path) -> subprocess.CompletedProcess[str]:
+PATH = "tests.cluster.light_run"
+MIXED = [
+    f"simulate.simulator=[{{name: '{PATH}:Painter', weight: 0.3}}, {{name: '{PATH}:Picky', weight: 0.7}}]"
+]
+
+
+def drive(folder: Path, name: str, journal: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", DRIVER, str(folder), name, str(journal)],
+        [sys.executable, "-c", DRIVER, str(folder), name, str(journal), *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -120,9 +126,13 @@ def timeless(value: object, name: str) -> object:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs")
+    return whole(tmp_path_factory.mktemp("runs"))
+
+
+def whole(folder: Path, *options: str) -> Path:
+    """A run that nothing disturbs."""
     done = subprocess.run(
-        [sys.executable, "-c", RUN, str(folder), "undisturbed"],
+        [sys.executable, "-c", RUN, str(folder), "undisturbed", *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -152,6 +162,18 @@ def test_a_driver_killed_at_every_commit_with_another_clock_each_time_ends_with_
     for name in expected:
         assert found[name] == expected[name], name
     assert f"lives {len(places) + 1} code 0" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_with_several_simulators_too_a_driver_killed_at_every_commit_ends_with_the_same_run(
+    tmp_path: Path,
+) -> None:
+    expected = whole(tmp_path, *MIXED)
+    done = drive(tmp_path, "disturbed", tmp_path / "journal", *MIXED)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert contents(tmp_path / "disturbed") == contents(expected)
 
 
 @pytest.mark.slow

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,8 @@ from imitation.common import storage
 from imitation.common.formats import old_names
 from imitation.evaluation.detection_files import read_detections
 from imitation.report.run.record import read_summary
-from tests.cluster.run.test_every_commit import RUN, TIMES
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def run(folder: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", RUN, str(folder), name, *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=280)
+from tests.cluster.light_run import run
+from tests.cluster.run.test_every_commit import TIMES
 
 
 def as_before(folder: Path) -> None:
@@ -50,7 +42,7 @@ def as_before(folder: Path) -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run, `now`, and the same as an earlier version left it, `before`."""
     folder = tmp_path_factory.mktemp("runs")
-    run(folder, "now")
+    run(str(folder), "now")
     shutil.copytree(folder / "now", folder / "before")
     as_before(folder / "before")
     return folder
@@ -106,13 +98,13 @@ def test_an_old_run_is_exported(runs: Path, tmp_path: Path) -> None:
     assert len(list((out / "images" / "val").iterdir())) == 6
 
 
-def test_an_old_run_that_was_cut_short_is_continued(runs: Path) -> None:
+def test_an_old_run_that_was_cut_short_is_continued(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cut = runs / "cut"
     shutil.copytree(runs / "before", cut)
     shutil.rmtree(cut / "cycle-001")
     (cut / "summary.json").unlink()
-    said = run(runs, "cut").stderr
-    assert "continuing run" in said
+    run(str(runs), "cut")
+    assert "continuing run" in capsys.readouterr().err
     now, after = (timeless(storage.read_json(str(runs / name / "summary.json"))) for name in ("now", "cut"))
     assert after == now
     assert (runs / "cut" / "fates.csv").read_text() == (runs / "now" / "fates.csv").read_text()

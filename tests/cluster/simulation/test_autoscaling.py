@@ -6,7 +6,7 @@ import pytest
 
 from cluster.config.simulate import MAX_ACTORS, SimulateSettings
 from cluster.simulation import autoscaling
-from cluster.simulation.autoscaling import actor_count, node_is_gone
+from cluster.simulation.autoscaling import PoolSize, actor_count, node_is_gone
 
 
 def cluster(monkeypatch, *nodes):
@@ -69,3 +69,19 @@ def test_a_node_is_gone_when_ray_says_so_or_when_it_does_not_answer(monkeypatch)
         row["Alive"] = True
     assert node_is_gone("n0")  # nobody listens there any more
     assert not node_is_gone("")  # an actor that was never placed
+
+
+@pytest.mark.parametrize(
+    ("most", "settings", "count"),
+    [
+        (None, {}, 15),
+        (3, {}, 3),  # engines, or licences
+        (40, {}, 15),
+        (3, {"actors": 8}, 3),
+        (7, {"scenes_per_actor": 2}, 3),  # a worker holds two of them
+        (1, {"scenes_per_actor": 2}, 1),
+    ],
+)
+def test_no_more_workers_than_can_run_at_once(monkeypatch, most, settings, count):
+    cluster(monkeypatch, {"CPU": 16})
+    assert PoolSize(SimulateSettings(**settings), most).workers() == count

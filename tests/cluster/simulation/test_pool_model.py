@@ -142,7 +142,7 @@ def test_a_crash_lets_only_one_actor_run_empty():
     with fake.in_place():
         pool = make_pool(actors=6, max_in_flight=2)
         for _ in pool.render(make_jobs(200)):
-            ready = [slot for slot in pool._slots if slot.state == "ready"]
+            ready = [slot for slot in pool.slots if slot.state == "ready"]
             idle_s.append(sum(len(slot.scenes) < 2 for slot in ready))
     assert len(idle_s) == 200
     assert max(idle_s[:150]) <= 2 + 1  # of two suspects, and one that has just finished

@@ -16,6 +16,7 @@ from cluster.simulation.work_queue import PoolCounts, Rendered, SetAside
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.records import SCHEMA, frames_from_table
+from sim_actors.simulators.mixture import Mixture
 from sim_actors.simulators.registry import SimulatorSpec
 from sim_actors.simulators.worker import SceneJob, SimulatorHost
 from tests.sim_actors.simulators.toy_simulators import PATH, make_jobs
@@ -27,6 +28,7 @@ class LocalPool:
 
     def __init__(self, bad: tuple[str, ...] = (), die_after: int | None = None, frames_per_file: int = 4):
         self.settings = SimulateSettings(frames_per_file=frames_per_file)
+        self.mixture = Mixture.one(SimulatorSpec(PATH))
         self.bad, self.die_after = bad, die_after
         self.counts = PoolCounts()
         self.rendered: list[str] = []

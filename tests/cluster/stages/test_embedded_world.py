@@ -13,9 +13,10 @@ from cluster.stages.services import Services
 class SomePool(ExitStack):
     """Stands in for `SimulatorPool`: keeps what it was made with."""
 
-    def __init__(self, spec, settings, proved=False):
+    def __init__(self, mixture, settings, proved=(), each=None, apart=()):
         super().__init__()
-        self.spec, self.settings, self.proved = spec, settings, proved
+        ((label, self.spec),) = mixture.specs.items()
+        self.settings, self.proved = (each or {}).get(label, settings), frozenset(proved) & {label}
 
 
 @pytest.fixture
@@ -51,12 +52,12 @@ def test_a_simulator_proves_itself_once_a_run_and_each_for_itself(services):
     own = services("simulate.simulator=mine:Simulator")
     for expected in (False, True):
         with own.pool(embedded=True) as world:
-            assert world.proved is expected
-            world.proved = True
+            assert bool(world.proved) is expected
+            world.proved = frozenset({"opengl"})
     with own.pool() as pool:  # nothing was rendered in it
         assert not pool.proved
     with own.pool() as pool:
         assert not pool.proved
-        pool.proved = True
+        pool.proved = frozenset({"mine:Simulator"})
     with own.pool() as pool:
         assert pool.proved

@@ -56,6 +56,7 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("renderer_here")
 def test_results_become_failures_requests_and_frames(data, results, tmp_path, capsys):
     out = tmp_path / "mined"
     assert main([*words_of(data, results, out), "--budget", "4", "--threshold", "0.5"]) == 0
@@ -187,6 +188,7 @@ def test_coco_results_and_an_evaluation_give_the_same_failures(tmp_path, capsys)
     assert found[0] == found[1] == {"7#missed-o1": "car", "8#missed-o1": "car", "8#background-d1": None}
 
 
+@pytest.mark.usefixtures("renderer_here")
 def test_all_splits_of_a_set_too_small_to_be_cut(data, results, tmp_path, capsys):
     for name in ("train.txt", "val.txt"):
         (data / "ImageSets" / name).unlink()
@@ -204,6 +206,7 @@ def test_all_splits_of_a_set_too_small_to_be_cut(data, results, tmp_path, capsys
     assert len(list(read_frames(str(pictures / "frames.parquet")))) == 2
 
 
+@pytest.mark.usefixtures("renderer_here")
 def test_requests_are_set_into_photos_of_train_alone(data, results, tmp_path, capsys):
     out = tmp_path / "mined"
     assert main([*words_of(data, results, out), "--budget", "4", "--threshold", "0.5"]) == 0

@@ -99,4 +99,4 @@ def test_rows_are_streamed_in_200_bytes_a_detection() -> None:
         return most
 
     peak(100)
-    assert (peak(1000) - peak(100)) / (900 * detections) < 200
+    assert (peak(500) - peak(100)) / (400 * detections) < 200

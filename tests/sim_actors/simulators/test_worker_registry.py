@@ -52,3 +52,12 @@ def test_names_that_cannot_be_meant(name):
 def test_a_path_that_leads_nowhere_is_refused(path, message):
     with pytest.raises(UserError, match=message):
         build_simulator(SimulatorSpec(path))
+
+
+def test_how_many_can_run_at_once_is_asked_of_the_simulator():
+    servers = {"endpoints": ["127.0.0.1:9000", "127.0.0.1:9003"]}
+    assert SimulatorSpec("unrealcv", {"manifest": "m.yaml", **servers}).side_by_side() == 2
+    assert SimulatorSpec("carla", servers).side_by_side() == 2
+    assert SimulatorSpec().side_by_side() is None
+    assert SimulatorSpec("no_such_module:Simulator").side_by_side() is None
+    assert SimulatorSpec("unrealcv", {"manifesto": "m.yaml"}).side_by_side() is None, "told where it runs"

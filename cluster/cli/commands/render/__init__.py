@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imitation.data.records import Frame
     from imitation.datasets.numbering import Numbering
     from sim_actors.scene.records import Weather
-    from sim_actors.simulators.guarded import GuardedHost
+    from sim_actors.simulators.mixture import GuardedMixture
     from sim_actors.simulators.worker import SceneJob
 
 SHOWN = 60  # frames on a contact sheet
@@ -76,33 +76,36 @@ def add(commands: Commands) -> None:
 
 def render(args: argparse.Namespace) -> None:
     """Re-staged frames with a contact sheet, or a scene written by hand; without Ray."""
-    from cluster.config.simulator import simulator_spec
+    from cluster.config.simulator import each_apart, simulators
     from cluster.observability.console import Reporter
     from imitation.datasets.parquet.files import write_frames
-    from sim_actors.simulators.guarded import GuardedHost
+    from sim_actors.simulators.mixture import GuardedMixture
     from sim_actors.simulators.registry import SIMULATORS
 
     config = _config(args)
-    spec = simulator_spec(config)
-    if not SIMULATORS.is_own(spec.simulator) and (reason := spec.ask("preflight")):
-        raise UserError(reason)
-    spec.catalog()  # reads bodies of one's own: scenes by hand may name them and rely on their sizes
+    mixture, apart = simulators(config), each_apart(config)
+    for spec in mixture.specs.values():
+        if not SIMULATORS.is_own(spec.simulator) and (reason := spec.ask("preflight")):
+            raise UserError(f"simulator {spec.label}: {reason}" if spec.label else reason)
+    mixture.catalog()  # reads bodies of one's own: scenes by hand may name them and rely on their sizes
     reporter = Reporter()
     out = Path(args.out)
     storage.check_writable(str(out))
     sheet = Path(args.sheet) if args.sheet else out / "contact-sheet.png"
     hour = _hour(args.time)
     total, jobs = _jobs(args, config, reporter)
-    limits = config.simulate.scene_timeout_s, config.simulate.startup_timeout_s
+    limits = {
+        label: (its.simulate.scene_timeout_s, its.simulate.startup_timeout_s) for label, its in apart.items()
+    }
     shown: list[tuple[Frame | None, Frame]] = []
-    with GuardedHost(spec, *limits) as host:
-        if error := host.start().error:
+    with GuardedMixture(mixture, limits) as host:
+        if error := host.start():
             raise UserError(error)
         with reporter.bar("rendering", total) as bar:
 
             def frames() -> Iterator[Frame]:
                 for done, (parent, staged) in enumerate(jobs, start=1):
-                    job = replace(_lit(staged, args.weather, hour), twice=done == 1)
+                    job = _lit(staged, args.weather, hour)
                     frame = _rendered(host, job, reporter)
                     _write(frame, job, out)
                     if len(shown) < SHOWN:
@@ -151,6 +154,10 @@ def _jobs(
 def _config(args: argparse.Namespace) -> Config:
     """The configuration, with the strength and the backdrops that the command line asks for."""
     config = config_of(args)
+    if args.body:
+        from cluster.cli.commands.render.jobs import with_bodies
+
+        config = with_bodies(config)
     if args.like is not None:
         from cluster.cli.commands.render.jobs import like_data
 
@@ -214,7 +221,7 @@ def _has_lights(category: str) -> bool:
     return prior is not None and prior.kind == "vehicle"
 
 
-def _rendered(host: GuardedHost, job: SceneJob, reporter: Reporter) -> Frame:
+def _rendered(host: GuardedMixture, job: SceneJob, reporter: Reporter) -> Frame:
     from sim_actors.simulators.worker import decode_frame
 
     answer = host.render(job)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from cluster.config.simulator import simulator_spec
+from cluster.config.simulator import each_apart, simulator_spec, simulators
 from imitation.common.settings import UserError
 from imitation.common.wording import nearest
 
@@ -89,7 +89,7 @@ def _like(
     config: Config,
     say: Callable[[str], None],
 ) -> Iterator[tuple[Frame, SceneJob]]:
-    from cluster.run.loop import catalog
+    from cluster.data.stageable import catalog
     from cluster.simulation.scene_jobs import staging_settings
     from imitation.datasets.base import frames_of
     from imitation.datasets.category_map import categories_of
@@ -128,7 +128,7 @@ def _like(
 def free_jobs(count: int, size: tuple[int, int], config: Config) -> Iterator[tuple[None, SceneJob]]:
     """Free scenes as KITTI's camera would see them, scaled to the picture's width; bodies of one's own
     among the rest."""
-    from cluster.run.loop import catalog
+    from cluster.data.stageable import catalog
     from cluster.simulation.scene_jobs import staging_settings
     from imitation.data.records import Camera
     from sim_actors.scene.ground import DEFAULT_CAMERA_HEIGHT
@@ -138,7 +138,8 @@ def free_jobs(count: int, size: tuple[int, int], config: Config) -> Iterator[tup
     width, height = size
     focal = KITTI_FOCAL * width
     known, settings = catalog(config), staging_settings(config)
-    brought = tuple(simulator_spec(config).ask("own_categories"))
+    specs = simulators(config).specs.values()
+    brought = tuple(dict.fromkeys(name for spec in specs for name in spec.ask("own_categories")))
     weights = _with_own(settings.free.categories, brought)
     settings = settings.model_copy(update={"free": settings.free.model_copy(update={"categories": weights})})
     own = [c for c in brought if c not in {name.lower() for name in FREE_CATEGORIES}]
@@ -160,6 +161,12 @@ def _with_own(weights: Mapping[str, float], own: tuple[str, ...]) -> dict[str, f
     new = [name for name in own if name not in weights]
     total = sum(weights.get(name.lower(), 0.0) for name in FREE_CATEGORIES)
     return {**weights, **dict.fromkeys(new, total * OWN_SHARE / (1 - OWN_SHARE) / max(len(new), 1))}
+
+
+def with_bodies(config: Config) -> Config:
+    """The configuration with one simulator: of several the first that has bodies to show."""
+    several = each_apart(config).values()
+    return next((apart for apart in several if simulator_spec(apart).ask("bodies")), next(iter(several)))
 
 
 def body_jobs(name: str, config: Config) -> tuple[int, Iterator[tuple[None, SceneJob]]]:

@@ -10,6 +10,8 @@ from cluster.experiments.compare.finished import REAL, Finished
 from cluster.experiments.compare.results.measure import PooledFolds
 from cluster.experiments.compare.results.rows import RIVAL
 
+FEW_SEQUENCES = 20
+
 
 def caveats(done: Finished, test: PooledFolds) -> list[str]:
     plan, summaries = done.plan, list(done.summaries.values())
@@ -78,7 +80,13 @@ def caveats(done: Finished, test: PooledFolds) -> list[str]:
             "The sequences of the frames are not known: frames of one drive count as independent, and the "
             "intervals are rather too narrow."
         )
-    if 0 < len(test.frames) < 100:
+    drawn = None if test.bench is None else test.bench.resampling
+    if drawn is not None and drawn.unit == "sequences" and drawn.clusters < FEW_SEQUENCES:
+        warnings.append(
+            f"The {len(test.frames)} test frames are of {drawn.clusters} sequences, and these are what is "
+            "independent: only large differences can be seen."
+        )
+    elif 0 < len(test.frames) < 100:
         warnings.append(f"{len(test.frames)} test frames are few: only large differences can be seen.")
     return warnings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cluster.experiments.compare.arms import ARMS
+from cluster.experiments.compare.arms import ARMS, Arm
 from cluster.experiments.compare.finished import REAL, Finished, Picked
 from cluster.experiments.compare.plan import Cell, rivals
 from imitation.report.comparison.record import rival_name
@@ -18,13 +18,15 @@ ASKED = f"{RIVAL}of all"
 
 @dataclass(frozen=True)
 class Spec:
-    """A row before it is measured: its detector in each cell that has one."""
+    """A row before it is measured: its detector in each cell that has one. `budget`: added frames per real
+    one, of the points of a curve (the greatest has the rows of any arm)."""
 
     key: str
     arm: str
     label: str
     cycle: int | None
     picks: dict[Cell, Picked]
+    budget: float | None = None
 
 
 def specs(done: Finished) -> list[Spec]:
@@ -42,6 +44,7 @@ def specs(done: Finished) -> list[Spec]:
         if arm.name == REAL:
             rows.append(Spec(REAL, REAL, words, 0, {c: Picked(t, 0) for c, t in trials.items()}))
             continue
+        rows += _smaller(done, arm, words)
         for cycle in range(1 if arm.shares_baseline else 0, max(counts.values())):
             picks = {c: Picked(t, cycle) for c, t in trials.items() if counts[c] > cycle}
             label = words if max(counts.values()) == 1 else f"{words}, cycle {cycle}"
@@ -50,6 +53,24 @@ def specs(done: Finished) -> list[Spec]:
             picks = {c: done.chosen(t) for c, t in trials.items()}
             rows.append(Spec(chosen_key(arm.name), arm.name, f"{words}, chosen on val", None, picks))
     return rows
+
+
+def _smaller(done: Finished, arm: Arm, words: str) -> list[Spec]:
+    """The rows of the smaller budgets: what cycle 1 came to with fewer frames."""
+    rows = []
+    for budget in (done.plan.config.compare.budgets or ())[:-1]:
+        trials = {
+            cell: t for cell in done.cells(arm.name, budget) if (t := done.trial(arm.name, cell, budget))
+        }
+        picks = {c: Picked(t, 1) for c, t in trials.items() if len(done.summaries[t.name].cycles) > 1}
+        if picks:
+            label = f"{words}, {budget:g} per real frame"
+            rows.append(Spec(budget_key(arm.name, budget), arm.name, label, 1, picks, budget))
+    return rows
+
+
+def budget_key(arm: str, budget: float) -> str:
+    return f"{arm}, budget {budget:g}"
 
 
 def chosen_key(arm: str) -> str:

@@ -16,6 +16,7 @@ from cluster.experiments.compare.results.contrasts import contrasts
 from cluster.experiments.compare.results.cost_per_arm import arm_costs, seconds_to
 from cluster.experiments.compare.results.endpoint import own_metric, primary_endpoint
 from cluster.experiments.compare.results.measure import Gains, MeanOfFolds, PooledFolds, Terms, value_of
+from cluster.experiments.compare.results.reached import reached
 from cluster.experiments.compare.results.rows import Spec, asked_spec, chosen_key, rival_specs, specs
 from imitation.common import storage
 from imitation.metrics.statistics.bootstrap import NEITHER
@@ -30,10 +31,12 @@ def collect(
     synthetic: Mapping[str, str] | None,
     seconds: float,
     command: str,
+    done: Finished | None = None,
 ) -> Comparison:
     """Everything that the finished trials say. `run_json` is that of the comparison; `synthetic` goes from a
-    detector's name (`detector_name`) to its evaluation on the synthetic test set (None: there is none)."""
-    done = Finished(plan, states)
+    detector's name (`detector_name`) to its evaluation on the synthetic test set (None: there is none).
+    `done`: the finished trials, where they are not what lies in the plan's folder."""
+    done = done or Finished(plan, states)
     config, compare = plan.config, plan.config.compare
     rows = specs(done)
     rivals = rival_specs(done)
@@ -97,6 +100,8 @@ def collect(
         primary=primary,
         rows=table,
         contrasts=contrasts(plan, test, primary.measure),
+        budgets=list(compare.budgets or []),
+        reached=reached(plan, test, table, primary.measure, rng),
         slices=[
             SliceRow(
                 attribute=s.attribute,
@@ -165,6 +170,7 @@ def _row(
         arm=row.arm,
         label=row.label,
         cycle=row.cycle,
+        budget=row.budget,
         seeds=seeds,
         real_frames=mean([c.real_frames for c in cycles]),
         synthetic_frames=mean([c.synthetic_frames for c in cycles]),

@@ -8,7 +8,7 @@ develops and lays the result over the photo's own pixels, in linear light.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import moderngl
@@ -63,8 +63,16 @@ class Composite:
     after: dict[int, Extent]
 
 
-def compose(device: Device, scene: Scene, family: Family, scale: int) -> Composite:
-    """A scene's actors and props in its photo, at `scale` samples per pixel and axis."""
+Relight = Callable[[Match, Sequence[Body], Sequence[Body]], np.ndarray]
+"""From how a photo is lit, the bodies that stand in its sun and those that do not, to the radiance
+(height, width, 3) that bodies have at each pixel."""
+
+
+def compose(
+    device: Device, scene: Scene, family: Family, scale: int, relight: Relight | None = None
+) -> Composite:
+    """A scene's actors and props in its photo, at `scale` samples per pixel and axis. `relight`: another
+    renderer's light on the bodies; the ground's shadows stay ours."""
     backdrop = scene.backdrop
     assert backdrop is not None
     assert backdrop.photo is not None
@@ -80,6 +88,7 @@ def compose(device: Device, scene: Scene, family: Family, scale: int) -> Composi
         occluder_body(item, matched.family, first + k) for k, item in enumerate(backdrop.occluders)
     ]
     bodies = [*sunny, *shaded, *photographed]  # the first of them throw shadows
+    relit = None if relight is None else relight(matched, sunny, shaded)
     light = bind_scene(device, scene, matched.family, bodies, view)
     lit = lights_of(light)
     if light.shines:
@@ -90,14 +99,20 @@ def compose(device: Device, scene: Scene, family: Family, scale: int) -> Composi
     draw_bodies(device, view, sunny, bodies, materials, lit)
     draw_bodies(device, view, shaded, bodies, materials, tuple(name for name in lit if name != "SUN"))
 
+    if relit is not None:
+        _replace_light(targets, relit, scale)
+
     window = _window([*sunny, *shaded], scene, view, light.to_sun if light.shines else None)
     photo = _texture(device, original)
     try:
         _veil(device, targets, scene, matched, photo, lit, scale, window)
         over = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA  # on top of the shadows
         contact(device, targets, view, [*sunny, *shaded], over, "VEIL")
-        with _Scissor(targets.occluded, window):
-            occlude(device, targets, scene, scale, shift)
+        if relit is None:
+            with _Scissor(targets.occluded, window):
+                occlude(device, targets, scene, scale, shift)
+        else:  # traced light is occluded by itself
+            targets.occluded.clear(1.0)
         ids = identities(targets, scale)
         after = visible_extents(ids)
         seen = measure(device, targets, scene, bodies, scale)
@@ -111,6 +126,15 @@ def compose(device: Device, scene: Scene, family: Family, scale: int) -> Composi
         _of_photo(before, backdrop, first),
         _of_photo(after, backdrop, first),
     )
+
+
+def _replace_light(targets: Targets, radiance: np.ndarray, scale: int) -> None:
+    """Gives the bodies that are drawn another light (height, width, 3)."""
+    rows = np.frombuffer(targets.color.read(alignment=1), np.float16)
+    rows = rows.reshape(targets.color.height, targets.color.width, 4).copy()
+    drawn = rows[..., 3] > 0
+    rows[drawn, :3] = radiance.repeat(scale, axis=0).repeat(scale, axis=1)[drawn]
+    targets.color.write(rows.tobytes(), alignment=1)
 
 
 def _of_photo(extents: dict[int, Extent], backdrop: Backdrop, first: int) -> dict[int, Extent]:

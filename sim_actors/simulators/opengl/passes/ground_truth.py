@@ -44,7 +44,12 @@ class _Tile:
 
 def measure(device: Device, targets: Targets, scene: Scene, bodies: Sequence[Body], scale: int) -> list[Seen]:
     """Every labelled actor with at least one visible pixel, in actor order."""
-    visible = visible_extents(identities(targets, scale))
+    return measured(device, identities(targets, scale), scene, bodies)
+
+
+def measured(device: Device, ids: np.ndarray, scene: Scene, bodies: Sequence[Body]) -> list[Seen]:
+    """As `measure`, where what each pixel shows is known, `ids` (height, width), from whatever renderer."""
+    visible = visible_extents(ids)
     order = [k for k, b in enumerate(bodies) if b.actor is not None and b.actor + 1 in visible]
     order.sort(key=lambda k: bodies[k].actor or 0)
     extents = {k: projected_extent(bodies[k], scene) for k in order}

@@ -11,7 +11,12 @@ uniform float mirror_scale;     // its pixels per sample of the picture
 
 in vec3 v_position;
 layout(location = 0) out vec4 out_color;
+#ifdef BARE                      // no light yet: passes/albedo.py
+layout(location = 1) out vec4 out_shown;
+layout(location = 2) out vec4 out_light;
+#else
 layout(location = 1) out uint out_id;
+#endif
 
 void main() {
     Ground g = ground_at(v_position);
@@ -27,6 +32,12 @@ void main() {
     g.albedo = mix(g.albedo, slush * (0.85 + 0.2 * g.middle.r), snow);
     gloss *= 1.0 - snow;
 
+#ifdef BARE
+    out_color = vec4(g.albedo, gloss);
+    out_shown = vec4(0.0, 0.02, length(v_position), 1.0);
+    out_light = vec4(0.0, 0.0, 0.0, 1.0);
+    return;
+#else
     vec3 n = normalize(-down.xyz + vec3(g.fine.r - 0.5, 0.0, g.fine.g - 0.5) * 0.12 * (1.0 - puddle));
     vec3 color = shaded(vec3(0.0), v_position, n, g.albedo, gloss, 0.02, 1.0, 0.0);
 #ifdef WET
@@ -47,4 +58,5 @@ void main() {
 #endif
     out_color = vec4(max(color, 0.0) * weather.w, 1.0);
     out_id = 0u;
+#endif
 }

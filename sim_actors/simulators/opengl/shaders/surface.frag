@@ -15,7 +15,11 @@ flat in int v_texture;
 flat in float v_scale;
 
 layout(location = 0) out vec4 out_color;
-#ifndef MIRROR
+#ifdef BARE                      // no light yet: passes/albedo.py
+layout(location = 1) out vec4 out_shown;   // number of the body, reflectance, m from the eye
+layout(location = 2) out vec4 out_light;   // what shines by itself
+uniform float number;
+#elif !defined(MIRROR)
 layout(location = 1) out uint out_id;
 #endif
 
@@ -41,6 +45,12 @@ void main() {
     float snow = weather.y * smoothstep(0.25, 0.75, -dot(s.normal, down.xyz) + 0.3 * (grain.g - 0.5));
     s.albedo = mix(s.albedo * (1.0 - 0.25 * weather.x), vec3(0.78, 0.8, 0.83), snow);
     s.gloss = mix(min(s.gloss + 0.25 * weather.x, 0.97), 0.1, snow);
+#ifdef BARE
+    out_color = vec4(s.albedo, s.gloss);
+    out_shown = vec4(number, s.reflectance, length(v_position), 1.0);
+    out_light = vec4(s.emitted + cabin, 1.0);
+    return;
+#else
 #ifdef MIRROR
     vec3 eye = 2.0 * down.w * down.xyz;
 #else
@@ -51,5 +61,6 @@ void main() {
     out_color = vec4(color * weather.w, 1.0);
 #ifndef MIRROR
     out_id = uint(size.w + 0.5);
+#endif
 #endif
 }

@@ -7,6 +7,9 @@ uniform vec4 materials[46];
 in vec3 in_position;
 in vec3 in_normal;
 in float in_material;
+#ifdef CHART
+in vec2 in_place;      // of the texture, [0, 1]
+#endif
 
 out vec3 v_position;
 out vec3 v_normal;
@@ -38,5 +41,9 @@ void main() {
     // Seen in the wet road: the image below it.
     p.xyz += 2.0 * (down.w - dot(p.xyz, down.xyz)) * down.xyz;
 #endif
+#ifdef CHART
+    gl_Position = vec4(in_place * 2.0 - 1.0, 0.0, 1.0);
+#else
     gl_Position = projection * p;
+#endif
 }

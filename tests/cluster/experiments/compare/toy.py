@@ -76,9 +76,10 @@ class Toy:
         if job.uri is None:
             return Ended(job, storage.join(job.folder, "baselines", job.name))
         name = job.plain["policy"]["name"]
-        leave_cycles(
-            job.uri, self.spent if name != "none" else (), "repeat" if name == "oversample" else "simulate"
-        )
+        spent = () if name == "none" else self.spent
+        if "-budget" in job.name:
+            spent = tuple(job.plain["aggregation"]["budgets"])
+        leave_cycles(job.uri, spent, "repeat" if name == "oversample" else "simulate")
         return Ended(job, DONE)
 
 
@@ -169,7 +170,7 @@ def finish(
 
 
 Quality = dict[str, tuple[Sequence[float], Sequence[float]]]
-"""Arm -> (hits, val scores), a number a cycle."""
+"""Arm, or "arm budget" -> (hits, val scores), a number a cycle."""
 QUALITY: Quality = {
     "real": ([0.5], [0.5]),
     "oversample": ([0.5, 0.55, 0.5], [0.5, 0.55, 0.52]),
@@ -187,7 +188,10 @@ def finished(plan: Plan, quality: Quality = QUALITY, without: Sequence[str] = ()
             continue
         start = 30 * (trial.cell.fold or 0)
         frames = range(40) if trial.cell.fold is None else range(start, start + 30)
-        finish(plan, trial, *quality[trial.arm.name], frames=frames)
+        name = trial.arm.name if trial.budget is None else f"{trial.arm.name} {trial.budget:g}"
+        most = (plan.config.compare.budgets or [0.25])[-1]
+        added = round((trial.budget or most) * 20)
+        finish(plan, trial, *quality[name], frames=frames, rendered=added)
         states[trial.name] = State("finished")
     return states
 

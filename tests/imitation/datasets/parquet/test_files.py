@@ -415,3 +415,21 @@ def test_kitti_through_parquet_without_copying_images(tmp_path: Path) -> None:
     assert [store.frame(i) for i in range(2)] == frames
     np.testing.assert_array_equal(store.image(0), load_frame_image(frames[0]))
     assert pc.sum(pc.is_valid(pq.read_table(tmp_path / "x.parquet")["image"])).as_py() == 0
+
+
+def test_lineage_of_an_older_file_has_no_label(tmp_path: Path) -> None:
+    """Files that were written before there were several simulators."""
+    origin = Origin(1, "p", ("f",), "imitation", "{}", "opengl", "2", 7, "boxes")
+    frame = Frame("a", 4, 4, image=b"-", origin=origin)
+    write_frames([frame], str(tmp_path / "new.parquet"))
+    table = pq.read_table(tmp_path / "new.parquet")
+    assert list(read_frames(str(tmp_path / "new.parquet"))) == [frame]
+    place = table.schema.get_field_index("origin")
+    rows = [{k: v for k, v in row.items() if k != "simulator_label"} for row in table["origin"].to_pylist()]
+    kind = pa.struct(
+        [field for field in table.schema.field("origin").type if field.name != "simulator_label"]
+    )
+    pq.write_table(table.set_column(place, "origin", pa.array(rows, kind)), tmp_path / "old.parquet")
+    assert list(read_frames(str(tmp_path / "old.parquet"))) == [
+        replace(frame, origin=replace(origin, simulator_label=None))
+    ]

@@ -196,7 +196,7 @@ types = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), name=st.sampled_from(frames_to_table([]).column_names))
 def test_no_column_stops_the_others(parts: Path, data: st.DataObject, name: str) -> None:
     """Whatever one column of one file holds, the other files are read and the rest are problems."""

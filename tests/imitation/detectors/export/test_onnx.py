@@ -1,6 +1,7 @@
 """A detector as ONNX finds what it finds in PyTorch, and the file says how to use it."""
 
 import contextlib
+import importlib.util
 import io
 import json
 import re
@@ -16,8 +17,8 @@ from imitation.detectors.checkpoint import export_onnx, load_checkpoint, save_ch
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
 
-onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
+if any(importlib.util.find_spec(name) is None for name in ("onnxruntime", "onnxscript")):
+    pytest.skip("the extra onnx is not installed", allow_module_level=True)
 
 ROOT = Path(__file__).resolve().parents[4]
 CATEGORIES = ("car", "truck", "person")
@@ -66,6 +67,12 @@ def pictures(count: int, height: int, width: int) -> np.ndarray:
     return np.stack([np.asarray(one) for one in large])
 
 
+def session_of(path: str):
+    import onnxruntime  # seconds, which the quick tests do without
+
+    return onnxruntime.InferenceSession(path)
+
+
 def found_by(session, images: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip([output.name for output in session.get_outputs()], session.run(None, {"images": images})))
 
@@ -93,17 +100,19 @@ def check_agreement(session, folder: Path, images: np.ndarray) -> int:
     return total
 
 
+@pytest.mark.slow
 def test_boxes_come_out_in_the_pixels_of_pictures_of_any_size_and_number(exported):
     folder, path = exported
-    session = onnxruntime.InferenceSession(str(path))
+    session = session_of(str(path))
     for count, height, width in ((2, 72, 128), (3, 150, 301), (1, 40, 50)):
         check_agreement(session, folder, pictures(count, height, width))
 
 
+@pytest.mark.slow
 def test_occlusion_goes_with_its_detection(exported):
     folder, path = exported
     images = pictures(2, 72, 128)
-    found = found_by(onnxruntime.InferenceSession(str(path)), images)
+    found = found_by(session_of(str(path)), images)
     predictor, _ = load_checkpoint(str(folder))
     for row, expected in enumerate(predictor.predict(list(images))):
         np.testing.assert_allclose(
@@ -111,9 +120,10 @@ def test_occlusion_goes_with_its_detection(exported):
         )
 
 
+@pytest.mark.slow
 def test_the_file_says_how_it_is_used_and_nothing_of_where_it_was_made(exported):
     folder, path = exported
-    session = onnxruntime.InferenceSession(str(path))
+    session = session_of(str(path))
     notes = session.get_modelmeta().custom_metadata_map
     assert json.loads(notes["categories"]) == list(CATEGORIES)
     assert json.loads(notes["operating_threshold"]) == 0.3
@@ -126,6 +136,7 @@ def test_the_file_says_how_it_is_used_and_nothing_of_where_it_was_made(exported)
     assert b"stack_trace" not in data
 
 
+@pytest.mark.slow
 def test_the_guides_ten_lines_find_what_predict_finds(exported, tmp_path, monkeypatch):
     """The snippet as it stands in the guide, in a folder with a model.onnx and a photo.jpg."""
     folder, path = exported
@@ -152,7 +163,7 @@ def test_the_network_alone_gives_its_proposals(tmp_path):
     settings = SETTINGS.model_copy(update={"height": 64, "clustering": "dbscan"})
     folder = save(settings, tmp_path)
     export_onnx(str(folder), str(tmp_path / "raw.onnx"), raw=True)
-    session = onnxruntime.InferenceSession(str(tmp_path / "raw.onnx"))
+    session = session_of(str(tmp_path / "raw.onnx"))
     assert [value.name for value in session.get_outputs()] == ["boxes", "scores", "occlusion"]
     predictor, _ = load_checkpoint(str(folder))
     for batch in (1, 3):
@@ -177,7 +188,7 @@ def test_torchvisions_one_stage_detectors_agree_too(name, tmp_path):
         DetectorSettings(name=name, weights=None, width=128, height=72, max_detections=40), tmp_path
     )
     export_onnx(str(folder), str(tmp_path / "model.onnx"))
-    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    session = session_of(str(tmp_path / "model.onnx"))
     for count, height, width in ((2, 72, 128), (3, 150, 301)):
         check_agreement(session, folder, pictures(count, height, width))
 

@@ -46,6 +46,7 @@ def matches(source: ArraySource, predictor: Predictor, threshold: float) -> tupl
     return objects, detections, hits
 
 
+@pytest.mark.slow
 def test_it_learns_a_handful_of_images_with_either_clustering(toy: Callable[[int, int], ArraySource]) -> None:
     source = toy(8, 0)
     settings = TrainSettings(steps=60, batch_size=4, warmup=5, augment=AugmentSettings(enabled=False))

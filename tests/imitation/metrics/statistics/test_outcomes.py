@@ -182,6 +182,6 @@ def test_memory_grows_by_less_than_200_bytes_a_detection(detections: int) -> Non
         tracemalloc.stop()
         return most
 
-    few, many = 256, 1024
+    few, many = 128, 512
     growth = (peak(many) - peak(few)) / ((many - few) * detections)
     assert growth < 200, f"{growth:.0f} bytes a detection"

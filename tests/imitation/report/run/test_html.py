@@ -9,11 +9,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from imitation.report.run import html
 from imitation.report.run.finding_plots import build_finding_plots
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
 from imitation.report.run.html import render_report
 from imitation.report.run.plots import build_plots
 from imitation.report.run.record import Summary
+from imitation.report.svg import Plot
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 LOADING = {"src", "href", "xlink:href", "data", "action", "poster", "srcset"}
@@ -53,6 +55,14 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
+def unplotted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the page's words: drawing the plots is most of the work."""
+    followed = Plot("followed", "", "", "<svg></svg>")
+    monkeypatch.setattr(html, "build_plots", lambda summary: {})
+    monkeypatch.setattr(html, "build_finding_plots", lambda summary: {"followed": followed})
+
+
+@pytest.fixture
 def gallery(rendered_run: Path) -> list[GalleryItem]:
     paths = [str(rendered_run / name) for name in ("failures.parquet", "real.parquet", "synthetic")]
     return collect_gallery(paths[0], paths[1], paths[2:], 2, np.random.default_rng(0))
@@ -80,6 +90,7 @@ def test_the_page_is_whole(make_summary: Callable[..., Summary], gallery: list[G
     assert [tag for tag, _ in page.tags if tag == "h1"] == ["h1"]
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_what_a_policy_learnt_and_what_was_rejected_is_told(make_summary: Callable[..., Summary]) -> None:
     data = make_summary().to_dict()
     mode = {"failures": 7, "fed": 12.5, "fixed": 2.0, "rise": -0.031, "hope": 0.08, "given_up": True}
@@ -136,6 +147,7 @@ def test_hostile_text_stays_text(make_summary: Callable[..., Summary]) -> None:
     assert "<script" not in html
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_hostile_failures_stay_text(make_summary: Callable[..., Summary], gallery: list[GalleryItem]) -> None:
     evil = '"><script>'
     items = [
@@ -149,6 +161,7 @@ def test_same_summary_same_bytes(make_found: Callable[..., Summary], gallery: li
     assert render_report(make_found(), gallery) == render_report(make_found(), gallery)
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_a_gallery_of_two_cycles_counts_both_draws(
     make_summary: Callable[..., Summary], gallery: list[GalleryItem]
 ) -> None:
@@ -233,6 +246,7 @@ def test_what_makes_the_cost_of_errors_jump_is_said_below_the_plot(
     assert "sign 4 " not in said
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_without_findings_their_sections_are_left_out(make_summary: Callable[..., Summary]) -> None:
     page = Page(render_report(make_summary(), []))
     ids = {attrs.get("id") for attrs in page.all("h2")}
@@ -240,6 +254,7 @@ def test_without_findings_their_sections_are_left_out(make_summary: Callable[...
     assert "seed moves" not in page.says()
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_waymo_is_said_to_be_emulated(make_found: Callable[..., Summary]) -> None:
     data = make_found().to_dict()
     ap = {"level_1": 0.5, "level_2": None, "objects_level_1": 3, "objects_level_2": 9, "iou": 0.7}
@@ -258,6 +273,7 @@ def test_without_a_second_seed_chance_is_said_to_be_unknown(make_found: Callable
     assert "no confident false detection was made by every detector" in page.says()
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_a_baseline_that_is_best_is_compared_with_the_last_cycle(make_found: Callable[..., Summary]) -> None:
     data = make_found().to_dict()
     data["best_cycle"] = 0
@@ -268,6 +284,7 @@ def test_a_baseline_that_is_best_is_compared_with_the_last_cycle(make_found: Cal
     assert "car, right edge 8.1 30 4.1 14" in text
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_modes_of_one_cycle_alone_are_dashes_in_the_other(make_found: Callable[..., Summary]) -> None:
     data = make_found().to_dict()
     data["cycles"][1]["modes"]["test"].pop(0)
@@ -288,6 +305,7 @@ def test_hostile_findings_stay_text(make_found: Callable[..., Summary]) -> None:
     assert Page(html).says().count(evil) >= 6
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_suspects_are_shown_in_their_frames(make_found: Callable[..., Summary], rendered_run: Path) -> None:
     summary = make_found()
     assert summary.suspected_label_errors is not None
@@ -301,6 +319,7 @@ def test_suspects_are_shown_in_their_frames(make_found: Callable[..., Summary], 
     assert "made by cycle 2, cycle 1, seed 4" in page.says()
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_an_empty_gallery_says_so(make_summary: Callable[..., Summary]) -> None:
     page = Page(render_report(make_summary(), []))
     assert "no failure had frames rendered for it" in page.says()
@@ -333,12 +352,12 @@ def test_no_figure_is_a_dash(make_summary: Callable[..., Summary]) -> None:
     assert "test: baseline –, cycle 1 –, cycle 2 –" in build_plots(summary)["map"].alt
 
 
-@pytest.mark.parametrize("theme", ["fill: #01", "stroke: #01", "#0a0b"])
-def test_plots_take_their_colours_from_the_page(make_found: Callable[..., Summary], theme: str) -> None:
+def test_plots_take_their_colours_from_the_page(make_found: Callable[..., Summary]) -> None:
     for plot in (build_plots(make_found()) | build_finding_plots(make_found())).values():
         root = ElementTree.fromstring(plot.svg)
         assert root.get("viewBox")
-        assert theme not in plot.svg
+        for theme in ("fill: #01", "stroke: #01", "#0a0b"):
+            assert theme not in plot.svg
         assert "var(--ink)" in plot.svg
 
 

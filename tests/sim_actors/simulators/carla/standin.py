@@ -121,12 +121,11 @@ class Thing:
     def destroy(self):
         return self._world.things.pop(self.id, None) is not None
 
-    @property
-    def is_listening(self):
-        return self.listener is not None
-
     def listen(self, callback):
-        self.listener = callback
+        # The server hears of it a tick or two later.
+        self.listener, self.deaf_until = callback, self._world.frame + (3 if "deaf" in FAULTS else 0)
+        if "blind" in FAULTS:
+            self.deaf_until = math.inf
 
     def stop(self):
         self.listener = None
@@ -144,7 +143,7 @@ class World:
         self.settings = ("busy" in FAULTS, None, False)
         self.snapshot = set()
         self.hidden = set()
-        self.weather = None
+        self.weather, self.frozen = WeatherParameters.ClearSunset, False
         self.spectator = self.spawn_actor(Blueprint("spectator"), Transform())
         if "leftovers" in FAULTS:
             self.settings = (True, 0.05, False)
@@ -190,7 +189,10 @@ class World:
         self.hidden = self.hidden - set(ids) if enable else self.hidden | set(ids)
 
     def freeze_all_traffic_lights(self, frozen):
-        pass
+        self.frozen = frozen
+
+    def get_weather(self):
+        return self.weather
 
     def set_weather(self, weather):
         self.weather = weather
@@ -219,7 +221,7 @@ class World:
         assert self.settings[0], "a world that ticks by itself is ticked"
         if "hang" in FAULTS:
             raise RuntimeError(f"time-out of {seconds:.0f}000ms while waiting for the simulator")
-        if "abort in rain" in FAULTS and self.weather is not None and self.weather.precipitation > 0:
+        if "abort in rain" in FAULTS and self.weather.precipitation > 0:
             os.write(2, b"terminate called after throwing an instance of a stand-in\n")
             os.abort()
         return self._tick()
@@ -232,7 +234,7 @@ class World:
             if "drift" in FAULTS and thing.physics is False:
                 thing.known = Transform(thing.put.location + Location(0.3, 0, 0), thing.put.rotation)
         for thing in list(self.things.values()):
-            if thing.listener is not None:
+            if thing.listener is not None and self.frame > thing.deaf_until:
                 self._take(thing)
         return self.frame
 
@@ -243,6 +245,8 @@ class World:
         pixels = self._colour(sensor) if sensor.type_id.endswith("rgb") else self._ids(sensor)
         image.height, image.width = pixels.shape[:2]
         image.raw_data = pixels.tobytes()
+        if "shaken" in FAULTS:
+            image.transform = Transform(sensor.known.location, Rotation(yaw=sensor.known.rotation.yaw + 0.5))
         if "never" in FAULTS and sensor.type_id.endswith("rgb"):
             image.frame -= 1
         if "stale" in FAULTS:  # the tick before's comes first, with its own number

@@ -16,7 +16,7 @@ from sim_actors.simulators.carla.leases import OURS, Taken
 from sim_actors.simulators.carla.settings import CarlaSettings
 from sim_actors.simulators.contract import checked_frame
 
-pytest.importorskip("carla", reason="CARLA's Python client is not installed")
+carla = pytest.importorskip("carla", reason="CARLA's Python client is not installed")
 standin = pytest.importorskip("tests.sim_actors.simulators.carla.standin")
 Stage = pytest.importorskip("sim_actors.simulators.carla.stage").Stage
 
@@ -87,6 +87,17 @@ def test_the_truth_is_what_the_embedded_simulator_says_of_the_same_scene(staged,
     assert (apart.max(axis=-1) > 8).mean() < 0.02
 
 
+def test_what_reaches_far_out_of_the_picture_is_seen_in_larger_pixels(staged, monkeypatch):
+    monkeypatch.setattr("sim_actors.simulators.carla.lens._WIDE_PX", 400)
+    one = scene(actor("truck", TRUCK, -6.5, 7.5, 0.9), actor("car", HATCH, 4.2, 5.0, 1.2))
+    frame = checked_frame(staged().render(one), one, "carla")
+    expected = standin.renderer().render(one)
+    for ours, theirs in zip(frame.objects, expected.objects, strict=True):
+        assert theirs.truncation > 0.3
+        assert ours.truncation == pytest.approx(theirs.truncation, abs=0.03)
+        assert iou(ours.amodal_box, theirs.amodal_box) > 0.95
+
+
 def test_a_camera_that_looks_down_sees_the_same_boxes(staged):
     from sim_actors.scene.ground import ground_y
 
@@ -126,6 +137,66 @@ def test_what_nobody_sees_has_no_label(staged):
     assert [obj.category for obj in frame.objects] == ["truck"]
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (standin.World, [carla.World]),
+        (standin.Client, [carla.Client]),
+        (standin.Library, [carla.BlueprintLibrary]),
+        (standin.Blueprint, [carla.ActorBlueprint]),
+        (standin.Thing, [carla.Sensor, carla.Walker, carla.Vehicle]),
+        (standin.SpawnActor, [carla.command.SpawnActor]),
+    ],
+)
+def test_the_stand_in_has_carlas_own_methods(ours, theirs):
+    """That it has no method that CARLA lacks, and that what is a method is one there."""
+    own = {name for name, value in vars(ours).items() if callable(value) and not name.startswith("_")}
+    assert own
+    for name in own - {"spawned"}:
+        kinds = [type(getattr(one, name)).__name__ for one in theirs if hasattr(one, name)]
+        assert kinds, name
+        assert set(kinds) == {"function"}, name
+
+
+def test_the_stand_ins_values_are_carlas_properties():
+    expected = {
+        carla.Actor: ("id", "type_id", "attributes", "bounding_box", "semantic_tags"),
+        carla.ActorBlueprint: ("id",),
+        carla.command.Response: ("actor_id", "error"),
+        carla.Image: ("frame", "transform", "width", "height", "raw_data"),
+        carla.LabelledPoint: ("location", "label"),
+        carla.EnvironmentObject: ("id",),
+        carla.Map: ("name",),
+    }
+    for kind, names in expected.items():
+        for name in names:
+            assert isinstance(getattr(kind, name), property), (kind, name)
+    for kind, names in {
+        carla.Walker: ("get_pose_from_animation", "show_pose"),
+        carla.Vehicle: ("set_light_state",),
+        carla.Map: ("get_spawn_points",),
+        carla.ActorAttribute: ("as_str",),
+    }.items():
+        for name in names:
+            assert type(getattr(kind, name)).__name__ == "function", (kind, name)
+
+
+def test_the_commands_are_made_as_carla_takes_them():
+    command = carla.command
+    assert command.ApplyTransform(5, carla.Transform()).actor_id == 5
+    assert command.DestroyActor(5).actor_id == 5
+    assert command.SetSimulatePhysics(command.FutureActor, False).enabled is False
+    lamp = carla.VehicleLightState
+    assert int(lamp(lamp.Position | lamp.LowBeam)) == 3
+
+
+def test_a_camera_that_does_not_see_at_once_is_waited_for(staged, monkeypatch):
+    monkeypatch.setattr("sim_actors.simulators.carla.stage._OPENING_S", 0.0)
+    assert staged("deaf").render(BUSY).objects == staged().render(BUSY).objects
+    with pytest.raises(UserError, match=r"sensor.camera.rgb, .* gave no picture in 20 ticks"):
+        staged("blind").render(BUSY)
+
+
 def test_late_pictures_are_passed_over(staged):
     one = scene(actor("car", HATCH, -1.0, 9, 0.4))
     other = scene(actor("van", VAN, 2.0, 9, 0.4))
@@ -144,6 +215,7 @@ def test_late_pictures_are_passed_over(staged):
             "never",
             r"no picture of tick \d+ by sensor.camera.rgb within 0.5 s .*: the last that came is of tick",
         ),
+        ("shaken", r"sensor.camera.rgb was at \(.*\) in tick \d+, and was put at \("),
         ("drift", r"does not hold still: actor \d+ \(vehicle.small.hatch\) is 0.30 m from where it was put"),
         ("stranger", r"px within \(.*\) show a road user that was not staged"),
         ("engine ids", r"show a road user that was not staged.*or the ids are not the actors'"),
@@ -172,12 +244,15 @@ def test_what_a_dead_worker_left_is_cleared_away_and_its_clock_runs_again_afterw
     assert [t.attributes["role_name"] for t in world.things.values() if "gnss" in t.type_id] == [MARK]
     assert world.settings[0] is True
     assert world.hidden == {914}  # the map's own cars
+    assert world.frozen
     one = scene(actor("car", HATCH, -1.0, 9, 0.4))
     assert len(stage.render(one).objects) == 1
     stage.close()
     assert [thing.type_id for thing in world.things.values()] == ["spectator"]
     assert world.settings == (False, None, False)
     assert world.hidden == set()
+    assert not world.frozen
+    assert world.weather == standin.WeatherParameters.ClearSunset
 
 
 @pytest.mark.parametrize(
@@ -205,7 +280,7 @@ def test_cameras_are_kept_while_the_lens_is_the_same_and_actors_are_not(staged):
     stage.render(scene(actor("van", VAN, 1.0, 12, 0.4)))
     assert {thing.id for thing in world.things.values() if ours(thing)} == kept
     assert all(world.things[number].type_id.startswith("sensor") for number in kept)
-    assert not any(world.things[number].is_listening for number in kept)
+    assert not any(world.things[number].listener for number in kept)
     stage.render(scene(actor("van", VAN, 1.0, 12, 0.4), cx=150.0))
     assert not kept & set(world.things)
 

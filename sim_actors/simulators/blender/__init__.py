@@ -1,0 +1,1 @@
+"""Blender as a simulator: its path tracer lights what the embedded renderer stages."""

@@ -1,0 +1,157 @@
+"""What a comparison keeps, and the table again from it: of one folder, of several machines, of folds."""
+
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.config.parse import load_defaults
+from cluster.experiments.compare.command import compare_from_matches
+from cluster.experiments.compare.finished import Finished
+from cluster.experiments.compare.matches import FOLDER, from_matches, keep_matches
+from cluster.experiments.compare.plan import Plan, make_plan
+from imitation.common.errors import UserError
+from imitation.data.records import Box, Frame, Object
+from imitation.datasets.parquet.files import write_frames
+from imitation.report.comparison.record import Comparison, read_comparison
+from tests.cluster.experiments.compare.toy import (
+    QUALITY,
+    RESAMPLES,
+    TOLD,
+    WORLD,
+    collected,
+    finished,
+    plan_of,
+)
+
+ROOT = Path(__file__).resolve().parents[4]
+COMMAND = "imitate compare my.yaml"
+
+
+def kept(plan: Plan, **told: Any) -> tuple[str, Comparison]:
+    """A finished comparison's matches, and its table."""
+    states = finished(plan, QUALITY)
+    keep_matches(Finished(plan, states), TOLD | told, None, 120.0, COMMAND)
+    return f"{plan.folder}/{FOLDER}", collected(plan, states)
+
+
+def same(ours: Comparison, theirs: Comparison, **but: Any) -> None:
+    assert ours.to_dict() == theirs.to_dict() | but
+
+
+def test_the_table_is_the_same_number_for_number(tmp_path):
+    folder, table = kept(plan_of(tmp_path / "runs", "compare.seeds=3", RESAMPLES))
+    moved = str(shutil.move(folder, tmp_path / "elsewhere"))
+    shutil.rmtree(tmp_path / "runs")  # the machine is lost
+    out = tmp_path / "again"
+    same(compare_from_matches([moved], str(out)), table)
+    same(read_comparison(str(out / "comparison.json")), table)
+    assert (out / "comparison.html").stat().st_size > 10_000
+    assert (out / "table.csv").exists()
+
+
+def test_a_folder_of_matches_tells_no_place_and_holds_no_box(tmp_path):
+    folder, _ = kept(plan_of(tmp_path / "runs", RESAMPLES))
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".npz", ".json", ".yaml"}
+    for path in files:
+        assert str(tmp_path).encode() not in path.read_bytes(), path
+    assert sum(path.stat().st_size for path in files) < 400_000
+    assert f"{folder}/test/baseline-seed0.npz" in map(str, files), "a shared baseline once"
+
+
+def test_parts_of_several_machines_are_one_comparison(tmp_path):
+    """A seed a part, each in a folder of its own."""
+    whole = plan_of(tmp_path / "whole", "compare.seeds=3", RESAMPLES)
+    table = collected(whole, finished(whole))
+    folders = []
+    for seed in range(3):
+        plan = plan_of(
+            tmp_path / f"machine{seed}", f"compare.seeds=[{seed}]", f"compare.name=part-{seed}", RESAMPLES
+        )
+        folders.append(kept(plan, commit="abc" if seed else "def", machine=f"machine {seed}")[0])
+    merged = compare_from_matches(folders, None)
+    machines = "machine 0; machine 1; machine 2"
+    but = {"name": "part-0", "seconds_total": 360.0, "machine": machines, "commit": "def"}
+    same(
+        merged.model_copy(update={"warnings": merged.warnings[:-1]}),
+        table,
+        **but,
+    )
+    assert merged.warnings[-1] == "Begun at commit def, continued at abc: rows may be of either."
+    two = compare_from_matches(folders[:2], None)
+    assert two.seeds == [0, 1]
+    with pytest.raises(UserError, match=r"seed0 stands in .*part-0/matches and in .*part-0/matches"):
+        from_matches([folders[0], folders[0]])
+
+
+def test_folds_are_put_together_as_they_were(tmp_path):
+    objects = (Object("car", Box(5, 5, 30, 30)),)
+    frames = (Frame(f"{i:03d}", 80, 40, objects, image_uri="x.png") for i in range(60))
+    data = str(tmp_path / "all.parquet")
+    write_frames(frames, data)
+    options = [f"data.root={data}", "data.kind=parquet", "data.categories=[car,van,person]"]
+    arms = "compare.arms=[real,random,imitation]"
+    options += [f"run.storage={tmp_path}/runs", *WORLD[3:], "compare.folds=2", RESAMPLES, arms]
+    plan = make_plan(load_defaults(options))
+    folder, table = kept(plan)
+    Path(data).unlink()
+    same(compare_from_matches([folder], None), table)
+
+
+def test_comparisons_of_other_settings_are_not_put_together(tmp_path):
+    folders = [
+        kept(plan_of(tmp_path / name, f"compare.seeds=[{seed}]", f"train.steps={steps}", RESAMPLES))[0]
+        for name, seed, steps in (("a", 0, 10), ("b", 1, 11))
+    ]
+    with pytest.raises(UserError, match=r"is of another comparison than .*train.steps was 10, now 11"):
+        from_matches(folders)
+    with pytest.raises(UserError, match="no matches of a comparison lie there"):
+        from_matches([str(tmp_path)])
+    own = plan_of(
+        tmp_path / "own", "compare.primary.measure=tests.cluster.experiments.compare.test_matches:nothing"
+    )
+    keep_matches(Finished(own, finished(own)), TOLD, None, 1.0, COMMAND)
+    with pytest.raises(UserError, match="is computed from detections, boxes and all"):
+        from_matches([own.folder])
+
+
+def nothing(frames, categories):
+    return 0.5
+
+
+def test_what_is_kept_already_is_not_matched_again(tmp_path):
+    plan = plan_of(tmp_path, RESAMPLES)
+    folder, _ = kept(plan)
+    file = Path(folder) / "test" / "baseline-seed0.npz"
+    before = file.stat().st_mtime_ns
+    keep_matches(Finished(plan, finished(plan)), TOLD, None, 121.0, COMMAND)
+    assert file.stat().st_mtime_ns == before
+
+
+def test_the_command_prints_it_and_writes_its_files(tmp_path):
+    folder, table = kept(plan_of(tmp_path / "runs", "compare.seeds=2", RESAMPLES))
+    words = [
+        sys.executable,
+        "-m",
+        "cluster",
+        "compare",
+        "--from-matches",
+        folder,
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == table.title
+    same(read_comparison(str(tmp_path / "out" / "comparison.json")), table)
+    done = subprocess.run(
+        [*words[:-2], "--json"], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
+    import json
+
+    same(Comparison.from_dict(json.load(io.StringIO(done.stdout))), table)
