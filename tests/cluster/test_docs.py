@@ -103,6 +103,8 @@ NOT_RUN = {
     + "trackers/test_own_tracker.py",
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
+    "imitate check machine": ELSEWHERE + "checks/test_machine.py",
+    "imitate check machine my.yaml --json": ELSEWHERE + "checks/test_machine.py",
     **dict.fromkeys(UNREALS, "needs Unreal; test_unreal_loop.py runs them on what stands in for it"),
     **dict.fromkeys(TRACED, "needs Blender; tests/sim_actors/simulators/blender has one, or a fake"),
     "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
