@@ -11,7 +11,6 @@ from imitation.data.images import load_frame_image
 from imitation.data.splits import SplitSettings
 from imitation.datasets.coco.reader import CocoReader
 from tests.imitation.datasets.coco.test_reader import (
-    BAD_LABELS,
     CATEGORIES,
     FOUR,
     frames_of,
@@ -54,6 +53,20 @@ def test_file_names_that_lead_elsewhere_are_not_followed(tmp_path: Path, name: A
         frames_of(reader)
 
 
+BAD_LABELS: list[tuple[Any, str, str]] = [
+    (label(31, 5, (1, 2, -3, 4)), "annotation id 31", "negative size"),
+    (label(31, 5, (1, 2, 3)), "annotation id 31", "not four numbers"),
+    (label(31, 5, None), "annotation id 31", "bbox is None, not four numbers"),
+    (label(31, 5, "1 2 3 4"), "annotation id 31", "not four numbers"),
+    (label(31, 5, (1, 2, "3", 4)), "annotation id 31", "not a finite number"),
+    (label(31, 5, (1, float("nan"), 3, 4)), "annotation id 31", "not a finite number"),
+    (label(31, 5, (1, 2, float("inf"), 4)), "annotation id 31", "not a finite number"),
+    (label(31, 5, category=8), "annotation id 31", "category_id 8 is no category"),
+    (label(31, 5, category=None), "annotation id 31", "category_id None is no category"),
+    (label(31, 5, (900, 2, 3, 4)), "image id 5", "lies outside the 200x80 image"),
+]
+
+
 @pytest.mark.parametrize(("bad", "where", "message"), BAD_LABELS)
 def test_a_bad_annotation_leaves_its_frame_out(tmp_path: Path, bad: Any, where: str, message: str) -> None:
     reader = single(tmp_path, FOUR, [label(30, 1), bad, label(32, 9)])
@@ -66,7 +79,7 @@ def test_a_bad_annotation_leaves_its_frame_out(tmp_path: Path, bad: Any, where: 
     assert [(p.where, message in p.what) for p in problems] == [(f"{tmp_path}/labels.json: {where}", True)]
 
 
-@pytest.mark.parametrize("bad", [label(31, 6), label(31, None), label(31, "5"), [1, 2], None, 3])
+@pytest.mark.parametrize("bad", [label(31, 6), label(31, None), label(31, "six"), [1, 2], None, 3])
 def test_an_annotation_of_no_image_costs_no_frame(tmp_path: Path, bad: Any) -> None:
     reader = single(tmp_path, FOUR, [label(30, 1), bad])
     problems: list[DataError] = []
@@ -96,9 +109,9 @@ def test_many_annotations_of_no_image_are_counted(tmp_path: Path) -> None:
         ),
         ([*FOUR, image(6, "5.png")], {"1", "2", "5", "9"}, "image id 6", "already belongs to image id 5"),
         ([*FOUR, image(6, width=-3)], {"1", "2", "5", "9"}, "image id 6", "-3 x 80, not two whole numbers"),
-        ([*FOUR, image(6, height="9")], {"1", "2", "5", "9"}, "image id 6", "200 x '9', not two whole"),
-        ([*FOUR, {"file_name": "6.png"}], {"1", "2", "5", "9"}, "image number 4", "has no whole-number id"),
-        ([*FOUR, "6.png"], {"1", "2", "5", "9"}, "image number 4", "has no whole-number id: '6.png'"),
+        ([*FOUR, image(6, height="9 px")], {"1", "2", "5", "9"}, "image id 6", "200 x '9 px', not two whole"),
+        ([*FOUR, {"file_name": "6.png"}], {"1", "2", "5", "9"}, "image number 4", "has no id"),
+        ([*FOUR, "6.png"], {"1", "2", "5", "9"}, "image number 4", "text): '6.png'"),
     ],
 )
 def test_bad_images(tmp_path: Path, rows: list, left: set[str], where: str, message: str) -> None:

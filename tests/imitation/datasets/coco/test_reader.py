@@ -184,22 +184,6 @@ def test_extras_that_are_none_of_ours(tmp_path: Path, extra: dict[str, Any]) -> 
 # What is refused
 
 
-BAD_LABELS: list[tuple[Any, str, str]] = [
-    (label(31, 5, (1, 2, -3, 4)), "annotation id 31", "negative size"),
-    (label(31, 5, (1, 2, 3)), "annotation id 31", "not four numbers"),
-    (label(31, 5, None), "annotation id 31", "bbox is None, not four numbers"),
-    (label(31, 5, "1 2 3 4"), "annotation id 31", "not four numbers"),
-    (label(31, 5, (1, 2, "3", 4)), "annotation id 31", "not a finite number"),
-    (label(31, 5, (1, float("nan"), 3, 4)), "annotation id 31", "not a finite number"),
-    (label(31, 5, (1, 2, float("inf"), 4)), "annotation id 31", "not a finite number"),
-    (label(31, 5, category=8), "annotation id 31", "category_id 8 is no category"),
-    (label(31, 5, category=None), "annotation id 31", "category_id None is no category"),
-    (label(30, 5), "annotation id 30", "the id stands twice"),
-    (label("x", 5), "annotation number 1", "no whole-number id"),  # type: ignore[arg-type]
-    (label(31, 5, (900, 2, 3, 4)), "image id 5", "lies outside the 200x80 image"),
-]
-
-
 def test_an_image_in_train_and_val_is_refused(tmp_path: Path) -> None:
     pictures(tmp_path / "images", "1.png", "2.png", "3.png")
     write(tmp_path / "annotations/instances_train.json", [image(1), image(2)], [])
@@ -239,7 +223,7 @@ def test_annotations_take_some_tens_of_bytes(tmp_path: Path) -> None:
 
 
 numbers = st.floats(0, 150) | st.integers(0, 60)
-sizes = st.floats(0, 1e3) | st.integers(0, 90)
+sizes = st.floats(0, 1e3) | st.integers(0, 90)  # a box without area is none
 
 
 @st.composite
@@ -264,8 +248,8 @@ def test_any_annotations_come_back(tmp_path: Path, data: tuple[list, list], orde
     for row in labels:
         x, y, w, h = row["bbox"]
         category = "car" if row["category_id"] == 3 else "dog"
-        expected[str(row["image_id"])].append(
-            Object(category, Box(x, y, x + w, y + h), ignore=row["iscrowd"] == 1)
-        )
+        obj = Object(category, Box(x, y, x + w, y + h), ignore=row["iscrowd"] == 1)
+        if obj.box.area and obj not in expected[str(row["image_id"])]:
+            expected[str(row["image_id"])].append(obj)
     assert {key: list(frame.objects) for key, frame in frames.items()} == expected
     np.testing.assert_array_equal({f.width for f in frames.values()}, {WIDTH})
