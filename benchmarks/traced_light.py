@@ -2,12 +2,14 @@
 
     python -m benchmarks.traced_light cost [--blender DIR] [--frames 4] [--samples 1 4 16 64]
     python -m benchmarks.traced_light frames KITTI OUT --arms gl 4 16 [--frames 100] [--height 128]
+    python -m benchmarks.traced_light picture OUT.jpg [--blender DIR] [--samples 16]
     python -m benchmarks.realism KITTI --arm gl=OUT/gl.parquet --arm cycles4=OUT/4.parquet ...
 
-`cost`: wall and CPU seconds a frame, of free scenes at 416x128 and one at 1242x375, and how far each picture
-lies from that of the most samples (root mean square of 8-bit levels, the sensor's noise left out). `frames`:
-the train list of a KITTI folder re-staged once, each arm a file of the same scenes: `gl`, or a number of
-samples. The same command goes on after the last frame that it made. `cost` ends with one line of JSON.
+`cost`: wall and CPU seconds a frame, of free scenes, and how far each picture lies from that of the most
+samples (root mean square of 8-bit levels, the sensor's noise left out); it ends with one line of JSON.
+`frames`: the train list of a KITTI folder re-staged once, each arm a file of the same scenes: `gl`, or a
+number of samples; the same command goes on after the last frame that it made. `picture`: scenes side by side,
+the embedded renderer's on the left.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from cluster.cli.arguments import size
 from imitation.data.records import Frame, Origin
 from imitation.datasets.kitti.files import kitti_splits, read_kitti
 from imitation.datasets.parquet.files import read_frames, write_frames
@@ -44,7 +47,6 @@ from sim_actors.staging.restage import default_camera
 from sim_actors.staging.stage import StagingSettings, Target, stage
 
 CATEGORIES = ("car", "van", "truck", "pedestrian", "cyclist")
-SIZES = ((416, 128), (1242, 375))
 
 
 def built(arm: str, blender: str | None, threads: int) -> Simulator:
@@ -106,8 +108,8 @@ def measure_cost(options: argparse.Namespace) -> None:
     arms = ["gl", *map(str, sorted(options.samples))]
     rows = {}
     print(f"{'size':>10} {'arm':>5} {'s a frame':>10} {'CPU-s a frame':>14} {'MB':>6} {'off':>6}")
-    for size in SIZES:
-        scenes = [_free(seed, *size) for seed in range(options.frames if size == SIZES[0] else 1)]
+    for width, height in options.sizes:
+        scenes = [_free(seed, width, height) for seed in range(options.frames)]
         finest: list[np.ndarray] = []
         for arm in reversed(arms):  # most samples first: what the others are compared with
             with contextlib.closing(built(arm, options.blender, options.threads)) as simulator:
@@ -118,9 +120,9 @@ def measure_cost(options: argparse.Namespace) -> None:
             finest = finest or pictures
             off = math.sqrt(np.mean([np.mean((a - b) ** 2) for a, b in zip(pictures, finest)]))
             row = {"s": wall / len(scenes), "cpu_s": (after - cpu) / len(scenes), "mb": memory, "off": off}
-            rows[f"{size[0]}x{size[1]} {arm}"] = row
+            rows[f"{width}x{height} {arm}"] = row
             told = f"{row['s']:>10.2f} {row['cpu_s']:>14.2f} {memory:>6.0f} {off:>6.2f}"
-            print(f"{size[0]}x{size[1]:<6} {arm:>5} {told}", flush=True)
+            print(f"{width}x{height:<6} {arm:>5} {told}", flush=True)
     print(json.dumps({"benchmark": "traced_light", "frames": options.frames, "rows": rows}))
 
 
@@ -148,6 +150,26 @@ def _used() -> tuple[float, float]:
     return seconds, memory
 
 
+def draw_picture(options: argparse.Namespace) -> None:
+    """Free scenes under three lights, each by both renderers."""
+    lights = (
+        (5, {"weather": "clear", "hour": 15.5, "sun_azimuth": 1.2}),
+        (3, {"weather": "overcast", "hour": 11.0}),
+        (4, {"weather": "rain", "hour": 10.5, "wetness": 0.9}),
+        (6, {"weather": "clear", "hour": 22.0}),
+    )
+    width, height, gap = 480, 160, 4
+    sheet = Image.new("RGB", (2 * width + gap, len(lights) * (height + gap) - gap), "white")
+    for column, arm in enumerate(("gl", str(options.samples))):
+        with contextlib.closing(built(arm, options.blender, options.threads)) as simulator:
+            for row, (seed, light) in enumerate(lights):
+                scene = _free(seed, width, height)
+                scene = scene.replace(environment=replace(scene.environment, snow=0.0, haze=0.001, **light))
+                drawn = Image.fromarray(_levels(simulator.render(scene)).astype(np.uint8))
+                sheet.paste(drawn, (column * (width + gap), row * (height + gap)))
+    sheet.save(options.out, quality=88)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -156,17 +178,21 @@ def main() -> None:
     cost = commands.add_parser("cost")
     cost.add_argument("--samples", type=int, nargs="+", default=[1, 4, 16, 64])
     cost.add_argument("--frames", type=int, default=4)
+    cost.add_argument("--sizes", type=size, nargs="+", default=[(416, 128), (1242, 375)], metavar="WxH")
     frames = commands.add_parser("frames")
     frames.add_argument("kitti", help="a KITTI folder with ImageSets/train.txt")
     frames.add_argument("out", help="folder for one Parquet file an arm")
     frames.add_argument("--arms", nargs="+", default=["gl", "4"], help="gl, or numbers of samples")
     frames.add_argument("--frames", type=int, default=100)
     frames.add_argument("--height", type=int, default=128)
-    for command in (cost, frames):
+    picture = commands.add_parser("picture")
+    picture.add_argument("out", help="a JPEG file")
+    picture.add_argument("--samples", type=int, default=16)
+    for command in (cost, frames, picture):
         command.add_argument("--blender", help="as simulate.options.blender")
         command.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    (measure_cost if options.command == "cost" else make_frames)(options)
+    {"cost": measure_cost, "frames": make_frames, "picture": draw_picture}[options.command](options)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """No secret in a configuration: it is written beside the run, in the report, and to trackers.
 
-Credentials come from the environment. A simulator that needs one names the variable, `${env:NAME}`;
-the name is written, the value is read where the simulator runs (`sim_actors.simulators.registry`).
+Credentials come from the environment. A simulator or a tracker that needs one names the variable,
+`${env:NAME}`; the name is written, the value is read where it is used (`sim_actors.simulators.registry`).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def check_no_secrets(config: Mapping[str, Any]) -> None:
         if _SECRET.search(key.rpartition(".")[2]) and value and not _ENVIRONMENT.fullmatch(value):
             raise ValueError(
                 f"{key} looks like a secret, and the configuration is written beside the run and into the "
-                "report; name an environment variable instead, ${env:NAME}: it is read where the simulator "
-                "runs"
+                "report; name an environment variable instead, ${env:NAME}: it is read where it is "
+                "needed"
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from imitation.common.settings import Settings
@@ -22,6 +24,11 @@ class TrackingSettings(Settings):
         None,
         min_length=1,
         description="a Weights & Biases project, or entity/project; null: none. Needs the extra `wandb`",
+    )
+    trackers: dict[str, Any] = Field(
+        {},
+        description="others, each with its settings, such as {my_tracker:Table: {file: /data/table.csv}}: an "
+        "import path, or the name of an installed package's (docs/adding.md); null as settings: without it",
     )
     experiment: str = Field(
         "imitation-training", min_length=1, description="MLflow's experiment, W&B's group, of the run"

@@ -99,8 +99,12 @@ NOT_RUN = {
     "imitate run ray_config.yaml data.kind=parquet data.root=/data/mine": SAME_RUN,
     "imitate run ray_config.yaml data.kind=my_dataset:Street data.root=/data/boxes run.name=boxes": SAME_RUN,
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
+    'imitate run ray_config.yaml "tracking.trackers={my_tracker:Table: {file: all-runs.csv}}"': ELSEWHERE
+    + "trackers/test_own_tracker.py",
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
+    "imitate check machine": ELSEWHERE + "checks/test_machine.py",
+    "imitate check machine my.yaml --json": ELSEWHERE + "checks/test_machine.py",
     **dict.fromkeys(UNREALS, "needs Unreal; test_unreal_loop.py runs them on what stands in for it"),
     **dict.fromkeys(TRACED, "needs Blender; tests/sim_actors/simulators/blender has one, or a fake"),
     "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
@@ -147,8 +151,9 @@ OTHER_PROGRAMS = {
 
 TEXTS = {
     "architecture.md": ["flowchart"],
+    "carla.md": ["./CarlaUE4.sh"],
     "README.md": ["┌──"],
-    "comparing.md": ["compare:"],
+    "comparing.md": ["compare:", "compare.arms=", "data.splits."],
     "guide.md": ["runs/default/"],
     "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
     "scene.md": [" camera axes"],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from cluster.observability.callbacks import Broken, Callback, FinishedCycle, Work
 from imitation.common import storage
 from imitation.common.names import cycle_folder
+from imitation.common.settings import Settings
 
 if TYPE_CHECKING:
     from imitation.metrics.summary import Metrics
@@ -38,15 +39,18 @@ class Tracker(Protocol):
 
     name: ClassVar[str]
     """As people know it."""
-    package: ClassVar[str]
-    """What it needs installed, and the extra of this project that brings it (None: it always comes along)."""
-    extra: ClassVar[str | None]
+    settings_class: ClassVar[type[Settings] | None] = None
+    """What can be set. None: any keys, which it gets as a dict."""
+    package: ClassVar[str | None] = None
+    """The module that it needs installed, if that is not always there."""
+    extra: ClassVar[str | None] = None
+    """The extra of this project that brings the package."""
 
-    def __init__(self, setting: Any, run: Tracked) -> None:
-        """`setting` is the value of its key of `tracking`."""
+    def __init__(self, settings: Any, run: Tracked) -> None:
+        """`settings`: of its `settings_class`, else a dict."""
 
     @classmethod
-    def end_killed(cls, setting: Any, folder: str) -> None:
+    def end_killed(cls, settings: Any, folder: str) -> None:
         """The driver of the run in `folder` was killed, and the run ends early: a service that would call it
         running for ever is told."""
 

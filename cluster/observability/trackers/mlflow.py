@@ -9,9 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from cluster.observability.callbacks import Broken
 from cluster.observability.trackers.base import Tracked, Tracker, Values, remember, remembered
 from imitation.common import storage
+from imitation.common.settings import Settings
 
 # set before MLflow is imported: a server that is down costs seconds, not the minutes of its defaults
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -23,6 +26,14 @@ PARAMS_A_CALL = 100
 LONGEST_PARAM = 6000
 
 
+class MlflowSettings(Settings):
+    """Where the figures go."""
+
+    uri: str = Field(
+        min_length=1, description="a server (http://...), or a folder or sqlite:/// file on this machine"
+    )
+
+
 class MlflowTracker(Tracker):
     """Cycles are metrics over cycles, "val/map50"; trainings over steps, "cycle-001/main/train/loss".
 
@@ -31,14 +42,15 @@ class MlflowTracker(Tracker):
 
     name = "MLflow"
     package = extra = "mlflow"
+    settings_class = MlflowSettings
 
-    def __init__(self, setting: str, run: Tracked) -> None:
+    def __init__(self, settings: MlflowSettings, run: Tracked) -> None:
         from mlflow.entities import Metric, Param
 
         self._metric, self._param = Metric, Param
-        self._client = _client(setting)
+        self._client = _client(settings.uri)
         self._last: dict[str, int] = {}
-        if (known := _known(setting, run.folder)) is not None:
+        if (known := _known(settings.uri, run.folder)) is not None:
             self.run_id = known
             self._client.update_run(self.run_id, status="RUNNING")
             return
@@ -46,16 +58,16 @@ class MlflowTracker(Tracker):
         at = found.experiment_id if found else self._client.create_experiment(run.experiment)
         made = self._client.create_run(at, run_name=run.name, tags={"imitation.folder": run.folder})
         self.run_id = made.info.run_id
-        uri = storage.without_secrets(_tracking_uri(setting))
+        uri = storage.without_secrets(_tracking_uri(settings.uri))
         remember(run.folder, MEMORY, {"uri": uri, "run_id": self.run_id})
         params = (Param(key, str(value)[:LONGEST_PARAM]) for key, value in run.config.items())
         while some := list(islice(params, PARAMS_A_CALL)):
             self._client.log_batch(self.run_id, params=some)
 
     @classmethod
-    def end_killed(cls, setting: str, folder: str) -> None:
-        if (known := _known(setting, folder)) is not None:
-            _client(setting).set_terminated(known, "KILLED")
+    def end_killed(cls, settings: MlflowSettings, folder: str) -> None:
+        if (known := _known(settings.uri, folder)) is not None:
+            _client(settings.uri).set_terminated(known, "KILLED")
 
     def point(self, curve: str, step: int, values: Values) -> None:
         self._log({f"{curve}/{tag}": value for tag, value in values.items()}, step)
@@ -95,17 +107,17 @@ class MlflowTracker(Tracker):
         return self._last[key]
 
 
-def _client(setting: str) -> Any:
-    uri = _tracking_uri(setting)
+def _client(where: str) -> Any:
+    uri = _tracking_uri(where)
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)
 
 
-def _known(setting: str, folder: str) -> str | None:
+def _known(where: str, folder: str) -> str | None:
     """The MLflow run that goes on with the run in `folder`, if there is one at this server."""
     known = remembered(folder, MEMORY)
-    same = known is not None and known["uri"] == storage.without_secrets(_tracking_uri(setting))
+    same = known is not None and known["uri"] == storage.without_secrets(_tracking_uri(where))
     return str(known["run_id"]) if known is not None and same else None
 
 

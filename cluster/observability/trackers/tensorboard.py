@@ -9,6 +9,7 @@ from cluster.observability.callbacks import Broken
 from cluster.observability.trackers.base import Tracked, Tracker, Values
 from cluster.observability.trackers.mirrored_folder import MirroredFolder
 from imitation.common import storage
+from imitation.common.settings import Settings
 
 if TYPE_CHECKING:
     from cluster.observability.trackers.event_file import EventFile
@@ -26,9 +27,9 @@ class TensorBoard(Tracker):
     """
 
     name = "TensorBoard"
-    package, extra = "tensorboardX", None
+    settings_class = Settings  # nothing to set
 
-    def __init__(self, setting: bool, run: Tracked) -> None:
+    def __init__(self, settings: Settings, run: Tracked) -> None:
         self._folder = MirroredFolder(storage.join(run.folder, "tensorboard"))
         self._curve: EventFile | None = None
         self._place = ("", 0)  # the curve that is open, its last step

@@ -7,15 +7,24 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 from cluster.observability.callbacks import Broken
 from cluster.observability.trackers.base import Tracked, Tracker, Values, remember, remembered
 from cluster.observability.trackers.mirrored_folder import MirroredFolder
 from imitation.common import storage
+from imitation.common.settings import Settings
 
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
 MEMORY = "wandb"
 LOGIN_TIMEOUT_S = 60  # of its question at a terminal where nobody is logged in
+
+
+class WandbSettings(Settings):
+    """Where the figures go."""
+
+    project: str = Field(min_length=1, description="a project, or entity/project")
 
 
 class WandbTracker(Tracker):
@@ -27,11 +36,12 @@ class WandbTracker(Tracker):
 
     name = "Weights & Biases"
     package = extra = "wandb"
+    settings_class = WandbSettings
 
-    def __init__(self, setting: str, run: Tracked) -> None:
+    def __init__(self, settings: WandbSettings, run: Tracked) -> None:
         import wandb
 
-        entity, _, project = setting.rpartition("/")
+        entity, _, project = settings.project.rpartition("/")
         known = remembered(run.folder, MEMORY)
         run_id = known["run_id"] if known else uuid.uuid4().hex[:12]
         self._folder = MirroredFolder(storage.join(run.folder, "wandb"))

@@ -14,9 +14,11 @@ WORKER = str(Path(__file__).with_name("worker.py"))
 BPY = "bpy==4.5.*"
 """What `imitate setup blender` installs: the release that is kept for years; it is for Python 3.11 alone."""
 PYTHON = "3.11"
+ANSWERS = 3
+"""File descriptor of the worker's answers where Blender has stdout for itself."""
 SETUP = (
     "run `imitate setup blender`, or name a Blender of yours: simulate.options.blender=/path/to/blender "
-    "(Debian: sudo apt-get install blender)"
+    "(Debian: sudo apt-get install blender python3-numpy)"
 )
 
 
@@ -31,40 +33,40 @@ def python_of(folder: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def command_of(blender: str | None) -> list[str] | str:
-    """The words that start the worker, or a sentence why there are none."""
+def found(blender: str | None) -> Path:
+    """The program that can run the worker: a Python that has bpy, or Blender's own. Raises UserError where
+    what the options name is none, or nothing is named and none is here."""
     if blender is None:
         python = python_of(default_folder())
-        if python.exists():
-            return _by_python(python)
-        found = shutil.which("blender")
-        if found is not None:
-            return _by_blender(found)
-        return (
-            f"simulate.simulator=blender: there is no Blender here, neither in {default_folder()} nor as "
-            f"blender on the PATH; {SETUP}"
-        )
+        program = str(python) if python.exists() else shutil.which("blender")
+        if program is None:
+            raise UserError(
+                f"simulate.simulator=blender: there is no Blender here, neither in {default_folder()} nor as "
+                f"blender on the PATH; {SETUP}"
+            )
+        return Path(program)
     given = Path(blender).expanduser()
     if given.is_dir():
         if not python_of(given).exists():
-            return (
+            raise UserError(
                 f"simulate.options.blender: the folder {str(given)!r} is no environment that `imitate setup "
                 f"blender` made, it has no bin/python; {SETUP}"
             )
-        return _by_python(python_of(given))
-    found = shutil.which(str(given) if os.sep in blender else blender)
-    if found is None:
+        return python_of(given)
+    program = shutil.which(str(given) if os.sep in blender else blender)
+    if program is None:
         why = "it may not be executed" if given.is_file() else "there is no such program"
-        return f"simulate.options.blender: {blender!r}: {why}; {SETUP}"
-    return _by_python(Path(found)) if "python" in Path(found).name else _by_blender(found)
+        raise UserError(f"simulate.options.blender: {blender!r}: {why}; {SETUP}")
+    return Path(program)
 
 
-def _by_python(python: Path) -> list[str]:
-    return [str(python), "-I", WORKER]
-
-
-def _by_blender(program: str) -> list[str]:
-    return [program, "-b", "--factory-startup", "-noaudio", "--python-exit-code", "1", "-P", WORKER]
+def command_of(program: Path) -> list[str]:
+    """The words that start the worker."""
+    if "python" in program.name:
+        return [str(program), "-I", WORKER]
+    blender = [str(program), "-b", "--factory-startup", "-noaudio", "--python-exit-code", "1", "-P", WORKER]
+    # Blender says its name on stdout before it comes to our worker, which therefore gets another one.
+    return ["/bin/sh", "-c", f'exec "$0" "$@" {ANSWERS}>&1 1>/dev/null', *blender, "--", str(ANSWERS)]
 
 
 def install(folder: Path, package: str = BPY) -> None:

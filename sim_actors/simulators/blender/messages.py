@@ -1,6 +1,7 @@
 """What the worker is asked and what it answers, each a line of JSON; arrays are in .npz files.
 
-hello: `folder`, for files, and `device`. Answer: `blender`, its version, and `device`, what it computes on.
+hello: `folder`, for files, `device` and `denoiser`. Answer: `blender`, its version, and `device`, what it
+computes on.
 
 render: `data` names the file in the folder; the rest is a camera (its `pose` is one of Blender's), the
 settings, the sun and the lamps. Arrays: `positions` (V, 3) and `triangles` (T, 3); of each vertex `plain`

@@ -6,7 +6,7 @@
 """The end of the pipe that is Blender: triangles, light and a camera in, radiance and ids out.
 
     python worker.py                                       # where `import bpy` works (imitate setup blender)
-    blender -b --factory-startup -P worker.py              # with a Blender of the system
+    blender -b -P worker.py -- 3  3>&1 >/dev/null          # with a Blender of the system
 
 Each line of stdin is a question, each line of stdout its answer (JSON, `messages.py` has both). Arrays lie in
 .npz files in the folder that `hello` names. Axes: x right, y ahead, z up,
@@ -24,9 +24,10 @@ import sys
 import traceback
 from typing import Any
 
-# Blender writes to stdout what it does, many lines a picture; what goes wrong it writes to stderr. Stdout is
-# for the answers alone.
-_answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+# Blender writes to stdout what it does, many lines a picture; what goes wrong it writes to stderr. The
+# answers have a stdout of their own: the file descriptor that the last word names, or what stdout was so far.
+_own = int(sys.argv[-1]) if "--" in sys.argv else os.dup(1)
+_answers = os.fdopen(_own, "w", encoding="utf-8")
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 PROTOCOL = 1
@@ -75,6 +76,21 @@ def choose(device: str) -> str:
         if device != "auto":
             raise ValueError(f"device: Cycles finds no {device} device here; auto takes the CPU then")
     return "CPU"
+
+
+def denoise(denoiser: str) -> None:
+    """Sets the denoiser. Raises ValueError where this Blender was built without it."""
+    cycles = bpy.context.scene.cycles
+    cycles.use_denoising = denoiser != "none"
+    if cycles.use_denoising:
+        try:
+            cycles.denoiser = {"oidn": "OPENIMAGEDENOISE", "optix": "OPTIX"}[denoiser]
+        except TypeError:
+            raise ValueError(
+                f"this Blender has no denoiser {denoiser} (Debian's is built without; optix needs an NVIDIA "
+                "GPU): set simulate.options.denoiser=none, and more samples"
+            ) from None
+        cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
 
 
 # ---------------------------------------------------------------- the scene
@@ -315,10 +331,7 @@ def setup(asked: dict[str, Any], backend: str) -> None:
     cycles.blur_glossy = 1.0
     cycles.sample_clamp_indirect = asked["clamp"]
     cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", 1.5
-    cycles.use_denoising = asked["denoiser"] != "none"
-    if cycles.use_denoising:
-        cycles.denoiser = {"oidn": "OPENIMAGEDENOISE", "optix": "OPTIX"}[asked["denoiser"]]
-        cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
+    denoise(asked["denoiser"])
 
 
 def rendered(path: str) -> np.ndarray:
@@ -392,12 +405,14 @@ def main() -> None:
                 bpy.ops.wm.read_factory_settings(use_empty=True)
                 said = {"protocol": PROTOCOL, "blender": bpy.app.version_string}
                 said |= {"device": choose(asked["device"])}
+                denoise(asked["denoiser"])
             else:
                 said = rendering(asked, folder)
         except Exception as error:  # whatever it is, it is that scene's
             traceback.print_exc()
             place = traceback.extract_tb(error.__traceback__)[-1].lineno
-            what = f"{type(error).__name__}: {error} (worker.py, line {place})"
+            ours = isinstance(error, ValueError)
+            what = str(error) if ours else f"{type(error).__name__}: {error} (worker.py, line {place})"
             said = {"scene_id": asked.get("scene_id"), "error": what}
             if asked["ask"] == "hello":
                 said["protocol"] = PROTOCOL

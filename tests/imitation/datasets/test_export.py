@@ -18,6 +18,7 @@ from imitation.common.wording import counted
 from imitation.data.images import read_image_bytes
 from imitation.data.records import Camera, Cuboid, Frame, Object
 from imitation.datasets.common.tally import PHRASES, Tally
+from imitation.datasets.common.validation import without_nothings
 from imitation.datasets.export import Which, export, survey_frames
 from imitation.datasets.export_sources import Source, dataset_sources, left_out, parquet_sources
 from imitation.datasets.kitti.files import read_kitti
@@ -89,7 +90,7 @@ def test_coco_comes_back_exactly(tmp_path_factory: pytest.TempPathFactory, frame
     for frame in frames:
         read = back[frame.frame_id]
         assert read_image_bytes(read) == frame.image
-        assert without_image(read) == without_image(frame)
+        assert without_image(read) == without_image(without_nothings(frame, Counter()))
 
 
 def rounded(obj: Object) -> Object:
@@ -127,7 +128,7 @@ def test_kitti_passes_the_reader_and_loses_what_is_told(
         assert read_image_bytes(read) == frame.image
         told = as_kitti(frame, again)
         expected = replace(told, objects=tuple(map(rounded, told.objects)), frame_id=name)
-        assert without_image(read) == without_image(expected)
+        assert without_image(read) == without_image(without_nothings(expected, Counter()))
     assert not back
     assert again == report.tally
     assert report.tally.dropped == expected_kitti_losses(frames)
@@ -177,9 +178,12 @@ def test_yolo_comes_back_to_a_ten_thousandth_of_a_pixel(
     for frame, expected in zip(frames, labelled, strict=True):
         read = back.pop(names.name(frame.frame_id, SYNTHETIC if frame.origin else ""))
         assert read_image_bytes(read) == frame.image
-        assert [o.category for o in read.objects] == [o.category for o in expected]
-        for ours, theirs in zip(expected, read.objects, strict=True):
-            assert theirs.box == pytest.approx(ours.box.clipped(WIDTH, HEIGHT), abs=1e-4)
+        rows = dict.fromkeys((o.category, o.box.clipped(WIDTH, HEIGHT)) for o in expected)  # each once
+        rows = {row: None for row in rows if min(row[1].width, row[1].height) > 1e-6}  # beyond nine decimals
+        objects = [o for o in read.objects if min(o.box.width, o.box.height) > 1e-6]
+        assert [o.category for o in objects] == [category for category, _ in rows]
+        for (_, box), theirs in zip(rows, objects, strict=True):
+            assert theirs.box == pytest.approx(box, abs=1e-4)
     assert not back
 
 
@@ -560,9 +564,9 @@ def test_bad_frames_of_a_dataset_are_left_out_and_listed(tmp_path: Path) -> None
 
 
 def test_why_there_is_nothing_to_export_is_said(tmp_path: Path) -> None:
-    told = {"images": [{"id": "a", "file_name": "a.png"}], "categories": [{"id": 1, "name": "x"}]}
+    told = {"images": [{"id": None, "file_name": "a.png"}], "categories": [{"id": 1, "name": "x"}]}
     (tmp_path / "labels.json").write_text(json.dumps(told | {"annotations": []}))
-    with pytest.raises(DataError, match="image number 0 has no whole-number id: "):
+    with pytest.raises(DataError, match="image number 0 has no id "):
         dataset_sources(open_dataset("coco", str(tmp_path)))
 
 

@@ -16,7 +16,7 @@ from cluster.observability.trackers.mirrored_folder import MirroredFolder
 from cluster.observability.trackers.registry import check_tracking, end_killed, make_trackers
 from cluster.observability.trackers.tensorboard import TensorBoard
 from cluster.runtime.signals import PutOff, Terminated
-from imitation.common.settings import UserError
+from imitation.common.settings import Settings, UserError
 from imitation.metrics.summary import Metrics
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -30,7 +30,7 @@ def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
 
 
 def board_in(folder: str, **config: object) -> TensorBoard:
-    return TensorBoard(True, Tracked(folder, "run", "exp", config))
+    return TensorBoard(Settings(), Tracked(folder, "run", "exp", config))
 
 
 def finished(cycle: int, **figures: float) -> FinishedCycle:
@@ -216,11 +216,11 @@ def test_a_server_that_is_not_there_does_not_stop_the_start(tmp_path, monkeypatc
 
 MLFLOW = """
 import sys
-from cluster.observability.trackers.mlflow import MlflowTracker
+from cluster.observability.trackers.mlflow import MlflowSettings, MlflowTracker
 store, folder, first, steps, cycles, end = sys.argv[1:]
 from cluster.observability.trackers.base import Tracked
 run = Tracked(folder, "the run", "exp", {"train.steps": 150, "data.root": "x" * 9000})
-tracker = MlflowTracker(store, run)
+tracker = MlflowTracker(MlflowSettings(uri=store), run)
 for step in range(int(first), int(steps) + 1, 5):
     tracker.point("cycle-000/main", step, {"train/loss": float(step)})
 for cycle in range(int(cycles)):
@@ -273,9 +273,10 @@ def test_mlflow_in_a_folder_continued_by_a_second_driver(tmp_path):
 
 WANDB = """
 import sys
-from cluster.observability.trackers.wandb import WandbTracker
+from cluster.observability.trackers.wandb import WandbSettings, WandbTracker
 from cluster.observability.trackers.base import Tracked
-tracker = WandbTracker("project", Tracked(sys.argv[1], "the run", "exp", {"train.steps": 150}))
+run = Tracked(sys.argv[1], "the run", "exp", {"train.steps": 150})
+tracker = WandbTracker(WandbSettings(project="project"), run)
 for step in range(5, 21, 5):
     tracker.point("cycle-000/main", step, {"train/loss": float(step)})
 tracker.cycle(0, {"val/map50": 0.25})

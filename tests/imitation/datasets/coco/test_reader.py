@@ -225,8 +225,6 @@ BAD_LABELS: list[tuple[Any, str, str]] = [
     (label(31, 5, (1, 2, float("inf"), 4)), "annotation id 31", "not a finite number"),
     (label(31, 5, category=8), "annotation id 31", "category_id 8 is no category"),
     (label(31, 5, category=None), "annotation id 31", "category_id None is no category"),
-    (label(30, 5), "annotation id 30", "the id stands twice"),
-    (label("x", 5), "annotation number 1", "no whole-number id"),  # type: ignore[arg-type]
     (label(31, 5, (900, 2, 3, 4)), "image id 5", "lies outside the 200x80 image"),
 ]
 
@@ -243,7 +241,7 @@ def test_a_bad_annotation_leaves_its_frame_out(tmp_path: Path, bad: Any, where: 
     assert [(p.where, message in p.what) for p in problems] == [(f"{tmp_path}/labels.json: {where}", True)]
 
 
-@pytest.mark.parametrize("bad", [label(31, 6), label(31, None), label(31, "5"), [1, 2], None, 3])
+@pytest.mark.parametrize("bad", [label(31, 6), label(31, None), label(31, "six"), [1, 2], None, 3])
 def test_an_annotation_of_no_image_costs_no_frame(tmp_path: Path, bad: Any) -> None:
     reader = single(tmp_path, FOUR, [label(30, 1), bad])
     problems: list[DataError] = []
@@ -273,9 +271,9 @@ def test_many_annotations_of_no_image_are_counted(tmp_path: Path) -> None:
         ),
         ([*FOUR, image(6, "5.png")], {"1", "2", "5", "9"}, "image id 6", "already belongs to image id 5"),
         ([*FOUR, image(6, width=-3)], {"1", "2", "5", "9"}, "image id 6", "-3 x 80, not two whole numbers"),
-        ([*FOUR, image(6, height="9")], {"1", "2", "5", "9"}, "image id 6", "200 x '9', not two whole"),
-        ([*FOUR, {"file_name": "6.png"}], {"1", "2", "5", "9"}, "image number 4", "has no whole-number id"),
-        ([*FOUR, "6.png"], {"1", "2", "5", "9"}, "image number 4", "has no whole-number id: '6.png'"),
+        ([*FOUR, image(6, height="9 px")], {"1", "2", "5", "9"}, "image id 6", "200 x '9 px', not two whole"),
+        ([*FOUR, {"file_name": "6.png"}], {"1", "2", "5", "9"}, "image number 4", "has no id"),
+        ([*FOUR, "6.png"], {"1", "2", "5", "9"}, "image number 4", "text): '6.png'"),
     ],
 )
 def test_bad_images(tmp_path: Path, rows: list, left: set[str], where: str, message: str) -> None:
@@ -382,7 +380,7 @@ def test_annotations_take_some_tens_of_bytes(tmp_path: Path) -> None:
 
 
 numbers = st.floats(0, 150) | st.integers(0, 60)
-sizes = st.floats(0, 1e3) | st.integers(0, 90)
+sizes = st.floats(0, 1e3) | st.integers(0, 90)  # a box without area is none
 
 
 @st.composite
@@ -407,8 +405,8 @@ def test_any_annotations_come_back(tmp_path: Path, data: tuple[list, list], orde
     for row in labels:
         x, y, w, h = row["bbox"]
         category = "car" if row["category_id"] == 3 else "dog"
-        expected[str(row["image_id"])].append(
-            Object(category, Box(x, y, x + w, y + h), ignore=row["iscrowd"] == 1)
-        )
+        obj = Object(category, Box(x, y, x + w, y + h), ignore=row["iscrowd"] == 1)
+        if obj.box.area and obj not in expected[str(row["image_id"])]:
+            expected[str(row["image_id"])].append(obj)
     assert {key: list(frame.objects) for key, frame in frames.items()} == expected
     np.testing.assert_array_equal({f.width for f in frames.values()}, {WIDTH})

@@ -1,8 +1,8 @@
 """A Blender that is none: it speaks the worker's protocol and shows triangles by a rasterizer of its own.
 
 What it knows of cameras and axes is what `worker.py` says of them, and nothing of the simulator's code. It is
-started as `blender -b ... -P worker.py`; the environment variable FAKE_FAULT names the one thing that it does
-wrong.
+started as `blender -b ... -P worker.py -- 3`; the environment variable FAKE_FAULT names the one thing that it
+does wrong.
 """
 
 import json
@@ -16,10 +16,13 @@ import numpy as np
 
 FAULT = os.environ.get("FAKE_FAULT", "")
 LOG = os.environ.get("FAKE_LOG")
+assert sys.argv[-2] == "--"
+ANSWERS = os.fdopen(int(sys.argv[-1]), "w")
+print("Blender 4.5.0\nRead prefs", flush=True)  # as the real one does
 
 
 def say(**answer: object) -> None:
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer), file=ANSWERS, flush=True)
 
 
 def ids_of(data, lens, width, height):
@@ -83,7 +86,7 @@ starts = len(Path(LOG).read_text().split()) if LOG else 1
 if FAULT == "hangs at start":
     time.sleep(600)
 if FAULT == "prints":
-    print("Blender quit")
+    print("Blender quit", file=ANSWERS, flush=True)
 folder, renders = "", 0
 for line in sys.stdin:
     asked = json.loads(line)

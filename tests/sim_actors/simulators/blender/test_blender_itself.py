@@ -22,7 +22,9 @@ from sim_actors.staging.restage import default_camera
 
 WHERE = os.environ.get("IMITATION_BLENDER")
 """Which Blender to test with, as `simulate.options.blender` names it."""
-SETTINGS = BlenderSettings(blender=WHERE, samples=1, device="cpu")
+SETTINGS = BlenderSettings(
+    blender=WHERE, samples=1, device="cpu", denoiser=os.environ.get("IMITATION_BLENDER_DENOISER", "oidn")
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -111,7 +113,7 @@ def test_it_ends_with_us_even_at_sigkill(tmp_path):
     code = (
         "import sys, time\n"
         "from sim_actors.simulators.blender.simulator import BlenderSimulator, BlenderSettings\n"
-        f"s = BlenderSimulator(BlenderSettings(blender={WHERE!r}, samples=1, device='cpu'))\n"
+        f"s = BlenderSimulator(BlenderSettings.model_validate_json({SETTINGS.model_dump_json()!r}))\n"
         "print(s._worker.pid, flush=True)\n"
         "time.sleep(600)\n"
     )

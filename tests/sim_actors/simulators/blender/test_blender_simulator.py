@@ -14,10 +14,10 @@ from sim_actors.scene.backdrop import Backdrop, Look, digest_of
 from sim_actors.scene.ground import ground_y
 from sim_actors.scene.projection import iou
 from sim_actors.scene.records import Actor, Environment, Scene
-from sim_actors.simulators.blender.installed import command_of, default_folder, install
+from sim_actors.simulators.blender.installed import command_of, default_folder, found, install
 from sim_actors.simulators.blender.settings import BlenderSettings
 from sim_actors.simulators.blender.simulator import BlenderSimulator
-from sim_actors.simulators.blender.worker_process import refusal
+from sim_actors.simulators.blender.worker_process import _tried, refusal
 from sim_actors.simulators.registry import SimulatorSpec
 from tests.sim_actors.photos import photographed
 
@@ -40,11 +40,11 @@ def fake(tmp_path, monkeypatch):
     def make(fault: str = "", **more: object) -> BlenderSettings:
         monkeypatch.setenv("FAKE_FAULT", fault)
         monkeypatch.setenv("FAKE_LOG", str(log))
-        path = program(tmp_path, f"#!/bin/sh\nexec {sys.executable} {FAKE}\n")
+        path = program(tmp_path, f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
         return BlenderSettings(blender=str(path), **more)  # type: ignore[arg-type]
 
     yield make
-    refusal.cache_clear()
+    _tried.cache_clear()
     for pid in log.read_text().split() if log.exists() else ():
         assert not Path(f"/proc/{pid}").exists(), "the fake is still there"
 
@@ -221,25 +221,25 @@ def test_bodies_in_a_photo_take_another_light_and_the_photo_stays(fake, simulato
 def test_the_way_to_start_it(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    why = command_of(None)
-    assert "run `imitate setup blender`" in why
-    assert str(default_folder()) in why
+    with pytest.raises(UserError, match="run `imitate setup blender`") as caught:
+        found(None)
+    assert str(default_folder()) in str(caught.value)
     (tmp_path / "bin").mkdir()
-    found = program(tmp_path / "bin", "")
-    command = command_of(None)
-    assert (command[0], command[1], command[-2]) == (str(found), "-b", "-P")
-    assert command_of("blender") == command_of(str(found)) == command
+    there = program(tmp_path / "bin", "")
+    assert found(None) == found("blender") == found(str(there)) == there
+    assert command_of(there)[3:5] == [str(there), "-b"]
     (default_folder() / "bin").mkdir(parents=True)
     python = program(default_folder() / "bin", "", "python")
-    assert command_of(None)[:2] == [str(python), "-I"]
-    assert command_of(str(default_folder())) == command_of(str(python)) == command_of(None)
+    assert found(None) == found(str(default_folder())) == found(str(python)) == python
+    assert command_of(python)[:2] == [str(python), "-I"]
 
 
 def test_a_blender_that_is_not_there(tmp_path):
-    assert "has no bin/python" in command_of(str(tmp_path))
-    assert "there is no such program" in command_of(str(tmp_path / "blendr"))
     (tmp_path / "text").touch()
-    assert "it may not be executed" in command_of(str(tmp_path / "text"))
+    reasons = {".": "has no bin/python", "blendr": "there is no such program", "text": "may not be executed"}
+    for name, why in reasons.items():
+        with pytest.raises(UserError, match=why):
+            found(str(tmp_path / name))
 
 
 def test_setup_makes_an_environment(tmp_path, monkeypatch):
