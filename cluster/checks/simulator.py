@@ -101,8 +101,9 @@ def toy_scenes(config: Config, count: int) -> list[Scene]:
 def needs_trying(config: Config) -> bool:
     """Whether a run should render a scene before anything else: with somebody's own simulator, where it will
     run on this machine. On a cluster its actors start it, maybe where alone it can be started."""
+    spec = simulator_spec(config)
     return (
-        is_import_path(simulator_spec(config).simulator)
+        (is_import_path(spec.simulator) or bool(spec.trait("tried_first")))
         and simulates(config)
         and cluster_address(config.ray) is None
     )

@@ -60,8 +60,8 @@ class SimulateSettings(Settings):
 
     simulator: str | tuple[MemberSettings, ...] = Field(
         EMBEDDED,
-        description='"opengl", "command" (a program on a pipe), or the import path of your own: '
-        '"package.module:factory". Several, each for its part of the scenes: '
+        description='"opengl", "blender", "unrealcv", "carla", "command" (a program on a pipe), or the '
+        'import path of your own: "package.module:factory". Several, each for its part of the scenes: '
         "[{name: opengl, weight: 0.8}, {name: command, weight: 0.2, options: {...}}] (docs/simulator.md)",
     )
     options: dict[str, Any] = Field({}, description="options of your own simulator")

@@ -45,6 +45,7 @@ ACTS_LATER = (
     "train.synthetic_share",  # there is no synthetic frame in cycle 0
     "train.schedule",
     "train.pretrain_share",
+    "train.real_last",
     "train.synthetic_weight",
     "train.synthetic_boxes",
     "train.warm_start",  # cycle 0 has no cycle before it

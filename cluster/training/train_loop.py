@@ -173,6 +173,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         settings.synthetic_share,
         [spec.weights.get(frame_id, 1.0) for frame_id in frames.frame_ids] if spec.weights else None,
         settings.pretrain_steps(),
+        settings.mixed_steps(),
     )
     frozen = settings.freeze_batch_norm
     if frozen is None:
@@ -263,6 +264,20 @@ def _read_state(path: str, spec: TrainSpec) -> dict[str, Any] | None:
     return saved["state"] if saved["spec"] == _fingerprint(spec) else None
 
 
+_CARRIED_OUT = {
+    *(
+        "decode_threads",
+        "cache_mb",
+        "checkpoint_every",
+        "report_every",
+        "use_gpu",
+        "max_restarts",
+        "precision",
+    )
+}
+"""Settings of training that say how it is carried out."""
+
+
 def _fingerprint(spec: TrainSpec) -> str:
     """What tells trainings apart: everything but how they are carried out."""
     import hashlib
@@ -271,20 +286,7 @@ def _fingerprint(spec: TrainSpec) -> str:
     values = asdict(spec) | {
         "categories": spec.categories.to_json(),
         "detector": old_names.section_before("detector", spec.detector.model_dump(mode="json")),
-        "train": spec.train.model_dump(
-            mode="json",
-            exclude={
-                *(
-                    "decode_threads",
-                    "cache_mb",
-                    "checkpoint_every",
-                    "report_every",
-                    "use_gpu",
-                    "max_restarts",
-                ),
-                "precision",
-            },
-        ),
+        "train": old_names.section_before("train", spec.train.model_dump(mode="json", exclude=_CARRIED_OUT)),
         "include": None if spec.include is None else sorted(spec.include),
         "exclude": sorted(spec.exclude),
     }

@@ -46,7 +46,8 @@ class SamplePlan:
 
     `synthetic` (N,) bool marks the synthetic part. `share` is the synthetic share of a batch (rounded so
     that it holds over time); None shuffles both parts as one, so that all images come equally often.
-    `pretrain` > 0: so many steps see the synthetic part alone, all later ones the real part alone.
+    `pretrain` > 0: so many steps see the synthetic part alone, all later ones the real part alone. `mixed`:
+    steps after which the real part is seen alone; before them shares are as without it.
     Where there is one part only (a loop's baseline has no synthetic images yet) every step sees that.
     `weights` (N,), > 0, makes an epoch draw each image in proportion to its weight within its part.
     """
@@ -59,6 +60,7 @@ class SamplePlan:
         share: float | None = None,
         weights: Sequence[float] | np.ndarray | None = None,
         pretrain: int = 0,
+        mixed: int | None = None,
     ) -> None:
         flags = np.asarray(synthetic, dtype=bool)
         if len(flags) == 0:
@@ -69,7 +71,9 @@ class SamplePlan:
         if self._weights.shape != flags.shape or not (self._weights > 0).all():
             raise ValueError("weights: one number above 0 for each sample is needed")
         real, fake = np.flatnonzero(~flags), np.flatnonzero(flags)
-        self._pretrain, self._share = pretrain, share or 0.0
+        if share is None and mixed is not None:
+            share = len(fake) / len(flags)
+        self._pretrain, self._share, self._mixed = pretrain, share or 0.0, mixed
         if (share is None and not pretrain) or len(real) == 0 or len(fake) == 0:
             self._parts, self._share, self._pretrain = [np.arange(len(flags))], 0.0, 0
         else:
@@ -89,9 +93,11 @@ class SamplePlan:
     def _drawn(self, step: int, part: int) -> int:
         """Samples taken from a part before a step."""
         total = step * self.batch_size
-        synthetic = (
-            min(total, self._pretrain * self.batch_size) if self._pretrain else round(total * self._share)
-        )
+        if self._pretrain:
+            synthetic = min(total, self._pretrain * self.batch_size)
+        else:
+            mixed = total if self._mixed is None else min(total, self._mixed * self.batch_size)
+            synthetic = round(mixed * self._share)
         return synthetic if part == 1 else total - synthetic
 
     def _slice(self, part: int, start: int, stop: int) -> np.ndarray:

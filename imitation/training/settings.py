@@ -76,6 +76,13 @@ class TrainSettings(Settings):
     pretrain_share: float = Field(
         0.5, gt=0, lt=1, description="pretrain: share of the steps that see synthetic images"
     )
+    real_last: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the steps, at the end, that see real images alone, once there are synthetic or "
+        "repeated ones; mixed alone: pretrain ends so anyway",
+    )
     synthetic_weight: float = Field(
         1.0,
         gt=0,
@@ -122,6 +129,11 @@ class TrainSettings(Settings):
                 f"batch_size {self.batch_size} is the batch of all workers together: "
                 f"it must be a multiple of num_workers {self.num_workers}"
             )
+        if self.schedule == "pretrain" and self.real_last:
+            raise ValueError(
+                f"real_last is {self.real_last:g}, but schedule pretrain ends on real images alone anyway; "
+                "set pretrain_share"
+            )
         if self.schedule == "pretrain" and self.synthetic_share is not None:
             raise ValueError(
                 f"synthetic_share is {self.synthetic_share:g}, but with schedule pretrain no batch is "
@@ -134,3 +146,7 @@ class TrainSettings(Settings):
         if self.schedule == "mixed":
             return 0
         return min(max(1, round(self.pretrain_share * self.steps)), self.steps - 1)
+
+    def mixed_steps(self) -> int | None:
+        """Steps after which real images are seen alone, where there are others; None: none are."""
+        return self.steps - round(self.real_last * self.steps) if self.real_last else None

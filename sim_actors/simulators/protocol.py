@@ -72,10 +72,20 @@ class Traits:
     """Whether it only waits for something that renders elsewhere, so that several can share one process and
     its CPU (`simulate.scenes_per_actor`), or computes; None: it does not say."""
 
+    tried_first: ClassVar[bool] = False
+    """Whether a run renders one scene with it before anything else: what runs behind it is somebody's own.
+    (One that is named by its import path is tried in any case.)"""
+
     @staticmethod
     def preflight(settings: Any) -> str | None:
         """Why it cannot run on this machine, in a sentence that names what to install; None if it can. Leaves
         nothing open in this process."""
+        return None
+
+    @staticmethod
+    def here(settings: Any) -> str | None:
+        """What it would use on this machine, in a few words (a device, a version, endpoints), where
+        `preflight` has nothing against it. None: nothing worth a word. Leaves nothing open here."""
         return None
 
     @staticmethod

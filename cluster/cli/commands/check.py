@@ -22,6 +22,7 @@ PARTS: Registry[Callable[..., Iterator[Finding]]] = Registry(
     "check",
     "imitate check",
     {
+        "machine": "cluster.checks.machine:findings",
         "data": "cluster.checks.data:findings",
         "bodies": "cluster.checks.bodies:findings",
         "policy": "cluster.checks.policy:findings",
@@ -32,24 +33,27 @@ PARTS: Registry[Callable[..., Iterator[Finding]]] = Registry(
     },
 )
 """What finds out about each part, in the order in which all are tried: what takes longest comes last."""
+BY_NAME = frozenset({"machine"})
+"""Parts that are tried only where they are named: what is here, and not what a configuration brings along."""
 
 
 def add(commands: Commands) -> None:
     command = commands.add_parser(
         "check",
         help="try what a configuration brings along: detector, policy, simulator, tracker, bodies, data",
-        usage="imitate check [detector|policy|simulator [NAME]|tracker|bodies|data|endpoint ...] [CONFIG] "
-        "[section.key=value ...]",
+        usage="imitate check [detector|policy|simulator [NAME]|tracker|bodies|data|endpoint|machine ...] "
+        "[CONFIG] [section.key=value ...]",
         description="Tries the contracts alone, in seconds and without Ray: a step of training and one of "
         "prediction, a request about toy failures, scenes whose labels are known, ... Code of your own runs "
-        "in a process that may hang or die. Exit status 1 if anything is wrong.",
+        "in a process that may hang or die. machine, only by its name: what can be used here, and what is "
+        "missing. Exit status 1 if anything is wrong.",
     )
     command.add_argument(
         "words",
         nargs="*",
         metavar="PART|CONFIG",
-        help="what to try (default: all), and a configuration file; behind simulator also which one "
-        "(mine:Boxes, for simulate.simulator=mine:Boxes)",
+        help="what to try (default: all but machine), and a configuration file; behind simulator also which "
+        "one (mine:Boxes, for simulate.simulator=mine:Boxes)",
     )
     command.add_argument(
         "--scenes", type=int, metavar="N", help="free scenes that the simulator renders besides (default: 3)"
@@ -82,7 +86,7 @@ def check(args: argparse.Namespace) -> None:
     config = config_of(args)
     reporter = Reporter()
     findings: list[Finding] = []
-    for part in parts or PARTS:
+    for part in parts or [part for part in PARTS if part not in BY_NAME]:
         reporter.say(f"trying {part}")
         options = {} if part != "simulator" or args.scenes is None else {"scenes": args.scenes}
         for finding in PARTS.load(part)(config, **options):

@@ -28,6 +28,7 @@ _LATER: dict[str, Any] = {
     "data.splits.lists": {},
     "data.splits.leave_out": None,
     "train.precision": "auto",
+    "train.real_last": 0.0,
     "evaluate.precision": "auto",
     "simulate.each": {},
 }

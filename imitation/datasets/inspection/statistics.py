@@ -334,6 +334,7 @@ def inspect_dataset(
             progress(done + count)
         done += len(members)
         progress(done)
+    inspection.notes += [f"left out: {count:,} {what}" for what, count in dataset.left_out.items()]
     return inspection
 
 

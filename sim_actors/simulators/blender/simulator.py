@@ -23,7 +23,7 @@ from sim_actors.simulators.blender.triangles import (
     ground_as_triangles,
     pictures,
 )
-from sim_actors.simulators.blender.worker_process import greet, refusal, start
+from sim_actors.simulators.blender.worker_process import greet, refusal, start, told
 from sim_actors.simulators.command.program import Program
 from sim_actors.simulators.geometry.axes import world_from_camera
 from sim_actors.simulators.geometry.lights import lights_of
@@ -62,6 +62,11 @@ class BlenderSimulator(Simulator, Traits):
         if why := OpenGLSimulator.preflight(settings.renderer()):
             return why
         return refusal(settings.model_dump_json())
+
+    @staticmethod
+    def here(settings: BlenderSettings) -> str | None:
+        """Blender's version, and what it computes on."""
+        return told(settings.model_dump_json())
 
     @staticmethod
     def catalog(settings: BlenderSettings) -> frozenset[str]:

@@ -46,14 +46,24 @@ def greeted(settings: BlenderSettings) -> Hello:
             return greet(worker, folder, settings, settings.hello_timeout_s)
 
 
-@cache
 def refusal(settings_json: str) -> str | None:
     """Why Blender cannot work here, in a sentence; None if it can. Tried once in a process."""
+    found = _tried(settings_json)
+    return found if isinstance(found, str) else None
+
+
+def told(settings_json: str) -> str | None:
+    """Its version and what it computes on; None where it cannot work here."""
+    found = _tried(settings_json)
+    return None if isinstance(found, str) else f"Blender {found.blender}, on {found.device}"
+
+
+@cache
+def _tried(settings_json: str) -> Hello | str:
     try:
-        greeted(BlenderSettings.model_validate_json(settings_json))
+        return greeted(BlenderSettings.model_validate_json(settings_json))
     except UserError as error:
         return str(error)
-    return None
 
 
 def _remedy(error: str) -> str:

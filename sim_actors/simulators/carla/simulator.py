@@ -47,6 +47,11 @@ class CarlaSimulator(Simulator, Traits):
         return _usable(settings, min(settings.timeout_s, _LOOK_S))
 
     @staticmethod
+    def here(settings: CarlaSettings) -> str:
+        """Where it would be."""
+        return f"at {', '.join(settings.endpoints)}"
+
+    @staticmethod
     def catalog(settings: CarlaSettings) -> frozenset[str] | None:
         """The categories that the first server has bodies for; None where none answers. It is only looked at,
         once in a process: whoever renders with it is not disturbed."""

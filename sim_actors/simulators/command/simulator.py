@@ -25,11 +25,19 @@ class CommandSimulator(Simulator, Traits):
     """
 
     settings_class = CommandSettings
+    tried_first = True
 
     @staticmethod
     def preflight(settings: CommandSettings) -> str | None:
         """Why the program cannot be started, in a sentence; None where it can be found."""
         return missing(settings)
+
+    @staticmethod
+    def here(settings: CommandSettings) -> str:
+        """Which program that is, and what it says that it stages."""
+        known = CommandSimulator.catalog(settings)
+        stages = "" if known is None else f", which stages {', '.join(sorted(known))}"
+        return f"{' '.join(settings.command)}{stages}"
 
     @staticmethod
     def catalog(settings: CommandSettings) -> frozenset[str] | None:

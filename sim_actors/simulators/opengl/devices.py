@@ -8,9 +8,13 @@ device which CUDA device it is (EGL_NV_device_cuda), counted among those that th
 from __future__ import annotations
 
 import ctypes
+import json
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sim_actors.simulators.opengl import torch_first
 from sim_actors.simulators.opengl.preflight import LIBEGL, devices_of, extension
@@ -18,6 +22,13 @@ from sim_actors.simulators.opengl.preflight import LIBEGL, devices_of, extension
 log = logging.getLogger(__name__)
 
 _CUDA_DEVICE_NV = 0x323A
+_LIMIT_S = 60.0
+_CHILD = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from sim_actors.simulators.opengl.devices import describe
+describe(sys.argv[2])
+"""
 
 
 def device_index(device: int | str, libegl: str = LIBEGL) -> int:
@@ -28,6 +39,28 @@ def device_index(device: int | str, libegl: str = LIBEGL) -> int:
     given = [item.strip() for item in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     given = [item for item in given if item and item not in ("-1", "NoDevFiles")]
     return choose(given, cuda_ordinals(libegl)) if given else 0
+
+
+def described(device: int | str) -> str | None:
+    """Which of EGL's devices that is, and what its driver calls itself; None where no context opens. Asked in
+    another process: a driver that is opened stays in its process for good."""
+    command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(device)]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def describe(device: str) -> None:
+    """The other process: prints the device and its driver."""
+    index = device_index(int(device) if device.isdecimal() else device)
+    devices = len(devices_of(ctypes.CDLL(LIBEGL)))
+    import moderngl
+
+    options: dict[str, Any] = {"libgl": LIBEGL, "libegl": LIBEGL, "backend": "egl", "device_index": index}
+    info = moderngl.create_context(standalone=True, require=330, **options).info
+    print(f"EGL device {index} of {devices}, {info['GL_RENDERER']}, OpenGL {info['GL_VERSION']}")
 
 
 def choose(given: Sequence[str], ordinals: Sequence[int | None]) -> int:

@@ -15,7 +15,7 @@ from sim_actors.simulators.opengl.assets.families import FAMILIES, SIMULATOR
 from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.assets.meshes import CATALOG, body_mesh
 from sim_actors.simulators.opengl.assets.user_bodies import install, own_bodies
-from sim_actors.simulators.opengl.devices import device_index
+from sim_actors.simulators.opengl.devices import described, device_index
 from sim_actors.simulators.opengl.lighting.light import time_of_day
 from sim_actors.simulators.opengl.passes.composite import Relight, compose
 from sim_actors.simulators.opengl.passes.context import Device
@@ -52,6 +52,11 @@ class OpenGLSimulator(Simulator, Traits):
     def preflight(settings: RendererSettings) -> str | None:
         """Why no display can be opened to render on, in a sentence; None if one can."""
         return preflight.problem()
+
+    @staticmethod
+    def here(settings: RendererSettings) -> str | None:
+        """The device and the driver that it would render with."""
+        return described(settings.device)
 
     @staticmethod
     def catalog(settings: RendererSettings) -> frozenset[str]:

@@ -41,6 +41,11 @@ class UnrealSimulator(Simulator, Traits):
         return missing(settings.endpoints)
 
     @staticmethod
+    def here(settings: UnrealSettings) -> str:
+        """Where it would be."""
+        return f"at {', '.join(settings.endpoints)}"
+
+    @staticmethod
     def catalog(settings: UnrealSettings) -> frozenset[str]:
         """The categories of the manifest."""
         return read_manifest(settings.manifest)[0].categories()

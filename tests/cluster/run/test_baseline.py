@@ -93,6 +93,7 @@ OWN_VALUES: dict[str, list[Any]] = {
     "aggregation.budgets": [[4, 2]],
     "compare.budgets": [[0.5, 1.0]],
     "ray.metrics_port": [9001],
+    "tracking.trackers": [{"mlflow": "/data/mlruns"}],
 }
 
 

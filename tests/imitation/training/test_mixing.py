@@ -47,6 +47,33 @@ def test_both_phases_go_through_their_images_evenly() -> None:
     assert (times[~FLAGS] == 15 * 4 / 20).all()
 
 
+@settings(deadline=None, max_examples=50)
+@given(steps=st.integers(2, 60), last=st.floats(0.05, 0.9), share=st.none() | st.floats(0.1, 0.9))
+def test_the_last_steps_see_real_images_alone_and_the_others_what_they_would(
+    steps: int, last: float, share: float | None
+) -> None:
+    mixing = TrainSettings(steps=steps, batch_size=5, real_last=last, synthetic_share=share)
+    until = mixing.mixed_steps()
+    assert until == steps - round(last * steps)
+    made = SamplePlan(FLAGS, 5, 5, share, mixed=until)
+    counts = [int(FLAGS[made.indices(step)].sum()) for step in range(steps)]
+    assert not any(counts[until:])
+    expected = share if share is not None else FLAGS.mean()
+    assert abs(sum(counts) - expected * 5 * until) <= 1
+    assert all(len(made.indices(step)) == 5 for step in range(steps)), "equal compute"
+    if share is not None:
+        before = SamplePlan(FLAGS, 5, 5, share)
+        assert all((made.indices(s) == before.indices(s)).all() for s in range(until))
+
+
+def test_no_last_steps_by_default_and_none_beside_pretraining() -> None:
+    assert TrainSettings().mixed_steps() is None
+    with pytest.raises(ValueError, match="pretrain ends on real images alone anyway"):
+        TrainSettings(schedule="pretrain", real_last=0.2)
+    alone = SamplePlan([False] * 8, 4, 0, mixed=1)
+    assert (np.bincount(np.concatenate([alone.indices(s) for s in (0, 1)]), minlength=8) == 1).all()
+
+
 def test_without_synthetic_images_every_step_sees_real_ones() -> None:
     made = SamplePlan([False] * 8, 4, 0, pretrain=10)
     assert (np.bincount(np.concatenate([made.indices(s) for s in (0, 1)]), minlength=8) == 1).all()

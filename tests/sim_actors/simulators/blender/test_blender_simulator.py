@@ -18,7 +18,7 @@ from sim_actors.scene.records import Actor, Environment, Scene
 from sim_actors.simulators.blender.installed import command_of, default_folder, found, install
 from sim_actors.simulators.blender.settings import BlenderSettings
 from sim_actors.simulators.blender.simulator import BlenderSimulator
-from sim_actors.simulators.blender.worker_process import refusal
+from sim_actors.simulators.blender.worker_process import _tried, refusal
 from sim_actors.simulators.registry import SimulatorSpec
 from tests.sim_actors.photos import photographed
 
@@ -45,7 +45,7 @@ def fake(tmp_path, monkeypatch):
         return BlenderSettings(blender=str(path), **more)  # type: ignore[arg-type]
 
     yield make
-    refusal.cache_clear()
+    _tried.cache_clear()
     for pid in log.read_text().split() if log.exists() else ():
         assert not Path(f"/proc/{pid}").exists(), "the fake is still there"
 

@@ -245,6 +245,8 @@ class World:
         pixels = self._colour(sensor) if sensor.type_id.endswith("rgb") else self._ids(sensor)
         image.height, image.width = pixels.shape[:2]
         image.raw_data = pixels.tobytes()
+        if "shaken" in FAULTS:
+            image.transform = Transform(sensor.known.location, Rotation(yaw=sensor.known.rotation.yaw + 0.5))
         if "never" in FAULTS and sensor.type_id.endswith("rgb"):
             image.frame -= 1
         if "stale" in FAULTS:  # the tick before's comes first, with its own number
@@ -351,7 +353,7 @@ class SpawnActor:
         return self
 
     def __call__(self, world):
-        if "no room" in FAULTS:
+        if "no room" in FAULTS or ("no truck" in FAULTS and self.blueprint.id == "vehicle.box.truck"):
             return SimpleNamespace(actor_id=0, error="Spawn failed because of collision at spawn position")
         thing = world.spawn_actor(self.blueprint, self.transform)
         for one in self.after:

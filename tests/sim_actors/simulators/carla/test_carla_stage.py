@@ -87,6 +87,17 @@ def test_the_truth_is_what_the_embedded_simulator_says_of_the_same_scene(staged,
     assert (apart.max(axis=-1) > 8).mean() < 0.02
 
 
+def test_what_reaches_far_out_of_the_picture_is_seen_in_larger_pixels(staged, monkeypatch):
+    monkeypatch.setattr("sim_actors.simulators.carla.lens._WIDE_PX", 400)
+    one = scene(actor("truck", TRUCK, -6.5, 7.5, 0.9), actor("car", HATCH, 4.2, 5.0, 1.2))
+    frame = checked_frame(staged().render(one), one, "carla")
+    expected = standin.renderer().render(one)
+    for ours, theirs in zip(frame.objects, expected.objects, strict=True):
+        assert theirs.truncation > 0.3
+        assert ours.truncation == pytest.approx(theirs.truncation, abs=0.03)
+        assert iou(ours.amodal_box, theirs.amodal_box) > 0.95
+
+
 def test_a_camera_that_looks_down_sees_the_same_boxes(staged):
     from sim_actors.scene.ground import ground_y
 
@@ -204,6 +215,7 @@ def test_late_pictures_are_passed_over(staged):
             "never",
             r"no picture of tick \d+ by sensor.camera.rgb within 0.5 s .*: the last that came is of tick",
         ),
+        ("shaken", r"sensor.camera.rgb was at \(.*\) in tick \d+, and was put at \("),
         ("drift", r"does not hold still: actor \d+ \(vehicle.small.hatch\) is 0.30 m from where it was put"),
         ("stranger", r"px within \(.*\) show a road user that was not staged"),
         ("engine ids", r"show a road user that was not staged.*or the ids are not the actors'"),
@@ -224,6 +236,16 @@ def test_a_spawn_that_fails_is_told(staged):
     with pytest.raises(UserError, match=r"cannot spawn vehicle.*: Spawn failed because of collision"):
         staged("no room")
     assert standin.WORLD[0].settings == (False, None, False)
+
+
+def test_one_blueprint_that_cannot_be_spawned_is_left_out(staged):
+    stage = staged("no truck")
+    (reason,) = stage.reasons(scene(actor("truck", TRUCK, 0, 20, 0)))
+    assert reason == (
+        "actors[0].category: no truck can be labelled: CARLA cannot spawn vehicle.box.truck, or the box "
+        "that it gives is empty"
+    )
+    assert stage.reasons(scene(actor("van", VAN, 0, 20, 0))) == []
 
 
 def test_what_a_dead_worker_left_is_cleared_away_and_its_clock_runs_again_afterwards(staged):
@@ -292,7 +314,10 @@ def test_lamps_paint_and_poses_are_the_scenes(staged):
     ("changes", "said"),
     [
         ({"environment": Environment(weather="snow")}, "environment: CARLA has no snow"),
-        ({"actors": (actor("cyclist", (1.7, 0.6, 1.7), 0, 9, 0),)}, "actors[0].category: CARLA's boxes of"),
+        (
+            {"actors": (actor("cyclist", (1.7, 0.6, 1.7), 0, 9, 0),)},
+            "actors[0].category: no cyclist can be labelled",
+        ),
         (
             {"actors": (actor("tram", (15, 2.4, 3.5), 0, 30, 0),)},
             "actors[0].category: CARLA stages no 'tram'",
