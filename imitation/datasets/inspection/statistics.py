@@ -322,7 +322,8 @@ def inspect_dataset(
     `verify_images` also decodes every image and finds those that `val` or `test` shares, byte for byte,
     with another split, or that look like one to train on (`lookalikes`); `limit` reads at most so many good
     frames of a split; `keep` is the number of first frames to keep; `progress` gets the number of listed
-    frames that are done. No problem stops it: all are listed. Memory holds a few frames, and some hundred bytes for each frame of the dataset.
+    frames that are done. No problem stops it: all are listed. Memory holds a few frames, and some hundred
+    bytes for each frame of the dataset.
     """
     inspection = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
     pictures = _Pictures(dataset, inspection.problems.append)
