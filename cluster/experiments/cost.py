@@ -120,7 +120,9 @@ def run_cost(config: Config, sizes: Sizes, shares_baseline: bool = True) -> Cost
         judged = (1 + folds) * sizes.val + sizes.test + (sizes.train if folds else 0)
         renders = adds == "synthetic" and config.aggregation.frames_of is None
         frames = budgets[cycle - 1] if renders else 0
-        total += Cost(judged=judged, rendered=frames, synthetic=frames)
+        candidates = config.acceptance.candidates
+        judged += candidates * frames if candidates > 1 else 0
+        total += Cost(judged=judged, rendered=candidates * frames, synthetic=frames)
     return total
 
 

@@ -58,7 +58,9 @@ def part_of(stage: str) -> str:
     """The kind of work of a stage, by its name in the run's folder ("train-main")."""
     if trained_by(stage) is not None:
         return "training"
-    return {"simulate": "rendering", "evaluate": "evaluation"}.get(stage, "analysis")
+    return {"simulate": "rendering", "candidates": "rendering", "evaluate": "evaluation"}.get(
+        stage, "analysis"
+    )
 
 
 def work_seconds(stage: str, result: Mapping[str, Any]) -> float:

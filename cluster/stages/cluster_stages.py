@@ -7,6 +7,7 @@ from cluster.stages.context import RunContext
 from cluster.stages.cycle import Detectors, Evaluation
 from cluster.stages.diagnose import Diagnosis
 from cluster.stages.evaluate import Judging, own_metric
+from cluster.stages.hardest import Hardest
 from cluster.stages.request import Asking
 from cluster.stages.simulate import AllLost, Rendering
 from cluster.stages.taken import Taking
@@ -45,6 +46,15 @@ class ClusterStages:
         if config.aggregation.frames_of is not None:
             other = Workspace(storage.join(config.run.storage, config.aggregation.frames_of))
             self.taking = Taking(run, other, config.policy.variations)
+        self.hardest: Hardest | None = None
+        if config.acceptance.candidates > 1:
+            self.hardest = Hardest(
+                run,
+                self.rendering,
+                config.evaluate,
+                config.acceptance.candidates,
+                config.ray.placement_timeout_s,
+            )
         self.lost: str | None = None  # why a cycle's every scene was lost
         run.watch.begin()
 
@@ -82,7 +92,7 @@ class ClusterStages:
         if adds == "repeated":
             return self.rendering.repeat(requests, cycle)
         try:
-            return self.rendering.render(requests, cycle)
+            return (self.hardest or self.rendering).render(requests, cycle)
         except AllLost as error:  # what was finished is reported before this ends the run
             self.lost = str(error)
             return Part(self.run.path(cycle, "synthetic"), 0, cycle)

@@ -35,6 +35,9 @@ from sim_actors.simulators.worker import SceneJob
 from sim_actors.staging.acceptance import AcceptanceSettings, rejection
 from sim_actors.staging.stage import StagingSettings, Target
 
+SYNTHETIC = "synthetic"
+"""The folder of a cycle's synthetic frames."""
+
 
 class AllLost(UserError):
     """Scenes were asked for, and no frame came of any."""
@@ -83,14 +86,15 @@ class Rendering:
         convention = config.world.convention if world else config.data.label_convention()
         return cls(run, staging_settings(config), config.acceptance, convention)
 
-    def render(self, requests: list[Request], cycle: int) -> Part:
-        """The requests' scenes, rendered by the pool and committed; every frame carries its lineage.
+    def render(self, requests: list[Request], cycle: int, place: str = SYNTHETIC) -> Part:
+        """The requests' scenes, rendered by the pool and committed; every frame carries its lineage. They lie
+        in the cycle's folder `place`; what is no part of the cycle's data yet is a stage of that name.
 
         Raises AllLost where scenes were asked for and none gave a frame; nothing is committed then, and
         the same command tries them again.
         """
         run, acceptance = self.run, self.acceptance
-        uri = run.path(cycle, "synthetic")
+        uri = run.path(cycle, place)
         unmapped = Counter[str]()
 
         def accept(frame: Frame) -> str | None:
@@ -136,7 +140,7 @@ class Rendering:
             counts = {"asked": total, "busy_seconds": busy, "unmapped": dict(sorted(unmapped.items()))}
             return report.to_json() | counts
 
-        result = run.commit(cycle, "simulate", work)
+        result = run.commit(cycle, "simulate" if place == SYNTHETIC else place, work)
         return Part(uri, result["frames"], cycle)
 
     def _jobs(

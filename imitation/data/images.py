@@ -1,7 +1,7 @@
 """Image bytes to pixels and back, with errors that name the file.
 
-Pixels are those stored in the file: an EXIF orientation is NOT applied, because labels refer to
-stored pixels (KITTI, Waymo and COCO boxes all do).
+An image is the upright one: its EXIF orientation, if it has one, is applied. Labels that give the size of the
+stored pixels, where the upright picture has another, mean those (`load_frame_image`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image, ImageOps, JpegImagePlugin
 
 from imitation.common import storage
 from imitation.common.settings import DataError
@@ -27,8 +28,11 @@ T = TypeVar("T")
 THREADS = 2
 AHEAD = 16  # frames that threads look at
 MAX_PIXELS = 80_000_000  # a decompression bomb is refused by its header
-FORMATS = ("JPEG", "PNG")
-_ORIENTATION = 0x0112  # EXIF's tag: 1 upright, 2-4 mirrored or upside down, 5-8 turned by 90 degrees
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""Of files that are images; what is in them is found out from their bytes."""
+_ORIENTATION = 0x0112  # EXIF's tag: 1 upright, 2-4 mirrored or upside down
+TURNED = 5  # to 8: by 90 degrees, width and height interchanged
 # What Pillow raises for bytes that are not the image they claim to be.
 _BROKEN = (
     OSError,
@@ -51,11 +55,12 @@ def open_image(uri: str) -> Iterator[BinaryIO]:
 
 def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
     if isinstance(data, str):  # Pillow would take it for a path
-        raise DataError(where, "the image is text, not the bytes of a JPEG or PNG file")
+        raise DataError(where, "the image is text, not the bytes of an image file")
     try:
         image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
     except Image.UnidentifiedImageError:
-        raise DataError(where, "not a JPEG or PNG image, or empty, or cut short") from None
+        what = "not a JPEG or PNG (or WebP, BMP, TIFF) image, or empty, or cut short"
+        raise DataError(where, what) from None
     except _BROKEN as error:
         raise DataError(where, f"unreadable image: {error}") from error
     width, height = image.size
@@ -67,8 +72,10 @@ def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
 
 
 def image_size(data: bytes | BinaryIO, where: str) -> tuple[int, int]:
-    """(width, height) px, from the header alone. Raises `DataError` naming `where`."""
-    return _open(data, where).size
+    """(width, height) px of the upright image, from the header alone. Raises `DataError` naming `where`."""
+    image = _open(data, where)
+    width, height = image.size
+    return (height, width) if _orientation(image) >= TURNED else (width, height)
 
 
 def size_of_file(uri: str) -> tuple[int, int]:
@@ -77,9 +84,11 @@ def size_of_file(uri: str) -> tuple[int, int]:
         return image_size(source, uri)
 
 
-def exif_orientation(data: bytes | BinaryIO, where: str) -> int:
-    """EXIF's orientation, 1 (upright, as stored) to 8; 1 where there is none. Raises `DataError`."""
-    image = _open(data, where)
+def _orientation(image: Image.Image) -> int:
+    """EXIF's orientation, 1 (upright, as stored) to 8; 1 where there is none, and for TIFF, which Pillow
+    turns itself. A PNG's that stands behind the pixels is not looked for."""
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except _BROKEN:  # broken EXIF turns nothing
@@ -87,8 +96,9 @@ def exif_orientation(data: bytes | BinaryIO, where: str) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def decode_image(data: bytes, where: str) -> np.ndarray:
-    """JPEG or PNG bytes as a writable array, uint8 (height, width, 3), RGB.
+def decode_image(data: bytes, where: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Image bytes as a writable array, uint8 (height, width, 3), RGB, upright; as stored where the labels'
+    `size` (width, height; px) is that of the stored pixels alone.
 
     Grey is repeated in the three channels, a palette is looked up, alpha is dropped, 16 bits keep
     their high byte. Raises `DataError` naming `where` for a truncated or unreadable image.
@@ -96,6 +106,11 @@ def decode_image(data: bytes, where: str) -> np.ndarray:
     image = _open(data, where)
     try:
         image.load()
+        orientation = _orientation(image)
+        if orientation != 1:
+            upright = image.size if orientation < TURNED else image.size[::-1]
+            if size != image.size or upright == size:
+                image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
             high = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
             return np.repeat(high[:, :, None], 3, axis=2)
@@ -116,7 +131,7 @@ def ahead(frames: Iterable[Frame], look: Callable[[Frame], T]) -> Iterator[tuple
 
 
 def read_image_bytes(frame: Frame) -> bytes:
-    """The frame's JPEG or PNG bytes, from itself or from its `image_uri`. Raises `DataError` naming the
+    """The bytes of the frame's image file, from itself or from its `image_uri`. Raises `DataError` naming the
     file if it is missing or may not be read; `StorageError` when the storage itself fails."""
     if frame.image is not None:
         return frame.image
@@ -133,24 +148,25 @@ def load_frame_image(frame: Frame) -> np.ndarray:
     missing, truncated or unreadable, or not of the size that the frame says.
     """
     where = frame.image_uri or f"frame {frame.frame_id}"
-    data = read_image_bytes(frame)
-    pixels = decode_image(data, where)
+    pixels = decode_image(read_image_bytes(frame), where, (frame.width, frame.height))
     height, width = pixels.shape[:2]
     if (width, height) != (frame.width, frame.height):
         what = f"the image is {width}x{height} px, but its labels are for {frame.width}x{frame.height}"
         if (height, width) == (frame.width, frame.height):
-            what += _why_turned(exif_orientation(data, where))
+            what += ": width and height are interchanged"
         raise DataError(where, what)
     return pixels
 
 
-def _why_turned(orientation: int) -> str:
-    if orientation < 5:
-        return ": width and height are interchanged"
-    return (
-        f": its EXIF orientation ({orientation}) turns it, and boxes count stored pixels here; turn the "
-        "pixels themselves and remove the tag (exiftran -a, or Pillow's ImageOps.exif_transpose)"
-    )
+def portable_bytes(frame: Frame) -> bytes:
+    """The frame's image as any other tool reads it, too: a JPEG or PNG without EXIF orientation. Its bytes as
+    they are, or encoded anew where they are something else. Raises `DataError` as `load_frame_image` does."""
+    where = frame.image_uri or f"frame {frame.frame_id}"
+    data = read_image_bytes(frame)
+    image = _open(data, where)
+    if _orientation(image) == 1 and image.format in ("JPEG", "MPO", "PNG"):
+        return data
+    return encode_like(load_frame_image(replace(frame, image=data)), data)
 
 
 def encode_jpeg(image: np.ndarray, quality: int = 92) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain, groupby
@@ -26,7 +27,7 @@ from imitation.datasets.common.roles import (
     list_of,
     read_ids,
 )
-from imitation.datasets.common.validation import FrameChecker, Problems, handled
+from imitation.datasets.common.validation import FrameChecker, Problems, handled, without_nothings
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.writing import FrameWriter
 
@@ -84,6 +85,8 @@ class DatasetReader(ABC):
         self._whole = False
         # of pooled or replaced lists: frame_id -> the split that its own list would be
         self._homes: dict[str, str] = {}
+        self.left_out: Counter[str] = Counter()
+        """What frames were read without, by reason: labels that nothing can be made of."""
         self._counted: CategoryMap | None = None  # what a stratified cut goes by; None: all categories
 
     @classmethod
@@ -91,6 +94,12 @@ class DatasetReader(ABC):
         """Its own category map, or one that makes every category of these `frames` a class. Raises UserError
         if there is none."""
         return cls.categories or CategoryMap.identity(present_categories(frames))
+
+    @classmethod
+    def signs(cls, root: str) -> str | None:
+        """What shows that such a dataset lies at `root`, in a few words; None where nothing does. Looks at
+        names, and at the beginning of a file at most: `data.kind=auto` asks each kind."""
+        return None
 
     @abstractmethod
     def _cut(self) -> Splits:
@@ -274,7 +283,8 @@ class DatasetReader(ABC):
     def _read_lists(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
         """`_read`, list by list where lists were pooled: frames stand in the order of the lists."""
         for home, names in groupby(wanted, key=lambda name: self._home(split, name)):
-            yield from self._read(home, list(names), problems)
+            for frame in self._read(home, list(names), problems):
+                yield without_nothings(frame, self.left_out)
 
 
 def _told(strays: Iterable[DataError], problems: Problems | None) -> Iterator[Frame]:

@@ -16,6 +16,7 @@ from imitation.data.splits import SplitSettings
 if TYPE_CHECKING:
     from imitation.datasets.base import DatasetReader
 
+SEEN = 8  # names of a folder that a message lists
 DATASETS: Registry[type[DatasetReader]] = Registry(
     "dataset",
     "data.kind",
@@ -25,6 +26,7 @@ DATASETS: Registry[type[DatasetReader]] = Registry(
         "waymo": "imitation.datasets.waymo.reader:WaymoReader",
         "coco": "imitation.datasets.coco.reader:CocoReader",
         "yolo": "imitation.datasets.yolo.reader:YoloReader",
+        "voc": "imitation.datasets.voc.reader:VocReader",
         "parquet": "imitation.datasets.parquet.reader:ParquetReader",
     },
 )
@@ -41,6 +43,33 @@ def dataset_of(kind: str) -> type[DatasetReader]:
             f"data.kind: {kind!r} is no dataset; give a subclass of imitation.datasets.base.DatasetReader"
         )
     return reader
+
+
+AUTO = "auto"
+
+
+def recognized(root: str) -> str:
+    """The kind of data that lies at `root`, by what each kind knows of its own. Raises `UserError` where
+    there is nothing, or nothing that is known, or where it could be one of several."""
+    if not storage.exists(root):
+        raise UserError(f"{root}: there is nothing there; give the folder (or file) of a dataset")
+    signs = {kind: said for kind in DATASETS if (said := dataset_of(kind).signs(storage.absolute(root)))}
+    if len(signs) == 1:
+        return next(iter(signs))
+    kinds = ", ".join(kind for kind in DATASETS if not dataset_of(kind).stand_in)
+    if signs:
+        found = "; ".join(f"{kind} ({said})" for kind, said in signs.items())
+        raise UserError(f"{root}: could be {found}; say which as data.kind")
+    here = (
+        [storage.name_of(uri) for uri in (*storage.list_folders(root), *storage.list_files(root))[:SEEN]]
+        if (storage.is_folder(root))
+        else []
+    )
+    raise UserError(
+        f"{root}: is no dataset of a kind that is known ({kinds}); "
+        + (f"there are {', '.join(map(shown, here))}" if here else "nothing is in it, or it is another file")
+        + ". docs/guide.md has the layouts; data.kind says which it is meant to be"
+    )
 
 
 def title_of(kind: str) -> str:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from imitation.common.settings import Settings
+from imitation.common.settings import Settings, UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Convention
 from imitation.data.splits import SplitSettings
-from imitation.datasets.registry import DATASETS, dataset_of, open_dataset, options_of
+from imitation.datasets.registry import AUTO, DATASETS, dataset_of, open_dataset, options_of, recognized
 from imitation.datasets.waymo.settings import CAMERAS, Cameras
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ class DataSettings(Settings):
 
     kind: str = Field(
         "world",
-        description='"world" (an embedded stand-in, rendered on the spot), or what the root holds: "kitti", '
-        '"waymo", "coco", "yolo" or "parquet" (docs/guide.md has the layouts), or a class of your own, '
-        "package.module:Class (docs/adding.md)",
+        description='"world" (an embedded stand-in, rendered on the spot); with a root what it holds: "auto" '
+        '(found out; so it is without a kind), "kitti", "waymo", "coco", "yolo", "voc" or "parquet" '
+        "(docs/guide.md has the layouts), or a class of your own, package.module:Class (docs/adding.md)",
     )
     root: str | None = Field(
         None, description="the dataset's folder (or its annotation file); none for the embedded world"
@@ -60,6 +60,20 @@ class DataSettings(Settings):
     on_error: Literal["stop", "skip"] = Field(
         "stop", description='a bad frame: "stop" with file and line, or "skip" it, counted and listed'
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _found_out(cls, given: Any) -> Any:
+        """With a root and no kind, or `auto`, the kind is what lies there; it is kept as that."""
+        if not isinstance(given, dict) or not isinstance(root := given.get("root"), str) or not root:
+            return given
+        kind = given.get("kind", AUTO)
+        if kind not in (AUTO, "world"):
+            return given
+        try:
+            return given | {"kind": recognized(root)}
+        except UserError as error:
+            raise ValueError(f"data.root={error}") from None
 
     @field_validator("kind")
     @classmethod

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
 from imitation.common.wording import counted
-from imitation.data.images import image_size, read_image_bytes
+from imitation.data.images import image_size, portable_bytes
 from imitation.data.records import Frame
 from imitation.data.splits import SPLITS
 from imitation.datasets.common.tally import Tally, listed
@@ -122,7 +122,7 @@ class Names:
 
 def _with_image(frame: Frame) -> Frame:
     """The frame with its image's bytes. Raises DataError if they are not an image of the frame's size."""
-    data, where = read_image_bytes(frame), frame.image_uri or f"frame {frame.frame_id}"
+    data, where = portable_bytes(frame), frame.image_uri or f"frame {frame.frame_id}"
     width, height = image_size(data, where)
     if (width, height) != (frame.width, frame.height):
         what = f"the image is {width}x{height} px, but its labels are for {frame.width}x{frame.height}"

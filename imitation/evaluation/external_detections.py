@@ -24,7 +24,7 @@ from imitation.datasets.kitti.text import RESULT_COLUMNS, number, rows
 from imitation.datasets.numbering import Numbering
 from imitation.evaluation.detection_files import read_categories, read_detections, read_detectors
 from imitation.evaluation.detections import Detections
-from imitation.evaluation.result_images import MOST, ImageKeys, OtherKeys, Way
+from imitation.evaluation.result_images import MOST, Id, ImageKeys, OtherKeys, Way
 
 LONGEST = 120  # characters of a value in a message
 LONGEST_NAME = 1000  # characters of an image's name
@@ -109,15 +109,16 @@ class CocoResults:
     def __init__(
         self,
         uri: str,
-        image_ids: Mapping[str, int],
+        image_ids: Mapping[str, Id],
         names: Mapping[int, str],
         categories: CategoryMap,
-        known: Collection[int] | None = None,
-        files: Mapping[int, str] | None = None,
+        known: Collection[Id] | None = None,
+        files: Mapping[Id, str] | None = None,
     ) -> None:
         self.unmapped: Counter[str] = Counter()
         self.said: Mapping[int, int] = {}  # of each label: the category id that the file gives
         self._image_ids = image_ids
+        self._numbers = {key: number for number, key in enumerate(dict.fromkeys(image_ids.values()))}
         asked = set(image_ids.values())
         keys = ImageKeys({key: (files or {}).get(key) for key in asked.union(known or ())})
         try:
@@ -129,7 +130,7 @@ class CocoResults:
             self.remark = naming.remark
 
     def _take(
-        self, uri: str, image_of: Way, asked: set[int], names: Mapping[int, str], categories: CategoryMap
+        self, uri: str, image_of: Way, asked: set[Id], names: Mapping[int, str], categories: CategoryMap
     ) -> None:
         labels = {number: categories.label(name) for number, name in names.items()}
         self.said = {label: number for number, label in labels.items()}
@@ -143,7 +144,7 @@ class CocoResults:
             if not labels[category]:
                 self.unmapped[names[category]] += 1
                 continue
-            rows.append((image, labels[category]))
+            rows.append((self._numbers[image], labels[category]))
             numbers.append((*box, score))
             if len(rows) == 65536:
                 chunks.append((np.array(rows, np.int64), np.array(numbers, np.float32)))
@@ -158,7 +159,7 @@ class CocoResults:
     @staticmethod
     def _entries(
         uri: str, image_of: Way, names: Mapping[int, str]
-    ) -> Iterator[tuple[int, int, list[float], float]]:
+    ) -> Iterator[tuple[Id, int, list[float], float]]:
         for place, entry in enumerate(_items(uri)):
             where = f"{uri}: entry {place}"
             try:
@@ -180,13 +181,14 @@ class CocoResults:
                 have = f" (its ids are {min(names)} to {max(names)}{hint})" if names else ""
                 raise DataError(where, f"category_id {shown(category)} is not in the dataset{have}")
             box, score = _checked([x, y, x + w, y + h], score, where)
-            yield int(image), category, box, score
+            yield image, category, box, score
 
     def of(self, frame: Frame) -> Detections | None:
         image = self._image_ids.get(frame.frame_id)
         if image is None:
             return None
-        low, high = np.searchsorted(self._images, [image, image + 1])
+        number = self._numbers[image]
+        low, high = np.searchsorted(self._images, [number, number + 1])
         values = self._values[low:high]
         return Detections(values[:, :4], values[:, 4], self._labels[low:high])
 
@@ -201,7 +203,7 @@ def yolo_results(
     classes; where it has neither, 1 is taken, and `remark` says so. Raises DataError as `CocoResults` does.
     """
     # Ids below 0 are those of no file, so that only names are matched.
-    ids = {frame_id: -number for number, frame_id in enumerate(images, start=1)}
+    ids: dict[str, Id] = {frame_id: -number for number, frame_id in enumerate(images, start=1)}
     said = _category_ids(uri)
     first = 0 if 0 in said else 1
     names = {number + first: name for name, number in numbering.numbers.items()}

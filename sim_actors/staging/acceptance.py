@@ -35,6 +35,13 @@ class AcceptanceSettings(Settings):
     max_ignored: float = Field(
         0.8, ge=0, le=1, description="share of the image that ignored regions cover, at most"
     )
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="frames rendered for each that is asked for, of which the one is kept that the detector "
+        "of the cycle before finds hardest; 1: no choice",
+    )
     tries: int = Field(
         2, ge=0, le=20, description="other draws of a rejected scene, at most; the first accepted is taken"
     )
@@ -66,6 +73,16 @@ def rejection(frame: Frame, settings: AcceptanceSettings) -> str | None:
     if share > settings.max_ignored:
         return f"ignored regions cover {share:.0%} of the image, more than {settings.max_ignored:.0%}"
     return None
+
+
+def in_focus(frame: Frame) -> tuple[int, ...]:
+    """Which of a synthetic frame's objects are what it was asked for, indices; none where the scene has no
+    focus, or where nothing tells which they are (a simulator that gives no cuboids back)."""
+    if frame.origin is None:
+        return ()
+    scene = Scene.from_json(frame.origin.scene)
+    focus = [scene.actors[i] for i in scene.focus if scene.actors[i].labelled]
+    return tuple(i for i, obj in enumerate(frame.objects) if any(_same(obj, actor) for actor in focus))
 
 
 def _same(obj: Object, actor: Actor) -> bool:

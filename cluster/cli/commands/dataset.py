@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cluster.cli.arguments import Commands, positive, with_config
+from cluster.cli.arguments import Commands, positive
 from cluster.cli.common import config_of, wrapped
 from imitation.common import storage
 from imitation.common.errors import DataError, UserError
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 def add_inspect(commands: Commands) -> None:
     command = commands.add_parser("inspect", help="read a dataset through, and say what is in it")
-    with_config(command, required=False)
+    command.add_argument(
+        "config",
+        nargs="?",
+        metavar="CONFIG|FOLDER",
+        help="a configuration file, or the dataset itself: what kind it is is found out",
+    )
     command.add_argument("--json", action="store_true", help="as JSON, on standard output")
     command.add_argument("--sheet", metavar="FILE", help="draw the first frames on a sheet (PNG)")
     command.add_argument("--count", type=positive, default=12, help="frames on the sheet (default 12)")
@@ -49,9 +54,13 @@ def inspect(args: argparse.Namespace) -> int:
     )
     from imitation.datasets.inspection.text import print_inspection
 
+    if args.config and not args.config.endswith((".yaml", ".yml")):
+        args.config, args.options = None, [f"data.root={args.config}", *args.options]
     config = config_of(args)
     dataset = config.data.open()
     reporter = Reporter()
+    if args.config is None and not any(option.startswith("data.kind=") for option in args.options):
+        reporter.say(f"{dataset.root}: {dataset.title} ({type(dataset).signs(dataset.root)})")
     listed: dict[str, list[str]] = {}
     refused: list[DataError] = []  # told with the result: who reads the JSON finds it where all problems are
     try:

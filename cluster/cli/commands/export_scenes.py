@@ -26,6 +26,7 @@ def export_scenes(args: argparse.Namespace) -> None:
     from imitation.common.wording import counted
     from sim_actors.export.content import Baker
     from sim_actors.export.formats import FORMATS
+    from sim_actors.simulators.opengl.supported import problems
 
     form = FORMATS.load(args.to)
     form.need()
@@ -39,19 +40,28 @@ def export_scenes(args: argparse.Namespace) -> None:
     total, scenes = _scenes(args, config, reporter)
     if out.suffix and total > 1:
         raise UserError(f"{args.source}: {total} scenes do not go into one file; give --out a folder")
-    written = 0
-    with Baker(config.renderer) as baker, reporter.bar("exporting", total) as bar:
-        for scene in scenes:
-            file = out if out.suffix else out / f"{scene.scene_id}{form.endings[0]}"
-            storage.make_folder(str(file.parent))
-            first = form.write(baker.content(scene), file)[0]
-            written += 1
-            bar.update(written)
-            if total == 1:
-                reporter.say(f"{first}: {_told(scene)}")
-    if not written:
+    written: list[Path] = []
+    done = 0
+    try:
+        with Baker(config.renderer) as baker, reporter.bar("exporting", total) as bar:
+            for scene in scenes:
+                if reasons := problems(scene):  # a run's own simulator may have staged what ours cannot
+                    reporter.say(f"left out: scene {scene.scene_id!r}: {'; '.join(reasons)}")
+                    continue
+                file = out if out.suffix else _named(out, scene, form)
+                storage.make_folder(str(file.parent))
+                written += form.write(baker.content(scene), file)
+                done += 1
+                bar.update(done)
+                if total == 1:
+                    reporter.say(f"{file.name}: {_told(scene)}")
+    except BaseException:  # half an export looks like a whole one
+        for file in written:
+            file.unlink(missing_ok=True)
+        raise
+    if not done:
         raise UserError(f"{args.source}: none of its scenes could be staged")
-    print(out if out.suffix else f"{out}: {counted(written, 'scene')}")
+    print(out if out.suffix else f"{out}: {counted(done, 'scene')}")
 
 
 def _target(out: str, form: type[SceneFormat]) -> Path:
@@ -69,6 +79,14 @@ def _target(out: str, form: type[SceneFormat]) -> Path:
     elif path.exists():
         raise UserError(f"--out {out}: is there already; delete it, or name another")
     return path
+
+
+def _named(folder: Path, scene: Scene, form: type[SceneFormat]) -> Path:
+    """The file of a scene in a folder. Raises UserError for an id that leads elsewhere."""
+    name = Path(f"{scene.scene_id}{form.endings[0]}")
+    if name.is_absolute() or ".." in name.parts:
+        raise UserError(f"scene {scene.scene_id!r}: its id leads out of the folder; it cannot name a file")
+    return folder / name
 
 
 def _config(args: argparse.Namespace) -> Config:

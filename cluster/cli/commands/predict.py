@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from imitation.evaluation.detections import Detections
     from imitation.metrics.operating_point import Operating
 
-PICTURES = (".jpg", ".jpeg", ".png")
-
 
 def add(commands: Commands) -> None:
     command = commands.add_parser("predict", help="detections in pictures, as JSON and drawn")
@@ -90,7 +88,9 @@ def found_pictures(places: Sequence[str]) -> Iterator[tuple[str, str]]:
             raise UserError(f"{place}: there is no such picture or folder")
         found = _in_folder(place) if storage.is_folder(place) else [(place, storage.name_of(place))]
         if not found:
-            raise UserError(f"{place}: holds no picture ({', '.join(PICTURES)})")
+            from imitation.data.images import SUFFIXES
+
+            raise UserError(f"{place}: holds no picture ({', '.join(SUFFIXES)})")
         for uri, name in found:
             target = str(PurePosixPath(name).with_suffix(".png"))
             if drawn.setdefault(target, uri) != uri:
@@ -101,8 +101,10 @@ def found_pictures(places: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _in_folder(folder: str) -> list[tuple[str, str]]:
+    from imitation.data.images import SUFFIXES
+
     files = storage.list_files(folder, recursive=True)
-    return [(uri, storage.relative(uri, folder)) for uri in files if uri.lower().endswith(PICTURES)]
+    return [(uri, storage.relative(uri, folder)) for uri in files if uri.lower().endswith(SUFFIXES)]
 
 
 def _told(

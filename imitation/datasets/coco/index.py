@@ -16,12 +16,23 @@ import pyarrow as pa
 from imitation.common.settings import DataError
 from imitation.common.texts import ShallowJson, shown
 from imitation.data.records import Object
-from imitation.datasets.coco.text import NO_JSON, WithoutOddNumbers, bbox_fault, is_whole, items, open_text
+from imitation.datasets.coco.masks import box_of_mask
+from imitation.datasets.coco.text import (
+    NO_JSON,
+    WithoutOddNumbers,
+    bbox_fault,
+    is_crowd,
+    items,
+    open_text,
+    whole,
+)
 from imitation.datasets.common.paths import outside_reason
 
 EXTRA = "imitation"
 _FRAME_EXTRAS = ("frame_id", "sequence", "camera", "conditions", "origin")
 _OBJECT_EXTRAS = tuple(name for name in Object.__slots__ if name not in ("category", "ignore"))
+FIRST_TEXT = -(2**62)  # numbers from here on stand for ids that are texts
+LONGEST_ID = 500
 MAX_STRAYS = 100  # annotations of no frame that are named one by one; the rest is counted
 
 
@@ -30,7 +41,8 @@ class CocoIndex:
     """One annotation file, as arrays. Annotations are sorted by image; those of image i are
     `starts[i]:starts[i + 1]`.
 
-    ids int64 (I,); names: the I file names; sizes int32 (I, 2) px, 0 where the file does not say;
+    ids int64 (I,) (of an image whose id is a text a number near `FIRST_TEXT`, with the text in `texts`);
+    names: the I file names; sizes int32 (I, 2) px, 0 where the file does not say;
     boxes float64 (A, 4) px, x, y, width, height; categories int32 (A,), into `category_names`; crowd
     bool (A,); extras and image_extras: JSON of (A,) and (I,) rows' own fields, null where there are none.
     `faults` say why an image is left out, `strays` what belongs to no image.
@@ -50,6 +62,12 @@ class CocoIndex:
     image_extras: pa.BinaryArray
     faults: dict[int, DataError] = field(default_factory=dict)
     strays: list[DataError] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=dict)
+
+    def key(self, row: int) -> int | str:
+        """An image's id as the file has it."""
+        number = int(self.ids[row])
+        return self.texts.get(number, number)
 
     @property
     def nbytes(self) -> int:
@@ -140,22 +158,23 @@ class _Images:
     names: list[str] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("i"))
     extras: list[bytes | None] = field(default_factory=list)
+    places: dict[int | str, int] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
     faults: dict[int, DataError] = field(default_factory=dict)
     strays: list[DataError] = field(default_factory=list)
 
 
 def _read_images(file: _File) -> _Images:
     uri, images = file.uri, _Images()
-    places: dict[int, int] = {}
-    by_name: dict[str, int] = {}
+    places = images.places
+    by_name: dict[str, int | str] = {}
     for number, row in enumerate(file.items("images")):
-        key = _id(row)
+        key = _image_key(_get(row, "id"))
         if key is None:
-            images.strays.append(
-                DataError(uri, f"image number {number} has no whole-number id: {shown(row)}")
-            )
+            what = f"image number {number} has no id (a whole number, or a text): {shown(row)}"
+            images.strays.append(DataError(uri, what))
             continue
-        where, name = f"{uri}: image id {key}", row.get("file_name")
+        where, name = f"{uri}: image id {shown(key)}", row.get("file_name")
         if key in places:
             # The labels of the two cannot be told apart.
             what = f"the id stands twice: {shown(images.names[places[key]])} and {shown(name)}"
@@ -163,7 +182,9 @@ def _read_images(file: _File) -> _Images:
             continue
         index = places[key] = len(images.names)
         size = tuple(_size(row.get(side)) for side in ("width", "height"))
-        images.ids.append(key)
+        if isinstance(key, str):
+            images.texts[FIRST_TEXT + index] = key
+        images.ids.append(FIRST_TEXT + index if isinstance(key, str) else key)
         images.names.append(name if isinstance(name, str) else "")
         images.extras.append(_extra(row, _FRAME_EXTRAS))
         images.sizes.extend(0 if side is None else side for side in size)
@@ -173,7 +194,7 @@ def _read_images(file: _File) -> _Images:
             sides = f"{shown(row.get('width'))} x {shown(row.get('height'))}"
             images.faults[index] = DataError(where, f"the size is {sides}, not two whole numbers above 0")
         elif (other := by_name.setdefault(name, key)) != key:
-            what = f"file_name {shown(name)} already belongs to image id {other}"
+            what = f"file_name {shown(name)} already belongs to image id {shown(other)}"
             images.faults[index] = DataError(where, what)
     if not images.names and not images.strays:
         raise DataError(uri, "has no list of 'images', or an empty one: not COCO annotations")
@@ -185,8 +206,7 @@ class _Annotations:
 
     def __init__(self, file: _File, categories: _Categories, images: _Images) -> None:
         self._file, self._uri, self._categories, self._images = file, file.uri, categories, images
-        self._places = {key: index for index, key in enumerate(images.ids)}
-        self._ids, self._owners = array("q"), array("i")
+        self._owners = array("i")
         self._boxes, self._classes, self._crowd = array("d"), array("i"), array("b")
         self._extras: list[bytes | None] = []
         self._strays = 0
@@ -199,7 +219,6 @@ class _Annotations:
             # a file without labels would teach that there is nothing to see in any of its images
             what = "has no list of 'annotations', so its images are not labelled; write an empty list if "
             images.strays.append(DataError(self._uri, what + "there is nothing to find in them"))
-        self._find_doubles()
         if self._strays > MAX_STRAYS:
             what = f"{self._strays - MAX_STRAYS} more annotations belong to no image"
             images.strays.append(DataError(self._uri, what))
@@ -222,50 +241,49 @@ class _Annotations:
             image_extras=_packed(images.extras, len(images.extras)),
             faults=images.faults,
             strays=[*self._categories.strays, *images.strays],
+            texts=images.texts,
         )
 
     def _add(self, number: int, row: Any) -> None:
         key = _id(row)
         where = f"{self._uri}: annotation " + (f"number {number}" if key is None else f"id {key}")
-        owner = self._places.get(row["image_id"]) if is_whole(_get(row, "image_id")) else None
+        image = _image_key(_get(row, "image_id"))
+        owner = None if image is None else self._images.places.get(image)
         if owner is None:
             self._strays += 1
             if self._strays <= MAX_STRAYS:
                 image = shown(_get(row, "image_id") if isinstance(row, dict) else row)
                 self._images.strays.append(DataError(where, f"its image_id {image} is no image of the file"))
             return
-        box, category = row.get("bbox"), row.get("category_id")
-        fault = _no_id(row) if key is None else self._fault(box, category)
+        box, category = row.get("bbox"), whole(row.get("category_id"))
+        if not box and row.get("segmentation"):
+            box = box_of_mask(row["segmentation"])
+        crowd = [is_crowd(row.get(name)) for name in ("iscrowd", "ignore")]
+        fault = self._fault(box, category, row)
+        if not fault and None in crowd:
+            fault = f"its iscrowd is {shown(row.get('iscrowd'))}, not 0 or 1"
         if fault:
             self._images.faults.setdefault(owner, DataError(where, fault))
             return
-        assert key is not None
-        self._ids.append(key)
+        assert category is not None
         self._owners.append(owner)
         self._boxes.extend(box)
-        self._classes.append(self._categories.places[int(category)])
-        self._crowd.append(bool(row.get("iscrowd")) or bool(row.get("ignore")))
+        self._classes.append(self._categories.places[category])
+        self._crowd.append(any(crowd))
         self._extras.append(_extra(row, _OBJECT_EXTRAS))
 
-    def _fault(self, box: Any, category: Any) -> str | None:
-        if not is_whole(category) or category not in self._categories.places:
-            return f"its category_id {shown(category)} is no category of the file"
+    def _fault(self, box: Any, category: int | None, row: dict[str, Any]) -> str | None:
+        if category is None or category not in self._categories.places:
+            return f"its category_id {shown(row.get('category_id'))} is no category of the file"
         if category in self._categories.double:
             return f"its category_id {category} stands for {self._categories.double[category]}"
+        if not box and row.get("segmentation"):
+            return f"it has no bbox, and its segmentation {shown(row['segmentation'])} gives none"
         if fault := bbox_fault(box):
             return f"its {fault}"
         if not (math.isfinite(box[0] + box[2]) and math.isfinite(box[1] + box[3])):
             return f"its bbox {shown(box)} ends beyond what is finite"
         return None
-
-    def _find_doubles(self) -> None:
-        ids = np.array(self._ids, dtype=np.int64)
-        order = np.argsort(ids, kind="stable")
-        again = order[1:][ids[order][1:] == ids[order][:-1]]
-        for place in again.tolist():
-            where = f"{self._uri}: annotation id {ids[place]}"
-            fault = DataError(where, "the id stands twice; ids must be unique")
-            self._images.faults.setdefault(self._owners[place], fault)
 
 
 def _extra(row: dict[str, Any], names: Sequence[str]) -> bytes | None:
@@ -289,19 +307,20 @@ def _get(row: Any, key: str) -> Any:
     return row.get(key) if isinstance(row, dict) else None
 
 
+def _image_key(value: Any) -> int | str | None:
+    """An image's id: a whole number, however it is written, or a text."""
+    if (number := whole(value)) is not None:
+        return number
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST_ID else None
+
+
 def _id(row: Any) -> int | None:
-    value = _get(row, "id")
-    return value if is_whole(value) else None
-
-
-def _no_id(row: dict[str, Any]) -> str:
-    """Why an annotation's id is none."""
-    fault = f"is {shown(row['id'])}, no whole number of at most 64 bits" if "id" in row else "is missing"
-    return f"it has no whole-number id: the id {fault}"
+    return whole(_get(row, "id"))
 
 
 def _size(value: Any) -> int | None:
     """A side in px; 0 where none is given, None where it is impossible."""
     if value is None:
         return 0
-    return value if is_whole(value) and 0 < value < 2**31 else None
+    side = whole(value)
+    return side if side is not None and 0 < side < 2**31 else None

@@ -18,15 +18,16 @@ read. What is wrong with an annotation leaves its frame out: without it the fram
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
+from pydantic import Field
 
 from imitation.common import storage
-from imitation.common.settings import DataError, UserError
+from imitation.common.settings import DataError, Settings, UserError
 from imitation.common.texts import shown
 from imitation.data.images import size_of_file
 from imitation.data.records import (
@@ -40,11 +41,12 @@ from imitation.data.records import (
     frame_from_row,
     object_from_row,
 )
-from imitation.data.splits import LISTS
+from imitation.data.splits import LISTS, SplitSettings
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
+from imitation.datasets.coco.misread import refuse_other_boxes
 from imitation.datasets.coco.writer import CocoWriter
-from imitation.datasets.common.paths import image_places, inside, list_name
+from imitation.datasets.common.paths import as_written, image_places, inside, list_name
 from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
@@ -56,17 +58,43 @@ IN_FOLDERS = (ROBOFLOW, "labels.json", "annotations.json")
 _NAMED = re.compile(r"(?:.*[_-])?(train|training|minival|val|valid|validation|mine|stop|test)[_-]?\d*")
 
 
+Boxes = Literal["xywh", "xyxy", "xywh_shares", "xyxy_shares"]
+
+
+class CocoOptions(Settings):
+    """What can be set of COCO data alone."""
+
+    boxes: Boxes = Field(
+        "xywh",
+        description="what the four numbers of a bbox are: left upper corner and size (COCO's), or two "
+        "corners; in px, or as shares of the image's width and height",
+    )
+
+
 class CocoReader(DatasetReader):
     """COCO annotations (see the module for the layouts). Splits are the files' names where there are
     several (see `assign_roles`), else cut by seed. A frame's id is its image's, which a results file
     names it by; where several files use the same ids, the list's name stands before it (`val_12`). An
     export of ours has the ids of its frames."""
 
+    Options = CocoOptions
+    options: CocoOptions
     kind = "coco"
     name = "COCO"
     title = "COCO annotations"
     Writer = CocoWriter
     convention = "visible"
+
+    @classmethod
+    def signs(cls, root: str) -> str | None:
+        if not storage.is_folder(root):
+            return storage.name_of(root) if root.endswith(".json") and _is_coco(root) else None
+        try:
+            files = cls(root, SplitSettings())._files.values()
+        except UserError:
+            return None
+        found = [storage.relative(uri, root) for uri in files if _is_coco(uri)]
+        return ", ".join(found[:3]) if found else None
 
     @cached_property
     def _files(self) -> dict[str | None, str]:
@@ -90,7 +118,11 @@ class CocoReader(DatasetReader):
 
     @cached_property
     def _listed(self) -> dict[str | None, CocoIndex]:
-        return {name: read_coco(uri) for name, uri in self._files.items()}
+        listed = {name: read_coco(uri) for name, uri in self._files.items()}
+        if self.options.boxes == "xywh":
+            for index in listed.values():
+                refuse_other_boxes(index)
+        return listed
 
     @cached_property
     def _folders(self) -> dict[str | None, str]:
@@ -115,19 +147,19 @@ class CocoReader(DatasetReader):
         own = [unpacked(self._listed[name].image_extras, row).get("frame_id") for name, row in places]
         if all(isinstance(i, str) and i for i in own) and len(set(own)) == len(own):
             return dict(zip(own, places))  # type: ignore[arg-type]
-        ids = [int(self._listed[name].ids[row]) for name, row in places]
+        ids = [self._listed[name].key(row) for name, row in places]
         alike = len(set(ids)) < len(ids)
         return {f"{place[0]}_{key}" if alike else str(key): place for key, place in zip(ids, places)}
 
-    def image_ids(self, split: str) -> dict[str, int]:
+    def image_ids(self, split: str) -> dict[str, int | str]:
         """frame_id -> image_id of a split: by what a results file names a frame."""
         places = ((name, self._rows[name]) for name in self.splits()[split])
-        return {frame_id: int(self._listed[name].ids[row]) for frame_id, (name, row) in places}
+        return {frame_id: self._listed[name].key(row) for frame_id, (name, row) in places}
 
-    def image_names(self, split: str) -> dict[int, str]:
+    def image_names(self, split: str) -> dict[int | str, str]:
         """image_id -> file name, of a split's images."""
         places = (self._rows[name] for name in self.splits()[split])
-        return {int(self._listed[name].ids[row]): self._listed[name].names[row] for name, row in places}
+        return {self._listed[name].key(row): self._listed[name].names[row] for name, row in places}
 
     def category_ids(self, split: str) -> dict[int, str]:
         """category_id -> name, in the annotation file of a split."""
@@ -173,8 +205,8 @@ class CocoReader(DatasetReader):
         index = self._listed[name]
         if row in index.faults:
             raise index.faults[row]
-        where = f"{index.uri}: image id {index.ids[row]}"
-        image = inside(self._folders[name], index.names[row], where)
+        where = f"{index.uri}: image id {shown(index.key(row))}"
+        image = as_written(inside(self._folders[name], index.names[row], where))
         width, height = (int(v) for v in index.sizes[row])
         if not (width and height):
             width, height = size_of_file(image)
@@ -183,7 +215,8 @@ class CocoReader(DatasetReader):
             extras = _typed(unpacked(index.image_extras, row), FRAME_KINDS, where)
             members = range(int(index.starts[row]), int(index.starts[row + 1]))
             frame = replace(
-                frame_from_row(extras | size), objects=tuple(_object(index, i, where) for i in members)
+                frame_from_row(extras | size),
+                objects=tuple(_object(index, i, where, self.options.boxes, width, height) for i in members),
             )
             check(frame, where)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -192,6 +225,14 @@ class CocoReader(DatasetReader):
             what = f"what stands under {EXTRA!r} is no frame of ours: {shown(error)}"
             raise DataError(where, what) from error
         return frame
+
+
+def _is_coco(uri: str) -> bool:
+    """Whether one of a file's first keys is COCO's; its end is not looked for."""
+    with storage.open_input(uri) as source:
+        beginning = source.read(1 << 16)
+    keys = (b'"images"', b'"annotations"', b'"categories"', b'"info"', b'"licenses"')
+    return beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and any(key in beginning for key in keys)
 
 
 def _typed(
@@ -216,10 +257,18 @@ def _same(value: Any, held: Any) -> bool:
     return bool(value == held)
 
 
-def _object(index: CocoIndex, row: int, where: str) -> Object:
-    x, y, width, height = index.boxes[row].tolist()
+def _box(four: Sequence[float], written: Boxes, width: int, height: int) -> Box:
+    x, y, right, bottom = four
+    if written.startswith("xywh"):
+        right, bottom = x + right, y + bottom
+    if written.endswith("shares"):
+        x, y, right, bottom = x * width, y * height, right * width, bottom * height
+    return Box(x, y, right, bottom)
+
+
+def _object(index: CocoIndex, row: int, where: str, written: Boxes, width: int, height: int) -> Object:
     category, ignore = index.category_names[index.categories[row]], bool(index.crowd[row])
-    box = Box(x, y, x + width, y + height)
+    box = _box(index.boxes[row].tolist(), written, width, height)
     if not (extras := unpacked(index.extras, row)):
         return Object(category, box, ignore=ignore)
     extras = _typed(extras, OBJECT_KINDS, where, f" of bbox {index.boxes[row].tolist()}")

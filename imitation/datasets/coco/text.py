@@ -47,6 +47,25 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
+def whole(value: Any) -> int | None:
+    """A whole number of at most 64 bits, also one that is written as text or as 1.0; else None."""
+    text = isinstance(value, str) and len(value) < 20 and value.strip().removeprefix("-").isdecimal()
+    if text or (isinstance(value, float) and value.is_integer()):
+        value = int(value)
+    return value if is_whole(value) else None
+
+
+def is_crowd(value: Any) -> bool | None:
+    """What `iscrowd` or `ignore` says: 0 and 1, also as text or words; None for anything else."""
+    if value is None or value == "":
+        return False
+    if isinstance(value, str):
+        return {"0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}.get(
+            value.strip().lower()
+        )
+    return bool(value) if value in (0, 1) else None
+
+
 def is_finite(value: Any) -> bool:
     """Whether it is a number that is one."""
     return type(value) in (int, float) and abs(value) <= sys.float_info.max

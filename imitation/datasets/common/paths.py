@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -44,6 +45,15 @@ def inside(folder: str, name: str, where: str) -> str:
                 where, f"the path {shown(name)} leaves {base} through a symbolic link, not followed"
             )
     return uri
+
+
+def as_written(uri: str) -> str:
+    """A file's path in the form of Unicode that it has on the disk: a Mac writes letters and accents apart
+    (NFD), an annotation file made elsewhere has them as one (NFC). The path itself where neither is there."""
+    if uri.isascii() or storage.exists(uri):
+        return uri
+    forms = (unicodedata.normalize(form, uri) for form in ("NFC", "NFD"))
+    return next((form for form in forms if form != uri and storage.exists(form)), uri)
 
 
 def refuse_link(uri: str, folder: str, root: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
@@ -73,6 +75,27 @@ def check_frame(frame: Frame, where: str) -> None:
         if fault := object_fault(obj, frame.width, frame.height):
             name, category = (shown(text)[1:-1] for text in (frame.frame_id, obj.category))
             raise DataError(where, f"frame {name}, object {index} ({category}): {fault}")
+
+
+NO_AREA = "boxes without area"
+DOUBLES = "objects that stand twice in their frame"
+
+
+def without_nothings(frame: Frame, left_out: Counter[str]) -> Frame:
+    """The frame without labels of nothing: boxes without area, and all but the first of equal objects, which
+    no detection can find a second time. They are counted in `left_out`."""
+    kept: list[Object] = []
+    seen: dict[tuple[str, Box], list[Object]] = {}
+    for obj in frame.objects:
+        alike = seen.setdefault((obj.category, obj.box), [])
+        if not obj.box.area:
+            left_out[NO_AREA] += 1
+        elif obj in alike:
+            left_out[DOUBLES] += 1
+        else:
+            alike.append(obj)
+            kept.append(obj)
+    return frame if len(kept) == len(frame.objects) else replace(frame, objects=tuple(kept))
 
 
 class FrameChecker:

@@ -6,22 +6,26 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of, shown
-from imitation.data.images import size_of_file
+from imitation.data.images import SUFFIXES, size_of_file
 from imitation.data.records import Frame
 from imitation.datasets.common.paths import list_name, refuse_link
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, object_fault
 from imitation.datasets.kitti.labels import CATEGORIES, camera_of, parse_labels, read_projection
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+LOOKED_AT = 20  # label files of which one has to hold a row, to tell whose they are
+LAYOUTS = (("label_2", "image_2"), ("labels", "images"))
+"""Folders of labels and images: KITTI's own, and that of TAO, DIGITS and Isaac, whose types are anybody's."""
 
 
 @dataclass(frozen=True)
 class KittiFolder:
-    """Where a folder's files lie, by frame name. `doubles` are frames with two images: the second.
+    """Where a folder's files lie, by frame name. `doubles` are frames with two images: the second. Where
+    there is no folder `calib`, frames have no camera.
 
     `root` and the three folders may be symbolic links. Links of single files are followed only to what lies
     below their folder or the root in truth (see `paths.refuse_link`).
@@ -33,28 +37,56 @@ class KittiFolder:
     calibs: Mapping[str, str]
     images: Mapping[str, str]
     label_dir: str
-    calib_dir: str
+    calib_dir: str | None
     image_dir: str
     doubles: Mapping[str, str]
+
+    @property
+    def own(self) -> bool:
+        """Whether the folders are called as KITTI's own, so that its nine types are all that there are."""
+        return storage.name_of(self.label_dir) == LAYOUTS[0][0]
 
     def names(self) -> list[str]:
         return sorted({*self.labels, *self.images})
 
 
-def _training_root(root: str) -> str:
+def _layout(root: str) -> tuple[str, str, str]:
+    """The folder that the others lie in, and what those of labels and images are called."""
     root = storage.absolute(root)
-    for candidate in (storage.join(root, "training"), root):
-        if storage.is_folder(storage.join(candidate, "label_2")):
-            return candidate
+    for labels, images in LAYOUTS:
+        for candidate in (storage.join(root, "training"), root):
+            if storage.is_folder(storage.join(candidate, labels)):
+                return candidate, labels, images
     reason = (
         "has no label_2 folder, nor has its training folder" if storage.exists(root) else "does not exist"
     )
-    raise UserError(f"{root}: {reason}; give a KITTI object folder (training/image_2, label_2, calib)")
+    raise UserError(
+        f"{root}: {reason}; give a KITTI object folder (training/image_2, label_2, calib), or one with "
+        "images and labels, as TAO and Isaac write it"
+    )
+
+
+def kitti_signs(root: str) -> str | None:
+    """KITTI's own folders, or rows of its label format in those of other tools."""
+    if not storage.is_folder(root):
+        return None
+    for base in (storage.join(root, "training"), root):
+        for labels, images in LAYOUTS:
+            folder = storage.join(base, labels)
+            if not (storage.is_folder(folder) and storage.is_folder(storage.join(base, images))):
+                continue
+            if labels == LAYOUTS[0][0]:
+                return f"{labels} and {images} in {base}"
+            for uri in storage.list_files(folder, ".txt")[:LOOKED_AT]:
+                words = next((line.split() for line in lines_of(storage.read_text(uri)) if line.strip()), [])
+                if len(words) in (15, 16):
+                    return f"rows of {len(words)} columns in {folder}"
+    return None
 
 
 def open_kitti(root: str) -> KittiFolder:
     """Lists a KITTI object folder (`root` or `root/training`). Raises `UserError` if it is none."""
-    base = _training_root(root)
+    base, labels, images = _layout(root)
     doubles: dict[str, str] = {}
 
     def files(name: str, *suffixes: str) -> dict[str, str]:
@@ -68,14 +100,16 @@ def open_kitti(root: str) -> KittiFolder:
                 doubles[stem] = uri
         return by_stem
 
+    calib_dir = storage.join(base, "calib")
+    calibrated = storage.is_folder(calib_dir)
     return KittiFolder(
         root=storage.absolute(root),
-        labels=files("label_2", ".txt"),
-        calibs=files("calib", ".txt"),
-        images=files("image_2", *SUFFIXES),
-        label_dir=storage.join(base, "label_2"),
-        calib_dir=storage.join(base, "calib"),
-        image_dir=storage.join(base, "image_2"),
+        labels=files(labels, ".txt"),
+        calibs=files("calib", ".txt") if calibrated else {},
+        images=files(images, *SUFFIXES),
+        label_dir=storage.join(base, labels),
+        calib_dir=calib_dir if calibrated else None,
+        image_dir=storage.join(base, images),
         doubles=doubles,
     )
 
@@ -84,7 +118,7 @@ def read_kitti(
     root: str,
     names: Sequence[str] | None = None,
     problems: Problems | None = None,
-    known: Iterable[str] | None = None,
+    known: Iterable[str] | Literal["any"] | None = None,
     scores: bool = False,
     folder: KittiFolder | None = None,
     sequences: Mapping[str, str] | None = None,
@@ -92,13 +126,18 @@ def read_kitti(
     """Streams the frames of a KITTI object folder (`root` or `root/training`), pixels not read.
 
     `names` are frame names ("000008") in the order wanted; None takes every label and image, sorted.
-    `known` are the types allowed (None: KITTI's nine). `scores` allows a 16th column, which is
+    `known` are the types allowed (None: KITTI's nine, or any where the folders are not called as KITTI's own;
+    the same folders may hold scores). `scores` allows a 16th column, which is
     dropped. `folder` and `sequences` are the root's, where they are known already. Raises `DataError`
     with file and line for a bad frame, or hands it to `problems` and leaves the frame out; `UserError` if
     this is no KITTI folder.
     """
     folder = open_kitti(root) if folder is None else folder
-    categories = frozenset(CATEGORIES if known is None else known)
+    if known == "any" or (known is None and not folder.own):
+        categories = None
+    else:
+        categories = frozenset(CATEGORIES if known is None else known)
+    scores = scores or not folder.own
     sequences = kitti_sequences(root) if sequences is None else sequences
     check = FrameChecker()
     read = partial(_read_frame, folder, sequences, categories, scores, check)
@@ -109,7 +148,7 @@ def read_kitti(
 def _read_frame(
     folder: KittiFolder,
     sequences: Mapping[str, str],
-    known: frozenset[str],
+    known: frozenset[str] | None,
     scores: bool,
     check: FrameChecker,
     name: str,
@@ -120,14 +159,16 @@ def _read_frame(
         )
     image = _found(folder.images, name, folder.image_dir, f"{name}.png or .jpg", "image")
     label = _found(folder.labels, name, folder.label_dir, f"{name}.txt", "label file")
-    calib = _found(folder.calibs, name, folder.calib_dir, f"{name}.txt", "calibration")
     if other := folder.doubles.get(name):
         raise DataError(other, f"{storage.name_of(image)} is the same frame; keep one")
-    places = (folder.image_dir, folder.label_dir, folder.calib_dir)
-    for uri, place in zip((image, label, calib), places):
+    for uri, place in ((image, folder.image_dir), (label, folder.label_dir)):
         refuse_link(uri, place, folder.root)
     width, height = size_of_file(image)
-    camera, shift = camera_of(read_projection(calib), calib)
+    camera, shift = None, None
+    if folder.calib_dir is not None:
+        calib = _found(folder.calibs, name, folder.calib_dir, f"{name}.txt", "calibration")
+        refuse_link(calib, folder.calib_dir, folder.root)
+        camera, shift = camera_of(read_projection(calib), calib, width)
     objects = parse_labels(storage.read_data_text(label, "label file"), label, shift, known, scores)
     for where, obj in objects:
         if fault := object_fault(obj, width, height):

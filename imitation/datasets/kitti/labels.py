@@ -21,7 +21,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of, shown
 from imitation.data.records import Box, Camera, Cuboid, Object
-from imitation.datasets.kitti.text import LABEL_COLUMNS, RESULT_COLUMNS, number, rows
+from imitation.datasets.kitti.text import LABEL_COLUMNS, RESULT_COLUMNS, TRACKING_COLUMNS, number, rows
 
 CATEGORIES = (
     "Car",
@@ -41,23 +41,44 @@ def parse_labels(
     text: str,
     where: str,
     shift: np.ndarray | None = None,
-    known: frozenset[str] = frozenset(CATEGORIES),
+    known: frozenset[str] | None = frozenset(CATEGORIES),
     scores: bool = False,
 ) -> list[tuple[str, Object]]:
     """The objects of a label file, each with its file and line.
 
-    `shift` (3,), m, is added to every location; `scores` allows a result's 16th column, which is dropped.
+    `shift` (3,), m, is added to every location; `known` are the types that may stand there (None: any);
+    `scores` allows a result's 16th column, which is dropped.
     Raises `DataError` with file and line.
     """
     offset = np.zeros(3) if shift is None else shift
-    allowed = (LABEL_COLUMNS, RESULT_COLUMNS) if scores else (LABEL_COLUMNS,)
-    return [(at, _object(words, at, offset, known)) for at, words in rows(text, where, *allowed)]
+    allowed = (LABEL_COLUMNS, TRACKING_COLUMNS, *((RESULT_COLUMNS,) if scores else ()))
+    return [
+        (
+            at,
+            _tracked(words, at, offset, known)
+            if len(words) == len(TRACKING_COLUMNS)
+            else _object(words, at, offset, known),
+        )
+        for at, words in rows(text, where, *allowed)
+    ]
 
 
-def _object(columns: list[str], where: str, shift: np.ndarray, known: frozenset[str]) -> Object:
+def _tracked(words: list[str], where: str, shift: np.ndarray, known: frozenset[str] | None) -> Object:
+    """An object of the tracking benchmark, whose `truncated` is a level from 0 to 2."""
+    words = words[2:]
+    level = number(words[1], where, "truncated")
+    if level not in (-1, 0, 1, 2):
+        raise DataError(
+            where, f"truncated is {shown(words[1])[1:-1]}, not a level of -1, 0, 1, 2 (tracking's)"
+        )
+    return _object([words[0], "0" if level == 0 else "-1", *words[2:]], where, shift, known)
+
+
+def _object(columns: list[str], where: str, shift: np.ndarray, known: frozenset[str] | None) -> Object:
     category = columns[0]
-    if category not in known:
-        raise DataError(where, f"unknown type {shown(category)}; known are {', '.join(sorted(known))}")
+    if known is not None and category not in known:
+        said = f"unknown type {shown(category)}; known are {', '.join(sorted(known))}"
+        raise DataError(where, f"{said} (data.options.types=any takes every type as it is)")
     values = [number(word, where, name) for word, name in zip(columns[1:], RESULT_COLUMNS[1:])]
     truncated, occluded, alpha, x1, y1, x2, y2 = values[:7]
     if occluded not in (-1, 0, 1, 2, 3):
@@ -79,8 +100,8 @@ def _object(columns: list[str], where: str, shift: np.ndarray, known: frozenset[
 def _cuboid(values: list[float], shift: np.ndarray) -> Cuboid | None:
     """Height, width, length, x, y, z, yaw as KITTI writes them; None for its "unknown" values."""
     height, width, length, x, y, z, yaw = values
-    if height == width == length == -1 or x == y == z == -1000:
-        return None
+    if height == width == length == -1 or x == y == z == -1000 or not any(values):
+        return None  # zeros: TAO, DIGITS and others that know no third dimension
     dx, dy, dz = (float(v) for v in shift)
     return Cuboid(x + dx, y + dy, z + dz, length=length, width=width, height=height, yaw=yaw)
 
@@ -109,10 +130,11 @@ def format_label(obj: Object, shift: np.ndarray | None = None) -> str:
 
 
 def read_projection(uri: str) -> np.ndarray:
-    """`P2` of a KITTI calibration file, float64 (3, 4). Raises `DataError` with the line."""
+    """`P2` of a KITTI calibration file, float64 (3, 4), with or without its colon (some of the tracking
+    benchmark's lines have none). Raises `DataError` with the line."""
     for place, line in enumerate(lines_of(storage.read_data_text(uri, "calibration")), start=1):
-        key, colon, rest = line.partition(":")
-        if colon and key.strip() == "P2":
+        key, _, rest = line.strip().replace(":", " ", 1).partition(" ")
+        if key == "P2":
             values = [number(v, f"{uri}:{place}", "P2") for v in rest.split()]
             if len(values) != 12:
                 raise DataError(f"{uri}:{place}", f"P2 has {len(values)} numbers; 12 are needed")
@@ -120,13 +142,24 @@ def read_projection(uri: str) -> np.ndarray:
     raise DataError(uri, "has no line P2 (the left colour camera's projection)")
 
 
-def camera_of(projection: np.ndarray, where: str) -> tuple[Camera, np.ndarray]:
+LEAST_FOCAL = 0.1
+"""Of the image's width: a lens that sees 157 degrees. Below it stands no camera, but an identity matrix."""
+
+
+def camera_of(projection: np.ndarray, where: str, width: int | None = None) -> tuple[Camera, np.ndarray]:
     """The pinhole camera of a (3, 4) projection, and inv(K) @ P[:, 3], m (3,): what has to be added to
-    a location. Raises `DataError` for a projection with skew or without focal length."""
+    a location. Raises `DataError` for a projection with skew or without focal length, or with one that no
+    camera with an image of that `width` (px) has."""
     k = projection[:, :3]
     if k[0, 0] <= 0 or k[1, 1] <= 0 or any((k[0, 1], k[1, 0], k[2, 0], k[2, 1])) or k[2, 2] != 1:
         raise DataError(
             where, f"P2 is not a pinhole camera without skew (fx 0 cx; 0 fy cy; 0 0 1): {k.tolist()}"
+        )
+    if width is not None and min(k[0, 0], k[1, 1]) < LEAST_FOCAL * width:
+        raise DataError(
+            where,
+            f"P2 has a focal length of {min(k[0, 0], k[1, 1]):g} px for an image {width} px wide, which no "
+            "camera has (an identity, and no calibration?); where there is none, take the folder calib away",
         )
     camera = Camera(fx=float(k[0, 0]), fy=float(k[1, 1]), cx=float(k[0, 2]), cy=float(k[1, 2]))
     return camera, np.linalg.solve(k, projection[:, 3])

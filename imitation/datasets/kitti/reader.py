@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field
 
 from imitation.common import storage
-from imitation.data.categories import CategoryMap
+from imitation.common.settings import Settings
+from imitation.data.categories import CategoryMap, present_categories
 from imitation.data.records import Frame
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import Problems
-from imitation.datasets.kitti.files import KittiFolder, kitti_sequences, kitti_splits, open_kitti, read_kitti
+from imitation.datasets.kitti.files import (
+    KittiFolder,
+    kitti_sequences,
+    kitti_signs,
+    kitti_splits,
+    open_kitti,
+    read_kitti,
+)
+from imitation.datasets.kitti.labels import CATEGORIES
 from imitation.datasets.kitti.writer import KittiWriter
 
 
+class KittiOptions(Settings):
+    """What can be set of KITTI data alone."""
+
+    types: Literal["kitti", "any"] | None = Field(
+        None,
+        description="which types labels may have: KITTI's nine, or any; null: KITTI's where the folders are "
+        "called as KITTI's own (label_2), any in labels/ and images/",
+    )
+
+
 class KittiReader(DatasetReader):
-    """A KITTI object folder; splits from `ImageSets` (see `assign_roles`), or cut by seed without them."""
+    """A KITTI object folder, or one of images and labels in its format, as TAO, DIGITS and Isaac write it;
+    splits from `ImageSets` (see `assign_roles`), or cut by seed without them. Without a folder `calib` frames
+    have no camera: nothing is staged for them."""
 
     kind = "kitti"
     name = "KITTI"
@@ -32,6 +56,20 @@ class KittiReader(DatasetReader):
     )
     convention = "cuboid_clipped"
     protocol = "kitti"
+    Options = KittiOptions
+    options: KittiOptions
+
+    @classmethod
+    def category_map(cls, frames: Iterable[Frame] = ()) -> CategoryMap:
+        """KITTI's, or where no object has one of its types, each type as a class."""
+        present = present_categories(frames)
+        if present and not set(present) & cls.categories.mapping.keys():
+            return CategoryMap.identity(present, ignore=cls.categories.ignore)
+        return cls.categories
+
+    @classmethod
+    def signs(cls, root: str) -> str | None:
+        return kitti_signs(root)
 
     @cached_property
     def _folder(self) -> KittiFolder:
@@ -49,4 +87,5 @@ class KittiReader(DatasetReader):
         return self._by_lists(lists, self._drives, storage.join(self.root, "ImageSets"))
 
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        return read_kitti(self.root, wanted, problems, folder=self._folder, sequences=self._drives)
+        known: Any = {None: None, "any": "any", "kitti": CATEGORIES}[self.options.types]
+        return read_kitti(self.root, wanted, problems, known, folder=self._folder, sequences=self._drives)

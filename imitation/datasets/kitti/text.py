@@ -1,7 +1,8 @@
 """KITTI's text files, word by word: lines of labels and of results, for readers and scores alike.
 
 Columns: the object development kit of Geiger, Lenz and Urtasun, "Are we ready for autonomous driving? The
-KITTI vision benchmark suite", CVPR 2012. A label line has 15, a result line also a score.
+KITTI vision benchmark suite", CVPR 2012. A label line has 15, a result line also a score; one of the tracking
+benchmark begins with the frame's and the track's number.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ LABEL_COLUMNS = (
     *("height", "width", "length", "x", "y", "z", "rotation_y"),
 )
 RESULT_COLUMNS = (*LABEL_COLUMNS, "score")
+TRACKING_COLUMNS = ("frame", "track", *LABEL_COLUMNS)
 _HINTS = {(16, 15): " (a result file with scores?)", (15, 16): " (a label file, without scores?)"}
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
@@ -39,6 +43,18 @@ class ParquetReader(DatasetReader):
     Writer = ParquetWriter
     _rows: tuple[str, dict[str, int]] | None = None
     """The part that was last asked for the rows of its frames, and these."""
+
+    @classmethod
+    def signs(cls, root: str) -> str | None:
+        if not storage.is_folder(root):
+            found = [root] if root.endswith(".parquet") else []
+        else:
+            lists = (f for f in storage.list_folders(root) if list_name(storage.name_of(f)) in LISTS)
+            found = [uri for place in (root, *lists) for uri in storage.list_files(place, ".parquet")[:1]]
+        with suppress(OSError, pa.ArrowException):
+            if found and {"frame_id", "objects"} <= set(pq.read_schema(storage.open_input(found[0])).names):
+                return f"frame_id and objects in {storage.name_of(found[0])}"
+        return None
 
     @cached_property
     def _sources(self) -> dict[str | None, str]:

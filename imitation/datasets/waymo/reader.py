@@ -88,6 +88,17 @@ class WaymoReader(DatasetReader):
     Options = WaymoOptions
     options: WaymoOptions
 
+    @classmethod
+    def signs(cls, root: str) -> str | None:
+        if not storage.is_folder(root):
+            return None
+        places = [
+            root,
+            *(folder for folder in storage.list_folders(root) if storage.name_of(folder) in FOLDERS),
+        ]
+        named = [p for p in places if storage.is_folder(storage.join(p, "camera_image"))]
+        return f"camera_image in {named[0]}" if named else None
+
     @cached_property
     def _cameras(self) -> frozenset[str]:
         return frozenset(self.options.cameras)

@@ -27,6 +27,9 @@ def classes_of(said: dict[str, Any], uri: str) -> YoloClasses:
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names:
         raise UserError(f"{uri}: 'names' is missing, or is no list of the classes' names")
+    names = {
+        int(key) if isinstance(key, str) and key.isdecimal() else key: name for key, name in names.items()
+    }
     for number, name in names.items():
         if not isinstance(number, int) or number < 0 or not _is_name(name):
             pair = f"{shown(number)}: {shown(name)}"

@@ -8,6 +8,7 @@ A row is `class x y width height`, the box's centre and size as shares of the im
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from imitation.common.texts import lines_of, shown
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.common.tally import Tally
 
-TOLERANCE = 1e-3  # by which a share may leave [0, 1]: tools round
+TOLERANCE = 0.05  # by which a share may leave [0, 1]: a label reaches over the edge, and is cut there
 
 
 @dataclass(frozen=True)
@@ -30,22 +31,37 @@ class YoloClasses:
         return str(number) if self.names is None else self.names.get(number)
 
 
+CUT = "boxes beyond their image, cut at its edge"
+
+
 def parse_yolo(
-    text: str, where: str, classes: YoloClasses, width: int, height: int
+    text: str,
+    where: str,
+    classes: YoloClasses,
+    width: int,
+    height: int,
+    left_out: Counter[str] | None = None,
 ) -> list[tuple[int, Object]]:
-    """The objects of a label file for an image of that size (px), each with its line (from 1).
+    """The objects of a label file for an image of that size (px), each with its line (from 1). Labels with
+    shares of up to 1.05 are cut at the image's edge, and counted in `left_out`.
 
     Raises `DataError` with file and line for a row that is no box or polygon, a class that there is not,
     and numbers that are not finite or not in [0, 1].
     """
-    return [
-        (number, _parse_row(line.split(), f"{where}:{number}", classes, width, height))
-        for number, line in enumerate(lines_of(text), start=1)
-        if line.strip()
-    ]
+    found = []
+    for number, line in enumerate(lines_of(text), start=1):
+        if line.strip():
+            obj, beyond = _parse_row(line.split(), f"{where}:{number}", classes, width, height)
+            found.append((number, obj))
+            if beyond and left_out is not None:
+                left_out[CUT] += 1
+    return found
 
 
-def _parse_row(columns: list[str], where: str, classes: YoloClasses, width: int, height: int) -> Object:
+def _parse_row(
+    columns: list[str], where: str, classes: YoloClasses, width: int, height: int
+) -> tuple[Object, bool]:
+    """The row's object, and whether it had to be cut at the image's edge."""
     values = [_number(text, where, place) for place, text in enumerate(columns, start=1)]
     if values[0] != int(values[0]) or values[0] < 0:
         raise DataError(where, f"the class is {shown(columns[0])}, not a whole number from 0")
@@ -54,12 +70,12 @@ def _parse_row(columns: list[str], where: str, classes: YoloClasses, width: int,
         known = f"0 to {max(classes.names or [0])}" if classes.names else "none"
         raise DataError(where, f"there is no class {shown(columns[0])[1:-1]}; data.yaml names {known}")
     if len(values) == 5 + classes.keypoints:
-        x, y, w, h = _shares(values[1:5], where)
+        x, y, w, h = shares = _shares(values[1:5], where)
         x, y, w, h = x * width, y * height, w * width, h * height
         box = Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
     elif len(values) >= 7 and len(values) % 2 == 1 and not classes.keypoints:
-        points = _shares(values[1:], where)
-        xs, ys = [x * width for x in points[::2]], [y * height for y in points[1::2]]
+        shares = _shares(values[1:], where)
+        xs, ys = [x * width for x in shares[::2]], [y * height for y in shares[1::2]]
         box = Box(min(xs), min(ys), max(xs), max(ys))
     else:
         hint = " (a prediction with its score?)" if len(values) == 6 else ""
@@ -67,7 +83,9 @@ def _parse_row(columns: list[str], where: str, classes: YoloClasses, width: int,
             ", keypoints)" if classes.keypoints else "), or class and the points of a polygon"
         )
         raise DataError(where, f"{len(values)} columns{hint}; expected {expected}")
-    return Object(category=name, box=box)
+    if beyond := not all(0 <= share <= 1 for share in shares):
+        box = box.clipped(width, height)
+    return Object(category=name, box=box), beyond
 
 
 def _number(text: str, where: str, column: int) -> float:
@@ -86,7 +104,7 @@ def _shares(values: list[float], where: str) -> list[float]:
             raise DataError(
                 where, f"column {column} is {value:g}, not in [0, 1]: YOLO's numbers are shares of the image"
             )
-    return [min(max(value, 0.0), 1.0) for value in values]
+    return values
 
 
 def yolo_labels(frame: Frame, categories: Mapping[str, int], tally: Tally) -> str:

@@ -6,14 +6,16 @@ it; keypoints behind a box are passed over where `data.yaml` gives their `kpt_sh
 label file, or with an empty one, has no objects. The label of `.../images/.../a.jpg` is
 `.../labels/.../a.txt`; where no folder is called `images` it lies beside the image.
 
+An .ndjson file beside the images, as Ultralytics exports it, takes the place of all text files
+(`imitation.datasets.yolo.ndjson`).
+
 `data.yaml` names the classes and the folders (or lists of images) `train`, `val` and `test`; without it
 the folders are `images/{train,val,test}` (or the one folder `images`) and classes are called by their
 number, unless `classes.txt` names them. Paths that lead out of the dataset's folder are not followed.
 Symbolic links: the root and the folders of images and labels may be some; below them, a link of a single
 file to inside the dataset is followed, one to outside and one of a folder are not.
 
-YOLO's tools turn an image by its EXIF orientation before they use it and this project does not, so an
-image with one is refused.
+An image with an EXIF orientation is meant upright, as YOLO's tools take it.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of
 from imitation.data import splits
-from imitation.data.images import exif_orientation, image_size, open_image
+from imitation.data.images import SUFFIXES, image_size, open_image
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import files_below, inside, list_name, refuse_link
@@ -37,9 +39,9 @@ from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.yolo.data_yaml import YAML_NAMES, classes_of, load_yaml, places_of
 from imitation.datasets.yolo.labels import YoloClasses, parse_yolo
+from imitation.datasets.yolo.ndjson import ENDING, NdjsonList, find_ndjson, read_ndjson
 from imitation.datasets.yolo.writer import YoloWriter
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
 LISTS = (*splits.LISTS, "valid")
 
 
@@ -51,6 +53,7 @@ class _Listed(NamedTuple):
     labels: dict[str, str | None]
     faults: dict[str, DataError]
     strays: list[DataError]
+    texts: dict[str, tuple[str, str]] | None = None  # of NDJSON: where the labels stand, and what they say
 
 
 class YoloReader(DatasetReader):
@@ -64,11 +67,31 @@ class YoloReader(DatasetReader):
     Writer = YoloWriter
     convention = "visible"
 
+    @classmethod
+    def signs(cls, root: str) -> str | None:
+        if not storage.is_folder(root):
+            known = root.endswith((ENDING, *(name.partition(".")[2] for name in YAML_NAMES)))
+            return f"{storage.name_of(root)}" if known else None
+        for name in YAML_NAMES:
+            if storage.exists(storage.join(root, name)):
+                return name
+        if (uri := find_ndjson(root)) is not None:
+            return storage.name_of(uri)
+        for name in ("", *LISTS):
+            for images, labels in (
+                (("images", name), ("labels", name)),
+                ((name, "images"), (name, "labels")),
+            ):
+                places = [storage.join(root, *(part for part in parts if part)) for parts in (images, labels)]
+                if all(map(storage.is_folder, places)) and _are_rows(places[1]):
+                    return f"{'/'.join(part for part in labels if part)} with rows of YOLO's"
+        return None
+
     @cached_property
     def _yaml(self) -> tuple[str | None, dict[str, Any]]:
         """The data.yaml and what it says; None and nothing without one."""
         if not storage.is_folder(self.root):
-            return self.root, load_yaml(self.root)
+            return (None, {}) if self.root.endswith(ENDING) else (self.root, load_yaml(self.root))
         uri = next((u for n in YAML_NAMES if storage.exists(u := storage.join(self.root, n))), None)
         return uri, {} if uri is None else load_yaml(uri)
 
@@ -77,7 +100,17 @@ class YoloReader(DatasetReader):
         return self.root if storage.is_folder(self.root) else storage.parent(self.root)
 
     @cached_property
+    def _ndjson(self) -> tuple[YoloClasses, dict[str, NdjsonList]] | None:
+        """What the .ndjson file says, where there is one in place of a data.yaml."""
+        if storage.is_folder(self.root) and self._yaml[0] is not None:
+            return None
+        uri = find_ndjson(self.root)
+        return None if uri is None else read_ndjson(uri)
+
+    @cached_property
     def _classes(self) -> YoloClasses:
+        if self._ndjson is not None:
+            return self._ndjson[0]
         uri, said = self._yaml
         if uri is not None:
             return classes_of(said, uri)
@@ -109,6 +142,11 @@ class YoloReader(DatasetReader):
 
     @cached_property
     def _listed(self) -> dict[str | None, _Listed]:
+        if self._ndjson is not None:
+            return {
+                name: _Listed([], one.images, dict.fromkeys(one.images), one.faults, one.strays, one.texts)
+                for name, one in self._ndjson[1].items()
+            }
         real: dict[str, str] = {}
         return {name: self._list(places, real) for name, places in self._sources.items()}
 
@@ -189,7 +227,18 @@ class YoloReader(DatasetReader):
     def _cut(self) -> Splits:
         for name, listed in self._listed.items():
             if not listed.images:
-                raise UserError(f"{self._folder}: the list {name or 'images'} has no .jpg or .png image")
+                raise UserError(
+                    f"{self._folder}: the list {name or 'images'} has no image ({', '.join(SUFFIXES)})"
+                )
+        every = list(self._listed.values())
+        if not any(listed.texts or any(listed.labels.values()) for listed in every):
+            first = next(iter(every[0].images.values()))
+            count = sum(len(one.images) for one in every)
+            raise UserError(
+                f"{self._folder}: none of its {count:,} images has a label file; the one of {first} was "
+                f"looked for as {label_of(first, self._folder)} (images lie in a folder images, their labels "
+                "in labels beside it, or next to each other)"
+            )
         found = {name: dict.fromkeys(listed.images) for name, listed in self._listed.items()}
         return self._by_lists_or_seed(found, self._folder)
 
@@ -202,26 +251,31 @@ class YoloReader(DatasetReader):
         refuse_link(image, place or storage.parent(image), self._folder)
         with open_image(image) as source:
             width, height = image_size(source, image)
-            source.seek(0)
-            if (orientation := exif_orientation(source, image)) != 1:
-                raise DataError(
-                    image,
-                    f"has the EXIF orientation {orientation}: YOLO's tools turn it, this project does not; "
-                    "turn the pixels themselves and remove the tag (exiftran -a)",
-                )
         if label is not None:
             beside = (
                 label_of(f"{place}/x.jpg", self._folder) if place else label
             )  # where the place's labels lie
             refuse_link(label, storage.parent(beside), self._folder)
-        objects = () if label is None else self._objects(label, width, height)
+        objects: tuple[Object, ...] = ()
+        if listed.texts is not None:
+            objects = self._objects(listed.texts[frame_id][1], listed.texts[frame_id][0], width, height)
+        elif label is not None:
+            objects = self._objects(storage.read_data_text(label, "label file"), label, width, height)
         frame = Frame(frame_id, width, height, objects, image_uri=image)
         check(frame, label or image)
         return frame
 
-    def _objects(self, label: str, width: int, height: int) -> tuple[Object, ...]:
-        text = storage.read_data_text(label, "label file")
-        return tuple(obj for _, obj in parse_yolo(text, label, self._classes, width, height))
+    def _objects(self, text: str, where: str, width: int, height: int) -> tuple[Object, ...]:
+        return tuple(obj for _, obj in parse_yolo(text, where, self._classes, width, height, self.left_out))
+
+
+def _are_rows(folder: str) -> bool:
+    """Whether the first label that is found there has rows of numbers."""
+    for uri in storage.list_files(folder, ".txt")[:20]:
+        words = next((line.split() for line in lines_of(storage.read_text(uri)) if line.strip()), [])
+        if words:
+            return len(words) >= 5 and words[0].isdecimal()
+    return False
 
 
 def _label_files(folder: str) -> tuple[set[str], set[str]]:

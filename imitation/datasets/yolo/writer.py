@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import yaml
 
 from imitation.common import storage
-from imitation.data.images import exif_orientation
 from imitation.data.records import Frame
 from imitation.datasets.coco.writer import put_image
 from imitation.datasets.common.tally import Tally
@@ -49,10 +48,6 @@ def write_yolo(
     """
     count = 0
     for count, (name, frame) in enumerate(frames, start=1):  # noqa: B007 (the last count is the result)
-        if exif_orientation(frame.image or b"", name) != 1:
-            tally.change(
-                "an EXIF orientation, by which YOLO's tools turn the image but not its boxes, in", "frame"
-            )
         put_image(storage.join(root, "images", split), name, frame)
         text = yolo_labels(frame, categories, tally)
         storage.write_bytes_atomic(storage.join(root, "labels", split, f"{name}.txt"), text.encode())

@@ -17,27 +17,31 @@ _SPACING_M = 40.0  # between bodies that are kept there
 class Actors:
     """What is spawned into a world by us."""
 
-    def __init__(self, carla: Any, client: Any, world: Any) -> None:
-        self._carla, self._client, self._world = carla, client, world
+    def __init__(self, carla: Any, client: Any, world: Any, height: float = 2 * SKY_M) -> None:
+        self._carla, self._client, self._world, self._height = carla, client, world, height
 
     def spawn(self, blueprints: Sequence[Any]) -> list[int]:
-        """One actor of each, far above the town and without physics; their ids. Raises UserError."""
+        """One actor of each, far above the town and without physics; their ids. Raises UserError where one
+        cannot be spawned; none is there then."""
+        tried = self.tried(blueprints)
+        ids = [one for one in tried if isinstance(one, int)]
+        for blueprint, one in zip(blueprints, tried):
+            if isinstance(one, str):
+                self.remove(ids)
+                raise UserError(f"CARLA cannot spawn {blueprint.id}: {one}")
+        return ids
+
+    def tried(self, blueprints: Sequence[Any]) -> list[int | str]:
+        """As `spawn`: the id of each that could be spawned, and why the others could not."""
         carla, command = self._carla, self._carla.command
         batch = []
         for index, blueprint in enumerate(blueprints):
             blueprint.set_attribute("role_name", OURS)
-            at = carla.Location(
-                x=_SPACING_M * (index % 16), y=_SPACING_M * (index // 16), z=2 * SKY_M + _SPACING_M
-            )
+            at = carla.Location(x=_SPACING_M * (index % 16), y=_SPACING_M * (index // 16), z=self._height)
             still = command.SetSimulatePhysics(command.FutureActor, False)
             batch.append(command.SpawnActor(blueprint, carla.Transform(at)).then(still))
         answers = self._client.apply_batch_sync(batch, False)
-        ids = [int(answer.actor_id) for answer in answers if not answer.error]
-        for blueprint, answer in zip(blueprints, answers):
-            if answer.error:
-                self.remove(ids)
-                raise UserError(f"CARLA cannot spawn {blueprint.id}: {answer.error}")
-        return ids
+        return [str(answer.error) if answer.error else int(answer.actor_id) for answer in answers]
 
     def known(self, ids: Sequence[int]) -> list[Any]:
         """The actors of these ids, in their order."""

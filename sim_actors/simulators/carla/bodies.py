@@ -62,15 +62,24 @@ def names(categories: Iterable[str]) -> frozenset[str]:
 
 
 def sizes(actors: Actors, found: Catalog) -> tuple[dict[str, list[Body]], dict[str, list[str]]]:
-    """Each category's bodies, and the blueprints whose box cannot be true. Blueprints do not tell their size:
-    one of each is spawned."""
+    """Each category's bodies, and the blueprints that give none: they cannot be spawned, or their box cannot
+    be true. Blueprints do not tell their size, so one of each is spawned.
+
+    Raises UserError where none can be.
+    """
     blueprints = list({one.id: one for some in found.values() for one in some}.values())
-    spawned = actors.spawn(blueprints)
+    tried = actors.tried(blueprints)
+    spawned = [one for one in tried if isinstance(one, int)]
+    if blueprints and not spawned:
+        raise UserError(f"CARLA cannot spawn {blueprints[0].id}: {tried[0]}")
     try:
-        boxes = [actor.bounding_box for actor in actors.known(spawned)]
+        boxes = dict(zip(spawned, (actor.bounding_box for actor in actors.known(spawned))))
     finally:
         actors.remove(spawned)
-    known = {one.id: measured(box, str(one.id)) for one, box in zip(blueprints, boxes)}
+    known = {
+        blueprint.id: measured(boxes[one], str(blueprint.id)) if isinstance(one, int) else None
+        for blueprint, one in zip(blueprints, tried)
+    }
     told: dict[str, list[Body]] = {}
     boxless: dict[str, list[str]] = {}
     for category, some in found.items():
@@ -99,7 +108,7 @@ def body_for(
     """What stands for an actor, or why nothing does, in a sentence without its subject.
 
     The nearest in size is taken, or by the actor's seed one that is nearly as near. `boxless`: category to
-    blueprints whose box cannot be true.
+    blueprints that give no body.
     """
     category = spelled(actor.category)
     if category not in bodies and category not in boxless:
@@ -108,8 +117,8 @@ def body_for(
     if not known:
         if lacking := boxless.get(category):
             return (
-                f"category: CARLA's boxes of {', '.join(lacking)} are empty, so that no {actor.category} can "
-                "be labelled"
+                f"category: no {actor.category} can be labelled: CARLA cannot spawn {', '.join(lacking)}, or "
+                "the box that it gives is empty"
             )
         there = ", ".join(sorted(name for name in bodies if bodies[name]))
         return f"category: CARLA stages no {actor.category!r}; it stages {there}"

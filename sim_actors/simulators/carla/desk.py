@@ -15,13 +15,14 @@ from imitation.common.settings import UserError
 from imitation.data.records import Frame
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.carla import bodies
-from sim_actors.simulators.carla.actors import Actors
+from sim_actors.simulators.carla.actors import SKY_M, Actors
 from sim_actors.simulators.carla.leases import Taken
 from sim_actors.simulators.carla.server import connected
 from sim_actors.simulators.carla.settings import CarlaSettings
 from sim_actors.simulators.carla.stage import Stage
 
 _PDEATHSIG = 1  # prctl(2)
+_ELSEWHERE_M = 4 * SKY_M  # where bodies are measured beside a worker that keeps its own below
 
 
 def client_module(name: str) -> Any:
@@ -79,7 +80,7 @@ class _Desk:
         client = connected(carla, settings, endpoint, version)
         world = client.get_world()
         found = bodies.catalog(world.get_blueprint_library(), settings.blueprints, version)
-        known, _ = bodies.sizes(Actors(carla, client, world), found)
+        known, _ = bodies.sizes(Actors(carla, client, world, _ELSEWHERE_M), found)
         self._names = bodies.names(name for name, some in known.items() if some)
 
     def do_names(self) -> frozenset[str]:

@@ -85,12 +85,8 @@ class Town:
             return Column(None)
         ground = min(grounds, key=lambda z: abs(z - expected))
         # What has no label is a trigger: seen by rays, and by nobody else.
-        others = [label for z, label in hits if label not in GROUND and label != "NONE"]
-        heights = [z for z, label in hits if label not in GROUND and label != "NONE"]
-        return Column(
-            ground,
-            tuple(label for label, z in zip(others, heights) if ground + 0.1 < z < ground + height),
-        )
+        others = [(z, label) for z, label in hits if label not in GROUND and label != "NONE"]
+        return Column(ground, tuple(label for z, label in others if ground + 0.1 < z < ground + height))
 
     def _hits(self, x: float, y: float, top: float, bottom: float) -> list[tuple[float, str]]:
         location = self._carla.Location

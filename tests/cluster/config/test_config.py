@@ -51,7 +51,7 @@ def test_options_override_the_file(tmp_path):
         (["loop.cycles=-1"], "loop.cycles is -1"),
         (["data.kind=kitty"], "data.kind is 'kitty'"),
         (["data.kind=kitti"], "needs data.root"),
-        (["data.root=/x"], "data.kind is 'world', which has no folder"),
+        (["data.root=/x"], "data.root=/x: there is nothing there"),
         (["train.batch_size=9", "train.num_workers=2"], "multiple of num_workers"),
         (["train.learning_rate=.inf"], "train.learning_rate is inf"),
         (["run.name=../elsewhere"], "run.name is '../elsewhere'"),

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import cluster.stages.hardest
 import cluster.stages.simulate
 import cluster.stages.train
 from cluster.config.parse import load_defaults
@@ -27,10 +28,12 @@ from cluster.training.train_loop import TrainResult, TrainSpec
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part
 from imitation.common import storage
-from imitation.common.names import cycle_folder
+from imitation.common.names import cycle_folder, request_of
 from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_png
 from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.evaluation.detection_files import write_detections
+from imitation.evaluation.detections import Detections, FrameDetections
 from imitation.evaluation.failures import failures_to_table
 from imitation.loop import History, imitate
 from imitation.policies import Feedback, build_policy
@@ -81,6 +84,9 @@ class Local:
     def pool(self) -> Iterator[Pool]:
         self.pools.append(Pool())
         yield self.pools[-1]
+
+    def make_room_for_evaluation(self) -> None:
+        pass
 
     def launcher(self) -> None:
         return None
@@ -160,6 +166,81 @@ def test_imitation_trains_folds_and_adds_what_is_rendered(make) -> None:
     assert [entry.dataset.synthetic_frames for entry in history.cycles] == [0, 2]
     assert trained[-1].synthetic == (stages.run.workspace.path("cycle-001", "synthetic"),)
     assert trained[-1].repeats == {}
+
+
+def test_untargeted_restages_frames_whatever_failed_in_them(make) -> None:
+    stages, trained = make("loop.cycles=1", "policy.name=untargeted", "aggregation.budgets=[4]")
+    history = go(stages)
+    assert names(trained) == ["cycle 0, main", "cycle 1, main"], "no fold looks for failures"
+    assert history.cycles[-1].dataset.synthetic_frames == 4
+    frames = list(read_frames(trained[-1].synthetic[0]))
+    parents = {frame.origin.parent for frame in frames}
+    assert len(parents) == 2
+    assert parents <= {f"real-{i}" for i in range(TRAIN)}
+    assert all(frame.origin.failures == () for frame in frames)
+    asked = json.loads(Path(stages.run.workspace.path("cycle-001", "stage-request.json")).read_text())
+    cars = {i for i, obj in enumerate(street().objects) if obj.category == "Car"}
+    assert all(set(r["focus"]) <= cars and r["focus"] for r in asked["requests"]), (
+        "what a detector is to find"
+    )
+
+
+def test_another_runs_frames_are_taken_instead_of_rendering(make, tmp_path: Path) -> None:
+    storage_of = f"run.storage={tmp_path}"
+    stages, trained = make("loop.cycles=1", "aggregation.budgets=[4]", storage_of)
+    go(stages)
+    whole = {frame.frame_id for frame in read_frames(trained[-1].synthetic[0])}
+    (tmp_path / "run").rename(tmp_path / "whole")
+    (tmp_path / "run" / "data").mkdir(parents=True)
+    (tmp_path / "whole" / "data" / "train").rename(tmp_path / "run" / "data" / "train")
+    taking, specs = make(
+        "loop.cycles=1", "aggregation.budgets=[2]", "aggregation.frames_of=whole", storage_of
+    )
+    history = go(taking)
+    assert taking.run.services.pools == [], "nothing is rendered"
+    assert history.cycles[-1].dataset.synthetic_frames == 2
+    taken = {frame.frame_id for frame in read_frames(specs[-1].synthetic[0])}
+    assert len(taken) == 2
+    assert taken < whole
+
+
+def test_of_several_candidates_the_hardest_are_kept(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A made-up detector that finds the less the higher a frame's variation is."""
+    judged: list[str] = []
+
+    def evaluate(parts, checkpoints, categories, out, *_: object) -> dict[str, Any]:
+        (part,) = parts
+        rows = []
+        for frame in read_frames(part.uri):
+            judged.append(frame.frame_id)
+            score = 1.0 - request_of(frame.frame_id)[1] / 10
+            truth = categories.mapped(frame)
+            boxes = [obj.box for obj in truth.objects if not obj.ignore]
+            found = Detections(boxes, [score] * len(boxes), [1] * len(boxes))
+            rows.append(
+                FrameDetections.of(truth, found, categories=("Car",), split=part.split, detector="main")
+            )
+        write_detections(rows, out, ("Car",))
+        assert list(checkpoints) == ["main"]
+        return {}
+
+    monkeypatch.setattr(cluster.stages.hardest, "evaluate", evaluate)
+    stages, trained = make("loop.cycles=1", "aggregation.budgets=[4]", "acceptance.candidates=3")
+    history = go(stages)
+    assert history.cycles[-1].dataset.synthetic_frames == 4, "as many as were asked for"
+    assert len(judged) == 12
+    kept = [frame.frame_id for frame in read_frames(trained[-1].synthetic[0])]
+    by_request: dict[str, list[int]] = {}
+    for name in kept:
+        by_request.setdefault(request_of(name)[0], []).append(request_of(name)[1])
+    assert [sorted(numbers) for numbers in by_request.values()] == [[4, 5], [4, 5]]
+    told = json.loads(Path(stages.run.workspace.path("cycle-001", "stage-simulate.json")).read_text())
+    assert (told["frames"], told["asked"], told["candidates"], told["rendered"]) == (4, 4, 12, 12)
+    assert told["hardness"]["kept"] > told["hardness"]["left"]
+    again, _ = make("loop.cycles=1", "aggregation.budgets=[4]", "acceptance.candidates=3")
+    go(again)
+    assert len(judged) == 12, "committed: neither rendered nor judged again"
+    assert again.run.services.pools == []
 
 
 def test_random_needs_no_folds_and_spends_what_it_is_given(make) -> None:

@@ -65,6 +65,7 @@ objects = st.builds(
     difficulty=st.none() | st.integers(1, 2),
 )
 _px = st.floats(1, 5000)
+_focal = st.floats(50, 3000)
 _text = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8)
 _origins = st.builds(
     Origin,
@@ -93,7 +94,7 @@ def frame_lists(draw: st.DrawFn, max_size: int = 4) -> list[Frame]:
             sequence=draw(st.none() | _text),
             image=picture(number, jpeg=draw(st.booleans())),
             camera=draw(
-                st.none() | st.builds(Camera, _px, _px, _px, _px, st.none() | _px, st.none() | _angle)
+                st.none() | st.builds(Camera, _focal, _focal, _px, _px, st.none() | _px, st.none() | _angle)
             ),
             conditions=draw(st.none() | st.dictionaries(_text.filter(bool), _text, max_size=2)),
             origin=draw(st.none() | _origins),

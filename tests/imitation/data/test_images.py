@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from imitation.common.settings import DataError
 from imitation.data import images
@@ -65,41 +65,64 @@ def test_16_bit_grey_keeps_the_high_byte() -> None:
     assert back.shape == (1, 5, 3)
 
 
-def test_exif_orientation_is_not_applied(pixels: np.ndarray) -> None:
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_the_upright_one(pixels: np.ndarray, form: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = _encoded(pixels, form=form, exif=exif, **({"lossless": True} if form == "WEBP" else {}))
+    upright = np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+    width, height = images.image_size(data, "x")
+    assert (height, width) == upright.shape[:2]
+    np.testing.assert_array_equal(images.decode_image(data, "x"), upright)
+    np.testing.assert_array_equal(images.load_frame_image(Frame("f", width, height, image=data)), upright)
+
+
+def test_labels_that_give_the_stored_size_mean_the_stored_pixels(pixels: np.ndarray) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # "rotate by 90 degrees"
-    data = _encoded(pixels, form="JPEG", exif=exif)
-    assert images.image_size(data, "x") == (30, 20)
-    assert images.decode_image(data, "x").shape == (20, 30, 3)
+    data = _encoded(pixels, exif=exif)
+    np.testing.assert_array_equal(images.load_frame_image(Frame("f", 30, 20, image=data)), pixels)
+    np.testing.assert_array_equal(
+        images.load_frame_image(Frame("f", 20, 30, image=data)), np.rot90(pixels, -1)
+    )
+    with pytest.raises(DataError, match="20x30: width and height are interchanged"):
+        images.load_frame_image(Frame("f", 20, 30, image=_encoded(pixels)))
 
 
-def test_exif_orientation_is_told(pixels: np.ndarray) -> None:
-    for form in ("JPEG", "PNG"):
-        for orientation in (1, 3, 8):
-            exif = Image.Exif()
-            exif[0x0112] = orientation
-            assert images.exif_orientation(_encoded(pixels, form=form, exif=exif), "x") == orientation
-        assert images.exif_orientation(_encoded(pixels, form=form), "x") == 1
+def test_exif_that_says_nothing_turns_nothing(pixels: np.ndarray) -> None:
     for nonsense in (0, 9, 77):
         exif = Image.Exif()
         exif[0x0112] = nonsense
-        assert images.exif_orientation(_encoded(pixels, form="JPEG", exif=exif), "x") == 1
+        assert images.image_size(_encoded(pixels, form="JPEG", exif=exif), "x") == (30, 20)
     broken = b"\xff\xd8\xff\xe1\x00\x10Exif\0\0" + bytes(8) + _encoded(pixels, form="JPEG")[2:]
-    assert images.exif_orientation(broken, "x") == 1
+    assert images.image_size(broken, "x") == (30, 20)
     with pytest.raises(DataError, match=r"^x: not a JPEG or PNG"):
-        images.exif_orientation(b"", "x")
+        images.image_size(b"", "x")
 
 
-def test_labels_of_the_turned_image_are_refused_and_the_reason_is_told(pixels: np.ndarray) -> None:
-    """A tool that applies EXIF writes 20x30 for pixels stored as 30x20."""
+@pytest.mark.parametrize("form", ["WEBP", "BMP", "TIFF"])
+def test_other_tools_get_a_jpeg_or_png_of_the_same_pixels(pixels: np.ndarray, form: str) -> None:
+    data = _encoded(pixels, form=form, **({"lossless": True} if form == "WEBP" else {}))
+    told = images.portable_bytes(Frame("f", 30, 20, image=data))
+    with Image.open(io.BytesIO(told)) as image:
+        assert image.format == "PNG"
+        np.testing.assert_array_equal(np.array(image), pixels)
+
+
+def test_other_tools_get_the_bytes_themselves_or_pixels_that_nothing_turns(pixels: np.ndarray) -> None:
+    plain = Frame("f", 30, 20, image=_encoded(pixels, form="JPEG"))
+    assert images.portable_bytes(plain) is plain.image
     exif = Image.Exif()
-    exif[0x0112] = 6
-    turned = Frame("f", 20, 30, image=_encoded(pixels, form="JPEG", exif=exif))
-    with pytest.raises(DataError, match=r"30x20 px, but .* 20x30: its EXIF orientation \(6\) turns it"):
-        images.load_frame_image(turned)
-    with pytest.raises(DataError, match="20x30: width and height are interchanged"):
-        images.load_frame_image(Frame("f", 20, 30, image=_encoded(pixels)))
-    assert images.load_frame_image(Frame("f", 30, 20, image=turned.image)).shape == (20, 30, 3)
+    exif[0x0112] = 8
+    turned = Frame("f", 20, 30, image=_encoded(pixels, form="JPEG", exif=exif, quality=95))
+    told = images.portable_bytes(turned)
+    with Image.open(io.BytesIO(told)) as image:
+        assert (image.format, image.size, image.getexif().get(0x0112)) == ("JPEG", (20, 30), None)
+    difference = images.decode_image(told, "x").astype(int) - images.load_frame_image(turned)
+    assert np.abs(difference).mean() < 10, (
+        "noise twice through a JPEG's colours; another turn would differ by 85"
+    )
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "1", "P", "CMYK"])

@@ -82,4 +82,5 @@ def _spent(summary: Summary, arm: Arm, mines: bool) -> dict[str, float]:
 def _kind(stage: str) -> str:
     if trained_by(stage) is not None:
         return "training"
-    return {"simulate": "rendering", "evaluate": "evaluating", "analyse": "evaluating"}.get(stage, "rest")
+    rendering, evaluating = ("simulate", "candidates"), ("evaluate", "analyse")
+    return "rendering" if stage in rendering else "evaluating" if stage in evaluating else "rest"

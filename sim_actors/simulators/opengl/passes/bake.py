@@ -85,7 +85,7 @@ def bake_sky(device: Device, scene: Scene, family: Family, height: int) -> np.nd
     program = device.program("sky", *veiled, "BARE", "PANORAMA")
     rows = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]])
     layout = ("2f", "in_corner")
-    return _read(device, program, rows, layout, moderngl.TRIANGLE_STRIP, (2 * height, height))[2][..., :3]
+    return _read(device, program, rows, layout, moderngl.TRIANGLE_STRIP, (2 * height, height))[1][..., :3]
 
 
 def _drawn(
@@ -96,7 +96,7 @@ def _drawn(
     mode: int,
     size: tuple[int, int],
 ) -> Baked:
-    color, _, emitted = _read(device, program, rows, layout, mode, size)
+    color, emitted = _read(device, program, rows, layout, mode, size)
     drawn = color[..., 3] >= 0
     return Baked(
         np.clip(color[..., :3], 0.0, 1.0),
@@ -114,23 +114,26 @@ def _read(
     mode: int,
     size: tuple[int, int],
 ) -> list[np.ndarray]:
-    """What a shader without light (BARE) writes to its outputs, (H, W, 4) float32 each, -1 where it draws
-    nothing."""
+    """What a shader without light (BARE) writes to its first and third output, colour and what shines by
+    itself, (H, W, 4) float32 each, -1 where it draws nothing."""
     ctx = device.ctx
     buffer = ctx.buffer(np.ascontiguousarray(rows, dtype=np.float32).tobytes())
     array = ctx.vertex_array(program, [(buffer, *layout)])
-    textures = [ctx.texture(size, 4, dtype="f4") for _ in range(3)]
+    textures = [ctx.texture(size, 4, dtype="f2") for _ in range(3)]
     target = ctx.framebuffer(textures)
     try:
         target.use()
         target.clear(-1.0, -1.0, -1.0, -1.0)
         ctx.enable_only(moderngl.NOTHING)
         array.render(mode)
-        found = [target.read(components=4, attachment=k, dtype="f4") for k in range(3)]
+        found = [target.read(components=4, attachment=k, dtype="f2") for k in (0, 2)]
     finally:
         array.release()
         target.release()
         buffer.release()
         for texture in textures:
             texture.release()
-    return [np.frombuffer(data, np.float32).reshape(size[1], size[0], 4)[::-1].copy() for data in found]
+    return [
+        np.frombuffer(data, np.float16).reshape(size[1], size[0], 4)[::-1].astype(np.float32)
+        for data in found
+    ]

@@ -1,6 +1,7 @@
 """`imitate export --to usd|glb` as a person uses it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,27 @@ def test_rendered_parquet_frames_and_count(
     photos = run / "cycle-002" / "synthetic" / "part-0.parquet"
     assert main(["export", str(photos), "--to", "glb", "--out", str(tmp_path / "c")]) == 1
     assert "name the dataset that has them" in capsys.readouterr().err
+
+
+def test_what_our_bodies_cannot_stage_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = staged("good")
+    odd = one.replace(scene_id="odd", actors=(replace(one.actors[0], category="Zeppelin"),))
+    write_frames([rendered(odd), rendered(one)], str(tmp_path / "frames.parquet"))
+    out = tmp_path / "scenes"
+    assert main(["export", str(tmp_path / "frames.parquet"), "--to", "glb", "--out", str(out)]) == 0
+    assert [p.name for p in out.iterdir()] == ["good.glb"]
+    printed = capsys.readouterr()
+    assert printed.out == f"{out}: 1 scene\n"
+    assert "left out: scene 'odd': actors[0].category: no body for 'Zeppelin'" in printed.err
+
+
+def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outside = staged("../outside")
+    write_frames([rendered(staged("good")), rendered(outside)], str(tmp_path / "frames.parquet"))
+    out = tmp_path / "scenes"
+    assert main(["export", str(tmp_path / "frames.parquet"), "--to", "glb", "--out", str(out)]) == 1
+    assert "its id leads out of the folder" in capsys.readouterr().err
+    assert not [*out.iterdir(), *tmp_path.glob("*.glb")]
 
 
 def test_usd(tmp_path: Path) -> None:

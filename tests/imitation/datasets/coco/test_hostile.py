@@ -237,17 +237,10 @@ def test_a_file_without_labels_is_a_problem(tmp_path: Path, lists: dict[str, Any
     assert len(frames_of(raw(tmp_path, document(annotations=[])))) == 4
 
 
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [
-        ("1" + "0" * 30, "is '1000000000000000000000000000000', no whole number"),
-        ("1.5", "is 1.5, no whole number"),
-    ],
-)
-def test_an_id_that_is_none_is_shown(tmp_path: Path, value: str, told: str) -> None:
+@pytest.mark.parametrize("value", ["1" + "0" * 30, "1.5", '"a"', "null", "[]"])
+def test_an_annotation_is_read_whatever_its_id_is(tmp_path: Path, value: str) -> None:
     text = document().replace(b'"id": 31', b'"id": ' + value.encode())
+    assert text != document()
     problems: list[DataError] = []
-    assert set(frames_of(raw(tmp_path, text), problems)) == {"1", "2", "9"}
-    (problem,) = problems
-    assert problem.where == f"{tmp_path}/labels.json: annotation number 1"
-    assert told in problem.what
+    assert set(frames_of(raw(tmp_path, text), problems)) == {"1", "2", "5", "9"}
+    assert problems == []

@@ -111,7 +111,7 @@ def test_a_bad_value_costs_its_row(parts: Path, case: str) -> None:
 def test_broken_image_bytes_are_named_by_file_row_and_frame(parts: Path) -> None:
     column = BAD_ROWS["a broken image"][1]
     rewrite(parts / "1.parquet", lambda table: replaced(table, "image", column))
-    with pytest.raises(DataError, match=r"1\.parquet: row 3 \(frame p1f3\): not a JPEG or PNG image"):
+    with pytest.raises(DataError, match=r"1\.parquet: row 3 \(frame p1f3\): not a JPEG or PNG"):
         list(read_frames(str(parts), check=FrameChecker()))
 
 

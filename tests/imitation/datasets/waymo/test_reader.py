@@ -256,9 +256,7 @@ def test_bad_keys_are_told_once(root: Path, keys: list, message: str) -> None:
     assert message in problems[0].what
 
 
-@pytest.mark.parametrize(
-    ("image", "message"), [(None, "image is null"), (b"GIF89a", "not a JPEG or PNG image")]
-)
+@pytest.mark.parametrize(("image", "message"), [(None, "image is null"), (b"GIF89a", "not a JPEG or PNG")])
 def test_bad_images_are_named_by_row(root: Path, image: bytes | None, message: str) -> None:
     write_images(root, "s1", [(T, 1), (T, 3)], image=lambda i: image if i else png(0, WIDTH, HEIGHT))
     write_boxes(root, "s1", [])

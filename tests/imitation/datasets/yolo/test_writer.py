@@ -1,12 +1,9 @@
 """YOLO labels by hand, and what is counted as lost."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 import yaml
-from PIL import Image
 
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.common.tally import Tally
@@ -60,14 +57,3 @@ def test_names_that_yaml_takes_for_something_else_stay_names(tmp_path: Path) -> 
     text = (tmp_path / "data.yaml").read_text(encoding="utf-8")
     assert text.startswith("# One set")
     assert yaml.safe_load(text) == {"names": dict(enumerate(names))}
-
-
-@pytest.mark.parametrize(("orientation", "told"), [(1, 0), (6, 1)])
-def test_an_image_that_exif_turns_is_told(tmp_path: Path, orientation: int, told: int) -> None:
-    exif, sink = Image.Exif(), io.BytesIO()
-    exif[0x0112] = orientation
-    Image.new("RGB", (WIDTH, HEIGHT)).save(sink, "JPEG", exif=exif)
-    tally = Tally()
-    write_yolo([("a", Frame("a", WIDTH, HEIGHT, image=sink.getvalue()))], str(tmp_path), "", {}, tally)
-    assert tally.changed.total() == told
-    assert (tmp_path / "images" / "a.jpg").read_bytes() == sink.getvalue()

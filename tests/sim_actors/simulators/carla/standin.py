@@ -353,7 +353,7 @@ class SpawnActor:
         return self
 
     def __call__(self, world):
-        if "no room" in FAULTS:
+        if "no room" in FAULTS or ("no truck" in FAULTS and self.blueprint.id == "vehicle.box.truck"):
             return SimpleNamespace(actor_id=0, error="Spawn failed because of collision at spawn position")
         thing = world.spawn_actor(self.blueprint, self.transform)
         for one in self.after:

@@ -64,7 +64,8 @@ def test_other_words_for_a_category_are_understood():
 
 def test_two_wheelers_whose_box_is_empty_are_told_so():
     assert chosen(car(category="rider")) == (
-        "category: CARLA's boxes of vehicle.bike are empty, so that no rider can be labelled"
+        "category: no rider can be labelled: CARLA cannot spawn vehicle.bike, or the box that it "
+        "gives is empty"
     )
 
 

@@ -238,6 +238,16 @@ def test_a_spawn_that_fails_is_told(staged):
     assert standin.WORLD[0].settings == (False, None, False)
 
 
+def test_one_blueprint_that_cannot_be_spawned_is_left_out(staged):
+    stage = staged("no truck")
+    (reason,) = stage.reasons(scene(actor("truck", TRUCK, 0, 20, 0)))
+    assert reason == (
+        "actors[0].category: no truck can be labelled: CARLA cannot spawn vehicle.box.truck, or the box "
+        "that it gives is empty"
+    )
+    assert stage.reasons(scene(actor("van", VAN, 0, 20, 0))) == []
+
+
 def test_what_a_dead_worker_left_is_cleared_away_and_its_clock_runs_again_afterwards(staged):
     stage = staged("leftovers")
     world = standin.WORLD[0]
@@ -304,7 +314,10 @@ def test_lamps_paint_and_poses_are_the_scenes(staged):
     ("changes", "said"),
     [
         ({"environment": Environment(weather="snow")}, "environment: CARLA has no snow"),
-        ({"actors": (actor("cyclist", (1.7, 0.6, 1.7), 0, 9, 0),)}, "actors[0].category: CARLA's boxes of"),
+        (
+            {"actors": (actor("cyclist", (1.7, 0.6, 1.7), 0, 9, 0),)},
+            "actors[0].category: no cyclist can be labelled",
+        ),
         (
             {"actors": (actor("tram", (15, 2.4, 3.5), 0, 30, 0),)},
             "actors[0].category: CARLA stages no 'tram'",

@@ -1,0 +1,93 @@
+"""An annotation file of Pascal VOC: its image's name and size, and its objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from imitation.common.settings import DataError
+from imitation.common.texts import shown
+from imitation.data.records import Box, Object
+
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+@dataclass(frozen=True)
+class VocLabels:
+    """What an annotation file says: the image's file name ("" where it names none), its size in px (None
+    where it gives none, or 0), and the objects."""
+
+    filename: str
+    size: tuple[int, int] | None
+    objects: tuple[Object, ...]
+
+
+def parse_voc(text: str, where: str) -> VocLabels:
+    """Reads an annotation. Boxes count pixels from 1 and hold both ends (VOC's development kit), so that xmin
+    1, xmax 10 are the first ten pixels: (0, 10) here. `difficult` objects are ignored, as VOC's scores do.
+
+    Raises `DataError` naming the object by its number, and for a document type, which annotations have no use
+    for and hostile files hide expansions in.
+    """
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise DataError(where, "declares a document type or entities, which are not read")
+    try:
+        root = ElementTree.fromstring(text)
+    except (ElementTree.ParseError, ValueError) as error:
+        raise DataError(where, f"is no XML: {error}") from None
+    if root.tag != "annotation":
+        raise DataError(where, f"is <{shown(root.tag)[1:-1]}>, not VOC's <annotation>")
+    objects = tuple(
+        _object(node, f"{where}: object {i}") for i, node in enumerate(root.iter("object"), start=1)
+    )
+    return VocLabels((root.findtext("filename") or "").strip(), _size(root, where), objects)
+
+
+def _size(root: Element, where: str) -> tuple[int, int] | None:
+    node = root.find("size")
+    if node is None:
+        return None
+    width, height = (_number(node.findtext(side), f"{where}: size", side) for side in ("width", "height"))
+    if width != int(width) or height != int(height) or width < 0 or height < 0:
+        raise DataError(where, f"the size is {width:g}x{height:g} px, no whole numbers")
+    return (int(width), int(height)) if width and height else None
+
+
+def _object(node: Element, where: str) -> Object:
+    category = (node.findtext("name") or "").strip()
+    if not category:
+        raise DataError(where, "has no name")
+    box = node.find("bndbox")
+    if box is None:
+        raise DataError(where, f"{shown(category)[1:-1]}: has no bndbox")
+    x1, y1, x2, y2 = (_number(box.findtext(side), where, side) for side in SIDES)
+    return Object(
+        category,
+        Box(x1 - 1, y1 - 1, x2, y2),
+        ignore=_flag(node, "difficult"),
+    )
+
+
+def _flag(node: Element, name: str) -> bool:
+    return (node.findtext(name) or "0").strip().lower() in ("1", "true", "yes")
+
+
+def _number(text: str | None, where: str, name: str) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        raise DataError(where, f"{name} is {shown(text)}, not a number") from None
+    if not math.isfinite(value):
+        raise DataError(where, f"{name} is {value}, not a finite number")
+    return value
+
+
+def listed_names(text: str) -> Iterator[tuple[int, str]]:
+    """The image names of a list of `ImageSets/Main`, each with its line: the first word; the flag behind it
+    (of a class's own list: -1, 0, 1) is left to those."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if words := line.split():
+            yield number, words[0]
