@@ -3,31 +3,25 @@
 import contextlib
 import io
 import json
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from imitation.common.settings import DataError, UserError
 from imitation.common.wording import counted
-from imitation.data.images import read_image_bytes
-from imitation.data.records import Camera, Cuboid, Frame, Object
-from imitation.datasets.common.tally import PHRASES, Tally
-from imitation.datasets.common.validation import without_nothings
+from imitation.data.records import Camera, Frame
+from imitation.datasets.common.tally import Tally
 from imitation.datasets.export import Which, export, survey_frames
 from imitation.datasets.export_sources import Source, dataset_sources, left_out, parquet_sources
 from imitation.datasets.kitti.files import read_kitti
-from imitation.datasets.kitti.writer import as_kitti
-from imitation.datasets.numbering import Classes
 from imitation.datasets.parquet.files import read_frames, write_frames
 from imitation.datasets.registry import open_dataset
-from imitation.datasets.writing import SYNTHETIC, ExportReport, Names
-from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, frame_lists, picture
+from imitation.datasets.writing import ExportReport, Names
+from tests.imitation.data.some_frames import CAR, CROWD, HEIGHT, ORIGIN, WIDTH, picture
 from tests.imitation.datasets.kitti.kitti_folder import CALIB, DONT_CARE, make_kitti, make_lists
 from tests.imitation.datasets.kitti.kitti_folder import CAR as KITTI_CAR
 
@@ -63,128 +57,6 @@ def in_splits(folder: Path, synthetic: int = 0) -> list[Source]:
 
 def without_image(frame: Frame) -> Frame:
     return replace(frame, image=None, image_uri=None)
-
-
-@settings(deadline=None, max_examples=25)
-@given(frames=frame_lists())
-def test_parquet_comes_back_exactly(tmp_path_factory: pytest.TempPathFactory, frames: list[Frame]) -> None:
-    folder = tmp_path_factory.mktemp("parquet")
-    report = exported(frames, folder, "parquet")
-    assert list(read_frames(str(folder / "out"))) == frames
-    assert not report.tally.dropped
-    assert not report.tally.changed
-
-
-@settings(deadline=None, max_examples=25)
-@given(frames=frame_lists())
-def test_coco_comes_back_exactly(tmp_path_factory: pytest.TempPathFactory, frames: list[Frame]) -> None:
-    folder = tmp_path_factory.mktemp("coco")
-    frames[0] = replace(frames[0], objects=(*frames[0].objects, CAR))  # the reader wants a category
-    report = exported(frames, folder, "coco")
-    assert not report.tally.dropped
-    assert not report.tally.changed
-    dataset = open_dataset("coco", str(folder / "out"))
-    dataset.undivide()
-    back = {f.frame_id: f for split in SPLIT_NAMES for f in dataset.frames(split)}
-    assert set(back) == {frame.frame_id for frame in frames}
-    for frame in frames:
-        read = back[frame.frame_id]
-        assert read_image_bytes(read) == frame.image
-        assert without_image(read) == without_image(without_nothings(frame, Counter()))
-
-
-def rounded(obj: Object) -> Object:
-    def two(record):
-        return type(record)(*(round(v, 2) for v in record))
-
-    cuboid = obj.cuboid
-    if cuboid is not None:
-        cuboid = Cuboid(*(round(getattr(cuboid, name), 2) for name in Cuboid.__slots__))
-    return replace(
-        obj,
-        box=two(obj.box),
-        amodal_box=None if obj.amodal_box is None else two(obj.amodal_box),
-        truncation=None if obj.truncation is None else round(obj.truncation, 2),
-        alpha=None if obj.alpha is None else round(obj.alpha, 2),
-        cuboid=cuboid,
-    )
-
-
-@settings(deadline=None, max_examples=25)
-@given(frames=frame_lists())
-def test_kitti_passes_the_reader_and_loses_what_is_told(
-    tmp_path_factory: pytest.TempPathFactory, frames: list[Frame]
-) -> None:
-    folder = tmp_path_factory.mktemp("kitti")
-    report = exported(frames, folder, "kitti")
-    names = Names()
-    dataset = open_dataset("kitti", str(folder / "out"))
-    dataset.undivide()
-    back = {f.frame_id: f for split in SPLIT_NAMES for f in dataset.frames(split)}
-    again = Tally()
-    for frame in frames:
-        name = names.name(frame.frame_id, SYNTHETIC if frame.origin else "")
-        read = back.pop(name)
-        assert read_image_bytes(read) == frame.image
-        told = as_kitti(frame, again)
-        expected = replace(told, objects=tuple(map(rounded, told.objects)), frame_id=name)
-        assert without_image(read) == without_image(without_nothings(expected, Counter()))
-    assert not back
-    assert again == report.tally
-    assert report.tally.dropped == expected_kitti_losses(frames)
-
-
-def expected_kitti_losses(frames: list[Frame]) -> Counter[tuple[str, str]]:
-    """What differs between a frame and what KITTI holds of it, counted from the outside."""
-    lost: Counter[tuple[str, str]] = Counter()
-    for frame in frames:
-        for name in ("sequence", "conditions", "origin"):
-            lost[(PHRASES[name], "frame")] += getattr(frame, name) not in (None, {})
-        camera = frame.camera
-        lost[("camera height and pitch of", "frame")] += camera is not None and (
-            camera.height is not None or camera.pitch is not None
-        )
-        for obj in frame.objects:
-            for name in ("visible_box", "occlusion", "difficulty"):
-                lost[(PHRASES[name], "object")] += getattr(obj, name) is not None
-            kept = obj.truncation is not None and round(obj.truncation, 2) == 0
-            same = obj.amodal_box is not None and rounded(obj).amodal_box == rounded(obj).box
-            lost[(PHRASES["amodal_box"], "object")] += obj.amodal_box is not None and not (kept and same)
-    return +lost
-
-
-@settings(deadline=None, max_examples=25)
-@given(frames=frame_lists())
-def test_yolo_comes_back_to_a_ten_thousandth_of_a_pixel(
-    tmp_path_factory: pytest.TempPathFactory, frames: list[Frame]
-) -> None:
-    folder = tmp_path_factory.mktemp("yolo")
-    report = exported(frames, folder, "yolo")
-    labelled = [
-        [o for o in frame.objects if not o.ignore and o.box.clipped(WIDTH, HEIGHT).area] for frame in frames
-    ]
-    regions = sum(obj.ignore for frame in frames for obj in frame.objects)
-    kept = sum(map(len, labelled))
-    assert report.tally.dropped[("", "ignore region")] == regions
-    assert report.tally.dropped[("without area:", "box")] == report.objects - regions - kept
-    cut = [o.box != o.box.clipped(WIDTH, HEIGHT) for row in labelled for o in row]
-    assert report.tally.changed[("cut at the image's edge:", "box")] == sum(cut)
-    if not any(not o.ignore for frame in frames for o in frame.objects):
-        return  # a data.yaml without classes is none to the reader
-    dataset = open_dataset("yolo", str(folder / "out"))
-    dataset.undivide()
-    back = {f.frame_id: f for split in SPLIT_NAMES for f in dataset.frames(split)}
-    names = Names()
-    for frame, expected in zip(frames, labelled, strict=True):
-        read = back.pop(names.name(frame.frame_id, SYNTHETIC if frame.origin else ""))
-        assert read_image_bytes(read) == frame.image
-        rows = dict.fromkeys((o.category, o.box.clipped(WIDTH, HEIGHT)) for o in expected)  # each once
-        rows = {row: None for row in rows if min(row[1].width, row[1].height) > 1e-6}  # beyond nine decimals
-        objects = [o for o in read.objects if min(o.box.width, o.box.height) > 1e-6]
-        assert [o.category for o in objects] == [category for category, _ in rows]
-        for (_, box), theirs in zip(rows, objects, strict=True):
-            assert theirs.box == pytest.approx(box, abs=1e-4)
-    assert not back
 
 
 @pytest.mark.parametrize("layout", ["coco", "kitti", "yolo", "parquet"])
@@ -362,100 +234,9 @@ def test_names_are_told_where_they_changed(tmp_path: Path) -> None:
 # Numbers that do not move
 
 
-def labels_of(out: Path) -> set[str]:
-    return {path.read_text().split()[0] for path in out.rglob("labels/**/*.txt") if path.read_text().strip()}
-
-
-@pytest.mark.parametrize("layout", ["yolo", "coco"])
-def test_classes_do_not_depend_on_which_frames_are_exported(tmp_path: Path, layout: str) -> None:
-    """Only the rendered frames have trucks, and only the real ones cars: each keeps its number."""
-    sources = in_splits(tmp_path)
-    truck = replace(CAR, category="truck")
-    place = tmp_path / "cycle-001" / "synthetic"
-    write_frames(made(2, "c01-", origin=ORIGIN, objects=(truck,)), str(place / "part-00000.parquet"))
-    sources.append(Source("train", str(place), synthetic=True))
-    told = {}
-    whiches: tuple[Which, ...] = ("all", "real", "synthetic")
-    for which in whiches:
-        survey = survey_frames(sources, which, classes=Classes(None, ("pedestrian", "truck", "Car")))
-        report = export(survey, layout, str(tmp_path / which))
-        told[which] = dict(report.classes)
-        assert any(line.startswith("classes: ") and "in their order" in line for line in report.lines())
-    assert told["all"] == told["real"] == told["synthetic"]
-    first = 0 if layout == "yolo" else 1
-    assert [told["all"][n] for n in ("pedestrian", "truck", "Car")] == [first, first + 1, first + 2]
-    if layout == "yolo":
-        assert labels_of(tmp_path / "synthetic") == {"1"}
-        assert labels_of(tmp_path / "real") == {"2"}
-
-
-def yolo_of(root: Path, names: dict[int, str]) -> Path:
-    """A YOLO dataset of one's own, a class an image."""
-    for split in ("train", "val"):
-        for number in names:
-            for folder, suffix, data in (
-                ("images", ".png", picture(number + len(split))),
-                ("labels", ".txt", f"{number} 0.5 0.5 0.25 0.25\n".encode()),
-            ):
-                path = root / folder / split / f"{split}{number}{suffix}"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-    text = "".join(f"  {number}: {name}\n" for number, name in names.items())
-    (root / "data.yaml").write_text(f"train: images/train\nval: images/val\nnames:\n{text}")
-    return root
-
-
 def through(kind: str, root: Path, layout: str, out: Path) -> ExportReport:
     survey = survey_frames(dataset_sources(open_dataset(kind, str(root))))
     return export(survey, layout, str(out))
-
-
-def test_a_users_own_numbers_go_through_every_layout_and_back(tmp_path: Path) -> None:
-    names = {0: "zebra", 1: "ant", 2: "unused", 3: "cat"}
-    root = yolo_of(tmp_path / "own", names)
-    for number, name in names.items():  # a class without objects keeps its number all the same
-        if name == "unused":
-            for path in root.rglob(f"labels/*/*{number}.txt"):
-                path.write_text("")
-    places: list[tuple[str, str]] = [("yolo", "coco"), ("coco", "parquet"), ("parquet", "yolo")]
-    here = root
-    for kind, layout in places:
-        there = tmp_path / layout
-        report = through(kind, here, layout, there)
-        assert report.frames == {"train": 4, "val": 4}
-        here = there
-    data = json.loads((tmp_path / "coco/annotations/instances_val.json").read_text())
-    assert [(c["id"], c["name"]) for c in data["categories"]] == [
-        (1, "zebra"), (2, "ant"), (3, "unused"), (4, "cat"),
-    ]  # fmt: skip
-    assert yaml.safe_load((here / "data.yaml").read_text())["names"] == names
-    for split in ("train", "val"):
-        for path in sorted((root / "labels" / split).iterdir()):
-            (copy,) = here.rglob(f"*{path.stem}.txt")
-            assert copy.read_text().split()[:1] == path.read_text().split()[:1]
-
-
-def test_coco_ids_with_gaps_stay_and_are_the_order_of_yolo(tmp_path: Path) -> None:
-    images = tmp_path / "own" / "images"
-    images.mkdir(parents=True)
-    (images / "a.png").write_bytes(picture())
-    box = {"id": 1, "image_id": 5, "category_id": 18, "bbox": [1, 2, 10, 10], "iscrowd": 0}
-    told = {
-        "images": [{"id": 5, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}],
-        "categories": [{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}, {"id": 44, "name": "bottle"}],
-        "annotations": [box],
-    }
-    (tmp_path / "own" / "labels.json").write_text(json.dumps(told))
-    assert through("coco", tmp_path / "own", "coco", tmp_path / "c").classes == {
-        "dog": 18,
-        "car": 3,
-        "bottle": 44,
-    }
-    data = json.loads((tmp_path / "c/annotations/instances_train.json").read_text())
-    assert [entry["category_id"] for entry in data["annotations"]] == [18]
-    report = through("coco", tmp_path / "own", "yolo", tmp_path / "y")
-    assert report.classes == {"car": 0, "dog": 1, "bottle": 2}
-    assert labels_of(tmp_path / "y") == {"1"}
 
 
 # KITTI's own files

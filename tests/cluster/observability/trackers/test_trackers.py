@@ -1,9 +1,6 @@
 """Trackers on their own: curves that neither double nor jump back, and failures that end nothing."""
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,7 @@ from cluster.config.tracking import TrackingSettings
 from cluster.observability.callbacks import FinishedCycle, Watch, Work
 from cluster.observability.trackers.base import Tracked, Trackers, metric_values
 from cluster.observability.trackers.mirrored_folder import MirroredFolder
-from cluster.observability.trackers.registry import check_tracking, end_killed, make_trackers
+from cluster.observability.trackers.registry import check_tracking, make_trackers
 from cluster.observability.trackers.tensorboard import TensorBoard
 from cluster.runtime.signals import PutOff, Terminated
 from imitation.common.settings import Settings, UserError
@@ -212,125 +209,6 @@ def test_a_server_that_is_not_there_does_not_stop_the_start(tmp_path, monkeypatc
     trackers.run_ends()
     assert len(said) == 1
     assert said[0].startswith("warning: MLflow cannot be reached, the run goes on without it:")
-
-
-MLFLOW = """
-import sys
-from cluster.observability.trackers.mlflow import MlflowSettings, MlflowTracker
-store, folder, first, steps, cycles, end = sys.argv[1:]
-from cluster.observability.trackers.base import Tracked
-run = Tracked(folder, "the run", "exp", {"train.steps": 150, "data.root": "x" * 9000})
-tracker = MlflowTracker(MlflowSettings(uri=store), run)
-for step in range(int(first), int(steps) + 1, 5):
-    tracker.point("cycle-000/main", step, {"train/loss": float(step)})
-for cycle in range(int(cycles)):
-    tracker.cycle(cycle, {"val/map50": 0.1 * cycle, "val/AP50/größe & ruhm": 0.5})
-if end == "kill":
-    import os, signal
-    os.kill(os.getpid(), signal.SIGKILL)
-if end in ("failed", "stopped"):
-    tracker.close(end)
-    sys.exit()
-tracker.finish({"report.html": folder + "/report.html"})
-tracker.close()
-"""
-
-
-@pytest.mark.slow
-def test_mlflow_in_a_folder_continued_by_a_second_driver(tmp_path):
-    store, folder = tmp_path / "mlruns", tmp_path / "run"
-    folder.mkdir()
-    (folder / "report.html").write_text("<p>done</p>")
-
-    def drive(*words: str) -> int:
-        command = [sys.executable, "-c", MLFLOW, str(store), str(folder), *words]
-        return subprocess.run(command, cwd=ROOT, timeout=120, check=False).returncode
-
-    assert drive("5", "40", "1", "kill") == -9
-    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=store.as_uri())
-    (run,) = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
-    assert run.info.status == "RUNNING", "a driver that is killed cannot say so"
-    end_killed(TrackingSettings(mlflow=str(store)), str(folder), pytest.fail)
-    assert client.get_run(run.info.run_id).info.status == "KILLED"
-    for end, status in (("stopped", "KILLED"), ("failed", "FAILED"), ("finish", "FINISHED")):
-        assert drive("25", "50", "2", end) == 0
-        (run,) = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
-        assert run.info.status == status
-    assert run.info.run_id == json.loads((folder / "tracking.json").read_text())["mlflow"]["run_id"]
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "the run")
-    assert run.data.params["train.steps"] == "150"
-    assert len(run.data.params["data.root"]) == 6000
-    losses = client.get_metric_history(run.info.run_id, "cycle-000/main/train/loss")
-    assert [metric.step for metric in losses] == list(range(5, 51, 5))
-    maps = client.get_metric_history(run.info.run_id, "val/map50")
-    assert [(metric.step, metric.value) for metric in maps] == [(0, 0.0), (1, 0.1)]
-    assert run.data.metrics["val/AP50/größe _ ruhm"] == 0.5
-    assert [item.path for item in client.list_artifacts(run.info.run_id)] == ["report.html"]
-
-
-WANDB = """
-import sys
-from cluster.observability.trackers.wandb import WandbSettings, WandbTracker
-from cluster.observability.trackers.base import Tracked
-run = Tracked(sys.argv[1], "the run", "exp", {"train.steps": 150})
-tracker = WandbTracker(WandbSettings(project="project"), run)
-for step in range(5, 21, 5):
-    tracker.point("cycle-000/main", step, {"train/loss": float(step)})
-tracker.cycle(0, {"val/map50": 0.25})
-tracker.cycle(0, {"val/map50": 0.5})
-tracker.sync()
-tracker.finish({"report.html": sys.argv[1] + "/report.html"})
-tracker.close()
-"""
-
-
-def wandb_history(file: Path) -> list[dict[str, float]]:
-    """What an offline run logged: a LevelDB log (blocks of 32 KiB, chunks of crc, length, kind)."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, at, whole = file.read_bytes(), 7, b""
-    history: list[dict[str, float]] = []
-    while at + 7 <= len(data):
-        if at % 32768 > 32768 - 7:  # what is left of a block holds no header
-            at += 32768 - at % 32768
-            continue
-        length, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
-        whole += data[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind not in (1, 4):  # neither whole nor the last chunk
-            continue
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(whole)
-        whole = b""
-        if record.WhichOneof("record_type") == "history":
-            items = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
-            history.append({key: json.loads(text) for key, text in items.items() if not key.startswith("_")})
-    return history
-
-
-@pytest.mark.slow
-def test_wandb_offline_continued_by_a_second_driver(tmp_path):
-    secret = "0123456789abcdef0123456789abcdef01234567"
-    environment = os.environ | {"WANDB_MODE": "offline", "WANDB_API_KEY": secret}
-    (tmp_path / "report.html").write_text("<p>done</p>")
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-c", WANDB, str(tmp_path), "run.storage=told-on-the-command-line"],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
-        assert done.stdout + done.stderr == "", "W&B says nothing of itself"
-    run_id = json.loads((tmp_path / "tracking.json").read_text())["wandb"]["run_id"]
-    files = [file for file in (tmp_path / "wandb").rglob("*.wandb") if not file.is_symlink()]
-    assert [file.name for file in files] == [f"run-{run_id}.wandb"] * 2
-    history = wandb_history(files[0])
-    steps = [{"cycle-000/main/step": step, "cycle-000/main/train/loss": step} for step in range(5, 21, 5)]
-    assert history == [*steps, {"cycle": 0, "val/map50": 0.25}]
-    for file in (file for file in tmp_path.rglob("*") if file.is_file()):
-        assert secret.encode() not in file.read_bytes(), file
-        assert b"told-on-the-command-line" not in file.read_bytes(), file
 
 
 @pytest.mark.parametrize(
