@@ -110,7 +110,7 @@ def write_all(
     _write(comparison, plan, plan.folder, fixed, counts)
     try:
         told = storage.read_json(storage.join(plan.folder, RUN_JSON))
-        keep_matches(done, told, synthetic, clock.seconds, command)
+        keep_matches(done, told, synthetic, comparison.seconds_total, command)
     except (UserError, OSError) as error:  # the table is there; the next call keeps them
         reporter.say(f"matches are not kept: {reason(error)}")
     return comparison

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageStat
 
 from imitation.common.wording import counted
 from imitation.data.splits import JUDGES
 
 SIDE = 16  # of the hash: as many bits, squared
 ALIKE = 0.25  # share of bits that differ at most
+LEAST_CONTRAST = 2.0  # standard deviation of grey values; below it a picture shows nothing
 MOST = 20_000  # frames of a side that are compared; of more, so many evenly drawn
 NAMED = 3
 
@@ -33,10 +34,13 @@ class Lookalike:
 
 
 def picture_hash(pixels: np.ndarray) -> bytes:
-    """The hash of RGB uint8 (H, W, 3): SIDE * SIDE bits, packed."""
+    """The hash of RGB uint8 (H, W, 3): SIDE * SIDE bits, packed; empty for a picture of one colour, whose
+    bits would be noise."""
     import imagehash  # costs scipy and PyWavelets
 
     grey = Image.fromarray(pixels).convert("L")
+    if ImageStat.Stat(grey).stddev[0] < LEAST_CONTRAST:
+        return b""
     return np.packbits(imagehash.phash(grey, hash_size=SIDE).hash).tobytes()
 
 
@@ -47,7 +51,8 @@ class Hashes:
     of: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     def add(self, split: str, frame_id: str, value: bytes) -> None:
-        self.of.setdefault(split, {})[frame_id] = value
+        if value:
+            self.of.setdefault(split, {})[frame_id] = value
 
     def lookalikes(self) -> list[Lookalike]:
         """The frames of val and test that look like one of train (or mine), the most alike first."""

@@ -60,8 +60,13 @@ def test_the_same_place_is_found_and_other_places_are_not() -> None:
 def test_a_hash_is_of_so_many_bits_and_of_the_picture_alone() -> None:
     assert len(hashed(street(0))) == SIDE**2 // 8
     assert hashed(street(0)) == hashed(street(0).copy())
-    flat = picture_hash(np.zeros((20, 30, 3), np.uint8))
-    assert len(flat) == SIDE**2 // 8
+
+
+def test_pictures_of_one_colour_are_compared_with_none() -> None:
+    hashes = Hashes()
+    for split in ("train", "val"):
+        hashes.add(split, split, picture_hash(np.full((20, 30, 3), 90, np.uint8)))
+    assert hashes.lookalikes() == []
 
 
 def test_of_very_many_frames_evenly_drawn_ones_are_compared() -> None:
