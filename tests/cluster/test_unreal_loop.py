@@ -11,7 +11,7 @@ import pytest
 
 from imitation.datasets.parquet.files import read_frames
 from sim_actors.scene.records import Scene
-from tests.cluster.test_docs import UNREALS
+from tests.cluster.pages.commands import UNREALS
 from tests.sim_actors.simulators.unrealcv.fake_unreal import MANIFEST, FakeUnreal
 from tests.snippets import ROOT, imitate_words
 

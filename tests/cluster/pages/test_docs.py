@@ -14,163 +14,23 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from cluster.cli.arguments import parser, split_options
 from cluster.cli.main import main
 from cluster.config.parse import load, load_defaults
 from imitation.common.settings import UserError
 from imitation.data.records import Camera, Cuboid
-from imitation.evaluation.detection_files import write_detections
 from sim_actors.scene.records import Actor, Scene
-from sim_actors.scene.sizes import SIZES
-from sim_actors.simulators.opengl.assets import families
-from sim_actors.simulators.opengl.assets.meshes import body_mesh
-from sim_actors.simulators.opengl.assets.user_bodies import install as install_bodies
 from tests.cluster import light_run
-from tests.imitation.metrics.driving import evaluated
-from tests.snippets import ROOT, Block, all_blocks, imitate_words
+from tests.cluster.pages.commands import NEEDS_RUN, NOT_RUN, ONE_RUN, OTHER_PROGRAMS, TEXTS, TINY
+from tests.cluster.pages.made_up import BLOCKS, placed, write_file
+from tests.snippets import ROOT, Block, imitate_words
 
-ELSEWHERE = "another test runs it: "
-CLUSTER = "needs a cluster, a bucket or a cloud; parsed here. " + ELSEWHERE + "test_submit.py, test_jobs.py"
-LONG = "takes minutes with any settings; parsed here. " + ELSEWHERE
-SWEEP, ARMS = LONG + "sweep/test_tune.py", LONG + "compare/test_command.py"
-OWN_FRAMES = "needs the 101 frames of KITTI that are not part of the project; parsed here"
-SERVER = "needs a server or an account; parsed here. " + ELSEWHERE + "test_trackers.py"
-TRIED = "trains a network for a step; parsed here. " + ELSEWHERE + "test_adding_a_part, checks/test_checks.py"
-SAME_RUN = "a run like the one that is run here, with other settings; parsed here"
-
-PIPED = [
-    f'imitate check simulator simulate.simulator=command "simulate.options={{command: [{words}]}}"'
-    for words in ("python, pipe_boxes.py", "node, pipe_boxes.js")
-] + [
-    "imitate render --random --count 4 --out mixed "
-    '"simulate.simulator=[{name: opengl, weight: 0.8}, {name: command, label: boxes, weight: 0.2, '
-    'options: {command: [python, pipe_boxes.py]}}]"'
-]
-TRACED = (
-    "imitate setup blender",
-    "imitate check simulator blender",
-    "imitate render --random --count 8 --out traced simulate.simulator=blender",
-    'imitate run ray_config.yaml simulate.simulator=blender "simulate.options={samples: 4}"',
-)
-UNREAL = 'simulate.simulator=unrealcv "simulate.options={manifest: unreal.yaml'
-UNREALS = (
-    f'imitate check simulator {UNREAL}}}"',
-    f'imitate render --random --count 4 --out unreal-look {UNREAL}}}"',
-    f'imitate run ray_config.yaml {UNREAL}}}" simulate.actors=1',
-    f"imitate run ray_config.yaml {UNREAL}, endpoints: ['render-1:9000', 'render-1:9001', "
-    "'render-2:9000']}\" simulate.actors=3",
-)
-NOT_RUN = {
-    "imitate submit ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
-    "imitate submit ray_config.yaml run.storage=/shared/runs run.name=kitti data.kind=kitti "
-    "data.root=/shared/kitti": CLUSTER,
-    "imitate submit --address http://HEAD:8265 ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
-    "imitate submit --address http://127.0.0.1:8265 ray_config.yaml run.storage=/shared/runs": CLUSTER,
-    "imitate submit --address http://127.0.0.1:8265 ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
-    "imitate sweep ray_config.yaml "
-    '"sweep.space={aggregation.max_synthetic_ratio: {choice: [0.25, 0.5, 1.0]}}"': SWEEP,
-    "imitate sweep ray_config.yaml sweep.name=ratio loop.cycles=4 "
-    '"sweep.space.aggregation.max_synthetic_ratio={choice: [0.25, 0.5, 1.0]}" '
-    '"sweep.space.policy.name={grid: [imitation, random]}"': SWEEP,
-    'imitate compare ray_config.yaml "compare.arms=[real, random, imitation]" compare.seeds=3': ARMS,
-    "imitate compare ray_config.yaml": ARMS,
-    "imitate compare my.yaml compare.folds=3": ARMS,
-    "imitate compare my.yaml compare.folds=4 compare.use_folds=[0,1] compare.name=choosing": ARMS,
-    "imitate compare my.yaml compare.folds=4 compare.use_folds=[2,3] compare.name=report": ARMS,
-    "imitate compare --record runs/comparison --out record.md": ELSEWHERE + "compare/test_command.py",
-    "imitate compare docs/records/kitti101.yaml data.root=KITTI101": OWN_FRAMES,
-    "imitate compare docs/records/kitti101-rare.yaml data.root=KITTI101": OWN_FRAMES,
-    "imitate compare docs/records/world.yaml": ARMS,
-    "imitate run ray_config.yaml data.kind=kitti data.root=KITTI101": OWN_FRAMES,
-    "imitate run ray_config.yaml tracking.mlflow=http://mlflow.example:5000": SERVER,
-    "imitate run ray_config.yaml tracking.mlflow=/data/mlruns": SERVER,
-    "imitate run ray_config.yaml tracking.wandb=my-team/detectors": SERVER,
-    "imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti": SAME_RUN,
-    "imitate run ray_config.yaml data.kind=coco data.root=/data/coco": SAME_RUN,
-    "imitate run ray_config.yaml data.kind=parquet data.root=/data/mine": SAME_RUN,
-    "imitate run ray_config.yaml data.kind=my_dataset:Street data.root=/data/boxes run.name=boxes": SAME_RUN,
-    "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
-    'imitate run ray_config.yaml "tracking.trackers={my_tracker:Table: {file: all-runs.csv}}"': ELSEWHERE
-    + "trackers/test_own_tracker.py",
-    "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
-    **dict.fromkeys(PIPED, "test_examples.py runs them"),
-    "imitate check machine": ELSEWHERE + "checks/test_machine.py",
-    "imitate check machine my.yaml --json": ELSEWHERE + "checks/test_machine.py",
-    **dict.fromkeys(UNREALS, "needs Unreal; test_unreal_loop.py runs them on what stands in for it"),
-    **dict.fromkeys(TRACED, "needs Blender; tests/sim_actors/simulators/blender has one, or a fake"),
-    "imitate check detector simulator ray_config.yaml detector.name=my_detector:detector": TRIED,
-    "imitate render --requests near/requests.json --out near-frames": "the README's chain does the same",
-    "imitate compare ray_config.yaml compare.primary.measure=my_metric:near_recall --dry-run": ELSEWHERE
-    + "experiments/compare/test_command.py",
-}  # fmt: skip
-"""Command lines of `imitate` that are parsed and whose configuration is checked, but that do not run."""
-
-ONE_RUN = (
-    "imitate run ray_config.yaml data.root=/data/kitti run.name=kitti",
-    "imitate run ray_config.yaml detector.name=my_detector:detector",
-    "imitate run ray_config.yaml simulate.simulator=examples.simulator:Boxes "
-    '"simulate.options={sky: [90, 130, 200]}"',
-    "imitate run ray_config.yaml policy.name=my_policy:NearFirst",
-    "imitate run ray_config.yaml loop.metric=my_metric:near_recall",
-    "imitate run ray_config.yaml evaluate.operating_threshold=per_category",
-)
-"""These are run as one, with all their settings: everything of one's own on one's own data."""
-
-OTHER_PROGRAMS = {
-    "make run": "a target of the Makefile",
-    "make test": "a target of the Makefile",
-    "make setup": "a target of the Makefile",
-    "pip install": "installs",
-    "tensorboard": "a server; test_trackers.py reads what it would show",
-    "ray start": "starts a cluster; test_jobs.py does",
-    "ray job submit": "needs a cluster; test_jobs.py does it",
-    "ray get-auth-token": "needs a cluster; test_jobs.py does it",
-    "ray up": "needs a cloud; test_deploy.py checks its file",
-    "ray dashboard": "needs a cloud",
-    "sudo iptables": "closes a port of this machine",
-    "ssh -N": "needs another machine",
-    "docker build": "needs Docker; test_deploy.py checks its file",
-    "docker tag": "needs Docker and a registry",
-    "docker push": "needs Docker and a registry",
-    "kubectl": "needs Kubernetes; test_deploy.py checks the files",
-    "export RAY_AUTH_MODE": "needs Kubernetes",
-    "python examples/classifier.py": "test_examples.py runs it",
-    "python -m benchmarks.": "takes minutes to hours; the tests of the benchmarks' parts are elsewhere",
-    "python benchmarks/": "takes minutes to hours",
-}
-"""How command lines of other programs begin, and why they are not run here."""
-
-TEXTS = {
-    "architecture.md": ["flowchart"],
-    "carla.md": ["./CarlaUE4.sh"],
-    "README.md": ["┌──"],
-    "comparing.md": ["compare:", "compare.arms=", "data.splits."],
-    "guide.md": ["runs/default/"],
-    "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
-    "scene.md": [" camera axes"],
-    "simulator.md": ["→ "],
-    "observing.md": ["cycle 0:", "  cycle 0:", "sum by", "cycle 1:"],
-    "sweeps.md": ["runs/kitti-ratio/"],
-}
-"""How blocks begin that are neither code nor commands: drawings, formulas, folders, output."""
-
-TINY = [
-    "world.train=12", "world.val=6", "world.test=6", "world.width=160", "world.height=64",
-    "detector.max_width=160", "train.steps=3", "train.batch_size=2", "train.warmup=1", "loop.cycles=1",
-    "loop.twin=false", "aggregation.synthetic_per_cycle=0.25", "simulate.actors=1", "report.gallery=1",
-    "renderer.supersampling=1",
-]  # fmt: skip
-NEEDS_RUN = ("runs/default", "model.onnx")
-BLOCKS = all_blocks()
 ADDING = [block for block in BLOCKS if block.page == "adding.md"]
 
 
@@ -281,103 +141,6 @@ def test_the_drawing_of_yaw_is_right() -> None:
         assert corners[:, 1].min() == pytest.approx(0.15)
     pixel = Camera(700.0, 700.0, 600.0, 180.0).project(np.array([[1.0, 1.65, 10.0]]))[0]
     assert (pixel[0], pixel[1]) == pytest.approx((670.0, 295.5))  # right of, and below, the middle
-
-
-# -- made-up data
-
-
-def placed(text: str, data: Path) -> str:
-    """The text with the pages' paths led to the made-up data."""
-    return re.sub(r"(?<![\w.])/data/", f"{data}/", text)
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up data beside what the pages work with: rendered frames as KITTI and as COCO, results,
-    evaluations."""
-    work = tmp_path_factory.mktemp("docs")
-    data = work / "data"
-    free = ["render", "--random", "--count", "8", "--size", "320x96", "--time", "12:00", "--weather", "clear"]
-    assert main([*free, "--out", str(work / "made"), "free.actors=4"]) == 0
-    for layout in ("kitti", "coco"):
-        frames = str(work / "made" / "frames.parquet")
-        assert main(["export", frames, "--to", layout, "--out", str(data / layout)]) == 0
-    (data / "pictures").mkdir()
-    Image.new("RGB", (1920, 1080), (90, 110, 130)).save(data / "pictures" / "street.jpg")
-    shutil.copy(next((work / "made").glob("free-*.jpg")), work / "photo.jpg")
-    (work / "album").mkdir()
-    shutil.copy(work / "photo.jpg", work / "album" / "first.jpg")
-    shutil.copytree(ROOT / "examples", work / "examples")
-    shutil.copy(ROOT / "ray_config.yaml", work)
-    (work / "my.yaml").write_text(f"data: {{kind: kitti, root: {data / 'kitti'}}}\n")
-    _results(work, data)
-    for name, seed in (("evaluation-a", 1), ("evaluation-b", 2), ("evaluation", 3)):
-        write_detections(
-            evaluated(30, seed), str(work / name / "detections.parquet"), ("car", "van", "person")
-        )
-    for block in BLOCKS:
-        write_file(block, data)
-        if block.language == "toml":
-            install(block, work)
-    return data
-
-
-def install(block: Block, folder: Path) -> None:
-    """What an installer makes of a package's entry points."""
-    for group, names in tomllib.loads(block.text)["project"]["entry-points"].items():
-        name = f"my_{group.split('.')[-1]}"
-        made = folder / f"{name}-1.dist-info"
-        made.mkdir(exist_ok=True)
-        (made / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-        lines = "".join(f"{key} = {value}\n" for key, value in names.items())
-        (made / "entry_points.txt").write_text(f"[{group}]\n{lines}")
-    importlib.invalidate_caches()
-
-
-def write_file(block: Block, data: Path) -> str | None:
-    """Code that a page says is a file becomes one ("my_x.py"), or is added to one ("my_x.py, below"); its
-    module's name."""
-    named = re.match(r"# (my_\w+)\.py(, below)?\n", block.text)
-    if named is None:
-        return None
-    with open(data.parent / f"{named[1]}.py", "a" if named[2] else "w") as file:
-        file.write(placed(block.text, data))
-    sys.modules.pop(named[1], None)
-    importlib.invalidate_caches()
-    return named[1]
-
-
-def _results(work: Path, data: Path) -> None:
-    """Detections of somebody's: the labels, without every third, and scores."""
-    shutil.copytree(data / "kitti" / "training" / "label_2", work / "label_2")
-    (work / "results").mkdir()
-    for k, path in enumerate(sorted((work / "label_2").glob("*.txt"))):
-        lines = [line for line in path.read_text().splitlines() if not line.startswith("DontCare")]
-        kept = [f"{line} 0.{90 - i}" for i, line in enumerate(lines) if (i + k) % 3]
-        (work / "results" / path.name).write_text("".join(f"{line}\n" for line in kept))
-    labels = next(
-        p for p in sorted((data / "coco").rglob("*.json")) if "annotations" in json.loads(p.read_text())
-    )
-    told = json.loads(labels.read_text())
-    shutil.copy(labels, work / "instances.json")
-    found = [
-        {k: a[k] for k in ("image_id", "category_id", "bbox")} | {"score": 0.5} for a in told["annotations"]
-    ]
-    (work / "results.json").write_text(json.dumps(found[1:]))
-
-
-@pytest.fixture
-def work(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder to work in, as the current one; what a command installs in this process is gone after it."""
-    monkeypatch.chdir(data.parent)
-    monkeypatch.syspath_prepend(str(data.parent))
-    monkeypatch.setitem(families.FAMILIES, "simulator", families.FAMILIES["simulator"])
-    sizes = dict(SIZES)
-    yield data.parent
-    SIZES.clear()
-    SIZES.update(sizes)
-    install_bodies.cache_clear()
-    body_mesh.cache_clear()
 
 
 # -- what runs
