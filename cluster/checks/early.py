@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from cluster.checks import bodies, detector, policy, simulator
 from cluster.config.schema import Config
-from cluster.config.simulator import each_apart, own_section
+from cluster.config.simulator import each_apart, own_section, simulator_spec, simulators
 from cluster.data.stageable import simulates
 from cluster.observability.console import Reporter
+from cluster.runtime.ray_address import cluster_address
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.contracts import Finding
 from imitation.common.names import cycle_folder
 from imitation.common.settings import UserError
+from sim_actors.simulators.registry import EMBEDDED, SIMULATORS
 
 
 def has_judged(workspace: Workspace) -> bool:
@@ -40,6 +42,19 @@ def try_early(configs: Sequence[Config], reporter: Reporter) -> None:
                     reporter.say(f"note: {finding.about}: {finding.tried}: {finding.text}")
             if problem := next((finding for finding in found if finding.status == "problem"), None):
                 raise UserError(problem.text)
+
+
+def unusable(config: Config) -> Iterator[str]:
+    """Why each of the simulators that a run needs cannot render on this machine, if it cannot."""
+    if cluster_address(config.ray):
+        return
+    wanted = [simulator_spec(config, EMBEDDED)] if config.data.is_stand_in else []
+    if simulates(config):  # one's own: `try_early`
+        named = simulators(config).specs.values()
+        wanted += [spec for spec in named if not SIMULATORS.is_own(spec.simulator)]
+    for spec in wanted:
+        if reason := spec.ask("preflight"):
+            yield f"simulator {spec.label}: {reason}" if spec.label else reason
 
 
 def _checks(config: Config) -> Iterator[tuple[tuple[str, str], str, Iterator[Finding]]]:

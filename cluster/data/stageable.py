@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cluster.config.schema import Config
-from cluster.config.simulator import simulators
+from cluster.config.simulator import each_apart, own_section, simulators
 from imitation.common.import_paths import is_import_path
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
@@ -28,6 +28,7 @@ HOW = (
     "Give the simulator bodies of your own (renderer.bodies, docs/simulator.md), or map them to a category "
     "that it has (data.mapping)"
 )
+HOW_OF_OTHERS = "Have the simulator stage it, or map it to a category that it has (data.mapping)"
 
 
 def catalog(config: Config) -> frozenset[str] | None:
@@ -62,7 +63,8 @@ class Feasible:
     """Objects by source category: those to be found that can be `staged`, those that the simulator has no
     body for (`lacking`), those whose place cannot be guessed for want of a 3D label and a known size
     (`unsized`), and `others` that no class is learnt from and that scenes are staged without. `proposals`:
-    category -> the simulator's word for it. `known`: what it can stage, None where it does not say."""
+    category -> the simulator's word for it. `known`: what it can stage, None where it does not say;
+    `takes_bodies`: it is the embedded one, or one of several is, which can be given more."""
 
     staged: dict[str, int]
     lacking: dict[str, int]
@@ -73,6 +75,7 @@ class Feasible:
     hfov_deg: float
     known: tuple[str, ...] | None = None
     proposals: dict[str, str] = field(default_factory=dict)
+    takes_bodies: bool = True
 
     @property
     def missing(self) -> dict[str, int]:
@@ -135,11 +138,12 @@ class Feasible:
         return ["; ".join(parts)]
 
     def _how(self) -> str:
+        how = HOW if self.takes_bodies else HOW_OF_OTHERS
         if self.proposals:
             pairs = ", ".join(f"{name}: {meant}" for name, meant in self.proposals.items())
             same = f'If the words mean the same, say so: "data.mapping={{{pairs}}}". Else: '
-            return f"{same}{HOW[0].lower()}{HOW[1:]}{self._has()}"
-        return f"{HOW}{self._has()}"
+            return f"{same}{how[0].lower()}{how[1:]}{self._has()}"
+        return f"{how}{self._has()}"
 
     def _has(self) -> str:
         if not self.known:
@@ -174,6 +178,7 @@ def feasible(config: Config, categories: CategoryMap, labels: Labels) -> Feasibl
         config.restage.hfov_deg,
         None if known is None else tuple(sorted(known)),
         {name: meant for name in lacking if (meant := meant_by(name, known or ())) is not None},
+        takes_bodies=any(own_section(apart) is apart.renderer for apart in each_apart(config).values()),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from cluster.config.schema import Config
+from cluster.config.simulator import each_apart
 
 
 def room(
@@ -27,6 +28,7 @@ def room(
         resources = ray.cluster_resources()
     evaluate, train = config.evaluate, config.train
     gpus = resources.get("GPU", 0.0)
+    of_simulators = max(apart.simulate.gpus_per_actor for apart in each_apart(config).values())
     readers = 1
     detectors = evaluate.actors * evaluate.cpus_per_actor
     share = (0.5 if gpus else 0.0) if evaluate.gpus_per_actor == "auto" else evaluate.gpus_per_actor
@@ -34,9 +36,9 @@ def room(
     limits = [(resources.get("CPU", 1.0) - readers) / max(detectors, train.num_workers)]
     if train.num_workers == 1:
         kept = 0.5 * with_gpu
-        gpu_need = kept + max(evaluate.actors * share, config.simulate.gpus_per_actor)
+        gpu_need = kept + max(evaluate.actors * share, of_simulators)
     else:
-        gpu_need = max(train.num_workers * with_gpu, evaluate.actors * share, config.simulate.gpus_per_actor)
+        gpu_need = max(train.num_workers * with_gpu, evaluate.actors * share, of_simulators)
     if gpu_need:
         limits.append(gpus / gpu_need)
     holds = max(1, math.floor(min(limits) + 1e-9))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from cluster.checks.early import try_early
+from cluster.checks.early import try_early, unusable
 from cluster.config.schema import Config
 from cluster.data.stageable import outlook
 from cluster.observability.console import Reporter
@@ -79,6 +79,12 @@ def _note_version(uri: str) -> None:
     later = record.get("later_commits", [])
     if now not in (record["commit"], *later):
         storage.write_json(uri, record | {"later_commits": [*later, now]})
+
+
+def refusals(runs: Iterable[Config]) -> list[str]:
+    """Why runs of these configurations would not start here, for a plan that is only printed."""
+    reasons = dict.fromkeys(reason for run in runs for reason in unusable(run))
+    return [f"It would not start here: {reason}" for reason in reasons]
 
 
 @contextmanager

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from cluster.checks.early import has_judged, try_early
+from cluster.checks.early import has_judged, try_early, unusable
 from cluster.config.schema import Config
-from cluster.config.simulator import simulator_spec, simulators
-from cluster.data.stageable import Teller, simulates
+from cluster.data.stageable import Teller
 from cluster.observability.callbacks import FinishedCycle, Watch
 from cluster.observability.console import Reporter
 from cluster.observability.cycle_time import CycleClock
@@ -21,7 +20,6 @@ from cluster.run.baseline import check_base
 from cluster.run.loop import OnCycle, loop
 from cluster.run.storage_checks import check_lasting, check_reached, in_job
 from cluster.run.summary import REPORT, SUMMARY, build_summary, write_report
-from cluster.runtime.ray_session import cluster_address
 from cluster.runtime.signals import PutOff
 from cluster.stages.cycle import Evaluation, nothing_found
 from cluster.workspace.lock import RunLock
@@ -39,7 +37,6 @@ from imitation.policies import build_policy, what_it_adds
 from imitation.report.run.record import Summary
 from imitation.report.run.table import build_table
 from imitation.report.words import WRONG, measure_name
-from sim_actors.simulators.registry import EMBEDDED, SIMULATORS
 
 SIMULATED = ("frames", "retries", "crashes", "hangs", "errors", "lost")  # of the simulate stage's result
 
@@ -115,15 +112,8 @@ def carry_out(
 def check_renderer(config: Config) -> None:
     """Whether the simulators of a run can render on this machine, before any work is done: a UserError
     names what is missing. On a cluster they tell when their workers start."""
-    if cluster_address(config.ray):
-        return
-    wanted = [simulator_spec(config, EMBEDDED)] if config.data.is_stand_in else []
-    if simulates(config):  # one's own: `try_early`
-        named = simulators(config).specs.values()
-        wanted += [spec for spec in named if not SIMULATORS.is_own(spec.simulator)]
-    for spec in wanted:
-        if reason := spec.ask("preflight"):
-            raise UserError(f"simulator {spec.label}: {reason}" if spec.label else reason)
+    for reason in unusable(config):
+        raise UserError(reason)
 
 
 def check(config: Config, scores: Sequence[float], dataset: Dataset) -> str | None:

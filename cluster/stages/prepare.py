@@ -236,12 +236,17 @@ def _describe(
     mapping = category_map(config.data, uris["train"])
     facts = Facts()
     counts, judged, unmapped = Counter[str](), Counter[str](), Counter[str]()
+    held: dict[str, frozenset[str]] = {}
     for split in SPLITS:
         frames = read_frames(uris[split], LABELS_ONLY)
         for frame in facts.seeing(frames) if split == "train" else frames:
             counts[split] += 1
             unmapped += mapping.unmapped([frame])
-            judged[split] += int((~mapping.apply(frame).ignore).sum())
+            targets = mapping.apply(frame)
+            judged[split] += int((~targets.ignore).sum())
+            if split == "train":
+                labels = targets.labels[~targets.ignore]
+                held[frame.frame_id] = frozenset(mapping.categories[label - 1] for label in labels)
     for split in SPLITS:
         if not judged[split]:
             raise no_object(split, mapping, facts.objects)
@@ -251,7 +256,8 @@ def _describe(
         sequences = [facts.sequences[i] for i in ids]
         if not config.data.is_stand_in:
             notes.append(f"Folds of mining: {sequence_note(sequences)}")
-        mining = folds(ids, sequences, config.mining.folds, config.run.seed)
+        contents = held if config.data.splits.stratify else None
+        mining = folds(ids, sequences, config.mining.folds, config.run.seed, contents)
     width, height = facts.size
     return RealData(
         parts={split: Part(uris[split], counts[split]) for split in SPLITS},

@@ -120,20 +120,17 @@ def contact_sheet(
     pairs: Sequence[tuple[Frame, Frame]],
     path: str | Path,
     *,
-    source: str = "real",
     cell_width: int = 620,
-    names: bool = False,
 ) -> None:
     """Writes one picture (PNG or JPEG, by the path's suffix): a row a pair, real left, re-staged right,
-    boxes drawn (ignored ones grey), captioned with frame ids. Folders are made as needed. `source`
-    is what the left frames are called ("real", "stand-in").
+    boxes drawn (ignored ones grey), captioned with frame ids. Folders are made as needed.
 
     Raises ValueError for no pairs, DataError for a frame whose image cannot be read.
     """
     cells = []
     for real, staged in pairs:
-        cells += [frame_cell(real, f"{real.frame_id}  ({source})", cell_width, names=names)]
-        cells += [frame_cell(staged, f"{staged.frame_id}  ({_kind(staged)})", cell_width, names=names)]
+        cells += [frame_cell(real, f"{real.frame_id}  (real)", cell_width)]
+        cells += [frame_cell(staged, f"{staged.frame_id}  ({_kind(staged)})", cell_width)]
     _write(cells, 2, path)
 
 

@@ -73,17 +73,14 @@ def draw_detections(
     boxes: Sequence[Box],
     labels: Sequence[str],
     scores: Sequence[float],
-    *,
-    colour: Rgb | None = None,
-    width: int | None = None,
 ) -> Image.Image:
     """A copy of the image (RGB) with detections, each captioned with its label and score in [0, 1].
 
-    `colour` overrides the categories' own. Raises ValueError if the three differ in length.
+    Raises ValueError if the three differ in length.
     """
     canvas, pen = _start(image)
     for box, label, score in zip(boxes, labels, scores, strict=True):
-        _box(pen, box, colour or category_colour(label), width or _line(image), f"{label} {score:.2f}")
+        _box(pen, box, category_colour(label), _line(image), f"{label} {score:.2f}")
     return canvas
 
 

@@ -44,8 +44,8 @@ class SplitSettings(Settings):
     stratify: bool = Field(
         default=False,
         description="Deal sequences out so that each part gets its share of sequences, of frames and of the "
-        "sequences that hold each category, and none is mostly one long sequence; false: by frames alone, as "
-        "earlier versions cut.",
+        "sequences that hold each category, and none is mostly one long sequence; folds of mining too. "
+        "false: by frames alone, as earlier versions cut.",
     )
     val_from: Literal["val", "train"] = Field(
         default="val",

@@ -18,7 +18,7 @@ from imitation.common.names import failure_id, missed_id
 from imitation.common.settings import DataError
 from imitation.data.records import CONDITIONS_TYPE, Box, conditions_from_row, conditions_to_row
 from imitation.evaluation.detections import UNKNOWN_LEVEL, Cutoff, FrameDetections
-from imitation.evaluation.matching import BACKGROUND_IOU, FOREGROUND_IOU, Matching, by_score, match
+from imitation.evaluation.matching import Matching, by_score, match
 
 BATCH = 4096  # failures in memory at once, of a file that is read
 KINDS = ("missed", "localization", "classification", "both", "duplicate", "background")
@@ -100,11 +100,6 @@ def failure_batches(failures: Iterable[Failure], size: int = 1024) -> Iterator[p
         yield pa.RecordBatch.from_pylist(rows, schema=FAILURES_SCHEMA)
 
 
-def failures_to_table(failures: Iterable[Failure]) -> pa.Table:
-    """Failures as one Arrow table of `FAILURES_SCHEMA`."""
-    return pa.Table.from_batches(failure_batches(failures), schema=FAILURES_SCHEMA)
-
-
 def failures_from_table(table: pa.Table) -> list[Failure]:
     """Every row of a table as a `Failure`."""
     return [Failure.from_row(row) for row in table.to_pylist()]
@@ -128,11 +123,7 @@ def read_failures(uri: str) -> Iterator[Failure]:
 
 
 def find_failures(
-    rows: Iterable[FrameDetections],
-    threshold: Cutoff,
-    categories: Sequence[str],
-    foreground: float = FOREGROUND_IOU,
-    background: float = BACKGROUND_IOU,
+    rows: Iterable[FrameDetections], threshold: Cutoff, categories: Sequence[str]
 ) -> Iterator[Failure]:
     """Every failure of the rows at the operating threshold, frame by frame, as `match` decides.
 
@@ -141,14 +132,12 @@ def find_failures(
     """
     for row in rows:
         if row.error is None:
-            yield from _frame_failures(row, threshold, categories, foreground, background)
+            yield from _frame_failures(row, threshold, categories)
 
 
-def _frame_failures(
-    row: FrameDetections, threshold: Cutoff, categories: Sequence[str], foreground: float, background: float
-) -> Iterator[Failure]:
+def _frame_failures(row: FrameDetections, threshold: Cutoff, categories: Sequence[str]) -> Iterator[Failure]:
     detections, objects = row.detections.above(threshold), row.objects
-    matching = match(detections, objects, foreground, background)
+    matching = match(detections, objects)
     shared: dict[str, Any] = {
         "frame_id": row.frame_id,
         "split": row.split,
@@ -214,14 +203,6 @@ def _box(values: np.ndarray) -> Box:
 
 def _known(value: np.floating) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def count_by_kind(failures: Iterable[Failure]) -> dict[str, int]:
-    """How many of each of `KINDS`, zeros included."""
-    counts = dict.fromkeys(KINDS, 0)
-    for failure in failures:
-        counts[failure.kind] += 1
-    return counts
 
 
 @dataclass

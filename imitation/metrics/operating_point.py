@@ -87,16 +87,15 @@ class OperatingCurve:
 class CategoryCurves:
     """The curve of all categories together, and one for each (12 bytes a detection in all)."""
 
-    def __init__(self, categories: Sequence[str], iou: float = FOREGROUND_IOU) -> None:
-        self._iou = iou
-        self._all = OperatingCurve(iou)
-        self._own = {name: OperatingCurve(iou) for name in categories}
+    def __init__(self, categories: Sequence[str]) -> None:
+        self._all = OperatingCurve()
+        self._own = {name: OperatingCurve() for name in categories}
 
     def add(self, row: FrameDetections) -> None:
         """Takes in one frame; one with an `error` counts nothing."""
         if row.error is not None:
             return
-        found, not_judged = match_correct(row.detections, row.objects, self._iou)
+        found, not_judged = match_correct(row.detections, row.objects)
         scores, correct = row.detections.scores[~not_judged], found[~not_judged] >= 0
         labels, real = row.detections.labels[~not_judged], row.objects.labels[~row.objects.ignore]
         self._all.count(scores, correct, len(real))

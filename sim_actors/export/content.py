@@ -98,7 +98,7 @@ class Baker:
         with self._device as device:
             sky = bake_sky(device, scene, FAMILIES[scene.family], SKY_HEIGHT)
             items = tuple(_items(device, scene, geometry))
-        below = np.repeat(np.repeat(geometry.lights.sky, 2, axis=0), 2, axis=1)[SKY_HEIGHT // 2 :]
+        below = np.broadcast_to(geometry.lights.sky[-1, 0], (SKY_HEIGHT // 2, 2 * SKY_HEIGHT, 3))
         sky = np.concatenate([sky[: SKY_HEIGHT // 2], below]).astype(np.float32)
         return Content(scene, geometry, items, sky)
 

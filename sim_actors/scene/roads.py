@@ -73,18 +73,18 @@ def _tilt(direction: np.ndarray | float, axis: float) -> np.ndarray:
     return np.asarray((direction - axis + math.pi / 2) % math.pi - math.pi / 2)
 
 
-def fit_road(vehicles: Sequence[Cuboid], others: Sequence[Cuboid] = (), *, max_heading: float = 0.5) -> Road:
+def fit_road(vehicles: Sequence[Cuboid], others: Sequence[Cuboid] = ()) -> Road:
     """A road under the camera and the vehicles that drive or park along it.
 
     Heading and curvature: the mode of the vehicles' axes (0 and pi are one direction), with a pull
-    towards a straight road along the view direction, within `max_heading` rad: the camera's own car
+    towards a straight road along the view direction, within half a radian: the camera's own car
     drives on the road, and cross traffic must not turn it; at least three vehicles along a bend are
     needed for one. Width and offset: the strip that holds the camera's own lane and the vehicles
     aligned with the road, at most 9 m to either side. Sidewalks reach below whatever stands a little
     beside the road, `others` (people, riders) too. Vehicles across the lanes, or two or more abreast
     beside them, ask for a junction; a row parked along a kerb for a residential street.
     """
-    heading, curvature = _direction(vehicles, max_heading)
+    heading, curvature = _direction(vehicles)
     line = Road(heading, 0.0, curvature=curvature)  # through the camera
     spots = [to_road(line, cuboid.x, cuboid.z) for cuboid in vehicles]
     tilts = [
@@ -125,11 +125,11 @@ def fit_road(vehicles: Sequence[Cuboid], others: Sequence[Cuboid] = (), *, max_h
     )
 
 
-def _direction(vehicles: Sequence[Cuboid], max_heading: float) -> tuple[float, float]:
+def _direction(vehicles: Sequence[Cuboid]) -> tuple[float, float]:
     """Heading (rad) and curvature (1/m) of the road that most vehicles' axes follow."""
     if not vehicles:
         return 0.0, 0.0
-    headings = np.linspace(-max_heading, max_heading, 101)
+    headings = np.linspace(-0.5, 0.5, 101)
     curves = _CURVES if len(vehicles) >= 3 else np.zeros(1)
     score = 1.5 * np.exp(-0.5 * (headings[:, None] / 0.12) ** 2) - 0.6 * (np.abs(curves) / 0.004)
     for cuboid in vehicles:

@@ -30,7 +30,6 @@ def fit_ground(
     *,
     height_spread: float,
     pitch_spread: float,
-    noise: float = _BOTTOM_NOISE,
 ) -> Camera:
     """The camera with height and pitch of the plane through the objects' bottoms.
 
@@ -46,10 +45,10 @@ def fit_ground(
     weights = np.ones(len(y))
     plane = prior
     for _ in range(10 if len(y) else 0):
-        weighted = design * (weights / noise**2)[:, None]
+        weighted = design * (weights / _BOTTOM_NOISE**2)[:, None]
         plane = np.linalg.solve(precision + weighted.T @ design, precision @ prior + weighted.T @ y)
         residual = np.abs(y - design @ plane)
-        weights = np.minimum(1.0, 1.5 * noise / np.maximum(residual, 1e-9))
+        weights = np.minimum(1.0, 1.5 * _BOTTOM_NOISE / np.maximum(residual, 1e-9))
     pitch = -math.atan(float(plane[1]))
     return replace(camera, height=max(float(plane[0]) * math.cos(pitch), 0.3), pitch=pitch)
 

@@ -33,6 +33,7 @@ MOST_ACTORS = 3
 _TRIES = 150
 _CLOSE = 60  # so many tries near what failed, then anywhere
 _REACH = (15.0, 60.0)  # m: the farthest place of a frame whose labels are all near, and of any
+_SPREAD = 0.35  # of the logarithm of a new actor's depth, about that of what it resembles
 _LEAST_HEIGHT = 12.0  # px
 _MOST_HIDDEN = 0.8  # of a new actor, by labelled things before it
 _MOST_COVERED = 0.6  # of a labelled thing, by new actors before it
@@ -74,7 +75,7 @@ def stage_in_photo(
     look = photo.look()
     rng = np.random.default_rng([seed, 1])
     light = _light(known.environment, look, rng)
-    room = _Room(known, parent, occluders, photo, rng)
+    room = _Room(known, parent, occluders, photo, rng, settings.leaning_far)
     models = _models(parent, focus, categories)
     for k in range(int(rng.integers(1, MOST_ACTORS + 1))):
         room.add(*models[k % len(models)], lights=dark(light.hour))
@@ -155,7 +156,9 @@ class _Room:
         occluders: Sequence[Occluder],
         photo: Photo,
         rng: np.random.Generator,
+        leaning_far: float,
     ) -> None:
+        self._leaning_far = leaning_far
         self.rng, self.photo, self.camera, self.road = rng, photo, known.camera, known.road
         self.size = (parent.width, parent.height)
         self.actors: list[Actor] = []
@@ -248,7 +251,8 @@ class _Room:
             return front.x * z / max(front.z, 1.0) + float(rng.normal(0, 1.2)), z, self._lane(prior, z)[1]
         near = 4.5 + length / 2
         if like is not None and old is not None and old.z > 1.0:
-            z = min(old.z, 0.9 * self.far) * math.exp(float(rng.uniform(-0.35, 0.35)))
+            spread = float(rng.uniform(-_SPREAD, _SPREAD + self._leaning_far))
+            z = min(old.z, 0.9 * self.far) * math.exp(spread)
             z = max(z + float(rng.uniform(-1.5, 1.5)), near)
             if rng.random() < 0.35:  # beside it, and turned as it is
                 return old.x + float(rng.normal(0, 2.5)), z, old.yaw + float(rng.normal(0, 0.08))

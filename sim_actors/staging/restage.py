@@ -54,6 +54,13 @@ class RestageSettings(Settings):
         description="share of the variations of a frame that are set into its own photo: new actors in "
         "free places of it, its real labels kept; the rest are staged anew as a whole",
     )
+    leaning_far: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="new actors in a photo stand up to exp(0.35 + this) times as far as what they resemble, "
+        "and as near as ever: 0 leans to neither side, 1 mostly farther; no farther than what is labelled",
+    )
 
 
 def default_camera(width: int, height: int, hfov_deg: float) -> Camera:

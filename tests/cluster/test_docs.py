@@ -115,7 +115,7 @@ NOT_RUN = {
 """Command lines of `imitate` that are parsed and whose configuration is checked, but that do not run."""
 
 ONE_RUN = (
-    "imitate run ray_config.yaml data.kind=kitti data.root=/data/kitti run.name=kitti",
+    "imitate run ray_config.yaml data.root=/data/kitti run.name=kitti",
     "imitate run ray_config.yaml detector.name=my_detector:detector",
     "imitate run ray_config.yaml simulate.simulator=examples.simulator:Boxes "
     '"simulate.options={sky: [90, 130, 200]}"',
@@ -207,7 +207,9 @@ def test_every_command_line_is_one_that_we_take(
         words, own = split_options(list(args.words))
         args.config, options = words[0], [*own, *options]
     config = getattr(args, "config", None) or (args.a if args.command == "compare" and not args.b else None)
-    if config is not None:
+    if config is not None and args.command == "inspect" and not config.endswith(".yaml"):
+        load_defaults([f"data.root={config}", *options])
+    elif config is not None:
         load(config if config == "my.yaml" else ROOT / config, options)
     elif options:
         load_defaults(options)

@@ -43,10 +43,10 @@ def sweep(args: argparse.Namespace) -> None:
 
     config = load(args.config, args.options)
     if args.dry_run:
-        from cluster.experiments.sweep.plan import make_plan
+        from cluster.experiments.sweep.plan import dry_run
         from imitation.common.text_table import fitted
 
-        print(fitted("\n".join(make_plan(config).lines())))
+        print(fitted("\n".join(dry_run(config))))
         return
     from cluster.experiments.sweep.command import sweep as run_sweep
 

@@ -29,7 +29,7 @@ from cluster.experiments.compare.results.fixed_failures import fixed_failures
 from cluster.experiments.compare.results.synthetic_test import judge, render_test_set
 from cluster.experiments.compare.results.table import collect
 from cluster.experiments.drivers import reason
-from cluster.experiments.folder import RUN_JSON, opened
+from cluster.experiments.folder import RUN_JSON, opened, refusals
 from cluster.observability.console import Reporter
 from cluster.run.baseline import DONE, FOLDER, baseline_key
 from cluster.runtime.ray_session import start_ray
@@ -110,7 +110,7 @@ def write_all(
     _write(comparison, plan, plan.folder, fixed, counts)
     try:
         told = storage.read_json(storage.join(plan.folder, RUN_JSON))
-        keep_matches(done, told, synthetic, clock.seconds, command)
+        keep_matches(done, told, synthetic, comparison.seconds_total, command)
     except (UserError, OSError) as error:  # the table is there; the next call keeps them
         reporter.say(f"matches are not kept: {reason(error)}")
     return comparison
@@ -178,7 +178,8 @@ def _first_base(plan: Plan) -> tuple[Cell, str] | None:
 def dry_run(config: Config) -> list[str]:
     """What a comparison would do and cost; nothing is started or written."""
     plan = make_plan(config)
-    return [*plan.lines(), *design_lines(plan), *outlook(plan.of_each_arm())]
+    runs = plan.of_each_arm()
+    return [*plan.lines(), *design_lines(plan), *outlook(runs), *refusals(runs)]
 
 
 def read_record(folder: str) -> Comparison:

@@ -214,11 +214,13 @@ def _assumed(test: Held, measure: str) -> Spread:
 
 
 def _earlier(plan: Plan, test: Held, measure: str) -> Spread | None:
-    """From the intervals of an earlier comparison of the same data, scaled to this one's number of sequences;
-    and of seeds, where it has fewer."""
+    """From the intervals of an earlier comparison of the same data whose detectors were trained at least half
+    as long, scaled to this one's number of sequences; and of seeds, where it has fewer."""
     column = MEASURE_NAMES.get(measure, measure)
     for told in _comparisons(plan):
         same = told.data_kind == plan.config.data.kind and told.root == _root(plan.config)
+        # detectors that have learnt next to nothing differ by next to nothing
+        same = same and told.steps * 2 >= plan.config.train.steps
         if not same or told.unit != test.unit or not told.clusters:
             continue
         reaches = [

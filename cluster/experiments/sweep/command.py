@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from cluster.config.schema import Config
 from cluster.experiments.folder import opened
-from cluster.experiments.sweep.plan import Plan, make_plan
+from cluster.experiments.sweep.plan import make_plan, of_other_code
 from cluster.experiments.sweep.results import BEST, REPORT, write_results
-from cluster.experiments.sweep.search_space import Choice, with_settings
 from cluster.observability.console import Reporter
 from cluster.run.storage_checks import absolute_places, check_reached
 from cluster.runtime.ray_session import start_ray
@@ -33,7 +32,7 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
     plan = make_plan(config)
     check_search(config)
     home = plan.home
-    runs = [config, *_of_other_code(plan)]
+    runs = [config, *of_other_code(plan)]
     with opened(home, absolute_places(config), runs, plan.lines(), reporter):
         start_ray(config)
         check_reached(config, home.uri, reporter)
@@ -54,17 +53,6 @@ def sweep(config: Config, reporter: Reporter) -> SweepResults:
         raise UserError(f"no trial of {home.uri} can be chosen; the first: {reason}")
     reporter.say(f"best settings: {storage.join(home.uri, BEST)}")
     return results
-
-
-def _of_other_code(plan: Plan) -> list[Config]:
-    """The configurations with each detector, policy, simulator and manifest of bodies that trials try."""
-    named = ("detector.name", "policy.name", "simulate.simulator", "renderer.bodies")
-    return [
-        with_settings(plan.config, {each.key: value})
-        for each in plan.dimensions
-        if each.key in named and isinstance(each, Choice)
-        for value in each.values
-    ]
 
 
 def check_search(config: Config) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from cluster.config.schema import Config
 from cluster.config.sweep import SweepSettings
 from cluster.experiments.cost import Cost, Estimate, baseline_cost, rates, run_cost, sizes_of
-from cluster.experiments.folder import Folder
-from cluster.experiments.sweep.search_space import Dimension, read_space, variants, with_settings
+from cluster.experiments.folder import Folder, refusals
+from cluster.experiments.sweep.search_space import Choice, Dimension, read_space, variants, with_settings
 from cluster.run.baseline import baseline_key, may_differ
 from cluster.workspace.run_folder import covers
 from imitation.common import storage
@@ -117,3 +117,20 @@ def early_end(sweep: SweepSettings, cycles: int) -> str:
         )
     share = f"about one in {sweep.reduction_factor:g}"
     return f"asha judges trials after cycle {sweep.grace} and lets {share} go on"
+
+
+def of_other_code(plan: Plan) -> list[Config]:
+    """The configurations with each detector, policy, simulator and manifest of bodies that trials try."""
+    named = ("detector.name", "policy.name", "simulate.simulator", "renderer.bodies")
+    return [
+        with_settings(plan.config, {each.key: value})
+        for each in plan.dimensions
+        if each.key in named and isinstance(each, Choice)
+        for value in each.values
+    ]
+
+
+def dry_run(config: Config) -> list[str]:
+    """What a sweep would do and cost; nothing is started or written."""
+    plan = make_plan(config)
+    return [*plan.lines(), *refusals([config, *of_other_code(plan)])]

@@ -37,8 +37,8 @@ class Asked(NamedTuple):
     settings: Settings | dict[str, Any]
 
 
-def asked_trackers(settings: TrackingSettings, own: bool = False) -> Iterator[Asked]:
-    """Those that a configuration asks for; `own`: of these, somebody's own alone.
+def asked_trackers(settings: TrackingSettings) -> Iterator[Asked]:
+    """Those that a configuration asks for.
 
     A key of the section that has a tracker's name is short for an entry of `trackers`: true asks for its
     defaults, any other value is that of its first setting. Raises UserError for a name that leads nowhere,
@@ -46,7 +46,7 @@ def asked_trackers(settings: TrackingSettings, own: bool = False) -> Iterator[As
     """
     short = {name: getattr(settings, name) for name in TRACKERS if not TRACKERS.is_own(name)}
     for name, value in (short | settings.trackers).items():
-        if value is None or value is False or (own and not TRACKERS.is_own(name)):
+        if value is None or value is False:
             continue
         where = f"tracking.trackers.{name}" if name in settings.trackers else f"tracking.{name}"
         tracker = TRACKERS.load(name)

@@ -17,6 +17,7 @@ from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import JUDGES, SPLITS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.validation import Problems
+from imitation.datasets.inspection.lookalikes import Hashes, Lookalike, picture_hash, told
 
 MAX_VALUES = 100  # of a condition or of cameras that are told apart; the frames beyond are counted together
 OTHERS = "(others)"
@@ -123,6 +124,7 @@ class Inspection:
     cuboids: Counter[str] = field(default_factory=Counter)
     with_camera: Counter[str] = field(default_factory=Counter)
     learnt: dict[str, str | None] = field(default_factory=dict)
+    lookalikes: list[Lookalike] = field(default_factory=list)
 
     @property
     def frames(self) -> int:
@@ -210,6 +212,8 @@ class Inspection:
         - `cameras`: `frames` that have one, `frames_with_height`, and `distinct`: list of `fx`, `fy`, `cx`,
           `cy` (px, to a tenth), `frames` (beyond 100 cameras one entry of nulls counts the rest);
         - `conditions`: name -> value -> split -> frames (beyond 100 values "(others)");
+        - `lookalikes`: frames of val and test that show what train shows: list of `split`, `frame`, `like`
+          (the frame to train on), `difference` (share of a perceptual hash's bits);
         - `notes`: sentences: what can be staged, classes without an object in a split, ...;
         - `problems`: list of `where` (file and line, row or id) and `what`.
         """
@@ -246,6 +250,10 @@ class Inspection:
                 }
                 for name, splits in sorted(self.conditions.items())
             },
+            "lookalikes": [
+                {"split": o.split, "frame": o.frame_id, "like": o.like, "difference": round(o.difference, 3)}
+                for o in self.lookalikes
+            ],
             "notes": self.notes,
             "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
         }
@@ -312,9 +320,10 @@ def inspect_dataset(
     gives, {} where nothing could be listed.
 
     `verify_images` also decodes every image and finds those that `val` or `test` shares, byte for byte,
-    with another split; `limit` reads at most so many good frames of a split; `keep` is the number of first
-    frames to keep; `progress` gets the number of listed frames that are done. No problem stops it: all are
-    listed. Memory holds a few frames, and some hundred bytes for each frame of the dataset.
+    with another split, or that look like one to train on (`lookalikes`); `limit` reads at most so many good
+    frames of a split; `keep` is the number of first frames to keep; `progress` gets the number of listed
+    frames that are done. No problem stops it: all are listed. Memory holds a few frames, and some hundred
+    bytes for each frame of the dataset.
     """
     inspection = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
     pictures = _Pictures(dataset, inspection.problems.append)
@@ -334,6 +343,9 @@ def inspect_dataset(
             progress(done + count)
         done += len(members)
         progress(done)
+    inspection.lookalikes = pictures.hashes.lookalikes()
+    if said := told(inspection.lookalikes):
+        inspection.notes.append(said)
     inspection.notes += [f"left out: {count:,} {what}" for what, count in dataset.left_out.items()]
     return inspection
 
@@ -349,21 +361,23 @@ def _readable(
 
 
 class _Pictures:
-    """Decodes images ahead in threads, and knows those seen by a hash of their bytes."""
+    """Decodes images ahead in threads, and knows those seen by a hash of their bytes, and how each looks."""
 
     def __init__(self, dataset: DatasetReader, problems: Problems) -> None:
         self._dataset = dataset
         self._problems = problems
         self._seen: dict[bytes, tuple[str, str]] = {}
+        self.hashes = Hashes()
 
     def checked(self, split: str, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames, in order, whose image decodes to the size that the frame says."""
         for frame, digest in ahead(frames, _decoded):
             yield from self._good(split, frame, digest)
 
-    def _good(self, split: str, frame: Frame, digest: Future[bytes]) -> Iterator[Frame]:
+    def _good(self, split: str, frame: Frame, digest: Future[tuple[bytes, bytes]]) -> Iterator[Frame]:
         try:
-            other, other_id = self._seen.setdefault(digest.result(), (split, frame.frame_id))
+            exact, look = digest.result()
+            other, other_id = self._seen.setdefault(exact, (split, frame.frame_id))
         except DataError as error:
             self._problems(DataError(self._dataset.place_of(split, frame), error.what))
             return
@@ -374,14 +388,16 @@ class _Pictures:
             what += "is reported must not be trained on; remove it from one of the two"
             where = self._dataset.place_of(split, frame)
             self._problems(DataError(where, f"(split {split!r}) {what}"))
+        else:
+            self.hashes.add(split, frame.frame_id, look)
         yield frame
 
 
-def _decoded(frame: Frame) -> bytes:
-    """A hash of the image's bytes, once they are decoded. Raises DataError naming file or frame."""
+def _decoded(frame: Frame) -> tuple[bytes, bytes]:
+    """A hash of the image's bytes, and one of its looks. Raises DataError naming file or frame."""
     data = read_image_bytes(frame)
-    load_frame_image(replace(frame, image=data, image_uri=None))
-    return hashlib.blake2b(data, digest_size=12).digest()
+    pixels = load_frame_image(replace(frame, image=data, image_uri=None))
+    return hashlib.blake2b(data, digest_size=12).digest(), picture_hash(pixels)
 
 
 def mapping_of(inspection: Inspection, make: Callable[[Iterable[Frame]], CategoryMap]) -> CategoryMap | None:

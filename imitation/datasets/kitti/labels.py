@@ -100,7 +100,9 @@ def _object(columns: list[str], where: str, shift: np.ndarray, known: frozenset[
 def _cuboid(values: list[float], shift: np.ndarray) -> Cuboid | None:
     """Height, width, length, x, y, z, yaw as KITTI writes them; None for its "unknown" values."""
     height, width, length, x, y, z, yaw = values
-    if height == width == length == -1 or x == y == z == -1000 or not any(values):
+    if height == width == length and height in (-1, -1000):  # -1000: the tracking benchmark's
+        return None
+    if x == y == z == -1000 or not any(values):
         return None  # zeros: TAO, DIGITS and others that know no third dimension
     dx, dy, dz = (float(v) for v in shift)
     return Cuboid(x + dx, y + dy, z + dz, length=length, width=width, height=height, yaw=yaw)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from imitation.common import storage
-from imitation.common.settings import Settings
+from imitation.common.settings import DataError, Settings
 from imitation.data.categories import CategoryMap, present_categories
 from imitation.data.records import Frame
 from imitation.datasets.base import DatasetReader
@@ -24,7 +24,11 @@ from imitation.datasets.kitti.files import (
     read_kitti,
 )
 from imitation.datasets.kitti.labels import CATEGORIES
+from imitation.datasets.kitti.tracking import IMAGES, LABELS, TrackingFolder, tracking_folder
 from imitation.datasets.kitti.writer import KittiWriter
+
+TRACKED = ("Person",)
+"""Types that the tracking benchmark has besides, for who sits."""
 
 
 class KittiOptions(Settings):
@@ -39,8 +43,9 @@ class KittiOptions(Settings):
 
 class KittiReader(DatasetReader):
     """A KITTI object folder, or one of images and labels in its format, as TAO, DIGITS and Isaac write it;
-    splits from `ImageSets` (see `assign_roles`), or cut by seed without them. Without a folder `calib` frames
-    have no camera: nothing is staged for them."""
+    splits from `ImageSets` (see `assign_roles`), or cut by seed without them; or the folders of the tracking
+    benchmark (`imitation.datasets.kitti.tracking`), cut by sequence. Without a folder `calib` frames have no
+    camera: nothing is staged for them."""
 
     kind = "kitti"
     name = "KITTI"
@@ -69,7 +74,18 @@ class KittiReader(DatasetReader):
 
     @classmethod
     def signs(cls, root: str) -> str | None:
-        return kitti_signs(root)
+        base = tracking_folder(root)
+        return kitti_signs(root) if base is None else f"{LABELS} and {IMAGES} in {base}"
+
+    @cached_property
+    def _tracking(self) -> TrackingFolder | None:
+        base = tracking_folder(self.root)
+        return None if base is None else TrackingFolder(self.root, base)
+
+    def _strays(self, split: str | None) -> Iterable[DataError]:
+        if self._tracking is not None and split in (None, "train"):
+            return self._tracking.strays
+        return super()._strays(split)
 
     @cached_property
     def _folder(self) -> KittiFolder:
@@ -80,6 +96,9 @@ class KittiReader(DatasetReader):
         return kitti_sequences(self.root)
 
     def _cut(self) -> Splits:
+        if self._tracking is not None:
+            sequences = {frame_id: name for frame_id, (name, _, _) in self._tracking.images.items()}
+            return self._by_seed(sequences, self._tracking.base)
         lists = kitti_splits(self.root)
         if lists is None:
             names = {name: self._drives.get(name) for name in self._folder.names()}
@@ -87,5 +106,8 @@ class KittiReader(DatasetReader):
         return self._by_lists(lists, self._drives, storage.join(self.root, "ImageSets"))
 
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
+        if self._tracking is not None:
+            types = None if self.options.types == "any" else frozenset({*CATEGORIES, *TRACKED})
+            return self._tracking.frames(wanted, problems, types)
         known: Any = {None: None, "any": "any", "kitti": CATEGORIES}[self.options.types]
         return read_kitti(self.root, wanted, problems, known, folder=self._folder, sequences=self._drives)

@@ -262,8 +262,8 @@ class _Tile:
 Point = tuple[float, float]
 
 
-def _dashes(start: Point, end: Point, dash: float = 9.0, gap: float = 5.0) -> list[tuple[Point, Point]]:
-    """A line as dashes, px."""
+def _dashes(start: Point, end: Point) -> list[tuple[Point, Point]]:
+    """A line as dashes of 9 px, 5 px apart."""
     length = math.hypot(end[0] - start[0], end[1] - start[1])
     if length == 0 or length > 100 * TILE:  # a box far larger than what is shown
         return [(start, end)]
@@ -272,5 +272,4 @@ def _dashes(start: Point, end: Point, dash: float = 9.0, gap: float = 5.0) -> li
         share = min(t / length, 1.0)
         return (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
 
-    period = dash + gap
-    return [(at(k * period), at(k * period + dash)) for k in range(math.ceil(length / period))]
+    return [(at(14.0 * k), at(14.0 * k + 9.0)) for k in range(math.ceil(length / 14.0))]

@@ -91,6 +91,9 @@ def denoise(denoiser: str) -> None:
                 "GPU): set simulate.options.denoiser=none, and more samples"
             ) from None
         cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
+        # Of 26 CPU-seconds for 1242x375 px at 4 samples, Blender's default (ACCURATE) takes 14. FAST takes 3,
+        # and the albedo that guides it has little noise here.
+        cycles.denoising_prefilter = "FAST"
 
 
 # ---------------------------------------------------------------- the scene

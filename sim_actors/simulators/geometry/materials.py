@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim_actors.simulators.opengl.assets.family import Family
+from sim_actors.simulators.opengl.assets.family import Family, Rgb
 from sim_actors.simulators.opengl.assets.materials import M, Texture
 from sim_actors.simulators.opengl.assets.user_bodies import OWN_COLOUR
 from sim_actors.simulators.opengl.passes.draw_list import Body
-
-Rgb = tuple[float, float, float]
 
 _WHITE_LAMP, _RED_LAMP = np.array([6.0, 5.64, 4.8]), np.array([4.0, 0.12, 0.06])
 

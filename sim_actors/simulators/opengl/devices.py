@@ -31,14 +31,14 @@ describe(sys.argv[2])
 """
 
 
-def device_index(device: int | str, libegl: str = LIBEGL) -> int:
+def device_index(device: int | str) -> int:
     """The index of an EGL device: the number itself, or for "auto" the first GPU that this process was
     given, the first device where it was given none."""
     if isinstance(device, int):
         return device
     given = [item.strip() for item in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     given = [item for item in given if item and item not in ("-1", "NoDevFiles")]
-    return choose(given, cuda_ordinals(libegl)) if given else 0
+    return choose(given, cuda_ordinals()) if given else 0
 
 
 def described(device: int | str) -> str | None:

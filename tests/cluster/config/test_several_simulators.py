@@ -4,6 +4,9 @@ import pytest
 
 from cluster.config.parse import load_defaults, parse
 from cluster.config.simulator import each_apart, simulator_spec, simulators
+from cluster.experiments.capacity import room
+from cluster.experiments.sweep.plan import dry_run as sweep_dry_run
+from cluster.run.main_job import check_renderer
 from cluster.workspace.run_folder import differences
 from imitation.common.settings import UserError
 
@@ -115,3 +118,25 @@ def test_a_run_continues_with_other_numbers_of_workers_and_not_with_other_weight
     ]
     (change,) = changes(TWO.replace("0.8", "0.7"))
     assert change.startswith("simulate.simulator was ")
+
+
+def test_a_dry_run_says_which_of_several_would_not_start_here(tmp_path):
+    missing = "{name: command, label: boxes, options: {command: [no-such-program]}}"
+    several = f"[opengl, {missing}, {{name: command, label: there, options: {{command: [python3]}}}}]"
+    words = [f"run.storage={tmp_path}", "run.name=s"]
+    space = f"sweep.space={{simulate.simulator: {{choice: [opengl, {several}]}}}}"
+    said = [line for line in sweep_dry_run(load_defaults([*words, space])) if "would not start" in line]
+    assert len(said) == 1
+    assert said[0].startswith(
+        "It would not start here: simulator boxes: simulate.options.command: there is no"
+    )
+    config = load_defaults([*words, f"simulate.simulator={several}"])
+    with pytest.raises(UserError, match="simulator boxes"):
+        check_renderer(config)
+    check_renderer(load_defaults([*words, f"simulate.simulator={several}", "ray.address=head:6379"]))
+
+
+def test_gpus_of_the_one_that_takes_most_count():
+    config = load_defaults([TWO, "simulate.each={a.b:c: {gpus_per_actor: 1}}"])
+    held = {"CPU": 64.0, "GPU": 4.0}
+    assert room(config, resources=held) < room(load_defaults([TWO]), resources=held)

@@ -13,8 +13,10 @@ import pytest
 from cluster.config.simulate import SimulateSettings
 from cluster.observability.prometheus import COUNTERS, GAUGES, TAGS, Telemetry, _PoolWatcher, pool_figures
 from cluster.simulation.blame import Verdicts
+from cluster.simulation.crew import Crew
 from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.work_queue import PoolCounts
+from sim_actors.simulators.registry import SimulatorSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -23,7 +25,9 @@ import json, sys, time, urllib.request
 from dataclasses import asdict
 from pathlib import Path
 from cluster.config.parse import load_defaults
+from cluster.simulation.crew import Crew
 from cluster.simulation.pool import SimulatorPool
+from sim_actors.simulators.registry import SimulatorSpec
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import start_ray
 from cluster.simulation.stream import simulate
@@ -148,7 +152,9 @@ class Pool:
     totals = SimulatorPool.totals
 
     def __init__(self, verdicts: Verdicts) -> None:
-        self._verdicts = verdicts
+        crew = Crew(SimulatorSpec("toy:x"), SimulateSettings())
+        crew.verdicts = verdicts
+        self.crews = {"toy:x": crew}
 
     def pids(self) -> list[int]:
         return []

@@ -56,7 +56,7 @@ def test_each_frame_names_its_simulator_and_the_report_counts_them(tmp_path: Pat
     assert (shares["picky"]["refused"], shares["picky"]["weight"]) == (refused, 0.75)
     assert all(share["seconds"] > 0 for share in shares.values())
     page = (folder / "report.html").read_text()
-    assert "<h3>Simulators</h3>" in page
+    assert 'aria-label="simulators"' in page
     assert "Rendered by all" in done.stdout
     assert f"cycle 1: all: {counts['all']} frame" in done.stderr
 
@@ -85,4 +85,4 @@ def test_one_simulator_writes_what_it_always_has(tmp_path: Path) -> None:
     assert cycles(folder)[1]["simulated"]["by_simulator"] is None
     assert {f.origin.simulator_label for f in read_frames(str(folder / "cycle-001" / "synthetic"))} == {None}
     assert "Rendered by" not in done.stdout
-    assert "Simulators</h3>" not in (folder / "report.html").read_text()
+    assert 'aria-label="simulators"' not in (folder / "report.html").read_text()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 import cluster.stages.hardest
@@ -34,7 +33,7 @@ from imitation.data.images import encode_png
 from imitation.datasets.parquet.files import read_frames, write_frames
 from imitation.evaluation.detection_files import write_detections
 from imitation.evaluation.detections import Detections, FrameDetections
-from imitation.evaluation.failures import failures_to_table
+from imitation.evaluation.failures import write_failures
 from imitation.loop import History, imitate
 from imitation.policies import Feedback, build_policy
 from tests.cluster.simulation.test_stream import LocalPool
@@ -103,7 +102,7 @@ class Scripted(ClusterStages):
         uri = f"{folder}/failures.parquet"
         Path(folder).mkdir(exist_ok=True)
         found = [failure(f"real-{i}", category="Car", truncation=0.6 * (i % 2)) for i in range(TRAIN)]
-        pq.write_table(failures_to_table(found), uri)
+        write_failures(found, uri)
         fed = 20 if cycle else 0
         feedback = [
             Feedback(cycle, "Car, missed, truncated", fed=fed, fed_fixed=fed).to_row(),

@@ -169,6 +169,29 @@ def test_folds_of_a_separate_mine_split_hold_out_train_frames_of_their_drives(tm
         assert set(held_out) == set(fold).union(*(relatives[i] for i in fold))
 
 
+@pytest.mark.parametrize("stratify", [True, False])
+def test_folds_of_mining_are_stratified_if_the_splits_are(tmp_path, stratify):
+    """Ten drives, of which two hold a truck: with both in one fold its detector has never seen any."""
+
+    def frames(split, drives):
+        for d in range(drives):
+            name = "truck" if d < 2 else "car"
+            for i in range(2):
+                box = Object(name, Box(5, 5, 30, 30))
+                yield Frame(f"{split}{d}-{i}", 256, 64, (box,), image=jpeg(), sequence=f"{split}{d}")
+
+    for split, drives in (("train", 10), ("val", 3), ("test", 3)):
+        write_frames(frames(split, drives), str(tmp_path / "data" / f"{split}.parquet"))
+    apart = []
+    for seed in range(8):
+        options = ["data.kind=parquet", f"data.root={tmp_path / 'data'}", f"run.seed={seed}"]
+        data, _ = prepared(tmp_path / str(seed), *options, f"data.splits.stratify={str(stratify).lower()}")
+        trucks = [sum(name.startswith(("train0", "train1")) for name in fold) for fold in data.folds]
+        assert sum(trucks) == 4
+        apart.append(trucks == [2, 2])
+    assert all(apart) == stratify
+
+
 def test_without_cycles_no_folds_are_needed(tmp_path):
     for split in ("train", "val", "test"):
         frame = Frame(split, 256, 64, (Object("car", Box(1, 2, 30, 40)),), image=jpeg())

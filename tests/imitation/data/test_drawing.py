@@ -46,8 +46,8 @@ def test_input_image_stays_untouched() -> None:
 def test_detections_need_one_label_and_score_each() -> None:
     with pytest.raises(ValueError, match="zip"):
         draw_detections(blank(), [Box(1, 1, 5, 5)], ["car"], [])
-    drawn = draw_detections(blank(), [Box(30, 30, 60, 50)], ["car"], [0.5], colour=(255, 0, 0))
-    assert tuple(np.asarray(drawn)[40, 30]) == (255, 0, 0)
+    drawn = draw_detections(blank(), [Box(30, 30, 60, 50)], ["car"], [0.5])
+    assert tuple(np.asarray(drawn)[40, 30]) == category_colour("car")
 
 
 def test_colours_ignore_case_and_tell_kitti_apart() -> None:

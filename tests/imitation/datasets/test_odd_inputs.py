@@ -22,7 +22,7 @@ from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.coco.masks import box_of_mask
 from imitation.datasets.common.validation import DOUBLES, NO_AREA
 from imitation.datasets.inspection.statistics import Inspection, inspect_dataset, listed_frames
-from imitation.datasets.registry import open_dataset
+from imitation.datasets.registry import open_dataset, recognized
 from imitation.datasets.yolo.labels import CUT
 
 WIDTH, HEIGHT, COUNT = 120, 80, 6
@@ -212,6 +212,7 @@ def kitti(root: Path, row: str, calib: str | None, labels: str = "label_2", imag
     return root
 
 
+DONT_CARE = "DontCare -1 -1 -10 50 20 60 25 -1000 -1000 -1000 -10 -1 -1 -1\n"
 P2 = "P2: 700 0 60 45 0 700 40 0.2 0 0 1 0.003\n"
 ROW = "Car 0.00 0 -1.58 10 20 40 45 1.5 1.6 3.9 1.0 1.7 20.0 -1.55\n"
 
@@ -246,6 +247,31 @@ def test_rows_of_the_tracking_benchmark_are_read(tmp_path: Path, level: int) -> 
     assert (found.objects, found.problems) == (COUNT, [])
     assert found.known["truncation"] == (COUNT if level == 0 else 0), "a level above 0 is no share"
     assert found.cuboids.total() == COUNT
+
+
+def test_the_tracking_benchmark_is_read_by_sequence(tmp_path: Path) -> None:
+    base = tmp_path / "training"
+    for name in ("0000", "0001", "0002"):
+        (base / "image_02" / name).mkdir(parents=True)
+        for number in range(COUNT):
+            image = picture("JPEG", quality=10 + 10 * int(name) + number)
+            (base / "image_02" / name / f"{number:06}.png").write_bytes(image)
+        rows = [f"{number} 3 {ROW}".replace("Car 0.00", "Car 1") for number in range(COUNT)]
+        for folder, text in (
+            ("label_02", "".join(rows) + f"0 -1 {DONT_CARE}"),
+            ("calib", P2.replace(":", "")),
+        ):
+            (base / folder).mkdir(exist_ok=True)
+            (base / folder / f"{name}.txt").write_text(text)
+    assert recognized(str(tmp_path)) == "kitti"
+    found = inspected("kitti", tmp_path)
+    assert (found.frames, found.objects, found.cuboids.total(), found.problems) == (18, 18, 18, [])
+    assert [len(split.sequences) for split in found.splits.values()] == [1, 1, 1], "sequences stay whole"
+    assert sum(split.ignored for split in found.splits.values()) == 3
+    with (base / "label_02/0001.txt").open("a") as file:
+        file.write(f"99 3 {ROW}")
+    (problem,) = inspected("kitti", tmp_path).problems
+    assert "label_02/0001.txt:8: frame '99' has no image in image_02/0001" in str(problem)
 
 
 def test_an_identity_is_no_calibration(tmp_path: Path) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from imitation.data.images import encode_png
 from imitation.data.records import Box, Frame, Object, Origin
 from imitation.datasets.parquet.files import write_frames
-from imitation.evaluation.failures import Failure, failures_to_table
+from imitation.evaluation.failures import Failure, write_failures
 from imitation.report.run.record import Cycle, Run, Summary
 
 CATEGORIES = ("car", "truck")
@@ -308,7 +307,7 @@ def rendered_run(tmp_path: Path) -> Path:
     real = [Frame(f"f{i}", 160, 90, (Object("car", BOX),), image=image(i)) for i in range(6)]
     write_frames(real, str(tmp_path / "real.parquet"), rows_per_group=2)
     failures = [missed(f"f{i}", 0, BOX) for i in range(6)]
-    pq.write_table(failures_to_table(failures), tmp_path / "failures.parquet")
+    write_failures(failures, str(tmp_path / "failures.parquet"))
     synthetic = [
         Frame(
             f"c01-f{i}-v{v:02d}",

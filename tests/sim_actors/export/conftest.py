@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from imitation.data.records import Box, Camera
+from sim_actors.export import content as ready
 from sim_actors.export.content import Baker, Content
 from sim_actors.scene.records import Environment, Prop, Road, Scene
 from sim_actors.simulators.opengl.renderer import OpenGLSimulator
@@ -48,7 +49,8 @@ def twice(baker: Baker) -> tuple[Content, Content]:
         scene(actor("Car", 0.0, 12.0), camera=CAMERA, props=(Prop("sign", 3.0, 9.0, 0.7, 0.1, 2.4),))
         for _ in range(2)
     )
-    with Baker() as other:
+    with pytest.MonkeyPatch.context() as patch, Baker() as other:
+        patch.setattr(ready, "GROUND_SIZES", ((128, 256), (128, 256), (128, 128)))
         return baker.content(first), other.content(second)
 
 

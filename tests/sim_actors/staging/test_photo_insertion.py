@@ -78,6 +78,29 @@ def test_more_of_what_failed_near_where_it_failed() -> None:
     assert np.median([actor.cuboid.z for actor in actors]) == pytest.approx(13, abs=4)
 
 
+def test_new_actors_may_lean_far_but_no_farther_than_what_is_labelled() -> None:
+    """Object 6 is a pedestrian 13 m away, the farthest thing is at most 60 m away."""
+    depths = {}
+    for far in (0.0, 2.0):
+        leaning = StagingSettings(restage=RestageSettings(backdrops=1.0, leaning_far=far))
+        scenes = [
+            stage(
+                Request("r", STREET.frame_id, (), (6,), (), 1, s, "p"),
+                0,
+                STREET,
+                target=TARGET,
+                settings=leaning,
+            )
+            for s in range(12)
+        ]
+        depths[far] = [actor.cuboid.z for scene in scenes for actor in scene.actors]
+        if far == 0:
+            assert scenes == [in_photo(s, focus=(6,)) for s in range(12)], "the default changes nothing"
+    assert np.mean(depths[2.0]) > 1.25 * np.mean(depths[0.0])
+    labelled_z = [obj.cuboid.z for obj in STREET.objects if obj.cuboid is not None]
+    assert max(depths[2.0]) <= max(labelled_z)
+
+
 def test_the_dataset_keeps_its_names_and_the_simulator_its_own() -> None:
     objects = tuple(replace(obj, category=f"TYPE_{obj.category.upper()}") for obj in STREET.objects)
     parent = replace(STREET, objects=objects)

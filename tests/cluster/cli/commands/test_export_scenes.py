@@ -9,9 +9,15 @@ import pytest
 import yaml
 
 from cluster.cli.main import main
+from cluster.data.facts import Facts
+from cluster.simulation.requests_file import write_requests
+from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_jpeg
 from imitation.data.records import Box, Camera, Frame, Object, Origin
 from imitation.datasets.parquet.files import write_frames
+from imitation.datasets.settings import DataSettings
+from imitation.requests import Request
+from sim_actors.export import content
 from sim_actors.scene.backdrop import Backdrop, digest_of
 from sim_actors.scene.records import Scene
 from tests.sim_actors.simulators.opengl.staged import actor, scene
@@ -19,6 +25,13 @@ from tests.sim_actors.simulators.opengl.staged import actor, scene
 trimesh = pytest.importorskip("trimesh")
 CAMERA = Camera(150.0, 150.0, 128.0, 32.0, 1.65, 0.0)
 PHOTO = encode_jpeg(np.random.default_rng(3).integers(0, 256, (64, 256, 3), dtype=np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def small_textures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What textures show is tested beside them; here they are to be quick."""
+    monkeypatch.setattr(content, "GROUND_SIZES", ((64, 128), (64, 128), (64, 64)))
+    monkeypatch.setattr(content, "SKY_HEIGHT", 256)
 
 
 def staged(name: str, **fields: object) -> Scene:
@@ -148,3 +161,22 @@ def test_what_cannot_be_exported_is_said(
     assert main(["export", *(str(places.get(word, word)) for word in words)]) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_requests_of_mine(tmp_path: Path) -> None:
+    car = actor("Car", 0.0, 9.0, 0.3, CAMERA)
+    label = Object("Car", Box(100, 20, 160, 60), cuboid=car.cuboid)
+    parent = Frame("seen", 256, 64, (label,), image=PHOTO, camera=CAMERA)
+    write_frames([parent], str(tmp_path / "data" / "train.parquet"))
+    requests = [Request("again", "seen", (), (0,), (), variations=2, seed=3, policy="imitation")]
+    facts = Facts()
+    list(facts.seeing([parent]))
+    data = DataSettings(kind="parquet", root=str(tmp_path / "data"))
+    categories = CategoryMap(("Car",), {"Car": "Car"})
+    file = tmp_path / "requests.json"
+    write_requests(str(file), data, "train", {}, categories, None, facts, requests)
+    out = tmp_path / "scenes"
+    words = ["export", str(file), "--to", "glb", "--count", "1", "--out", str(out)]
+    assert main([*words, "restage.density=0"]) == 0
+    (one,) = out.glob("*.glb")
+    assert any(name.startswith("actor_000_car") for name in trimesh.load(one).geometry)

@@ -119,6 +119,8 @@ def test_an_earlier_comparison_of_the_same_data_takes_the_place_of_an_assumption
     expected = 100 * smallest_difference(error, 9)
     assert f"about {expected:.1f} points in mAP50" in text(plan)
     assert f"By the {len(reaches)} intervals of comparison 'before' (40 sequences, 3 seeds)" in text(plan)
+    longer = planned([(3, "bike")] * 10, "compare.seeds=3", "train.steps=21")
+    assert "Assumed, not measured" in text(longer), "10 steps tell nothing of 21"
     (tmp_path / "runs/before/comparison.json").write_text("{}")
     assert "Assumed, not measured" in text(plan)
 

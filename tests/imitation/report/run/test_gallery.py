@@ -12,7 +12,7 @@ from imitation.data.records import Box
 from imitation.datasets.parquet import store
 from imitation.datasets.parquet.files import read_frames, write_frames
 from imitation.diagnosis.label_errors import Suspect
-from imitation.evaluation.failures import Failure, failures_from_table, failures_to_table
+from imitation.evaluation.failures import Failure, failures_from_table, write_failures
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects, drawn_apart, verdict
 from tests.imitation.report.conftest import missed
 
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_failures_file_is_named(rendered_run: Path) -> None:
 def test_verdicts_come_from_the_later_evaluation(rendered_run: Path) -> None:
     failures = failures_from_table(pq.read_table(rendered_run / "failures.parquet"))
     path = rendered_run / "later.parquet"
-    pq.write_table(failures_to_table([failures[0], replace(failures[4], kind="localization")]), path)
+    write_failures([failures[0], replace(failures[4], kind="localization")], str(path))
     items = collect(rendered_run, 3, later=str(path))
     assert [item.verdict for item in items] == [
         "still wrong: missed",

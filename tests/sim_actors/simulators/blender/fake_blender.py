@@ -16,8 +16,8 @@ import numpy as np
 
 FAULT = os.environ.get("FAKE_FAULT", "")
 LOG = os.environ.get("FAKE_LOG")
-assert sys.argv[-2] == "--"
-ANSWERS = os.fdopen(int(sys.argv[-1]), "w")
+ANSWERS = os.fdopen(int(sys.argv[-1]) if "--" in sys.argv else os.dup(1), "w")
+os.dup2(2 if "--" not in sys.argv else 1, 1)  # `python -I worker.py`: stdout is the answers'
 print("Blender 4.5.0\nRead prefs", flush=True)  # as the real one does
 
 

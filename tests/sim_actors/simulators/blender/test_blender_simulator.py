@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cluster.cli.main import main
 from imitation.common.settings import UserError
 from imitation.data.records import Camera, Cuboid, Frame
 from sim_actors.scene.backdrop import Backdrop, Look, digest_of
@@ -190,6 +191,18 @@ def test_fog_and_night_come_through(fake):
     pictures = [blender.render(scene(environment=kind)).image for kind in kinds]
     blender.close()
     assert len(set(pictures)) == len(kinds)
+
+
+def test_the_command_sets_up_and_tries(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "env" / "bin"
+    program(tmp_path, f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n', "fake")
+    program(tmp_path, f"#!/bin/sh\nmkdir -p {folder}; cp {tmp_path}/fake {folder}/python\n", "uv")
+    (tmp_path / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert main(["setup", "blender", "--folder", str(tmp_path / "env")]) == 0
+    said = capsys.readouterr().out
+    assert "Blender 4.5.0 fake works here and computes on CPU" in said
+    assert f"simulate.options.blender={tmp_path}/env" in said
 
 
 def test_bodies_in_a_photo_take_another_light_and_the_photo_stays(fake, simulator):

@@ -25,7 +25,6 @@ def cards(
     outward: np.ndarray,
     size: float,
     flat: float = 0.6,
-    material: int = M.LEAF,
 ) -> Part:
     """A ragged four-cornered card at each centre (N, 3), m, about `size` m wide and lit along `outward`
     (N, 3). `flat` in [0, 1]: how much it lies against the crown rather than any way."""
@@ -39,7 +38,7 @@ def cards(
     corners = ring[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, 3)
     light = _unit(outward + 0.35 * rng.normal(size=(count, 3)))
     normals = np.repeat(light, 6, axis=0).reshape(-1, 3, 3)
-    return Part(corners, np.full(2 * count, int(material)), normals)
+    return Part(corners, np.full(2 * count, int(M.LEAF)), normals)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
