@@ -15,7 +15,7 @@ from cluster.observability.cycle_time import time_uri
 from cluster.simulation.stream import REJECTED
 from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
-from cluster.stages.taken import TAKEN_FROM
+from cluster.stages.synthetic.taken import TAKEN_FROM
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage

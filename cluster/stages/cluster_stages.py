@@ -7,10 +7,10 @@ from cluster.stages.context import RunContext
 from cluster.stages.cycle import Detectors, Evaluation
 from cluster.stages.diagnose import Diagnosis
 from cluster.stages.evaluate import Judging, own_metric
-from cluster.stages.hardest import Hardest
 from cluster.stages.request import Asking
-from cluster.stages.simulate import AllLost, Rendering
-from cluster.stages.taken import Taking
+from cluster.stages.synthetic.hardest import Hardest
+from cluster.stages.synthetic.simulate import AllLost, Rendering
+from cluster.stages.synthetic.taken import Taking
 from cluster.stages.train import Training
 from cluster.workspace.run_folder import Workspace
 from imitation.aggregation import Dataset, Part

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cluster.config.parse import parse
 from cluster.config.schema import Config
-from cluster.stages.taken import TAKEN_FROM
+from cluster.stages.synthetic.taken import TAKEN_FROM
 from cluster.workspace.run_folder import Workspace
 from imitation.common.settings import UserError
 from imitation.common.wording import NEAREST, did_you_mean

@@ -14,12 +14,12 @@ from typing import Any
 from imitation.common.settings import UserError
 from imitation.data.records import Frame
 from sim_actors.scene.records import Scene
-from sim_actors.simulators.carla import bodies
-from sim_actors.simulators.carla.actors import SKY_M, Actors
 from sim_actors.simulators.carla.leases import Taken
-from sim_actors.simulators.carla.server import connected
 from sim_actors.simulators.carla.settings import CarlaSettings
-from sim_actors.simulators.carla.stage import Stage
+from sim_actors.simulators.carla.town import bodies
+from sim_actors.simulators.carla.town.actors import SKY_M, Actors
+from sim_actors.simulators.carla.town.server import connected
+from sim_actors.simulators.carla.town.stage import Stage
 
 _PDEATHSIG = 1  # prctl(2)
 _ELSEWHERE_M = 4 * SKY_M  # where bodies are measured beside a worker that keeps its own below

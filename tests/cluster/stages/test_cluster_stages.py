@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import cluster.stages.hardest
-import cluster.stages.simulate
+import cluster.stages.synthetic.hardest
+import cluster.stages.synthetic.simulate
 import cluster.stages.train
 from cluster.config.parse import load_defaults
 from cluster.config.schema import Config
@@ -223,7 +223,7 @@ def test_of_several_candidates_the_hardest_are_kept(make, monkeypatch: pytest.Mo
         assert list(checkpoints) == ["main"]
         return {}
 
-    monkeypatch.setattr(cluster.stages.hardest, "evaluate", evaluate)
+    monkeypatch.setattr(cluster.stages.synthetic.hardest, "evaluate", evaluate)
     stages, trained = make("loop.cycles=1", "aggregation.budgets=[4]", "acceptance.candidates=3")
     history = go(stages)
     assert history.cycles[-1].dataset.synthetic_frames == 4, "as many as were asked for"
@@ -316,7 +316,7 @@ def test_rejected_frames_are_drawn_again_and_listed(make, monkeypatch: pytest.Mo
     def picky(frame: Any, settings: Any) -> str | None:
         return "no" if int(frame.frame_id[-2:]) < 2 else None
 
-    monkeypatch.setattr(cluster.stages.simulate, "rejection", picky)
+    monkeypatch.setattr(cluster.stages.synthetic.simulate, "rejection", picky)
     stages, _ = make("loop.cycles=1", "policy.variations=2")
     history = go(stages)
     assert history.cycles[-1].dataset.synthetic_frames == 2

@@ -19,7 +19,7 @@ from cluster.runtime.ray_session import start_ray
 from cluster.stages.context import RunContext
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
-from cluster.stages.simulate import Rendering
+from cluster.stages.synthetic.simulate import Rendering
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.formats import old_names

@@ -11,7 +11,7 @@ import cluster.experiments.folder
 import cluster.run.loop
 import cluster.run.main_job
 import cluster.stages.evaluate
-import cluster.stages.hardest
+import cluster.stages.synthetic.hardest
 from cluster.config.parse import load_defaults
 from cluster.experiments.compare.command import compare, compare_from_matches
 from cluster.observability.console import Reporter
@@ -34,7 +34,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Comparison]:
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster.run.loop, "Services", light_run.Services)
-        for module in (cluster.stages.evaluate, cluster.stages.hardest):
+        for module in (cluster.stages.evaluate, cluster.stages.synthetic.hardest):
             patch.setattr(module, "evaluate", light_run.judge)
         patch.setattr(cluster.run.main_job, "check_renderer", lambda config: None)
         config = load_defaults([*OPTIONS, f"run.storage={folder}"])

@@ -8,11 +8,11 @@ import pytest
 from imitation.common.settings import UserError
 from imitation.data.records import Camera, Cuboid
 from sim_actors.scene.records import Actor, Environment, Scene
-from sim_actors.simulators.carla.bodies import body_for, catalog, measured, names, srgb
-from sim_actors.simulators.carla.geometry import Body
-from sim_actors.simulators.carla.places import Standing, Town, standing
 from sim_actors.simulators.carla.settings import CarlaSettings
-from sim_actors.simulators.carla.sky import weather
+from sim_actors.simulators.carla.town.bodies import body_for, catalog, measured, names, srgb
+from sim_actors.simulators.carla.town.geometry import Body
+from sim_actors.simulators.carla.town.places import Standing, Town, standing
+from sim_actors.simulators.carla.town.sky import weather
 
 carla = pytest.importorskip("carla", reason="CARLA's Python client is not installed")
 standin = pytest.importorskip("tests.sim_actors.simulators.carla.standin")

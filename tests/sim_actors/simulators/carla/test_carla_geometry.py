@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imitation.data.records import Camera, Cuboid
 from sim_actors.scene.ground import ground_y
-from sim_actors.simulators.carla.geometry import (
+from sim_actors.simulators.carla.town.geometry import (
     Body,
     Pose,
     camera_pose,

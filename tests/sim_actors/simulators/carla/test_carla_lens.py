@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imitation.data.records import Box, Camera
 from sim_actors.scene.records import Scene
-from sim_actors.simulators.carla.lens import camera_of, lens_of, lens_problems, wide_lens
+from sim_actors.simulators.carla.town.lens import camera_of, lens_of, lens_problems, wide_lens
 
 
 def scene(cx, cy, width=240, height=144, fx=150.0, fy=150.0):

@@ -18,7 +18,7 @@ from sim_actors.simulators.contract import checked_frame
 
 carla = pytest.importorskip("carla", reason="CARLA's Python client is not installed")
 standin = pytest.importorskip("tests.sim_actors.simulators.carla.standin")
-Stage = pytest.importorskip("sim_actors.simulators.carla.stage").Stage
+Stage = pytest.importorskip("sim_actors.simulators.carla.town.stage").Stage
 
 SENSOR = Sensor(noise=0, read_noise=0, blur=0, vignette=0, jpeg_quality=0, aberration=0, bloom=0)
 HATCH, LIMOUSINE, VAN, TRUCK = (3.9, 1.64, 1.54), (5.2, 1.96, 1.48), (5.2, 1.92, 2.2), (9.0, 2.6, 3.4)
@@ -88,7 +88,7 @@ def test_the_truth_is_what_the_embedded_simulator_says_of_the_same_scene(staged,
 
 
 def test_what_reaches_far_out_of_the_picture_is_seen_in_larger_pixels(staged, monkeypatch):
-    monkeypatch.setattr("sim_actors.simulators.carla.lens._WIDE_PX", 400)
+    monkeypatch.setattr("sim_actors.simulators.carla.town.lens._WIDE_PX", 400)
     one = scene(actor("truck", TRUCK, -6.5, 7.5, 0.9), actor("car", HATCH, 4.2, 5.0, 1.2))
     frame = checked_frame(staged().render(one), one, "carla")
     expected = standin.renderer().render(one)
@@ -191,7 +191,7 @@ def test_the_commands_are_made_as_carla_takes_them():
 
 
 def test_a_camera_that_does_not_see_at_once_is_waited_for(staged, monkeypatch):
-    monkeypatch.setattr("sim_actors.simulators.carla.stage._OPENING_S", 0.0)
+    monkeypatch.setattr("sim_actors.simulators.carla.town.stage._OPENING_S", 0.0)
     assert staged("deaf").render(BUSY).objects == staged().render(BUSY).objects
     with pytest.raises(UserError, match=r"sensor.camera.rgb, .* gave no picture in 20 ticks"):
         staged("blind").render(BUSY)

@@ -13,9 +13,9 @@ import numpy as np
 from imitation.data.records import Box, Cuboid, Object
 from sim_actors.scene.projection import projected_box, visible_extents
 from sim_actors.scene.records import Scene
-from sim_actors.simulators.carla.geometry import Pose
-from sim_actors.simulators.carla.lens import Lens, camera_of
 from sim_actors.simulators.carla.settings import CarlaSettings
+from sim_actors.simulators.carla.town.geometry import Pose
+from sim_actors.simulators.carla.town.lens import Lens, camera_of
 from sim_actors.simulators.truth import Silhouette, label_of, seen_of
 
 ROAD_USERS = ("Pedestrians", "Rider", "Car", "Truck", "Bus", "Train", "Motorcycle", "Bicycle")

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imitation.common.settings import UserError
-from sim_actors.simulators.carla.actors import transform
-from sim_actors.simulators.carla.geometry import Pose
 from sim_actors.simulators.carla.leases import OURS
-from sim_actors.simulators.carla.lens import Lens
+from sim_actors.simulators.carla.town.actors import transform
+from sim_actors.simulators.carla.town.geometry import Pose
+from sim_actors.simulators.carla.town.lens import Lens
 
 COLOUR, IDENTITIES = "sensor.camera.rgb", "sensor.camera.instance_segmentation"
 _AT_M, _AT_DEG = 0.02, 0.05  # how far a camera may have been from where it was put

@@ -12,7 +12,7 @@ from cluster.experiments.compare.arms import rendered, spent
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
 from cluster.stages.context import RunContext
-from cluster.stages.taken import Taking, first_frames
+from cluster.stages.synthetic.taken import Taking, first_frames
 from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.errors import UserError

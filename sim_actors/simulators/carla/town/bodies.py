@@ -12,8 +12,8 @@ from imitation.common.settings import UserError
 from imitation.common.wording import did_you_mean
 from sim_actors.scene.category_words import SECOND_NAMES, canonical, spelled
 from sim_actors.scene.records import Actor
-from sim_actors.simulators.carla.actors import Actors
-from sim_actors.simulators.carla.geometry import Body
+from sim_actors.simulators.carla.town.actors import Actors
+from sim_actors.simulators.carla.town.geometry import Body
 from sim_actors.simulators.carla.versions import UNREAL_5, parts
 
 BY_BASE_TYPE = {

@@ -17,15 +17,15 @@ from imitation.data.images import encode_jpeg, encode_png
 from imitation.data.records import Frame
 from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Scene
-from sim_actors.simulators.carla import bodies, sky
-from sim_actors.simulators.carla.actors import SKY_M
-from sim_actors.simulators.carla.cameras import COLOUR, IDENTITIES, Camera, codes
-from sim_actors.simulators.carla.geometry import Body, Pose, real_cuboid, stood, to_world, to_world_yaw
-from sim_actors.simulators.carla.lens import Lens, camera_of, lens_of, lens_problems, wide_lens
-from sim_actors.simulators.carla.places import Standing, Town, standing
-from sim_actors.simulators.carla.server import Server
 from sim_actors.simulators.carla.settings import CarlaSettings
-from sim_actors.simulators.carla.truth import (
+from sim_actors.simulators.carla.town import bodies, sky
+from sim_actors.simulators.carla.town.actors import SKY_M
+from sim_actors.simulators.carla.town.cameras import COLOUR, IDENTITIES, Camera, codes
+from sim_actors.simulators.carla.town.geometry import Body, Pose, real_cuboid, stood, to_world, to_world_yaw
+from sim_actors.simulators.carla.town.lens import Lens, camera_of, lens_of, lens_problems, wide_lens
+from sim_actors.simulators.carla.town.places import Standing, Town, standing
+from sim_actors.simulators.carla.town.server import Server
+from sim_actors.simulators.carla.town.truth import (
     ROAD_USERS,
     Alone,
     Staged,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cluster.stages.hardest import hardest, how_hard
+from cluster.stages.synthetic.hardest import hardest, how_hard
 from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
 from imitation.requests import Request
 

@@ -17,7 +17,7 @@ import numpy as np
 from cluster.config.evaluate import EvaluateSettings
 from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.stages.context import RunContext
-from cluster.stages.simulate import Rendering
+from cluster.stages.synthetic.simulate import Rendering
 from imitation.aggregation import Part
 from imitation.common import storage
 from imitation.common.names import MAIN, cycle_folder, request_of

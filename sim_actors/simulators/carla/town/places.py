@@ -10,8 +10,8 @@ import numpy as np
 
 from sim_actors.scene.ground import ground_y
 from sim_actors.scene.records import Scene
-from sim_actors.simulators.carla.geometry import Pose, camera_pose, to_world
 from sim_actors.simulators.carla.settings import Place
+from sim_actors.simulators.carla.town.geometry import Pose, camera_pose, to_world
 
 GROUND = frozenset(("Roads", "RoadLines", "Sidewalks", "Ground", "Terrain", "Bridge", "RailTrack"))
 _ABOVE, _BELOW = 6.0, 6.0  # m from where ground is expected: how far it is looked for

@@ -9,11 +9,11 @@ import numpy as np
 
 from imitation.common.settings import UserError
 from imitation.common.wording import did_you_mean
-from sim_actors.simulators.carla.actors import SKY_M, Actors, transform
-from sim_actors.simulators.carla.geometry import Pose
 from sim_actors.simulators.carla.leases import OURS, Taken, holder, is_mark, same_lease
 from sim_actors.simulators.carla.settings import CarlaSettings, address
-from sim_actors.simulators.carla.truth import ROAD_USERS
+from sim_actors.simulators.carla.town.actors import SKY_M, Actors, transform
+from sim_actors.simulators.carla.town.geometry import Pose
+from sim_actors.simulators.carla.town.truth import ROAD_USERS
 from sim_actors.simulators.carla.versions import parts
 
 STEP_S = 0.05

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from imitation.common.settings import UserError
-from sim_actors.simulators.carla.geometry import Pose
 from sim_actors.simulators.carla.leases import OURS
+from sim_actors.simulators.carla.town.geometry import Pose
 
 SKY_M = 400.0
 """How far above everything a body is looked at alone, and kept until it is needed."""

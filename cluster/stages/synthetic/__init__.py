@@ -1,0 +1,1 @@
+"""Where the synthetic frames of a cycle come from: rendered, the hardest of several, or taken from a run."""

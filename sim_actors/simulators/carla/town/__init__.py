@@ -1,0 +1,1 @@
+"""A scene in a CARLA server's town: where, with which bodies and light, its pictures, its truth."""
