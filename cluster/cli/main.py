@@ -32,20 +32,21 @@ def shadowed() -> str | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command. 0: done; 1: it failed, and the last line says why; 130: stopped by Ctrl-C; 143: by
-    SIGTERM."""
+    """Runs a command. 0: done; 1: it failed, and the last line says why (2, of a command whose 1 is an
+    answer: `failed` of its arguments); 130: stopped by Ctrl-C; 143: by SIGTERM."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     words, options = split_options(sys.argv[1:] if argv is None else argv)
     args = parser().parse_args(words)
     args.options = options
+    failed: int = getattr(args, "failed", 1)
     if options and not (
         hasattr(args, "config") or args.command == "submit"
     ):  # to pass over it would look as if it had been heeded
         print(f"imitate: {args.command} takes no settings, and was given {options[0]}", file=sys.stderr)
-        return 1
+        return failed
     if problem := shadowed():
         print(f"imitate: {problem}", file=sys.stderr)
-        return 1
+        return failed
     if os.getcwd() not in sys.path:  # a person's own detector or policy; a console script leaves it out
         sys.path.append(os.getcwd())
     from cluster.runtime.openmp import wait_passively
@@ -64,11 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(args: argparse.Namespace) -> int:
+    failed: int = getattr(args, "failed", 1)
     try:
         from imitation.common.settings import UserError
     except ModuleNotFoundError as error:
         print(f"imitate: {_missing(error)}", file=sys.stderr)
-        return 1
+        return failed
     try:
         return int(args.carry_out(args) or 0)
     except UserError as error:
@@ -77,23 +79,23 @@ def _carry_out(args: argparse.Namespace) -> int:
         from imitation.common.storage.errors import without_secrets
 
         _last_line(without_secrets(str(error)))
-        return 1
+        return failed
     except BrokenPipeError:  # the reader of our output has had enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return int(getattr(args, "answer", 0))  # one that was given does not turn into a 0
     except Exception as error:  # a defect: all of it, and what it is as the last line
         if isinstance(error, ModuleNotFoundError) and _ours_misses(error):
             _last_line(_missing(error))
-            return 1
+            return failed
         from cluster.runtime.ray_errors import short_of_memory
 
         if memory := short_of_memory(error):
             _last_line(memory)
-            return 1
+            return failed
         traceback.print_exc()
         what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
         _last_line(f"failed: {what}")
-        return 1
+        return failed
 
 
 def _last_line(sentence: str) -> None:

@@ -8,7 +8,7 @@ from imitation.common.text_table import Table, table_lines, terminal_width, wrap
 from imitation.evaluation.attributes import CONDITION
 from imitation.evaluation.detections import Cutoff
 from imitation.metrics.statistics.evaluation_side import Source
-from imitation.metrics.statistics.paired_comparison import Comparison, Row
+from imitation.metrics.statistics.paired_comparison import Comparison, Frames, Row
 from imitation.report.words import AP50, MAP, MAP50, WRONG, WRONG_MEANS, measure_name
 
 GROUPS = {"overall": "", "category": f"{AP50} by category", "slice": f"{AP50} by slice"}
@@ -17,8 +17,8 @@ GROUPS = {"overall": "", "category": f"{AP50} by category", "slice": f"{AP50} by
 def lines(result: Comparison, seed: int, taken_a: str = "", taken_b: str = "") -> Iterator[str]:
     """The lines of the tables, as wide as the terminal (a path may be longer); `taken_a` and `taken_b` say
     which evaluation of a run was taken."""
-    yield from _source("A", result.a, taken_a)
-    yield from _source("B", result.b, taken_b)
+    yield from source_lines("A", result.a, taken_a)
+    yield from source_lines("B", result.b, taken_b)
     yield from _about_frames(result, seed)
     for group, title in GROUPS.items():
         rows: tuple[tuple[str, ...], ...] = tuple(_row(row) for row in result.rows if row.group == group)
@@ -33,7 +33,7 @@ def lines(result: Comparison, seed: int, taken_a: str = "", taken_b: str = "") -
         yield from wrapped(note, indent="  ")
 
 
-def _source(name: str, source: Source, taken: str) -> Iterator[str]:
+def source_lines(name: str, source: Source, taken: str) -> Iterator[str]:
     thresholds = ", ".join(_words(value, source.categories) for value in source.thresholds.values())
     yield f"{name}: {source.place}"
     for said in (taken, f"operating threshold {thresholds} ({source.threshold_from})"):
@@ -45,45 +45,49 @@ def _about_frames(result: Comparison, seed: int) -> Iterator[str]:
     yield from wrapped(
         f"Split {result.split}: {frames.both} frames in both evaluations, {result.objects} objects to find."
     )
-    left_out = [
-        f"{count} {what}"
-        for count, what in (
-            (frames.only_a, "only in A"),
-            (frames.only_b, "only in B"),
-            (frames.unreadable, "unreadable"),
-        )
-        if count
-    ]
-    if left_out:
-        yield f"Frames left out: {', '.join(left_out)}."
+    if out := left_out(frames, "A", "B"):
+        yield f"Frames left out: {', '.join(out)}."
     yield from wrapped(
         f"Values in percent, differences in points. Paired bootstrap over {result.clusters} {result.unit}, "
         f"{result.resamples} resamples, seed {seed}."
     )
 
 
+def left_out(frames: Frames, a: str, b: str) -> list[str]:
+    """Which frames are not compared, in words; `a` and `b` name the sides."""
+    counts = (
+        (frames.only_a, f"only in {a}"),
+        (frames.only_b, f"only in {b}"),
+        (frames.unreadable, "unreadable"),
+    )
+    return [f"{count:,} {what}" for count, what in counts if count]
+
+
 def _row(row: Row) -> tuple[str, ...]:
     d = row.difference
     interval = "none" if d.low is None or d.high is None else f"{100 * d.low:+.1f} to {100 * d.high:+.1f}"
-    name = measure_name(row.measure) if row.group == "overall" else str(row.value)
-    if row.group == "overall" and row.measure in ("recall", "precision", "F1"):
-        name = row.measure
-    if row.group == "slice":
-        name = f"{str(row.attribute).removeprefix(CONDITION)}: {row.value}"
-    if row.lower_is_better:
-        name += " (less is better)"
     return (
-        name,
-        _percent(row.a),
-        _percent(row.b),
-        _percent(d.estimate, "+"),
+        row_name(row),
+        percent(row.a),
+        percent(row.b),
+        percent(d.estimate, "+"),
         interval,
         row.verdict,
         str(row.objects),
     )
 
 
-def _percent(value: float | None, sign: str = "") -> str:
+def row_name(row: Row) -> str:
+    """What a row is of, for people."""
+    name = measure_name(row.measure) if row.group == "overall" else str(row.value)
+    if row.group == "overall" and row.measure in ("recall", "precision", "F1"):
+        name = row.measure
+    if row.group == "slice":
+        name = f"{str(row.attribute).removeprefix(CONDITION)}: {row.value}"
+    return f"{name} (less is better)" if row.lower_is_better else name
+
+
+def percent(value: float | None, sign: str = "") -> str:
     return "-" if value is None else f"{100 * value:{sign}.1f}"
 
 

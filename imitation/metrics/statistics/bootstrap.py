@@ -40,6 +40,7 @@ class Interval:
 
     `low` and `high` are None where there is no interval, and `reason` says why. `p` is the two-sided
     p-value of "the true value is 0", for `holm`. `seeds`: trainings a side that were drawn as well.
+    `error` is the standard error of the estimate, `freedom` its degrees of freedom; None without an interval.
     """
 
     estimate: float | None
@@ -51,6 +52,8 @@ class Interval:
     reason: str | None = None
     p: float | None = None
     seeds: int = 1
+    error: float | None = None
+    freedom: float | None = None
 
     def verdict(self, lower_is_better: bool = False) -> str:
         """Of a difference B - A: is B "better" or "worse"? Only if the interval excludes 0; else
@@ -123,8 +126,18 @@ class Resampling:
             return Interval(estimate, None, None, self.resamples, self.clusters, self.unit, reason)
         tail = expanded_tail(holding)
         low, high = (float(v) for v in np.quantile(known, [tail, 1 - tail]))
-        p = _p_value(estimate, float(known.std(ddof=1)), holding - 1)
-        return Interval(estimate, low, high, self.resamples, self.clusters, self.unit, p=p)
+        error, freedom = float(known.std(ddof=1)), holding - 1
+        return Interval(
+            estimate,
+            low,
+            high,
+            self.resamples,
+            self.clusters,
+            self.unit,
+            p=_p_value(estimate, error, freedom),
+            error=error,
+            freedom=freedom,
+        )
 
     def why_not(
         self,
@@ -234,7 +247,16 @@ def seed_interval(
     freedom = total**2 / sum(v**2 / n for v, n in parts) if total else float(holding - 1)
     reach = -float(stdtrit(freedom, (1 - CONFIDENCE) / 2)) * spread
     p = _p_value(estimate, spread, freedom)
-    return Interval(estimate, estimate - reach, estimate + reach, *shared, p=p, seeds=min(counts))
+    return Interval(
+        estimate,
+        estimate - reach,
+        estimate + reach,
+        *shared,
+        p=p,
+        seeds=min(counts),
+        error=spread,
+        freedom=freedom,
+    )
 
 
 def _draw_seeds(side: SeedSamples, rng: np.random.Generator) -> np.ndarray:

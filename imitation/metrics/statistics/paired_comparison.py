@@ -74,7 +74,8 @@ class Frames:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `imitate compare` says. `few` slices of under 20 objects were left out."""
+    """What `imitate compare` says. `left_out` are the slices of under 20 objects: attribute, value,
+    objects."""
 
     split: str
     a: Source
@@ -85,7 +86,11 @@ class Comparison:
     unit: str
     resamples: int
     rows: tuple[Row, ...]
-    few: int
+    left_out: tuple[tuple[str, str, int], ...]
+
+    @property
+    def few(self) -> int:
+        return len(self.left_out)
 
     @property
     def sentence(self) -> str:
@@ -155,7 +160,7 @@ def compare(a: str, b: str, split: str, rng: np.random.Generator, resamples: int
     _check_truth(pair[0], pair[1], sources)
     resampling = Resampling.of_frames(pair[0].sequences, resamples, rng)
     rows = _overall(pair, resampling)
-    sliced, few = _sliced(pair, resampling)
+    sliced, left_out = _sliced(pair, resampling)
     return Comparison(
         split=split,
         a=sources[0],
@@ -166,7 +171,7 @@ def compare(a: str, b: str, split: str, rng: np.random.Generator, resamples: int
         unit=resampling.unit,
         resamples=resamples,
         rows=tuple(_adjusted([*rows, *sliced])),
-        few=few,
+        left_out=tuple(left_out),
     )
 
 
@@ -324,10 +329,13 @@ def _overall(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> list[Ro
     ]
 
 
-def _sliced(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> tuple[list[Row], int]:
-    """AP50 in each slice with enough objects, and how many had too few. One attribute at a time: the
+def _sliced(
+    pair: tuple[Outcomes, Outcomes], resampling: Resampling
+) -> tuple[list[Row], list[tuple[str, str, int]]]:
+    """AP50 in each slice with enough objects, and those with too few. One attribute at a time: the
     resamples are drawn anew (the same ones), so that only one attribute's curves are held."""
-    rows, few = [], 0
+    rows: list[Row] = []
+    left_out = []
     for attribute in pair[0].attributes():
         if attribute == "category" or attribute not in pair[1].attributes():
             continue
@@ -335,7 +343,7 @@ def _sliced(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> tuple[li
         present = pair[0].words_present(attribute)
         counts = {value: int((codes == words.index(value)).sum()) for value in present}
         values = [value for value in present if counts[value] >= FEW]
-        few += len(present) - len(values)
+        left_out += [(attribute, value, counts[value]) for value in present if counts[value] < FEW]
         if not values:
             continue
         cuts = Cut(pair[0], attribute, values), Cut(pair[1], attribute, values)
@@ -360,7 +368,7 @@ def _sliced(pair: tuple[Outcomes, Outcomes], resampling: Resampling) -> tuple[li
             )
             for s, value in enumerate(values)
         ]
-    return rows, few
+    return rows, left_out
 
 
 def _paired(pair: tuple[Any, Any], resampling: Resampling) -> list[np.ndarray]:

@@ -10,18 +10,24 @@ from __future__ import annotations
 import math
 
 from scipy.optimize import brentq
-from scipy.stats import nct, t
+from scipy.stats import nct, norm, t
 
 POWER = 0.8
 ALPHA = 0.05
+FAR = 30.0
+MOST = 100_000_000
+"""Clusters beyond which the answer is "more than anyone has"."""
 
 
 def power_of(difference: float, error: float, freedom: float, alpha: float = ALPHA) -> float:
     """The probability in [0, 1] that a true `difference` is called at `alpha`, two-sided. `error` > 0 is the
     estimate's standard error, `freedom` > 0 its degrees of freedom."""
     limit = float(t.isf(alpha / 2, freedom))
-    shift = difference / error
-    return float(nct.sf(limit, freedom, shift) + nct.cdf(-limit, freedom, shift))
+    shift = abs(difference) / error
+    if shift > limit + FAR:  # where scipy's noncentral t loses its digits
+        return 1.0
+    called, turned = float(nct.sf(limit, freedom, shift)), float(nct.cdf(-limit, freedom, shift))
+    return called + (0.0 if math.isnan(turned) else turned)
 
 
 def smallest_difference(error: float, freedom: float, power: float = POWER, alpha: float = ALPHA) -> float:
@@ -33,3 +39,19 @@ def smallest_difference(error: float, freedom: float, power: float = POWER, alph
         )
     high = float(t.isf(alpha / 2, freedom) + t.isf((1 - power) / 2, freedom)) + 1.0
     return error * float(brentq(lambda d: power_of(d, 1.0, freedom, alpha) - power, 1e-6, high))
+
+
+def clusters_to_see(
+    difference: float, error: float, clusters: int, power: float = POWER, alpha: float = ALPHA
+) -> int | None:
+    """How many clusters (frames, or sequences) like those at hand it takes to call a true `difference` with
+    this probability: `error` > 0 is the standard error over `clusters` of them, and falls with the root of
+    their number. At least 2; None over `MOST`."""
+
+    normal = float(norm.isf(alpha / 2) + norm.isf(1 - power)) * error * math.sqrt(clusters) / difference
+    count = max(2, math.floor(normal**2))  # Student's t asks for a few more than the normal distribution
+    while count <= MOST:
+        if power_of(difference, error * math.sqrt(clusters / count), count - 1, alpha) >= power:
+            return count
+        count += 1
+    return None

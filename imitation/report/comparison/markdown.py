@@ -46,35 +46,35 @@ def _section(comparison: Comparison) -> Iterator[str]:
         f"{comparison.steps:,} steps of {comparison.batch_size} images a training."
     )
     yield ""
-    yield f"**Primary endpoint.** {_escaped(comparison.primary.answer)}"
+    yield f"**Primary endpoint.** {escaped(comparison.primary.answer)}"
     yield ""
     for against in comparison.primary.against:
-        yield f"- {_escaped(against_sentence(comparison.primary, against))}"
+        yield f"- {escaped(against_sentence(comparison.primary, against))}"
     if comparison.contrasts:
         yield ""
-        yield _escaped(contrasts_head(comparison.contrasts))
+        yield escaped(contrasts_head(comparison.contrasts))
         yield ""
         for contrast in comparison.contrasts:
-            yield f"- {_escaped(contrast_sentence(contrast))}"
+            yield f"- {escaped(contrast_sentence(contrast))}"
     if told := shown_reached(comparison):
         yield ""
-        yield _escaped(REACHED_HEAD.format(measure=measure_name(told[0].measure)))
+        yield escaped(REACHED_HEAD.format(measure=measure_name(told[0].measure)))
         yield ""
         for reached in told:
-            yield f"- {_escaped(reached_sentence(reached))}"
+            yield f"- {escaped(reached_sentence(reached))}"
     if comparison.rows:
         yield ""
-        yield from _table(main_table(comparison))
+        yield from markdown_table(main_table(comparison))
         yield ""
-        yield from _table(measure_table(comparison))
+        yield from markdown_table(measure_table(comparison))
         yield ""
-        yield " ".join(_escaped(note) for note in notes(comparison))
+        yield " ".join(escaped(note) for note in notes(comparison))
     if comparison.costs:
         yield ""
         yield (
             f"Beyond the {BASELINE}, a mean over seeds and folds: "
             + "; ".join(
-                f"{_escaped(arm_name(c.arm))} {c.rendered:,.0f} frames rendered, "
+                f"{escaped(arm_name(c.arm))} {c.rendered:,.0f} frames rendered, "
                 f"{duration(sum(c.seconds.values()))}"
                 for c in comparison.costs
             )
@@ -82,21 +82,21 @@ def _section(comparison: Comparison) -> Iterator[str]:
         )
     if comparison.warnings:
         yield ""
-        yield from (f"- {_escaped(warning)}" for warning in comparison.warnings)
+        yield from (f"- {escaped(warning)}" for warning in comparison.warnings)
 
 
-def _table(table: Table) -> Iterator[str]:
+def markdown_table(table: Table) -> Iterator[str]:
     """Groups are put before the names of their columns, since Markdown has one line of heads."""
     groups = [group for group, span in table.groups for _ in range(span)]
     pairs = [
         (group.removeprefix("frames and steps, mean"), name) for group, name in zip(groups, table.columns)
     ]
     names = [f"{group}: {name}" if group and name not in group else group or name for group, name in pairs]
-    yield "| " + " | ".join(_escaped(name) for name in names) + " |"
+    yield "| " + " | ".join(escaped(name) for name in names) + " |"
     yield "|" + "---|" * len(names)
     for row in table.rows:
-        yield "| " + " | ".join(_escaped(cell) for cell in row) + " |"
+        yield "| " + " | ".join(escaped(cell) for cell in row) + " |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

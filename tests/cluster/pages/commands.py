@@ -115,7 +115,7 @@ TEXTS = {
     "architecture.md": ["flowchart"],
     "carla.md": ["./CarlaUE4.sh"],
     "README.md": ["┌──"],
-    "comparing.md": ["compare:", "compare.arms=", "data.splits."],
+    "comparing.md": ["compare:", "compare.arms=", "data.splits.", "**Detector gate"],
     "guide.md": ["runs/default/"],
     "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
     "scene.md": [" camera axes"],

@@ -112,7 +112,7 @@ def test_a_program_that_is_slow_dies_and_refuses_is_worked_with(own: Path) -> No
     out = own / "coco"
     words = [sys.executable, "-m", "cluster", "export", str(run), "--to", "coco", "--out", str(out)]
     subprocess.run(words, cwd=ROOT, check=True, capture_output=True, timeout=200)
-    assert len(list(out.rglob("c01-*"))) == len(frames)
+    assert len(list(out.rglob("syn-c01-*"))) == len(frames)
 
 
 @pytest.mark.slow
