@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadFileScheduling
 
+    @cache  # it is asked for each test that ends
+    def scope(file: str) -> str:
+        shares_ray = "ray_session" in (config.rootpath / file).read_text(encoding="utf-8")
+        return "tests that share a Ray" if shares_ray else file
+
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::", 1)[0]
-            shares_ray = "ray_session" in (config.rootpath / file).read_text(encoding="utf-8")
-            return "tests that share a Ray" if shares_ray else file
+            return scope(nodeid.split("::", 1)[0])
 
     config.option.loadscopereorder = False  # the longest stand first: cluster's
     return ByFile(config, log)
