@@ -312,7 +312,7 @@ def scribbles(server: FakeUnreal, connection: socket.socket, number: int) -> boo
         ("object_mask", hangs_up, "closed the connection instead of answering|the connection broke"),
         ("depth", shoves, "something else moves it, such as a second client"),
         ("/lit", small, r"answered 64x48 px, though the camera's size was set to 264x101"),
-        ("/lit", scribbles, "unreadable image|not a JPEG or PNG image"),
+        ("/lit", scribbles, "unreadable image|not a JPEG or PNG"),
     ],
 )
 def test_what_goes_wrong_costs_its_scene_alone(wanted, act, message):
