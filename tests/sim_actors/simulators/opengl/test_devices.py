@@ -40,7 +40,7 @@ def test_without_a_gpu_given_it_is_the_first_device(given, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
-    monkeypatch.setattr(devices, "cuda_ordinals", lambda libegl: [None, None, 0])
+    monkeypatch.setattr(devices, "cuda_ordinals", lambda: [None, None, 0])
     assert device_index("auto") == 0
 
 
