@@ -37,8 +37,8 @@ test-long: dev ## whole sweeps, comparisons, clusters
 
 # Every four hours in the life of the checkout's last commit the next five are first: all in about a day. One at
 # a time: each starts a cluster or several trainings.
-test-rotation: dev ## three minutes of the long ones, others for a later commit
-	$(BIN)/python -m pytest -v -m long --minutes 3 \
+test-rotation: dev ## two minutes of the long ones, others for a later commit
+	$(BIN)/python -m pytest -v -m long --minutes 2 \
 		--rotate $$(($$(git log -1 --format=%ct 2>/dev/null || echo 0) / 14400 * 5)) $(ARGS)
 
 lint: dev ## style

@@ -279,6 +279,7 @@ def test_the_guides_policy_and_metric_in_a_loop(work: Path, capsys: pytest.Captu
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_snippets_about_a_run(
     work: Path, data: Path, ray_session: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,7 @@ def stop(driver: subprocess.Popen[str], env: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_stopped_while_it_evaluates_nothing_starts_again(tmp_path):
     env = mark()
