@@ -31,6 +31,15 @@ UNREALS = (
     f"imitate run ray_config.yaml {UNREAL}, endpoints: ['render-1:9000', 'render-1:9001', "
     "'render-2:9000']}\" simulate.actors=3",
 )
+CARLAS = (
+    "imitate check simulator simulate.simulator=carla \"simulate.options={endpoints: ['127.0.0.1:2000']}\"",
+    "imitate render --random --count 4 --out carla-look simulate.simulator=carla",
+    "imitate run ray_config.yaml simulate.simulator=carla simulate.actors=1",
+)
+MATCHES = (
+    "imitate compare --from-matches runs/comparison --out again",
+    "imitate compare --from-matches runs/part-0 runs/part-1 runs/part-3 --out whole",
+)
 NOT_RUN = {
     "imitate submit ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
     "imitate submit ray_config.yaml run.storage=/shared/runs run.name=kitti data.kind=kitti "
@@ -46,6 +55,10 @@ NOT_RUN = {
     'imitate compare ray_config.yaml "compare.arms=[real, random, imitation]" compare.seeds=3': ARMS,
     "imitate compare ray_config.yaml": ARMS,
     "imitate compare my.yaml compare.folds=3": ARMS,
+    'imitate compare my.yaml loop.cycles=1 "compare.budgets=[0.125, 0.25, 0.5, 1, 2]"': ARMS,
+    'imitate compare my.yaml "compare.seeds=[3]" compare.name=part-3': ARMS,
+    **dict.fromkeys(MATCHES, ELSEWHERE + "compare/test_whole.py"),
+    **dict.fromkeys(CARLAS, "needs CARLA; parsed here. " + ELSEWHERE + "test_carla_simulator.py"),
     "imitate compare my.yaml compare.folds=4 compare.use_folds=[0,1] compare.name=choosing": ARMS,
     "imitate compare my.yaml compare.folds=4 compare.use_folds=[2,3] compare.name=report": ARMS,
     "imitate compare --record runs/comparison --out record.md": ELSEWHERE + "compare/test_command.py",
