@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from imitation.common.settings import DataError, UserError
 from imitation.data.categories import CategoryMap
-from imitation.data.images import ahead, load_frame_image, read_image_bytes
 from imitation.data.records import Box, Frame, Object
-from imitation.data.splits import JUDGES, SPLITS
+from imitation.data.splits import SPLITS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.validation import Problems
-from imitation.datasets.inspection.lookalikes import Hashes, Lookalike, picture_hash, told
+from imitation.datasets.inspection.lookalikes import Lookalike, told
+from imitation.datasets.inspection.pictures import Pictures
 
 MAX_VALUES = 100  # of a condition or of cameras that are told apart; the frames beyond are counted together
 OTHERS = "(others)"
@@ -326,7 +324,7 @@ def inspect_dataset(
     bytes for each frame of the dataset.
     """
     inspection = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
-    pictures = _Pictures(dataset, inspection.problems.append)
+    pictures = Pictures(dataset, inspection.problems.append)
     done = 0
     for split, members in listed.items():
         if split != "train" and not members:
@@ -358,46 +356,6 @@ def _readable(
         yield from dataset.frames(split, problems, chosen)
     except UserError as error:
         problems(problem_of(error, dataset.root))
-
-
-class _Pictures:
-    """Decodes images ahead in threads, and knows those seen by a hash of their bytes, and how each looks."""
-
-    def __init__(self, dataset: DatasetReader, problems: Problems) -> None:
-        self._dataset = dataset
-        self._problems = problems
-        self._seen: dict[bytes, tuple[str, str]] = {}
-        self.hashes = Hashes()
-
-    def checked(self, split: str, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """The frames, in order, whose image decodes to the size that the frame says."""
-        for frame, digest in ahead(frames, _decoded):
-            yield from self._good(split, frame, digest)
-
-    def _good(self, split: str, frame: Frame, digest: Future[tuple[bytes, bytes]]) -> Iterator[Frame]:
-        try:
-            exact, look = digest.result()
-            other, other_id = self._seen.setdefault(exact, (split, frame.frame_id))
-        except DataError as error:
-            self._problems(DataError(self._dataset.place_of(split, frame), error.what))
-            return
-        if other != split and (split in JUDGES or other in JUDGES):
-            what = (
-                f"the image is that of frame {other_id} of split {other!r}, byte for byte: what decides or "
-            )
-            what += "is reported must not be trained on; remove it from one of the two"
-            where = self._dataset.place_of(split, frame)
-            self._problems(DataError(where, f"(split {split!r}) {what}"))
-        else:
-            self.hashes.add(split, frame.frame_id, look)
-        yield frame
-
-
-def _decoded(frame: Frame) -> tuple[bytes, bytes]:
-    """A hash of the image's bytes, and one of its looks. Raises DataError naming file or frame."""
-    data = read_image_bytes(frame)
-    pixels = load_frame_image(replace(frame, image=data, image_uri=None))
-    return hashlib.blake2b(data, digest_size=12).digest(), picture_hash(pixels)
 
 
 def mapping_of(inspection: Inspection, make: Callable[[Iterable[Frame]], CategoryMap]) -> CategoryMap | None:

@@ -68,7 +68,7 @@ class _Desk:
             return ("refused" if self._stage is not None else "broken"), str(error)
         except RuntimeError as error:  # what CARLA's client raises: time-outs, and what the server refuses
             return "broken", f"CARLA at {self._endpoint}: {error}"
-        except Exception:
+        except Exception:  # the other process has to hear of a mistake of ours, whatever it is
             return "error", traceback.format_exc()
 
     def do_begin(self, settings: CarlaSettings, endpoint: str, version: str, mark: str | None) -> None:

@@ -78,7 +78,7 @@ class Client:
         except OSError as error:
             self.close()
             raise UnrealError(f"{self.who}: the connection broke: {error.strerror or error}") from None
-        except BaseException:
+        except BaseException:  # even Ctrl-C: answers that nobody took would be those of the next requests
             self.close()
             raise
         return answers
