@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from scipy import stats
 
 from imitation.data.images import load_frame_image
@@ -66,7 +67,7 @@ def settings(words: str, options: argparse.Namespace) -> tuple[DetectorSettings,
     for word in filter(None, words.split(",")):
         key, value = word.split("=", 1)
         section, name = key.split(".", 1)
-        given[section][name] = json.loads(value) if value[:1] in "0123456789tfn" else value
+        given[section][name] = yaml.safe_load(value)
     return DetectorSettings.model_validate(given["detector"]), TrainSettings.model_validate(given["train"])
 
 
