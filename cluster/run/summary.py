@@ -24,7 +24,6 @@ from imitation.diagnosis.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
-from imitation.report.run.html import render_report
 from imitation.report.run.record import Cycle, Run, Summary, write_summary
 from imitation.report.words import BASELINE
 
@@ -93,6 +92,8 @@ def build_summary(
 
 def write_report(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> str:
     """Writes `report.html` and returns where it lies."""
+    from imitation.report.run.html import render_report  # loads matplotlib
+
     uri = workspace.path(REPORT)
     items = _gallery(config.report, workspace, data, summary)
     suspects = collect_suspects(

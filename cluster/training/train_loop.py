@@ -82,6 +82,8 @@ class Launcher(Protocol):
 
     def run(self, config: dict[str, Any], progress: Progress) -> None: ...
 
+    def warm_up(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -106,10 +108,10 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
-    """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`)."""
+    """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`); with
+    `alone` the process is the only one, else one of those of Ray Train."""
     wait_passively()
     import numpy as np
-    import ray.train
     import torch
 
     from imitation.detectors.registry import build_detector
@@ -120,8 +122,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     retry.remember_folders()
-    context = ray.train.get_context()
-    distributed = Distributed(context.get_world_rank(), context.get_world_size())
+    distributed = Distributed() if config.get("alone") else Distributed(*_place())
     device = pick_device(config["use_gpu"])
     precision = distributed.agreed(spec.train.precision, device)
     settings = spec.train.model_copy(update={"precision": precision})
@@ -234,6 +235,14 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         save_checkpoint(
             spec.output, state.checkpoint_weights(), detector, spec.categories.categories, trained_on
         )
+
+
+def _place() -> tuple[int, int]:
+    """This process's rank among those of Ray Train, and their number."""
+    import ray.train
+
+    context = ray.train.get_context()
+    return context.get_world_rank(), context.get_world_size()
 
 
 def _initial_weights(spec: TrainSpec) -> dict[str, Any]:

@@ -84,7 +84,13 @@ class Local:
         self.pools.append(Pool())
         yield self.pools[-1]
 
-    def make_room_for_evaluation(self) -> None:
+    def detector_workers(self) -> None:
+        pass
+
+    def expect_training(self) -> None:
+        pass
+
+    def expect_evaluation(self) -> None:
         pass
 
     def launcher(self) -> None:
