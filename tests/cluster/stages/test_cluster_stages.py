@@ -173,6 +173,22 @@ def test_imitation_trains_folds_and_adds_what_is_rendered(make) -> None:
     assert trained[-1].repeats == {}
 
 
+def test_folds_start_from_their_own_weights_and_those_in_between_mine_again(make) -> None:
+    stages, trained = make(
+        "loop.cycles=4", "mining.fold_start=before", "mining.later_fold_steps=0.2", "mining.folds_every=2",
+        "train.steps=100",
+    )  # fmt: skip
+    train = stages.training
+    dataset = Dataset(stages.run.data.parts["train"], stages.config.aggregation)
+    by_cycle = [train.folds(dataset, cycle) for cycle in range(4)]
+    assert names(trained) == ["cycle 0, fold-0", "cycle 0, fold-1", "cycle 2, fold-0", "cycle 2, fold-1"]
+    assert by_cycle[1] == by_cycle[0] != by_cycle[2] == by_cycle[3]
+    assert [spec.initial for spec in trained] == [None, None, *by_cycle[0]], "none has seen its own fold"
+    assert [spec.train.steps for spec in trained] == [60, 60, 20, 20]
+    assert trained[0].seed == trained[1].seed != trained[2].seed, "not the same frames in the same order"
+    assert all(set(spec.exclude) == set(ids) for spec, ids in zip(trained, 2 * stages.run.data.held_out))
+
+
 def test_untargeted_restages_frames_whatever_failed_in_them(make) -> None:
     stages, trained = make("loop.cycles=1", "policy.name=untargeted", "aggregation.budgets=[4]")
     history = go(stages)
