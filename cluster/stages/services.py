@@ -29,6 +29,7 @@ class Services:
         self.config = config
         self._launcher: Launcher | None = None
         self._detectors: DetectorWorkers | None = None
+        self._waiting: SimulatorPool | None = None  # its workers start
         self._proved: frozenset[str] = frozenset()  # simulators that gave one scene twice alike
 
     def __enter__(self) -> Services:
@@ -41,6 +42,8 @@ class Services:
             self._launcher.close()
         if self._detectors is not None:
             self._detectors.close()
+        if self._waiting is not None:
+            self._waiting.kill()
 
     def start(self) -> None:
         """Starts Ray, or joins the cluster that the configuration names."""
@@ -54,6 +57,22 @@ class Services:
     def pool(self, embedded: bool = False) -> Iterator[SimulatorPool]:
         """The simulator pool, for one stage: its CPUs are free again for the next. `embedded`: of the
         embedded renderer, whatever the configuration names."""
+        opened, self._waiting = self._waiting, None
+        if embedded and opened is not None:
+            opened.kill()
+            opened = None
+        with opened or self._open(embedded) as pool:
+            yield pool
+            self._proved |= pool.proved
+
+    def expect_rendering(self) -> None:
+        """The configuration's simulators will be wanted soon: they start, on a machine of our own, if nothing
+        asks for the CPUs before."""
+        if self._waiting is None and not cluster_address(self.config.ray):
+            self._waiting = self._open(embedded=False)
+            self._waiting.warm_up()
+
+    def _open(self, embedded: bool) -> SimulatorPool:
         from cluster.simulation.pool import SimulatorPool
 
         self.start()
@@ -63,15 +82,13 @@ class Services:
             settings = _embedded_beside(settings)
         each = {} if embedded else {label: apart.simulate for label, apart in each_apart(self.config).items()}
         own = {label for label, its in settings.each.items() if its.actors is not None}
-        with SimulatorPool(
+        return SimulatorPool(
             mixture,
             self._sized(settings),
             proved=self._proved,
             each={label: its if label in own else self._sized(its) for label, its in each.items()},
             apart=own,
-        ) as pool:
-            yield pool
-            self._proved |= pool.proved
+        )
 
     def _sized(self, settings: SimulateSettings) -> SimulateSettings:
         if settings.actors != "auto" or cluster_address(self.config.ray):

@@ -164,14 +164,14 @@ class LocalLauncher:
     def warm_up(self) -> None:
         """Starts the process while others work, where it waits for nothing."""
         if self._trainer is None and not self._use_gpu:
-            self._start()
-            self._trainer.warm_up.remote()
+            self._start().warm_up.remote()
 
-    def _start(self) -> None:
+    def _start(self) -> Any:
         gpus = 0.5 * self._use_gpu
         wait_for_room([{"GPU": gpus}], "training (train.use_gpu)", self._placement_timeout_s)
         self._mailbox = make_mailbox()
         self._trainer = LocalTrainer.options(num_gpus=gpus).remote()
+        return self._trainer
 
     def _run(self, config: dict[str, Any], progress: Progress) -> None:
         if self._trainer is None:

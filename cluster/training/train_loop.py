@@ -122,12 +122,13 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     retry.remember_folders()
-    distributed = Distributed() if config.get("alone") else Distributed(*_place())
+    rank, world_size, on_node = (0, 1, 1) if config.get("alone") else _place()
+    distributed = Distributed(rank, world_size)
     device = pick_device(config["use_gpu"])
     precision = distributed.agreed(spec.train.precision, device)
     settings = spec.train.model_copy(update={"precision": precision})
     # Ray sets one OpenMP thread for a worker that asks for no more than one CPU
-    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // on_node))
 
     frames = FrameSource(
         spec.real,
@@ -237,12 +238,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         )
 
 
-def _place() -> tuple[int, int]:
-    """This process's rank among those of Ray Train, and their number."""
+def _place() -> tuple[int, int, int]:
+    """This process's rank among those of Ray Train, their number, and how many of them share its machine."""
     import ray.train
 
     context = ray.train.get_context()
-    return context.get_world_rank(), context.get_world_size()
+    return context.get_world_rank(), context.get_world_size(), context.get_local_world_size()
 
 
 def _initial_weights(spec: TrainSpec) -> dict[str, Any]:

@@ -116,7 +116,10 @@ class SimulatorHost:
         return Started(socket.gethostname(), os.getpid(), _node_id(), name, version)
 
     def start(self) -> Started:
-        """Creates the simulator. An error comes back as a value, so that its text is never lost."""
+        """Creates the simulator, if there is none yet. An error comes back as a value, so that its text is
+        never lost."""
+        if self._simulator is not None:
+            return self.ping()
         # Mesa's software rasterizer takes every core it sees; actors side by side must share them.
         os.environ.setdefault("LP_NUM_THREADS", str(self._threads))
         self._thread = threading.get_ident()

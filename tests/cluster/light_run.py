@@ -189,6 +189,9 @@ class Services:
     def expect_evaluation(self) -> None:
         pass
 
+    def expect_rendering(self) -> None:
+        pass
+
 
 def judge(parts: Any, checkpoints: Any, categories: Any, out: str, *rest: Any) -> dict[str, Any]:
     """Stands in for `cluster.evaluation.one_pass.evaluate`: finds more the more frames a detector was trained

@@ -93,6 +93,9 @@ class Local:
     def expect_evaluation(self) -> None:
         pass
 
+    def expect_rendering(self) -> None:
+        pass
+
     def launcher(self) -> None:
         return None
 
