@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.data.images import size_of_file
-from imitation.data.records import Box, Frame, Object
+from imitation.data.records import Box, Camera, Frame, Object
 from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.paths import TRIED, as_written, inside, list_name, place_with
@@ -41,6 +41,7 @@ class Entry:
     frame_id: str | None = None
     sequence: str | None = None
     conditions: dict[str, str] | None = None
+    camera: Camera | None = None
     shares: bool = False
     fault: DataError | None = None
 
@@ -75,7 +76,7 @@ class FrameStore:
         self.faults: dict[int, DataError] = {}
         self._ids: dict[int, str] = {}  # of those whose id is not that of their image
         self._sizes, self._shares = array("i"), array("b")
-        self._places: _Words[tuple[Any, ...]] = _Words()  # list, sequence and conditions
+        self._places: _Words[tuple[Any, ...]] = _Words()  # list, sequence, conditions and camera
         self._at = array("i")
         self._starts = array("q", [0])
         self._names: _Words[str] = _Words()
@@ -95,7 +96,7 @@ class FrameStore:
         self._sizes.extend(entry.size)
         self._shares.append(entry.shares)
         conditions = None if entry.conditions is None else tuple(sorted(entry.conditions.items()))
-        self._at.append(self._places.number((entry.list, entry.sequence, conditions)))
+        self._at.append(self._places.number((entry.list, entry.sequence, conditions, entry.camera)))
         for obj in entry.objects if entry.fault is None else ():
             self._boxes.extend(obj.box)
             self._categories.append(self._names.number(obj.category))
@@ -116,6 +117,10 @@ class FrameStore:
 
     def size_of(self, row: int) -> tuple[int, int]:
         return self._sizes[2 * row], self._sizes[2 * row + 1]
+
+    def camera_of(self, row: int) -> Camera | None:
+        found: Camera | None = self._places.values[self._at[row]][3]
+        return found
 
     def conditions_of(self, row: int) -> dict[str, str] | None:
         conditions = self._places.values[self._at[row]][2]
@@ -178,7 +183,8 @@ class StoredReader(DatasetReader):
 
     @cached_property
     def _found(self) -> _Found:
-        store, strays = FrameStore(), []
+        store = FrameStore()
+        strays: list[DataError] = []
         more = 0
         for entry in self._entries():
             if isinstance(entry, Entry):
@@ -265,6 +271,7 @@ class StoredReader(DatasetReader):
             tuple(store.objects_of(row, width, height)),
             sequence=store.sequence_of(row),
             image_uri=image,
+            camera=store.camera_of(row),
             conditions=store.conditions_of(row),
         )
         check(frame, where)

@@ -174,7 +174,11 @@ class HuggingFaceReader(DatasetReader):
             return
         own: list[str] = []
         if "image_id" in part.columns:
-            own = [str(said.get("image_id")) for _, said in rows_of(part, ["image_id"]) if _is_row(said)]
+            own = [
+                str(said.get("image_id"))
+                for _, said in rows_of(part, ["image_id"])
+                if isinstance(said, Mapping)
+            ]
         if self._own_ids and len(own) == part.rows:
             yield from enumerate(own)
         else:
@@ -187,7 +191,9 @@ class HuggingFaceReader(DatasetReader):
         for part in self._parts:
             if "image_id" not in part.columns:
                 return False
-            own = [said.get("image_id") for _, said in rows_of(part, ["image_id"]) if _is_row(said)]
+            own = [
+                said.get("image_id") for _, said in rows_of(part, ["image_id"]) if isinstance(said, Mapping)
+            ]
             known = {str(one) for one in own if isinstance(one, int | str) and one != ""}
             if len(known) < len(own) or known & seen:
                 return False
@@ -218,7 +224,7 @@ class HuggingFaceReader(DatasetReader):
             if column not in part.columns:
                 raise UserError(f"{part.uri}: has no column {column!r} (data.options.sequence)")
             for row, said in rows_of(part, [column]):
-                if _is_row(said) and said.get(column) is not None:
+                if isinstance(said, Mapping) and said.get(column) is not None:
                     found[(place, row)] = str(said[column])
         return found
 
@@ -301,7 +307,8 @@ class HuggingFaceReader(DatasetReader):
         self, part: Part, said: Mapping[str, Any], where: str
     ) -> tuple[bytes | None, str | None, int, int]:
         """A row's image as bytes or as a place, and its size, px: what the row says, else the picture."""
-        image, name = said.get("image"), said.get("file_name")
+        image: Any = said.get("image")
+        name: Any = said.get("file_name")
         if isinstance(image, Mapping):
             image, name = image.get("bytes"), image.get("path")
         elif isinstance(image, str):
@@ -315,10 +322,6 @@ class HuggingFaceReader(DatasetReader):
             raise DataError(where, f"has no image (bytes, or the path of a file): {shown(name or image)}")
         uri = as_written(inside(part.folder, name, where))
         return None, uri, *((width, height) if width and height else size_of_file(uri))
-
-
-def _is_row(said: Mapping[str, Any] | DataError) -> bool:
-    return not isinstance(said, DataError)
 
 
 def _image_column(columns: Sequence[str]) -> str | None:
