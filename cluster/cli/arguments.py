@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from typing import Any, cast
 
 from cluster.cli.registry import COMMANDS
 from cluster.cli.text.help import Commands, Parser
@@ -29,9 +30,8 @@ def parser() -> argparse.ArgumentParser:
     )
     main.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     main.add_argument("--traceback", action="store_true", help="show the traceback of an error")
-    commands = main.add_subparsers(
-        action=Commands, title="commands", dest="command", required=True, metavar="COMMAND"
-    )
+    words: dict[str, Any] = {"title": "commands", "dest": "command", "required": True, "metavar": "COMMAND"}
+    commands = cast(Commands, main.add_subparsers(action=Commands, **words))
     for name in COMMANDS:  # an installed package's too
         COMMANDS.load(name)(commands)
     return main
