@@ -1,14 +1,13 @@
 """What a comparison keeps, and the table again from it: of one folder, of several machines, of folds."""
 
-import io
+import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster.cli.main import main
 from cluster.config.parse import load_defaults
 from cluster.experiments.compare.command import compare_from_matches
 from cluster.experiments.compare.finished import Finished
@@ -133,25 +132,12 @@ def test_what_is_kept_already_is_not_matched_again(tmp_path):
     assert file.stat().st_mtime_ns == before
 
 
-def test_the_command_prints_it_and_writes_its_files(tmp_path):
+def test_the_command_prints_it_and_writes_its_files(tmp_path, capsys):
     folder, table = kept(plan_of(tmp_path / "runs", "compare.seeds=2", RESAMPLES))
-    words = [
-        sys.executable,
-        "-m",
-        "cluster",
-        "compare",
-        "--from-matches",
-        folder,
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == table.title
+    words = ["compare", "--from-matches", folder]
+    capsys.readouterr()
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == table.title
     same(read_comparison(str(tmp_path / "out" / "comparison.json")), table)
-    done = subprocess.run(
-        [*words[:-2], "--json"], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
-    )
-    import json
-
-    same(Comparison.from_dict(json.load(io.StringIO(done.stdout))), table)
+    assert main([*words, "--json"]) == 0
+    same(Comparison.from_dict(json.loads(capsys.readouterr().out)), table)
