@@ -31,7 +31,7 @@ settings.load_profile("no clock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--turn", type=int, metavar="N", help=f"every {TURNS}th test, from test N on")
+    parser.addoption("--turn", type=int, metavar="N", help=f"one part in {TURNS} of the tests: N % {TURNS}")
     parser.addoption("--minutes", type=float, metavar="M", help="start no further test after M minutes")
 
 
@@ -43,11 +43,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)  # of what -m and -k have left
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Ten turns, one after the other, hold each test once; ten later what was last is first."""
+    """Ten turns, one after the other, hold each test once; ten later what was last is first. A turn's tests
+    are neighbours: what a file's tests share is made once."""
     if (turn := config.getoption("turn")) is not None:
-        kept = items[turn % TURNS :: TURNS]
+        first, end = (len(items) * part // TURNS for part in (turn % TURNS, turn % TURNS + 1))
+        config.hook.pytest_deselected(items=[*items[:first], *items[end:]])
+        kept = items[first:end]
         begin = turn // TURNS % max(len(kept), 1)
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = [*kept[begin:], *kept[:begin]]
 
 

@@ -92,9 +92,13 @@ def oracle(seed: int) -> tuple[Scene, Truth]:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, SCENES))]
+    "seed", [*range(8), *(pytest.param(s, marks=pytest.mark.slow) for s in range(8, 16))]
 )
 def test_labels_agree_with_rays(simulators: Simulators, seed: int) -> None:
+    check_all(simulators, seed)
+
+
+def check_all(simulators: Simulators, seed: int) -> None:
     staged, truth = oracle(seed)
     for simulator in simulators.values():
         check(simulator.render(staged), staged, truth)
@@ -103,8 +107,11 @@ def test_labels_agree_with_rays(simulators: Simulators, seed: int) -> None:
     assert truth.grazed.mean() < 0.01
 
 
-@pytest.mark.slow  # beside the scenes themselves: their truths are computed once
-def test_the_random_scenes_hold_the_hard_cases() -> None:
+@pytest.mark.slow
+@pytest.mark.long
+def test_labels_of_many_scenes_that_hold_the_hard_cases_agree_with_rays(simulators: Simulators) -> None:
+    for seed in range(SCENES):
+        check_all(simulators, seed)
     known = [(s, i, e) for seed in range(SCENES) for s, t in [oracle(seed)] for i, e in t.actors.items()]
     held = [(s, i, e) for s, i, e in known if e.height >= TALL and e.visible_pixels > 0]
     assert len(held) > 100
