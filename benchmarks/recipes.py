@@ -4,12 +4,13 @@
         --recipe photos=restage.backdrops=1,policy.rarity=1,ratio=1,train.synthetic_share=0.3
 
 The drives of the train list are cut into folds (stratified by category); fold k is tested by a detector of
-the others, of seed k, so each frame is tested once a recipe. The val list stays closed. What failed is found by
-the detectors of the first recipe, each on the fold that it was not trained on. `section.key=value` are those of
-`policy`, `restage`, `randomize`, `acceptance`, `train` and `detector`; `ratio` is synthetic (or repeated) frames
-per real one. Frames are brought to --width before anything, cameras and boxes with them. `--keep` keeps
-frames and trainings: the same command goes on. Prints AP50 of all frames by category, the mean with the
-difference to the first recipe and its 95 % interval over drives (seeds are one each), and a JSON line.
+the others, of seed k, so each frame is tested once a recipe. The val list stays closed. What failed is found
+by the detectors of the first recipe, each on the fold that it was not trained on. `section.key=value` are
+those of `policy`, `restage`, `randomize`, `acceptance`, `train` and `detector`; `ratio` is synthetic (or
+repeated) frames per real one. Frames are brought to --width before anything, cameras and boxes with them.
+`--keep` keeps frames and trainings: the same command goes on. Prints AP50 of all frames by category, the
+mean with the difference to the first recipe and its 95 % interval over drives (a fold has one seed), and a
+JSON line.
 """
 
 from __future__ import annotations
@@ -132,7 +133,6 @@ def smaller(frame: Frame, width: int) -> Frame:
         moved = box(obj.box)
         assert moved is not None
         objects.append(replace(obj, box=moved, amodal_box=box(obj.amodal_box)))
-    lens = replace(lens, fx=lens.fx * share, cx=lens.cx * share, fy=lens.fy * down, cy=lens.cy * down)
     return replace(
         frame,
         width=width,
@@ -140,13 +140,14 @@ def smaller(frame: Frame, width: int) -> Frame:
         image=out.getvalue(),
         image_uri=None,
         objects=tuple(objects),
-        camera=lens,
+        camera=replace(lens, fx=lens.fx * share, cx=lens.cx * share, fy=lens.fy * down, cy=lens.cy * down),
     )
 
 
-def contents(frame: Frame) -> list[str]:
+def to_find(frame: Frame) -> dict[int, str]:
+    """Its objects that a detector is to find: index -> source category."""
     targets = CATEGORIES.apply(frame)
-    return [CATEGORIES.categories[label - 1] for label in targets.labels[~targets.ignore] if label]
+    return {int(i): frame.objects[i].category for i in targets.indices[~targets.ignore]}
 
 
 def requests_of(
@@ -262,9 +263,8 @@ def run(options: argparse.Namespace) -> dict[str, list[list[FrameDetections]]]:
             )
     frames = list(read_frames(str(real)))
     ids = [frame.frame_id for frame in frames]
-    parts = folds(
-        ids, [frame.sequence for frame in frames], options.folds, 0, {f.frame_id: contents(f) for f in frames}
-    )
+    contents = {frame.frame_id: set(to_find(frame).values()) for frame in frames}
+    parts = folds(ids, [frame.sequence for frame in frames], options.folds, 0, contents)
     done: dict[str, list[list[FrameDetections]]] = {}
     failures: list[Failure] = []
     for word in options.recipe:
