@@ -20,11 +20,12 @@ import contextlib
 import hashlib
 import io
 import json
+import multiprocessing
 import os
 import platform
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,7 @@ def rendered(recipe: Recipe, requests: Sequence[Request], frames: Sequence[Frame
                 return drawn
         return None
 
-    with contextlib.closing(OpenGLSimulator(RendererSettings(threads=2))) as simulator:
+    with contextlib.closing(OpenGLSimulator(RendererSettings(threads=0))) as simulator:
         for job in jobs():
             if (frame := one(job, simulator)) is not None:
                 yield frame
@@ -251,53 +252,70 @@ def tested(model: torch.nn.Module, recipe: Recipe, frames: Sequence[Frame]) -> l
     return rows
 
 
-def run(options: argparse.Namespace) -> dict[str, list[list[FrameDetections]]]:
-    keep = Path(options.keep)
-    keep.mkdir(parents=True, exist_ok=True)
-    names = (kitti_splits(options.kitti) or {})["train"]
-    real = keep / f"real-{options.width}.parquet"
-    if not real.exists():
+def cell(options: argparse.Namespace, word: str, fold: int, part: list[str], failures: list[Failure]) -> str:
+    """One training and its test, if it is not there yet: the name of a Parquet file of detections."""
+    torch.set_num_threads(options.threads)
+    name, words = word.split("=", 1)
+    recipe, seed, keep = Recipe(words, options), options.seed + fold, Path(options.keep)
+    kept = keep / f"{name}-{recipe.key}-{options.folds}-{seed}.parquet"
+    if kept.exists():
+        return str(kept)
+    real, inside = str(real_frames(options)), set(part)
+    frames = list(read_frames(real))
+    outer = [frame for frame in frames if frame.frame_id not in inside]
+    requests = requests_of(recipe, outer, [f for f in failures if f.frame_id not in inside], seed)
+    added: list[str] = []
+    repeats: Counter[str] = Counter()
+    if what_it_adds(build_policy(recipe.of["policy"])) == "repeated":
+        repeats = repeats_of(requests)
+    elif requests:
+        path = keep / f"frames-{recipe.scenes}-{options.folds}-{seed}.parquet"
+        if not path.exists():
+            write_frames(rendered(recipe, requests, outer), str(path))
+        added = [str(path)]
+    model = trained(real, added, repeats, part, recipe, seed)
+    rows = tested(model, recipe, [frame for frame in frames if frame.frame_id in inside])
+    write_detections(rows, str(kept), CATEGORIES.categories)
+    return str(kept)
+
+
+def real_frames(options: argparse.Namespace) -> Path:
+    """The train list, made smaller, as a file."""
+    path = Path(options.keep) / f"real-{options.width}.parquet"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        names = (kitti_splits(options.kitti) or {})["train"]
         with ThreadPoolExecutor(2) as pool:
-            write_frames(
-                pool.map(lambda f: smaller(f, options.width), read_kitti(options.kitti, names)), str(real)
-            )
-    frames = list(read_frames(str(real)))
-    ids = [frame.frame_id for frame in frames]
+            small = pool.map(lambda frame: smaller(frame, options.width), read_kitti(options.kitti, names))
+            write_frames(small, str(path))
+    return path
+
+
+def run(options: argparse.Namespace) -> dict[str, list[FrameDetections]]:
+    """The detections of all frames, by recipe."""
+    frames = list(read_frames(str(real_frames(options))))
     contents = {frame.frame_id: set(to_find(frame).values()) for frame in frames}
-    parts = folds(ids, [frame.sequence for frame in frames], options.folds, 0, contents)
-    done: dict[str, list[list[FrameDetections]]] = {}
+    parts = folds(
+        [frame.frame_id for frame in frames], [frame.sequence for frame in frames], options.folds, 0, contents
+    )
+    done: dict[str, list[FrameDetections]] = {}
     failures: list[Failure] = []
-    for word in options.recipe:
-        name, words = word.split("=", 1)
-        recipe = Recipe(words, options)
-        for fold, part in enumerate(parts):
-            if options.only and fold not in options.only:
-                continue
-            seed = options.seed + fold
-            kept = keep / f"{name}-{recipe.key}-{options.folds}-{seed}.parquet"
-            if not kept.exists():
-                inside = set(part)
-                outer = [frame for frame in frames if frame.frame_id not in inside]
-                requests = requests_of(recipe, outer, [f for f in failures if f.frame_id not in inside], seed)
-                added: list[str] = []
-                repeats: Counter[str] = Counter()
-                if what_it_adds(build_policy(recipe.of["policy"])) == "repeated":
-                    repeats = repeats_of(requests)
-                elif requests:
-                    path = keep / f"frames-{recipe.scenes}-{seed}.parquet"
-                    if not path.exists():
-                        write_frames(rendered(recipe, requests, outer), str(path))
-                    added = [str(path)]
-                model = trained(str(real), added, repeats, part, recipe, seed)
-                rows = tested(model, recipe, [frame for frame in frames if frame.frame_id in inside])
-                write_detections(rows, str(kept), CATEGORIES.categories)
-            done.setdefault(name, []).append(list(read_detections(str(kept))))
-            print(f"{name}, fold {fold}: {told(done[name][-1])}", flush=True)
-        rows = [row for part_rows in done[name] for row in part_rows]
-        print(f"{name}: {told(rows)}", flush=True)
-        if not failures:  # of the first recipe
-            metrics = summarize(rows, CATEGORIES.categories, "fold")
-            failures = list(find_failures(rows, metrics.cutoff, CATEGORIES.categories))
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+
+        def begun(word: str) -> list[Future[str]]:
+            return [pool.submit(cell, options, word, fold, part, failures) for fold, part in enumerate(parts)]
+
+        def ended(word: str, cells: list[Future[str]]) -> list[FrameDetections]:
+            rows = [row for each in cells for row in read_detections(each.result())]
+            print(f"{word.split('=', 1)[0]}: {told(rows)}", flush=True)
+            return rows
+
+        first, *others = options.recipe
+        rows = done[first.split("=", 1)[0]] = ended(first, begun(first))
+        metrics = summarize(rows, CATEGORIES.categories, "fold")
+        failures = list(find_failures(rows, metrics.cutoff, CATEGORIES.categories))
+        for word, cells in [(word, begun(word)) for word in others]:
+            done[word.split("=", 1)[0]] = ended(word, cells)
     return done
 
 
@@ -340,20 +358,18 @@ def main() -> None:
     parser.add_argument("--recipe", action="append", required=True, metavar="NAME=SETTINGS")
     parser.add_argument("--keep", required=True, metavar="DIR", help="folder of what is finished")
     parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--only", type=int, nargs="*", help="folds to run; all by default")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings side by side")
     parser.add_argument("--seed", type=int, default=0, help="of fold 0; those after it follow")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=192)
     parser.add_argument("--layers", type=int, default=2, help="detector.trainable_layers")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, default=1, help="of each training")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     done = run(options)
-    first = [row for part in next(iter(done.values())) for row in part]
+    first = next(iter(done.values()))
     table = {}
-    for name, parts in done.items():
-        rows = [row for part in parts for row in part]
+    for name, rows in done.items():
         low, high = interval(rows, first)
         gain = map50(rows) - map50(first)
         print(f"{name:16} {told(rows)}, {gain:+.1f} ({low:+.1f} to {high:+.1f})")
