@@ -21,13 +21,13 @@ TITLE = "Which factor the failures hang on"
 
 
 def probe_plot(probe: Probe) -> Plot | None:
-    """The plot for a page; None where no failure survived."""
+    """The plot for a page, of groups that are large enough; None where there is none."""
     groups = _shown(probe)
     if not groups:
         return None
     with matplotlib.rc_context(STYLE):
         page, axes = figure(_height(groups))
-        _draw(axes, groups, SERIES)
+        _draw(axes, groups, SERIES, INK)
         axes.axvline(0, color=INK, linewidth=1)
         axes.spines["bottom"].set_color(FAINT)
         legend(page, 1)
@@ -38,7 +38,7 @@ def probe_plot(probe: Probe) -> Plot | None:
 
 
 def probe_png(probe: Probe) -> bytes | None:
-    """The same as a PNG on white; None where no failure survived."""
+    """The same as a PNG on white; None where there is none."""
     groups = _shown(probe)
     if not groups:
         return None
@@ -48,7 +48,7 @@ def probe_png(probe: Probe) -> bytes | None:
         page = Figure(figsize=(7.5, _height(groups) + 0.5))
         FigureCanvasAgg(page)
         axes = page.add_subplot()
-        _draw(axes, groups, COLOURS)
+        _draw(axes, groups, COLOURS, "#222222")
         axes.axvline(0, color="#222222", linewidth=1)
         axes.set_title(TITLE, loc="left")
         legend(page, 1)
@@ -58,31 +58,32 @@ def probe_png(probe: Probe) -> bytes | None:
 
 
 def _shown(probe: Probe) -> list[Group]:
-    return [group for group in probe.groups if any(e.cases for e in group.effects)][:MOST]
+    return [group for group in probe.groups if group.enough][:MOST]
 
 
 def _height(groups: Sequence[Group]) -> float:
     return 1.1 + 0.22 * len(groups) + 0.13 * len(groups[0].effects) * (len(groups) + 1.5)
 
 
-def _draw(axes: Axes, groups: Sequence[Group], colours: Sequence[str]) -> None:
+def _draw(axes: Axes, groups: Sequence[Group], colours: Sequence[str], ink: str) -> None:
     """A bar for each factor and group; the greatest effect of the first group on top."""
     order = [row.factor for row in rows(groups[0])]
     thick = 0.8 / len(groups)
     for g, group in enumerate(groups):
         by_name: dict[str, Effect] = {effect.factor: effect for effect in group.effects}
-        label = f"{short(group_name(group), 40)} ({group.survive})"
-        axes.barh(0, 0, color=colours[g], label=label if group.enough else f"{label}, too few")
+        label = f"{short(group_name(group), 40)} ({group.survive} failures)"
+        axes.barh(0, 0, color=colours[g], label=label)
         for y, name in enumerate(order):
             effect = by_name[name]
-            if effect.effect is None:
-                continue
             at = y - 0.4 + (g + 0.5) * thick
-            sure = effect.low is not None and effect.high is not None and group.enough
-            axes.barh(at, 100 * effect.effect, thick * 0.85, color=colours[g], alpha=0.9 if sure else 0.35)
-            if effect.low is not None and effect.high is not None:
-                ends = [100 * effect.low, 100 * effect.high]
-                axes.plot(ends, [at, at], "|-", color=colours[g], linewidth=1.2, markersize=5, alpha=0.65)
+            if effect.effect is None or effect.low is None or effect.high is None:
+                axes.annotate("too few" if effect.cases else "–", (0, at), (4, 0), textcoords="offset points",
+                              va="center", fontsize=7.5, alpha=0.6)  # fmt: skip
+                continue
+            axes.barh(at, 100 * effect.effect, thick * 0.8, color=colours[g], alpha=0.75)
+            axes.plot(
+                [100 * effect.low, 100 * effect.high], [at, at], "|-", color=ink, linewidth=1, markersize=5
+            )
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
     axes.set_xlim(-105, 105)

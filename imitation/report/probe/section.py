@@ -63,10 +63,10 @@ def probe_section(probe: Probe, sheet: bytes | None) -> ProbeSection:
 
 
 def _table(group: Group) -> ProbeTable:
-    return ProbeTable(group_name(group), survival(group), tuple(rows(group)) if group.survive else ())
+    return ProbeTable(group_name(group), survival(group), tuple(rows(group)) if group.enough else ())
 
 
 def _picture(png: bytes) -> tuple[str, int, int]:
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    data = base64.b64encode(encode_jpeg(np.asarray(image))).decode("ascii")
+    data = base64.b64encode(encode_jpeg(np.asarray(image), 80)).decode("ascii")
     return f"data:image/jpeg;base64,{data}", image.width, image.height

@@ -20,7 +20,7 @@ from imitation.diagnosis.counterfactuals import (
     Probe,
 )
 from imitation.metrics.statistics.bootstrap import MIN_CLUSTERS
-from imitation.report.table import DASH, points, span
+from imitation.report.table import DASH
 from imitation.report.words import mode_name
 
 SHOWN = 6  # groups that are told
@@ -45,9 +45,9 @@ def lines(probe: Probe) -> Iterator[str]:
         yield from wrapped(sentence, indent="  ")
     shown = probe.groups[:SHOWN]
     for group in shown:
-        yield ""
-        yield from wrapped(f"{group_name(group)}: {survival(group)}", indent="  ")
-        if group.survive:
+        if group.enough:
+            yield ""
+            yield from wrapped(f"{group_name(group)}: {survival(group)}", indent="  ")
             table = Table((), (("", len(COLUMNS)),), COLUMNS, tuple(map(tuple, rows(group))), -1, (), (0, 6))
             yield from table_lines(table)
     yield ""
@@ -90,8 +90,8 @@ def _row(effect: Effect) -> Row:
         str(effect.cases),
         _percent(effect.found),
         _percent(effect.again),
-        points(effect.effect, sign=True),
-        span(effect.low, effect.high, sign=True),
+        _points(effect.effect),
+        _span(effect),
         effect.verdict,
     )
 
@@ -114,25 +114,24 @@ def _concluded(group: Group) -> str:
     by = {v: [e for e in group.effects if e.verdict == v] for v in (HELPS, HURTS, NO_MATTER, UNCLEAR)}
     said = [
         f"{_percent(e.found)} would be found {e.said}, against {_percent(e.again)} with nothing changed "
-        f"({points(e.effect, sign=True)} points, {span(e.low, e.high, sign=True)}; {e.cases} cases)."
+        f"({_points(e.effect)} points, {_span(e)}; {e.cases} cases)."
         for e in sorted(by[HELPS], key=lambda e: -(e.effect or 0.0))
     ]
     if not said:
         said.append("of these factors none is seen to help.")
     if by[HURTS]:
-        said.append(f"Fewer are found {_listed(by[HURTS])}.")
+        said.append(f"Fewer are found {' or '.join(effect.said for effect in by[HURTS])}.")
     if by[NO_MATTER]:
-        said.append(f"It does not matter whether they stand {_listed(by[NO_MATTER])}.")
+        said.append(f"Does not matter: {_listed(by[NO_MATTER])}.")
     if by[UNCLEAR]:
-        said.append(f"Not told apart from chance: {', '.join(e.factor for e in by[UNCLEAR])}.")
-    few = [e.factor for e in group.effects if e.verdict == FEW]
-    if few:
-        said.append(f"Too few cases: {', '.join(few)}.")
+        said.append(f"Not told apart from chance: {_listed(by[UNCLEAR])}.")
+    if few := [e for e in group.effects if e.verdict == FEW]:
+        said.append(f"Too few cases: {_listed(few)}.")
     return " ".join(said)
 
 
 def _listed(effects: Iterable[Effect]) -> str:
-    return " or ".join(effect.said for effect in effects)
+    return ", ".join(effect.factor for effect in effects)
 
 
 def notes(probe: Probe) -> Iterator[str]:
@@ -147,3 +146,16 @@ def notes(probe: Probe) -> Iterator[str]:
 
 def _percent(share: float | None) -> str:
     return DASH if share is None else f"{100 * share:.0f} %"
+
+
+def _points(value: float | None) -> str:
+    """Whole points, signed: of a few dozen cases no more digits are known."""
+    return DASH if value is None else f"{100 * value:+.0f}".replace("-", "−").replace("−0", "+0")
+
+
+def _span(effect: Effect) -> str:
+    return (
+        ""
+        if effect.low is None or effect.high is None
+        else f"{_points(effect.low)} to {_points(effect.high)}"
+    )
