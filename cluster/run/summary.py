@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -24,10 +24,12 @@ from imitation.diagnosis.counterfactuals import Probe
 from imitation.diagnosis.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
-from imitation.report.probe.section import ProbeSection, probe_section
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
 from imitation.report.run.record import Cycle, Run, Summary, write_summary
 from imitation.report.words import BASELINE
+
+if TYPE_CHECKING:
+    from imitation.report.probe.section import ProbeSection
 
 
 def arm_label(config: Config, cycle: int) -> str:
@@ -124,6 +126,8 @@ def _probe(workspace: Workspace) -> ProbeSection | None:
         return None
     sheet = workspace.path(PROBE, "sheet.png")
     picture = storage.read_bytes(sheet) if storage.exists(sheet) else None
+    from imitation.report.probe.section import probe_section  # loads matplotlib
+
     return probe_section(Probe.from_dict(storage.read_json(uri), uri), picture)
 
 
