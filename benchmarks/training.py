@@ -108,7 +108,7 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
             ready = list(all_)
         tensors = [
             (
-                (batch.images.to(device).float() / 255).contiguous(memory_format=torch.channels_last),
+                (batch.pixels(device)).contiguous(memory_format=torch.channels_last),
                 [{name: value.to(device) for name, value in target.items()} for target in batch.targets],
             )
             for batch in ready
