@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -84,9 +84,14 @@ class Unwarped:
         def moved(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=True)
 
-        colours = None if self.colours is None else moved(self.colours)
-        parts = (moved(t) for t in (self.sources, self.sizes, self.windows, self.flips))
-        return Unwarped(*parts, colours, self.size, self.reach)
+        return replace(
+            self,
+            sources=moved(self.sources),
+            sizes=moved(self.sizes),
+            windows=moved(self.windows),
+            flips=moved(self.flips),
+            colours=None if self.colours is None else moved(self.colours),
+        )
 
     def warped(self) -> Tensor:
         """The inputs, float32 (B, 3, height, width) in [0, 1], channels_last; whole levels of 255."""

@@ -57,7 +57,7 @@ class _GroupCache:
             held, _ = self._look(group)  # another thread may have read it meanwhile
             if held is None:
                 held = read()
-                self._put(group, held)
+                self.put(group, held)
         return held
 
     def _look(self, group: int) -> tuple[pa.Table | None, threading.Lock]:
@@ -66,7 +66,8 @@ class _GroupCache:
                 self._held.move_to_end(group)
             return self._held.get(group), self._reading.setdefault(group, threading.Lock())
 
-    def _put(self, group: int, table: pa.Table) -> None:
+    def put(self, group: int, table: pa.Table) -> None:
+        """Holds what was read of a group."""
         with self._lock:
             self._reading.pop(group, None)
             if table.nbytes > self._limit or group in self._held:
@@ -221,10 +222,15 @@ class FrameStore:
         at, part, group, row = self._place(index)
         if not self._parts[part].has_images:
             return None
-        return self._images.get(at, lambda: self._read_images(part, group)).column(IMAGE)[row].as_py()
+        return self._images.get(at, lambda: self._read_images(part, group, at)).column(IMAGE)[row].as_py()
 
-    def _read_images(self, part: int, group: int) -> pa.Table:
-        return self._read(part, group, [IMAGE], [IMAGE])
+    def _read_images(self, part: int, group: int, at: int) -> pa.Table:
+        if self._labels is not None:
+            return self._read(part, group, [IMAGE], [IMAGE])
+        # labels, too: whoever wants a picture wants them, and a file takes longer to open than to read
+        table = self._read(part, group, [*self._parts[part].paths, IMAGE], [*self._names, IMAGE])
+        self._labels_read.put(at, table.select(self._names))
+        return table.select([IMAGE])
 
     def _read_labels(self, part: int, group: int) -> pa.Table:
         return self._read(part, group, self._parts[part].paths, self._names)
@@ -242,8 +248,8 @@ class FrameStore:
         Raises `DataError` naming the file and row for an image that is missing, unreadable, or of
         another size than the row says.
         """
-        values = self._values(index, ["frame_id", "width", "height", "image_uri"])
         data = self.image_bytes(index)
+        values = self._values(index, ["frame_id", "width", "height", "image_uri"])
         if data is not None:
             values |= {"image": data, "image_uri": None}
         frame = frame_of(values, self._parts[self._place(index)[1]].folder, self._where(index))

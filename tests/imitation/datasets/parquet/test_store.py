@@ -76,9 +76,9 @@ def test_threads_read_each_group_once(tmp_path: Path, monkeypatch: pytest.Monkey
     read_images = store._read_images
     together = threading.Barrier(8)
 
-    def counted(part: int, group: int) -> pa.Table:
+    def counted(part: int, group: int, at: int) -> pa.Table:
         reads[group] += 1
-        return read_images(part, group)
+        return read_images(part, group, at)
 
     monkeypatch.setattr(store, "_read_images", counted)
 

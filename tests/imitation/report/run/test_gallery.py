@@ -74,9 +74,9 @@ def test_reads_the_pixels_of_chosen_frames_alone(rendered_run: Path, monkeypatch
     groups: list[tuple[str, int]] = []
     read = FrameStore._read_images
 
-    def spy(self: FrameStore, part: int, group: int) -> pa.Table:
+    def spy(self: FrameStore, part: int, group: int, at: int) -> pa.Table:
         groups.append((storage.name_of(self._parts[part].uri), group))
-        return read(self, part, group)
+        return read(self, part, group, at)
 
     monkeypatch.setattr(FrameStore, "_read_images", spy)
     (item,) = collect(rendered_run, 1)
