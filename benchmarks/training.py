@@ -4,8 +4,8 @@
 
 Ours decodes JPEGs from Parquet, augments, trains and predicts through the project's own code. Beside it, with
 the same frames, model, batch, precision and threads: a plain loop that gets decoded, resized float tensors
-from memory; a loop as torchvision's detection references write it, over a DataLoader with a worker process for
-each core; and for prediction the bare model on tensors, and a loop that decodes and resizes with Pillow first.
+from memory; a loop as torchvision's detection references write it, over a DataLoader with a worker process a
+core; and for prediction the bare model on tensors, and a loop that decodes and resizes with Pillow first.
 `--compile` adds the plain loop and the bare model through torch.compile. All take turns. Prints a table, the
 medians of ours over each of the others in the same turn, then one JSON object as the last line.
 """
