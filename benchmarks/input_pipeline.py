@@ -13,7 +13,6 @@ table, and one JSON object as the last line.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import platform
@@ -29,11 +28,8 @@ from typing import Any
 import numpy as np
 import torch
 import torchvision
-from PIL import Image
-from torch.utils.data import DataLoader, Dataset
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
+from benchmarks.torchvision_reference import Reference, reference_loader
 from benchmarks.training import CATEGORIES, make_frames
 from imitation.data.images import decode_image
 from imitation.data.records import Frame
@@ -44,57 +40,6 @@ from imitation.training.batches import Batches, SamplePlan, Warp
 from imitation.training.device_warp import Unwarped
 from imitation.training.samples import FrameSource
 from imitation.training.settings import AugmentSettings
-
-
-class Reference(Dataset[Any]):
-    """Frames as torchvision's detection references prepare them (references/detection/presets.py), with about
-    the crops and colours of `AugmentSettings`."""
-
-    def __init__(self, frames: list[Frame], width: int, height: int, count: int) -> None:
-        self._frames, self._count = frames, count
-        self._changes = v2.Compose(
-            [
-                v2.ToImage(),
-                v2.RandomPhotometricDistort(p=1.0),
-                v2.RandomResizedCrop(
-                    (height, width),
-                    scale=(1 / 1.5**2, 1.0),
-                    ratio=(0.9 * width / height, 1.1 * width / height),
-                    antialias=True,
-                ),
-                v2.RandomHorizontalFlip(0.5),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.SanitizeBoundingBoxes(),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        frame = self._frames[index % len(self._frames)]
-        image = Image.open(io.BytesIO(frame.image or b"")).convert("RGB")
-        boxes = tv_tensors.BoundingBoxes(  # type: ignore[call-overload]
-            [list(obj.box) for obj in frame.objects], format="XYXY", canvas_size=(frame.height, frame.width)
-        )
-        labels = torch.tensor([CATEGORIES.label(obj.category) for obj in frame.objects])
-        changed: tuple[torch.Tensor, dict[str, torch.Tensor]]
-        changed = self._changes(image, {"boxes": boxes, "labels": labels})
-        return changed
-
-
-def pairs(samples: list[Any]) -> tuple[Any, ...]:
-    """torchvision's collate_fn."""
-    return tuple(zip(*samples))
-
-
-def reference_loader(
-    frames: list[Frame], width: int, height: int, batch: int, batches: int, workers: int
-) -> DataLoader[Any]:
-    dataset = Reference(frames, width, height, batch * batches)
-    return DataLoader(
-        dataset, batch, shuffle=True, num_workers=workers, collate_fn=pairs, persistent_workers=workers > 0
-    )
 
 
 def ours(path: str, options: argparse.Namespace, threads: int, warp: Warp) -> Iterable[Any]:
@@ -123,7 +68,7 @@ def by_cores(frames: list[Frame], path: str, options: argparse.Namespace) -> dic
     for cores in (count for count in counts if count <= len(every)):
         os.sched_setaffinity(0, every[:cores])
         loader = reference_loader(
-            frames, options.width, options.height, options.batch, options.batches, cores
+            frames, CATEGORIES, options.width, options.height, options.batch, options.batches, cores
         )
         rate(loader, images)  # its workers start
         for _ in range(options.repeats):
@@ -146,7 +91,7 @@ def parts(frames: list[Frame], options: argparse.Namespace) -> dict[str, float]:
     settings = AugmentSettings()
     changes = [draw_changes(image, options.width, options.height, settings, rng) for image in images]
     windows = [change.window.image(image) for change, image in zip(changes, images)]
-    loader = Reference(frames, options.width, options.height, len(data))
+    loader = Reference(frames, CATEGORIES, options.width, options.height, len(data))
 
     def colours() -> None:
         for change, window in zip(changes, windows):
