@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -119,6 +120,7 @@ class DetectorWorker:
         import torch
         import torchvision  # noqa: F401
 
+        import imitation.data.torch_decoder
         import imitation.detectors.checkpoint
         import imitation.detectors.registry  # noqa: F401
 
@@ -128,8 +130,10 @@ class DetectorWorker:
         """Loads the task's detectors in place of those of the one before; why they cannot be used, if so."""
         import torch
 
+        from imitation.data.torch_decoder import decode_with_torch
         from imitation.detectors.checkpoint import load_checkpoint
 
+        self._decode = partial(load_frame_image, decode=decode_with_torch)
         self.release()
         torch.set_num_threads(task.threads or os.cpu_count() or 1)
         device = "cuda" if torch.cuda.is_available() else "cpu"  # Ray hides GPUs that were not asked for
@@ -190,7 +194,7 @@ class DetectorWorker:
                 why = f"frame {frame.frame_id}: {given_up}"
                 yield from (self._row(frame, part, name, None, why) for name in part.judges(frame.frame_id))
             return
-        decoding = [(frame, self._decoders.submit(load_frame_image, frame)) for frame in frames]
+        decoding = [(frame, self._decoders.submit(self._decode, frame)) for frame in frames]
         for start in range(0, len(decoding), FORWARD):
             yield from self._passed(decoding[start : start + FORWARD], part)
 
