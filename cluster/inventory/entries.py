@@ -177,7 +177,7 @@ def _entry(name: str, uri: str, kind: Kind, held: bool) -> Entry:
             work=tuple(read_progress(uri).get("work", ())) if common["state"] != "finished" else (),
             base=None if base is None else storage.name_of(base),
         )
-    counts = Counter(_trial_state(f) for f in trials(uri, name).values())
+    counts = Counter[str](_trial_state(f) for f in trials(uri, name).values())
     return Entry(**common, trials=dict(counts), headline=_headline(uri, kind) if done else None)
 
 
