@@ -44,8 +44,9 @@ WHYS: dict[Why, str] = {
 }
 DETECTOR, PARTIAL, BEST = "detector", ".partial", "best"
 HALF = "unfinished writes"
-KEPT_LAST = (RUN_JSON, CONFIG_FILE, BASE_FILE)
-"""Without its configuration a folder is no run, and what is left in it could be taken for another's."""
+KEPT_LAST = (CONFIG_FILE, BASE_FILE, RUN_JSON)
+"""In this order: with its configuration a folder is a whole run; without, nothing else may be left in it that
+could be taken for another's."""
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ def test_what_commits_goes_first_and_what_makes_it_a_run_last():
     ]  # fmt: skip
     assert in_order(files) == [
         "cycle-001/stage-train-main.json", "cycle-000/stage-evaluate.json", "data/stage-prepare.json",
-        "cycle-001/detector/main/weights.pt", "data/train/x.parquet", "run.json", "config.yaml", ".lock",
+        "cycle-001/detector/main/weights.pt", "data/train/x.parquet", "config.yaml", "run.json", ".lock",
     ]  # fmt: skip
 
 
