@@ -242,8 +242,8 @@ def earlier(place: str, folder: str) -> SuiteResult:
 
 def rerender(folder: str, most: int | None, reporter: Reporter) -> dict[str, str]:
     """Scenes of a suite rendered again from their lineage, on this machine, against what is frozen: all, or
-    `most`, spread over the suite. Scene -> "equal", "other pixels" (another machine or driver), "other labels",
-    or why there is no frame."""
+    `most`, spread over the suite. Scene -> "equal", "other pixels" (another machine or driver), "other
+    labels", or why there is no frame."""
     suite = read_suite(folder)
     step = 1 if most is None else max(1, len(suite.scenes) // most)
     wanted = {scene.scene_id for scene in suite.scenes[::step][:most]}

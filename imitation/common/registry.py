@@ -1,6 +1,6 @@
 """Things of one kind by name: ours, an installed package's, or anybody's own by import path.
 
-Simulators, datasets, detectors, policies, metrics, trackers and commands are found like this, each kind in
+Simulators, datasets, detectors, policies, metrics, factors, trackers and commands are found like this, each kind in
 one `Registry`. What a thing knows of itself (title, settings, catalog, preflight) stands on the thing:
 whoever needs it asks `load(name)` and never compares names.
 """
