@@ -32,7 +32,12 @@ ALL = 10**9
 
 def add(commands: Commands) -> None:
     command = commands.add_parser(
-        "suite", help="a regression suite: failures as frozen grids of scenes to pass", epilog=EPILOG
+        "suite",
+        group="decide",
+        help="what was fixed, as frozen scenes that a detector must pass",
+        example="imitate suite run cases runs/default",
+        description="A regression suite: failures as frozen grids of rendered scenes.",
+        epilog=EPILOG,
     )
     parts = command.add_subparsers(dest="suite_command", required=True, metavar="add|run|show")
     for name, what in (("add", _add_words), ("run", _run_words), ("show", _show_words)):
@@ -40,7 +45,7 @@ def add(commands: Commands) -> None:
         part.add_argument("--json", action="store_true", help="as JSON, on standard output")
 
 
-def _add_words(parts: Commands, name: str) -> argparse.ArgumentParser:
+def _add_words(parts: Any, name: str) -> argparse.ArgumentParser:
     words: argparse.ArgumentParser = parts.add_parser(
         name, help="failures of a run become grids of rendered scenes"
     )
@@ -68,7 +73,7 @@ def _add_words(parts: Commands, name: str) -> argparse.ArgumentParser:
     return words
 
 
-def _run_words(parts: Commands, name: str) -> argparse.ArgumentParser:
+def _run_words(parts: Any, name: str) -> argparse.ArgumentParser:
     words: argparse.ArgumentParser = parts.add_parser(name, help="a detector on a suite: where does it pass?")
     words.add_argument("suite", metavar="SUITE", help="the suite's folder")
     words.add_argument(
@@ -88,7 +93,7 @@ def _run_words(parts: Commands, name: str) -> argparse.ArgumentParser:
     return words
 
 
-def _show_words(parts: Commands, name: str) -> argparse.ArgumentParser:
+def _show_words(parts: Any, name: str) -> argparse.ArgumentParser:
     words: argparse.ArgumentParser = parts.add_parser(name, help="what is in a suite, and how detectors did")
     words.add_argument("suite", metavar="SUITE", help="the suite's folder")
     words.add_argument(
