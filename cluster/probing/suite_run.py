@@ -81,7 +81,7 @@ def run(
         }
     if not fates:
         raise UserError(f"{what}: speaks of none of the {len(suite.scenes)} scenes of {folder}")
-    result = suite_result(suite, _shown(what), operating, chosen_on, fates)
+    result = suite_result(suite, name or _shown(what), operating, chosen_on, fates)
     place = storage.join(folder, RESULTS, f"{name or _plain(what)}.json")
     storage.write_json(place, result.to_dict())
     if checkpoint is not None and checkpoint != what:  # a run
