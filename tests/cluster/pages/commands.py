@@ -40,6 +40,8 @@ SUITES = (
     "imitate suite add cases runs/default",
     "imitate suite run cases runs/default",
     "imitate suite show cases",
+    "imitate suite run cases runs/default/cycle-000/detector/main --name baseline",
+    "imitate suite run cases runs/default --against baseline",
     "imitate suite run cases runs/default/best --name release-7",
     "imitate suite run cases found.json --against release-7 --fail-on-regression",
 )
@@ -150,7 +152,7 @@ TEXTS = {
     "scene.md": [" camera axes"],
     "simulator.md": ["→ "],
     "probe.md": ["default, cycle 1, mine"],
-    "suite.md": ["cases/"],
+    "suite.md": ["cases/", "runs/default on cases"],
     "observing.md": ["cycle 0:", "  cycle 0:", "sum by", "cycle 1:"],
     "sweeps.md": ["runs/kitti-ratio/"],
 }
