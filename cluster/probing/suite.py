@@ -30,7 +30,7 @@ from imitation.data.records import Frame
 from imitation.datasets.export import export, survey_frames
 from imitation.datasets.export_sources import Source
 from imitation.datasets.numbering import Classes
-from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.datasets.parquet.files import read_frames, read_ids, write_frames
 from imitation.diagnosis.counterfactuals import NOT_JUDGED
 from imitation.suites.record import (
     COCO,
@@ -217,7 +217,7 @@ def _frozen(
         one.case.model_copy(update={"left_out": dict(one.left)}) for one in around if one.case.case in alive
     ]
     names = {scene.scene_id for scene in kept}
-    part = storage.join(folder, FRAMES, f"{len(part_files(storage.join(folder, FRAMES))):03d}.parquet")
+    part = _next_part(folder, suite)
     ordered = sorted(read_frames(uri, None, keep=names), key=lambda frame: frame.frame_id)
     write_frames(iter(ordered), part)
     simulator = suite.simulator
@@ -234,6 +234,16 @@ def _frozen(
     storage.write_json(storage.join(folder, FILE), grown.to_dict())
     storage.delete(building)
     return grown
+
+
+def _next_part(folder: str, suite: Suite) -> str:
+    """Where the next frames go. A part of which suite.json knows nothing is of an addition that was cut
+    short, and is deleted."""
+    place, known = storage.join(folder, FRAMES), {scene.scene_id for scene in suite.scenes}
+    for uri in part_files(place):
+        if known.isdisjoint(read_ids(uri)):
+            storage.delete(uri)
+    return storage.join(place, f"{len(part_files(place)):03d}.parquet")
 
 
 def _scene(frame: Frame, one: Around) -> SuiteScene | None:
@@ -265,7 +275,7 @@ def suite_frames(folder: str, suite: Suite) -> Iterator[Frame]:
     for frame in read_frames(storage.join(folder, FRAMES)):
         scene = known.get(frame.frame_id)
         if scene is None:
-            continue  # an addition that was cut short before suite.json knew of it
+            continue  # of an addition that was cut short
         if (image_hash(frame), labels_hash(frame)) != (scene.image, scene.labels):
             raise UserError(f"{folder}: scene {frame.frame_id} is not what was frozen: its file was changed")
         seen.add(frame.frame_id)

@@ -1,6 +1,8 @@
 """The suite, end to end: from a run of toys, with the real renderer, to detectors that are tried on it."""
 
 import json
+import shutil
+from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -154,8 +156,6 @@ def test_a_run_is_tried_by_its_chosen_detector_and_its_report_shows_it(made, run
 
 
 def test_what_was_changed_is_refused(made, tmp_path, capsys):
-    import shutil
-
     copy = shutil.copytree(made, tmp_path / "copy")
     (part,) = (copy / "frames").glob("*.parquet")
     frames = list(read_frames(str(part)))
@@ -189,3 +189,21 @@ def test_fixed_failures_become_cases_and_come_once(run_folder, toys, tmp_path, c
     grown = read_suite(str(folder))
     assert grown.cases[: len(suite.cases)] == suite.cases
     assert len(grown.cases) > len(suite.cases)
+
+
+def test_an_addition_that_was_cut_short_leaves_nothing_behind(made, run_folder, toys, tmp_path, capsys):
+    copy = shutil.copytree(made, tmp_path / "copy")
+    before = read_suite(str(copy))
+    orphan = copy / "frames" / "001.parquet"  # written, and then killed before suite.json
+    frames = [
+        replace(frame, frame_id=f"lost-{i}") for i, frame in enumerate(read_frames(str(copy / "frames")))
+    ]
+    write_frames(frames, str(orphan))
+    code, told = run(capsys, copy, predictions(copy, tmp_path / "p.json"))
+    assert (code, told["scenes"]) == (0, len(before.scenes))
+    assert main(["suite", "add", str(copy), str(run_folder), *SMALL]) == 0
+    grown = read_suite(str(copy))
+    assert len(grown.scenes) > len(before.scenes)
+    assert {frame.frame_id for frame in read_frames(str(copy / "frames"))} == {
+        s.scene_id for s in grown.scenes
+    }
