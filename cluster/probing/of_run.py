@@ -14,12 +14,11 @@ from cluster.config.schema import Config
 from cluster.data.stageable import catalog
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
-from cluster.run.summary import SUMMARY
 from cluster.stages.context import RunContext
 from cluster.stages.diagnose import MINE, Judged
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
-from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
+from cluster.workspace.run_folder import CONFIG_FILE, SUMMARY, Workspace, read_config
 from imitation.common import storage
 from imitation.common.formats import old_names
 from imitation.common.names import MAIN, cycle_folder

@@ -22,11 +22,12 @@ from cluster.probing.of_run import (
     within_reach,
 )
 from cluster.probing.scenes import LABELS, Staged, detected, rendering, staged, target_of
-from cluster.run.summary import PROBE, SUMMARY, rewrite_report
+from cluster.run.summary import PROBE, rewrite_report
 from cluster.simulation.stream import part_files
 from cluster.stages.context import RunContext
 from cluster.stages.diagnose import Judged
 from cluster.stages.prepare import LABELS_ONLY
+from cluster.workspace.run_folder import SUMMARY
 from imitation.common import storage
 from imitation.common.names import MAIN
 from imitation.common.settings import UserError

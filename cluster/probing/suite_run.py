@@ -15,9 +15,9 @@ from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.console import Reporter
 from cluster.probing.scenes import object_fate
 from cluster.probing.suite import category_map, suite_frames
-from cluster.run.summary import SUITES, SUMMARY, rewrite_report
+from cluster.run.summary import SUITES, rewrite_report
 from cluster.runtime.ray_session import start_ray
-from cluster.workspace.run_folder import CONFIG_FILE, Workspace
+from cluster.workspace.run_folder import CONFIG_FILE, SUMMARY, Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN, cycle_folder
 from imitation.common.settings import UserError

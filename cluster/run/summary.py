@@ -17,7 +17,7 @@ from cluster.simulation.stream import REJECTED
 from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
 from cluster.stages.synthetic.taken import TAKEN_FROM
-from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
+from cluster.workspace.run_folder import CONFIG_FILE, REPORT, SUMMARY, Workspace, read_config
 from imitation.common import storage
 from imitation.common.formats import old_names
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
@@ -46,8 +46,6 @@ def arm_label(config: Config, cycle: int) -> str:
     return f"{arm}, cycle {cycle}"
 
 
-SUMMARY = "summary.json"
-REPORT = "report.html"
 SUITES = "suites"
 """The folder of a run that has its results on regression suites (`imitate suite run`)."""
 PROBE = "probe"
