@@ -13,6 +13,7 @@ from typing import Any
 
 from cluster.inventory.entries import RESULTS, Entry, places, read_entry, trials
 from cluster.inventory.sizes import file_sizes
+from cluster.inventory.told import partial_table
 from cluster.observability.progress_file import read_curves
 from cluster.ui.pictures import newest_frames, some_failures
 from cluster.ui.plots import Curve, plots_of
@@ -188,8 +189,6 @@ class Board:
         return lane
 
     def _table(self, entry: Entry) -> Table:
-        from cluster.cli.text.runs import partial_table
-
         uri = storage.join(entry.uri, SUMMARY)
         if entry.state == "finished" and storage.exists(uri):
             from imitation.report.run.record import read_summary
