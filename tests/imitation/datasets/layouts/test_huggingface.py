@@ -141,6 +141,8 @@ def test_numbers_without_names_are_their_own(tmp_path: Path) -> None:
         (one([1, 2, 3, 4], category=[1.5]), "its category is 1.5, neither a name nor a whole number"),
         ({"objects": {"category": ["car"]}}, "objects has no bbox"),
         ({"objects": 5}, "objects is 5, not a list"),
+        ({"objects": None}, "its objects is null: nobody labelled the row"),
+        ({"objects": {"bbox": None}}, "its bbox is null: nobody labelled the row"),
         ({"objects": [], "file_name": 5}, "has no image"),
         ({"objects": [], "file_name": "none.jpg"}, "none.jpg"),
         ({"objects": [], "width": -5, "height": 5}, "width is -5"),
@@ -224,3 +226,12 @@ def test_pickles_in_parquet_are_refused(tmp_path: Path) -> None:
     pq.write_table(table.cast(schema), tmp_path / "train.parquet")
     with pytest.raises(UserError, match="pickle"):
         frames(tmp_path)
+
+
+def test_blank_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    root = folder(tmp_path, [one([1, 2, 3, 4], category=["car"]), one([1, 2], category=["car"])])
+    lines = (root / "metadata.jsonl").read_text().splitlines()
+    (root / "metadata.jsonl").write_text("\n\n".join(lines))
+    problems: list[DataError] = []
+    assert len(frames(root, problems)) == 1
+    assert "metadata.jsonl:3:" in str(problems[0])
