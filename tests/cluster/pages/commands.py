@@ -77,6 +77,7 @@ NOT_RUN = {
     'imitate run ray_config.yaml "tracking.trackers={my_tracker:Table: {file: all-runs.csv}}"': ELSEWHERE
     + "trackers/test_own_tracker.py",
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
+    "imitate power runs/default --effect 2": ELSEWHERE + "cli/commands/test_power.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
     "imitate check machine": ELSEWHERE + "checks/test_machine.py",
     "imitate check machine my.yaml --json": ELSEWHERE + "checks/test_machine.py",
@@ -128,7 +129,7 @@ TEXTS = {
     "architecture.md": ["flowchart"],
     "carla.md": ["./CarlaUE4.sh"],
     "README.md": ["┌──"],
-    "comparing.md": ["compare:", "compare.arms=", "data.splits.", "**Detector gate"],
+    "comparing.md": ["compare:", "compare.arms=", "data.splits.", "**Detector gate", "To see a difference"],
     "guide.md": ["runs/default/"],
     "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
     "scene.md": [" camera axes"],
