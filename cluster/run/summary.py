@@ -21,8 +21,10 @@ from imitation.common import storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.datasets.settings import DataSettings
 from imitation.diagnosis.fates import RUN_FILE
+from imitation.evaluation.detection_files import FILE, read_detections
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
+from imitation.metrics.threshold_curves import ThresholdCurves, score_grid, threshold_curves
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
 from imitation.report.run.html import render_report
 from imitation.report.run.record import Cycle, Run, Summary, write_summary
@@ -86,6 +88,7 @@ def build_summary(
         seconds_total=round(prepared + sum(sum(cycle.seconds.values()) for cycle in cycles), 3),
         peak_memory_mb=peak_memory_mb,
         staging=_staging(config, data),
+        thresholds=_thresholds(workspace, history.best, data.categories.categories),
     )
     write_summary(summary, workspace.path(SUMMARY))
     return summary
@@ -110,6 +113,22 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
     )
     storage.write_bytes_atomic(uri, text.encode("utf-8"))
     return uri
+
+
+def _thresholds(
+    workspace: Workspace, best: LoopCycle[Evaluation], categories: tuple[str, ...]
+) -> ThresholdCurves | None:
+    """What other thresholds would give the chosen detector, from its detections."""
+    uri = workspace.path(cycle_folder(best.cycle), "evaluation", FILE)
+    if not storage.exists(uri):
+        return None
+    operating = best.evaluation.metrics["val"].threshold
+    scores = score_grid(operating)
+    val, test = (
+        threshold_curves(read_detections(uri, split=split, detector=MAIN), categories, scores)
+        for split in ("val", "test")
+    )
+    return ThresholdCurves(scores=scores, operating=operating, val=val, test=test)
 
 
 def _staging(config: Config, data: RealData) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from imitation.evaluation.failures import KINDS
 from imitation.metrics.calibration import Calibrations
 from imitation.metrics.statistics.slices import Slice
 from imitation.metrics.summary import Metrics
+from imitation.metrics.threshold_curves import ThresholdCurves
 from imitation.report.run.findings import Churn, Followed, Protocols
 
 SCHEMA: Literal[1] = 1
@@ -291,6 +292,10 @@ class Summary(Record):
     )
     staging: Staging | None = Field(
         None, description="what can be staged; null for a run without a simulator and in older summaries"
+    )
+
+    thresholds: ThresholdCurves | None = Field(
+        None, description="the best cycle's detector at other thresholds; null in older summaries"
     )
 
     @classmethod
