@@ -122,7 +122,7 @@ def _detectors(place: str, split: str) -> tuple[Named, Named]:
     if not _is_run(place):
         return [(place, read_outcomes(open_source(place, split), split))], []
     workspace = Workspace(place)
-    cycles = []
+    cycles: list[str] = []
     while storage.exists(workspace.path(cycle_folder(len(cycles)), "stage-evaluate.json")):
         cycles.append(workspace.path(cycle_folder(len(cycles))))
     if not cycles:
