@@ -118,6 +118,7 @@ onload = () => {
                 "--no-first-run",
             ),
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            "--hide-scrollbars",
             *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", wrapper.as_uri()),
         ],
         capture_output=True,
