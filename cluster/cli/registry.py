@@ -27,6 +27,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
         "compare": "cluster.cli.commands.compare:add_compare",
         "gate": "cluster.cli.commands.gate:add",
         "power": "cluster.cli.commands.power:add",
+        "advise": "cluster.cli.commands.advise:add",
         "merge": "cluster.cli.commands.compare:add_merge",
         "predict": "cluster.cli.commands.predict:add",
         "export-model": "cluster.cli.commands.run:add_export_model",

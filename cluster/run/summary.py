@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from cluster.advice.build import build_advice
 from cluster.config.schema import Config
 from cluster.config.sections import ReportSettings
 from cluster.data.stageable import feasible, simulates
@@ -88,6 +89,7 @@ def build_summary(
         seconds_total=round(prepared + sum(sum(cycle.seconds.values()) for cycle in cycles), 3),
         peak_memory_mb=peak_memory_mb,
         staging=_staging(config, data),
+        advice=build_advice(config, workspace),
         thresholds=_thresholds(workspace, history.best, data.categories.categories),
     )
     write_summary(summary, workspace.path(SUMMARY))

@@ -118,7 +118,7 @@ def _without_detail(summary: Summary) -> Summary:
         if simulated is not None:
             simulated = simulated.model_copy(update={"set_aside": [], "modes": None})
         cycles.append(cycle.model_copy(update={**nothing, "simulated": simulated}))
-    gone: dict[str, Any] = {"problems": [], "suspected_label_errors": None, "thresholds": None}
+    gone = dict.fromkeys(("suspected_label_errors", "thresholds", "advice")) | {"problems": []}
     return summary.model_copy(update={"cycles": cycles, **gone})
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from imitation.datasets.registry import title_of
 from imitation.evaluation.failures import KINDS
+from imitation.report.advice.words import advice_section
 from imitation.report.page import environment
 from imitation.report.run.finding_plots import build_finding_plots
 from imitation.report.run.gallery import GalleryItem
@@ -46,6 +47,7 @@ def render_report(
         plots=build_plots(summary) | build_finding_plots(summary),
         **build_findings(summary),
         threshold=build_threshold(summary.thresholds),
+        advice=advice_section(summary.advice),
         suspect_entries=[_suspect_entry(item, summary.run.stand_in) for item in suspects],
         entries=[build_entry(item, summary.run.stand_in) for item in gallery],
         drawn_from=_drawn_from(gallery),

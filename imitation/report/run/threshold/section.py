@@ -95,9 +95,15 @@ def _row(name: str, first: bool, attribute: str, part: ThresholdCurve, at: int) 
         attribute,
         part.objects,
         tuple(points(value) for value in part.at(at)),
-        *(" ".join(map(str, counts)) for counts in (part.correct, part.wrong, part.missed)),
+        _listed(part.correct),
+        _listed(part.wrong),
+        _listed(part.missed),
         part.attribute in ("occlusion", "truncation", "distance"),
     )
+
+
+def _listed(counts: Sequence[int]) -> str:
+    return " ".join(map(str, counts))
 
 
 def _plot(curves: ThresholdCurves, at: int) -> Plot:
