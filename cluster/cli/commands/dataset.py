@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 
 def add_inspect(commands: Commands) -> None:
-    command = commands.add_parser("inspect", help="read a dataset through, and say what is in it")
+    command = commands.add_parser(
+        "inspect",
+        group="look",
+        help="read a dataset through, and say what is in it",
+        example="imitate inspect /data/kitti --sheet sheet.png",
+    )
     command.add_argument(
         "config",
         nargs="?",
@@ -112,7 +117,11 @@ def inspect(args: argparse.Namespace) -> int:
 
 def add_export(commands: Commands) -> None:
     command = commands.add_parser(
-        "export", help="frames of a run, or of any dataset, in another layout; scenes as USD or glTF"
+        "export",
+        group="share",
+        help="frames in another layout; scenes as USD or glTF",
+        example="imitate export runs/default --to coco --out coco",
+        description="Frames of a run, or of any dataset, in another layout; scenes as USD or glTF.",
     )
     command.add_argument(
         "source",
