@@ -20,7 +20,6 @@ from scipy.stats import t
 from imitation.advice.record import Estimate
 from imitation.metrics.statistics.bootstrap import CONFIDENCE, MIN_CLUSTERS, Resampling
 
-
 NEXT_TO_NONE = 0.05
 """Share of the failures on average of all trainings below which a line that ends there says nothing."""
 
@@ -52,7 +51,7 @@ def real_estimate(
     ]
     centred = x - (of_group @ x)[group]
     spread, free = float(centred @ centred), len(x) - parts - 1
-    if spread == 0:
+    if spread < 1e-9:
         return Estimate(reason=f"all detectors saw as many real frames; {tell}")
     if free < 1:
         return Estimate(reason=f"only {len(x)} trainings; {tell}")

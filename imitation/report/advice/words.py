@@ -43,7 +43,7 @@ def mends(estimate: Estimate) -> str:
     value = f"{estimate.mended:.1f}"
     if estimate.low is not None and estimate.high is not None:
         value += f" ({estimate.low:.1f} to {estimate.high:.1f})"
-    return value.replace("-", "−")
+    return value.replace("-0.0", "0.0").replace("-", "−")
 
 
 def cost(value: float | None) -> str:

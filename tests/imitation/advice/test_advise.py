@@ -29,10 +29,9 @@ def told(costs: Costs | None = None, frames: int = 400) -> Advice:
         rates = [0.5 - (0.2 if mode == PHOTOS else 0.0) * np.log2(size / 100) for size in (25, 50, 100)]
         folds = [np.arange(frames) % 2 == fold for fold in (0, 1)]
         counts[mode] = np.array([rng.poisson(rate * hard) * mine for mine in folds for rate in rates])
-    photographed = Photographed(
-        np.array([25, 50, 100] * 2), np.repeat([0, 1], 3), counts, Resampling(np.arange(frames), 300, rng), 100, 4.0,
-        "curves",
-    )  # fmt: skip
+    resampling = Resampling(np.arange(frames), 300, rng)
+    sizes, groups = np.array([25, 50, 100] * 2), np.repeat([0, 1], 3)
+    photographed = Photographed(sizes, groups, counts, resampling, 100, 4.0, "curves")
     history = [
         Feedback(1, RENDERED, fed=100, fed_fixed=60, unfed=10, unfed_fixed=1),
         Feedback(1, PHOTOS, fed=100, fed_fixed=11),
@@ -43,9 +42,17 @@ def told(costs: Costs | None = None, frames: int = 400) -> Advice:
     rendered = Rendered(history, chance, 640, 50.0, AdaptiveSettings())
     modes = Modes(dict.fromkeys(MODES, 100), {BEYOND: 100}, {LABEL: 60})
     return advise(
-        1, modes, rendered, photographed, 100, rng, training_seconds=3600.0,
-        out_of_reach={"the simulator has no asset for category 'tram'": 100}, set_aside={"hung": 3}, costs=costs,
-    )  # fmt: skip
+        1,
+        modes,
+        rendered,
+        photographed,
+        100,
+        rng,
+        training_seconds=3600.0,
+        out_of_reach={"the simulator has no asset for category 'tram'": 100},
+        set_aside={"hung": 3},
+        costs=costs,
+    )
 
 
 def test_each_mode_gets_what_mends_it() -> None:
