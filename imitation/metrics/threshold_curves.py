@@ -192,4 +192,4 @@ class _Counted:
     def _from(self, scores: np.ndarray) -> list[int]:
         """How many score at least as much, for each threshold."""
         below = np.searchsorted(np.sort(scores), self.grid, side="left")
-        return (len(scores) - below).tolist()  # type: ignore[no-any-return]
+        return (len(scores) - below).tolist()

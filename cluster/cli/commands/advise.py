@@ -17,7 +17,10 @@ more real frames are, how sure that is, and what it costs. For example
 def add(commands: Commands) -> None:
     command = commands.add_parser(
         "advise",
-        help="render it, photograph it, or look at its labels? a ranked list of what to do about failures",
+        group="decide",
+        help="render it, photograph it, or look at its labels?",
+        example="imitate advise runs/default --gpu-hour 2 --label-cost 0.05",
+        description="What to do about failures, ranked: render them, photograph them, or look at their labels?",
         epilog=EPILOG,
     )
     command.add_argument("run", metavar="RUN", help="a run's folder, in which failures were mined")

@@ -18,7 +18,10 @@ cycles how much two detectors differ from frame to frame. For example
 def add(commands: Commands) -> None:
     command = commands.add_parser(
         "power",
-        help="how many test frames and seeds does it take to see an effect of this size?",
+        group="decide",
+        help="how many frames and seeds does it take to see an effect?",
+        example="imitate power runs/default --effect 2 --measure cyclist",
+        description="How many test frames and seeds does it take to see an effect of this size?",
         epilog=EPILOG,
     )
     command.add_argument(
