@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
         group="decide",
         help="render it, photograph it, or look at its labels?",
         example="imitate advise runs/default --gpu-hour 2 --label-cost 0.05",
-        description="What to do about failures, ranked: render them, photograph them, or look at their labels?",
+        description="What to do about failures, ranked: render, photograph, or look at their labels?",
         epilog=EPILOG,
     )
     command.add_argument("run", metavar="RUN", help="a run's folder, in which failures were mined")
