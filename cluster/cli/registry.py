@@ -26,6 +26,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
         "score": "cluster.cli.commands.score:add",
         "compare": "cluster.cli.commands.compare:add_compare",
         "gate": "cluster.cli.commands.gate:add",
+        "audit": "cluster.cli.commands.audit:add",
         "power": "cluster.cli.commands.power:add",
         "advise": "cluster.cli.commands.advise:add",
         "merge": "cluster.cli.commands.compare:add_merge",
