@@ -174,7 +174,8 @@ def _merged(frame: Frame, labels: Labels, counts: Counter[str]) -> tuple[Object,
         if obj.ignore:
             result.append(obj)
         elif i in partner:
-            result.append(_changed(obj, *labels[partner[i]], counts))
+            name, box = labels[partner[i]]
+            result.append(_changed(obj, name, box, counts))
         else:
             counts["removed"] += 1
     for c, (name, box) in enumerate(labels):

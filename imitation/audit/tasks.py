@@ -136,10 +136,9 @@ def _cvat(shown: Shown, labels: Sequence[str]) -> bytes:
 
 
 def _box(image: ElementTree.Element, label: str, box: Sequence[float], source: str, hidden: str) -> Any:
-    corners = {name: f"{value:.2f}" for name, value in zip(("xtl", "ytl", "xbr", "ybr"), box)}
-    return ElementTree.SubElement(
-        image, "box", label=label, source=source, occluded=hidden, z_order="0", **corners
-    )
+    said = {"label": label, "source": source, "occluded": hidden, "z_order": "0"}
+    said |= {name: f"{value:.2f}" for name, value in zip(("xtl", "ytl", "xbr", "ybr"), box)}
+    return ElementTree.SubElement(image, "box", said)
 
 
 def _label_studio(shown: Shown) -> list[dict[str, Any]]:
