@@ -29,6 +29,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
         "audit": "cluster.cli.commands.audit:add",
         "power": "cluster.cli.commands.power:add",
         "advise": "cluster.cli.commands.advise:add",
+        "probe": "cluster.cli.commands.probe:add",
         "merge": "cluster.cli.commands.compare:add_merge",
         "predict": "cluster.cli.commands.predict:add",
         "export-model": "cluster.cli.commands.run:add_export_model",
