@@ -29,7 +29,8 @@ Stages = Mapping[str, Mapping[str, Any]]
 
 def build_advice(config: Config, workspace: Workspace, more_frames: int | None = None) -> Advice | None:
     """What the run says, without costs (`imitation.advice.advise.with_costs`); None where none of its
-    evaluations was mined, or it trains on no real frame. `more_frames`: real ones to ask about; None: half as many as there are."""
+    evaluations was mined, or it trains on no real frame. `more_frames`: real ones to ask about; None: half as
+    many as there are."""
     stages: list[Stages] = []
     while storage.exists(workspace.path(cycle_folder(len(stages)), "stage-analyse.json")):
         stages.append(workspace.committed(cycle_folder(len(stages))))
