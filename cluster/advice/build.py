@@ -29,12 +29,13 @@ Stages = Mapping[str, Mapping[str, Any]]
 
 def build_advice(config: Config, workspace: Workspace, more_frames: int | None = None) -> Advice | None:
     """What the run says, without costs (`imitation.advice.advise.with_costs`); None where none of its
-    evaluations was mined. `more_frames`: real ones to ask about; None: half as many as there are."""
+    evaluations was mined, or it trains on no real frame. `more_frames`: real ones to ask about; None: half as
+    many as there are."""
     stages: list[Stages] = []
     while storage.exists(workspace.path(cycle_folder(len(stages)), "stage-analyse.json")):
         stages.append(workspace.committed(cycle_folder(len(stages))))
     mined = [k for k, own in enumerate(stages) if "mined" in own["evaluate"]]
-    if not mined:
+    if not (mined and stages[0][train_stage(MAIN)]["real_frames"]):
         return None
     last = mined[-1]
     rng = np.random.default_rng([config.run.seed, last])
@@ -60,7 +61,9 @@ def _modes(
     data = RealData.from_json(workspace.committed("data")["prepare"], workspace)
     staged = catalog(config) if simulates(config) else None
     reach = stageable_names(data.category_counts, data.categories.mapping, staged)
-    suspects = {one["failure_id"] for own in stages[last : last + 1] for one in own["analyse"]["suspects"]}
+    suspects = {
+        one["failure_id"] for own in stages[last : last + 1] for one in own["analyse"].get("suspects", ())
+    }
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("all", "beyond", "suspects")}
     reasons = Counter[str]()
     for failure in read_failures(workspace.path(cycle_folder(last), "evaluation", "failures.parquet")):
@@ -74,14 +77,14 @@ def _modes(
 
 
 def _rendered(config: Config, stages: list[Stages]) -> Rendered:
-    history = [Feedback.from_row(row) for own in stages for row in own["analyse"]["feedback"]]
+    history = [Feedback.from_row(row) for own in stages for row in own["analyse"].get("feedback", ())]
     answered = {row.cycle for row in history if row.fed}
     done = [(k, own["simulate"]) for k, own in enumerate(stages) if "simulate" in own]
     frames = sum(report["frames"] for k, report in done if k in answered)
     rates = [r["frames_per_second"] for _, r in done if TAKEN_FROM not in r and r["frames_per_second"]]
     return Rendered(
         history,
-        tallies_from_rows(stages[0]["analyse"]["chance"]),
+        tallies_from_rows(stages[0]["analyse"].get("chance", {})),
         frames,
         1 / rates[-1] if rates else None,
         config.policy.adaptive,

@@ -112,7 +112,7 @@ def _of_folds(
     thresholds: dict[str, Cutoff] = {MAIN: Metrics.from_dict(judged["metrics"]["val"]).cutoff}
     if TWIN in judged:
         thresholds[TWIN] = Metrics.from_dict(judged[TWIN]["val"]).cutoff
-    thresholds |= {name: _cutoff(value) for name, value in judged["fold_thresholds"].items()}
+    thresholds |= {name: _cutoff(value) for name, value in judged.get("fold_thresholds", {}).items()}
     failures = _Failures()
     found = [failures.of(uri, "val", name, cut, categories) for name, cut in thresholds.items()]
     held = Counter(row.detector for row in read_detections(uri, split=MINE))
