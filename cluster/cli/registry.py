@@ -15,6 +15,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
     "imitate",
     {
         "runs": "cluster.cli.commands.runs:add",
+        "ui": "cluster.cli.commands.ui:add",
         "run": "cluster.cli.commands.run:add_run",
         "sweep": "cluster.cli.commands.run:add_sweep",
         "submit": "cluster.cli.commands.submit:add",
@@ -31,6 +32,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
         "power": "cluster.cli.commands.power:add",
         "advise": "cluster.cli.commands.advise:add",
         "probe": "cluster.cli.commands.probe:add",
+        "suite": "cluster.cli.commands.suite:add",
         "merge": "cluster.cli.commands.compare:add_merge",
         "predict": "cluster.cli.commands.predict:add",
         "export-model": "cluster.cli.commands.run:add_export_model",

@@ -13,6 +13,7 @@ from cluster.observability.console import Reporter
 from cluster.probing.experiment import AGAIN, CHANGED, CONTROL, UNCHANGED, Experiment, scene_id
 from cluster.probing.of_run import (
     Failing,
+    checkpoint_of,
     chosen_cycle,
     chosen_split,
     failing_objects,
@@ -22,11 +23,12 @@ from cluster.probing.of_run import (
     within_reach,
 )
 from cluster.probing.scenes import LABELS, Staged, detected, rendering, staged, target_of
-from cluster.run.summary import PROBE, SUMMARY, write_report
+from cluster.run.summary import PROBE, rewrite_report
 from cluster.simulation.stream import part_files
 from cluster.stages.context import RunContext
 from cluster.stages.diagnose import Judged
 from cluster.stages.prepare import LABELS_ONLY
+from cluster.workspace.run_folder import SUMMARY
 from imitation.common import storage
 from imitation.common.names import MAIN
 from imitation.common.settings import UserError
@@ -45,7 +47,6 @@ from imitation.diagnosis.counterfactuals import (
 from imitation.evaluation.detections import FrameDetections
 from imitation.report.probe.plot import probe_png
 from imitation.report.probe.sheet import Line, Shown, probe_sheet
-from imitation.report.run.record import read_summary
 from sim_actors.changes.factor import Factor, subject_label
 from sim_actors.changes.registry import factors
 from sim_actors.scene.records import Scene
@@ -80,6 +81,8 @@ def probe(
         which = chosen_split(judged, split)
         there = of_mode(failing_objects(run, judged, which), mode)
         reached, lost = within_reach(run, there)
+        for name in sorted({one.detector for one in reached}):
+            checkpoint_of(run.workspace, judged.cycle, name)  # before anything is rendered
         chosen = _drawn(reached, most, run.rng("probe", judged.cycle))
         things, left = _staged(chosen, run, config, which)
         if not things:
@@ -112,9 +115,8 @@ def probe(
             cases=case_records(cases),
         )
         _write(result, things, cases, tuple(asked), run, which, place)
-        if out is None and storage.exists(summary := run.workspace.path(SUMMARY)):
-            report = write_report(config, run.workspace, run.data, read_summary(summary))
-            reporter.say(f"in the run's report: {report}")
+        if out is None and storage.exists(run.workspace.path(SUMMARY)):
+            reporter.say(f"in the run's report: {rewrite_report(run.workspace)}")
     return result
 
 
@@ -146,12 +148,11 @@ def _experiment(
 
     def detect(where: str, judges: Mapping[str, str]) -> Iterator[FrameDetections]:
         names = sorted(set(judges.values()))
-        folder = run.path(judged.cycle, "detector")
         return detected(
             run,
             storage.join(place, where),
             storage.join(place, f"{where}-detections.parquet"),
-            {name: storage.join(folder, name) for name in names},
+            {name: checkpoint_of(run.workspace, judged.cycle, name) for name in names},
             judges,
             config.evaluate,
             config.ray.placement_timeout_s,

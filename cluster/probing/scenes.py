@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cluster.config.evaluate import EvaluateSettings
 from cluster.config.schema import Config
-from cluster.evaluation.ray_data import EvaluationPart, evaluate
+from cluster.evaluation.one_pass import evaluate
+from cluster.evaluation.worker import EvaluationPart
 from cluster.probing.of_run import Failing
 from cluster.simulation.scene_jobs import staging_settings
 from cluster.simulation.stream import part_files, simulate
@@ -119,10 +119,10 @@ def detected(
     settings: EvaluateSettings,
     placement_timeout_s: float,
 ) -> Iterator[FrameDetections]:
-    """The frames at `uri`, each judged by one detector (`judges`: frame id -> name), through Ray Data."""
+    """The frames at `uri`, each judged by one detector (`judges`: frame id -> name)."""
     if not part_files(uri):
         return
-    run.services.make_room_for_evaluation()
+    workers = run.services.detector_workers()
     with run.watch.evaluating("detecting", len(judges), None) as progress:
         evaluate(
             [EvaluationPart(uri, "probe", only=judges)],
@@ -133,6 +133,7 @@ def detected(
             "skip",
             progress,
             placement_timeout_s,
+            workers,
         )
     yield from read_detections(out)
 
@@ -148,17 +149,13 @@ def fates(
         assert frame.origin is not None  # the pool gave it one
         index = subject_label(frame, Scene.from_json(frame.origin.scene))
         labels[frame.frame_id] = index if index is None or not frame.objects[index].ignore else None
-    return {row.frame_id: _fate(row, labels[row.frame_id], cutoffs[row.detector]) for row in rows}
+    return {row.frame_id: object_fate(row, labels[row.frame_id], cutoffs[row.detector]) for row in rows}
 
 
-def _fate(row: FrameDetections, index: int | None, cutoff: Cutoff) -> str:
+def object_fate(row: FrameDetections, index: int | None, cutoff: Cutoff) -> str:
+    """What became of one of a frame's objects (None: it is not to be judged)."""
     place = [] if index is None else (row.objects.index == index).nonzero()[0].tolist()
     if row.error is not None or not place:
         return NOT_JUDGED
     fate = str(match(row.detections.above(cutoff), row.objects).object_fates[place[0]])
     return NOT_JUDGED if fate == "ignored" else fate
-
-
-def plain_json(value: object) -> bytes:
-    """JSON as it is written for people to read and for hashes: keys in order."""
-    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()

@@ -20,8 +20,7 @@ from cluster.config.schema import Config
 from cluster.experiments.compare.plan import SUMMARIES, Plan
 from cluster.experiments.compare.results.endpoint import MEASURE_NAMES
 from cluster.experiments.power import answer
-from cluster.run.summary import SUMMARY
-from cluster.workspace.run_folder import CONFIG_FILE
+from cluster.workspace.run_folder import CONFIG_FILE, SUMMARY
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.datasets.category_map import categories_of
