@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from cluster.advice.build import build_advice
 from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.config.sections import ReportSettings
@@ -67,6 +66,8 @@ def build_summary(
     peak_memory_mb: float | None,
 ) -> Summary:
     """Puts together and writes `summary.json` from the committed stages."""
+    from cluster.advice.build import build_advice  # scipy: seconds that the start of a run saves
+
     run_json = storage.read_json(workspace.path("run.json"))
     stages = [workspace.committed(cycle_folder(entry.cycle)) for entry in history.cycles]
     cycles = [
