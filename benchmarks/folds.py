@@ -125,11 +125,8 @@ def mined(config: Config, base: str, source: str | None, reporter: Reporter) -> 
                 rng=np.random.default_rng(0),
             )
             trained = workspace.committed("cycle-001")
-            steps = sum(
-                trained[stage]["steps"]
-                for stage in map(train_stage, names)
-                if stage in trained and config.mining.trained_in(CYCLE) == CYCLE
-            )
+            own = config.mining.trained_in(CYCLE) == CYCLE  # a warm start's own, without those before it
+            steps = own * len(names) * config.mining.steps_of_fold(config.train.steps, CYCLE)
             seconds = sum(trained[train_stage(n)]["work_seconds"] for n in names if train_stage(n) in trained)
             strata = _strata(read_failures(failures), [request.to_row() for request in asked])
             storage.write_json(done, {"steps": steps, "seconds": seconds, "requested": strata})
