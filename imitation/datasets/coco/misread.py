@@ -10,7 +10,23 @@ from imitation.datasets.coco.index import CocoIndex
 LEAST = 5  # boxes that all have to say the same
 SLACK = 2.0  # px by which a box may leave its image
 LEAVING = 0.2  # share of boxes that leave their image as sizes, where they are corners
+LARGEST_WHOLE = 1.05  # shares up to which a box ends in its image
 LARGEST_SHARE = 1.5  # px; where no box reaches farther, none is of anything to be seen
+
+
+def layout_of_boxes(index: CocoIndex) -> str:
+    """How the file's boxes are written, in the words of `data.options.boxes`. Shares that could be both are
+    corner and size, as COCO has it."""
+    try:
+        refuse_other_boxes(index)
+    except DataError as error:
+        if not error.what.endswith("xyxy_shares"):
+            return "xyxy"
+        boxes = index.boxes[(index.boxes[:, 2:] > 0).all(axis=1)]
+        corners = bool((boxes[:, 2:] > boxes[:, :2]).all())
+        leaving = bool((boxes[:, :2] + boxes[:, 2:] > LARGEST_WHOLE).any())
+        return "xyxy_shares" if corners and leaving else "xywh_shares"
+    return "xywh"
 
 
 def refuse_other_boxes(index: CocoIndex) -> None:

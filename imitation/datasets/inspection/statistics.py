@@ -123,6 +123,7 @@ class Inspection:
     with_camera: Counter[str] = field(default_factory=Counter)
     learnt: dict[str, str | None] = field(default_factory=dict)
     lookalikes: list[Lookalike] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -212,6 +213,7 @@ class Inspection:
         - `conditions`: name -> value -> split -> frames (beyond 100 values "(others)");
         - `lookalikes`: frames of val and test that show what train shows: list of `split`, `frame`, `like`
           (the frame to train on), `difference` (share of a perceptual hash's bits);
+        - `left_out`: reason -> rows of labels that frames were read without;
         - `notes`: sentences: what can be staged, classes without an object in a split, ...;
         - `problems`: list of `where` (file and line, row or id) and `what`.
         """
@@ -252,6 +254,7 @@ class Inspection:
                 {"split": o.split, "frame": o.frame_id, "like": o.like, "difference": round(o.difference, 3)}
                 for o in self.lookalikes
             ],
+            "left_out": self.left_out,
             "notes": self.notes,
             "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
         }
@@ -344,6 +347,7 @@ def inspect_dataset(
     inspection.lookalikes = pictures.hashes.lookalikes()
     if said := told(inspection.lookalikes):
         inspection.notes.append(said)
+    inspection.left_out = dict(dataset.left_out)
     inspection.notes += [f"left out: {count:,} {what}" for what, count in dataset.left_out.items()]
     return inspection
 
