@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from typing import Any, cast
 
 from cluster.cli.registry import COMMANDS
-from cluster.cli.text.help import Parser
-
-Commands = argparse._SubParsersAction
-"""What `add_subparsers` gives."""
-
+from cluster.cli.text.help import Commands, Parser
 
 OPTION = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+=")
 
@@ -21,6 +18,7 @@ Settings are given after the configuration file as section.key=value, for exampl
   imitate run ray_config.yaml data.kind=kitti \\
     data.root=/data/kitti train.steps=2000
 ray_config.yaml holds every setting with its default and what it means.
+imitate COMMAND --help says all of one command.
 """
 
 
@@ -32,7 +30,8 @@ def parser() -> argparse.ArgumentParser:
     )
     main.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     main.add_argument("--traceback", action="store_true", help="show the traceback of an error")
-    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    words: dict[str, Any] = {"title": "commands", "dest": "command", "required": True, "metavar": "COMMAND"}
+    commands = cast(Commands, main.add_subparsers(action=Commands, **words))
     for name in COMMANDS:  # an installed package's too
         COMMANDS.load(name)(commands)
     return main

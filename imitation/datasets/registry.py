@@ -27,6 +27,8 @@ DATASETS: Registry[type[DatasetReader]] = Registry(
         "coco": "imitation.datasets.coco.reader:CocoReader",
         "yolo": "imitation.datasets.yolo.reader:YoloReader",
         "voc": "imitation.datasets.voc.reader:VocReader",
+        "huggingface": "imitation.datasets.huggingface.reader:HuggingFaceReader",
+        "bdd100k": "imitation.datasets.bdd100k.reader:Bdd100kReader",
         "parquet": "imitation.datasets.parquet.reader:ParquetReader",
     },
 )

@@ -23,8 +23,8 @@ class DataSettings(Settings):
     kind: str = Field(
         "world",
         description='"world" (an embedded stand-in, rendered on the spot); with a root what it holds: "auto" '
-        '(found out; so it is without a kind), "kitti", "waymo", "coco", "yolo", "voc" or "parquet" '
-        "(docs/guide.md has the layouts), or a class of your own, package.module:Class (docs/adding.md)",
+        '(found out; so it is without a kind), or "kitti", "coco", "huggingface" ... (docs/guide.md has all '
+        "kinds and their layouts), or a class of your own, package.module:Class (docs/adding.md)",
     )
     root: str | None = Field(
         None, description="the dataset's folder (or its annotation file); none for the embedded world"

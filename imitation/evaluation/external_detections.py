@@ -19,7 +19,7 @@ from imitation.common.settings import DataError, UserError
 from imitation.common.texts import ShallowJson, shown
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
-from imitation.datasets.coco.text import items, open_text
+from imitation.datasets.common.json_text import items, open_text
 from imitation.datasets.kitti.text import RESULT_COLUMNS, number, rows
 from imitation.datasets.numbering import Numbering
 from imitation.evaluation.detection_files import read_categories, read_detections, read_detectors

@@ -40,10 +40,13 @@ BY_NAME = frozenset({"machine"})
 def add(commands: Commands) -> None:
     command = commands.add_parser(
         "check",
-        help="try what a configuration brings along: detector, policy, simulator, tracker, bodies, data",
+        group="look",
+        help="try what a configuration brings along, or this machine",
+        example="imitate check data.root=/data/kitti",
         usage="imitate check [detector|policy|simulator [NAME]|tracker|bodies|data|endpoint|machine ...] "
         "[CONFIG] [section.key=value ...]",
-        description="Tries the contracts alone, in seconds and without Ray: a step of training and one of "
+        description="Tries what a configuration brings along (detector, policy, simulator, tracker, bodies, "
+        "data): the contracts alone, in seconds and without Ray: a step of training and one of "
         "prediction, a request about toy failures, scenes whose labels are known, ... Code of your own runs "
         "in a process that may hang or die. machine, only by its name: what can be used here, and what is "
         "missing. Exit status 1 if anything is wrong.",

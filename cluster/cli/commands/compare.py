@@ -16,8 +16,11 @@ from imitation.common.formats import old_names
 def add_compare(commands: Commands) -> None:
     command = commands.add_parser(
         "compare",
-        help="did it help? arms over seeds and folds (CONFIG), or two runs or evaluations of the same frames "
-        "(A B)",
+        group="decide",
+        help="did it help? arms over seeds, or two of the same frames",
+        example="imitate compare evaluation-a evaluation-b",
+        description="Did it help? Arms over seeds and folds (CONFIG), or two runs or evaluations of the same "
+        "frames (A B).",
     )
     command.add_argument(
         "a", nargs="?", metavar="CONFIG|A", help="a configuration file; or a run's folder, or an evaluation"
@@ -163,7 +166,12 @@ def _two(args: argparse.Namespace) -> None:
 
 
 def add_merge(commands: Commands) -> None:
-    command = commands.add_parser("merge", help="evaluations of different frames as one")
+    command = commands.add_parser(
+        "merge",
+        group="measure",
+        help="evaluations of different frames as one",
+        example="imitate merge evaluation-a evaluation-b --out both",
+    )
     command.add_argument(
         "evaluations", nargs="+", metavar="EVAL", help="what `evaluate --out` or `mine` wrote"
     )

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     command = commands.add_parser(
-        "export", help="frames of a run, or of any dataset, in another layout; scenes as USD or glTF"
+        "export",
+        group="share",
+        help="frames in another layout; scenes as USD or glTF",
+        example="imitate export runs/default --to coco --out coco",
+        description="Frames of a run, or of any dataset, in another layout; scenes as USD or glTF.",
     )
     command.add_argument(
         "source",

@@ -22,7 +22,10 @@ that do not fit). For example
 def add(commands: Commands) -> None:
     command = commands.add_parser(
         "gate",
-        help="may this detector replace that one? exit status 1 where it is worse beyond chance",
+        group="decide",
+        help="may this detector replace that one? 1 where it is worse",
+        example="imitate gate candidate baseline --slice category=person",
+        description="May this detector replace that one? Exit status 1 where it is worse beyond chance.",
         epilog=EPILOG,
     )
     command.add_argument("candidate", metavar="CANDIDATE", help="a run's folder, or an evaluation")

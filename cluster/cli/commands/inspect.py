@@ -25,7 +25,12 @@ LOG = ".changes.jsonl"
 
 
 def add(commands: Commands) -> None:
-    command = commands.add_parser("inspect", help="read a dataset through, and say what is in it")
+    command = commands.add_parser(
+        "inspect",
+        group="look",
+        help="read a dataset through, and say what is in it",
+        example="imitate inspect /data/kitti --sheet sheet.png",
+    )
     command.add_argument(
         "config",
         nargs="?",

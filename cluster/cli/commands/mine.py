@@ -11,7 +11,12 @@ from imitation.common.formats import old_names
 
 
 def add(commands: Commands) -> None:
-    command = commands.add_parser("mine", help="failures and requests from anyone's detections")
+    command = commands.add_parser(
+        "mine",
+        group="measure",
+        help="failures and requests from anyone's detections",
+        example="imitate mine data.root=/data/kitti --detections results --out mined",
+    )
     with_config(command, required=False)
     command.add_argument(
         "--detections",

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    command = commands.add_parser("predict", help="detections in pictures, as JSON and drawn")
+    command = commands.add_parser(
+        "predict",
+        group="measure",
+        help="detections in pictures, as JSON and drawn",
+        example="imitate predict runs/default/best photo.jpg --out drawn",
+    )
     command.add_argument("checkpoint", help="a checkpoint, such as runs/default/best")
     command.add_argument(
         "images",

@@ -13,7 +13,12 @@ from imitation.common.formats import old_names
 
 
 def add_run(commands: Commands) -> None:
-    command = commands.add_parser("run", help="the main job: baseline, imitation cycles, report")
+    command = commands.add_parser(
+        "run",
+        group="run",
+        help="the main job: baseline, imitation cycles, report",
+        example="imitate run ray_config.yaml data.root=/data/kitti",
+    )
     with_config(command)
     command.set_defaults(carry_out=run)
 
@@ -29,7 +34,11 @@ def run(args: argparse.Namespace) -> None:
 
 def add_sweep(commands: Commands) -> None:
     command = commands.add_parser(
-        "sweep", help="trials of other settings: what sweep.space names, by Ray Tune"
+        "sweep",
+        group="run",
+        help="trials of other settings: what sweep.space names",
+        example='imitate sweep my.yaml "sweep.space={train.steps: {grid: [500, 1000]}}"',
+        description="Trials of other settings: what sweep.space names, by Ray Tune.",
     )
     with_config(command)
     command.add_argument("--dry-run", action="store_true", help="print what it would do, and start nothing")
@@ -54,7 +63,12 @@ def sweep(args: argparse.Namespace) -> None:
 
 
 def add_evaluate(commands: Commands) -> None:
-    command = commands.add_parser("evaluate", help="metrics and failures of a checkpoint on a split")
+    command = commands.add_parser(
+        "evaluate",
+        group="measure",
+        help="metrics and failures of a checkpoint on a split",
+        example="imitate evaluate runs/default/best --split test --out evaluation",
+    )
     command.add_argument("checkpoint", help="a checkpoint, such as runs/default/best")
     with_config(command, required=False)
     command.add_argument(
@@ -85,7 +99,12 @@ def evaluate(args: argparse.Namespace) -> None:
 
 
 def add_export_model(commands: Commands) -> None:
-    command = commands.add_parser("export-model", help="a detector as ONNX: pictures in, detections out")
+    command = commands.add_parser(
+        "export-model",
+        group="share",
+        help="a detector as ONNX: pictures in, detections out",
+        example="imitate export-model runs/default/best --out model.onnx",
+    )
     command.add_argument("checkpoint", help="a checkpoint, such as runs/default/best")
     command.add_argument("--out", default="model.onnx", metavar="FILE")
     command.add_argument("--raw", action="store_true", help="the network alone, up to its proposals")
@@ -101,7 +120,12 @@ def export_model(args: argparse.Namespace) -> None:
 
 
 def add_report(commands: Commands) -> None:
-    command = commands.add_parser("report", help="write a run's report.html anew")
+    command = commands.add_parser(
+        "report",
+        group="share",
+        help="write a run's report.html anew",
+        example="imitate report runs/default",
+    )
     command.add_argument("run", help="a run's folder, such as runs/default")
     command.set_defaults(carry_out=report)
 
@@ -123,7 +147,12 @@ def report(args: argparse.Namespace) -> None:
 
 
 def add_defaults(commands: Commands) -> None:
-    command = commands.add_parser("defaults", help="every setting with its default, as a configuration file")
+    command = commands.add_parser(
+        "defaults",
+        group="run",
+        help="every setting with its default, as a configuration file",
+        example="imitate defaults > ray_config.yaml",
+    )
     command.set_defaults(carry_out=defaults)
 
 

@@ -10,6 +10,8 @@ from cluster.cli.arguments import Commands
 def add(commands: Commands) -> None:
     command = commands.add_parser(
         "setup",
+        group="run",
+        example="imitate setup blender",
         help="an environment of its own for Blender",
         description="Makes an environment in which Blender is a Python module (bpy, with the numpy and the "
         "Python that it wants), for simulate.simulator=blender. About 1 GB. Blender is under the GPL: it "

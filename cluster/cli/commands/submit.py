@@ -16,6 +16,8 @@ CONFIGURED = ("run", "sweep")  # commands that work on a run's folder
 def add(commands: Commands) -> None:
     command = commands.add_parser(
         "submit",
+        group="run",
+        example="imitate submit ray_config.yaml run.storage=s3://bucket/runs",
         help="a command as a job of a Ray cluster",
         usage="imitate submit [--address URL] [--no-wait] [--env KEY ...] "
         "(CONFIG [section.key=value ...] | -- COMMAND ...)",

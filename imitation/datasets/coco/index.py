@@ -17,15 +17,8 @@ from imitation.common.settings import DataError
 from imitation.common.texts import ShallowJson, shown
 from imitation.data.records import Object
 from imitation.datasets.coco.masks import box_of_mask
-from imitation.datasets.coco.text import (
-    NO_JSON,
-    WithoutOddNumbers,
-    bbox_fault,
-    is_crowd,
-    items,
-    open_text,
-    whole,
-)
+from imitation.datasets.coco.text import WithoutOddNumbers, bbox_fault, is_crowd, whole
+from imitation.datasets.common.json_text import NO_JSON, items, open_text
 from imitation.datasets.common.left_out import BOXES, CATEGORIES, RANGES
 from imitation.datasets.common.paths import outside_reason
 from imitation.datasets.common.validation import Fault

@@ -18,10 +18,10 @@ read. What is wrong with an annotation leaves its frame out: without it the fram
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from pydantic import Field
@@ -33,7 +33,6 @@ from imitation.data.images import size_of_file
 from imitation.data.records import (
     OBJECT_TYPE,
     SCHEMA,
-    Box,
     Frame,
     Object,
     conditions_from_row,
@@ -47,6 +46,8 @@ from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
 from imitation.datasets.coco.mender import CocoMender
 from imitation.datasets.coco.misread import refuse_other_boxes
 from imitation.datasets.coco.writer import CocoWriter
+from imitation.datasets.common.box_forms import BOX_FORMS, BoxForm, box_of
+from imitation.datasets.common.json_text import beginning_of, has_keys
 from imitation.datasets.common.paths import as_written, image_places, inside, list_name
 from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker
@@ -59,17 +60,10 @@ IN_FOLDERS = (ROBOFLOW, "labels.json", "annotations.json")
 _NAMED = re.compile(r"(?:.*[_-])?(train|training|minival|val|valid|validation|mine|stop|test)[_-]?\d*")
 
 
-Boxes = Literal["xywh", "xyxy", "xywh_shares", "xyxy_shares"]
-
-
 class CocoOptions(Settings):
     """What can be set of COCO data alone."""
 
-    boxes: Boxes = Field(
-        "xywh",
-        description="what the four numbers of a bbox are: left upper corner and size (COCO's), or two "
-        "corners; in px, or as shares of the image's width and height",
-    )
+    boxes: BoxForm = Field("xywh", description=BOX_FORMS)
 
 
 class CocoReader(DatasetReader):
@@ -232,10 +226,9 @@ class CocoReader(DatasetReader):
 
 def _is_coco(uri: str) -> bool:
     """Whether one of a file's first keys is COCO's; its end is not looked for."""
-    with storage.open_input(uri) as source:
-        beginning = source.read(1 << 16)
-    keys = (b'"images"', b'"annotations"', b'"categories"', b'"info"', b'"licenses"')
-    return beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and any(key in beginning for key in keys)
+    beginning = beginning_of(uri)
+    keys = ("images", "annotations", "categories", "info", "licenses")
+    return beginning.startswith(b"{") and any(has_keys(beginning, key) for key in keys)
 
 
 def _typed(
@@ -260,18 +253,9 @@ def _same(value: Any, held: Any) -> bool:
     return bool(value == held)
 
 
-def _box(four: Sequence[float], written: Boxes, width: int, height: int) -> Box:
-    x, y, right, bottom = four
-    if written.startswith("xywh"):
-        right, bottom = x + right, y + bottom
-    if written.endswith("shares"):
-        x, y, right, bottom = x * width, y * height, right * width, bottom * height
-    return Box(x, y, right, bottom)
-
-
-def _object(index: CocoIndex, row: int, where: str, written: Boxes, width: int, height: int) -> Object:
+def _object(index: CocoIndex, row: int, where: str, written: BoxForm, width: int, height: int) -> Object:
     category, ignore = index.category_names[index.categories[row]], bool(index.crowd[row])
-    box = _box(index.boxes[row].tolist(), written, width, height)
+    box = box_of(index.boxes[row].tolist(), written, width, height)
     if not (extras := unpacked(index.extras, row)):
         return Object(category, box, ignore=ignore)
     extras = _typed(extras, OBJECT_KINDS, where, f" of bbox {index.boxes[row].tolist()}")

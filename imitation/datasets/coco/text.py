@@ -1,45 +1,14 @@
-"""COCO's JSON, for readers, results and scores: streamed, without byte order mark, numbers in their range."""
+"""COCO's values, for readers, results and scores: numbers in their range, and files that hold others."""
 
 from __future__ import annotations
 
-import codecs
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-import ijson
 import numpy as np
 
-from imitation.common.settings import DataError
-from imitation.common.texts import Readable, shown
-
-NO_JSON = "not valid JSON"
-
-
-@contextmanager
-def open_text(uri: str) -> Iterator[BinaryIO]:
-    """A file open to read, behind its byte order mark if it has one. Raises `StorageError`."""
-    from imitation.common import storage  # costs pyarrow, which the scores do without
-
-    with storage.open_input(uri) as source:
-        if source.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-            source.seek(0)
-        yield source
-
-
-def items(text: Readable, place: str, uri: str) -> Iterator[Any]:
-    """The members at a place of a JSON text ("images.item"), one at a time. Raises `DataError` naming the
-    file where it is not JSON."""
-    try:
-        yield from ijson.items(text, place, use_float=True)
-    except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
-        said = error.args[0] if error.args else ""  # ijson gives bytes where they are not UTF-8
-        detail = said.decode("utf-8", "backslashreplace") if isinstance(said, bytes) else str(error)
-        line = " ".join(detail.split())
-        brief = line if len(line) <= 160 else line[:150] + " ..."
-        raise DataError(uri, f"{NO_JSON}; is it cut short? {brief}") from error
+from imitation.common.texts import shown
 
 
 def is_whole(value: Any) -> bool:

@@ -126,12 +126,18 @@ def image_places(root: str, here: str, endings: Iterable[str], names: Sequence[s
     bases = list(dict.fromkeys([here, root if storage.is_folder(root) else here]))
     words = [word for word in dict.fromkeys(endings) if word]
     places = [storage.join(base, *parts) for base in bases for parts in _below(words)]
-    present = [place for place in (*places, *bases) if storage.is_folder(place)]
+    return place_with([*places, *bases], names) or here
+
+
+def place_with(places: Iterable[str], names: Sequence[str]) -> str | None:
+    """The first of the folders that has one of the first file names; None if none has."""
     usable = [name for name in names[:TRIED] if not outside_reason(name)]
-    for place in present:
-        if any(storage.exists(storage.join(place, name.replace("\\", "/"))) for name in usable):
+    for place in places:
+        if storage.is_folder(place) and any(
+            storage.exists(storage.join(place, name.replace("\\", "/"))) for name in usable
+        ):
             return place
-    return here
+    return None
 
 
 def _below(words: Sequence[str]) -> Iterable[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from imitation.common import storage
@@ -48,6 +48,14 @@ def same_list(place: str, other: str, name: str) -> str:
     """What to say of two files or folders that are both the list of that name (`val` and `valid`)."""
     other = storage.name_of(other)
     return f"{place}: {other} is the list {name!r} too; keep one of the two, or put all of it in one"
+
+
+def test_as_val(names: Iterable[str | None]) -> dict[str | None, str | None]:
+    """What each of a dataset's lists is taken for: `test` stands in for a list `val` that there is not, and
+    is cut in two as that would be; or is `test` as a whole, where `data.splits.val_from` is train."""
+    found = list(names)
+    alone = "test" in found and not {"val", old_names.STOP} & {*found}
+    return {name: "val" if alone and name == "test" else name for name in found}
 
 
 def read_ids(file: str, root: str, known: Collection[str] | None = None) -> list[str]:

@@ -7,9 +7,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
@@ -20,6 +17,7 @@ from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker, Problems
 from imitation.datasets.numbering import Numbering, parquet_numbering
+from imitation.datasets.parquet.columns import open_parquet
 from imitation.datasets.parquet.files import part_files, read_frames, read_ids, read_rows
 from imitation.datasets.parquet.mender import ParquetMender
 from imitation.datasets.parquet.writer import ParquetWriter
@@ -53,8 +51,10 @@ class ParquetReader(DatasetReader):
         else:
             lists = (f for f in storage.list_folders(root) if list_name(storage.name_of(f)) in LISTS)
             found = [uri for place in (root, *lists) for uri in storage.list_files(place, ".parquet")[:1]]
-        with suppress(OSError, pa.ArrowException):
-            if found and {"frame_id", "objects"} <= set(pq.read_schema(storage.open_input(found[0])).names):
+        if not found:
+            return None
+        with suppress(DataError), open_parquet(found[0]) as file:
+            if {"frame_id", "objects"} <= set(file.schema_arrow.names):
                 return f"frame_id and objects in {storage.name_of(found[0])}"
         return None
 

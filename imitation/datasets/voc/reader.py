@@ -9,6 +9,7 @@ as well.
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from imitation.data.images import SUFFIXES, size_of_file
 from imitation.data.records import Frame
 from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader
+from imitation.datasets.common.json_text import beginning_of
 from imitation.datasets.common.paths import as_written, inside, list_name, refuse_link
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import FrameChecker
@@ -52,9 +54,7 @@ class VocReader(DatasetReader):
         if not storage.is_folder(root):
             return None
         kits = [root, storage.join(root, "VOCdevkit"), *storage.list_folders(root)]
-        folder = next(
-            (f for f in kits if storage.is_folder(f) and (_is_voc(f) or storage.list_files(f, ".xml"))), None
-        )
+        folder = next((f for f in kits if storage.is_folder(f) and (_is_voc(f) or _has_labels(f))), None)
         return folder and f"{ANNOTATIONS} or .xml files in {folder}"
 
     @cached_property
@@ -145,6 +145,13 @@ class VocReader(DatasetReader):
 
 def _is_voc(folder: str) -> bool:
     return storage.is_folder(storage.join(folder, ANNOTATIONS))
+
+
+def _has_labels(folder: str) -> bool:
+    """Whether the first .xml file there is an annotation of VOC's; other tools write such files too."""
+    return any(
+        re.search(rb"<annotation[\s>]", beginning_of(uri)) for uri in storage.list_files(folder, ".xml")[:1]
+    )
 
 
 def _below(labels: str, images: str) -> _Listed:

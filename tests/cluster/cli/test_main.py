@@ -1,6 +1,7 @@
 """The command line as a person uses it."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from PIL import Image
 
 from cluster.cli import main as cli
-from cluster.cli.arguments import split_options
+from cluster.cli.arguments import parser, split_options
 from cluster.cli.main import main
 from cluster.cli.registry import COMMANDS
+from cluster.cli.text.help import GROUPS, Commands, Parser
 from imitation.detectors.checkpoint import save_checkpoint
 from imitation.detectors.settings import DetectorSettings
 from sim_actors.scene.records import Scene
@@ -45,6 +47,45 @@ def test_help_names_every_command_and_loads_nothing_heavy():
     for command in ("run", "render", "evaluate", "predict", "export-model", "report", "defaults"):
         assert f"    {command} " in done.stdout or f"    {command}\n" in done.stdout
     assert done.stdout.strip().endswith("[]")
+
+
+def test_every_command_says_what_it_is_for_in_one_line_with_an_example_that_parses():
+    whole = parser()
+    (commands,) = (action for action in whole._actions if isinstance(action, Commands))
+    assert set(commands.told) == set(COMMANDS)
+    for name in COMMANDS.loaded():
+        told = commands.told[name]
+        assert told.group in GROUPS, f"{name} stands in no group"
+        assert 0 < len(told.line) <= 60, f"{name}: {told.line!r} is not one line at 80 columns"
+        assert told.example, f"{name} has no example"
+        assert len(told.example) <= 72, f"{name}: {told.example!r} is wider than 80 columns"
+        words = shlex.split(told.example.partition(" > ")[0])
+        assert words[:2] == ["imitate", name]
+        assert whole.parse_args(split_options(words[1:])[0]).command == name
+
+
+def test_help_has_the_groups_in_order_and_a_command_without_one_behind_them(capsys, monkeypatch):
+    def add(commands):
+        commands.add_parser("strange", help="of nobody's package").set_defaults(carry_out=print)
+
+    monkeypatch.setattr(COMMANDS, "_entries", {**COMMANDS._entries, "strange": "tests:add"})
+    load = COMMANDS.load
+    monkeypatch.setattr(COMMANDS, "load", lambda name: add if name == "strange" else load(name))
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    places = [told.index(f"\n  {group}: ") for group in GROUPS]
+    assert places == sorted(places)
+    assert told.index("commands of other packages") > places[-1]
+    assert told.index("    strange ") > told.index("commands of other packages")
+    assert told.index("\n  decide: ") < told.index("    gate ") < told.index("\n  share: ")
+
+
+def test_a_group_that_there_is_not_is_refused_where_the_command_is_written():
+    commands = Parser().add_subparsers(action=Commands)
+    with pytest.raises(ValueError, match="command 'x': group 'luck'; the groups are look, run"):
+        commands.add_parser("x", group="luck")
 
 
 @pytest.mark.parametrize("width", [60, 80])

@@ -28,7 +28,12 @@ FREE_SIZE = (1242, 375)  # px
 
 
 def add(commands: Commands) -> None:
-    command = commands.add_parser("render", help="render scenes: re-staged, free, or written by hand")
+    command = commands.add_parser(
+        "render",
+        group="look",
+        help="render scenes: re-staged, free, or written by hand",
+        example="imitate render --like /data/kitti --count 12 --out sheet",
+    )
     with_config(command, required=False)
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument(

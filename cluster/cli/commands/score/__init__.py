@@ -9,7 +9,12 @@ from cluster.cli.arguments import Commands
 
 
 def add(commands: Commands) -> None:
-    command = commands.add_parser("score", help="the field's metrics of anyone's detections")
+    command = commands.add_parser(
+        "score",
+        group="measure",
+        help="the field's metrics of anyone's detections",
+        example="imitate score kitti label_2 results",
+    )
     protocols = command.add_subparsers(dest="protocol", required=True, metavar="PROTOCOL")
     kitti = protocols.add_parser("kitti", help="KITTI 2D: easy, moderate, hard; 40 and 11 recall points")
     kitti.add_argument("labels", metavar="LABEL_DIR", help="folder of label files (label_2)")
