@@ -99,6 +99,7 @@ class DatasetReader(ABC):
         self._skip_rows = False
         self._bad_rows: list[DataError] = []  # of the frame that is being read
         self._rows_told = 0
+        self._read_without: Counter[str] = Counter()  # of `left_out`, what was counted in reading
         self._lacking: set[str] = set()  # frames that were read without something
         self._counted: CategoryMap | None = None  # what a stratified cut goes by; None: all categories
 
@@ -263,8 +264,10 @@ class DatasetReader(ABC):
         self._bad_rows.append(error)
 
     def forget_left_out(self) -> None:
-        """From now on `left_out` counts anew: what was read so far was a look."""
-        self.left_out.clear()
+        """From now on `left_out` counts anew: what was read so far was a look. What was left out in listing
+        stays, for that is not done again."""
+        self.left_out -= self._read_without
+        self._read_without.clear()
         self._lacking.clear()
         self._rows_told = 0
 
@@ -273,6 +276,7 @@ class DatasetReader(ABC):
         if counts and frame_id not in self._lacking:
             self._lacking.add(frame_id)
             self.left_out.update(counts)
+            self._read_without.update(counts)
 
     def numbering(self) -> Numbering | None:
         """The dataset's own numbers of its categories; None where it knows them by name alone."""
@@ -336,6 +340,7 @@ class DatasetReader(ABC):
             frame = without_nothings(read, self.left_out)
             if self.left_out != sure and frame.frame_id not in self._lacking:
                 self._lacking.add(frame.frame_id)
+                self._read_without += self.left_out - sure
                 sure = Counter(self.left_out)
                 for error in self._bad_rows[: max(ROWS_TOLD - self._rows_told, 0)] if problems else ():
                     self._rows_told += 1

@@ -32,7 +32,7 @@ T = TypeVar("T", bound=Hashable)
 class Entry:
     """What a label file says of one image: the image's file as it is named there, its objects, its size in
     px (0: not said), and the dataset's own list that it is of. With `shares` the boxes are shares of the
-    image's width and height, not px. `fault`: why its frame is left out; `bad_rows`: why objects of it are."""
+    image's width and height, not px. `fault`: why its frame is left out; `bad_rows`: why objects are."""
 
     image: str
     objects: Sequence[Object] = ()

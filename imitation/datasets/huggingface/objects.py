@@ -37,9 +37,9 @@ def boxes_of(
     """Each object's four numbers, its category, and whether it is ignored.
 
     `column` holds the objects, None: one of `OBJECTS`, or the row itself. `classes` are the names of a
-    field's numbers, `only` is the name of all objects where there are no categories. `bad` gets the `DataError`
-    of a single object, and raises it or goes on without. Raises `DataError` where there are no objects to be
-    found.
+    field's numbers, `only` is the name of all objects where there are no categories. `bad` gets the
+    `DataError` of a single object, and raises it or goes on without. Raises `DataError` where there are no
+    objects to be found.
     """
     column = column or _first(OBJECTS, said)
     objects = said if column is None else said.get(column)
