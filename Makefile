@@ -18,7 +18,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 unexport PYTHONDONTWRITEBYTECODE
 
 # Each target's line with ## is what `make help` prints.
-.PHONY: help run test test-slow test-long test-rotation lint types setup dev check docs lock dist dist-check clean
+.PHONY: help run test test-times test-slow test-long test-rotation lint types setup dev check docs lock dist dist-check clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -29,17 +29,20 @@ run: setup ## the loop on an embedded stand-in world; ARGS=... adds settings
 test: dev ## the quick tests; ARGS=... goes to pytest
 	$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 
+test-times: dev ## the quick tests, and what they cost in processor seconds, by folder and test
+	$(BIN)/python -m pytest -m "not slow" $(WORKERS) --cpu 40 $(ARGS)
+
 test-slow: dev ## real runs and killed processes that fit into CI
 	$(BIN)/python -m pytest -m "slow and not long" $(WORKERS) $(ARGS)
 
 test-long: dev ## whole sweeps, comparisons, clusters
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-# Every four hours in the life of the checkout's last commit the next five are first: all in about a day. One at
-# a time: each starts a cluster or several trainings.
-test-rotation: dev ## two minutes of the long ones, others for a later commit
-	$(BIN)/python -m pytest -v -m long --minutes 2 \
-		--rotate $$(($$(git log -1 --format=%ct 2>/dev/null || echo 0) / 14400 * 5)) $(ARGS)
+# A tenth of them, another one every four hours in the life of the checkout's last commit; what three minutes do
+# not reach is first when that tenth comes again. One at a time: each starts a cluster or several trainings.
+test-rotation: dev ## a tenth of the long ones, others for a later commit
+	$(BIN)/python -m pytest -v -m long --minutes 3 \
+		--turn $$(($$(git log -1 --format=%ct 2>/dev/null || echo 0) / 14400)) $(ARGS)
 
 lint: dev ## style
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ size (lower ones, and DontCare, excuse a detection). Every arm trains the same d
 `--real` is an arm of the train frames themselves. Where choices are made, use `--folds K`: frames are then
 tested inside the train list, each on detectors whose arms lack it and everything re-staged from it; the val
 list stays closed. `--keep DIR` keeps what each finished training found: the same command goes on after the
-last one. Prints a table, then one JSON object as the last line.
+last one. Prints a table, with intervals over seeds and drives, then one JSON object as the last line.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -130,19 +131,23 @@ def splits(
         yield fold, [train_ids[i] for i in sorted(order[fold :: options.folds])]
 
 
-def measure(options: argparse.Namespace, budget: Budget, folder: str) -> dict[str, list[list[Judged]]]:
-    """For every arm and seed, every test frame judged, in one order."""
+def measure(
+    options: argparse.Namespace, budget: Budget, folder: str
+) -> tuple[dict[str, list[list[Judged]]], list[str]]:
+    """For every arm and seed, every test frame judged, in one order; and the drives of these frames."""
     lists = kitti_splits(options.kitti) or {}
     frames = {f.frame_id: f for f in read_kitti(options.kitti, [*lists["train"], *lists["val"]])}
     real = str(Path(folder) / "real.parquet")
     write_frames((frames[name] for name in lists["train"]), real)
     arms = dict(arm.split("=", 1) for arm in options.arm) | ({"real": real} if options.real else {})
     results: dict[str, list[list[Judged]]] = {name: [] for name in arms}
+    tests = list(splits(options, lists["train"], lists["val"]))
+    drives = [frames[name].sequence or name for _, tested in tests for name in tested]
     for seed in range(options.seeds):
         for name, path in arms.items():
             of = parents(path)
             row: list[Judged] = []
-            for fold, tested in splits(options, lists["train"], lists["val"]):
+            for fold, tested in tests:
                 began = time.perf_counter()
                 source = FrameSource([path], [], VEHICLES, include=_without(of, tested))
                 kept = _kept(options, path, [seed, fold, tested, budget])
@@ -161,7 +166,7 @@ def measure(options: argparse.Namespace, budget: Budget, folder: str) -> dict[st
                     flush=True,
                 )
             results[name].append(row)
-    return results
+    return results, drives
 
 
 def _kept(options: argparse.Namespace, path: str, what: list[object]) -> Path | None:
@@ -197,15 +202,34 @@ def _without(of: dict[str, str], tested: Collection[str]) -> list[str]:
     return [frame for frame, parent in of.items() if parent not in tested]
 
 
-def interval(rows: list[list[Judged]], rng: np.random.Generator) -> tuple[float, float]:
-    """Of the mean over seeds, the test frames resampled (the same for all seeds)."""
-    count = len(rows[0])
-    draws = []
-    for _ in range(RESAMPLES):
-        picked = rng.integers(count, size=count)
-        draws.append(statistics.fmean(average_precision([row[i] for i in picked]) for row in rows))
+Sample = tuple[np.ndarray, np.ndarray]
+"""Numbers of the seeds and of the frames of one draw of the bootstrap."""
+
+
+def samples(seeds: int, drives: Sequence[str]) -> list[Sample]:
+    """Draws on two levels: seeds, and drives with all of their frames."""
+    rng = np.random.default_rng(0)
+    _, of = np.unique(drives, return_inverse=True)
+    groups = [np.flatnonzero(of == k) for k in range(of.max() + 1)]
+    return [
+        (
+            rng.integers(seeds, size=seeds),
+            np.concatenate([groups[g] for g in rng.integers(len(groups), size=len(groups))]),
+        )
+        for _ in range(RESAMPLES)
+    ]
+
+
+def drawn(rows: list[list[Judged]], sample: Sample) -> float:
+    """The mean AP of a draw's seeds on its frames."""
+    seeds, frames = sample
+    each = {seed: average_precision([rows[seed][i] for i in frames]) for seed in set(seeds.tolist())}
+    return statistics.fmean(each[seed] for seed in seeds.tolist())
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
+    low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
 
 
@@ -235,17 +259,25 @@ def main() -> None:
         TrainSettings(steps=options.steps, batch_size=options.batch, report_every=10_000, cache_mb=1024),
     )
     with tempfile.TemporaryDirectory() as folder:
-        results = measure(options, budget, folder)
-    print(f"{'arm':16}{'vehicle AP':>11}{'interval over frames':>24}   of each seed")
-    summary = {}
+        results, drives = measure(options, budget, folder)
+    print(f"{'arm':16}{'vehicle AP':>11}{'95 % interval':>20}{'minus the first':>28}   of each seed")
+    summary: dict[str, dict[str, Any]] = {}
+    draws = samples(options.seeds, drives)
+    first = [drawn(next(iter(results.values())), draw) for draw in draws]
     for name, rows in results.items():
         values = [average_precision(row) for row in rows]
-        low, high = interval(rows, np.random.default_rng(0))
+        resampled = [drawn(rows, draw) for draw in draws]
+        low, high = interval(resampled)
+        gain = statistics.fmean(values) - summary[next(iter(results))]["ap"] if summary else 0.0
+        less, more = interval([a - b for a, b in zip(resampled, first)])
         print(
-            f"{name:16}{statistics.fmean(values):>11.3f}{f'{low:.3f} to {high:.3f}':>24}   "
-            + ", ".join(f"{v:.3f}" for v in values)
+            f"{name:16}{statistics.fmean(values):>11.3f}{f'{low:.3f} to {high:.3f}':>20}"
+            f"{f'{gain:+.3f} ({less:+.3f} to {more:+.3f})':>28}   " + ", ".join(f"{v:.3f}" for v in values)
         )
-        summary[name] = {"ap": statistics.fmean(values), "seeds": values, "low": low, "high": high}
+        summary[name] = {
+            "ap": statistics.fmean(values), "seeds": values, "low": low, "high": high,
+            "minus_first": {"difference": gain, "low": less, "high": more},
+        }  # fmt: skip
     settings = vars(options) | {"torch": torch.__version__, "python": platform.python_version()}
     print(json.dumps({"benchmark": "realism", "settings": settings, "arms": summary}))
 

@@ -1,5 +1,6 @@
 """Fixtures shared by all floors' tests, and how they are spread over worker processes."""
 
+import gc
 import os
 import sys
 import time
@@ -16,7 +17,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the processors; read when numpy and torch load
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Importing PyTorch, Ray and 300 files of tests makes a million objects, none of them garbage: looking through
+# them again and again is a fifth of the processor time.
+gc.disable()
+pytest_plugins = ["tests.processor_time"]
 ROOT = Path(__file__).resolve().parent.parent
+
+TURNS = 10  # of CI, until each long test has run
 
 # No test is about the clock: a busy machine takes longer, and is no defect.
 settings.register_profile("no clock", deadline=None)
@@ -24,9 +31,7 @@ settings.load_profile("no clock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--rotate", type=int, metavar="N", help="begin with test N, and come to those before last"
-    )
+    parser.addoption("--turn", type=int, metavar="N", help=f"one part in {TURNS} of the tests: N % {TURNS}")
     parser.addoption("--minutes", type=float, metavar="M", help="start no further test after M minutes")
 
 
@@ -38,9 +43,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)  # of what -m and -k have left
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("rotate") is not None and items:
-        begin = config.getoption("rotate") % len(items)
-        items[:] = [*items[begin:], *items[:begin]]
+    """Ten turns, one after the other, hold each test once; ten later what was last is first. A turn's tests
+    are neighbours: what a file's tests share is made once."""
+    if (turn := config.getoption("turn")) is not None:
+        first, end = (len(items) * part // TURNS for part in (turn % TURNS, turn % TURNS + 1))
+        config.hook.pytest_deselected(items=[*items[:first], *items[end:]])
+        kept = items[first:end]
+        begin = turn // TURNS % max(len(kept), 1)
+        items[:] = [*kept[begin:], *kept[:begin]]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is there stays; from here on garbage is collected as always
+    gc.enable()
 
 
 STARTED = time.monotonic()

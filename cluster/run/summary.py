@@ -20,9 +20,11 @@ from cluster.workspace.run_folder import Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.datasets.settings import DataSettings
+from imitation.diagnosis.counterfactuals import Probe
 from imitation.diagnosis.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
+from imitation.report.probe.section import ProbeSection, probe_section
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
 from imitation.report.run.html import render_report
 from imitation.report.run.record import Cycle, Run, Summary, write_summary
@@ -42,6 +44,8 @@ def arm_label(config: Config, cycle: int) -> str:
 
 SUMMARY = "summary.json"
 REPORT = "report.html"
+PROBE = "probe"
+"""The folder of a run that has its probe, where there was one (`imitate probe`)."""
 Stages = dict[str, dict[str, Any]]
 """The committed stages of a cycle, by name."""
 ANALYSED = ("protocols", "errors", "slices", "calibration", "modes", "followed")
@@ -108,9 +112,19 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
         yaml.safe_dump(config.plain(), sort_keys=False),
         suspects=suspects,
         fates=RUN_FILE if storage.exists(workspace.path(RUN_FILE)) else None,
+        probe=_probe(workspace),
     )
     storage.write_bytes_atomic(uri, text.encode("utf-8"))
     return uri
+
+
+def _probe(workspace: Workspace) -> ProbeSection | None:
+    uri = workspace.path(PROBE, "probe.json")
+    if not storage.exists(uri):
+        return None
+    sheet = workspace.path(PROBE, "sheet.png")
+    picture = storage.read_bytes(sheet) if storage.exists(sheet) else None
+    return probe_section(Probe.from_dict(storage.read_json(uri), uri), picture)
 
 
 def _staging(config: Config, data: RealData) -> dict[str, Any] | None:

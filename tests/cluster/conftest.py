@@ -1,7 +1,8 @@
 """One small Ray, and one renderer, for all tests of this floor."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -53,12 +54,24 @@ def _renderers() -> Iterator[dict[str, LastingHost]]:
         host.close()
 
 
-@pytest.fixture
-def renderer_here(_renderers: dict[str, LastingHost], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`imitate render` starts no process for the embedded renderer: that takes seconds each time, and is the
-    matter of test_guarded.py. One in this process serves all tests."""
+@pytest.fixture(scope="session")
+def rendering_here(_renderers: dict[str, LastingHost]) -> Callable[[], AbstractContextManager[None]]:
+    """Within it `imitate render` starts no process for the embedded renderer: that takes seconds each time,
+    and is the matter of test_guarded.py. One in this process serves all tests."""
 
     def host(spec: SimulatorSpec, *limits: float) -> LastingHost:
         return _renderers.setdefault(repr(spec), LastingHost(spec))
 
-    monkeypatch.setattr(guarded, "GuardedHost", host)
+    @contextmanager
+    def here() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(guarded, "GuardedHost", host)
+            yield
+
+    return here
+
+
+@pytest.fixture
+def renderer_here(rendering_here: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    with rendering_here():
+        yield

@@ -9,6 +9,7 @@ from dataclasses import replace
 from imitation.datasets.registry import title_of
 from imitation.evaluation.failures import KINDS
 from imitation.report.page import environment
+from imitation.report.probe.section import ProbeSection
 from imitation.report.run.finding_plots import build_finding_plots
 from imitation.report.run.gallery import GalleryItem
 from imitation.report.run.pictures import Entry, build_entry
@@ -27,10 +28,11 @@ def render_report(
     config: str = "",
     suspects: Sequence[GalleryItem] = (),
     fates: str | None = None,
+    probe: ProbeSection | None = None,
 ) -> str:
     """The report of a run as HTML; `config` is the run's configuration as YAML text, `suspects` are
     suspected label errors to show (`collect_suspects`), `fates` the name of the file beside the page that has
-    the fate of every failure (`imitation.diagnosis.fates`), to be linked.
+    the fate of every failure (`imitation.diagnosis.fates`), to be linked; `probe` is what the probe found.
 
     Whatever comes from data is escaped, and the page forbids itself to load anything.
     """
@@ -67,6 +69,7 @@ def render_report(
         problems_shown=PROBLEMS_SHOWN,
         config=config,
         fates=fates,
+        probe=probe,
     )
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -167,8 +168,9 @@ with reporter.bar("outer", 1):
 """
 
 
-def on_terminal(columns: int, **environment: str) -> tuple[str, list[str]]:
-    """What `BARS` writes to a terminal of that width: as it comes, and its lines without the codes."""
+def on_terminal(columns: int, **environment: str) -> Callable[[], tuple[str, list[str]]]:
+    """Starts `BARS` on a terminal of that width. Called, it gives what was written, as it came, and its lines
+    without the codes."""
     control, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     known = {"TERM": "xterm-256color", "COLORTERM": ""} | environment
@@ -178,24 +180,38 @@ def on_terminal(columns: int, **environment: str) -> tuple[str, list[str]]:
         env=kept | known, cwd=ROOT,
     )  # fmt: skip
     os.close(terminal)
-    raw = b""
-    while True:
-        try:
-            data = os.read(control, 65536)
-        except OSError:  # the terminal is closed
-            break
-        if not data:
-            break
-        raw += data
-    os.close(control)
-    assert child.wait(60) == 0, raw.decode()
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw.decode())
-    return raw.decode(), [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
+
+    def written() -> tuple[str, list[str]]:
+        raw = b""
+        while True:
+            try:
+                data = os.read(control, 65536)
+            except OSError:  # the terminal is closed
+                break
+            if not data:
+                break
+            raw += data
+        os.close(control)
+        assert child.wait(60) == 0, raw.decode()
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw.decode())
+        return raw.decode(), [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
+
+    return written
 
 
-@pytest.mark.parametrize("columns", [40, 66, 80, 120])
-def test_a_bar_has_rate_and_time_left_and_takes_one_line(columns):
-    _, lines = on_terminal(columns)
+WIDTHS = [40, 66, 80, 120]
+
+
+@pytest.fixture(scope="module")
+def of_widths() -> dict[int, tuple[str, list[str]]]:
+    """They take two seconds each, in which they mostly sleep: at the same time."""
+    started = {columns: on_terminal(columns) for columns in WIDTHS}
+    return {columns: written() for columns, written in started.items()}
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_bar_has_rate_and_time_left_and_takes_one_line(columns, of_widths):
+    _, lines = of_widths[columns]
     # the line of a stage that is done may be broken between words
     bars = [line for line in lines if "/150" in line and "done in" not in line and line[:2] != "  "]
     assert all(len(line) <= columns for line in bars)
@@ -209,9 +225,8 @@ def test_a_bar_has_rate_and_time_left_and_takes_one_line(columns):
 
 
 def test_no_color_and_dumb_terminals_are_heeded():
-    coloured, _ = on_terminal(100)
-    plain, _ = on_terminal(100, NO_COLOR="1")
-    dumb, lines = on_terminal(100, TERM="dumb")
+    started = on_terminal(100), on_terminal(100, NO_COLOR="1"), on_terminal(100, TERM="dumb")
+    (coloured, _), (plain, _), (dumb, lines) = (written() for written in started)
     colour = re.compile(r"\x1b\[[\d;]*3\d[\d;]*m")
     assert colour.search(coloured)
     assert not colour.search(plain)

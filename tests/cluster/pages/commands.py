@@ -36,6 +36,13 @@ CARLAS = (
     "imitate render --random --count 4 --out carla-look simulate.simulator=carla",
     "imitate run ray_config.yaml simulate.simulator=carla simulate.actors=1",
 )
+PROBES = (
+    "imitate probe runs/default",
+    "imitate probe runs/default --mode cyclist",
+    "imitate probe runs/default --mode cyclist --failures 40",
+    "imitate probe runs/default --cycle 1 --failures 40",
+    "imitate probe runs/default --factor my_factor:dry_road --factor clear",
+)
 MATCHES = (
     "imitate compare --from-matches runs/comparison --out again",
     "imitate compare --from-matches runs/part-0 runs/part-1 runs/part-3 --out whole",
@@ -57,6 +64,7 @@ NOT_RUN = {
     "imitate compare my.yaml compare.folds=3": ARMS,
     'imitate compare my.yaml loop.cycles=1 "compare.budgets=[0.125, 0.25, 0.5, 1, 2]"': ARMS,
     'imitate compare my.yaml "compare.seeds=[3]" compare.name=part-3': ARMS,
+    **dict.fromkeys(PROBES, ELSEWHERE + "cluster/probing/test_probe.py, on toys and on a whole run"),
     **dict.fromkeys(MATCHES, ELSEWHERE + "compare/test_whole.py"),
     **dict.fromkeys(CARLAS, "needs CARLA; parsed here. " + ELSEWHERE + "test_carla_simulator.py"),
     "imitate compare my.yaml compare.folds=4 compare.use_folds=[0,1] compare.name=choosing": ARMS,
@@ -133,6 +141,7 @@ TEXTS = {
     "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
     "scene.md": [" camera axes"],
     "simulator.md": ["→ "],
+    "probe.md": ["default, cycle 1, mine"],
     "observing.md": ["cycle 0:", "  cycle 0:", "sum by", "cycle 1:"],
     "sweeps.md": ["runs/kitti-ratio/"],
 }

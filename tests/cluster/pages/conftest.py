@@ -1,7 +1,8 @@
 """The folder that the pages work in, with made-up data."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,16 @@ from tests.snippets import ROOT
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(
+    tmp_path_factory: pytest.TempPathFactory, rendering_here: Callable[[], AbstractContextManager[None]]
+) -> Path:
     """Made-up data beside what the pages work with: rendered frames as KITTI and as COCO, results,
     evaluations."""
     work = tmp_path_factory.mktemp("docs")
     data = work / "data"
     free = ["render", "--random", "--count", "8", "--size", "320x96", "--time", "12:00", "--weather", "clear"]
-    assert main([*free, "--out", str(work / "made"), "free.actors=4"]) == 0
+    with rendering_here():
+        assert main([*free, "--out", str(work / "made"), "free.actors=4"]) == 0
     for layout in ("kitti", "coco"):
         frames = str(work / "made" / "frames.parquet")
         assert main(["export", frames, "--to", layout, "--out", str(data / layout)]) == 0

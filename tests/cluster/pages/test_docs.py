@@ -244,6 +244,7 @@ def test_snippets_without_a_run(work: Path, data: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_bodies(work: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The simulator's page, with the manifest as it stands there."""
     trimesh = pytest.importorskip("trimesh", reason="bodies of one's own are read with trimesh")

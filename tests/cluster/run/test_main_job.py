@@ -176,9 +176,10 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert said.strip().splitlines()[-1] == "imitate: stopped; the same command continues the run"
 
 
-def test_another_configuration_on_an_old_run_is_refused(tmp_path):
+def test_another_configuration_on_an_old_run_is_refused(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "old"
     folder.mkdir()
+    from cluster.cli.main import main
     from cluster.config.parse import load
     from cluster.workspace.run_folder import Workspace
 
@@ -186,8 +187,8 @@ def test_another_configuration_on_an_old_run_is_refused(tmp_path):
     Workspace(str(folder)).open(load(ROOT / "ray_config.yaml", options).plain())
     (folder / "data").mkdir()
     (folder / "data" / "stage-prepare.json").write_text("{}")
-    done = run(tmp_path, "old", "train.steps=9")
-    assert done.returncode == 1
-    assert done.stderr.strip().startswith("imitate: ")
-    assert "train.steps was 8, now 9" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    monkeypatch.chdir(ROOT)
+    assert main(command(tmp_path, "old", "train.steps=9")[3:]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("imitate: ")
+    assert "train.steps was 8, now 9" in line

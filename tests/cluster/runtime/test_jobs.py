@@ -194,6 +194,7 @@ def finished(guarded, tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_job_that_is_stopped_says_how_to_go_on_and_does(guarded, finished):
     assert guarded.log("first")[-1] == "imitate: stopped; the same command continues the run"
@@ -236,6 +237,7 @@ def test_without_the_right_token_nothing_is_submitted(guarded, token, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_submit_follows_to_the_end_and_keeps_secrets_to_itself(finished):
     secret = secrets.token_hex(16)

@@ -180,6 +180,7 @@ def rows(done: Done, prefix: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_run_on_an_object_store_is_whole(done):
     summary = json.loads(done.objects["runs/remote/summary.json"])
@@ -198,6 +199,7 @@ def test_a_run_on_an_object_store_is_whole(done):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_no_local_path_is_handed_to_a_node(done):
     for whole in ("data/train", "data/val", "cycle-001/synthetic", "cycle-000/detector/main"):
@@ -217,6 +219,7 @@ def test_no_local_path_is_handed_to_a_node(done):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_credentials_stay_in_the_environment(store, done):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

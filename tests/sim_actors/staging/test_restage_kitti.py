@@ -43,7 +43,7 @@ def staged(frame: Frame) -> Scene:
     return same
 
 
-@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.long])])
 def test_labelled_objects_come_back(plain: OpenGLSimulator, shared_data: Path, every: int) -> None:
     overlaps: dict[str, list[float]] = defaultdict(list)
     gone: list[tuple[Scene, int]] = []

@@ -203,27 +203,9 @@ def _hour(text: str | None) -> float | None:
 
 def _lit(job: SceneJob, weather: Weather | None, hour: float | None) -> SceneJob:
     """The job under the weather and at the hour that were asked for."""
-    from sim_actors.scene.appearance import dark, environment
+    from sim_actors.changes.light import lit
 
-    if weather is None and hour is None:
-        return job
-    scene, old = job.scene, job.scene.environment
-    at = old.hour if hour is None else hour
-    if weather is None or weather == old.weather:
-        light = replace(old, hour=at)
-    else:
-        light = environment(weather, at, old.sun_azimuth)
-    actors = tuple(
-        replace(actor, lights=dark(at)) if _has_lights(actor.category) else actor for actor in scene.actors
-    )
-    return replace(job, scene=replace(scene, environment=light, actors=actors))
-
-
-def _has_lights(category: str) -> bool:
-    from sim_actors.scene.sizes import size_prior
-
-    prior = size_prior(category)
-    return prior is not None and prior.kind == "vehicle"
+    return replace(job, scene=lit(job.scene, weather, hour))
 
 
 def _rendered(host: GuardedMixture, job: SceneJob, reporter: Reporter) -> Frame:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cluster.cli.main import main
 from imitation.report.comparison.record import read_comparison
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -93,16 +94,15 @@ def test_killed_half_way_the_same_command_ends_with_one_baseline_and_the_whole_t
     assert names == {"finished"}
 
 
-def test_another_configuration_in_the_folder_is_refused(tmp_path):
+def test_another_configuration_in_the_folder_is_refused(tmp_path, monkeypatch, capsys):
     from tests.cluster.experiments.compare.toy import plan_of
 
     plan = plan_of(tmp_path)
     plan.home.open(plan.config)
-    done = subprocess.run(
-        command(tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
+    monkeypatch.chdir(ROOT)
+    capsys.readouterr()
+    assert main(command(tmp_path)[3:]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("imitate: ")
     assert "holds a comparison of another configuration" in line
 

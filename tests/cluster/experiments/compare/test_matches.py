@@ -1,16 +1,16 @@
 """What a comparison keeps, and the table again from it: of one folder, of several machines, of folds."""
 
-import io
+import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster.cli.main import main
 from cluster.config.parse import load_defaults
 from cluster.experiments.compare.command import compare_from_matches
+from cluster.experiments.compare.execute import State
 from cluster.experiments.compare.finished import Finished
 from cluster.experiments.compare.matches import FOLDER, from_matches, keep_matches
 from cluster.experiments.compare.plan import Plan, make_plan
@@ -32,11 +32,19 @@ ROOT = Path(__file__).resolve().parents[4]
 COMMAND = "imitate compare my.yaml"
 
 
-def kept(plan: Plan, **told: Any) -> tuple[str, Comparison]:
+FRAMES = 12  # few: what matters is that a table comes again, not what it says
+
+
+def matches_of(plan: Plan, **told: Any) -> str:
+    """A finished comparison's matches."""
+    keep_matches(Finished(plan, finished(plan, QUALITY, frames=FRAMES)), TOLD | told, None, 120.0, COMMAND)
+    return f"{plan.folder}/{FOLDER}"
+
+
+def kept(plan: Plan) -> tuple[str, Comparison]:
     """A finished comparison's matches, and its table."""
-    states = finished(plan, QUALITY)
-    keep_matches(Finished(plan, states), TOLD | told, None, 120.0, COMMAND)
-    return f"{plan.folder}/{FOLDER}", collected(plan, states)
+    folder = matches_of(plan)
+    return folder, collected(plan, dict.fromkeys((trial.name for trial in plan.trials), State("finished")))
 
 
 def same(ours: Comparison, theirs: Comparison, **but: Any) -> None:
@@ -44,7 +52,7 @@ def same(ours: Comparison, theirs: Comparison, **but: Any) -> None:
 
 
 def test_the_table_is_the_same_number_for_number(tmp_path):
-    folder, table = kept(plan_of(tmp_path / "runs", "compare.seeds=3", RESAMPLES))
+    folder, table = kept(plan_of(tmp_path / "runs", "compare.seeds=2", RESAMPLES))
     moved = str(shutil.move(folder, tmp_path / "elsewhere"))
     shutil.rmtree(tmp_path / "runs")  # the machine is lost
     out = tmp_path / "again"
@@ -55,7 +63,7 @@ def test_the_table_is_the_same_number_for_number(tmp_path):
 
 
 def test_a_folder_of_matches_tells_no_place_and_holds_no_box(tmp_path):
-    folder, _ = kept(plan_of(tmp_path / "runs", RESAMPLES))
+    folder = matches_of(plan_of(tmp_path / "runs", RESAMPLES))
     files = [path for path in Path(folder).rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".npz", ".json", ".yaml"}
     for path in files:
@@ -67,13 +75,13 @@ def test_a_folder_of_matches_tells_no_place_and_holds_no_box(tmp_path):
 def test_parts_of_several_machines_are_one_comparison(tmp_path):
     """A seed a part, each in a folder of its own."""
     whole = plan_of(tmp_path / "whole", "compare.seeds=3", RESAMPLES)
-    table = collected(whole, finished(whole))
+    table = collected(whole, finished(whole, frames=FRAMES))
     folders = []
     for seed in range(3):
         plan = plan_of(
             tmp_path / f"machine{seed}", f"compare.seeds=[{seed}]", f"compare.name=part-{seed}", RESAMPLES
         )
-        folders.append(kept(plan, commit="abc" if seed else "def", machine=f"machine {seed}")[0])
+        folders.append(matches_of(plan, commit="abc" if seed else "def", machine=f"machine {seed}"))
     merged = compare_from_matches(folders, None)
     machines = "machine 0; machine 1; machine 2"
     but = {"name": "part-0", "seconds_total": 360.0, "machine": machines, "commit": "def"}
@@ -105,7 +113,7 @@ def test_folds_are_put_together_as_they_were(tmp_path):
 
 def test_comparisons_of_other_settings_are_not_put_together(tmp_path):
     folders = [
-        kept(plan_of(tmp_path / name, f"compare.seeds=[{seed}]", f"train.steps={steps}", RESAMPLES))[0]
+        matches_of(plan_of(tmp_path / name, f"compare.seeds=[{seed}]", f"train.steps={steps}", RESAMPLES))
         for name, seed, steps in (("a", 0, 10), ("b", 1, 11))
     ]
     with pytest.raises(UserError, match=r"is of another comparison than .*train.steps was 10, now 11"):
@@ -115,7 +123,7 @@ def test_comparisons_of_other_settings_are_not_put_together(tmp_path):
     own = plan_of(
         tmp_path / "own", "compare.primary.measure=tests.cluster.experiments.compare.test_matches:nothing"
     )
-    keep_matches(Finished(own, finished(own)), TOLD, None, 1.0, COMMAND)
+    keep_matches(Finished(own, finished(own, frames=FRAMES)), TOLD, None, 1.0, COMMAND)
     with pytest.raises(UserError, match="is computed from detections, boxes and all"):
         from_matches([own.folder])
 
@@ -126,32 +134,19 @@ def nothing(frames, categories):
 
 def test_what_is_kept_already_is_not_matched_again(tmp_path):
     plan = plan_of(tmp_path, RESAMPLES)
-    folder, _ = kept(plan)
+    folder = matches_of(plan)
     file = Path(folder) / "test" / "baseline-seed0.npz"
     before = file.stat().st_mtime_ns
-    keep_matches(Finished(plan, finished(plan)), TOLD, None, 121.0, COMMAND)
+    keep_matches(Finished(plan, finished(plan, frames=FRAMES)), TOLD, None, 121.0, COMMAND)
     assert file.stat().st_mtime_ns == before
 
 
-def test_the_command_prints_it_and_writes_its_files(tmp_path):
-    folder, table = kept(plan_of(tmp_path / "runs", "compare.seeds=2", RESAMPLES))
-    words = [
-        sys.executable,
-        "-m",
-        "cluster",
-        "compare",
-        "--from-matches",
-        folder,
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == table.title
+def test_the_command_prints_it_and_writes_its_files(tmp_path, capsys):
+    folder, table = kept(plan_of(tmp_path / "runs", RESAMPLES))
+    words = ["compare", "--from-matches", folder]
+    capsys.readouterr()
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == table.title
     same(read_comparison(str(tmp_path / "out" / "comparison.json")), table)
-    done = subprocess.run(
-        [*words[:-2], "--json"], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
-    )
-    import json
-
-    same(Comparison.from_dict(json.load(io.StringIO(done.stdout))), table)
+    assert main([*words, "--json"]) == 0
+    same(Comparison.from_dict(json.loads(capsys.readouterr().out)), table)

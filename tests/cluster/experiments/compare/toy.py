@@ -179,7 +179,9 @@ QUALITY: Quality = {
 }
 
 
-def finished(plan: Plan, quality: Quality = QUALITY, without: Sequence[str] = ()) -> dict[str, State]:
+def finished(
+    plan: Plan, quality: Quality = QUALITY, without: Sequence[str] = (), frames: int = 40
+) -> dict[str, State]:
     """Every trial finished but those named in `without`, which failed; each fold has 30 test frames."""
     states = {}
     for trial in plan.trials:
@@ -187,11 +189,11 @@ def finished(plan: Plan, quality: Quality = QUALITY, without: Sequence[str] = ()
             states[trial.name] = State("failed", "it broke")
             continue
         start = 30 * (trial.cell.fold or 0)
-        frames = range(40) if trial.cell.fold is None else range(start, start + 30)
+        tested = range(frames) if trial.cell.fold is None else range(start, start + 30)
         name = trial.arm.name if trial.budget is None else f"{trial.arm.name} {trial.budget:g}"
         most = (plan.config.compare.budgets or [0.25])[-1]
         added = round((trial.budget or most) * 20)
-        finish(plan, trial, *quality[name], frames=frames, rendered=added)
+        finish(plan, trial, *quality[name], frames=tested, rendered=added)
         states[trial.name] = State("finished")
     return states
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.cli.main import main
 from cluster.config.parse import load_defaults
 from cluster.experiments.capacity import room
 from cluster.experiments.cost import baseline_cost, run_cost, sizes_of
@@ -114,16 +115,8 @@ def test_a_dry_run_starts_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["sweep.space={}", "sweep.space={run.seed: {choice: [1, 2]}}"])
-def test_a_bad_space_is_refused_before_anything_starts(tmp_path, option):
-    done = subprocess.run(
-        [sys.executable, "-m", "cluster", "sweep", "ray_config.yaml", f"run.storage={tmp_path}", option],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("imitate: sweep.space")
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_a_bad_space_is_refused_before_anything_starts(tmp_path, capsys, option):
+    assert main(["sweep", str(ROOT / "ray_config.yaml"), f"run.storage={tmp_path}", option]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("imitate: sweep.space")
     assert list(tmp_path.iterdir()) == []

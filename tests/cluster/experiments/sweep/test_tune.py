@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cluster.cli.main import main
 from cluster.config.parse import load_defaults
 from cluster.experiments.sweep.plan import make_plan
 from cluster.experiments.sweep.search_space import trial_id
@@ -132,19 +133,12 @@ def test_local_paths_are_the_same_from_any_working_folder(tmp_path, monkeypatch)
     assert own.sweep.space == {}, "a trial is a plain run"
 
 
-def test_optuna_is_asked_for_by_name_where_it_is_missing():
-    code = (
-        "import sys; sys.modules['optuna'] = None\n"
-        "from cluster.cli.main import main\n"
-        "sys.exit(main(['sweep', 'ray_config.yaml', 'sweep.search=optuna', 'run.storage=/nowhere',\n"
-        f"               'sweep.space={{{KEY}: {{choice: [0.1]}}}}']))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=100, check=False
-    )
-    assert done.returncode == 1
-    assert "pip install 'imitation-training[sweep]'" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_optuna_is_asked_for_by_name_where_it_is_missing(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    words = ["sweep", str(ROOT / "ray_config.yaml"), "sweep.search=optuna", "run.storage=/nowhere"]
+    assert main([*words, f"sweep.space={{{KEY}: {{choice: [0.1]}}}}"]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "pip install 'imitation-training[sweep]'" in line
 
 
 # --- Tune itself, on toy runs --------------------------------------------------------------------

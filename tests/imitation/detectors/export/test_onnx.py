@@ -159,6 +159,7 @@ def test_the_guides_ten_lines_find_what_predict_finds(exported, tmp_path, monkey
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_network_alone_gives_its_proposals(tmp_path):
     settings = SETTINGS.model_copy(update={"height": 64, "clustering": "dbscan"})
     folder = save(settings, tmp_path)

@@ -209,7 +209,7 @@ def true_difference(skill: tuple[float, float]) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("frames", [40, 150])
+@pytest.mark.parametrize("frames", [40, pytest.param(150, marks=pytest.mark.long)])
 def test_intervals_hold_the_true_difference_95_percent_of_the_time(frames: int) -> None:
     skill = (0.5, 1.2)
     true = true_difference(skill)
@@ -221,6 +221,7 @@ def test_intervals_hold_the_true_difference_95_percent_of_the_time(frames: int) 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_same_detector_with_other_noise_is_called_different_5_percent_of_the_time() -> None:
     told = trials((1.0, 1.0), 60, 400)
     assert 0.02 <= np.mean([one.verdict() != NEITHER for one in told]) <= 0.08

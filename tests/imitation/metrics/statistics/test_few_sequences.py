@@ -97,7 +97,9 @@ def covered(trials: int, world: World, seeds: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("rare", "seeds"), [(4, 2), (5, 3), (10, 4)])
+@pytest.mark.parametrize(
+    ("rare", "seeds"), [(4, 2), *(pytest.param(*more, marks=pytest.mark.long) for more in ((5, 3), (10, 4)))]
+)
 def test_how_often_it_does(rare: int, seeds: int) -> None:
     assert 0.92 <= covered(150, World(15, rare), seeds) <= 1.0
 

@@ -150,6 +150,7 @@ def test_it_conforms(endpoint):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_mirrored_world_does_not_pass(endpoint, monkeypatch):
     monkeypatch.setenv("STANDIN_CARLA", "mirrored")
     found = {one.tried: one for one in carried_out("simulator", conformance(spec(endpoint), ["car"], 60, 60))}

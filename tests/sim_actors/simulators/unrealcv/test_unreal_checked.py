@@ -36,6 +36,7 @@ def judged(world: World, judge: Callable[[Bench], Found], folder: Path, change: 
 SIZE = "size: {length: 4.6, width: 1.8, height: 1.45}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("judge", "change", "says"),
     [

@@ -51,9 +51,10 @@ def coco(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def bodies(tmp_path: Path) -> str:
-    """A pallet, and a forklift that is longer than wide, as OBJ files."""
+@pytest.fixture(scope="module")
+def bodies(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A pallet, and a forklift that is longer than wide, as OBJ files: one place, so one renderer of them."""
+    tmp_path = tmp_path_factory.mktemp("bodies")
     trimesh = pytest.importorskip("trimesh", reason="bodies of one's own are read with trimesh")
     trimesh.creation.box((1.2, 0.15, 0.8)).export(tmp_path / "pallet.obj")
     trimesh.creation.box((2.6, 2.1, 1.2)).export(tmp_path / "forklift.obj")
@@ -122,6 +123,7 @@ def test_what_the_simulator_has_no_body_for_is_said(
     assert '"data.mapping={box: car}"' in told
 
 
+@pytest.mark.usefixtures("renderer_here")
 def test_a_body_from_all_sides(bodies: str, tmp_path: Path) -> None:
     out = tmp_path / "body"
     words = ["render", "--body", "forklift", f"renderer.bodies={bodies}"]

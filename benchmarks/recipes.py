@@ -1,0 +1,382 @@
+"""What to do with failures: recipes for synthetic frames, on KITTI's train list alone, cut by drive.
+
+    python -m benchmarks.recipes KITTI --keep DIR --recipe real=policy.name=none \\
+        --recipe photos=restage.backdrops=1,policy.rarity=1,ratio=1,train.synthetic_share=0.3
+
+The drives of the train list are cut into folds (stratified by category); fold k is tested by a detector of
+the others, of seed k, so each frame is tested once a recipe. The val list stays closed. What failed is found
+by the detectors of the first recipe, each on the fold that it was not trained on. `section.key=value` are
+those of `policy`, `restage`, `randomize`, `acceptance`, `train` and `detector`; `ratio` is synthetic (or
+repeated) frames per real one. Frames are brought to --width before anything, cameras and boxes with them.
+`--keep` keeps frames and trainings: the same command goes on. Prints AP50 of all frames by category, the
+mean with the difference to the first recipe and its 95 % interval over drives (a fold has one seed), and a
+JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+from pydantic import BaseModel
+
+from imitation.data.categories import CategoryMap
+from imitation.data.images import load_frame_image
+from imitation.data.records import Box, Frame, Object, Origin
+from imitation.data.splits import folds
+from imitation.datasets.kitti.files import kitti_splits, read_kitti
+from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.detectors.predictor import Predictor
+from imitation.detectors.registry import build_detector
+from imitation.detectors.settings import DetectorSettings
+from imitation.evaluation.detection_files import read_detections, write_detections
+from imitation.evaluation.detections import FrameDetections
+from imitation.evaluation.failures import Failure, find_failures
+from imitation.metrics.average_precision import average_precisions
+from imitation.metrics.summary import summarize
+from imitation.policies import Mined, build_policy, sees_frames, what_it_adds
+from imitation.policies.oversample import repeats_of
+from imitation.policies.settings import PolicySettings
+from imitation.requests import Request
+from imitation.training.batches import Batches, SamplePlan
+from imitation.training.loop import start, train
+from imitation.training.samples import CachedSource, FrameSource
+from imitation.training.settings import TrainSettings
+from sim_actors.randomization.perturb import RandomizeSettings
+from sim_actors.simulators.opengl.assets.families import SIMULATOR
+from sim_actors.simulators.opengl.renderer import OpenGLSimulator
+from sim_actors.simulators.opengl.settings import RendererSettings
+from sim_actors.staging.acceptance import AcceptanceSettings, rejection
+from sim_actors.staging.restage import RestageSettings
+from sim_actors.staging.stage import StagingSettings, Target, stage
+
+CATEGORIES = CategoryMap(
+    categories=("Car", "Pedestrian", "Cyclist", "Truck"),
+    mapping={
+        **{"Car": "Car", "Pedestrian": "Pedestrian", "Cyclist": "Cyclist", "Truck": "Truck"},
+        **{"Van": "Car", "Person_sitting": "Pedestrian"},
+    },
+    ignore=frozenset({"Van", "Person_sitting", "DontCare"}),
+)
+SECTIONS: dict[str, type[BaseModel]] = {
+    "policy": PolicySettings, "restage": RestageSettings, "randomize": RandomizeSettings,
+    "acceptance": AcceptanceSettings, "train": TrainSettings, "detector": DetectorSettings,
+}  # fmt: skip
+SCENES = ("policy", "restage", "randomize", "acceptance")  # what the frames of a recipe follow from
+RESAMPLES = 500
+
+
+class Recipe:
+    """Settings by section, from words such as `restage.backdrops=1,ratio=1`."""
+
+    def __init__(self, words: str, options: argparse.Namespace) -> None:
+        given: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+        given["detector"] = {
+            "width": options.width,
+            "height": options.height,
+            "trainable_layers": options.layers,
+        }
+        given["train"] = {
+            "steps": options.steps,
+            "cache_mb": 2048,
+            "report_every": 10_000,
+            "precision": "bf16",
+        }
+        self.ratio = 1.0
+        for word in filter(None, words.split(";" if ";" in words else ",")):
+            key, value = word.split("=", 1)
+            if key == "ratio":
+                self.ratio = float(value)
+            else:
+                section, name = key.split(".", 1)
+                given[section][name] = yaml.safe_load(value)
+        self.of: dict[str, Any] = {name: kind.model_validate(given[name]) for name, kind in SECTIONS.items()}
+        told = {name: self.of[name].model_dump(mode="json") for name in SCENES}
+        self.scenes = hashlib.sha256(json.dumps([told, self.ratio], sort_keys=True).encode()).hexdigest()[:12]
+        told |= {name: self.of[name].model_dump(mode="json") for name in ("train", "detector")}
+        self.key = hashlib.sha256(json.dumps([told, self.ratio], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def smaller(frame: Frame, width: int) -> Frame:
+    """The frame as it would be from a camera of fewer pixels; boxes, lens and picture go together."""
+    share = width / frame.width
+    height = round(frame.height * share)
+    down = height / frame.height
+
+    def box(b: Box | None) -> Box | None:
+        return None if b is None else Box(b.x1 * share, b.y1 * down, b.x2 * share, b.y2 * down)
+
+    picture = Image.fromarray(load_frame_image(frame)).resize(
+        (width, height), Image.Resampling.BOX, reducing_gap=None
+    )
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=95)
+    lens = frame.camera
+    assert lens is not None
+    objects: list[Object] = []
+    for obj in frame.objects:
+        moved = box(obj.box)
+        assert moved is not None
+        objects.append(replace(obj, box=moved, amodal_box=box(obj.amodal_box)))
+    return replace(
+        frame,
+        width=width,
+        height=height,
+        image=out.getvalue(),
+        image_uri=None,
+        objects=tuple(objects),
+        camera=replace(lens, fx=lens.fx * share, cx=lens.cx * share, fy=lens.fy * down, cy=lens.cy * down),
+    )
+
+
+def to_find(frame: Frame) -> dict[int, str]:
+    """Its objects that a detector is to find: index -> source category."""
+    targets = CATEGORIES.apply(frame)
+    return {int(i): frame.objects[i].category for i in targets.indices[~targets.ignore]}
+
+
+def requests_of(
+    recipe: Recipe, frames: Sequence[Frame], failures: Sequence[Failure], seed: int
+) -> list[Request]:
+    policy = build_policy(recipe.of["policy"])
+    if what_it_adds(policy) == "nothing":
+        return []
+    seen = {}
+    if sees_frames(policy):
+        for frame in frames:
+            targets = CATEGORIES.apply(frame)
+            seen[frame.frame_id] = {
+                int(i): frame.objects[i].category for i in targets.indices[~targets.ignore]
+            }
+    counts = Counter(obj.category for frame in frames for obj in frame.objects)
+    mined = Mined(failures, counts, frozenset(SIMULATOR.bodies), frames=seen)
+    budget = round(recipe.ratio * len(frames))
+    return policy.request(mined, cycle=1, budget=budget, rng=np.random.default_rng([seed, 17]))
+
+
+def rendered(recipe: Recipe, requests: Sequence[Request], frames: Sequence[Frame]) -> Iterator[Frame]:
+    """The frames asked for, in order; what is rejected is tried again as the loop does, then left out."""
+    by_id = {frame.frame_id: frame for frame in frames}
+    lens = frames[0].camera
+    assert lens is not None
+    names = tuple(sorted({obj.category for frame in frames for obj in frame.objects}))
+    settings = StagingSettings(restage=recipe.of["restage"], randomize=recipe.of["randomize"])
+    acceptance: AcceptanceSettings = recipe.of["acceptance"]
+
+    def jobs() -> Iterator[tuple[Request, int]]:
+        for request in requests:
+            for variation in range(request.variations):
+                yield request, variation
+
+    def one(job: tuple[Request, int], simulator: OpenGLSimulator) -> Frame | None:
+        request, variation = job
+        parent = by_id[request.parent] if request.parent else None
+        target = Target(
+            "cuboid_clipped", names, lens, frames[0].width, frames[0].height, frozenset(SIMULATOR.bodies)
+        )
+        for attempt in range(acceptance.tries + 1):
+            again = replace(request, seed=(request.seed + 7919 * attempt) % 2**31)
+            scene = stage(again, variation, parent, target=target, settings=settings)
+            drawn = simulator.render(scene)
+            origin = Origin(
+                cycle=1, parent=request.parent, failures=(), policy=request.policy, scene=scene.to_json(),
+                simulator=simulator.name, simulator_version=simulator.version, seed=again.seed,
+            )  # fmt: skip
+            drawn = replace(drawn, origin=origin)
+            if rejection(drawn, acceptance) is None:
+                return drawn
+        return None
+
+    with contextlib.closing(OpenGLSimulator(RendererSettings(threads=0))) as simulator:
+        for job in jobs():
+            if (frame := one(job, simulator)) is not None:
+                yield frame
+
+
+def trained(
+    real: str, added: list[str], repeats: Counter[str], inside: list[str], recipe: Recipe, seed: int
+) -> torch.nn.Module:
+    shape, training = recipe.of["detector"], recipe.of["train"]
+    torch.manual_seed(seed)
+    model = build_detector(shape, len(CATEGORIES.categories))
+    source = FrameSource([real], added, CATEGORIES, include=None, exclude=inside, repeats=repeats)
+    plan = SamplePlan(
+        source.added, training.batch_size, seed, training.synthetic_share,
+        pretrain=training.pretrain_steps(), mixed=training.mixed_steps(),
+    )  # fmt: skip
+    weights = None
+    if training.synthetic_weight != 1:
+        weights = np.where(source.synthetic, training.synthetic_weight, 1.0)
+    with Batches(
+        CachedSource(source, training.cache_mb), plan, shape.width, shape.height, training.augment,
+        start=0, stop=training.steps, threads=training.decode_threads, weights=weights,
+    ) as batches:  # fmt: skip
+        state = start(model, training)
+        train(state, batches, training, torch.device("cpu"), freeze_batch_norm=shape.weights is not None)
+    model.load_state_dict(state.checkpoint_weights())
+    return model
+
+
+def tested(model: torch.nn.Module, recipe: Recipe, frames: Sequence[Frame]) -> list[FrameDetections]:
+    shape = recipe.of["detector"]
+    predictor = Predictor(
+        model, CATEGORIES.categories, shape.width, shape.height, precision=recipe.of["train"].precision
+    )
+    rows = []
+    for begin in range(0, len(frames), 16):
+        chunk = frames[begin : begin + 16]
+        found = predictor.predict([load_frame_image(frame) for frame in chunk])
+        rows += [
+            FrameDetections.of(
+                CATEGORIES.mapped(frame), each, categories=CATEGORIES.categories, split="fold",
+                detector="recipe", source=[obj.category for obj in frame.objects],
+            )
+            for frame, each in zip(chunk, found, strict=True)
+        ]  # fmt: skip
+    return rows
+
+
+def cell(options: argparse.Namespace, word: str, fold: int, part: list[str], failures: list[Failure]) -> str:
+    """One training and its test, if it is not there yet: the name of a Parquet file of detections."""
+    torch.set_num_threads(options.threads)
+    name, words = word.split("=", 1)
+    recipe, seed, keep = Recipe(words, options), options.seed + fold, Path(options.keep)
+    kept = keep / f"{name}-{recipe.key}-{options.folds}-{seed}.parquet"
+    if kept.exists():
+        return str(kept)
+    real, inside = str(real_frames(options)), set(part)
+    frames = list(read_frames(real))
+    outer = [frame for frame in frames if frame.frame_id not in inside]
+    requests = requests_of(recipe, outer, [f for f in failures if f.frame_id not in inside], seed)
+    added: list[str] = []
+    repeats: Counter[str] = Counter()
+    if what_it_adds(build_policy(recipe.of["policy"])) == "repeated":
+        repeats = repeats_of(requests)
+    elif requests:
+        path = keep / f"frames-{recipe.scenes}-{options.folds}-{seed}.parquet"
+        if not path.exists():
+            write_frames(rendered(recipe, requests, outer), str(path))
+        added = [str(path)]
+    model = trained(real, added, repeats, part, recipe, seed)
+    rows = tested(model, recipe, [frame for frame in frames if frame.frame_id in inside])
+    write_detections(rows, str(kept), CATEGORIES.categories)
+    return str(kept)
+
+
+def real_frames(options: argparse.Namespace) -> Path:
+    """The train list, made smaller, as a file."""
+    path = Path(options.keep) / f"real-{options.width}.parquet"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        names = (kitti_splits(options.kitti) or {})["train"]
+        with ThreadPoolExecutor(2) as pool:
+            small = pool.map(lambda frame: smaller(frame, options.width), read_kitti(options.kitti, names))
+            write_frames(small, str(path))
+    return path
+
+
+def run(options: argparse.Namespace) -> dict[str, list[FrameDetections]]:
+    """The detections of all frames, by recipe."""
+    frames = list(read_frames(str(real_frames(options))))
+    contents = {frame.frame_id: set(to_find(frame).values()) for frame in frames}
+    parts = folds(
+        [frame.frame_id for frame in frames], [frame.sequence for frame in frames], options.folds, 0, contents
+    )
+    done: dict[str, list[FrameDetections]] = {}
+    failures: list[Failure] = []
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+
+        def begun(word: str) -> list[Future[str]]:
+            return [pool.submit(cell, options, word, fold, part, failures) for fold, part in enumerate(parts)]
+
+        def ended(word: str, cells: list[Future[str]]) -> list[FrameDetections]:
+            rows = [row for each in cells for row in read_detections(each.result())]
+            print(f"{word.split('=', 1)[0]}: {told(rows)}", flush=True)
+            return rows
+
+        first, *others = options.recipe
+        rows = done[first.split("=", 1)[0]] = ended(first, begun(first))
+        metrics = summarize(rows, CATEGORIES.categories, "fold")
+        failures = list(find_failures(rows, metrics.cutoff, CATEGORIES.categories))
+        for word, cells in [(word, begun(word)) for word in others]:
+            done[word.split("=", 1)[0]] = ended(word, cells)
+    return done
+
+
+def ap50(rows: Sequence[FrameDetections]) -> dict[str, float]:
+    found = average_precisions(rows, CATEGORIES.categories).ap50
+    return {name: 100 * value for name, value in found.items() if value is not None}
+
+
+def map50(rows: Sequence[FrameDetections]) -> float:
+    return float(np.mean(list(ap50(rows).values())))
+
+
+def told(rows: Sequence[FrameDetections]) -> str:
+    each = " ".join(f"{name} {value:.1f}" for name, value in ap50(rows).items())
+    return f"mAP50 {map50(rows):.1f} ({each})"
+
+
+def interval(a: Sequence[FrameDetections], b: Sequence[FrameDetections]) -> tuple[float, float]:
+    """Of map50(a) - map50(b), by a bootstrap over drives, the same draws for both."""
+    drives: dict[str, list[int]] = {}
+    for i, row in enumerate(a):
+        drives.setdefault(row.sequence or row.frame_id, []).append(i)
+    others = {row.frame_id: row for row in b}
+    groups, rng = list(drives.values()), np.random.default_rng(0)
+    differences = []
+    for _ in range(RESAMPLES):
+        drawn = [i for g in rng.integers(len(groups), size=len(groups)) for i in groups[g]]
+        here = [replace(a[i], frame_id=f"{k:06d}") for k, i in enumerate(drawn)]
+        there = [replace(others[a[i].frame_id], frame_id=f"{k:06d}") for k, i in enumerate(drawn)]
+        differences.append(map50(here) - map50(there))
+    low, high = np.percentile(differences, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("kitti", help="a KITTI folder with ImageSets/train.txt and the drives' mapping")
+    parser.add_argument("--recipe", action="append", required=True, metavar="NAME=SETTINGS")
+    parser.add_argument("--keep", required=True, metavar="DIR", help="folder of what is finished")
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings side by side")
+    parser.add_argument("--seed", type=int, default=0, help="of fold 0; those after it follow")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--height", type=int, default=192)
+    parser.add_argument("--layers", type=int, default=2, help="detector.trainable_layers")
+    parser.add_argument("--threads", type=int, default=1, help="of each training")
+    options = parser.parse_args()
+    done = run(options)
+    first = next(iter(done.values()))
+    table = {}
+    for name, rows in done.items():
+        low, high = interval(rows, first)
+        gain = map50(rows) - map50(first)
+        print(f"{name:16} {told(rows)}, {gain:+.1f} ({low:+.1f} to {high:+.1f})")
+        table[name] = {"map50": map50(rows), "ap50": ap50(rows), "difference": gain, "low": low, "high": high}
+    known = vars(options) | {"torch": torch.__version__, "python": platform.python_version()}
+    print(json.dumps({"benchmark": "recipes", "settings": known, "recipes": table}))
+
+
+if __name__ == "__main__":
+    main()

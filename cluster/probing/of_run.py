@@ -1,0 +1,146 @@
+"""A run of which something is asked after it has ended: its context, and the objects that fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cluster.checks.early import unusable
+from cluster.config.parse import apply_override, parse
+from cluster.config.schema import Config
+from cluster.data.stageable import catalog
+from cluster.observability.callbacks import Watch
+from cluster.observability.console import Reporter
+from cluster.run.summary import SUMMARY
+from cluster.stages.context import RunContext
+from cluster.stages.diagnose import MINE, Judged
+from cluster.stages.prepare import RealData
+from cluster.stages.services import Services
+from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
+from imitation.common import storage
+from imitation.common.formats import old_names
+from imitation.common.names import cycle_folder
+from imitation.common.settings import UserError
+from imitation.common.wording import did_you_mean
+from imitation.diagnosis.failure_modes import Modes
+from imitation.diagnosis.failure_tracking import FrameFailures, Judge
+from imitation.diagnosis.feasibility import out_of_reach
+from imitation.evaluation.failures import Failure
+from imitation.report.run.record import read_summary
+from imitation.report.words import mode_name
+
+
+@dataclass(frozen=True)
+class Failing:
+    """An object that a detector fails on, its failure mode, and which detector that is."""
+
+    failure: Failure
+    mode: str
+    detector: str
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Its frame and its index there."""
+        assert self.failure.object_index is not None  # an object fails
+        return self.failure.frame_id, self.failure.object_index
+
+
+@contextmanager
+def opened_run(
+    folder: str, options: Sequence[str], reporter: Reporter
+) -> Iterator[tuple[Config, RunContext]]:
+    """The configuration of a run, with `section.key=value` on top, and its context; what still lives at the
+    end is closed. Raises UserError where no detector of it was evaluated yet, or nothing here renders."""
+    workspace = Workspace(folder)
+    place = workspace.path(CONFIG_FILE)
+    if not storage.exists(place) or not storage.exists(_evaluated(workspace, 0)):
+        raise UserError(f"{folder}: is no run whose detector has been evaluated; name one, as runs/default")
+    plain = read_config(place)
+    for option in options:
+        apply_override(plain, option)
+    config = parse(plain, place)
+    for reason in unusable(config):
+        raise UserError(reason)
+    data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
+    with Services(config) as services:
+        watch = Watch(reporter)
+        yield config, RunContext(config.run.seed, workspace, data, services, watch, catalog(config))
+
+
+def _evaluated(workspace: Workspace, cycle: int) -> str:
+    return workspace.path(cycle_folder(cycle), "stage-evaluate.json")
+
+
+def last_cycle(run: RunContext) -> int:
+    """The last cycle that was evaluated."""
+    cycle = 0
+    while storage.exists(_evaluated(run.workspace, cycle + 1)):
+        cycle += 1
+    return cycle
+
+
+def chosen_cycle(run: RunContext, asked: int | None = None) -> int:
+    """The cycle that is asked for, else that of the chosen detector, else the last evaluated. Raises
+    UserError for one that was not evaluated."""
+    last = last_cycle(run)
+    if asked is not None:
+        if not 0 <= asked <= last:
+            raise UserError(f"--cycle {asked}: {run.workspace.uri} has cycles 0 to {last}")
+        return asked
+    summary = run.workspace.path(SUMMARY)
+    return read_summary(summary).best_cycle if storage.exists(summary) else last
+
+
+def chosen_split(judged: Judged, asked: str | None) -> str:
+    """The split whose failures are meant: the mined frames where the cycle's folds judged them, else val.
+    Raises UserError for mined ones that it did not judge, and for test, which decides nothing."""
+    if asked == "test":
+        raise UserError("--split test: what is reported decides nothing; ask about mine or val")
+    if asked == MINE and not judged.mined:
+        raise UserError(
+            f"--split mine: cycle {judged.cycle} mined no frames (the last cycle of a run does not); "
+            "ask about val, or about an earlier cycle"
+        )
+    return asked or (MINE if judged.mined else "val")
+
+
+def failing_objects(run: RunContext, judged: Judged, split: str) -> list[Failing]:
+    """Every object of a split on which its detector fails (missed, badly placed, wrong category), in the
+    order of the evaluation. A false detection on nothing is no object, and nothing of it can be staged."""
+    modes = Modes.from_json(run.committed(0, "analyse")["found_modes"])
+    judge = Judge(run.categories, judged.threshold(split))
+    found = []
+    for row in judged.main_rows(split)():
+        if row.error is None:
+            failures = FrameFailures.of(row, judge).objects
+            found += [Failing(failures[i], modes.of(failures[i]), row.detector) for i in sorted(failures)]
+    return found
+
+
+def of_mode(found: Sequence[Failing], asked: str | None) -> list[Failing]:
+    """Those of the failure modes whose name is, or has in it, what is asked for. Raises UserError where there
+    is none, naming those that there are."""
+    if asked is None:
+        return list(found)
+    wanted = asked.casefold()
+    names = {one.mode: mode_name(one.mode) for one in found}
+    exact = {mode for mode, name in names.items() if wanted in (mode.casefold(), name.casefold())}
+    chosen = exact or {mode for mode, name in names.items() if wanted in f"{mode}\n{name}".casefold()}
+    if not chosen:
+        hint = did_you_mean(asked, names.values(), f"there are: {'; '.join(sorted(names.values()))}")
+        raise UserError(f"--mode {asked!r}: no object fails in such a mode; {hint}")
+    return [one for one in found if one.mode in chosen]
+
+
+def within_reach(run: RunContext, found: Sequence[Failing]) -> tuple[list[Failing], dict[str, int]]:
+    """Those that the simulator can stage, and how many of the others there are by why."""
+    why = [out_of_reach(one.failure, run.reach) for one in found]
+    lost = Counter(reason for reason in why if reason is not None)
+    return [one for one, reason in zip(found, why, strict=True) if reason is None], dict(lost)
+
+
+def frames_uri(run: RunContext, split: str) -> str:
+    """Where the frames of a split lie; those that are mined are of train."""
+    return run.data.parts["train" if split == MINE else split].uri

@@ -1,0 +1,1 @@
+"""What a probe found, in words, plots and pictures."""

@@ -1,0 +1,1 @@
+"""One thing of a scene changed, everything else as it was: what a counterfactual asks."""
