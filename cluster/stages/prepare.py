@@ -16,6 +16,7 @@ from typing import Any
 
 from cluster.config.schema import Config
 from cluster.data.facts import Facts
+from cluster.data.leaks import look_for_leaks
 from cluster.data.parallel_reading import read_parallel
 from cluster.data.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.observability.callbacks import Watch
@@ -130,6 +131,7 @@ def prepare(
             notes.append(dataset.note())
             if len(dataset.splits()["train"]) > LOOKED_AT and (first := look(config, dataset)):
                 tell(first, False)
+            notes += look_for_leaks(dataset)
             dataset.forget_left_out()
             mine = _import(config.data, dataset, workspace, services, reporter, problems)
             left_out = dict(dataset.left_out)

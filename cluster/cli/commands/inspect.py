@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imitation.datasets.inspection.statistics import Inspection
     from imitation.datasets.mending.mender import Mender
 
+SPLITS = "splits"
 LOG = ".changes.jsonl"
 """Behind a corrected copy's folder: the file of all that was changed."""
 
@@ -47,6 +48,12 @@ def add(commands: Commands) -> None:
         metavar="OUT",
         help=f"write a corrected copy as the folder OUT, and every change into OUT{LOG}; without OUT nothing "
         "is written, and what would be done is said. The dataset itself is only read",
+    )
+    command.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write all of it as a page with plots and the oddest objects drawn: one file, which holds "
+        "pixels of the dataset",
     )
     command.set_defaults(carry_out=inspect)
 
@@ -93,28 +100,41 @@ def inspect(args: argparse.Namespace) -> int:
             verify_images=config.data.verify_images,
             limit=config.data.limit,
             keep=args.count if args.sheet else 0,
+            shapes=bool(args.html),
             progress=bar.update,
         )
+    if config.data.on_error == "stop":
+        inspection.refused += inspection.problems
     inspection.problems += refused
+    inspection.refused += refused
     mapping = mapping_of(inspection, partial(categories_of, config.data)) if listed else None
     if listed:
         mined = None if refused else dataset.splits()["mine"]
         _ask_the_run(config, inspection, mapping, mined)
     mended = _mended(config, args.fix, reporter) if args.fix is not None else None
+    lists = _lists(config, args.fix, inspection) if args.fix and not isinstance(mended, UserError) else None
     if args.json:
         told = inspection.to_json(mapping)
         if mended is not None:
-            told["fix"] = _fix_json(mended, args.fix)
+            told["fix"] = _fix_json(mended, args.fix) | {"splits": lists and lists[1]}
         print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print_inspection(inspection, mapping, sys.stdout)
         if mended is not None:
             _print_fix(mended, args.fix)
+        if lists is not None:
+            print(f"splits: {lists[0]}")
     if args.sheet and inspection.first:
         some = f"the first {len(inspection.first)} of" if len(inspection.first) < inspection.frames else "all"
         title = f"{storage.name_of(dataset.root)}: {some} {counted(inspection.frames, 'frame')}"
         write_label_sheet(inspection.first, args.sheet, title)
         reporter.say(f"sheet: {args.sheet}")
+    if args.html:
+        from imitation.report.dataset.html import render_dataset
+
+        text = render_dataset(inspection, mapping, dataset)
+        storage.write_bytes_atomic(args.html, text.encode("utf-8"))
+        reporter.say(f"page: {args.html}")
     return int(bool(inspection.problems))
 
 
@@ -126,9 +146,11 @@ def _ask_the_run(config: Config, inspection: Inspection, mapping: Any, mined: li
     from imitation.datasets.category_map import asked_for
     from imitation.datasets.inspection.checks import class_notes, run_problems
 
-    inspection.problems += run_problems(inspection, mapping, asked_for(config.data), splits=mined is not None)
+    asked = run_problems(inspection, mapping, asked_for(config.data), splits=mined is not None)
     if mined is not None:
-        inspection.problems += refusals(config, inspection, mined, mapping)
+        asked += refusals(config, inspection, mined, mapping)
+    inspection.problems += asked
+    inspection.refused += asked
     if mapping is None:
         return
     inspection.notes += class_notes(inspection, mapping)
@@ -137,6 +159,7 @@ def _ask_the_run(config: Config, inspection: Inspection, mapping: Any, mined: li
         inspection.notes.append(f'background only for want of the word: "data.mapping={{{pairs}}}" learns it')
     with suppress(UserError):  # bodies that cannot be read are among the problems
         staging = staging_of(config, inspection, mapping)
+        inspection.staging = staging.by_category()
         inspection.notes += [f"staging: {said}" for said in staging.sentences()]
 
 
@@ -154,6 +177,32 @@ def _mended(config: Config, out: str, reporter: Reporter) -> Mender | UserError:
         return mender
     except UserError as error:
         return error
+
+
+def _lists(config: Config, out: str, inspection: Inspection) -> tuple[str, dict[str, str]] | None:
+    """Writes lists of the copy's frames in which nothing leaks from one split to another: what is said of
+    them, and the setting that takes them; None where nothing leaks."""
+    from imitation.datasets.inspection.leaks import groups_of, recut
+
+    copy = config.data.model_copy(update={"root": out}).open().undivide()
+    splits = copy.splits()
+    ids = list(dict.fromkeys(name for names in splits.values() for name in names))
+    there = set(ids)
+    alike = [one for one in inspection.lookalikes if {one.frame_id, one.like} <= there]
+    found = recut(
+        splits, groups_of(ids, inspection.signs, inspection.proposal, alike), config.data.splits.seed
+    )
+    if found is None:
+        return None
+    lists, how = found
+    setting: dict[str, str] = {}
+    for split, names in lists.items():
+        setting[split] = f"{SPLITS}/{split}.txt"
+        text = "".join(f"{name}\n" for name in names)
+        storage.write_bytes_atomic(storage.join(out, setting[split]), text.encode())
+    sizes = ", ".join(f"{split} {len(names):,}" for split, names in lists.items())
+    pairs = ", ".join(f"{split}: {file}" for split, file in setting.items())
+    return f'{how} ({sizes}): "data.splits.lists={{{pairs}}}"', setting
 
 
 def _fix_json(mended: Mender | UserError, out: str) -> dict[str, Any]:
