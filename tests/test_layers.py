@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,14 @@ FORBIDDEN = {
 }
 
 
+@cache  # several tests look at each file
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imported(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names.update(alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -90,20 +96,19 @@ def test_files_that_docs_name_are_there():
 
 def homes(path: Path) -> set[Path]:
     """The files of ours that a file imports, wherever in it; what only a type checker reads left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     guarded = {
         inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for node in nodes(path)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
     names = {
         f"{node.module}.{alias.name}"
-        for node in ast.walk(tree)
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom) and node.level == 0 and node not in guarded
         for alias in node.names
     }
-    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {alias.name for node in nodes(path) if isinstance(node, ast.Import) for alias in node.names}
     found = set()
     for name in names:
         for module in (name, name.rpartition(".")[0]):

@@ -342,9 +342,11 @@ class DatasetReader(ABC):
                 self._lacking.add(frame.frame_id)
                 self._read_without += self.left_out - sure
                 sure = Counter(self.left_out)
-                for error in self._bad_rows[: max(ROWS_TOLD - self._rows_told, 0)] if problems else ():
-                    self._rows_told += 1
-                    problems(error)
+                told = self._bad_rows[: max(ROWS_TOLD - self._rows_told, 0)]
+                if problems is not None:
+                    self._rows_told += len(told)
+                    for error in told:
+                        problems(error)
             self._take_back(sure)
             yield frame
 

@@ -29,6 +29,13 @@ DATASETS: Registry[type[DatasetReader]] = Registry(
         "voc": "imitation.datasets.voc.reader:VocReader",
         "huggingface": "imitation.datasets.huggingface.reader:HuggingFaceReader",
         "bdd100k": "imitation.datasets.bdd100k.reader:Bdd100kReader",
+        "nuimages": "imitation.datasets.nuimages.reader:NuImagesReader",
+        "nuscenes": "imitation.datasets.nuscenes.reader:NuScenesReader",
+        "cvat": "imitation.datasets.cvat.reader:CvatReader",
+        "labelstudio": "imitation.datasets.labelstudio.reader:LabelStudioReader",
+        "openimages": "imitation.datasets.openimages.reader:OpenImagesReader",
+        "cityscapes": "imitation.datasets.cityscapes.reader:CityscapesReader",
+        "fiftyone": "imitation.datasets.fiftyone.reader:FiftyOneReader",
         "parquet": "imitation.datasets.parquet.reader:ParquetReader",
     },
 )

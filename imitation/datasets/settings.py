@@ -46,8 +46,8 @@ class DataSettings(Settings):
     convention: Convention | None = Field(
         None,
         description="what the dataset's boxes mean, which synthetic labels follow: amodal_clipped, "
-        "cuboid_clipped or visible; null: the kind's own (KITTI: cuboid_clipped; Waymo, COCO and YOLO: "
-        "visible; else amodal_clipped)",
+        "cuboid_clipped or visible; null: the kind's own (KITTI and nuScenes: cuboid_clipped; Parquet and "
+        "your own: amodal_clipped; else visible)",
     )
     splits: SplitSettings = Field(
         SplitSettings(), description="how frames are cut where the dataset brings no lists of its own"

@@ -186,8 +186,10 @@ class _File:
 
     def _categories(self) -> dict[int, str]:
         """The categories by id, ids that stand for two of them apart."""
-        rows, names, kept, double = self.data["categories"], {}, [], set()
-        for number, row in enumerate(rows):
+        names: dict[int, str] = {}
+        kept: list[Row] = []
+        double: set[int] = set()
+        for number, row in enumerate(self.data["categories"]):
             key, name = (whole(row.get("id")), row.get("name")) if isinstance(row, dict) else (None, None)
             where = f"category number {number}"
             if key is None or not isinstance(name, str) or not name or key in names:
@@ -225,7 +227,8 @@ class _File:
             new = _as_sizes(row["bbox"], layout, *self._sizes[owner])
             self._say(where, f"{BOXED} (they were {layout})", row["bbox"], new)
             row["bbox"] = new
-        if bbox_fault(box := row.get("bbox")):
+        box: Any = row.get("bbox")
+        if bbox_fault(box):
             return BOXES
         crowd = {name: is_crowd(row[name]) for name in ("iscrowd", "ignore") if name in row}
         if None in crowd.values():

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -22,6 +22,7 @@ from imitation.datasets.parquet.columns import open_parquet, readable
 
 BATCH = 8  # rows with images in memory at a time
 LONGEST_LINE = 1 << 26  # bytes of a line of JSON
+BLOCK = 1 << 20
 METADATA = ("metadata.jsonl", "metadata.parquet")
 _WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -32,13 +33,15 @@ _WORDS = {
 
 @dataclass
 class Part:
-    """One file of rows: the list it is of, its columns, how many rows, and, of lines, where each begins."""
+    """One file of rows: the list it is of, its columns, how many rows, and, of lines, where each begins and
+    how long it is, bytes."""
 
     uri: str
     list: str | None
     columns: Sequence[str]
     rows: int
     offsets: array[int] = field(default_factory=lambda: array("q"))
+    lengths: array[int] = field(default_factory=lambda: array("q"))
     schema: pa.Schema | None = None
 
     @property
@@ -77,16 +80,33 @@ def open_part(uri: str, root: str) -> Part:
         with open_parquet(uri) as file:
             schema = file.schema_arrow
             return Part(uri, of, schema.names, file.metadata.num_rows, schema=schema)
-    offsets, columns = array("q"), dict[str, None]()
+    part = Part(uri, of, [], 0)
+    columns: dict[str, None] = {}
     with storage.data_errors(uri, "file"), open_text(uri) as source:
-        at = source.tell()
-        while line := source.readline(LONGEST_LINE):
+        for start, line in _with_places(source, uri):
+            if part.rows < BATCH:
+                columns |= dict.fromkeys(_keys(line))
+            part.offsets.append(start)
+            part.lengths.append(len(line))
+            part.rows += 1
+    part.columns = list(columns)
+    return part
+
+
+def _with_places(source: BinaryIO, uri: str) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that hold anything, each with where it begins, in bytes."""
+    start, held = source.tell(), b""
+    while True:
+        block = source.read(BLOCK)
+        *lines, held = (held + block).split(b"\n") if block else (held, b"")
+        for line in lines:
             if line.strip():
-                if len(offsets) < BATCH:
-                    columns |= dict.fromkeys(_keys(line))
-                offsets.append(at)
-            at += len(line)
-    return Part(uri, of, list(columns), len(offsets), offsets)
+                yield start, line
+            start += len(line) + 1
+        if not block:
+            return
+        if len(held) > LONGEST_LINE:
+            raise DataError(uri, f"has a line of more than {LONGEST_LINE:,} bytes, which is not read")
 
 
 def _keys(line: bytes) -> list[str]:
@@ -140,7 +160,7 @@ def _lines(part: Part, rows: Sequence[int]) -> Iterator[tuple[int, Mapping[str, 
     with storage.data_errors(part.uri, "file"), storage.open_input(part.uri) as source:
         for row in rows:
             source.seek(part.offsets[row])
-            line = source.readline(LONGEST_LINE)
+            line = source.read(part.lengths[row])
             try:
                 yield row, mapping(_parsed(line, part.where(row)), "the line", part.where(row))
             except DataError as error:

@@ -37,7 +37,8 @@ def mended_lines(
         if not plain:
             kept.append(line)
             continue
-        words, done = plain.split(), []
+        words = plain.split()
+        done: list[str] = []
         for repair in repairs:
             if (new := repair.make(words)) is not None:
                 words, done = new, [*done, repair.what]

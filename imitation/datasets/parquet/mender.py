@@ -66,7 +66,8 @@ class ParquetMender(Mender):
             except DataError as error:
                 lost(error)
                 continue
-            dropped = without_nothings(frame, counts := Counter())
+            counts: Counter[str] = Counter()
+            dropped = without_nothings(frame, counts)
             if tell:
                 self.rows += len(frame.objects)
                 for what, count in counts.items():

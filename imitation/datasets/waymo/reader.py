@@ -352,8 +352,8 @@ def _frame(
         check.bad(error)
     sound = []
     for label in labelled:
-        if fault := object_fault(label.object, width, height):
-            check.bad(fault.of(f"{segment.boxes_uri}: row {label.row}", f"frame {frame_id}"))
+        if wrong := object_fault(label.object, width, height):
+            check.bad(wrong.of(f"{segment.boxes_uri}: row {label.row}", f"frame {frame_id}"))
         else:
             sound.append(label)
     labelled = sound

@@ -182,9 +182,9 @@ class YoloMender(Mender):
         for looked in self.pictures(((image, None) for image in labels), labels):
             if (content := self.new.pop(self.name(looked.uri), None)) is not None:  # written anew
                 self.put(self._moved[looked.uri], content)
-            if (label := labels[looked.uri]) is not None:
-                assert looked.size is not None
-                self._label(looked.uri, label, looked.size)
+            assert looked.size is not None
+            if (found := labels[looked.uri]) is not None:
+                self._label(looked.uri, found, looked.size)
         for label in set(filter(None, labels.values())) ^ {u for u in self._moved if u.endswith(".txt")}:
             if storage.name_of(label) != "classes.txt":
                 self.stray(label, "there is no image of this name")

@@ -4,6 +4,7 @@ A writer follows the format's own documentation and uses nothing of what it test
 writes with them as well.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -169,9 +170,340 @@ def write_imagefolder(root: Path, lists: Lists) -> None:
         (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+# --- nuImages and nuScenes: tables whose rows name each other by tokens
+
+
+def token(*parts: object) -> str:
+    return hashlib.md5("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+
+
+INTRINSIC = [[120.0, 0.0, WIDTH / 2], [0.0, 120.0, HEIGHT / 2], [0.0, 0.0, 1.0]]
+# A camera that looks ahead, 1.5 m over the ground: its x is the vehicle's -y, its y the vehicle's -z.
+MOUNTED = {"translation": [1.7, 0.0, 1.5], "rotation": [0.5, -0.5, 0.5, -0.5]}
+
+
+def sensor_tables(camera: str = "CAM_FRONT") -> dict[str, list[dict[str, Any]]]:
+    return {
+        "sensor": [{"token": token("sensor"), "channel": camera, "modality": "camera"}],
+        "calibrated_sensor": [
+            {"token": token("mounted"), "sensor_token": token("sensor"), "camera_intrinsic": INTRINSIC}
+            | MOUNTED
+        ],
+        "category": [{"token": token("category", name), "name": name} for name in CATEGORIES],
+        "attribute": [],
+    }
+
+
+def write_tables(folder: Path, tables: dict[str, list[dict[str, Any]]]) -> None:
+    for name, rows in tables.items():
+        write_json(folder / f"{name}.json", rows)
+
+
+def sample_data(picture: Picture, name: str, file: str) -> dict[str, Any]:
+    return {
+        "token": token("data", name, picture.name),
+        "sample_token": token("sample", name, picture.name),
+        "ego_pose_token": token("pose", name, picture.name),
+        "calibrated_sensor_token": token("mounted"),
+        "timestamp": 1532402927612460,
+        "fileformat": "jpg",
+        "is_key_frame": True,
+        "height": HEIGHT,
+        "width": WIDTH,
+        "filename": file,
+        "prev": "",
+        "next": "",
+    }
+
+
+def write_nuimages(root: Path, lists: Lists) -> None:
+    for name, pictures in lists.items():
+        tables = sensor_tables()
+        put(root, pictures, lambda p: f"samples/CAM_FRONT/{p.name}.jpg")
+        drives = sorted({picture.drive for picture in pictures})
+        tables["log"] = [
+            {"token": token("log", drive), "logfile": drive, "location": "singapore-onenorth"}
+            for drive in drives
+        ]
+        tables["sample"] = [
+            {
+                "token": token("sample", name, picture.name),
+                "timestamp": 1,
+                "log_token": token("log", picture.drive),
+                "key_camera_token": token("data", name, picture.name),
+            }
+            for picture in pictures
+        ]
+        rows = [sample_data(p, name, f"samples/CAM_FRONT/{p.name}.jpg") for p in pictures]
+        between = [
+            row | {"token": token("between", row["token"]), "is_key_frame": False, "filename": "sweeps/x.jpg"}
+            for row in rows
+        ]
+        tables["sample_data"] = [*rows, *between]
+        tables["object_ann"] = [
+            {
+                "token": token("ann", name, picture.name, number),
+                "sample_data_token": token("data", name, picture.name),
+                "category_token": token("category", thing.category),
+                "attribute_tokens": [],
+                "bbox": list(thing.box),
+                "mask": {"size": [HEIGHT, WIDTH], "counts": "abc"},
+            }
+            for picture in reversed(pictures)
+            for number, thing in enumerate(picture.things)
+        ]
+        tables["ego_pose"], tables["surface_ann"] = [], []
+        write_tables(root / f"v1.0-{name}", tables)
+
+
+def write_nuscenes(root: Path, lists: Lists, seed: int = 0) -> None:
+    """The pictures' things as 3D boxes ahead of the camera, at random: their 2D boxes are others."""
+    rng = np.random.default_rng(seed)
+    tables = sensor_tables()
+    tables |= {name: [] for name in ("sample", "sample_data", "ego_pose", "sample_annotation", "scene")}
+    tables["log"] = [{"token": token("log"), "logfile": "n1", "location": "boston-seaport"}]
+    tables["instance"] = [
+        {"token": token("instance", name), "category_token": token("category", name)} for name in CATEGORIES
+    ]
+    tables["visibility"] = [
+        {"token": str(i + 1), "level": level}
+        for i, level in enumerate(("v0-40", "v40-60", "v60-80", "v80-100"))
+    ]
+    for name, picture in every(lists):
+        if not any(scene["token"] == token("scene", picture.drive) for scene in tables["scene"]):
+            tables["scene"].append(
+                {
+                    "token": token("scene", picture.drive),
+                    "log_token": token("log"),
+                    "name": f"scene-{picture.drive}",
+                    "description": "Rain, night, parked cars",
+                }
+            )
+        file = f"samples/CAM_FRONT/{picture.name}.jpg"
+        put(root, [picture], lambda p, file=file: file)
+        tables["sample"].append(
+            {"token": token("sample", name, picture.name), "scene_token": token("scene", picture.drive)}
+        )
+        row = sample_data(picture, name, file)
+        sweep = {"token": token("sweep", picture.name), "is_key_frame": False}
+        tables["sample_data"] += [row, row | sweep]
+        heading = float(rng.uniform(-np.pi, np.pi))
+        place = rng.uniform(-500, 500, 3)
+        tables["ego_pose"].append(
+            {
+                "token": row["ego_pose_token"],
+                "translation": place.tolist(),
+                "rotation": [float(np.cos(heading / 2)), 0.0, 0.0, float(np.sin(heading / 2))],
+            }
+        )
+        for number, thing in enumerate(picture.things):
+            ahead, left = float(rng.uniform(-8, 60)), float(rng.uniform(-25, 25))
+            size = rng.uniform(0.5, 5, 3)  # width, length, height
+            turn = float(rng.uniform(-np.pi, np.pi))
+            c, s = np.cos(heading), np.sin(heading)
+            centre = place + np.array([c * ahead - s * left, s * ahead + c * left, size[2] / 2])
+            tables["sample_annotation"].append(
+                {
+                    "token": token("ann", name, picture.name, number),
+                    "sample_token": row["sample_token"],
+                    "instance_token": token("instance", thing.category),
+                    "visibility_token": "1" if thing.occluded else "4",
+                    "translation": centre.tolist(),
+                    "size": size.tolist(),
+                    "rotation": [float(np.cos(turn / 2)), 0.0, 0.0, float(np.sin(turn / 2))],
+                    "num_lidar_pts": 0 if thing.crowd else 12,
+                    "num_radar_pts": 0,
+                    "attribute_tokens": [],
+                }
+            )
+    write_tables(root / "v1.0-mini", tables)
+
+
+# --- CVAT for images 1.1
+
+
+def write_cvat(root: Path, lists: Lists) -> None:
+    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "<version>1.1</version>"]
+    lines.append("<meta><project><name>a &amp; b</name></project></meta>")
+    for number, (name, picture) in enumerate(every(lists)):
+        subset = {"train": "Train", "val": "Validation"}.get(name, name)
+        put(root / "images" / subset, [picture])
+        size = f'width="{WIDTH}" height="{HEIGHT}"'
+        lines.append(f'<image id="{number}" name="{picture.name}.jpg" subset="{subset}" task_id="1" {size}>')
+        for thing in picture.things:
+            sides = " ".join(f'{n}="{v:.2f}"' for n, v in zip(("xtl", "ytl", "xbr", "ybr"), thing.box))
+            flags = f'source="manual" occluded="{int(thing.occluded)}" z_order="0"'
+            lines.append(
+                f'<box label="{thing.category}" {flags} {sides}><attribute name="id">7</attribute></box>'
+            )
+        lines.append("</image>")
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "annotations.xml").write_text("\n".join([*lines, "</annotations>"]))
+
+
+# --- Label Studio
+
+
+def labelstudio_region(thing: Thing) -> dict[str, Any]:
+    x1, y1, x2, y2 = thing.box
+    value = {"x": 100 * x1 / WIDTH, "y": 100 * y1 / HEIGHT}
+    value |= {"width": 100 * (x2 - x1) / WIDTH, "height": 100 * (y2 - y1) / HEIGHT, "rotation": 0}
+    return {
+        "id": "x",
+        "type": "rectanglelabels",
+        "from_name": "label",
+        "to_name": "image",
+        "original_width": WIDTH,
+        "original_height": HEIGHT,
+        "image_rotation": 0,
+        "value": value | {"rectanglelabels": [thing.category]},
+    }
+
+
+def labelstudio_task(picture: Picture, number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "data": {"image": f"/data/upload/1/3f2a9b1c-{picture.name}.jpg"},
+        "annotations": [
+            {
+                "id": number,
+                "was_cancelled": False,
+                "ground_truth": False,
+                "updated_at": "2024-01-01T00:00:00Z",
+                "result": [labelstudio_region(thing) for thing in picture.things],
+            }
+        ],
+        "predictions": [],
+    }
+
+
+def write_labelstudio(root: Path, lists: Lists) -> None:
+    pictures = [picture for _, picture in every(lists)]
+    put(root / "images", pictures)
+    write_json(root / "project-1.json", [labelstudio_task(p, i) for i, p in enumerate(pictures)])
+
+
+# --- Open Images
+
+
+def write_openimages(root: Path, lists: Lists) -> None:
+    flags = ("IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside")
+    header = ("ImageID", "Source", "LabelName", "Confidence", "XMin", "XMax", "YMin", "YMax", *flags)
+    for name, pictures in lists.items():
+        called = {"val": "validation"}.get(name, name)
+        put(root / called, pictures)
+        rows = [",".join(header)]
+        for picture in pictures:
+            for thing in picture.things:
+                x1, y1, x2, y2 = thing.box
+                shares = [x1 / WIDTH, x2 / WIDTH, y1 / HEIGHT, y2 / HEIGHT]
+                said = [int(thing.occluded), 0, int(thing.crowd), 0, 0]
+                label = f"/m/{CATEGORIES.index(thing.category)}"
+                rows.append(",".join(map(str, [picture.name, "xclick", label, 1, *shares, *said])))
+        rows.append(f"not-here,xclick,/m/0,1,0,1,0,1,{','.join('00000')}")
+        (root / f"{called}-annotations-bbox.csv").write_text("\n".join(rows) + "\n")
+    names = [f"/m/{number},{name}" for number, name in enumerate(CATEGORIES)]
+    (root / "class-descriptions-boxable.csv").write_text("\n".join(names) + "\n")
+
+
+# --- Cityscapes
+
+
+CITYSCAPES = {"car": "car", "pedestrian": "person", "traffic light": "bicycle"}
+
+
+def cityscapes_label(thing: Thing) -> str:
+    return CITYSCAPES[thing.category] + ("group" if thing.crowd else "")
+
+
+def write_cityscapes(root: Path, lists: Lists) -> None:
+    for name, picture in every(lists):
+        image = root / "leftImg8bit" / name / picture.drive
+        put(image, [picture], lambda p: f"{p.name}_leftImg8bit.png")
+        objects: list[dict[str, Any]] = [{"label": "road", "polygon": [[0, 50], [60, 50], [60, 95]]}]
+        for thing in picture.things:
+            x1, y1, x2, y2 = thing.box
+            middle = (x1 + x2) // 2
+            polygon = [[x1, y1], [middle, y1], [x2, y2], [middle, y2]]
+            objects.append({"label": cityscapes_label(thing), "polygon": polygon})
+        label = root / "gtFine" / name / picture.drive / f"{picture.name}_gtFine_polygons.json"
+        write_json(label, {"imgHeight": HEIGHT, "imgWidth": WIDTH, "objects": objects})
+
+
+# --- FiftyOne
+
+
+def fiftyone_box(thing: Thing) -> list[float]:
+    x1, y1, x2, y2 = thing.box
+    return [x1 / WIDTH, y1 / HEIGHT, (x2 - x1) / WIDTH, (y2 - y1) / HEIGHT]
+
+
+def fiftyone_sample(picture: Picture, tag: str) -> dict[str, Any]:
+    detections = [
+        {
+            "_id": {"$oid": token(picture.name, number)[:24]},
+            "_cls": "Detection",
+            "attributes": {},
+            "tags": [],
+            "label": thing.category,
+            "bounding_box": fiftyone_box(thing),
+            "iscrowd": int(thing.crowd),
+        }
+        for number, thing in enumerate(picture.things)
+    ]
+    said = {"weather": "weather", "time_of_day": "timeofday"}
+    conditions = {
+        said[name]: {"_cls": "Classification", "tags": [], "label": value}
+        for name, value in picture.conditions.items()
+    }
+    return {
+        "_id": {"$oid": token(picture.name)[:24]},
+        "filepath": f"data/{picture.name}.jpg",
+        "tags": [tag],
+        "_media_type": "image",
+        "metadata": {"_cls": "ImageMetadata", "mime_type": "image/jpeg", "width": WIDTH, "height": HEIGHT},
+        "ground_truth": {"_cls": "Detections", "detections": detections},
+    } | conditions
+
+
+def write_fiftyone(root: Path, lists: Lists) -> None:
+    tags = {"val": "validation"}
+    samples = [fiftyone_sample(picture, tags.get(name, name)) for name, picture in every(lists)]
+    put(root / "data", [picture for _, picture in every(lists)])
+    write_json(root / "samples.json", {"samples": samples})
+    write_json(root / "metadata.json", {"name": "set", "media_type": "image", "info": {}, "version": "1.0"})
+
+
+def write_fiftyone_detections(root: Path, lists: Lists) -> None:
+    for name, pictures in lists.items():
+        place = root / {"val": "validation"}.get(name, name)
+        put(place / "data", pictures)
+        labels = {
+            picture.name: [
+                {
+                    "label": CATEGORIES.index(thing.category),
+                    "bounding_box": fiftyone_box(thing),
+                    "attributes": {"iscrowd": thing.crowd},
+                }
+                for thing in picture.things
+            ]
+            or None
+            for picture in pictures
+        }
+        write_json(place / "labels.json", {"classes": list(CATEGORIES), "labels": labels})
+
+
 WRITERS: dict[str, tuple[str, Callable[[Path, Lists], None]]] = {
     "bdd100k": ("bdd100k", write_bdd100k),
+    "cityscapes": ("cityscapes", write_cityscapes),
+    "cvat": ("cvat", write_cvat),
+    "fiftyone": ("fiftyone", write_fiftyone),
+    "fiftyone-detections": ("fiftyone", write_fiftyone_detections),
     "huggingface": ("huggingface", write_huggingface),
     "imagefolder": ("huggingface", write_imagefolder),
+    "labelstudio": ("labelstudio", write_labelstudio),
+    "nuimages": ("nuimages", write_nuimages),
+    "nuscenes": ("nuscenes", write_nuscenes),
+    "openimages": ("openimages", write_openimages),
 }
 """Layout -> its kind, and what writes it."""

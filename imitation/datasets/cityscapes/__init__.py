@@ -1,0 +1,1 @@
+"""Cityscapes: a JSON file of polygons (or of boxes) an image."""

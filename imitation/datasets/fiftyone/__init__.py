@@ -1,0 +1,1 @@
+"""FiftyOne's dataset folders."""

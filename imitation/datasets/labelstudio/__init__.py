@@ -1,0 +1,1 @@
+"""Label Studio: a JSON file of tasks."""

@@ -1,0 +1,1 @@
+"""nuImages: nuScenes' tables with 2D boxes."""

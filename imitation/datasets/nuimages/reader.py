@@ -1,0 +1,132 @@
+"""nuImages: 2D boxes on single images, in nuScenes' tables.
+
+Format: its schema, and the development kit of nuScenes. The root holds `samples/` and folders of tables,
+`v1.0-train` and `v1.0-val` (these are the lists), or `v1.0-mini`; or is one of these. Boxes are those of
+`object_ann`, around what is visible; `surface_ann` and the frames between are not read. A drive's log is its
+sequence; the camera and the location are conditions.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from imitation.common import storage
+from imitation.common.settings import DataError, UserError
+from imitation.common.texts import shown
+from imitation.data.records import Box, Object
+from imitation.datasets.common.stored import Entry, StoredReader, id_of
+from imitation.datasets.common.values import numbers, side, word
+from imitation.datasets.nuscenes.tables import CATEGORIES, Tables, find_tables, linked
+
+LISTS = {"v1.0-train": "train", "v1.0-val": "val"}
+
+
+class NuImagesReader(StoredReader):
+    """nuImages (see the module)."""
+
+    kind = "nuimages"
+    name = "nuImages"
+    title = "nuImages tables"
+    categories = CATEGORIES
+
+    @classmethod
+    def signs(cls, root: str) -> str | None:
+        found = [name for name, folder in find_tables(root).items() if Tables(folder).has("object_ann")]
+        return f"object_ann.json in {', '.join(found)}" if found else None
+
+    @cached_property
+    def _versions(self) -> dict[str | None, Tables]:
+        found = {name: Tables(folder) for name, folder in find_tables(self.root).items()}
+        found = {name: tables for name, tables in found.items() if tables.has("object_ann")}
+        lists = {LISTS[name]: tables for name, tables in found.items() if name in LISTS}
+        if len(lists) > 1:
+            return dict(lists.items())
+        if len(found) == 1:
+            return {None: next(iter(found.values()))}
+        if found:
+            raise UserError(f"{self.root}: holds {', '.join(found)}; name one of these folders as data.root")
+        raise UserError(
+            f"{self.root}: no folder of nuImages' tables (v1.0-mini, v1.0-train, v1.0-val) with an "
+            "object_ann.json"
+        )
+
+    def _where(self, name: str | None) -> str:
+        return self._versions[name].uri("sample_data")
+
+    def _image_folders(self, name: str | None) -> Iterable[str]:
+        folder = self._versions[name].folder
+        return [self.root if folder != self.root else storage.parent(self.root)]
+
+    def _entries(self) -> Iterator[Entry | DataError]:
+        for name, tables in self._versions.items():
+            try:
+                yield from _of_version(tables, name)
+            except DataError as error:
+                yield error
+
+
+def _of_version(tables: Tables, of: str | None) -> Iterator[Entry | DataError]:
+    cameras = tables.cameras()
+    logs = tables.each("log", lambda said, where: (said.get("logfile"), said.get("location")))
+    samples = tables.each("sample", lambda said, where: (said.get("key_camera_token"), said, where))
+    keys = {token: (said, where) for token, said, where in samples.values() if isinstance(token, str)}
+    entries: dict[str, Entry] = {}
+    for where, said in tables.rows("sample_data"):
+        if said["token"] in keys:
+            sample, told = keys[said["token"]]
+
+            def entry(said: Mapping[str, Any] = said, where: str = where) -> Entry:
+                sensor = linked(cameras, said, "calibrated_sensor_token", where)
+                drive, place = linked(logs, sample, "log_token", told)  # noqa: B023
+                return Entry(
+                    word(said.get("filename"), "filename", where),
+                    size=(side(said.get("width"), "width", where), side(said.get("height"), "height", where)),
+                    list=of,
+                    frame_id=id_of(str(said.get("filename")).rpartition("/")[2]),
+                    sequence=drive if isinstance(drive, str) else None,
+                    conditions={"camera": sensor.channel} | ({"location": str(place)} if place else {}),
+                    camera=sensor.camera,
+                )
+
+            try:
+                entries[said["token"]] = entry()
+            except DataError as error:
+                entries[said["token"]] = Entry(str(said.get("filename")), list=of, fault=error)
+    yield from _with_objects(tables, entries)
+
+
+def _with_objects(tables: Tables, entries: dict[str, Entry]) -> Iterator[Entry | DataError]:
+    """The entries with their objects, which stand in any order."""
+    categories = tables.names("category", "name")
+    names = list(dict.fromkeys(categories.values()))
+    rows = {token: row for row, token in enumerate(entries)}
+    every = list(entries.values())
+    owners, codes, boxes = array("i"), array("i"), array("d")
+    for where, said in tables.rows("object_ann"):
+        if (owner := rows.get(str(said.get("sample_data_token")))) is None:
+            what = f"its sample_data_token {shown(said.get('sample_data_token'))} is no annotated image"
+            yield DataError(where, what)
+            continue
+        try:
+            name = linked(categories, said, "category_token", where)
+            boxes.extend(numbers(said.get("bbox"), 4, "bbox", where))
+        except DataError as error:
+            every[owner].fault = every[owner].fault or error
+            continue
+        owners.append(owner)
+        codes.append(names.index(name))
+    order = np.argsort(np.array(owners, dtype=np.int32), kind="stable").tolist()
+    at = 0
+    for owner, entry in enumerate(every):
+        objects = []
+        while at < len(order) and owners[order[at]] == owner:
+            row = order[at]
+            objects.append(Object(names[codes[row]], Box(*boxes[4 * row : 4 * row + 4])))
+            at += 1
+        entry.objects = objects
+        yield entry
