@@ -107,7 +107,7 @@ def _places(shapes: Shapes) -> Plot:
     for spine in axes.spines.values():
         spine.set_visible(True)
         spine.set_color(FAINT)
-    row, column = np.unravel_index(int(shapes.middles.argmax()), GRID)
+    row, column = divmod(int(shapes.middles.argmax()), columns)
     share = shapes.middles.max() / max(shapes.middles.sum(), 1)
     said = f"most, {100 * share:.1f} %, in row {row + 1} of {rows}, column {column + 1} of {columns}"
     return finished("places", "Where boxes have their middle", page, said, "The darker, the more boxes.")
