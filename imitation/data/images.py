@@ -103,8 +103,8 @@ def is_plain_jpeg(data: bytes, where: str) -> bool:
     naming `where` for a JPEG whose header cannot be read or says more than `MAX_PIXELS`."""
     if not data.startswith(b"\xff\xd8"):
         return False
-    image = _open(data, where)
-    return image.format == "JPEG" and image.mode in ("RGB", "L") and _orientation(image) == 1
+    image = open_picture(data, where)
+    return image.format == "JPEG" and image.mode in ("RGB", "L") and orientation_of(image) == 1
 
 
 def decode_image(data: bytes, where: str, size: tuple[int, int] | None = None) -> np.ndarray:
