@@ -1,15 +1,19 @@
-"""Training and inference images a second: the project's, and a plain PyTorch loop of the same model.
+"""Training and inference images a second: the project's, and loops of plain PyTorch with the same model.
 
-    python benchmarks/training.py [--width 416 --height 128 --steps 20 --backbone efficientnet_lite0]
+    python -m benchmarks.training [--width 416 --height 128 --steps 20 --backbone resnet18 --compile]
 
-Ours decodes JPEGs from Parquet, augments, trains and predicts through the project's own code; the plain loop
-gets decoded, resized float tensors from memory. Both use one model, batch and thread count, and take turns.
-Prints a table, then one JSON object as the last line.
+Ours decodes JPEGs from Parquet, augments, trains and predicts through the project's own code. Beside it, with
+the same frames, model, batch, precision and threads: a plain loop that gets decoded, resized float tensors
+from memory; a loop as torchvision's detection references write it, over a DataLoader with a worker process a
+core; and for prediction the bare model on tensors, and a loop that decodes and resizes with Pillow first.
+`--compile` adds the plain loop and the bare model through torch.compile. All take turns. Prints a table, the
+medians of ours over each of the others in the same turn, then one JSON object as the last line.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import platform
@@ -17,17 +21,21 @@ import resource
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from benchmarks.torchvision_reference import reference_loader
 from imitation.data.categories import CategoryMap
-from imitation.data.images import encode_jpeg
+from imitation.data.images import decode_image, encode_jpeg
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.parquet.files import write_frames
+from imitation.detectors.precision import autocast
 from imitation.detectors.predictor import Predictor
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
@@ -83,7 +91,8 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "frames.parquet")
-        write_frames(make_frames(32), path)
+        frames = make_frames(32)
+        write_frames(frames, path)
         source = FrameSource([path], [], CATEGORIES)
         plan = SamplePlan(source.synthetic, options.batch, seed=0)
         pixels = [source.image(index) for index in range(len(source))]
@@ -108,48 +117,105 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
             ready = list(all_)
         tensors = [
             (
-                (batch.images.to(device).float() / 255).contiguous(memory_format=torch.channels_last),
+                batch.pixels(device),
                 [{name: value.to(device) for name, value in target.items()} for target in batch.targets],
             )
             for batch in ready
         ]
 
-        def plain() -> None:
+        def step(model: Any, optimizer: torch.optim.Optimizer, inputs: Any, targets: Any) -> None:
+            with autocast(settings.precision, device):
+                losses = model(inputs, targets)
+            optimizer.zero_grad(set_to_none=True)
+            sum(losses.values()).backward()
+            optimizer.step()
+
+        def plain(compiled: bool = False) -> None:
             model = new_model().train()
             freeze_norms(model)
             optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+            called = torch.compile(model) if compiled else model
             for inputs, targets in tensors:
-                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                    losses = model(inputs, targets)
-                optimizer.zero_grad(set_to_none=True)
-                sum(losses.values()).backward()
-                optimizer.step()
+                step(called, optimizer, inputs, targets)
+
+        loader = reference_loader(
+            frames,
+            CATEGORIES,
+            options.width,
+            options.height,
+            options.batch,
+            options.steps,
+            os.cpu_count() or 1,
+        )
+
+        def reference() -> None:
+            model = new_model().train()
+            freeze_norms(model)
+            optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+            for images_, targets in loader:
+                inputs = [image.to(device) for image in images_]
+                moved = [{name: value.to(device) for name, value in target.items()} for target in targets]
+                step(model, optimizer, inputs, moved)
 
         model = new_model().eval()
         predictor = Predictor(model, CATEGORIES.categories, options.width, options.height, device)
         inputs = tensors[0][0]
+        size = (options.width, options.height)
 
         def predict() -> None:
-            predictor.predict(pixels, options.batch)
+            predictor.predict([decode_image(frame.image or b"", "frame") for frame in frames], options.batch)
 
-        def infer() -> None:
-            with torch.inference_mode():
+        def infer(called: Any = model) -> None:
+            with torch.inference_mode(), autocast("auto", device):
                 for _ in range(len(pixels) // options.batch):
-                    model(inputs)
+                    called(inputs)
 
+        def bare() -> None:
+            with torch.inference_mode(), autocast("auto", device):
+                for at in range(0, len(frames), options.batch):
+                    opened = [Image.open(io.BytesIO(f.image or b"")) for f in frames[at : at + options.batch]]
+                    small = [
+                        np.asarray(i.convert("RGB").resize(size, Image.Resampling.BILINEAR)) for i in opened
+                    ]
+                    batch = torch.from_numpy(np.stack(small)).to(device).permute(0, 3, 1, 2).float().div_(255)
+                    model(list(batch.unbind(0)))
+
+        compiled_model = torch.compile(model) if options.compile else None
+        works: list[tuple[str, int, Callable[[], object]]] = [
+            ("train, ours", images, lambda: ours(256)),
+            ("train, ours, no cache", images, lambda: ours(0)),
+            ("train, plain loop on tensors", images, plain),
+            ("train, torchvision's references", images, reference),
+            ("predict, ours, from JPEG", len(pixels), predict),
+            ("predict, ours, from pixels", len(pixels), lambda: predictor.predict(pixels, options.batch)),
+            ("predict, model on tensors", len(pixels) // options.batch * options.batch, infer),
+            ("predict, bare loop from JPEG", len(frames), bare),
+        ]
+        if options.compile:
+            works += [
+                ("train, plain loop, compiled", images, lambda: plain(compiled=True)),
+                ("predict, model, compiled", works[6][1], lambda: infer(compiled_model)),
+            ]
+            works[-2][2]()  # compiles
+            works[-1][2]()
         found: dict[str, list[float]] = {}
         plain()  # warms up the libraries
         infer()
+        reference()  # its workers start
         for _ in range(options.repeats):  # in turns: a busy machine slows all alike
-            for name, count, call in (
-                ("train, ours", images, lambda: ours(256)),
-                ("train, ours, no cache", images, lambda: ours(0)),
-                ("train, plain loop on tensors", images, plain),
-                ("predict, ours", len(pixels), predict),
-                ("predict, plain model on tensors", len(pixels) // options.batch * options.batch, infer),
-            ):
+            for name, count, call in works:
                 found.setdefault(name, []).append(rate(count, call))
     return found
+
+
+def ratios(found: dict[str, list[float]]) -> dict[str, float]:
+    """The median of each of ours over each other of its kind, turn by turn."""
+    made = {}
+    for ours in (name for name in found if ", ours" in name):
+        for other in (name for name in found if ", ours" not in name and name[:5] == ours[:5]):
+            each = [a / b for a, b in zip(found[ours], found[other])]
+            made[f"{ours} / {other.split(', ', 1)[1]}"] = round(statistics.median(each), 3)
+    return made
 
 
 def main() -> None:
@@ -160,16 +226,20 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=128)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--compile", action="store_true", help="torch.compile's, too")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
 
     found = measure(options)
     print(f"{'images a second':36}{'median':>8}{'lowest':>8}{'highest':>8}")
     for name, values in found.items():
         print(f"{name:36}{statistics.median(values):8.1f}{min(values):8.1f}{max(values):8.1f}")
+    for name, value in ratios(found).items():
+        print(f"{name:66}{value:6.2f}")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {options.threads} threads"
     print(
         json.dumps(
@@ -181,6 +251,7 @@ def main() -> None:
                 "python": platform.python_version(),
                 "load": os.getloadavg()[0],
                 "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+                "ratios": ratios(found),
                 "images_per_second": {name: [round(v, 2) for v in values] for name, values in found.items()},
             }
         )

@@ -14,6 +14,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
     "command",
     "imitate",
     {
+        "runs": "cluster.cli.commands.runs:add",
         "run": "cluster.cli.commands.run:add_run",
         "sweep": "cluster.cli.commands.run:add_sweep",
         "submit": "cluster.cli.commands.submit:add",

@@ -98,6 +98,7 @@ class DetectorWorker:
         wait_passively()
         import torch
 
+        from imitation.data.torch_decoder import decode_with_torch
         from imitation.detectors.checkpoint import load_checkpoint
 
         retry.remember_folders()
@@ -109,6 +110,7 @@ class DetectorWorker:
         self.parts = parts
         self.categories = categories
         self.decoders = ThreadPoolExecutor(2)
+        self.load = partial(load_frame_image, decode=decode_with_torch)
         self.attempts, self.max_attempts = attempts, max_attempts
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -154,7 +156,7 @@ class DetectorWorker:
     def _judged(self, frames: Sequence[tuple[Frame, int]]) -> Iterator[FrameDetections]:
         """Rows of all frames, decoded ahead."""
         decoding = [
-            (frame, self.parts[part], self.decoders.submit(load_frame_image, frame)) for frame, part in frames
+            (frame, self.parts[part], self.decoders.submit(self.load, frame)) for frame, part in frames
         ]
         for start in range(0, len(decoding), FORWARD):
             yield from self._passed(decoding[start : start + FORWARD])

@@ -23,14 +23,20 @@ from cluster.observability.console import Reporter
 from cluster.observability.trackers.registry import check_tracking
 from cluster.run.baseline import has_baseline
 from cluster.run.storage_checks import check_lasting, in_job
+from cluster.workspace.driven import driven
 from cluster.workspace.lock import RunLock
-from cluster.workspace.run_folder import FREE_KEYS, Workspace, differences, environment, read_config
+from cluster.workspace.run_folder import (
+    FREE_KEYS,
+    RUN_JSON,
+    TRIALS,
+    Workspace,
+    differences,
+    environment,
+    read_config,
+)
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.common.storage import retry
-
-TRIALS = "trials"
-RUN_JSON = "run.json"
 
 
 @dataclass(frozen=True)
@@ -105,9 +111,10 @@ def opened(
     if not has_baseline(folder.uri):
         try_early(runs, reporter)
     staging = [*outlook(runs), *leaks(runs)]
-    with RunLock(folder.uri, reporter.say):
+    with RunLock(folder.uri, reporter.say) as held:
         continues = folder.open(config)
         reporter.say(f"{'continuing' if continues else 'starting'} {folder.kind} {folder.uri}")
         for line in (*plan, *staging):
             reporter.say(line)
-        yield
+        with driven(folder.uri, held.check):
+            yield

@@ -14,14 +14,15 @@ from cluster.observability.callbacks import FinishedCycle, Watch
 from cluster.observability.console import Reporter
 from cluster.observability.cycle_time import CycleClock
 from cluster.observability.memory import PeakMemory
+from cluster.observability.progress_file import ProgressFile
 from cluster.observability.prometheus import Telemetry
 from cluster.observability.trackers.registry import check_tracking, make_trackers
 from cluster.run.baseline import check_base
 from cluster.run.loop import OnCycle, loop
 from cluster.run.storage_checks import check_lasting, check_reached, in_job
 from cluster.run.summary import REPORT, SUMMARY, build_summary, write_report
-from cluster.runtime.signals import PutOff
 from cluster.stages.cycle import Evaluation, nothing_found
+from cluster.workspace.driven import driven, how_it_ended
 from cluster.workspace.lock import RunLock
 from cluster.workspace.run_folder import Workspace, flatten
 from imitation import stopping
@@ -86,6 +87,7 @@ def carry_out(
         check_reached(config, workspace.uri, reporter)
         reporter.say(f"{'continuing' if continues else 'starting'} run {workspace.uri}")
         with (
+            driven(workspace.uri, held.check),
             reporter.logs("cluster", "sim_actors", "imitation"),
             _watching(config, workspace, reporter, memory, hide_test) as watch,
         ):
@@ -136,13 +138,14 @@ def _watching(
     """Who watches a run. The clock comes before the trackers, which tell what it says of a cycle."""
     name, plain = config.run.name, flatten(config.plain())
     trackers = make_trackers(config.tracking, workspace.uri, name, plain, reporter.say, hide_test)
-    watch = Watch(reporter, [memory, CycleClock(workspace), Telemetry(name), trackers])
+    watch = Watch(
+        reporter, [memory, CycleClock(workspace), Telemetry(name), ProgressFile(workspace.uri), trackers]
+    )
     watch.open()
     try:
         yield watch
     except BaseException as error:
-        put_off = isinstance(error, PutOff) or not isinstance(error, Exception)  # Ctrl-C and SIGTERM are none
-        watch.close("stopped" if put_off else "failed")
+        watch.close(how_it_ended(error))
         raise
     watch.close()
 

@@ -16,7 +16,7 @@ from cluster.simulation.stream import REJECTED
 from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
 from cluster.stages.synthetic.taken import TAKEN_FROM
-from cluster.workspace.run_folder import Workspace
+from cluster.workspace.run_folder import REPORT, SUMMARY, Workspace
 from imitation.common import storage
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.datasets.settings import DataSettings
@@ -42,8 +42,6 @@ def arm_label(config: Config, cycle: int) -> str:
     return f"{arm}, cycle {cycle}"
 
 
-SUMMARY = "summary.json"
-REPORT = "report.html"
 PROBE = "probe"
 """The folder of a run that has its probe, where there was one (`imitate probe`)."""
 Stages = dict[str, dict[str, Any]]

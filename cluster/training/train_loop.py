@@ -191,6 +191,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         threads=settings.decode_threads,
         skip_bad=spec.skip_bad,
         weights=np.where(frames.added, settings.synthetic_weight, 1.0) if weighed else None,
+        warp="device" if device.type == "cuda" else "host",
     ) as batches:
         train(
             state,
@@ -203,9 +204,8 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
             checkpoint=save_state,
         )
     disagreement = distributed.disagreement(model)
-    skipped = distributed.gathered(
-        {frames.frame_ids[index]: reason for index, reason in sorted(batches.skipped.items())}
-    )
+    ids = frames.frame_ids if batches.skipped else []
+    skipped = distributed.gathered({ids[index]: why for index, why in sorted(batches.skipped.items())})
     if distributed.rank == 0:
         before = read_info(spec.initial).trained_on if spec.initial else {"steps": 0, "images_seen": 0}
         tail = state.history[-max(1, settings.steps // 10) :]

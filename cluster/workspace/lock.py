@@ -18,6 +18,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -31,11 +32,12 @@ from imitation.common.settings import UserError
 LOCK, LEASE = ".lock", ".lock.json"
 BEAT_S = 3.0
 PATIENCE = 8  # beats without a change until a holder counts as dead
+LOOKS, LOOK_S = 10, 0.02  # tries at a file lock that is taken, and seconds between them
 OWN_DISKS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "vfat"})
 
 
 @dataclass(frozen=True)
-class _Lease:
+class Lease:
     """Who holds a run: `count` goes up while it lives; `machine` tells kernels and containers apart."""
 
     nonce: str
@@ -46,9 +48,9 @@ class _Lease:
     job: str | None
 
     @classmethod
-    def own(cls) -> _Lease:
+    def own(cls) -> Lease:
         host = socket.gethostname()
-        return cls(uuid.uuid4().hex, 0, host, _machine(), os.getpid(), _job())
+        return cls(uuid.uuid4().hex, 0, host, machine(), os.getpid(), _job())
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}" + (f", job {self.job}" if self.job else "")
@@ -76,7 +78,7 @@ class RunLock:
         self.say, self.beat_s, self.patience, self._leased = say, beat_s, patience, leased
         self._lease_uri = storage.join(uri, LEASE)
         self._handle: Any = None
-        self._own = _Lease.own()
+        self._own = Lease.own()
         self._taken_by: str | None = None
         self._ended = threading.Event()
         self._closing = threading.Lock()
@@ -123,7 +125,7 @@ class RunLock:
     def _lock_file(self, folder: Path) -> None:
         self._handle = (folder / LOCK).open("a+")
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(self._handle)
         except OSError as error:
             self._handle.seek(0)
             holder = self._handle.read().strip()
@@ -154,7 +156,7 @@ class RunLock:
             if holder is None or holder.nonce != self._own.nonce:
                 raise self._in_use(str(holder or "another process"))
 
-    def _watch(self, holder: _Lease) -> None:
+    def _watch(self, holder: Lease) -> None:
         """Returns once the holder counts as dead. Raises UserError if its count changes."""
         self.say(f"watching up to {self.beat_s * self.patience:g} s whether {holder} still holds this run")
         for _ in range(self.patience):
@@ -165,7 +167,7 @@ class RunLock:
             if (now.nonce, now.count) != (holder.nonce, holder.count):
                 raise self._in_use(str(now))
 
-    def _known_dead(self, holder: _Lease) -> bool:
+    def _known_dead(self, holder: Lease) -> bool:
         """Whether the holder was on this machine, and we have its file lock or its process is gone."""
         if (holder.host, holder.machine) != (self._own.host, self._own.machine):
             return False
@@ -197,15 +199,8 @@ class RunLock:
         except UserError:  # the next driver waits until it sees that nobody counts
             pass
 
-    def _read(self) -> _Lease | None:
-        try:
-            return _Lease(**json.loads(storage.read_bytes(self._lease_uri)))
-        except storage.StorageError as error:
-            if error.errno != errno.ENOENT:
-                raise
-            return None
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{self._lease_uri}: is no lease of a run ({error}); delete it") from None
+    def _read(self) -> Lease | None:
+        return read_lease(self._lease_uri)
 
     def _write(self) -> None:
         storage.write_json(self._lease_uri, asdict(self._own))
@@ -225,6 +220,32 @@ class RunLock:
         )
 
 
+def _flock(handle: Any) -> None:
+    """Takes the lock, or raises OSError. Who only looks whether a run is held has it for a moment
+    (`cluster.workspace.holder`); that is waited for."""
+    for attempt in range(LOOKS):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES) or attempt == LOOKS - 1:
+                raise
+        time.sleep(LOOK_S)
+
+
+def read_lease(uri: str) -> Lease | None:
+    """The lease in a file; None where there is no file. Raises UserError for what is no lease, StorageError
+    where it cannot be read."""
+    try:
+        return Lease(**json.loads(storage.read_bytes(uri)))
+    except storage.StorageError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return None
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{uri}: is no lease of a run ({error}); delete it") from None
+
+
 def on_own_disk(folder: Path) -> bool:
     """Whether a folder lies on a disk of this machine, by the kernel's list of mounts; if in doubt, no."""
     try:
@@ -239,8 +260,8 @@ def on_own_disk(folder: Path) -> bool:
     return False
 
 
-def _machine() -> str:
-    """This boot of this kernel, and the container's own numbering of processes."""
+def machine() -> str:
+    """What tells machines apart: this boot of this kernel, and the container's own numbering of processes."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"

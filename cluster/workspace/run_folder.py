@@ -28,7 +28,10 @@ from imitation.common.settings import UserError
 from imitation.common.storage import retry
 from imitation.common.storage.run_folder import SHARED, base_of, remember_base
 
-CONFIG_FILE = "config.yaml"
+CONFIG_FILE, RUN_JSON = "config.yaml", "run.json"
+SUMMARY, REPORT = "summary.json", "report.html"
+TRIALS = "trials"
+"""Where the runs of a sweep or a comparison lie in its folder."""
 _STAGE = "stage-"
 # Settings that do not change what a run computes: they may differ when it continues.
 FREE_KEYS = (
@@ -177,7 +180,7 @@ class Workspace:
         # the configuration last: where it exists, the folder of the run is complete
         if self.base is not None:
             remember_base(self.uri, self.base)
-        storage.write_json(self.path("run.json"), environment())
+        storage.write_json(self.path(RUN_JSON), environment())
         storage.write_bytes_atomic(self.path(CONFIG_FILE), yaml.safe_dump(config, sort_keys=False).encode())
         return False
 

@@ -24,6 +24,8 @@ from imitation.common.settings import DataError
 from imitation.data.records import Frame
 
 T = TypeVar("T")
+Decoder = Callable[[bytes, str, tuple[int, int] | None], np.ndarray]
+"""Bytes, a name for errors, the labels' size -> pixels, as `decode_image`."""
 
 THREADS = 2
 AHEAD = 16  # frames that threads look at
@@ -96,6 +98,15 @@ def orientation_of(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def is_plain_jpeg(data: bytes, where: str) -> bool:
+    """Whether it is a grey or RGB JPEG that is upright as it is stored, by its header. Raises `DataError`
+    naming `where` for a JPEG whose header cannot be read or says more than `MAX_PIXELS`."""
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    image = open_picture(data, where)
+    return image.format == "JPEG" and image.mode in ("RGB", "L") and orientation_of(image) == 1
+
+
 def decode_image(data: bytes, where: str, size: tuple[int, int] | None = None) -> np.ndarray:
     """Image bytes as a writable array, uint8 (height, width, 3), RGB, upright; as stored where the labels'
     `size` (width, height; px) is that of the stored pixels alone.
@@ -141,14 +152,15 @@ def read_image_bytes(frame: Frame) -> bytes:
         return storage.read_bytes(frame.image_uri)
 
 
-def load_frame_image(frame: Frame) -> np.ndarray:
-    """The frame's pixels, uint8 (height, width, 3), RGB, writable.
+def load_frame_image(frame: Frame, decode: Decoder = decode_image) -> np.ndarray:
+    """The frame's pixels, uint8 (height, width, 3), RGB, writable. `decode` is `decode_image`, or, where
+    torch is at work anyway, `imitation.data.torch_decoder.decode_with_torch`, which gives the same sooner.
 
     Raises `DataError` naming the file (or the frame, where the bytes are its own) if the image is
     missing, truncated or unreadable, or not of the size that the frame says.
     """
     where = frame.image_uri or f"frame {frame.frame_id}"
-    pixels = decode_image(read_image_bytes(frame), where, (frame.width, frame.height))
+    pixels = decode(read_image_bytes(frame), where, (frame.width, frame.height))
     height, width = pixels.shape[:2]
     if (width, height) != (frame.width, frame.height):
         what = f"the image is {width}x{height} px, but its labels are for {frame.width}x{frame.height}"

@@ -16,6 +16,7 @@ from imitation.training.settings import AugmentSettings
 
 BORDER = 114  # grey around an image that was made smaller
 SMALLEST_PX = 3.0  # an object with a shorter side (in the network's input) cannot be learnt: ignored
+ROWS = 32  # of a picture that are computed with at a time
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
 
 
@@ -88,20 +89,50 @@ def draw_window(
     )
 
 
-def jitter_colour(image: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast, saturation and channel gains of RGB uint8 (H, W, 3)."""
+@dataclass(frozen=True)
+class Colour:
+    """A change of colour: saturation and contrast factors, and gains (3,) float32 of the channels. Contrast
+    turns about the mean grey of the picture."""
+
+    saturation: float
+    contrast: float
+    gains: np.ndarray
+
+    def image(self, image: np.ndarray) -> np.ndarray:
+        """RGB uint8 (H, W, 3) with its colours changed, a new one."""
+        height, width = image.shape[:2]
+        # A few rows and one channel at a time: all that is computed with stays in the processor's cache.
+        grey = np.empty((height, width), dtype=np.float32)
+        for y in range(0, height, ROWS):
+            grey[y : y + ROWS] = image[y : y + ROWS].astype(np.float32) @ GREY
+        middle = np.float32(grey.mean())
+        grey *= np.float32(1 - self.saturation)
+        saturation, contrast = np.float32(self.saturation), np.float32(self.contrast)
+        result = np.empty((height, width, 3), dtype=np.uint8)
+        for y in range(0, height, ROWS):
+            rows = slice(y, y + ROWS)
+            for channel, gain in enumerate(self.gains):
+                pixels = image[rows, :, channel].astype(np.float32)
+                pixels *= saturation
+                pixels += grey[rows]
+                pixels -= middle
+                pixels *= contrast
+                pixels += middle
+                pixels *= gain
+                pixels += np.float32(0.5)
+                result[rows, :, channel] = pixels.clip(0, 255, out=pixels)
+        return result
+
+
+def draw_colour(settings: AugmentSettings, rng: np.random.Generator) -> Colour:
+    """Brightness, contrast, saturation and tint within their ranges."""
     draws = 2 * rng.random(6) - 1
     brightness, contrast, saturation = (
         1 + draw * span
         for draw, span in zip(draws, (settings.brightness, settings.contrast, settings.saturation))
     )
     gains = (1 + draws[3:] * settings.tint).astype(np.float32) * np.float32(brightness)
-    pixels = image.astype(np.float32)
-    grey = pixels @ GREY
-    pixels = pixels * np.float32(saturation) + (grey * np.float32(1 - saturation))[..., None]
-    middle = np.float32(grey.mean())
-    pixels = ((pixels - middle) * np.float32(contrast) + middle) * gains
-    return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
+    return Colour(saturation, contrast, gains)
 
 
 def clip_targets(targets: Targets, boxes: np.ndarray, width: int, height: int, min_visible: float) -> Targets:
@@ -119,6 +150,36 @@ def clip_targets(targets: Targets, boxes: np.ndarray, width: int, height: int, m
     return clipped[keep], labels[keep], (ignore | lost)[keep], occlusion[keep]
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What becomes of an image: the window of it that is shown, and how its colours change (None: not)."""
+
+    window: Window
+    colour: Colour | None
+
+    def image(self, image: np.ndarray) -> np.ndarray:
+        """RGB uint8 (H, W, 3) -> (out_height, out_width, 3)."""
+        pixels = self.window.image(image)
+        return pixels if self.colour is None else self.colour.image(pixels)
+
+    def targets(self, targets: Targets, min_visible: float) -> Targets:
+        """Those of the image, in pixels of the input; see `clip_targets`."""
+        window = self.window
+        boxes = window.boxes(targets[0])
+        return clip_targets(targets, boxes, window.out_width, window.out_height, min_visible)
+
+
+def draw_changes(
+    image: np.ndarray, width: int, height: int, settings: AugmentSettings, rng: np.random.Generator
+) -> Changes:
+    """The random changes that make an image (H, W, 3) an input of width x height px."""
+    source_height, source_width = image.shape[:2]
+    if not settings.enabled:
+        return Changes(Window(0.0, 0.0, source_width, source_height, width, height), None)
+    window = draw_window(source_width, source_height, width, height, settings, rng)
+    return Changes(window, draw_colour(settings, rng))
+
+
 def augment(
     image: np.ndarray,
     targets: Targets,
@@ -128,11 +189,5 @@ def augment(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, Targets]:
     """A training sample of the network's input size: RGB uint8 (height, width, 3) and its targets."""
-    source_height, source_width = image.shape[:2]
-    if settings.enabled:
-        window = draw_window(source_width, source_height, width, height, settings, rng)
-        pixels = jitter_colour(window.image(image), settings, rng)
-    else:
-        window = Window(0.0, 0.0, source_width, source_height, width, height)
-        pixels = window.image(image)
-    return pixels, clip_targets(targets, window.boxes(targets[0]), width, height, settings.min_visible)
+    changes = draw_changes(image, width, height, settings, rng)
+    return changes.image(image), changes.targets(targets, settings.min_visible)

@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from imitation.common.settings import DataError, UserError
-from imitation.training.augment import augment
+from imitation.training.augment import Changes, draw_changes
+from imitation.training.device_warp import Unwarped
 from imitation.training.samples import SampleSource, Targets
 from imitation.training.settings import AugmentSettings
 
@@ -26,19 +28,29 @@ AHEAD = 3  # batches in preparation while a step runs: bounds the memory they ta
 _EPOCH, _ORDER, _SAMPLE = range(3)
 
 
-Sample = tuple[np.ndarray, Targets, np.float32 | None]
-"""An image, its targets, and the weight of its losses (None: images are not weighed)."""
+Warp = Literal["host", "device"]
+"""Where pictures are resampled and coloured: in threads that decode them, or on the device that trains."""
+
+Sample = tuple[np.ndarray, Changes | None, Targets, np.float32 | None]
+"""An image, the changes still to be made to it, its targets, and the weight of its losses (None: images are
+not weighed)."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """images uint8 (B, 3, H, W) in channels_last format, and torchvision targets of each: `boxes` (M, 4)
-    px, `labels` (M,) 1-based, `ignore` (M,) bool, `occlusion` (M,) in [0, 1], NaN where unknown; and where
-    images are weighed, `weight` () of the image's losses."""
+    """images uint8 (B, 3, H, W) in channels_last format, or those that the device has still to warp, and
+    torchvision targets of each: `boxes` (M, 4) px, `labels` (M,) 1-based, `ignore` (M,) bool, `occlusion`
+    (M,) in [0, 1], NaN where unknown; and where images are weighed, `weight` () of the image's losses."""
 
     step: int
-    images: Tensor
+    images: Tensor | Unwarped
     targets: list[dict[str, Tensor]]
+
+    def pixels(self, device: torch.device) -> Tensor:
+        """The images on the device, float32 (B, 3, H, W) in [0, 1], channels_last."""
+        if isinstance(self.images, Unwarped):
+            return self.images.to(device).warped()
+        return self.images.to(device, non_blocking=True).float().div_(255)
 
 
 class SamplePlan:
@@ -65,6 +77,7 @@ class SamplePlan:
         flags = np.asarray(synthetic, dtype=bool)
         if len(flags) == 0:
             raise UserError("training: the dataset has no frame to train on")
+        self._epochs: dict[tuple[int, int], np.ndarray] = {}
         self.batch_size = batch_size
         self.seed = seed
         self._weights = np.ones(len(flags)) if weights is None else np.asarray(weights, dtype=float)
@@ -112,15 +125,23 @@ class SamplePlan:
         return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
 
     def _epoch(self, part: int, epoch: int) -> np.ndarray:
+        """An epoch's order of a part. The last ones are kept: to make one takes a while where there are many,
+        and a batch may need two."""
+        if (part, epoch) not in self._epochs:
+            kept = [*self._epochs.items()][1 - 2 * len(self._parts) :]
+            self._epochs = dict([*kept, ((part, epoch), self._shuffled(part, epoch))])
+        return self._epochs[part, epoch]
+
+    def _shuffled(self, part: int, epoch: int) -> np.ndarray:
         members = self._parts[part]
         rng = self._rng(_EPOCH, part, epoch)
-        # systematic resampling: each image comes floor or ceil of its expected number of times; equal
-        # weights give a plain permutation
-        edges = np.cumsum(self._weights[members])
-        points = (np.arange(len(members)) + rng.random()) * (edges[-1] / len(members))
-        chosen = np.minimum(np.searchsorted(edges, points, side="right"), len(members) - 1)
+        first = rng.random()
         if np.ptp(self._weights[members]) == 0:
-            chosen = np.arange(len(members))  # free of rounding
+            return members[rng.permutation(len(members))]
+        # systematic resampling: each image comes floor or ceil of its expected number of times
+        edges = np.cumsum(self._weights[members])
+        points = (np.arange(len(members)) + first) * (edges[-1] / len(members))
+        chosen = np.minimum(np.searchsorted(edges, points, side="right"), len(members) - 1)
         return members[rng.permutation(chosen)]
 
     def _rng(self, *key: int) -> np.random.Generator:
@@ -133,7 +154,9 @@ class Batches:
     Iterating gives a `Batch` a step from `start` to `stop`; leaving the `with` block stops the threads.
     Raises the source's DataError for a bad sample when its step comes; with `skip_bad` the next sample that
     can be read takes its place, and `skipped` has the sample's number and what was wrong with it.
-    `weights` (N,) > 0, if given, are those of the samples' losses.
+    `weights` (N,) > 0, if given, are those of the samples' losses. `warp` "device" leaves pixels to
+    `Batch.pixels`: a thread then only decodes. Boxes are the same, pixels within rounding
+    (`imitation.training.device_warp`).
     """
 
     def __init__(
@@ -151,6 +174,7 @@ class Batches:
         threads: int = 2,
         skip_bad: bool = False,
         weights: Sequence[float] | np.ndarray | None = None,
+        warp: Warp = "host",
     ) -> None:
         if plan.batch_size % world_size:
             raise UserError(
@@ -164,6 +188,9 @@ class Batches:
         self._skip_bad = skip_bad
         self._weights = None if weights is None else np.asarray(weights, dtype=np.float32)
         self.skipped: dict[int, str] = {}
+        self._warp = warp
+        # collating waits for samples, and copies what a device has still to warp: not the training's time
+        self._collator = ThreadPoolExecutor(1, thread_name_prefix="batches")
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="samples")
 
     def __enter__(self) -> Batches:
@@ -171,17 +198,18 @@ class Batches:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._collator.shutdown(wait=True, cancel_futures=True)
 
     def __iter__(self) -> Iterator[Batch]:
-        waiting: deque[tuple[int, list[Future[Sample]]]] = deque()
+        waiting: deque[Future[Batch]] = deque()
         upcoming = iter(self._steps)
         while True:
             while len(waiting) < AHEAD and (step := next(upcoming, None)) is not None:
-                waiting.append((step, self._submit(step)))
+                samples = self._submit(step)
+                waiting.append(self._collator.submit(self._collated, step, samples))
             if not waiting:
                 return
-            step, samples = waiting.popleft()
-            yield _collate(step, [sample.result() for sample in samples])
+            yield waiting.popleft().result()
 
     def _submit(self, step: int) -> list[Future[Sample]]:
         indices = self._plan.indices(step)
@@ -191,7 +219,14 @@ class Batches:
         rng = self._plan.sample_rng(step, position)
         image, index = self._readable(index)
         weight = None if self._weights is None else self._weights[index]
-        return *augment(image, self._source.targets(index), *self._size, self._settings, rng), weight
+        changes = draw_changes(image, *self._size, self._settings, rng)
+        targets = changes.targets(self._source.targets(index), self._settings.min_visible)
+        if self._warp == "device":
+            return image, changes, targets, weight
+        return changes.image(image), None, targets, weight
+
+    def _collated(self, step: int, samples: list[Future[Sample]]) -> Batch:
+        return _collate(step, [sample.result() for sample in samples])
 
     def _readable(self, wanted: int) -> tuple[np.ndarray, int]:
         """The image wanted, or the next that can be read, and its number."""
@@ -209,11 +244,17 @@ class Batches:
 
 
 def _collate(step: int, samples: list[Sample]) -> Batch:
-    images = torch.from_numpy(np.stack([image for image, _, _ in samples])).permute(0, 3, 1, 2)
+    pictures = [image for image, _, _, _ in samples]
+    changes = [wanted for _, wanted, _, _ in samples if wanted is not None]
+    images: Tensor | Unwarped
+    if changes:
+        images = Unwarped.of(pictures, changes)
+    else:
+        images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     names = ("boxes", "labels", "ignore", "occlusion")
     targets = [
         {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in zip(names, target)}
         | ({} if weight is None else {"weight": torch.tensor(weight)})
-        for _, target, weight in samples
+        for _, _, target, weight in samples
     ]
     return Batch(step, images, targets)

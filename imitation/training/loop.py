@@ -17,6 +17,7 @@ from imitation.detectors.convention import check_losses
 from imitation.detectors.precision import autocast
 from imitation.training.batches import Batch
 from imitation.training.distributed import Distributed
+from imitation.training.on_device import on_device
 from imitation.training.settings import TrainSettings
 
 ALONE = Distributed()
@@ -93,12 +94,10 @@ def train(
     since, images_since = time.perf_counter(), 0
     began = since - state.seconds
 
-    for batch in batches:
+    for batch in on_device(batches, device):
         set_learning_rates(state.optimizer, settings, batch.step)
-        images = batch.images.to(device, non_blocking=True).float().div_(255)
-        targets = [{name: value.to(device) for name, value in target.items()} for target in batch.targets]
         with autocast(precision, device):
-            losses = replica(list(images.unbind(0)), targets)
+            losses = replica(list(batch.images.unbind(0)), batch.targets)
         check_losses(losses, f"the detector ({type(model).__name__})")
         total = torch.stack(list(losses.values())).sum()
         state.optimizer.zero_grad(set_to_none=True)
@@ -109,7 +108,7 @@ def train(
 
         state.step = batch.step + 1
         state.seconds = time.perf_counter() - began
-        images_since += len(images) * distributed.world_size
+        images_since += len(batch.images) * distributed.world_size
         names, values = list(losses), distributed.mean(torch.stack([v.detach() for v in losses.values()]))
         report = dict(zip(names, values.tolist())) | {"loss": float(values.sum())}
         if not math.isfinite(report["loss"]):

@@ -121,12 +121,13 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def conform_all(table: pa.Table, names: Sequence[str], uri: str) -> pa.Table:
-    """As `conform`, but the `DataError` names the first row that is wrong."""
+def conform_all(table: pa.Table, names: Sequence[str], uri: str, first_row: int = 0) -> pa.Table:
+    """As `conform`, but the `DataError` names the first row that is wrong; `first_row` is the table's own in
+    the file."""
     try:
         return conform(table, names, uri)
     except DataError:
-        for row in rows_of(table, names, uri, range(len(table))):
+        for row in rows_of(table, names, uri, range(first_row, first_row + len(table))):
             if isinstance(row, DataError):
                 raise row from None
         raise

@@ -43,6 +43,8 @@ class GridDetector(nn.Module):
     mean: Tensor
     std: Tensor
     weighs_images = True
+    takes_batches = True
+    """Images may be one tensor (B, 3, H, W), too."""
 
     def __init__(self, backbone: Backbone, num_categories: int, settings: DetectorSettings) -> None:
         super().__init__()

@@ -84,6 +84,11 @@ NOT_RUN = {
     "imitate run ray_config.yaml restage.backdrops=0.5": SAME_RUN,
     'imitate run ray_config.yaml "tracking.trackers={my_tracker:Table: {file: all-runs.csv}}"': ELSEWHERE
     + "trackers/test_own_tracker.py",
+    "imitate runs": ELSEWHERE + "inventory/test_entries.py",
+    "imitate runs s3://bucket/runs --json": CLUSTER,
+    "imitate runs rerender runs/default FRAME --out again.png": ELSEWHERE + "inventory/test_rerender.py",
+    "imitate runs clean": ELSEWHERE + "inventory/test_cleaning.py",
+    "imitate runs clean runs/default --yes": ELSEWHERE + "inventory/test_cleaning.py",
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
     "imitate check machine": ELSEWHERE + "checks/test_machine.py",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from pydantic import ValidationError
 
-from imitation.training.augment import augment, clip_targets, draw_window, jitter_colour
+from imitation.training.augment import GREY, augment, clip_targets, draw_colour, draw_window
 from imitation.training.settings import AugmentSettings
 
 OUT_WIDTH, OUT_HEIGHT = 208, 64
@@ -111,12 +111,36 @@ def test_no_objects() -> None:
 def test_colour_changes_stay_in_their_ranges() -> None:
     grey = np.full((10, 10, 3), 100, dtype=np.uint8)
     bright = AugmentSettings(brightness=0.2, contrast=0, saturation=1, tint=0)
-    values = {int(jitter_colour(grey, bright, np.random.default_rng(s))[0, 0, 0]) for s in range(200)}
+    values = {int(draw_colour(bright, np.random.default_rng(s)).image(grey)[0, 0, 0]) for s in range(200)}
     assert 80 <= min(values) < 85
     assert 115 < max(values) <= 120
     none = AugmentSettings(brightness=0, contrast=0, saturation=0, tint=0)
     photo = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
-    assert (jitter_colour(photo, none, np.random.default_rng(1)) == photo).all()
+    assert (draw_colour(none, np.random.default_rng(1)).image(photo) == photo).all()
+
+
+def as_formulas(image: np.ndarray, saturation: float, contrast: float, gains: np.ndarray) -> np.ndarray:
+    """The change of colour as it is written down, the whole picture at a time."""
+    pixels = image.astype(np.float32)
+    grey = pixels @ GREY
+    pixels = pixels * np.float32(saturation) + (grey * np.float32(1 - saturation))[..., None]
+    middle = np.float32(grey.mean())
+    pixels = ((pixels - middle) * np.float32(contrast) + middle) * gains
+    return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32), width=st.integers(1, 90), height=st.integers(1, 90), mirrored=st.booleans()
+)
+def test_colours_by_parts_are_those_of_the_whole_to_the_last_digit(
+    seed: int, width: int, height: int, mirrored: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)[:, :: -1 if mirrored else 1]
+    colour = draw_colour(AugmentSettings(tint=0.3), rng)
+    expected = as_formulas(image, colour.saturation, colour.contrast, colour.gains)
+    np.testing.assert_array_equal(colour.image(image), expected)
 
 
 def test_a_smallest_scale_above_the_largest_is_refused() -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from imitation.common.settings import DataError
 from imitation.data.images import load_frame_image
 from imitation.data.records import Origin
+from imitation.datasets.parquet import row_groups
 from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.parquet.store import FrameStore
 from tests.imitation.datasets.kitti.kitti_folder import png
@@ -74,9 +76,9 @@ def test_threads_read_each_group_once(tmp_path: Path, monkeypatch: pytest.Monkey
     read_images = store._read_images
     together = threading.Barrier(8)
 
-    def counted(part: int, group: int) -> pa.ChunkedArray:
+    def counted(part: int, group: int, at: int) -> pa.Table:
         reads[group] += 1
-        return read_images(part, group)
+        return read_images(part, group, at)
 
     monkeypatch.setattr(store, "_read_images", counted)
 
@@ -101,3 +103,50 @@ def test_store_names_file_and_row_of_a_bad_image(tmp_path: Path) -> None:
         store.image(1)
     with pytest.raises(DataError, match=r"row 0 of row group 1 \(.*gone\.png\): the image cannot be read"):
         store.image(2)
+
+
+@pytest.fixture
+def large_footers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every footer counts as too large to keep."""
+    monkeypatch.setattr(row_groups, "LARGE", 0)
+    monkeypatch.setattr(row_groups, "BLOCK", 3)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_many_frames_are_read_by_row_group_and_are_the_same(
+    tmp_path: Path, kept: bool, request: pytest.FixtureRequest
+) -> None:
+    if not kept:
+        request.getfixturevalue("large_footers")
+    frames = make_frames(23)
+    write_frames(frames[:16], str(tmp_path / "a.parquet"), rows_per_group=2)
+    write_frames(frames[16:], str(tmp_path / "b.parquet"), rows_per_group=3)
+    store = FrameStore(str(tmp_path), in_memory=22)
+    assert not store.in_memory
+    assert FrameStore(str(tmp_path), in_memory=23).in_memory
+    assert len(store) == 23
+    assert store.frame_ids == [frame.frame_id for frame in frames]
+    for index in (22, 0, 15, 16, 7):
+        assert store.frame(index) == replace(frames[index], image=None)
+        np.testing.assert_array_equal(store.image(index), load_frame_image(frames[index]))
+    few = FrameStore(str(tmp_path), ("objects",), fields=("category", "box"), in_memory=0)
+    assert [(o.category, o.box, o.cuboid) for o in few.frame(5).objects] == [
+        (o.category, o.box, None) for o in frames[5].objects
+    ]
+
+
+def test_of_many_frames_ids_alone_are_checked_when_opened(tmp_path: Path) -> None:
+    write_frames(make_frames(6), str(tmp_path / "x.parquet"), rows_per_group=2)
+    table = pq.read_table(tmp_path / "x.parquet")
+    objects = [*table["objects"].to_pylist()[:4], [None], []]
+    place = table.schema.get_field_index("objects")
+    odd = table.set_column(place, "objects", pa.array(objects, table.schema.field("objects").type))
+    pq.write_table(odd, tmp_path / "x.parquet", row_group_size=2)
+    store = FrameStore(str(tmp_path / "x.parquet"), in_memory=0)
+    assert store.frame(5).objects == ()
+    with pytest.raises(DataError, match=r"row 0 of row group 2: object 0 has no category or no box"):
+        store.frame(4)
+    ids = pa.array([*table["frame_id"].to_pylist()[:3], None, "e", "f"])
+    pq.write_table(odd.set_column(0, "frame_id", ids), tmp_path / "x.parquet", row_group_size=2)
+    with pytest.raises(DataError, match=r"x\.parquet: row 3: frame_id is null"):
+        FrameStore(str(tmp_path / "x.parquet"), in_memory=0)

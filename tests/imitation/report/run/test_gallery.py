@@ -9,8 +9,8 @@ import pytest
 from imitation.common import storage
 from imitation.common.settings import DataError
 from imitation.data.records import Box
-from imitation.datasets.parquet import store
 from imitation.datasets.parquet.files import read_frames, write_frames
+from imitation.datasets.parquet.store import FrameStore
 from imitation.diagnosis.label_errors import Suspect
 from imitation.evaluation.failures import Failure, failures_from_table, write_failures
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects, drawn_apart, verdict
@@ -72,14 +72,13 @@ def test_nothing_rendered_or_nothing_asked_is_an_empty_gallery(rendered_run: Pat
 
 def test_reads_the_pixels_of_chosen_frames_alone(rendered_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     groups: list[tuple[str, int]] = []
-    read = store.read_group
+    read = FrameStore._read_images
 
-    def spy(file: pq.ParquetFile, group: int, names: list[str], uri: str) -> pa.Table:
-        if "image" in names:
-            groups.append((storage.name_of(uri), group))
-        return read(file, group, names, uri)
+    def spy(self: FrameStore, part: int, group: int, at: int) -> pa.Table:
+        groups.append((storage.name_of(self._parts[part].uri), group))
+        return read(self, part, group, at)
 
-    monkeypatch.setattr(store, "read_group", spy)
+    monkeypatch.setattr(FrameStore, "_read_images", spy)
     (item,) = collect(rendered_run, 1)
     chosen = int(item.failure.frame_id[1:])
     assert [group for name, group in groups if name == "real.parquet"] == [chosen // 2]
