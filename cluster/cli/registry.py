@@ -28,6 +28,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
         "compare": "cluster.cli.commands.compare:add_compare",
         "gate": "cluster.cli.commands.gate:add",
         "probe": "cluster.cli.commands.probe:add",
+        "suite": "cluster.cli.commands.suite:add",
         "merge": "cluster.cli.commands.compare:add_merge",
         "predict": "cluster.cli.commands.predict:add",
         "export-model": "cluster.cli.commands.run:add_export_model",

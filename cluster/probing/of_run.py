@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from cluster.checks.early import unusable
 from cluster.config.parse import apply_override, parse
@@ -13,23 +14,27 @@ from cluster.config.schema import Config
 from cluster.data.stageable import catalog
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
-from cluster.run.summary import SUMMARY
 from cluster.stages.context import RunContext
 from cluster.stages.diagnose import MINE, Judged
 from cluster.stages.prepare import RealData
 from cluster.stages.services import Services
-from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
+from cluster.workspace.run_folder import CONFIG_FILE, SUMMARY, Workspace, read_config
 from imitation.common import storage
 from imitation.common.formats import old_names
-from imitation.common.names import cycle_folder
+from imitation.common.names import MAIN, cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.wording import did_you_mean
+from imitation.data.records import Box
 from imitation.diagnosis.failure_modes import Modes
 from imitation.diagnosis.failure_tracking import FrameFailures, Judge
+from imitation.diagnosis.fates import CYCLE_FILE, read_fates
 from imitation.diagnosis.feasibility import out_of_reach
 from imitation.evaluation.failures import Failure
 from imitation.report.run.record import read_summary
 from imitation.report.words import mode_name
+
+EXPLAINING = ("missed", "localization", "classification")
+"""The kinds of failure that an object itself has."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,44 @@ def failing_objects(run: RunContext, judged: Judged, split: str) -> list[Failing
             failures = FrameFailures.of(row, judge).objects
             found += [Failing(failures[i], modes.of(failures[i]), row.detector) for i in sorted(failures)]
     return found
+
+
+def fixed_objects(run: RunContext) -> dict[str, list[Failing]]:
+    """By split (mine and val; test decides nothing), the objects that failed after an earlier cycle and that
+    the last detector which judged them finds. Their `detector` says when: "fixed in cycle 2"."""
+    last: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for cycle in range(last_cycle(run) + 1):
+        uri = run.path(cycle, CYCLE_FILE)
+        for row in read_fates(uri) if storage.exists(uri) else ():
+            if row["split"] != "test" and row["object_index"] is not None:
+                last[row["split"], row["frame_id"], row["object_index"]] = row
+    found: dict[str, list[Failing]] = {}
+    for (split, _, _), row in sorted(last.items()):
+        if row["status"] == "fixed" and row["kind_before"] in EXPLAINING:
+            why = f"fixed in cycle {row['cycle']}"
+            found.setdefault(split, []).append(Failing(_of_row(row), row["mode"] or "", why))
+    return found
+
+
+def _of_row(row: dict[str, Any]) -> Failure:
+    """The failure that a row of fates was, as far as it says."""
+    box = Box(row["x1"], row["y1"], row["x2"], row["y2"])
+    return Failure(
+        failure_id=row["failure_before"],
+        frame_id=row["frame_id"],
+        split=row["split"],
+        detector=MAIN,
+        kind=row["kind_before"],
+        category=row["category"],
+        predicted=row["predicted"],
+        object_index=row["object_index"],
+        object_box=box,
+        detection_box=None,
+        score=None,
+        iou=0.0,
+        height_px=box.height,
+        sequence=row["sequence"],
+    )
 
 
 def of_mode(found: Sequence[Failing], asked: str | None) -> list[Failing]:

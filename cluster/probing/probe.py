@@ -22,11 +22,12 @@ from cluster.probing.of_run import (
     within_reach,
 )
 from cluster.probing.scenes import LABELS, Staged, detected, rendering, staged, target_of
-from cluster.run.summary import PROBE, SUMMARY, write_report
+from cluster.run.summary import PROBE, rewrite_report
 from cluster.simulation.stream import part_files
 from cluster.stages.context import RunContext
 from cluster.stages.diagnose import Judged
 from cluster.stages.prepare import LABELS_ONLY
+from cluster.workspace.run_folder import SUMMARY
 from imitation.common import storage
 from imitation.common.names import MAIN
 from imitation.common.settings import UserError
@@ -45,7 +46,6 @@ from imitation.diagnosis.counterfactuals import (
 from imitation.evaluation.detections import FrameDetections
 from imitation.report.probe.plot import probe_png
 from imitation.report.probe.sheet import Line, Shown, probe_sheet
-from imitation.report.run.record import read_summary
 from sim_actors.changes.factor import Factor, subject_label
 from sim_actors.changes.registry import factors
 from sim_actors.scene.records import Scene
@@ -112,9 +112,8 @@ def probe(
             cases=case_records(cases),
         )
         _write(result, things, cases, tuple(asked), run, which, place)
-        if out is None and storage.exists(summary := run.workspace.path(SUMMARY)):
-            report = write_report(config, run.workspace, run.data, read_summary(summary))
-            reporter.say(f"in the run's report: {report}")
+        if out is None and storage.exists(run.workspace.path(SUMMARY)):
+            reporter.say(f"in the run's report: {rewrite_report(run.workspace)}")
     return result
 
 

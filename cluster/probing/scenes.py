@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -148,17 +147,13 @@ def fates(
         assert frame.origin is not None  # the pool gave it one
         index = subject_label(frame, Scene.from_json(frame.origin.scene))
         labels[frame.frame_id] = index if index is None or not frame.objects[index].ignore else None
-    return {row.frame_id: _fate(row, labels[row.frame_id], cutoffs[row.detector]) for row in rows}
+    return {row.frame_id: object_fate(row, labels[row.frame_id], cutoffs[row.detector]) for row in rows}
 
 
-def _fate(row: FrameDetections, index: int | None, cutoff: Cutoff) -> str:
+def object_fate(row: FrameDetections, index: int | None, cutoff: Cutoff) -> str:
+    """What became of one of a frame's objects (None: it is not to be judged)."""
     place = [] if index is None else (row.objects.index == index).nonzero()[0].tolist()
     if row.error is not None or not place:
         return NOT_JUDGED
     fate = str(match(row.detections.above(cutoff), row.objects).object_fates[place[0]])
     return NOT_JUDGED if fate == "ignored" else fate
-
-
-def plain_json(value: object) -> bytes:
-    """JSON as it is written for people to read and for hashes: keys in order."""
-    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from cluster.config.parse import parse
 from cluster.config.schema import Config
 from cluster.config.sections import ReportSettings
 from cluster.data.stageable import feasible, simulates
@@ -16,8 +17,9 @@ from cluster.simulation.stream import REJECTED
 from cluster.stages.cycle import Evaluation, twin_seed
 from cluster.stages.prepare import RealData
 from cluster.stages.synthetic.taken import TAKEN_FROM
-from cluster.workspace.run_folder import REPORT, SUMMARY, Workspace
+from cluster.workspace.run_folder import CONFIG_FILE, REPORT, SUMMARY, Workspace, read_config
 from imitation.common import storage
+from imitation.common.formats import old_names
 from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.datasets.settings import DataSettings
 from imitation.diagnosis.counterfactuals import Probe
@@ -27,8 +29,10 @@ from imitation.loop import History
 from imitation.report.probe.section import ProbeSection, probe_section
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
 from imitation.report.run.html import render_report
-from imitation.report.run.record import Cycle, Run, Summary, write_summary
+from imitation.report.run.record import Cycle, Run, Summary, read_summary, write_summary
+from imitation.report.suite.section import SuiteSection, suite_section
 from imitation.report.words import BASELINE
+from imitation.suites.result import read_result
 
 
 def arm_label(config: Config, cycle: int) -> str:
@@ -42,6 +46,8 @@ def arm_label(config: Config, cycle: int) -> str:
     return f"{arm}, cycle {cycle}"
 
 
+SUITES = "suites"
+"""The folder of a run that has its results on regression suites (`imitate suite run`)."""
 PROBE = "probe"
 """The folder of a run that has its probe, where there was one (`imitate probe`)."""
 Stages = dict[str, dict[str, Any]]
@@ -111,6 +117,7 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
         suspects=suspects,
         fates=RUN_FILE if storage.exists(workspace.path(RUN_FILE)) else None,
         probe=_probe(workspace),
+        suites=_suites(workspace),
     )
     storage.write_bytes_atomic(uri, text.encode("utf-8"))
     return uri
@@ -123,6 +130,19 @@ def _probe(workspace: Workspace) -> ProbeSection | None:
     sheet = workspace.path(PROBE, "sheet.png")
     picture = storage.read_bytes(sheet) if storage.exists(sheet) else None
     return probe_section(Probe.from_dict(storage.read_json(uri), uri), picture)
+
+
+def _suites(workspace: Workspace) -> list[SuiteSection]:
+    folder = workspace.path(SUITES)
+    files = storage.list_files(folder, ".json") if storage.exists(folder) else []
+    return [suite_section(read_result(uri)) for uri in files]
+
+
+def rewrite_report(workspace: Workspace) -> str:
+    """Writes a finished run's report anew, and returns where it lies."""
+    config = parse(read_config(workspace.path(CONFIG_FILE)), workspace.path(CONFIG_FILE))
+    data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
+    return write_report(config, workspace, data, read_summary(workspace.path(SUMMARY)))
 
 
 def _staging(config: Config, data: RealData) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """Things of one kind by name: ours, an installed package's, or anybody's own by import path.
 
-Simulators, datasets, detectors, policies, metrics, trackers and commands are found like this, each kind in
-one `Registry`. What a thing knows of itself (title, settings, catalog, preflight) stands on the thing:
-whoever needs it asks `load(name)` and never compares names.
+Simulators, datasets, detectors, policies, metrics, factors, trackers and commands are found like this, each
+kind in one `Registry`. What a thing knows of itself (title, settings, catalog, preflight) stands on the
+thing: whoever needs it asks `load(name)` and never compares names.
 """
 
 from __future__ import annotations

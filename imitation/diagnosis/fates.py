@@ -157,6 +157,12 @@ def _batches(uri: str, columns: Sequence[str] | None = None) -> Iterator[pa.Reco
             raise DataError(uri, f"not a Parquet file of fates: {error}") from error
 
 
+def read_fates(uri: str) -> Iterator[dict[str, Any]]:
+    """Streams a cycle's rows, as plain data shaped like `SCHEMA`. Raises StorageError, DataError."""
+    for batch in _batches(uri):
+        yield from batch.to_pylist()
+
+
 def _persisted(uri: str) -> dict[tuple[str, str], int]:
     """(split, failure id) -> the cycle since which it fails, of those that failed before that cycle, too."""
     if not storage.exists(uri):  # a run begun by an earlier version

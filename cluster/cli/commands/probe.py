@@ -19,7 +19,12 @@ Settings of the run may follow, as simulate.actors=4.
 
 def add(commands: Commands) -> None:
     command = commands.add_parser(
-        "probe", help="on what do failures hang? each staged again with one thing changed", epilog=EPILOG
+        "probe",
+        group="measure",
+        help="on what do failures hang? one thing changed at a time",
+        example="imitate probe runs/default --mode cyclist --failures 40",
+        description="On what do failures hang? Each staged again with one thing changed.",
+        epilog=EPILOG,
     )
     command.add_argument("run", metavar="RUN", help="a run's folder, such as runs/default")
     command.add_argument(

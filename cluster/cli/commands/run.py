@@ -132,18 +132,13 @@ def add_report(commands: Commands) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Writes a finished run's report anew."""
-    from cluster.config.parse import parse
-    from cluster.run.summary import SUMMARY, write_report
-    from cluster.stages.prepare import RealData
-    from cluster.workspace.run_folder import CONFIG_FILE, Workspace, read_config
-    from imitation.report.run.record import read_summary
+    from cluster.run.summary import SUMMARY, rewrite_report
+    from cluster.workspace.run_folder import Workspace
 
     workspace = Workspace(args.run)
     if not storage.exists(workspace.path(SUMMARY)):
         raise UserError(f"{args.run}: no finished run here (summary.json is missing)")
-    config = parse(read_config(workspace.path(CONFIG_FILE)), workspace.path(CONFIG_FILE))
-    data = RealData.from_json(old_names.read_json(workspace.path("data", "stage-prepare.json")), workspace)
-    print(write_report(config, workspace, data, read_summary(workspace.path(SUMMARY))))
+    print(rewrite_report(workspace))
 
 
 def add_defaults(commands: Commands) -> None:

@@ -12,7 +12,10 @@ from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
 
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
@@ -69,6 +72,56 @@ class _Words(Generic[T]):
         return found
 
 
+class PackedObjects:
+    """Objects as arrays: category, box, whether ignored, level of occlusion; some forty bytes each."""
+
+    def __init__(self) -> None:
+        self._names: _Words[str] = _Words()
+        self._boxes, self._categories = array("d"), array("i")
+        self._ignore, self._levels = array("b"), array("b")
+
+    def __len__(self) -> int:
+        return len(self._categories)
+
+    def add(self, obj: Object) -> None:
+        self._boxes.extend(obj.box)
+        self._categories.append(self._names.number(obj.category))
+        self._ignore.append(obj.ignore)
+        self._levels.append(-1 if obj.occlusion_level is None else obj.occlusion_level)
+
+    def get(self, i: int, across: float = 1, down: float = 1) -> Object:
+        """One of them, its box stretched by the two factors."""
+        x1, y1, x2, y2 = self._boxes[4 * i : 4 * i + 4]
+        level = self._levels[i]
+        return Object(
+            self._names.values[self._categories[i]],
+            Box(x1 * across, y1 * down, x2 * across, y2 * down),
+            ignore=bool(self._ignore[i]),
+            occlusion_level=None if level < 0 else level,
+        )
+
+
+class LooseObjects:
+    """Objects of a table of their own, which stand there in any order: each is added with its image's number,
+    and they come back image by image."""
+
+    def __init__(self) -> None:
+        self._owners = array("i")
+        self._objects = PackedObjects()
+
+    def add(self, owner: int, obj: Object) -> None:
+        self._owners.append(owner)
+        self._objects.add(obj)
+
+    def by_owner(self, count: int) -> Iterator[list[Object]]:
+        """The objects of each of so many images."""
+        owners = np.array(self._owners, dtype=np.int32)
+        order = np.argsort(owners, kind="stable")
+        starts = np.searchsorted(owners[order], np.arange(count + 1)).tolist()
+        for start, end in pairwise(starts):
+            yield [self._objects.get(i) for i in order[start:end].tolist()]
+
+
 class FrameStore:
     """Entries as arrays, in the order in which they came; `entry` gives one back."""
 
@@ -81,9 +134,7 @@ class FrameStore:
         self._places: _Words[tuple[Any, ...]] = _Words()  # list, sequence, conditions and camera
         self._at = array("i")
         self._starts = array("q", [0])
-        self._names: _Words[str] = _Words()
-        self._boxes, self._categories = array("d"), array("i")
-        self._ignore, self._levels = array("b"), array("b")
+        self._objects = PackedObjects()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -102,11 +153,8 @@ class FrameStore:
         conditions = None if entry.conditions is None else tuple(sorted(entry.conditions.items()))
         self._at.append(self._places.number((entry.list, entry.sequence, conditions, entry.camera)))
         for obj in entry.objects if entry.fault is None else ():
-            self._boxes.extend(obj.box)
-            self._categories.append(self._names.number(obj.category))
-            self._ignore.append(obj.ignore)
-            self._levels.append(-1 if obj.occlusion_level is None else obj.occlusion_level)
-        self._starts.append(len(self._categories))
+            self._objects.add(obj)
+        self._starts.append(len(self._objects))
 
     def id_of(self, row: int) -> str:
         return self._ids.get(row) or id_of(self.images[row])
@@ -134,14 +182,7 @@ class FrameStore:
         """The objects of an image of that size, px."""
         across, down = (width, height) if self._shares[row] else (1, 1)
         for i in range(self._starts[row], self._starts[row + 1]):
-            x1, y1, x2, y2 = self._boxes[4 * i : 4 * i + 4]
-            level = self._levels[i]
-            yield Object(
-                self._names.values[self._categories[i]],
-                Box(x1 * across, y1 * down, x2 * across, y2 * down),
-                ignore=bool(self._ignore[i]),
-                occlusion_level=None if level < 0 else level,
-            )
+            yield self._objects.get(i, across, down)
 
 
 def id_of(image: str) -> str:

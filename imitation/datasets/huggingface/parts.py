@@ -42,6 +42,7 @@ class Part:
     rows: int
     offsets: array[int] = field(default_factory=lambda: array("q"))
     lengths: array[int] = field(default_factory=lambda: array("q"))
+    numbers: array[int] = field(default_factory=lambda: array("q"))
     schema: pa.Schema | None = None
 
     @property
@@ -49,7 +50,7 @@ class Part:
         return storage.parent(self.uri)
 
     def where(self, row: int) -> str:
-        return f"{self.uri}:{row + 1}" if self.offsets else f"{self.uri}: row {row}"
+        return f"{self.uri}:{self.numbers[row]}" if self.offsets else f"{self.uri}: row {row}"
 
 
 def find_parts(root: str) -> list[str]:
@@ -83,25 +84,27 @@ def open_part(uri: str, root: str) -> Part:
     part = Part(uri, of, [], 0)
     columns: dict[str, None] = {}
     with storage.data_errors(uri, "file"), open_text(uri) as source:
-        for start, line in _with_places(source, uri):
+        for number, start, line in _with_places(source, uri):
             if part.rows < BATCH:
                 columns |= dict.fromkeys(_keys(line))
             part.offsets.append(start)
             part.lengths.append(len(line))
+            part.numbers.append(number)
             part.rows += 1
     part.columns = list(columns)
     return part
 
 
-def _with_places(source: BinaryIO, uri: str) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that hold anything, each with where it begins, in bytes."""
-    start, held = source.tell(), b""
+def _with_places(source: BinaryIO, uri: str) -> Iterator[tuple[int, int, bytes]]:
+    """The lines of a file that hold anything, each with its number (1 first) and where it begins, bytes."""
+    number, start, held = 0, source.tell(), b""
     while True:
         block = source.read(BLOCK)
         *lines, held = (held + block).split(b"\n") if block else (held, b"")
         for line in lines:
+            number += 1
             if line.strip():
-                yield start, line
+                yield number, start, line
             start += len(line) + 1
         if not block:
             return

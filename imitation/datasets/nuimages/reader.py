@@ -8,18 +8,15 @@ sequence; the camera and the location are conditions.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.data.records import Box, Object
-from imitation.datasets.common.stored import Entry, StoredReader, id_of
+from imitation.datasets.common.stored import Entry, LooseObjects, StoredReader, id_of
 from imitation.datasets.common.values import numbers, side, word
 from imitation.datasets.nuscenes.tables import CATEGORIES, Tables, find_tables, linked
 
@@ -103,10 +100,9 @@ def _of_version(tables: Tables, of: str | None) -> Iterator[Entry | DataError]:
 def _with_objects(tables: Tables, entries: dict[str, Entry]) -> Iterator[Entry | DataError]:
     """The entries with their objects, which stand in any order."""
     categories = tables.names("category", "name")
-    names = list(dict.fromkeys(categories.values()))
     rows = {token: row for row, token in enumerate(entries)}
     every = list(entries.values())
-    owners, codes, boxes = array("i"), array("i"), array("d")
+    loose = LooseObjects()
     for where, said in tables.rows("object_ann"):
         if (owner := rows.get(str(said.get("sample_data_token")))) is None:
             what = f"its sample_data_token {shown(said.get('sample_data_token'))} is no annotated image"
@@ -114,19 +110,9 @@ def _with_objects(tables: Tables, entries: dict[str, Entry]) -> Iterator[Entry |
             continue
         try:
             name = linked(categories, said, "category_token", where)
-            boxes.extend(numbers(said.get("bbox"), 4, "bbox", where))
+            loose.add(owner, Object(name, Box(*numbers(said.get("bbox"), 4, "bbox", where))))
         except DataError as error:
             every[owner].fault = every[owner].fault or error
-            continue
-        owners.append(owner)
-        codes.append(names.index(name))
-    order = np.argsort(np.array(owners, dtype=np.int32), kind="stable").tolist()
-    at = 0
-    for owner, entry in enumerate(every):
-        objects = []
-        while at < len(order) and owners[order[at]] == owner:
-            row = order[at]
-            objects.append(Object(names[codes[row]], Box(*boxes[4 * row : 4 * row + 4])))
-            at += 1
+    for entry, objects in zip(every, loose.by_owner(len(every))):
         entry.objects = objects
         yield entry

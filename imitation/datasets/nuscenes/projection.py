@@ -40,13 +40,25 @@ def extent(corners: np.ndarray, camera: Camera, width: int, height: int) -> Box 
     front = corners[corners[:, 2] > 0]
     if len(front) < 3:
         return None
-    polygon = _hull(camera.project(front))
-    for axis, bound, sign in ((0, 0.0, 1), (0, float(width), -1), (1, 0.0, 1), (1, float(height), -1)):
-        polygon = _cut(polygon, axis, bound, sign)
-        if not len(polygon):
-            return None
+    pixels = camera.project(front)
+    least, most = pixels.min(axis=0), pixels.max(axis=0)
+    if (most < 0).any() or least[0] > width or least[1] > height:
+        return None
+    if (least >= 0).all() and most[0] <= width and most[1] <= height:
+        polygon = pixels  # nothing is cut off: the hull's extent is that of the points
+    else:
+        polygon = _within(_hull(pixels), width, height)
+    if not len(polygon):
+        return None
     box = Box(*(float(v) for v in (*polygon.min(axis=0), *polygon.max(axis=0))))
     return box if box.area > 0 else None
+
+
+def _within(polygon: np.ndarray, width: int, height: int) -> np.ndarray:
+    """What of a convex polygon (N, 2) lies in an image of that size."""
+    for axis, bound, sign in ((0, 0.0, 1), (0, float(width), -1), (1, 0.0, 1), (1, float(height), -1)):
+        polygon = _cut(polygon, axis, bound, sign)
+    return polygon
 
 
 def _hull(points: np.ndarray) -> np.ndarray:

@@ -19,12 +19,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
@@ -32,7 +29,7 @@ from imitation.data.images import SUFFIXES
 from imitation.data.records import Box, Object
 from imitation.datasets.common.json_text import beginning_of, open_text
 from imitation.datasets.common.paths import list_name, refuse_link
-from imitation.datasets.common.stored import Entry, StoredReader
+from imitation.datasets.common.stored import Entry, LooseObjects, StoredReader
 from imitation.datasets.common.values import flag, number
 
 COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
@@ -115,9 +112,7 @@ class OpenImagesReader(StoredReader):
         self, name: str | None, uris: list[str], pictures: dict[str, str]
     ) -> Iterator[Entry | DataError]:
         rows = {image: row for row, image in enumerate(pictures)}
-        owners, codes, levels, groups = array("i"), array("i"), array("b"), array("b")
-        boxes = array("d")
-        labels: dict[str, int] = {}
+        loose = LooseObjects()
         faults: dict[int, DataError] = {}
         searched: set[int] = set()
         for uri in uris:
@@ -131,35 +126,25 @@ class OpenImagesReader(StoredReader):
                     continue
                 searched.add(owner)
                 try:
-                    x1, x2, y1, y2 = (number(said[column], column, where) for column in COLUMNS[2:])
-                    group = flag(said.get("IsGroupOf"), "IsGroupOf", where)
-                    hidden = said.get("IsOccluded")
-                    level = -1 if hidden in (None, "", "-1") else int(flag(hidden, "IsOccluded", where))
-                    if not said["LabelName"]:
-                        raise DataError(where, "LabelName is empty")
+                    loose.add(owner, self._object(said, where))
                 except DataError as error:
                     faults.setdefault(owner, error)
-                    continue
-                owners.append(owner)
-                codes.append(labels.setdefault(said["LabelName"], len(labels)))
-                boxes.extend((x1, y1, x2, y2))
-                groups.append(group)
-                levels.append(level)
         if len(searched) < len(pictures):
             self.left_out[NO_ROW] += len(pictures) - len(searched)
-        names = [self._names.get(label, label) for label in labels]
-        order = np.argsort(np.array(owners, dtype=np.int32), kind="stable").tolist()
-        at = 0
-        for owner, (image, place) in enumerate(pictures.items()):
-            objects = []
-            while at < len(order) and owners[order[at]] == owner:
-                i = order[at]
-                level_ = None if levels[i] < 0 else levels[i]
-                box = Box(*boxes[4 * i : 4 * i + 4])
-                objects.append(Object(names[codes[i]], box, ignore=bool(groups[i]), occlusion_level=level_))
-                at += 1
+        objects = loose.by_owner(len(pictures))
+        for owner, ((image, place), held) in enumerate(zip(pictures.items(), objects)):
             if owner in searched:
-                yield Entry(place, objects, list=name, frame_id=image, shares=True, fault=faults.get(owner))
+                yield Entry(place, held, list=name, frame_id=image, shares=True, fault=faults.get(owner))
+
+    def _object(self, said: Mapping[str, Any], where: str) -> Object:
+        x1, x2, y1, y2 = (number(said[column], column, where) for column in COLUMNS[2:])
+        group = flag(said.get("IsGroupOf"), "IsGroupOf", where)
+        hidden = said.get("IsOccluded")
+        level = None if hidden in (None, "", "-1") else int(flag(hidden, "IsOccluded", where))
+        if not (label := said["LabelName"]):
+            raise DataError(where, "LabelName is empty")
+        name = self._names.get(label, label)
+        return Object(name, Box(x1, y1, x2, y2), ignore=group, occlusion_level=level)
 
 
 def _rows(uri: str) -> Iterator[tuple[str, dict[str, Any] | DataError]]:

@@ -79,8 +79,8 @@ def survival(group: Group) -> str:
 
 
 def rows(group: Group) -> list[Row]:
-    """A row a factor, the greatest effect first."""
-    ordered = sorted(group.effects, key=lambda effect: (effect.effect is None, -(effect.effect or 0.0)))
+    """A row a factor, the greatest effect first; those of too few cases last."""
+    ordered = sorted(group.effects, key=lambda e: (e.effect is None, e.low is None, -(e.effect or 0.0)))
     return [_row(effect) for effect in ordered]
 
 

@@ -17,6 +17,7 @@ from imitation.report.run.plots import build_plots
 from imitation.report.run.record import StratumFeedback, Summary
 from imitation.report.run.sections import build_findings
 from imitation.report.run.table import build_table, noise_note, real_word, simulator_rows
+from imitation.report.suite.section import SuiteSection
 from imitation.report.table import STAND_IN, points
 
 PROBLEMS_SHOWN = 200
@@ -29,10 +30,12 @@ def render_report(
     suspects: Sequence[GalleryItem] = (),
     fates: str | None = None,
     probe: ProbeSection | None = None,
+    suites: Sequence[SuiteSection] = (),
 ) -> str:
     """The report of a run as HTML; `config` is the run's configuration as YAML text, `suspects` are
     suspected label errors to show (`collect_suspects`), `fates` the name of the file beside the page that has
-    the fate of every failure (`imitation.diagnosis.fates`), to be linked; `probe` is what the probe found.
+    the fate of every failure (`imitation.diagnosis.fates`), to be linked; `probe` is what the probe found,
+    `suites` how its chosen detector does on regression suites.
 
     Whatever comes from data is escaped, and the page forbids itself to load anything.
     """
@@ -70,6 +73,7 @@ def render_report(
         config=config,
         fates=fates,
         probe=probe,
+        suites=suites,
     )
 
 

@@ -18,6 +18,7 @@ from cluster.cli.text.help import GROUPS, Commands, Parser
 from imitation.detectors.checkpoint import save_checkpoint
 from imitation.detectors.settings import DetectorSettings
 from sim_actors.scene.records import Scene
+from tests.sim_actors.scenes import COARSE
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -286,7 +287,8 @@ def rendered(folder: Path) -> list[Scene]:
 
 @pytest.mark.usefixtures("renderer_here")
 def test_render_free_scenes_in_a_weather_at_an_hour(tmp_path, capsys):
-    words = ["render", "--random", "--count", "2", "--size", "160x64", "--sheet", str(tmp_path / "sheet.png")]
+    words = ["render", "--random", "--count", "2", "--size", "160x64", *COARSE]
+    words += ["--sheet", str(tmp_path / "sheet.png")]
     assert main([*words, "--weather", "snow", "--time", "22:30", "--out", str(tmp_path / "a")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "sheet.png")
     scenes = rendered(tmp_path / "a")
@@ -305,6 +307,7 @@ def test_render_free_scenes_in_a_weather_at_an_hour(tmp_path, capsys):
 @pytest.mark.usefixtures("renderer_here")
 def test_strength_0_stages_a_frame_of_a_kitti_folder_as_it_is(shared_data, tmp_path, capsys):
     like = ["render", "--like", str(shared_data / "kitti3_png"), "--count", "1", "--variations", "2"]
+    like += COARSE
     assert main([*like, "--strength", "0", "--out", str(tmp_path / "same")]) == 0
     assert Image.open(Path(capsys.readouterr().out.strip())).width > 1000
     first, second = rendered(tmp_path / "same")

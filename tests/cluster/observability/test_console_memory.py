@@ -145,6 +145,18 @@ def test_the_rate_is_that_of_the_last_two_minutes():
     assert pace.rate == pytest.approx(50, rel=0.02)
 
 
+def test_where_nothing_moves_there_is_no_rate_and_no_end():
+    clock = Clock()
+    pace = Pace(100, clock)
+    for _ in range(30):
+        pace.update(7)
+        clock.now += 1
+    assert (pace.rate, pace.left_s) == (None, None)
+    pace.update(8)
+    assert pace.rate == pytest.approx(1 / 30, rel=0.1)
+    assert pace.left_s == pytest.approx(92 * 30, rel=0.1)
+
+
 BARS = """
 import sys, threading, time
 from cluster.observability.console import Reporter

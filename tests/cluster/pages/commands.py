@@ -36,6 +36,15 @@ CARLAS = (
     "imitate render --random --count 4 --out carla-look simulate.simulator=carla",
     "imitate run ray_config.yaml simulate.simulator=carla simulate.actors=1",
 )
+SUITES = (
+    "imitate suite add cases runs/default",
+    "imitate suite run cases runs/default",
+    "imitate suite show cases",
+    "imitate suite run cases runs/default/cycle-000/detector/main --name baseline",
+    "imitate suite run cases runs/default --against baseline",
+    "imitate suite run cases runs/default/best --name release-7",
+    "imitate suite run cases found.json --against release-7 --fail-on-regression",
+)
 PROBES = (
     "imitate probe runs/default",
     "imitate probe runs/default --mode cyclist",
@@ -64,6 +73,7 @@ NOT_RUN = {
     "imitate compare my.yaml compare.folds=3": ARMS,
     'imitate compare my.yaml loop.cycles=1 "compare.budgets=[0.125, 0.25, 0.5, 1, 2]"': ARMS,
     'imitate compare my.yaml "compare.seeds=[3]" compare.name=part-3': ARMS,
+    **dict.fromkeys(SUITES, ELSEWHERE + "cluster/probing/test_suite.py, on toys and on a whole run"),
     **dict.fromkeys(PROBES, ELSEWHERE + "cluster/probing/test_probe.py, on toys and on a whole run"),
     **dict.fromkeys(MATCHES, ELSEWHERE + "compare/test_whole.py"),
     **dict.fromkeys(CARLAS, "needs CARLA; parsed here. " + ELSEWHERE + "test_carla_simulator.py"),
@@ -147,6 +157,7 @@ TEXTS = {
     "scene.md": [" camera axes"],
     "simulator.md": ["→ "],
     "probe.md": ["default, cycle 1, mine"],
+    "suite.md": ["cases/", "runs/default on cases"],
     "observing.md": ["cycle 0:", "  cycle 0:", "sum by", "cycle 1:"],
     "sweeps.md": ["runs/kitti-ratio/"],
 }

@@ -13,6 +13,7 @@ from imitation.datasets.parquet.files import read_frames
 from imitation.evaluation.failures import read_failures
 from imitation.report.words import kind_name
 from imitation.requests import Request
+from tests.sim_actors.scenes import COARSE
 
 CALIB = "P2: 700 0 320 0 0 700 96 0 0 0 1 0\n"
 NEAR = "{} 0.00 0 0 {} 90.00 {} 140.00 1.50 1.60 3.90 {} 1.65 20.00 0.00"
@@ -78,7 +79,7 @@ def test_results_become_failures_requests_and_frames(data, results, tmp_path, ca
     assert [tuple(box) for box in clutter] == [(260.0, 90.0, 380.0, 140.0)]
 
     pictures = tmp_path / "pictures"
-    assert main(["render", "--requests", str(out / "requests.json"), "--out", str(pictures)]) == 0
+    assert main(["render", "--requests", str(out / "requests.json"), *COARSE, "--out", str(pictures)]) == 0
     frames = list(read_frames(str(pictures / "frames.parquet")))
     assert sorted({frame.origin.parent for frame in frames}) == ["000001", "000002"]
     known = {failure.failure_id for failure in failures}
@@ -202,7 +203,7 @@ def test_all_splits_of_a_set_too_small_to_be_cut(data, results, tmp_path, capsys
     found = json.loads(capsys.readouterr().out)
     assert (found["frames"], found["failures"]["missed"]) == (2, 2)
     pictures = tmp_path / "pictures"
-    assert main(["render", "--requests", str(out / "requests.json"), "--out", str(pictures)]) == 0
+    assert main(["render", "--requests", str(out / "requests.json"), *COARSE, "--out", str(pictures)]) == 0
     assert len(list(read_frames(str(pictures / "frames.parquet")))) == 2
 
 
@@ -211,7 +212,7 @@ def test_requests_are_set_into_photos_of_train_alone(data, results, tmp_path, ca
     out = tmp_path / "mined"
     assert main([*words_of(data, results, out), "--budget", "4", "--threshold", "0.5"]) == 0
     asked = out / "requests.json"
-    words = ["render", "--requests", str(asked), "--backdrop", "--out"]
+    words = ["render", "--requests", str(asked), "--backdrop", *COARSE, "--out"]
     assert main([*words, str(tmp_path / "a")]) == 0
     frames = list(read_frames(str(tmp_path / "a" / "frames.parquet")))
     scenes = [json.loads(frame.origin.scene) for frame in frames]

@@ -51,6 +51,22 @@ def test_a_seed_decides_everything_and_json_keeps_it(seed: int) -> None:
     assert Scene.from_json(once.to_json()) == once
 
 
+def test_what_is_seen_in_part_does_not_leave_the_picture() -> None:
+    """A van at the edge, 30% of it inside: drawn anew it keeps 15%, where the camera stays."""
+    still = STAYING.model_copy(update={"focal": 0.0, "camera_height": 0.0, "camera_pitch": 0.0})
+    scene = scene_of()
+    shares = []
+    for x in (-8.0, 8.0):
+        at_edge = scene.replace(actors=(Actor("van", cuboid("van", x, 9.0, camera=scene.camera)),))
+        for seed in range(60):
+            (van,) = perturbed(at_edge, still, seed).actors
+            box = projected_box(van.cuboid, scene.camera)
+            shares.append(box.clipped(scene.width, scene.height).area / box.area)
+    assert min(shares) >= 0.15
+    assert min(shares) < 0.3, "none came near the limit: the test looks at nothing"
+    assert len(set(shares)) > 100
+
+
 @settings(max_examples=60, deadline=None)
 @given(seeds, st.floats(0.05, 1))
 def test_everything_stays_within_its_range(seed: int, strength: float) -> None:

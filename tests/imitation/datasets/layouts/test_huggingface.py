@@ -224,3 +224,12 @@ def test_pickles_in_parquet_are_refused(tmp_path: Path) -> None:
     pq.write_table(table.cast(schema), tmp_path / "train.parquet")
     with pytest.raises(UserError, match="pickle"):
         frames(tmp_path)
+
+
+def test_blank_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    root = folder(tmp_path, [one([1, 2, 3, 4], category=["car"]), one([1, 2], category=["car"])])
+    lines = (root / "metadata.jsonl").read_text().splitlines()
+    (root / "metadata.jsonl").write_text("\n\n".join(lines))
+    problems: list[DataError] = []
+    assert len(frames(root, problems)) == 1
+    assert "metadata.jsonl:3:" in str(problems[0])

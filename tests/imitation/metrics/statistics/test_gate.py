@@ -69,6 +69,7 @@ def verdicts(gate: Gate) -> list[str]:
     return [answer.verdict for answer in gate.answers]
 
 
+@pytest.mark.slow
 def test_equal_detectors_fail_in_about_the_stated_share() -> None:
     """2.5 of 100, with one question and with six. Six uncorrected ones would fail far more often."""
     trials, failed = 250, {"one": 0, "six": 0, "six, uncorrected": 0}

@@ -253,6 +253,7 @@ def coverage(trials: int, seeds: int, frames: int) -> float:
     return held / trials
 
 
+@pytest.mark.slow
 def test_without_a_difference_the_interval_holds_0_in_about_95_of_100() -> None:
     """Binomial: of 40 trials at 95 %, fewer than 34 come about once in 300."""
     assert coverage(40, seeds=3, frames=30) >= 0.85

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from sim_actors.scene.records import Environment, Sensor
 from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 from sim_actors.simulators.opengl.settings import RendererSettings
@@ -34,6 +36,17 @@ def test_a_person_as_black_as_the_night_is_ignored_and_stays_in_the_picture(
     assert not other.objects[0].ignore
     assert other.image == frame.image
     assert replace(other.objects[0], ignore=True) == walker
+
+
+def test_fewer_pixels_than_the_settings_ask_for_are_ignored(
+    simulator: OpenGLSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = int((simulator.identities(DAY) == 1).sum())
+    assert pixels > 12  # the default
+    for least, ignored in ((pixels, False), (pixels + 1, True)):
+        its = simulator.settings.model_copy(update={"ignore_below_px": least})
+        monkeypatch.setattr(simulator, "settings", its)
+        assert [obj.ignore for obj in simulator.render(DAY).objects] == [ignored, False]
 
 
 def test_by_day_the_same_person_is_labelled(simulator: OpenGLSimulator) -> None:

@@ -16,6 +16,7 @@ from sim_actors.scene.sizes import SIZES
 from sim_actors.simulators.opengl.assets import families
 from sim_actors.simulators.opengl.assets.meshes import body_mesh
 from sim_actors.simulators.opengl.assets.user_bodies import install
+from tests.sim_actors.scenes import COARSE
 
 
 @pytest.fixture(autouse=True)
@@ -66,17 +67,13 @@ def bodies(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path / "bodies.yaml")
 
 
-# Where the picture is not the point: no smoothing, coarse shadows.
-QUICK = ["renderer.supersampling=1", "renderer.shadow_map=128"]
-
-
 def scenes(folder: Path) -> list[Scene]:
     return [Scene.from_json(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
 
 @pytest.mark.usefixtures("renderer_here")
 def test_like_takes_any_dataset(coco: Path, bodies: str, tmp_path: Path) -> None:
-    words = ["render", "--like", "data.kind=coco", f"data.root={coco}", f"renderer.bodies={bodies}", *QUICK]
+    words = ["render", "--like", "data.kind=coco", f"data.root={coco}", f"renderer.bodies={bodies}", *COARSE]
     assert main([*words, "--strength", "0", "--out", str(tmp_path / "a")]) == 0
     staged = {scene.scene_id: scene for scene in scenes(tmp_path / "a")}
     assert len(staged) == 4  # every frame, whatever its list
@@ -90,7 +87,9 @@ def test_like_takes_any_dataset(coco: Path, bodies: str, tmp_path: Path) -> None
     # a folder after --like is of the kind that is set, and the backdrop is the photo of a train frame
     yaml_file = tmp_path / "mine.yaml"
     yaml_file.write_text(f"data: {{kind: coco, root: {coco}}}\n")
-    assert main(["render", str(yaml_file), "--like", "--backdrop", *QUICK, "--out", str(tmp_path / "b")]) == 0
+    assert (
+        main(["render", str(yaml_file), "--like", "--backdrop", *COARSE, "--out", str(tmp_path / "b")]) == 0
+    )
     assert len(scenes(tmp_path / "b")) == 3
 
 
@@ -116,7 +115,7 @@ def test_what_cannot_be_rendered_is_said(
 def test_what_the_simulator_has_no_body_for_is_said(
     coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["render", "--like", "data.kind=coco", f"data.root={coco}", "--count", "1", *QUICK]
+    words = ["render", "--like", "data.kind=coco", f"data.root={coco}", "--count", "1", *COARSE]
     assert main([*words, "--out", str(tmp_path / "a")]) == 0
     assert "not staged: the simulator has no body for pallet (1)" in capsys.readouterr().err
     for path in coco.glob("annotations/*.json"):
@@ -130,7 +129,7 @@ def test_what_the_simulator_has_no_body_for_is_said(
 @pytest.mark.usefixtures("renderer_here")
 def test_a_body_from_all_sides(bodies: str, tmp_path: Path) -> None:
     out = tmp_path / "body"
-    words = ["render", "--body", "forklift", f"renderer.bodies={bodies}", *QUICK]
+    words = ["render", "--body", "forklift", f"renderer.bodies={bodies}", *COARSE]
     assert main([*words, "--out", str(out)]) == 0
     staged = scenes(out)
     assert len(staged) == 8
@@ -145,7 +144,7 @@ def test_a_body_from_all_sides(bodies: str, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("renderer_here")
 def test_free_scenes_contain_ones_own_bodies(bodies: str, tmp_path: Path) -> None:
-    words = ["render", "--random", "--size", "128x64", "--count", "12", f"renderer.bodies={bodies}", *QUICK]
+    words = ["render", "--random", "--size", "128x64", "--count", "12", f"renderer.bodies={bodies}", *COARSE]
     assert main([*words, "--out", str(tmp_path / "free")]) == 0
     there = [actor.category for scene in scenes(tmp_path / "free") for actor in scene.actors]
     assert {"pallet", "forklift", "Car"} <= set(there)

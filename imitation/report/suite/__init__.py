@@ -1,0 +1,1 @@
+"""How detectors do on a regression suite, in words and as heat maps."""
