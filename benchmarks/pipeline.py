@@ -2,7 +2,7 @@
 
     python -m benchmarks.pipeline [--frames 1200 --width 640 --height 192]
 
-Ours is `cluster.evaluation.ray_data.evaluate`: Ray Data reads Parquet, an actor decodes, infers and makes
+Ours is `cluster.evaluation.one_pass.evaluate`: Ray Data reads Parquet, an actor decodes, infers and makes
 rows, the driver writes them; then failures are matched. Once warm: the seconds of an eighth of the frames,
 start-up included, are taken off those of all frames. The bare loop decodes the same bytes from memory and
 runs the model. They take turns. `--memory` measures instead the peak memory of all processes at a tenth of
@@ -28,7 +28,8 @@ from PIL import Image
 
 from benchmarks.training import CATEGORIES, make_frames
 from cluster.config.parse import load_defaults
-from cluster.evaluation.ray_data import EvaluationPart, evaluate
+from cluster.evaluation.one_pass import evaluate
+from cluster.evaluation.worker import EvaluationPart
 from cluster.observability.memory import PeakMemory
 from cluster.runtime.ray_session import start_ray
 from imitation.data.records import Frame

@@ -32,7 +32,8 @@ from torch import Tensor, nn
 
 from cluster.config.evaluate import EvaluateSettings
 from cluster.config.parse import load_defaults
-from cluster.evaluation.ray_data import EvaluationPart, evaluate
+from cluster.evaluation.one_pass import evaluate
+from cluster.evaluation.worker import EvaluationPart
 from cluster.runtime.ray_session import start_ray
 from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_jpeg

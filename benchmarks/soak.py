@@ -45,7 +45,7 @@ from sim_actors.simulators.worker import SceneJob
 WIDTH, HEIGHT = 160, 64
 CATEGORIES = CategoryMap.identity(("car", "truck", "pedestrian", "cyclist"))
 DETECTOR = "benchmarks.soak:one_by_one"
-VICTIMS = {"simulator": ("SimulatorHost", ".render"), "evaluation": ("DetectorWorker", ".submit")}
+VICTIMS = {"simulator": ("SimulatorHost", ".render"), "evaluation": ("DetectorWorker", ".judge")}
 """What the titles of processes at work hold, by kind."""
 WEIGHTS = {"simulator": 3, "evaluation": 2}
 AT_WORK_S = 1.0
@@ -83,7 +83,8 @@ def drive(folder: Path, options: argparse.Namespace) -> None:
 
     from cluster.config.evaluate import EvaluateSettings
     from cluster.config.simulate import SimulateSettings
-    from cluster.evaluation.ray_data import EvaluationPart, evaluate
+    from cluster.evaluation.one_pass import evaluate
+    from cluster.evaluation.worker import EvaluationPart
     from cluster.simulation.pool import SimulatorPool
     from cluster.simulation.stream import simulate
     from sim_actors.simulators.registry import SimulatorSpec

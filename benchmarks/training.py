@@ -6,7 +6,8 @@ Ours decodes JPEGs from Parquet, augments, trains and predicts through the proje
 the same frames, model, batch, precision and threads: a plain loop that gets decoded, resized float tensors
 from memory; a loop as torchvision's detection references write it, over a DataLoader with a worker process a
 core; and for prediction the bare model on tensors, and a loop that decodes and resizes with Pillow first.
-`--compile` adds the plain loop and the bare model through torch.compile. All take turns. Prints a table, the
+`--compile` adds the plain loop and the bare model through torch.compile. `--processor-time` counts seconds of
+processors, all in this process, which a busy machine does not change. All take turns. Prints a table, the
 medians of ours over each of the others in the same turn, then one JSON object as the last line.
 """
 
@@ -69,13 +70,13 @@ def make_frames(count: int) -> list[Frame]:
     return frames
 
 
-def rate(images: int, call: Callable[[], object]) -> float:
+def rate(images: int, call: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """Images a second of one call."""
-    began = time.perf_counter()
+    began = clock()
     call()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return images / (time.perf_counter() - began)
+    return images / (clock() - began)
 
 
 def measure(options: argparse.Namespace) -> dict[str, list[float]]:
@@ -145,7 +146,7 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
             options.height,
             options.batch,
             options.steps,
-            os.cpu_count() or 1,
+            0 if options.processor_time else os.cpu_count() or 1,
         )
 
         def reference() -> None:
@@ -202,9 +203,10 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
         plain()  # warms up the libraries
         infer()
         reference()  # its workers start
+        clock = time.process_time if options.processor_time else time.perf_counter
         for _ in range(options.repeats):  # in turns: a busy machine slows all alike
             for name, count, call in works:
-                found.setdefault(name, []).append(rate(count, call))
+                found.setdefault(name, []).append(rate(count, call, clock))
     return found
 
 
@@ -229,6 +231,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--processor-time", action="store_true", help="of all threads, on a busy machine")
     parser.add_argument("--compile", action="store_true", help="torch.compile's, too")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -70,6 +70,7 @@ def test_only_the_actor_of_the_middle_floor_knows_ray():
         ),
         ("import cluster.cli.main; cluster.cli.main.parser()", ("ray", "torch", "pydantic", "numpy")),
         ("import cluster.config.schema", ("ray", "torch", "matplotlib", "moderngl")),
+        ("import cluster.run.main_job", ("ray", "torch", "matplotlib", "scipy", "pandas")),
     ],
 )
 def test_importing_stays_light(statement, absent):

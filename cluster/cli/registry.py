@@ -15,6 +15,7 @@ COMMANDS: Registry[Callable[[Commands], None]] = Registry(
     "imitate",
     {
         "runs": "cluster.cli.commands.runs:add",
+        "ui": "cluster.cli.commands.ui:add",
         "run": "cluster.cli.commands.run:add_run",
         "sweep": "cluster.cli.commands.run:add_sweep",
         "submit": "cluster.cli.commands.submit:add",

@@ -86,8 +86,8 @@ class Cost:
         )  # fmt: skip
 
 
-def _trained(config: Config, whole: int, folds: int) -> Cost:
-    steps = whole * config.train.steps + folds * config.mining.steps_of_fold(config.train.steps)
+def _trained(config: Config, whole: int, folds: int, cycle: int = 0) -> Cost:
+    steps = whole * config.train.steps + folds * config.mining.steps_of_fold(config.train.steps, cycle)
     return Cost(trainings=whole + folds, steps=steps, images=steps * config.train.batch_size)
 
 
@@ -116,7 +116,8 @@ def run_cost(config: Config, sizes: Sizes, shares_baseline: bool = True) -> Cost
     for cycle in range(1, cycles + 1):
         mines = looks_at_failures(policy) and cycle < cycles
         folds = config.mining.folds if mines else 0
-        total += _trained(config, 1, folds)
+        trained = folds if config.mining.trained_in(cycle) == cycle else 0
+        total += _trained(config, 1, trained, cycle)
         judged = (1 + folds) * sizes.val + sizes.test + (sizes.train if folds else 0)
         renders = adds == "synthetic" and config.aggregation.frames_of is None
         frames = budgets[cycle - 1] if renders else 0

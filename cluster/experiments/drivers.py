@@ -13,8 +13,8 @@ from typing import Any, TextIO, cast
 import ray
 
 from cluster.observability.console import Reporter
-from cluster.runtime.ray_errors import short_of_memory
-from cluster.training.launchers import ANYWHERE, cause, make_mailbox
+from cluster.runtime.ray_errors import cause, short_of_memory
+from cluster.training.launchers import ANYWHERE, make_mailbox
 from imitation.common.settings import UserError
 
 ATTEMPTS = 2

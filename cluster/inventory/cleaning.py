@@ -4,8 +4,8 @@ Only what neither a run, nor its continuation, nor a record needs:
 
 - writes that a killed driver left half done;
 - the training state of a training that is committed (its checkpoint is beside it);
-- of finished runs, the checkpoints of cycles that were not chosen and of what only mined (folds, twin): their
-  evaluations, failures and frames stay, and `best/` is a copy;
+- of finished runs, the checkpoints of cycles that were not chosen: their evaluations, failures and frames
+  stay, and `best/` is a copy;
 - folders in which a run was begun and nothing was committed;
 - with `unfinished`, whole runs that failed or were stopped or killed: they could be continued, so they are
   named only where somebody asks.
@@ -28,7 +28,7 @@ from cluster.inventory.sizes import file_sizes
 from cluster.workspace.lock import LEASE, LOCK, RunLock
 from cluster.workspace.run_folder import CONFIG_FILE, RUN_JSON, TRIALS, Workspace
 from imitation.common import storage
-from imitation.common.names import MAIN, cycle_of, train_stage
+from imitation.common.names import cycle_of, train_stage
 from imitation.common.storage.files import UNFINISHED
 from imitation.common.storage.run_folder import BASE_FILE, SHARED, base_of
 
@@ -112,17 +112,17 @@ def _of_run(entry: Entry, shared: frozenset[str], unfinished: bool) -> Iterator[
         if detector.endswith(PARTIAL):
             if storage.exists(workspace.path(cycle, f"stage-{train_stage(name)}.json")):
                 yield some(folder, "training state", files)
-        elif _superseded(entry, sizes, cycle, name):
+        elif _superseded(entry, sizes, cycle):
             yield some(folder, "checkpoint not chosen", files)
 
 
-def _superseded(entry: Entry, sizes: Mapping[str, int], cycle: str, detector: str) -> bool:
+def _superseded(entry: Entry, sizes: Mapping[str, int], cycle: str) -> bool:
     """Whether nothing needs a checkpoint any more: of a finished run whose chosen one is copied, and not
     it."""
     best = entry.best
     if entry.state != "finished" or best is None or not any(p.startswith(f"{BEST}/") for p in sizes):
         return False
-    return detector != MAIN or cycle_of(cycle) != best.cycle
+    return cycle_of(cycle) != best.cycle  # those that mined in the chosen one are what `imitate probe` asks
 
 
 def _checkpoints(sizes: Mapping[str, int], without: Sequence[str]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.observability.callbacks import Callback, FinishedCycle
@@ -28,30 +28,43 @@ PARTS = ("training", "rendering", "evaluation", "analysis")
 
 @dataclass(frozen=True)
 class CycleTime:
-    """Seconds of one cycle, from the end of the one before to its own; `wall` is all of it."""
+    """Seconds of one cycle, from the end of the one before to its own; `wall` is all of it. `waits`: of the
+    rest, what each part's stages took beyond their own work; what is left of it lies between stages."""
 
     wall: float
     training: float
     rendering: float
     evaluation: float
     analysis: float
+    waits: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def orchestration(self) -> float:
         """What is left of the wall time."""
         return max(0.0, self.wall - sum(getattr(self, part) for part in PARTS))
 
-    def to_dict(self) -> dict[str, float]:
+    @property
+    def orchestration_by_part(self) -> dict[str, float]:
+        """Where that lies: in the stages of each part, and "between" them. Empty where it is not known."""
+        if not self.waits:
+            return {}
+        between = max(0.0, self.orchestration - sum(self.waits.values()))
+        return {name: round(value, 3) for name, value in {**self.waits, "between": between}.items()}
+
+    def to_dict(self) -> dict[str, Any]:
         """Plain data, rounded to ms."""
-        seconds = {name: round(value, 3) for name, value in asdict(self).items()}
-        return seconds | {"orchestration": round(self.orchestration, 3)}
+        seconds = {name: round(getattr(self, name), 3) for name in ("wall", *PARTS, "orchestration")}
+        return seconds | {"orchestration_by_part": self.orchestration_by_part}
 
     def text(self) -> str:
         """One line for people."""
         parts = {part: getattr(self, part) for part in PARTS}
         work = " + ".join(f"{part} {seconds:.0f}" for part, seconds in parts.items() if seconds >= 0.5)
         share = self.orchestration / self.wall if self.wall else 0.0
-        return f"{self.wall:.0f} s = {work} + orchestration {self.orchestration:.0f} ({100 * share:.0f} %)"
+        line = f"{self.wall:.0f} s = {work} + orchestration {self.orchestration:.0f} ({100 * share:.0f} %)"
+        largest = sorted(self.orchestration_by_part.items(), key=lambda item: -item[1])
+        where = ", ".join(f"{part} {seconds:.0f}" for part, seconds in largest if seconds >= 0.5)
+        return f"{line}: {where}" if where else line
 
 
 def part_of(stage: str) -> str:
@@ -91,12 +104,15 @@ class CycleClock(Callback):
         self._since = clock()
         self._earlier = 0.0
         self._work = dict.fromkeys(PARTS, 0.0)
+        self._waits = dict.fromkeys(PARTS, 0.0)
 
     def cycles_begin(self) -> None:
         self._since = self._clock()
 
     def committed(self, stage: str, result: Mapping[str, Any]) -> None:
-        self._work[part_of(stage)] += work_seconds(stage, result)
+        part, work = part_of(stage), work_seconds(stage, result)
+        self._work[part] += work
+        self._waits[part] += float(result["seconds"]) - work
         if result.get("reused"):
             self._earlier += float(result["seconds"])
 
@@ -106,11 +122,13 @@ class CycleClock(Callback):
     def cycle(self, folder: str) -> CycleTime:
         """The cycle in `folder` of the workspace ends: its time, as committed when it first ended."""
         now = self._clock()
-        time_taken = CycleTime(wall=self._earlier + now - self._since, **self._work)
-        self._since, self._earlier, self._work = now, 0.0, dict.fromkeys(PARTS, 0.0)
+        time_taken = CycleTime(wall=self._earlier + now - self._since, **self._work, waits=self._waits)
+        self._since, self._earlier = now, 0.0
+        self._work, self._waits = dict.fromkeys(PARTS, 0.0), dict.fromkeys(PARTS, 0.0)
         uri = time_uri(self._workspace, folder)
         if storage.exists(uri):
             known = storage.read_json(uri)
-            return CycleTime(**{name: known[name] for name in ("wall", *PARTS)})
+            waits = {k: v for k, v in known.get("orchestration_by_part", {}).items() if k != "between"}
+            return CycleTime(**{name: known[name] for name in ("wall", *PARTS)}, waits=waits)
         storage.write_json(uri, time_taken.to_dict())
         return time_taken

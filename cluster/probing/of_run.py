@@ -25,6 +25,7 @@ from imitation.common.names import MAIN, cycle_folder
 from imitation.common.settings import UserError
 from imitation.common.wording import did_you_mean
 from imitation.data.records import Box
+from imitation.detectors.checkpoint import is_checkpoint
 from imitation.diagnosis.failure_modes import Modes
 from imitation.diagnosis.failure_tracking import FrameFailures, Judge
 from imitation.diagnosis.fates import CYCLE_FILE, read_fates
@@ -96,6 +97,22 @@ def chosen_cycle(run: RunContext, asked: int | None = None) -> int:
         return asked
     summary = run.workspace.path(SUMMARY)
     return read_summary(summary).best_cycle if storage.exists(summary) else last
+
+
+def checkpoint_of(run: Workspace, cycle: int, name: str = MAIN) -> str:
+    """The checkpoint of a cycle's detector; of the chosen one its copy serves too. Raises UserError where it
+    is gone, as after `imitate runs clean`."""
+    place = run.path(cycle_folder(cycle), "detector", name)
+    if is_checkpoint(place):
+        return place
+    summary, best = run.path(SUMMARY), run.path("best")
+    chosen = storage.exists(summary) and read_summary(summary).best_cycle == cycle
+    if name == MAIN and chosen and is_checkpoint(best):
+        return best
+    raise UserError(
+        f"{place}: the checkpoint of this detector is gone (`imitate runs clean` deletes those that were not "
+        "chosen); ask about the chosen detector, by --split val"
+    )
 
 
 def chosen_split(judged: Judged, asked: str | None) -> str:

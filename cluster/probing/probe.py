@@ -13,6 +13,7 @@ from cluster.observability.console import Reporter
 from cluster.probing.experiment import AGAIN, CHANGED, CONTROL, UNCHANGED, Experiment, scene_id
 from cluster.probing.of_run import (
     Failing,
+    checkpoint_of,
     chosen_cycle,
     chosen_split,
     failing_objects,
@@ -80,6 +81,8 @@ def probe(
         which = chosen_split(judged, split)
         there = of_mode(failing_objects(run, judged, which), mode)
         reached, lost = within_reach(run, there)
+        for name in sorted({one.detector for one in reached}):
+            checkpoint_of(run.workspace, judged.cycle, name)  # before anything is rendered
         chosen = _drawn(reached, most, run.rng("probe", judged.cycle))
         things, left = _staged(chosen, run, config, which)
         if not things:
@@ -145,12 +148,11 @@ def _experiment(
 
     def detect(where: str, judges: Mapping[str, str]) -> Iterator[FrameDetections]:
         names = sorted(set(judges.values()))
-        folder = run.path(judged.cycle, "detector")
         return detected(
             run,
             storage.join(place, where),
             storage.join(place, f"{where}-detections.parquet"),
-            {name: storage.join(folder, name) for name in names},
+            {name: checkpoint_of(run.workspace, judged.cycle, name) for name in names},
             judges,
             config.evaluate,
             config.ray.placement_timeout_s,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from cluster.config.evaluate import EvaluateSettings
 from cluster.config.schema import Config
-from cluster.evaluation.ray_data import EvaluationPart, evaluate
+from cluster.evaluation.one_pass import evaluate
+from cluster.evaluation.worker import EvaluationPart
 from cluster.probing.of_run import Failing
 from cluster.simulation.scene_jobs import staging_settings
 from cluster.simulation.stream import part_files, simulate
@@ -118,10 +119,10 @@ def detected(
     settings: EvaluateSettings,
     placement_timeout_s: float,
 ) -> Iterator[FrameDetections]:
-    """The frames at `uri`, each judged by one detector (`judges`: frame id -> name), through Ray Data."""
+    """The frames at `uri`, each judged by one detector (`judges`: frame id -> name)."""
     if not part_files(uri):
         return
-    run.services.make_room_for_evaluation()
+    workers = run.services.detector_workers()
     with run.watch.evaluating("detecting", len(judges), None) as progress:
         evaluate(
             [EvaluationPart(uri, "probe", only=judges)],
@@ -132,6 +133,7 @@ def detected(
             "skip",
             progress,
             placement_timeout_s,
+            workers,
         )
     yield from read_detections(out)
 

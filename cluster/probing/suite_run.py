@@ -11,15 +11,16 @@ from typing import Any
 from cluster.config.evaluate import EvaluateSettings
 from cluster.config.parse import load_defaults, parse
 from cluster.config.simulator import each_apart, simulators
-from cluster.evaluation.ray_data import EvaluationPart, evaluate
+from cluster.evaluation.one_pass import evaluate
+from cluster.evaluation.worker import EvaluationPart
 from cluster.observability.console import Reporter
+from cluster.probing.of_run import checkpoint_of
 from cluster.probing.scenes import object_fate
 from cluster.probing.suite import category_map, suite_frames
 from cluster.run.summary import SUITES, rewrite_report
 from cluster.runtime.ray_session import start_ray
 from cluster.workspace.run_folder import CONFIG_FILE, SUMMARY, Workspace
 from imitation.common import storage
-from imitation.common.names import MAIN, cycle_folder
 from imitation.common.settings import UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Frame
@@ -105,12 +106,11 @@ def _checkpoint(what: str) -> str | None:
     if not storage.exists(workspace.path(CONFIG_FILE)):
         return None
     if storage.exists(workspace.path(SUMMARY)):
-        best = read_summary(workspace.path(SUMMARY)).best_cycle
-        return workspace.path(cycle_folder(best), "detector", MAIN)
+        return checkpoint_of(workspace, read_summary(workspace.path(SUMMARY)).best_cycle)
     cycles = len([*workspace.cycles()])
     if not cycles:
         raise UserError(f"{what}: is a run in which no detector has been evaluated yet")
-    return workspace.path(cycle_folder(cycles - 1), "detector", MAIN)
+    return checkpoint_of(workspace, cycles - 1)
 
 
 def _categories(checkpoint: str, suite: Suite) -> CategoryMap:

@@ -50,6 +50,9 @@ ACTS_LATER = (
     "train.synthetic_boxes",
     "train.warm_start",  # cycle 0 has no cycle before it
     "mining.max_failures",  # drawn when the first request is made
+    "mining.fold_start",  # cycle 0 has no cycle before it
+    "mining.later_fold_steps",
+    "mining.folds_every",
     "mining.reach",  # reasons are given to failures that persist, from cycle 1 on
     "policy",
     "aggregation",

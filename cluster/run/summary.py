@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -26,13 +26,14 @@ from imitation.diagnosis.counterfactuals import Probe
 from imitation.diagnosis.fates import RUN_FILE
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
-from imitation.report.probe.section import ProbeSection, probe_section
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
-from imitation.report.run.html import render_report
 from imitation.report.run.record import Cycle, Run, Summary, read_summary, write_summary
-from imitation.report.suite.section import SuiteSection, suite_section
 from imitation.report.words import BASELINE
 from imitation.suites.result import read_result
+
+if TYPE_CHECKING:
+    from imitation.report.probe.section import ProbeSection
+    from imitation.report.suite.section import SuiteSection
 
 
 def arm_label(config: Config, cycle: int) -> str:
@@ -102,6 +103,8 @@ def build_summary(
 
 def write_report(config: Config, workspace: Workspace, data: RealData, summary: Summary) -> str:
     """Writes `report.html` and returns where it lies."""
+    from imitation.report.run.html import render_report  # loads matplotlib
+
     uri = workspace.path(REPORT)
     items = _gallery(config.report, workspace, data, summary)
     suspects = collect_suspects(
@@ -129,12 +132,18 @@ def _probe(workspace: Workspace) -> ProbeSection | None:
         return None
     sheet = workspace.path(PROBE, "sheet.png")
     picture = storage.read_bytes(sheet) if storage.exists(sheet) else None
+    from imitation.report.probe.section import probe_section  # loads matplotlib
+
     return probe_section(Probe.from_dict(storage.read_json(uri), uri), picture)
 
 
 def _suites(workspace: Workspace) -> list[SuiteSection]:
     folder = workspace.path(SUITES)
     files = storage.list_files(folder, ".json") if storage.exists(folder) else []
+    if not files:
+        return []
+    from imitation.report.suite.section import suite_section  # loads matplotlib
+
     return [suite_section(read_result(uri)) for uri in files]
 
 

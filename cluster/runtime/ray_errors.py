@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from imitation.common.settings import UserError
@@ -65,3 +66,23 @@ def short_of_memory(error: BaseException) -> str | None:
         "at once (simulate.actors, evaluate.batch_size, train.cache_mb, train.batch_size), or end what else "
         "runs there"
     )
+
+
+def cause(error: BaseException) -> BaseException:
+    """The person's mistake that is wrapped in Ray's errors, else the error itself."""
+    import ray
+
+    # Ray raises a mistake from elsewhere as one of its own class and its own at once, its text a traceback
+    mistakes = (inner for inner in wrapped(error) if isinstance(inner, UserError))
+    return next((inner for inner in mistakes if not isinstance(inner, ray.exceptions.RayError)), error)
+
+
+def wrapped(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that are wrapped in it."""
+    if error is None:
+        return
+    yield error
+    inner = (error.__cause__, getattr(error, "cause", None), getattr(error, "controller_failure", None))
+    for each in (*inner, *getattr(error, "worker_failures", {}).values()):
+        if isinstance(each, BaseException):
+            yield from wrapped(each)

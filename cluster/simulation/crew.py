@@ -169,6 +169,14 @@ class Crew:
         """How many there should be."""
         return int(min(self._size.workers(), self.most))
 
+    def warm_up(self) -> None:
+        """Starts workers before there are scenes for them."""
+        self._resize()
+        for slot in self.slots:
+            if slot.state == "empty":
+                self._spawn(slot)
+                slot.worker.start.remote()  # once more when it is placed: then it has started already
+
     # Scenes are handed out, and workers placed for what is left.
 
     def assign(self) -> None:

@@ -99,6 +99,13 @@ class SimulatorPool:
                 crew.drop()
             self._busy = False
 
+    def warm_up(self) -> None:
+        """Starts the workers while others still work; `render` finds them up. Nothing where several
+        simulators share the cluster: how many of each there should be, its scenes tell."""
+        if not self.mixture.mixed:
+            for crew in self.crews.values():
+                crew.warm_up()
+
     @property
     def proved(self) -> frozenset[str]:
         """The labels of the simulators that gave one scene twice alike."""

@@ -12,20 +12,22 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from cluster.simulation.mixing.tally import Share, Tally
-from cluster.simulation.pool import SimulatorPool
 from cluster.simulation.work_queue import PoolCounts, Rendered, SetAside
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.data.records import Frame, Origin
 from imitation.datasets.parquet.files import read_frames
 from sim_actors.simulators.worker import SceneJob, decode_table
+
+if TYPE_CHECKING:
+    from cluster.simulation.pool import SimulatorPool
 
 DONE = "_DONE.json"
 SET_ASIDE = "_set_aside.json"

@@ -73,8 +73,20 @@ class ClusterStages:
     def evaluate(self, detector: Detectors, dataset: Dataset, cycle: int) -> Evaluation:
         """What the detectors find on val, test and the mined frames, and what it means."""
         evaluation = self.judging.evaluate(detector, cycle)
+        if self._renders_after(dataset, cycle):
+            self.run.services.expect_rendering()
         self.diagnosis.analyse(cycle)
         return evaluation
+
+    def _renders_after(self, dataset: Dataset, cycle: int) -> bool:
+        """Whether scenes will be rendered, unless the loop stops here."""
+        return (
+            cycle < self.loop.cycles
+            and self.taking is None
+            and what_it_adds(self.policy) == "synthetic"
+            and dataset.room_for_synthetic() > 0
+            and not self.run.has_committed(cycle, "analyse")
+        )
 
     def request(self, evaluation: Evaluation, cycle: int, budget: int) -> list[Request]:
         """What the policy asks for, or of another run's requests the first."""

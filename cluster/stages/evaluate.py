@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from cluster.config.evaluate import EvaluateSettings
-from cluster.evaluation.ray_data import EvaluationPart, evaluate
+from cluster.evaluation.one_pass import evaluate
+from cluster.evaluation.worker import EvaluationPart
 from cluster.stages.context import RunContext
 from cluster.stages.cycle import Detectors, Evaluation
 from cluster.stages.diagnose import MINE
@@ -30,7 +31,7 @@ from imitation.policies import stratum_name
 class Judging:
     """Evaluates for one run. `metric` names what a cycle's score on val is (`loop.metric`), `own` is it where
     it is a function of one's own (`own_metric`); `on_error` and `placement_timeout_s` are those of
-    `cluster.evaluation.ray_data.evaluate`."""
+    `cluster.evaluation.one_pass.evaluate`."""
 
     run: RunContext
     settings: EvaluateSettings
@@ -57,7 +58,7 @@ class Judging:
         failures = run.path(cycle, "evaluation", "failures.parquet")
 
         def work() -> dict[str, Any]:
-            run.services.make_room_for_evaluation()
+            workers = run.services.detector_workers()
             with run.watch.evaluating(f"cycle {cycle}: evaluating", total, cycle) as progress:
                 done = evaluate(
                     parts,
@@ -68,6 +69,7 @@ class Judging:
                     self.on_error,
                     progress,
                     self.placement_timeout_s,
+                    workers,
                 )
             start = time.monotonic()
             judged = judge(

@@ -159,6 +159,8 @@ def _render_world(world: WorldSettings, workspace: Workspace, services: Services
         for split in SPLITS:
             count = getattr(world, split)
             scenes = (standin_scene(world, split, index) for index in range(count))
+            if split == "test":  # the last
+                services.expect_training()
             jobs = (SceneJob(scene, seed=scene.seed, policy="stand-in") for scene in scenes)
             with watch.rendering(f"rendering the stand-in world: {split}", count, pool) as progress:
                 simulate(jobs, workspace.path("data", split), pool, progress=progress, refuse=_whole)

@@ -1,4 +1,5 @@
-"""What the stages share: one Ray, simulator pools, one living trainer. Started when first needed."""
+"""What the stages share: one Ray, simulator pools, one living trainer, living detector workers. Started when
+first needed, or a little before, while the stage before still works."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from sim_actors.simulators.mixture import Mixture
 from sim_actors.simulators.registry import EMBEDDED, SimulatorSpec
 
 if TYPE_CHECKING:
+    from cluster.evaluation.workers import DetectorWorkers
     from cluster.simulation.pool import SimulatorPool
     from cluster.training.train_loop import Launcher
 
@@ -26,6 +28,8 @@ class Services:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._launcher: Launcher | None = None
+        self._detectors: DetectorWorkers | None = None
+        self._waiting: SimulatorPool | None = None  # its workers start
         self._proved: frozenset[str] = frozenset()  # simulators that gave one scene twice alike
 
     def __enter__(self) -> Services:
@@ -36,6 +40,10 @@ class Services:
     ) -> None:
         if self._launcher is not None:
             self._launcher.close()
+        if self._detectors is not None:
+            self._detectors.close()
+        if self._waiting is not None:
+            self._waiting.kill()
 
     def start(self) -> None:
         """Starts Ray, or joins the cluster that the configuration names."""
@@ -49,6 +57,22 @@ class Services:
     def pool(self, embedded: bool = False) -> Iterator[SimulatorPool]:
         """The simulator pool, for one stage: its CPUs are free again for the next. `embedded`: of the
         embedded renderer, whatever the configuration names."""
+        opened, self._waiting = self._waiting, None
+        if embedded and opened is not None:
+            opened.kill()
+            opened = None
+        with opened or self._open(embedded) as pool:
+            yield pool
+            self._proved |= pool.proved
+
+    def expect_rendering(self) -> None:
+        """The configuration's simulators will be wanted soon: they start, on a machine of our own, if nothing
+        asks for the CPUs before."""
+        if self._waiting is None and not cluster_address(self.config.ray):
+            self._waiting = self._open(embedded=False)
+            self._waiting.warm_up()
+
+    def _open(self, embedded: bool) -> SimulatorPool:
         from cluster.simulation.pool import SimulatorPool
 
         self.start()
@@ -58,15 +82,13 @@ class Services:
             settings = _embedded_beside(settings)
         each = {} if embedded else {label: apart.simulate for label, apart in each_apart(self.config).items()}
         own = {label for label, its in settings.each.items() if its.actors is not None}
-        with SimulatorPool(
+        return SimulatorPool(
             mixture,
             self._sized(settings),
             proved=self._proved,
             each={label: its if label in own else self._sized(its) for label, its in each.items()},
             apart=own,
-        ) as pool:
-            yield pool
-            self._proved |= pool.proved
+        )
 
     def _sized(self, settings: SimulateSettings) -> SimulateSettings:
         if settings.actors != "auto" or cluster_address(self.config.ray):
@@ -74,17 +96,59 @@ class Services:
         # A Ray started here promises more CPUs than there are; renderers keep theirs busy.
         return settings.model_copy(update={"actors": os.cpu_count() or 1})
 
-    def make_room_for_evaluation(self) -> None:
-        """Starts Ray; the living trainer, which keeps half a GPU, goes where detectors need that half."""
+    def expect_training(self) -> None:
+        """A training will follow what is at work now: its process starts, if Ray runs and it waits for
+        nothing."""
+        from cluster.training.launchers import has_gpu
+
+        if self.config.train.use_gpu is False or not has_gpu():
+            self.launcher().warm_up()
+
+    def expect_evaluation(self) -> None:
+        """An evaluation will follow the training that is at work: its processes start."""
+        if self._detectors is None and self._detectors_stay():
+            self._new_detectors().warm_up()
+
+    def detector_workers(self) -> DetectorWorkers | None:
+        """Where evaluations run: workers that stay for the next; None where each starts its own. The living
+        trainer, which keeps half a GPU, goes where they need that half."""
         self.start()
         import ray
 
+        if self._detectors is not None and not self._detectors.closed:
+            return self._detectors
         wanted = self.config.evaluate.gpus_per_actor
-        if self._launcher is None or wanted == "auto":
-            return
-        if wanted * self.config.evaluate.actors > ray.available_resources().get("GPU", 0.0):
+        free = ray.available_resources().get("GPU", 0.0)
+        if self._launcher is not None and wanted != "auto" and wanted * self.config.evaluate.actors > free:
             self._launcher.close()
             self._launcher = None
+        return self._new_detectors() if self._detectors_stay() else None
+
+    def _new_detectors(self) -> DetectorWorkers:
+        from cluster.evaluation.workers import DetectorWorkers
+
+        self._detectors = DetectorWorkers(self.config.evaluate, stays=True)
+        return self._detectors
+
+    def _detectors_stay(self) -> bool:
+        """Whether they may idle while other stages work: on a machine of our own, whose stages take turns,
+        and where nobody else wants their share of a GPU."""
+        from cluster.evaluation.workers import gpus
+        from cluster.training.launchers import has_gpu
+
+        config, train = self.config, self.config.train
+        if cluster_address(config.ray):
+            return False
+        share = gpus(config.evaluate) * config.evaluate.actors
+        if not share:
+            return True
+        import ray
+
+        trains_on = (0.5 if train.num_workers == 1 else train.num_workers) * (
+            has_gpu() if train.use_gpu == "auto" else train.use_gpu
+        )
+        renders = any(apart.simulate.gpus_per_actor for apart in each_apart(config).values())
+        return not renders and share + trains_on <= ray.cluster_resources().get("GPU", 0.0)
 
     def launcher(self) -> Launcher:
         """Where trainings run."""

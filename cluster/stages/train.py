@@ -18,6 +18,9 @@ from imitation.detectors.settings import DetectorSettings
 from imitation.diagnosis.settings import MiningSettings
 from imitation.training.settings import TrainSettings
 
+NEARLY_DONE = 0.75
+"""Share of a training's steps after which what evaluates it starts."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -35,12 +38,15 @@ class Training:
         neither it nor what was re-staged from it. `sim`: frames to train on in place of all others."""
         main = self._train(dataset, cycle, MAIN, (), sim)
         second = self._train(dataset, cycle, TWIN, (), sim) if twin else None
-        held_out = self.run.data.held_out if folds else ()
-        return Detectors(
-            main,
-            tuple(self._train(dataset, cycle, fold_name(k), ids, sim) for k, ids in enumerate(held_out)),
-            second,
-        )
+        return Detectors(main, self.folds(dataset, cycle, sim) if folds else (), second)
+
+    def folds(self, dataset: Dataset, cycle: int, sim: Part | None = None) -> tuple[str, ...]:
+        """The detectors that mine in a cycle: trained in it, or in the last that trained any
+        (`mining.folds_every`)."""
+        held_out, trained = self.run.data.held_out, self.mining.trained_in(cycle)
+        if trained < cycle:
+            return tuple(self.run.path(trained, "detector", fold_name(k)) for k in range(len(held_out)))
+        return tuple(self._train(dataset, cycle, fold_name(k), ids, sim) for k, ids in enumerate(held_out))
 
     def _train(
         self, dataset: Dataset, cycle: int, name: str, held_out: Sequence[str], sim: Part | None
@@ -48,8 +54,9 @@ class Training:
         run, settings = self.run, self.settings
         output = run.path(cycle, "detector", name)
         if held_out:
-            steps = self.mining.steps_of_fold(settings.steps)
+            steps = self.mining.steps_of_fold(settings.steps, cycle)
             settings = settings.model_copy(update={"steps": steps})
+        before = self._before(cycle, name, fold=bool(held_out))
         spec = TrainSpec(
             output=output,
             categories=run.data.categories,
@@ -58,9 +65,9 @@ class Training:
             real=(dataset.real.uri,) if sim is None else (),
             synthetic=tuple(part.uri for part in (dataset.synthetic if sim is None else (sim,))),
             repeats=_repeats(dataset),
-            seed=self._seed(cycle, name),
+            seed=self._seed(cycle, name, warm=before is not None),
             exclude=_unseen(dataset, held_out),
-            initial=run.path(cycle - 1, "detector", name) if settings.warm_start and cycle > 0 else None,
+            initial=before,
             purpose=f"cycle {cycle}, {name}",
             skip_bad=self.skip_bad,
         )
@@ -68,18 +75,32 @@ class Training:
         def work() -> dict[str, Any]:
             what = {MAIN: "", TWIN: " its twin of another seed"}.get(name, f" {name} for mining")
             with run.watch.training(f"cycle {cycle}: training{what}", cycle, name, settings) as progress:
-                result = train_detector(spec, run.services.launcher(), progress)
+
+                def heard(event: dict[str, Any]) -> None:
+                    progress(event)
+                    if event["step"] >= NEARLY_DONE * settings.steps:
+                        run.services.expect_evaluation()
+
+                result = train_detector(spec, run.services.launcher(), heard)
             return {k: v for k, v in asdict(result).items() if k != "folder"}
 
         run.commit(cycle, train_stage(name), work)
         return output
 
-    def _seed(self, cycle: int, name: str) -> int:
+    def _before(self, cycle: int, name: str, *, fold: bool) -> str | None:
+        """The checkpoint that a warm start begins with; None: from scratch."""
+        warm = self.settings.warm_start or (fold and self.mining.fold_start == "before")
+        if not warm or cycle == 0:
+            return None
+        last = self.mining.trained_in(cycle - 1) if fold else cycle - 1
+        return self.run.path(last, "detector", name)
+
+    def _seed(self, cycle: int, name: str, *, warm: bool) -> int:
         """From scratch every cycle starts from the same weights, so that data alone differs; a warm start
         goes on, and must not see the same frames in the same order again."""
         if name == TWIN:
             return twin_seed(self.run.seed)
-        if cycle == 0 or not self.settings.warm_start:
+        if not warm:
             return self.run.seed
         return int(self.run.rng("train", cycle).integers(2**31))
 

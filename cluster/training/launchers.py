@@ -1,7 +1,8 @@
 """Two launchers of the one train function, `cluster.training.train_loop.train_loop_per_worker`.
 
-- `LocalLauncher`: one long-lived trainer process that runs it through Ray Train's local mode, for one worker
-  on a CPU or GPU. Starting it and importing torch is paid once, not for each training of a loop.
+- `LocalLauncher`: one long-lived trainer process that calls it, for one worker on a CPU or GPU. Starting it
+  and importing torch is paid once, not for each training of a loop; Ray Train, which takes as long again to
+  import, has nothing to do there.
 - `TorchLauncher`: Ray Train's TorchTrainer, for several workers; each takes its slice of every batch.
 """
 
@@ -19,9 +20,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, Place
 
 from cluster.runtime.openmp import wait_passively
 from cluster.runtime.placement import wait_for_room
-from cluster.runtime.ray_errors import in_short
+from cluster.runtime.ray_errors import cause, in_short, wrapped
 from cluster.training.train_loop import Launcher, Progress, TrainSpec, train_loop_per_worker
 from imitation.common import storage
+from imitation.common.formats.arrow import keep_pandas_out
 from imitation.common.settings import UserError
 from imitation.common.wording import times
 from imitation.training.settings import TrainSettings
@@ -72,19 +74,26 @@ class _Mailbox:
 
 
 class _LocalTrainer:
-    """Runs the train function in its own process through Ray Train's local mode, again and again."""
+    """Runs the train function in its own process, again and again."""
+
+    def warm_up(self) -> None:
+        """Imports what takes long, while others still work."""
+        wait_passively()
+        keep_pandas_out()
+        import torch
+        import torchvision  # noqa: F401
+
+        import imitation.detectors.registry
+        import imitation.training.batches
+        import imitation.training.loop
+        import imitation.training.samples  # noqa: F401
+
+        torch.zeros(1)
 
     def run(self, config: dict[str, Any]) -> None:
         wait_passively()
-        from ray.train import RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
-
-        TorchTrainer(
-            train_loop_per_worker,
-            train_loop_config=config,
-            scaling_config=ScalingConfig(num_workers=0),
-            run_config=RunConfig(name="local"),
-        ).fit()
+        keep_pandas_out()
+        train_loop_per_worker(config | {"alone": True})
 
 
 def make_mailbox(name: str | None = None) -> Any:
@@ -152,12 +161,21 @@ class LocalLauncher:
                 self.close()
                 restarts.after(error)
 
+    def warm_up(self) -> None:
+        """Starts the process while others work, where it waits for nothing."""
+        if self._trainer is None and not self._use_gpu:
+            self._start().warm_up.remote()
+
+    def _start(self) -> Any:
+        gpus = 0.5 * self._use_gpu
+        wait_for_room([{"GPU": gpus}], "training (train.use_gpu)", self._placement_timeout_s)
+        self._mailbox = make_mailbox()
+        self._trainer = LocalTrainer.options(num_gpus=gpus).remote()
+        return self._trainer
+
     def _run(self, config: dict[str, Any], progress: Progress) -> None:
         if self._trainer is None:
-            gpus = 0.5 * self._use_gpu
-            wait_for_room([{"GPU": gpus}], "training (train.use_gpu)", self._placement_timeout_s)
-            self._mailbox = make_mailbox()
-            self._trainer = LocalTrainer.options(num_gpus=gpus).remote()
+            self._start()
         task = self._trainer.run.remote(config | {"use_gpu": self._use_gpu, "mailbox": self._mailbox})
         _follow(lambda: bool(ray.wait([task], timeout=POLL_S)[0]), self._mailbox, progress)
         try:
@@ -223,6 +241,9 @@ class TorchLauncher:
                 ray.kill(mailbox)
         return errors[0] if errors else None
 
+    def warm_up(self) -> None:
+        """Nothing can be started before its training is known."""
+
     def close(self) -> None:
         """Nothing is kept between trainings."""
 
@@ -261,23 +282,6 @@ def _collect(call: Callable[[], object], errors: list[BaseException]) -> None:
         errors.append(error)
 
 
-def cause(error: BaseException) -> BaseException:
-    """The person's mistake that is wrapped in Ray's errors, else the error itself."""
-    # Ray raises a mistake from elsewhere as one of its own class and its own at once, its text a traceback
-    mistakes = (inner for inner in _wrapped(error) if isinstance(inner, UserError))
-    return next((inner for inner in mistakes if not isinstance(inner, ray.exceptions.RayError)), error)
-
-
 def _died(error: BaseException) -> bool:
     """Whether a process's death is among what is wrapped in Ray's errors."""
-    return any(isinstance(inner, DEATHS) for inner in _wrapped(error))
-
-
-def _wrapped(error: BaseException | None) -> Iterator[BaseException]:
-    if error is None:
-        return
-    yield error
-    inner = (error.__cause__, getattr(error, "cause", None), getattr(error, "controller_failure", None))
-    for each in (*inner, *getattr(error, "worker_failures", {}).values()):
-        if isinstance(each, BaseException):
-            yield from _wrapped(each)
+    return any(isinstance(inner, DEATHS) for inner in wrapped(error))

@@ -82,6 +82,8 @@ class Launcher(Protocol):
 
     def run(self, config: dict[str, Any], progress: Progress) -> None: ...
 
+    def warm_up(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -106,10 +108,10 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
-    """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`)."""
+    """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`); with
+    `alone` the process is the only one, else one of those of Ray Train."""
     wait_passively()
     import numpy as np
-    import ray.train
     import torch
 
     from imitation.detectors.registry import build_detector
@@ -120,13 +122,13 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     retry.remember_folders()
-    context = ray.train.get_context()
-    distributed = Distributed(context.get_world_rank(), context.get_world_size())
+    rank, world_size, on_node = (0, 1, 1) if config.get("alone") else _place()
+    distributed = Distributed(rank, world_size)
     device = pick_device(config["use_gpu"])
     precision = distributed.agreed(spec.train.precision, device)
     settings = spec.train.model_copy(update={"precision": precision})
     # Ray sets one OpenMP thread for a worker that asks for no more than one CPU
-    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // on_node))
 
     frames = FrameSource(
         spec.real,
@@ -234,6 +236,14 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         save_checkpoint(
             spec.output, state.checkpoint_weights(), detector, spec.categories.categories, trained_on
         )
+
+
+def _place() -> tuple[int, int, int]:
+    """This process's rank among those of Ray Train, their number, and how many of them share its machine."""
+    import ray.train
+
+    context = ray.train.get_context()
+    return context.get_world_rank(), context.get_world_size(), context.get_local_world_size()
 
 
 def _initial_weights(spec: TrainSpec) -> dict[str, Any]:

@@ -108,7 +108,9 @@ class TrainSettings(Settings):
         "faster on CPUs with AMX or AVX512_BF16); auto: bf16 where every worker has a GPU with units for it",
     )
     threads: int | None = Field(
-        None, ge=1, description="CPU threads of torch, a worker; null: all of the machine's"
+        None,
+        ge=1,
+        description="torch's CPU threads, a worker; null: the machine's CPUs, divided among its workers",
     )
     num_workers: int = Field(1, ge=1, description="Ray Train workers; each takes its slice of every batch")
     use_gpu: bool | Literal["auto"] = Field("auto", description="auto: where the Ray cluster has one")

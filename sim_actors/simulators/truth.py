@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imitation.data.records import OCCLUSIONS, Box, Object
+from imitation.data.records import OCCLUSIONS, Box, Camera, Frame, Object
 from sim_actors.scene.projection import NEAR, projected_box
 from sim_actors.scene.records import Scene
+from sim_actors.simulators.opengl.lighting.light import time_of_day
 
 
 @dataclass(frozen=True)
@@ -128,3 +129,22 @@ def _trained(seen: Seen, scene: Scene) -> Box:
     if scene.convention == "cuboid_clipped" and cuboid.corners()[:, 2].min() > NEAR:
         box = projected_box(cuboid, scene.camera)
     return box.clipped(scene.width, scene.height)
+
+
+def rendered_frame(
+    scene: Scene, objects: tuple[Object, ...], image: bytes, camera: Camera | None = None
+) -> Frame:
+    """A frame of a scene, with what every simulator says alike of it. `camera`: the one that took it, where
+    that is not the scene's."""
+    return Frame(
+        frame_id=scene.scene_id,
+        width=scene.width,
+        height=scene.height,
+        objects=objects,
+        image=image,
+        camera=camera or scene.camera,
+        conditions={
+            "time_of_day": time_of_day(scene.environment.hour),
+            "weather": scene.environment.weather,
+        },
+    )

@@ -8,7 +8,6 @@ actor that is not placed yet from a simulator that does not start.
 
 from __future__ import annotations
 
-import importlib.abc
 import os
 import queue
 import resource
@@ -25,6 +24,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from imitation.common.formats.arrow import keep_pandas_out
 from imitation.common.settings import UserError
 from imitation.data.records import Frame, Origin, frames_from_table, frames_to_table
 from sim_actors.scene.records import Scene
@@ -116,13 +116,16 @@ class SimulatorHost:
         return Started(socket.gethostname(), os.getpid(), _node_id(), name, version)
 
     def start(self) -> Started:
-        """Creates the simulator. An error comes back as a value, so that its text is never lost."""
+        """Creates the simulator, if there is none yet. An error comes back as a value, so that its text is
+        never lost."""
+        if self._simulator is not None:
+            return self.ping()
         # Mesa's software rasterizer takes every core it sees; actors side by side must share them.
         os.environ.setdefault("LP_NUM_THREADS", str(self._threads))
         self._thread = threading.get_ident()
         try:
             self._simulator = build_simulator(self._spec)
-            _keep_pandas_out()
+            keep_pandas_out()
             # What Arrow prepares with its first row is not on a scene's time.
             encode_frame(Frame("warm-up", 1, 1, image=b"-"))
         except UserError as error:
@@ -248,29 +251,6 @@ def decode_frame(payload: bytes) -> Frame:
     """The inverse of `encode_frame`."""
     (frame,) = frames_from_table(decode_table(payload))
     return frame
-
-
-class _NoPandas(importlib.abc.MetaPathFinder):
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError("no pandas yet", name="pandas")
-
-
-def _keep_pandas_out() -> None:
-    """Lets Arrow look for pandas now and not find it.
-
-    Arrow imports pandas with the first Python value that it converts: 2 s of CPU and 36 MiB of a slow
-    machine, in each of hundreds of processes that need none. A simulator that imports pandas itself has
-    done so by now, or does so later as ever; Arrow's own `to_pandas` still finds it.
-    """
-    if "pandas" in sys.modules:
-        return
-    finder = _NoPandas()
-    sys.meta_path.insert(0, finder)
-    try:
-        pa.array([0])
-    finally:
-        sys.meta_path.remove(finder)
 
 
 def private_memory_mb() -> float:

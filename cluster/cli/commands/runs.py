@@ -104,7 +104,7 @@ def _list(args: argparse.Namespace, place: str) -> int:
 
 
 def _show(args: argparse.Namespace, place: str) -> int:
-    from cluster.cli.text.runs import table_of, told_json
+    from cluster.inventory.told import table_of, told_json
 
     entry = _entry(place)
     if args.json:

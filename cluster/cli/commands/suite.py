@@ -67,7 +67,7 @@ def _add_words(parts: Any, name: str) -> argparse.ArgumentParser:
     for axis, what in STEPS.items():
         words.add_argument(f"--{axis}", metavar="STEPS", help=what)
     words.add_argument(
-        "--full", action="store_true", help="every combination (81 a case), not two planes (18 a case)"
+        "--full", action="store_true", help="every combination (82 scenes a case), not two planes (19)"
     )
     words.set_defaults(carry_out=add_cases)
     return words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.abc
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import is_dataclass
@@ -63,3 +65,26 @@ def _kind(hint: Any, table: Mapping[type, pa.DataType]) -> pa.DataType | None:
         item = _kind(parts[0], table)
         return None if item is None else pa.list_(item)
     return None
+
+
+class _NoPandas(importlib.abc.MetaPathFinder):
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("no pandas yet", name="pandas")
+
+
+def keep_pandas_out() -> None:
+    """Lets Arrow look for pandas now and not find it.
+
+    Arrow imports pandas with the first Python value that it converts: 2 s of CPU and 36 MiB of a slow
+    machine, in each of hundreds of processes that need none. A simulator that imports pandas itself has
+    done so by now, or does so later as ever; Arrow's own `to_pandas` still finds it.
+    """
+    if "pandas" in sys.modules:
+        return
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(finder)

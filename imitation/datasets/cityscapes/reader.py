@@ -27,7 +27,7 @@ from imitation.data.records import Frame
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.cityscapes.labels import parse
 from imitation.datasets.common.paths import refuse_link
-from imitation.datasets.common.roles import Splits, same_list
+from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.stored import list_called
 from imitation.datasets.common.validation import FrameChecker
 
@@ -90,16 +90,14 @@ class CityscapesReader(DatasetReader):
             name = list_called(storage.name_of(folder).removesuffix("_extra"))
             if name is None or name == "test":
                 continue
-            if name in found:
-                raise UserError(same_list(folder, name, name))
-            found[name] = self._list(folder)
+            self._list(folder, found.setdefault(name, _Listed({}, {}, [])))  # train_extra is of train
         if not any(listed.labels for listed in found.values()):
             ending = ENDINGS[self._set]
             raise UserError(f"{self.root}: no {self._set}/{{train,val}}/CITY/*{ending}: no labels to be read")
         return found if len(found) > 1 else {None: next(iter(found.values()))}
 
-    def _list(self, folder: str) -> _Listed:
-        listed, ending = _Listed({}, {}, []), ENDINGS[self._set]
+    def _list(self, folder: str, listed: _Listed) -> None:
+        ending = ENDINGS[self._set]
         for city in storage.list_folders(folder):
             for uri in storage.list_files(city, ending):
                 frame_id = storage.name_of(uri).removesuffix(ending)
@@ -111,7 +109,6 @@ class CityscapesReader(DatasetReader):
                 listed.cities[frame_id] = storage.name_of(city)
             for uri in storage.list_no_files(city, ending):
                 listed.strays.append(DataError(uri, "is called like a label file, but is no file"))
-        return listed
 
     def _cut(self) -> Splits:
         found = {name: {i: listed.cities[i] for i in listed.labels} for name, listed in self._listed.items()}

@@ -6,7 +6,7 @@ JSON file are found, too). A `bounding_box` is x, y, width, height as shares of 
 FiftyOneDataset a field holds the detections (`data.options.field`, by itself where there is one);
 Classification fields (weather, timeofday, scene, ...) become conditions, and tags train, validation and test
 are lists, where each sample has one. Detections with an attribute `iscrowd` or `IsGroupOf` that is true are
-ignored.
+ignored. A sample whose labels are null is left out: nothing says that nothing is there.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from imitation.datasets.common.values import condition, flag, mapping, numbers, 
 
 LABELS, SAMPLES, DATA = "labels.json", "samples.json", "data"
 CROWD = ("iscrowd", "IsGroupOf", "crowd")
+UNLABELLED = "FiftyOne samples without labels"
 LOOKED_AT = 200  # samples by which the field of the detections is found out
 _CONDITIONS = {"timeofday": "time_of_day"}
 
@@ -90,6 +91,9 @@ class FiftyOneReader(StoredReader):
         classes = [str(name) for name in members(uri, "classes.item")]
         for key, given in pairs(uri, "labels"):
             where = f"{uri}: {shown(key)}"
+            if given is None:
+                self.left_out[UNLABELLED] += 1
+                continue
             if (image := pictures.get(id_of(f"{key}.x"))) is None:
                 yield DataError(where, f"there is no picture of this name in {DATA}/")
                 continue
@@ -110,6 +114,9 @@ class FiftyOneReader(StoredReader):
                 image = word(said.get("filepath"), "its filepath", where).replace("\\", "/")
             except DataError as error:
                 yield error
+                continue
+            if said.get(field_) is None:
+                self.left_out[UNLABELLED] += 1
                 continue
 
             def entry(said: Mapping[str, Any] = said, image: str = image) -> Entry:
@@ -137,13 +144,10 @@ class FiftyOneReader(StoredReader):
 
 
 def _sample(said: Mapping[str, Any], image: str, field_: str, where: str) -> Entry:
-    held = said.get(field_)
-    rows: Any = ()
-    if held is not None:
-        labels = mapping(held, f"its {field_}", where)
-        if labels.get("_cls") not in ("Detections", None):
-            raise DataError(where, f"its {field_} is {shown(labels.get('_cls'))}, not Detections")
-        rows = sequence(labels.get("detections"), "detections", where)
+    labels = mapping(said[field_], f"its {field_}", where)
+    if labels.get("_cls") not in ("Detections", None):
+        raise DataError(where, f"its {field_} is {shown(labels.get('_cls'))}, not Detections")
+    rows = sequence(labels.get("detections"), "detections", where)
     objects = [_object(row, None, f"{where}: detection {i}") for i, row in enumerate(rows)]
     known = mapping(said.get("metadata") or {}, "metadata", where)
     size = side(known.get("width"), "width", where), side(known.get("height"), "height", where)

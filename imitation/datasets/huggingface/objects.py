@@ -19,6 +19,7 @@ CONDITIONS = {
     **{name: name for name in ("weather", "time_of_day", "scene", "location", "camera")},
     **{"timeofday": "time_of_day"},
 }
+UNLABELLED = "nobody labelled the row; an empty list says that nothing is there"
 
 
 def holds_boxes(columns: Sequence[str]) -> bool:
@@ -43,6 +44,8 @@ def boxes_of(
     """
     column = column or _first(OBJECTS, said)
     objects = said if column is None else said.get(column)
+    if objects is None:
+        raise DataError(where, f"its {column} is null: {UNLABELLED}")
     if isinstance(objects, Mapping):
         objects = _one_by_one(objects, column or "it", where)
     for place, obj in enumerate(sequence(objects, column or "it", where)):
@@ -62,6 +65,8 @@ def _one_by_one(objects: Mapping[str, Any], called: str, where: str) -> list[dic
     """Objects from lists side by side."""
     if (key := _first(BOXES, objects)) is None:
         raise DataError(where, f"{called} has no {' or '.join(BOXES)}: {shown(dict(objects))}")
+    if objects[key] is None:
+        raise DataError(where, f"its {key} is null: {UNLABELLED}")
     boxes = sequence(objects[key], key, where)
     lists = {name: objects[name] for name in (*CATEGORIES, *CROWD) if isinstance(objects.get(name), list)}
     for name, values in lists.items():

@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, stdtr, stdtrit
 
 CONFIDENCE = 0.95
 MIN_CLUSTERS = 6
@@ -160,6 +159,8 @@ class Resampling:
 
 def expanded_tail(clusters: int) -> float:
     """The percentile at which a percentile interval over n clusters is as wide as Student's t asks for."""
+    from scipy.special import ndtr, stdtrit  # loading it takes a second of a slow machine
+
     t = stdtrit(clusters - 1, (1 - CONFIDENCE) / 2)
     return float(ndtr(np.sqrt(clusters / (clusters - 1)) * t))
 
@@ -168,6 +169,8 @@ def _p_value(estimate: float, spread: float, freedom: float) -> float:
     """Two-sided, of a Student's t with the bootstrap's standard error."""
     if spread == 0:
         return 1.0 if estimate == 0 else 0.0
+    from scipy.special import stdtr
+
     return float(2 * stdtr(freedom, -abs(estimate) / spread))
 
 
@@ -245,6 +248,8 @@ def seed_interval(
     ]
     total = sum(v for v, _ in parts)
     freedom = total**2 / sum(v**2 / n for v, n in parts) if total else float(holding - 1)
+    from scipy.special import stdtrit
+
     reach = -float(stdtrit(freedom, (1 - CONFIDENCE) / 2)) * spread
     p = _p_value(estimate, spread, freedom)
     return Interval(

@@ -154,6 +154,11 @@ class Time(Record):
     orchestration: Seconds = Field(
         description="the rest: processes that start, scheduling, idle actors, reading and committing files"
     )
+    orchestration_by_part: dict[str, Seconds] | None = Field(
+        None,
+        description="where the rest lies: part -> in its stages; `between`: outside of stages; null in older "
+        "summaries",
+    )
 
 
 class Cycle(Record):

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from imitation.common.settings import Settings
+from sim_actors.simulators.ignoring import IgnoreBelowPx, IgnoreOcclusionAbove
 from sim_actors.simulators.opengl.settings import RendererSettings
 
 
@@ -42,12 +43,8 @@ class BlenderSettings(Settings):
         description="how long Blender may take to start, before a run, s; in a worker "
         "simulate.startup_timeout_s holds",
     )
-    ignore_below_px: int = Field(
-        12, ge=1, description="A labelled object with fewer visible pixels is marked to be ignored."
-    )
-    ignore_occlusion_above: float = Field(
-        0.9, ge=0.0, le=1.0, description="A labelled object that others hide more than this is ignored."
-    )
+    ignore_below_px: IgnoreBelowPx = 12
+    ignore_occlusion_above: IgnoreOcclusionAbove = 0.9
     ignore_below_contrast: float = Field(
         2.0,
         ge=0.0,

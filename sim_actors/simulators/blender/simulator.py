@@ -28,7 +28,7 @@ from sim_actors.simulators.command.program import Program
 from sim_actors.simulators.geometry.axes import world_from_camera
 from sim_actors.simulators.geometry.lights import lights_of
 from sim_actors.simulators.opengl.assets.family import Family
-from sim_actors.simulators.opengl.lighting.light import FAR, NEAR, illuminate, time_of_day
+from sim_actors.simulators.opengl.lighting.light import FAR, NEAR, illuminate
 from sim_actors.simulators.opengl.lighting.photo_matching import Match
 from sim_actors.simulators.opengl.passes.albedo import Bare, bare
 from sim_actors.simulators.opengl.passes.draw_list import Body, stage
@@ -36,6 +36,7 @@ from sim_actors.simulators.opengl.passes.ground_truth import measured
 from sim_actors.simulators.opengl.passes.sensor import develop, encode
 from sim_actors.simulators.opengl.renderer import OpenGLSimulator
 from sim_actors.simulators.protocol import Simulator, Traits
+from sim_actors.simulators.truth import rendered_frame
 
 VERSION = "1"
 """Changes whenever the same scene may give other pixels from the same Blender."""
@@ -125,18 +126,8 @@ class BlenderSimulator(Simulator, Traits):
             rows = radiance(lit, surfaces, scene, illuminate(scene.environment, scene.camera, family))
             targets.color.write(rows.astype(np.float16).tobytes(), alignment=1)
             pixels = develop(device, targets, scene, family, 1)
-        return Frame(
-            frame_id=scene.scene_id,
-            width=scene.width,
-            height=scene.height,
-            objects=staging.labels(seen, scene, pixels, ids),
-            image=encode(pixels, scene.sensor.jpeg_quality),
-            camera=scene.camera,
-            conditions={
-                "time_of_day": time_of_day(scene.environment.hour),
-                "weather": scene.environment.weather,
-            },
-        )
+        image = encode(pixels, scene.sensor.jpeg_quality)
+        return rendered_frame(scene, staging.labels(seen, scene, pixels, ids), image)
 
     def identities(self, scene: Scene) -> np.ndarray:
         """Which labelled actor each pixel of a scene shows, (height, width) uint16: its index in

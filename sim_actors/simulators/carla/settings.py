@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from imitation.common.settings import Settings
+from sim_actors.simulators.ignoring import IgnoreBelowPx, IgnoreOcclusionAbove
 
 PORTS = 3
 """A server listens at its port and at the two after it."""
@@ -64,12 +65,8 @@ class CarlaSettings(Settings):
     )
     timeout_s: float = Field(20.0, gt=0, description="how long the server may take to answer a call, s")
     town_timeout_s: float = Field(120.0, gt=0, description="how long it may take to load the map, s")
-    ignore_below_px: int = Field(
-        12, ge=1, description="A labelled object with fewer visible pixels is marked to be ignored."
-    )
-    ignore_occlusion_above: float = Field(
-        0.9, ge=0.0, le=1.0, description="A labelled object that others hide more than this is ignored."
-    )
+    ignore_below_px: IgnoreBelowPx = 12
+    ignore_occlusion_above: IgnoreOcclusionAbove = 0.9
     client_module: str = Field(
         "carla", min_length=1, description="the Python module of CARLA's client; a fork may have another"
     )

@@ -19,7 +19,7 @@ from sim_actors.scene.records import Actor, Scene
 from sim_actors.simulators.command.messages import Rendered, Thing
 from sim_actors.simulators.command.settings import CommandSettings
 from sim_actors.simulators.contract import EDGE_PX
-from sim_actors.simulators.opengl.lighting.light import time_of_day
+from sim_actors.simulators.truth import rendered_frame
 
 MAX_BYTES = 1 << 28  # of a picture's file
 _AS_THEY_ARE = (b"\x89PNG", b"\xff\xd8")
@@ -33,18 +33,9 @@ def frame_of(answer: Rendered, scene: Scene, settings: CommandSettings, who: str
     if image is None:
         raise UserError(f"{who}: its answer has no picture: image (a path) or image_base64 is required")
     ids = _bytes("ids", answer.ids, answer.ids_base64, settings, who)
-    return Frame(
-        frame_id=scene.scene_id,
-        width=scene.width,
-        height=scene.height,
-        objects=_objects(answer.objects, scene, ids, settings, who),
-        image=image if image.startswith(_AS_THEY_ARE) else _developed(image, scene, who),
-        camera=scene.camera,
-        conditions={
-            "time_of_day": time_of_day(scene.environment.hour),
-            "weather": scene.environment.weather,
-        },
-    )
+    if not image.startswith(_AS_THEY_ARE):
+        image = _developed(image, scene, who)
+    return rendered_frame(scene, _objects(answer.objects, scene, ids, settings, who), image)
 
 
 def _bytes(

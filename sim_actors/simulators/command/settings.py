@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from imitation.common.settings import Settings
+from sim_actors.simulators.ignoring import IgnoreBelowPx, IgnoreOcclusionAbove
 
 
 class CommandSettings(Settings):
@@ -24,12 +25,8 @@ class CommandSettings(Settings):
         description="how long it may take to say what it can stage, before a run, s; in a worker "
         "simulate.startup_timeout_s holds",
     )
-    ignore_below_px: int = Field(
-        12, ge=1, description="A labelled object with fewer visible pixels is marked to be ignored."
-    )
-    ignore_occlusion_above: float = Field(
-        0.9, ge=0.0, le=1.0, description="A labelled object that others hide more than this is ignored."
-    )
+    ignore_below_px: IgnoreBelowPx = 12
+    ignore_occlusion_above: IgnoreOcclusionAbove = 0.9
 
     @field_validator("command", mode="before")
     @classmethod

@@ -16,7 +16,6 @@ from sim_actors.simulators.opengl.assets.family import Family
 from sim_actors.simulators.opengl.assets.meshes import CATALOG, body_mesh
 from sim_actors.simulators.opengl.assets.user_bodies import install, own_bodies
 from sim_actors.simulators.opengl.devices import described, device_index
-from sim_actors.simulators.opengl.lighting.light import time_of_day
 from sim_actors.simulators.opengl.passes.composite import Relight, compose
 from sim_actors.simulators.opengl.passes.context import Device
 from sim_actors.simulators.opengl.passes.contrast import contrast
@@ -28,7 +27,7 @@ from sim_actors.simulators.opengl.passes.shading import paint
 from sim_actors.simulators.opengl.settings import RendererSettings
 from sim_actors.simulators.opengl.supported import problems
 from sim_actors.simulators.protocol import Simulator, Traits
-from sim_actors.simulators.truth import Seen, label_of
+from sim_actors.simulators.truth import Seen, label_of, rendered_frame
 
 VERSION = "2"
 """Changes whenever the same scene may give other pixels."""
@@ -110,18 +109,8 @@ class OpenGLSimulator(Simulator, Traits):
             seen = measure(device, targets, scene, bodies, scale)
             pixels = develop(device, targets, scene, family, scale)
             ids = identities(targets, scale)
-        return Frame(
-            frame_id=scene.scene_id,
-            width=scene.width,
-            height=scene.height,
-            objects=self.labels(seen, scene, pixels, ids),
-            image=encode(pixels, scene.sensor.jpeg_quality),
-            camera=scene.camera,
-            conditions={
-                "time_of_day": time_of_day(scene.environment.hour),
-                "weather": scene.environment.weather,
-            },
-        )
+        image = encode(pixels, scene.sensor.jpeg_quality)
+        return rendered_frame(scene, self.labels(seen, scene, pixels, ids), image)
 
     def identities(self, scene: Scene) -> np.ndarray:
         """Which labelled actor each pixel of a scene shows, (height, width) uint16: its index in

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from imitation.common.settings import Settings
+from sim_actors.simulators.ignoring import IgnoreBelowPx, IgnoreOcclusionAbove
 
 
 class RendererSettings(Settings):
@@ -16,12 +17,8 @@ class RendererSettings(Settings):
         2, description="Colour samples per pixel and axis; 2 smooths edges, 1 is about twice as fast."
     )
     shadow_map: int = Field(1024, ge=128, le=8192, description="Side of the sun's shadow map, texels.")
-    ignore_below_px: int = Field(
-        12, ge=1, description="A labelled object with fewer visible pixels is marked to be ignored."
-    )
-    ignore_occlusion_above: float = Field(
-        0.9, ge=0.0, le=1.0, description="A labelled object that others hide more than this is ignored."
-    )
+    ignore_below_px: IgnoreBelowPx = 12
+    ignore_occlusion_above: IgnoreOcclusionAbove = 0.9
     ignore_below_contrast: float = Field(
         2.0,
         ge=0.0,

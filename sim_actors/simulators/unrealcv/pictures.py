@@ -11,8 +11,7 @@ from imitation.data.images import encode_jpeg, encode_png
 from imitation.data.records import Frame
 from sim_actors.scene.projection import visible_extents
 from sim_actors.scene.records import Scene
-from sim_actors.simulators.opengl.lighting.light import time_of_day
-from sim_actors.simulators.truth import Seen, Silhouette, label_of, seen_of
+from sim_actors.simulators.truth import Seen, Silhouette, label_of, rendered_frame, seen_of
 from sim_actors.simulators.unrealcv.geometry import (
     Film,
     Pose,
@@ -52,18 +51,8 @@ def photographed(
     seen = _seen(level, scene, staged, ids, film, pose)
     quality = scene.sensor.jpeg_quality
     least, most = settings.ignore_below_px, settings.ignore_occlusion_above
-    return Frame(
-        frame_id=scene.scene_id,
-        width=scene.width,
-        height=scene.height,
-        objects=tuple(label_of(each, scene, least, most) for each in seen),
-        image=encode_jpeg(picture, quality) if quality else encode_png(picture),
-        camera=scene.camera,
-        conditions={
-            "time_of_day": time_of_day(scene.environment.hour),
-            "weather": scene.environment.weather,
-        },
-    )
+    image = encode_jpeg(picture, quality) if quality else encode_png(picture)
+    return rendered_frame(scene, tuple(label_of(each, scene, least, most) for each in seen), image)
 
 
 def _cut(picture: np.ndarray, film: Film, scene: Scene) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from imitation.common.settings import Settings
+from sim_actors.simulators.ignoring import IgnoreBelowPx, IgnoreOcclusionAbove
 
 
 class UnrealSettings(Settings):
@@ -57,12 +58,8 @@ class UnrealSettings(Settings):
     stretch: float = Field(
         1.5, ge=1, le=4, description="how far a model may be scaled along an axis to fill an actor's cuboid"
     )
-    ignore_below_px: int = Field(
-        12, ge=1, description="A labelled object with fewer visible pixels is marked to be ignored."
-    )
-    ignore_occlusion_above: float = Field(
-        0.9, ge=0.0, le=1.0, description="A labelled object that others hide more than this is ignored."
-    )
+    ignore_below_px: IgnoreBelowPx = 12
+    ignore_occlusion_above: IgnoreOcclusionAbove = 0.9
 
     @field_validator("endpoints")
     @classmethod

@@ -44,8 +44,12 @@ def test_what_is_no_stages_own_work_is_orchestration(tmp_path):
     assert took == EXPECTED
     assert took.orchestration == pytest.approx(54.0)
     assert took.text() == (
-        "242 s = training 145 + rendering 12 + evaluation 25 + analysis 6 + orchestration 54 (22 %)"
+        "242 s = training 145 + rendering 12 + evaluation 25 + analysis 6 + orchestration 54 (22 %): "
+        "rendering 18, training 15, evaluation 15, between 6"
     )
+    assert took.orchestration_by_part == {
+        "training": 15.0, "rendering": 18.0, "evaluation": 15.0, "analysis": 0.0, "between": 6.0
+    }  # fmt: skip
 
 
 def test_a_cycle_that_an_earlier_driver_began(tmp_path):
@@ -62,6 +66,7 @@ def test_a_finished_cycle_keeps_its_time(tmp_path):
     first = run_cycle(CycleClock(workspace, time), time)
     again = run_cycle(CycleClock(workspace, Clock()), Clock(), reused=tuple(STAGES))
     assert again == first
+    assert again.text() == first.text()
 
 
 def test_a_cycle_of_a_base_is_what_this_run_needs_of_it_and_leaves_nothing_there(tmp_path):

@@ -96,6 +96,8 @@ NOT_RUN = {
     + "trackers/test_own_tracker.py",
     "imitate runs": ELSEWHERE + "inventory/test_entries.py",
     "imitate runs s3://bucket/runs --json": CLUSTER,
+    "imitate ui": ELSEWHERE + "ui/test_app.py, ui/test_browser.py",
+    "imitate ui s3://bucket/runs --port 8400": CLUSTER,
     "imitate runs rerender runs/default FRAME --out again.png": ELSEWHERE + "inventory/test_rerender.py",
     "imitate runs clean": ELSEWHERE + "inventory/test_cleaning.py",
     "imitate runs clean runs/default --yes": ELSEWHERE + "inventory/test_cleaning.py",

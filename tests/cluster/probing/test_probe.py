@@ -1,6 +1,7 @@
 """The command, on a whole run of toys: what it takes, what it writes, what it refuses."""
 
 import json
+import shutil
 from unittest import mock
 
 import numpy as np
@@ -96,3 +97,14 @@ def test_what_is_not_there_is_named(run_folder, words, why, capsys):
 def test_what_is_no_run_is_said(tmp_path, capsys):
     assert main(["probe", str(tmp_path)]) == 1
     assert "is no run" in said(capsys)[1]
+
+
+def test_detectors_that_were_cleaned_away_are_named_and_the_chosen_one_is_not_missed(run_folder, capsys):
+    best = json.loads((run_folder / "summary.json").read_text())["best_cycle"]
+    for folder in run_folder.glob("cycle-*/detector/*"):
+        shutil.rmtree(folder)
+    capsys.readouterr()
+    assert main(["probe", str(run_folder), "--cycle", "0", "--split", "mine"]) == 1
+    assert "is gone" in said(capsys)[1]
+    chosen = ["--cycle", str(best), "--split", "val", "--failures", "1", "--factor", "paint"]
+    assert main(["probe", str(run_folder), *chosen]) == 0

@@ -16,7 +16,9 @@ os.environ |= {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DATA_PARQUET_FOOT
 import numpy as np
 import ray
 from pathlib import Path
-from cluster.evaluation.ray_data import EvaluateSettings, EvaluationPart, evaluate
+from cluster.config.evaluate import EvaluateSettings
+from cluster.evaluation.one_pass import evaluate
+from cluster.evaluation.worker import EvaluationPart
 from imitation.datasets.parquet.files import write_frames
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings

@@ -44,6 +44,16 @@ def test_one_scene_is_rendered_twice_and_another_where_that_one_is_set_aside():
     assert [scene for scene in fake.twice if scene != "s000"] == proof  # it is known now
 
 
+def test_workers_that_started_before_there_were_scenes_render_them():
+    fake = FakeRay({}, per_node=1)
+    with fake.in_place(), make_pool(actors=3) as pool:
+        pool.warm_up()
+        assert len(fake.actors) == 3
+        fake.now += 60.0  # others work
+        assert len(list(pool.render(make_jobs(12)))) == 12
+        assert len(fake.actors) == 3, "no other was started"
+
+
 def test_a_simulator_whose_labels_change_ends_the_stage_and_loses_nothing_finished():
     fake = FakeRay({"s000": ["changes"]}, per_node=1)
     seen = []

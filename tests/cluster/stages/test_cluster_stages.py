@@ -84,7 +84,16 @@ class Local:
         self.pools.append(Pool())
         yield self.pools[-1]
 
-    def make_room_for_evaluation(self) -> None:
+    def detector_workers(self) -> None:
+        pass
+
+    def expect_training(self) -> None:
+        pass
+
+    def expect_evaluation(self) -> None:
+        pass
+
+    def expect_rendering(self) -> None:
         pass
 
     def launcher(self) -> None:
@@ -165,6 +174,22 @@ def test_imitation_trains_folds_and_adds_what_is_rendered(make) -> None:
     assert [entry.dataset.synthetic_frames for entry in history.cycles] == [0, 2]
     assert trained[-1].synthetic == (stages.run.workspace.path("cycle-001", "synthetic"),)
     assert trained[-1].repeats == {}
+
+
+def test_folds_start_from_their_own_weights_and_those_in_between_mine_again(make) -> None:
+    stages, trained = make(
+        "loop.cycles=4", "mining.fold_start=before", "mining.later_fold_steps=0.2", "mining.folds_every=2",
+        "train.steps=100",
+    )  # fmt: skip
+    train = stages.training
+    dataset = Dataset(stages.run.data.parts["train"], stages.config.aggregation)
+    by_cycle = [train.folds(dataset, cycle) for cycle in range(4)]
+    assert names(trained) == ["cycle 0, fold-0", "cycle 0, fold-1", "cycle 2, fold-0", "cycle 2, fold-1"]
+    assert by_cycle[1] == by_cycle[0] != by_cycle[2] == by_cycle[3]
+    assert [spec.initial for spec in trained] == [None, None, *by_cycle[0]], "none has seen its own fold"
+    assert [spec.train.steps for spec in trained] == [60, 60, 20, 20]
+    assert trained[0].seed == trained[1].seed != trained[2].seed, "not the same frames in the same order"
+    assert all(set(spec.exclude) == set(ids) for spec, ids in zip(trained, 2 * stages.run.data.held_out))
 
 
 def test_untargeted_restages_frames_whatever_failed_in_them(make) -> None:

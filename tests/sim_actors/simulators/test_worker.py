@@ -137,6 +137,17 @@ def test_a_simulator_that_does_not_start_says_why():
     assert missing.user_error
 
 
+def test_a_simulator_that_runs_is_not_started_again(tmp_path):
+    host = SimulatorHost(SimulatorSpec(PATH))
+    host.start()
+    simulator = host._simulator
+    assert host.start() == host.ping()
+    assert host._simulator is simulator
+    host.close()
+    assert host.start().error is None
+    assert host._simulator is not simulator
+
+
 def test_ping_answers_before_and_after_start():
     host = SimulatorHost(SimulatorSpec(PATH))
     assert host.ping().simulator == ""

@@ -34,7 +34,7 @@ from sim_actors.simulators.carla.town.truth import (
     silhouette,
     wide_silhouette,
 )
-from sim_actors.simulators.opengl.lighting.light import time_of_day
+from sim_actors.simulators.truth import rendered_frame
 
 _OPENING, _OPENING_S = 20, 0.2  # ticks until a camera sees, and how long each one's picture is waited for
 
@@ -95,18 +95,9 @@ class Stage:
             alone = self._looked_at_alone(scene, camera, identities, seen)
         quality = scene.sensor.jpeg_quality
         picture = np.ascontiguousarray(pixels)
-        return Frame(
-            frame_id=scene.scene_id,
-            width=scene.width,
-            height=scene.height,
-            objects=labels(scene, staged, shown, alone, self._settings),
-            image=encode_jpeg(picture, quality) if quality else encode_png(picture),
-            camera=camera_of(scene),
-            conditions={
-                "time_of_day": time_of_day(scene.environment.hour),
-                "weather": scene.environment.weather,
-            },
-        )
+        image = encode_jpeg(picture, quality) if quality else encode_png(picture)
+        objects = labels(scene, staged, shown, alone, self._settings)
+        return rendered_frame(scene, objects, image, camera_of(scene))
 
     def close(self) -> None:
         """Gives the world back as it was, as far as the server still answers."""

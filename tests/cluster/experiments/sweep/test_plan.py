@@ -39,6 +39,9 @@ def test_costs_are_those_of_the_loop():
     # the cap of 0.5 is reached after two cycles of 0.25; the second is not mined
     own = run_cost(config, sizes)
     assert (own.trainings, own.steps, own.synthetic) == (2 + 3, 2 * 100 + 3 * 50, config.world.train // 2)
+    cheap = ["mining.later_fold_steps=0.2", "aggregation.synthetic_per_cycle=0.1", "loop.cycles=4"]
+    later = run_cost(load_defaults(["train.steps=100", "mining.folds_every=2", *cheap]), sizes)
+    assert (later.trainings, later.steps) == (4 + 2, 4 * 100 + 2 * 20), "cycle 2 alone trains folds"
     assert baseline_cost(load_defaults(["loop.cycles=0", "loop.twin=false"]), sizes).trainings == 1
     assert run_cost(load_defaults(["loop.cycles=0"]), sizes).steps == 0
     # a policy that looks at no failures trains no folds

@@ -487,7 +487,6 @@ def write_fiftyone_detections(root: Path, lists: Lists) -> None:
                 }
                 for thing in picture.things
             ]
-            or None
             for picture in pictures
         }
         write_json(place / "labels.json", {"classes": list(CATEGORIES), "labels": labels})

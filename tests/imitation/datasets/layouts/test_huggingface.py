@@ -141,6 +141,8 @@ def test_numbers_without_names_are_their_own(tmp_path: Path) -> None:
         (one([1, 2, 3, 4], category=[1.5]), "its category is 1.5, neither a name nor a whole number"),
         ({"objects": {"category": ["car"]}}, "objects has no bbox"),
         ({"objects": 5}, "objects is 5, not a list"),
+        ({"objects": None}, "its objects is null: nobody labelled the row"),
+        ({"objects": {"bbox": None}}, "its bbox is null: nobody labelled the row"),
         ({"objects": [], "file_name": 5}, "has no image"),
         ({"objects": [], "file_name": "none.jpg"}, "none.jpg"),
         ({"objects": [], "width": -5, "height": 5}, "width is -5"),

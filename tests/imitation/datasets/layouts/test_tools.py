@@ -15,6 +15,7 @@ from imitation.data.splits import SplitSettings
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.cityscapes.labels import STUFF
 from imitation.datasets.common.values import TURNED
+from imitation.datasets.fiftyone.reader import UNLABELLED as FIFTYONE_UNLABELLED
 from imitation.datasets.labelstudio.reader import PASSED, SECOND, UNLABELLED
 from imitation.datasets.openimages.reader import NO_ROW, NOT_HERE
 from imitation.datasets.registry import open_dataset, recognized
@@ -30,6 +31,7 @@ from tests.imitation.datasets.layouts.content import (
     two_lists,
     write_cityscapes,
     write_fiftyone,
+    write_fiftyone_detections,
     write_json,
     write_openimages,
 )
@@ -379,3 +381,30 @@ def test_odd_detections_of_fiftyone_are_named(tmp_path: Path, change: dict[str, 
     problems: list[DataError] = []
     assert len(frames(opened("fiftyone", tmp_path), problems)) == 11
     assert said in str(problems[0])
+
+
+@pytest.mark.parametrize("form", ["samples", "labels"])
+def test_a_sample_that_nobody_labelled_is_no_empty_frame(tmp_path: Path, form: str) -> None:
+    lists = {"train": two_lists(np.random.default_rng(3))["train"]}
+    if form == "samples":
+        write_fiftyone(tmp_path, lists)
+        whole = json.loads((tmp_path / "samples.json").read_text())
+        whole["samples"][0]["ground_truth"] = None
+        write_json(tmp_path / "samples.json", whole)
+    else:
+        write_fiftyone_detections(tmp_path, lists)
+        (labels,) = tmp_path.rglob("labels.json")
+        whole = json.loads(labels.read_text())
+        whole["labels"][lists["train"][0].name] = None
+        write_json(labels, whole)
+    reader = opened("fiftyone", tmp_path)
+    assert len(frames(reader)) == 5
+    assert reader.left_out[FIFTYONE_UNLABELLED] == 1
+
+
+def test_the_further_images_of_cityscapes_are_of_train(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, two_lists(np.random.default_rng(2)))
+    more = {"train_extra": made_up(np.random.default_rng(9), 3, prefix="x")}
+    write_cityscapes(tmp_path, more)
+    splits = open_dataset("cityscapes", str(tmp_path)).splits()
+    assert sum(name.startswith("x") for name in splits["train"]) == 3
