@@ -18,6 +18,14 @@ STAMPS = {"st_mtime", "st_mtime_ns", "st_ctime", "st_ctime_ns", "st_atime", "mti
 FOR_PEOPLE = {
     ("cluster/workspace/run_folder.py", "time.gmtime"),
     ("cluster/workspace/run_folder.py", "time.strftime"),
+    ("cluster/workspace/driven.py", "time.gmtime"),
+    ("cluster/workspace/driven.py", "time.strftime"),
+    ("cluster/observability/progress_file.py", "time.gmtime"),
+    ("cluster/observability/progress_file.py", "time.strftime"),
+    # shown on a table and on the live page: when a run began, how long ago that is
+    ("cluster/cli/text/runs.py", "time.strftime"),
+    ("cluster/ui/app.py", "datetime.now"),
+    ("cluster/ui/board.py", "datetime.now"),
     # when a point of a curve was measured
     ("cluster/observability/trackers/event_file.py", "time.time"),
     ("cluster/observability/trackers/event_file.py", "time.time_ns"),

@@ -7,6 +7,7 @@ a row of its own, in its place, so that a bad frame costs no other.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import chain
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 
 ROWS = 16  # frames that a task holds before it hands them on
 _PROBLEM = pa.struct([("where", pa.string()), ("what", pa.string())])
+_LEFT_OUT = pa.list_(pa.struct([("reason", pa.string()), ("count", pa.int64())]))
 _ROW = pa.schema(
-    [*(field.with_nullable(True) for field in SCHEMA), pa.field("problem", _PROBLEM)]  # a frame, or a problem
-)
+    [
+        *(field.with_nullable(True) for field in SCHEMA),
+        pa.field("problem", _PROBLEM),
+        pa.field("left_out", _LEFT_OUT),
+    ]
+)  # a frame, with what it was read without; or a problem
 
 
 def read_parallel(
@@ -51,7 +57,9 @@ def read_parallel(
     )
     for table in tables:
         for row in table.to_pylist():
+            left_out = row.pop("left_out") or ()
             if (problem := row.pop("problem")) is None:
+                reader.count_left_out(row["frame_id"], {one["reason"]: one["count"] for one in left_out})
                 yield frame_from_row(row)
                 continue
             if problem["where"] is None:
@@ -67,8 +75,9 @@ def read_parallel(
 def frames_dataset(
     reader: DatasetReader, split: str, chunk: int = 64, verify_images: bool = False, num_cpus: float = 1.0
 ) -> ray.data.Dataset:
-    """A split as a Ray Data dataset, in the split's order: the columns of `SCHEMA` and `problem`, a struct of
-    `where` and `what`, which is null in a frame's row; in a problem's row all the rest is null."""
+    """A split as a Ray Data dataset, in the split's order: the columns of `SCHEMA`, `left_out` (what a
+    frame was read without: `reason` and `count`), and `problem`, a struct of `where` and `what`, which is
+    null in a frame's row; in a problem's row all the rest is null."""
     import ray
     import ray.data
 
@@ -112,13 +121,18 @@ def _read_chunks(reference: Any, split: str, verify: bool, chunks: pa.Table) -> 
 def _rows(reader: DatasetReader, split: str, names: Sequence[str], verify: bool) -> Iterator[dict[str, Any]]:
     """Rows of frames and of problems, as they come."""
     problems: list[DataError] = []
+    reader.forget_left_out()  # of other chunks, and of this one, where it is read again
+    before = Counter(reader.left_out)
     try:
         for frame in reader.frames(split, problems.append, names):
             yield from _drained(problems)
             if verify and (fault := _fault(frame)):
                 yield _problem_row(reader.place_of(split, frame), fault.what)
             else:
-                yield frame_to_row(frame)
+                counts = reader.left_out - before
+                left_out = [{"reason": reason, "count": count} for reason, count in counts.items()]
+                yield frame_to_row(frame) | ({"left_out": left_out} if left_out else {})
+            before = Counter(reader.left_out)
         yield from _drained(problems)
     except UserError as error:  # told by the driver in a sentence, without a task's traceback
         yield from chain(_drained(problems), [_problem_row(None, str(error))])

@@ -82,6 +82,18 @@ class Feasible:
         """Objects to be found that cannot be staged."""
         return self.lacking | self.unsized
 
+    def by_category(self) -> dict[str, str]:
+        """Whether objects of a source category can be staged: "yes", "no" (it is no class of the detector,
+        and the simulator has none), "needs a body" or "needs a size"; of a simulator that does not say what
+        it can stage "asked scene by scene"."""
+        yes = "yes" if self.known is not None else "asked scene by scene"
+        return (
+            dict.fromkeys(self.staged, yes)
+            | dict.fromkeys(self.lacking, "needs a body")
+            | dict.fromkeys(self.unsized, "needs a size")
+            | dict.fromkeys(self.others, "no")
+        )
+
     @property
     def hopeless(self) -> str | None:
         """Why no synthetic frame of any category could be made; None if some can."""

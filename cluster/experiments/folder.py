@@ -17,6 +17,7 @@ import yaml
 
 from cluster.checks.early import try_early, unusable
 from cluster.config.schema import Config
+from cluster.data.leaks import leaks
 from cluster.data.stageable import outlook
 from cluster.observability.console import Reporter
 from cluster.observability.trackers.registry import check_tracking
@@ -109,7 +110,7 @@ def opened(
     retry.allow(config.run.storage_patience_s)
     if not has_baseline(folder.uri):
         try_early(runs, reporter)
-    staging = outlook(runs)
+    staging = [*outlook(runs), *leaks(runs)]
     with RunLock(folder.uri, reporter.say) as held:
         continues = folder.open(config)
         reporter.say(f"{'continuing' if continues else 'starting'} {folder.kind} {folder.uri}")

@@ -94,6 +94,7 @@ def build_summary(
         stop_reason=history.reason,
         problems=data.problems + _errors(stages),
         unmapped=data.unmapped,
+        left_out=data.left_out,
         churn=_churn(config.run.seed, stages[0]),
         suspected_label_errors=_suspects(stages),
         seconds_total=round(prepared + sum(sum(cycle.seconds.values()) for cycle in cycles), 3),

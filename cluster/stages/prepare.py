@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from cluster.config.schema import Config
 from cluster.data.facts import Facts
+from cluster.data.leaks import look_for_leaks
 from cluster.data.parallel_reading import read_parallel
 from cluster.data.stageable import LOOKED_AT, Labels, Tell, feasible, look, tell_nobody
 from cluster.observability.callbacks import Watch
@@ -64,6 +65,7 @@ class RealData:
     notes: list[str]
     cuboids: int | None = None  # of those objects; None: a run of an older version did not count
     cameras: int | None = None  # frames of train that have one
+    left_out: dict[str, int] | None = None  # rows of labels that frames are read without, by reason
 
     def to_json(self, workspace: Workspace) -> dict[str, Any]:
         """Plain data; paths count from the run's folder, which may be moved."""
@@ -92,6 +94,7 @@ class RealData:
             notes=data["notes"],
             cuboids=data.get("cuboids"),
             cameras=data.get("cameras"),
+            left_out=data.get("left_out"),
         )
 
     def labels(self) -> Labels:
@@ -114,6 +117,7 @@ def prepare(
     def work() -> dict[str, Any]:
         problems: list[str] = []
         notes: list[str] = []
+        left_out: dict[str, int] = {}
         if config.data.is_stand_in:
             mine = _render_world(config.world, workspace, services, watch)
             notes.append(STAND_IN)
@@ -127,8 +131,12 @@ def prepare(
             notes.append(dataset.note())
             if len(dataset.splits()["train"]) > LOOKED_AT and (first := look(config, dataset)):
                 tell(first, False)
+            notes += look_for_leaks(dataset)
+            dataset.forget_left_out()
             mine = _import(config.data, dataset, workspace, services, reporter, problems)
-        return _describe(config, workspace, mine, problems, notes).to_json(workspace)
+            left_out = dict(dataset.left_out)
+        found = _describe(config, workspace, mine, problems, notes)
+        return replace(found, left_out=left_out).to_json(workspace)
 
     data = RealData.from_json(workspace.stage("data/prepare", work), workspace)
     for note in data.notes:
@@ -138,6 +146,8 @@ def prepare(
         reporter.say(f"note: background to the detector, by data.mapping: {listed}")
     for problem in data.problems[:20]:
         reporter.say(f"skipped: {problem}")
+    for reason, count in (data.left_out or {}).items():
+        reporter.say(f"left out: {count:,} {reason}")
     tell(feasible(config, data.categories, data.labels()), True)
     return data
 

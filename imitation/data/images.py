@@ -33,10 +33,10 @@ MAX_PIXELS = 80_000_000  # a decompression bomb is refused by its header
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """Of files that are images; what is in them is found out from their bytes."""
-_ORIENTATION = 0x0112  # EXIF's tag: 1 upright, 2-4 mirrored or upside down
+ORIENTATION = 0x0112  # EXIF's tag: 1 upright, 2-4 mirrored or upside down
 TURNED = 5  # to 8: by 90 degrees, width and height interchanged
 # What Pillow raises for bytes that are not the image they claim to be.
-_BROKEN = (
+BROKEN = (
     OSError,
     SyntaxError,
     ValueError,
@@ -55,7 +55,7 @@ def open_image(uri: str) -> Iterator[BinaryIO]:
         yield source
 
 
-def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
+def open_picture(data: bytes | BinaryIO, where: str) -> Image.Image:
     if isinstance(data, str):  # Pillow would take it for a path
         raise DataError(where, "the image is text, not the bytes of an image file")
     try:
@@ -63,7 +63,7 @@ def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
     except Image.UnidentifiedImageError:
         what = "not a JPEG or PNG (or WebP, BMP, TIFF) image, or empty, or cut short"
         raise DataError(where, what) from None
-    except _BROKEN as error:
+    except BROKEN as error:
         raise DataError(where, f"unreadable image: {error}") from error
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -75,9 +75,9 @@ def _open(data: bytes | BinaryIO, where: str) -> Image.Image:
 
 def image_size(data: bytes | BinaryIO, where: str) -> tuple[int, int]:
     """(width, height) px of the upright image, from the header alone. Raises `DataError` naming `where`."""
-    image = _open(data, where)
+    image = open_picture(data, where)
     width, height = image.size
-    return (height, width) if _orientation(image) >= TURNED else (width, height)
+    return (height, width) if orientation_of(image) >= TURNED else (width, height)
 
 
 def size_of_file(uri: str) -> tuple[int, int]:
@@ -86,14 +86,14 @@ def size_of_file(uri: str) -> tuple[int, int]:
         return image_size(source, uri)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """EXIF's orientation, 1 (upright, as stored) to 8; 1 where there is none, and for TIFF, which Pillow
     turns itself. A PNG's that stands behind the pixels is not looked for."""
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except _BROKEN:  # broken EXIF turns nothing
+        value = image.getexif().get(ORIENTATION, 1)
+    except BROKEN:  # broken EXIF turns nothing
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -103,8 +103,8 @@ def is_plain_jpeg(data: bytes, where: str) -> bool:
     naming `where` for a JPEG whose header cannot be read or says more than `MAX_PIXELS`."""
     if not data.startswith(b"\xff\xd8"):
         return False
-    image = _open(data, where)
-    return image.format == "JPEG" and image.mode in ("RGB", "L") and _orientation(image) == 1
+    image = open_picture(data, where)
+    return image.format == "JPEG" and image.mode in ("RGB", "L") and orientation_of(image) == 1
 
 
 def decode_image(data: bytes, where: str, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -114,10 +114,10 @@ def decode_image(data: bytes, where: str, size: tuple[int, int] | None = None) -
     Grey is repeated in the three channels, a palette is looked up, alpha is dropped, 16 bits keep
     their high byte. Raises `DataError` naming `where` for a truncated or unreadable image.
     """
-    image = _open(data, where)
+    image = open_picture(data, where)
     try:
         image.load()
-        orientation = _orientation(image)
+        orientation = orientation_of(image)
         if orientation != 1:
             upright = image.size if orientation < TURNED else image.size[::-1]
             if size != image.size or upright == size:
@@ -126,7 +126,7 @@ def decode_image(data: bytes, where: str, size: tuple[int, int] | None = None) -
             high = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
             return np.repeat(high[:, :, None], 3, axis=2)
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-    except _BROKEN as error:
+    except BROKEN as error:
         raise DataError(where, f"unreadable image: {error}") from error
 
 
@@ -175,8 +175,8 @@ def portable_bytes(frame: Frame) -> bytes:
     they are, or encoded anew where they are something else. Raises `DataError` as `load_frame_image` does."""
     where = frame.image_uri or f"frame {frame.frame_id}"
     data = read_image_bytes(frame)
-    image = _open(data, where)
-    if _orientation(image) == 1 and image.format in ("JPEG", "MPO", "PNG"):
+    image = open_picture(data, where)
+    if orientation_of(image) == 1 and image.format in ("JPEG", "MPO", "PNG"):
         return data
     return encode_like(load_frame_image(replace(frame, image=data)), data)
 

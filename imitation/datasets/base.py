@@ -15,6 +15,7 @@ from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap, present_categories
 from imitation.data.records import Convention, Frame
 from imitation.data.splits import LISTS, SPLITS, Contents, SplitSettings
+from imitation.datasets.common.left_out import OTHERS
 from imitation.datasets.common.roles import (
     Sequences,
     Splits,
@@ -28,8 +29,12 @@ from imitation.datasets.common.roles import (
     read_ids,
 )
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, without_nothings
+from imitation.datasets.mending.mender import Mender
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.writing import FrameWriter
+
+ROWS_TOLD = 100
+"""Bad rows of labels that are told one by one, where they are left out; of the rest the number is known."""
 
 
 class Listed(Protocol):
@@ -69,6 +74,9 @@ class DatasetReader(ABC):
     """What can be set of it alone, under `data.options`; `self.options` holds it."""
     Writer: ClassVar[type[FrameWriter] | None] = None
     """Writes frames as such a dataset (`imitate export --to`); None: it cannot be written."""
+    Mender: ClassVar[type[Mender] | None] = None
+    """Finds what is wrong with such a dataset and what would be right (`imitate inspect --fix`); None: nobody
+    knows how to mend it."""
     stand_in: ClassVar[bool] = False
     """Whether a run renders the frames itself: there is no root, and nothing to open."""
 
@@ -86,7 +94,13 @@ class DatasetReader(ABC):
         # of pooled or replaced lists: frame_id -> the split that its own list would be
         self._homes: dict[str, str] = {}
         self.left_out: Counter[str] = Counter()
-        """What frames were read without, by reason: labels that nothing can be made of."""
+        """What frames were read without, by reason: labels that nothing can be made of, and with `skip_rows`
+        bad ones. A frame that is read again counts once."""
+        self._skip_rows = False
+        self._bad_rows: list[DataError] = []  # of the frame that is being read
+        self._rows_told = 0
+        self._read_without: Counter[str] = Counter()  # of `left_out`, what was counted in reading
+        self._lacking: set[str] = set()  # frames that were read without something
         self._counted: CategoryMap | None = None  # what a stratified cut goes by; None: all categories
 
     @classmethod
@@ -112,7 +126,7 @@ class DatasetReader(ABC):
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
         """The frames `wanted`, which are of the split and in its order. Overridden instead of `_frame` where
         reading them one by one is too slow."""
-        check = FrameChecker()
+        check = FrameChecker(self.bad_row)
         return handled((partial(self._frame, split, name, check) for name in wanted), problems)
 
     @property
@@ -206,7 +220,7 @@ class DatasetReader(ABC):
         found: dict[str, frozenset[str]] = {}
         kept = sorted(set(names), key=lambda name: (homes.get(name, ""), name))
         for home, members in groupby(kept, key=lambda name: homes.get(name, "train")):
-            for frame in self._read(home, list(members), lambda problem: None):
+            for frame in self._read_whole(home, list(members), lambda problem: None):
                 if self._counted is None:
                     held = {obj.category for obj in frame.objects if not obj.ignore}
                 else:
@@ -235,6 +249,34 @@ class DatasetReader(ABC):
         `val` as a whole, and splits may be empty. To hand a dataset on as it is."""
         self._whole = True
         self.undivide()
+
+    def skip_rows(self) -> Self:
+        """From now on a bad row of labels costs itself and not its frame, where the rest is sound: it is
+        counted in `left_out`, and the first `ROWS_TOLD` are told as problems (`data.on_error=skip`)."""
+        self._skip_rows = True
+        return self
+
+    def bad_row(self, error: DataError) -> None:
+        """What a reader does about one bad row of a frame's labels: raises it, or goes on without the row."""
+        if not self._skip_rows:
+            raise error
+        self.left_out[error.reason or OTHERS] += 1
+        self._bad_rows.append(error)
+
+    def forget_left_out(self) -> None:
+        """From now on `left_out` counts anew: what was read so far was a look. What was left out in listing
+        stays, for that is not done again."""
+        self.left_out -= self._read_without
+        self._read_without.clear()
+        self._lacking.clear()
+        self._rows_told = 0
+
+    def count_left_out(self, frame_id: str, counts: Mapping[str, int]) -> None:
+        """Counts what somebody else read a frame without: a parallel task, with a copy of this reader."""
+        if counts and frame_id not in self._lacking:
+            self._lacking.add(frame_id)
+            self.left_out.update(counts)
+            self._read_without.update(counts)
 
     def numbering(self) -> Numbering | None:
         """The dataset's own numbers of its categories; None where it knows them by name alone."""
@@ -283,8 +325,37 @@ class DatasetReader(ABC):
     def _read_lists(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
         """`_read`, list by list where lists were pooled: frames stand in the order of the lists."""
         for home, names in groupby(wanted, key=lambda name: self._home(split, name)):
-            for frame in self._read(home, list(names), problems):
-                yield without_nothings(frame, self.left_out)
+            yield from self._read_whole(home, list(names), problems)
+
+    def _read_whole(self, split: str, names: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
+        """`_read`, what the frames are read without counted once for each frame, and told."""
+        sure = Counter(self.left_out)  # before the frame that is being read
+
+        def lost(error: DataError) -> None:
+            assert problems is not None
+            self._take_back(sure)
+            problems(error)
+
+        for read in self._read(split, names, None if problems is None else lost):
+            frame = without_nothings(read, self.left_out)
+            if self.left_out != sure and frame.frame_id not in self._lacking:
+                self._lacking.add(frame.frame_id)
+                self._read_without += self.left_out - sure
+                sure = Counter(self.left_out)
+                told = self._bad_rows[: max(ROWS_TOLD - self._rows_told, 0)]
+                if problems is not None:
+                    self._rows_told += len(told)
+                    for error in told:
+                        problems(error)
+            self._take_back(sure)
+            yield frame
+
+    def _take_back(self, counts: Counter[str]) -> None:
+        """Forgets what was counted since `left_out` was `counts`."""
+        self._bad_rows.clear()
+        if self.left_out != counts:
+            self.left_out.clear()
+            self.left_out.update(counts)
 
 
 def _told(strays: Iterable[DataError], problems: Problems | None) -> Iterator[Frame]:

@@ -58,7 +58,9 @@ class DataSettings(Settings):
     )
     verify_images: bool = Field(True, description="decode every image once before the run starts")
     on_error: Literal["stop", "skip"] = Field(
-        "stop", description='a bad frame: "stop" with file and line, or "skip" it, counted and listed'
+        "stop",
+        description='what is bad: "stop" with file and line, or "skip" it, counted and listed; a bad row of '
+        "labels costs itself then, not its frame",
     )
 
     @model_validator(mode="before")
@@ -107,6 +109,8 @@ class DataSettings(Settings):
     def open(self) -> DatasetReader:
         """The reader of the dataset. Raises UserError where there is none at the root."""
         dataset = open_dataset(self.kind, self.root or "", self.splits, self._options())
+        if self.on_error == "skip":
+            dataset.skip_rows()
         if self.splits.stratify:
             if self.dataset.categories is not None:
                 from imitation.datasets.category_map import categories_of  # which reads these settings

@@ -18,6 +18,7 @@ from itertools import chain
 import yaml
 
 from cluster.config.schema import Config
+from cluster.data.leaks import leaks
 from cluster.data.stageable import outlook
 from cluster.experiments.capacity import room
 from cluster.experiments.compare.design import design_lines
@@ -179,7 +180,7 @@ def dry_run(config: Config) -> list[str]:
     """What a comparison would do and cost; nothing is started or written."""
     plan = make_plan(config)
     runs = plan.of_each_arm()
-    return [*plan.lines(), *design_lines(plan), *outlook(runs), *refusals(runs)]
+    return [*plan.lines(), *design_lines(plan), *outlook(runs), *leaks(runs), *refusals(runs)]
 
 
 def read_record(folder: str) -> Comparison:

@@ -119,17 +119,22 @@ class Bdd100kReader(StoredReader):
     def _entry(
         self, said: Mapping[str, Any], image: str, video: str | None, of: str | None, where: str
     ) -> Entry:
-        objects = []
+        objects, bad_rows = [], []
         for place, label in enumerate(sequence(said.get("labels"), "labels", where)):
             there = f"{where}: label {place}"
-            if (obj := _object(mapping(label, "it", there), there)) is None:
-                self.left_out[NO_BOX] += 1
-            else:
-                objects.append(obj)
+            try:
+                if (obj := _object(mapping(label, "it", there), there)) is None:
+                    self.left_out[NO_BOX] += 1
+                else:
+                    objects.append(obj)
+            except DataError as error:
+                bad_rows.append(error)
         attributes = mapping(said.get("attributes") or {}, "attributes", where)
         known = {ours: condition(attributes.get(theirs)) for theirs, ours in _CONDITIONS.items()}
         conditions = {name: value for name, value in known.items() if value is not None}
-        return Entry(image, objects, list=of, sequence=video, conditions=conditions or None)
+        return Entry(
+            image, objects, list=of, sequence=video, conditions=conditions or None, bad_rows=bad_rows
+        )
 
 
 def _object(label: Mapping[str, Any], where: str) -> Object | None:

@@ -19,7 +19,9 @@ from imitation.data.records import Object
 from imitation.datasets.coco.masks import box_of_mask
 from imitation.datasets.coco.text import WithoutOddNumbers, bbox_fault, is_crowd, whole
 from imitation.datasets.common.json_text import NO_JSON, items, open_text
+from imitation.datasets.common.left_out import BOXES, CATEGORIES, RANGES
 from imitation.datasets.common.paths import outside_reason
+from imitation.datasets.common.validation import Fault
 
 EXTRA = "imitation"
 _FRAME_EXTRAS = ("frame_id", "sequence", "camera", "conditions", "origin")
@@ -38,7 +40,8 @@ class CocoIndex:
     names: the I file names; sizes int32 (I, 2) px, 0 where the file does not say;
     boxes float64 (A, 4) px, x, y, width, height; categories int32 (A,), into `category_names`; crowd
     bool (A,); extras and image_extras: JSON of (A,) and (I,) rows' own fields, null where there are none.
-    `faults` say why an image is left out, `strays` what belongs to no image.
+    `faults` say why an image is left out, `bad_rows` why one of its annotations is, `strays` what belongs to
+    no image.
     """
 
     uri: str
@@ -56,6 +59,7 @@ class CocoIndex:
     faults: dict[int, DataError] = field(default_factory=dict)
     strays: list[DataError] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
+    bad_rows: dict[int, list[DataError]] = field(default_factory=dict)
 
     def key(self, row: int) -> int | str:
         """An image's id as the file has it."""
@@ -162,7 +166,7 @@ def _read_images(file: _File) -> _Images:
     places = images.places
     by_name: dict[str, int | str] = {}
     for number, row in enumerate(file.items("images")):
-        key = _image_key(_get(row, "id"))
+        key = image_key(_get(row, "id"))
         if key is None:
             what = f"image number {number} has no id (a whole number, or a text): {shown(row)}"
             images.strays.append(DataError(uri, what))
@@ -202,6 +206,7 @@ class _Annotations:
         self._owners = array("i")
         self._boxes, self._classes, self._crowd = array("d"), array("i"), array("b")
         self._extras: list[bytes | None] = []
+        self._bad_rows: dict[int, list[DataError]] = {}
         self._strays = 0
 
     def read(self) -> CocoIndex:
@@ -235,12 +240,13 @@ class _Annotations:
             faults=images.faults,
             strays=[*self._categories.strays, *images.strays],
             texts=images.texts,
+            bad_rows=self._bad_rows,
         )
 
     def _add(self, number: int, row: Any) -> None:
         key = _id(row)
         where = f"{self._uri}: annotation " + (f"number {number}" if key is None else f"id {key}")
-        image = _image_key(_get(row, "image_id"))
+        image = image_key(_get(row, "image_id"))
         owner = None if image is None else self._images.places.get(image)
         if owner is None:
             self._strays += 1
@@ -254,9 +260,9 @@ class _Annotations:
         crowd = [is_crowd(row.get(name)) for name in ("iscrowd", "ignore")]
         fault = self._fault(box, category, row)
         if not fault and None in crowd:
-            fault = f"its iscrowd is {shown(row.get('iscrowd'))}, not 0 or 1"
+            fault = Fault(f"its iscrowd is {shown(row.get('iscrowd'))}, not 0 or 1", RANGES)
         if fault:
-            self._images.faults.setdefault(owner, DataError(where, fault))
+            self._bad_rows.setdefault(owner, []).append(fault.of(where))
             return
         assert category is not None
         self._owners.append(owner)
@@ -265,17 +271,20 @@ class _Annotations:
         self._crowd.append(any(crowd))
         self._extras.append(_extra(row, _OBJECT_EXTRAS))
 
-    def _fault(self, box: Any, category: int | None, row: dict[str, Any]) -> str | None:
+    def _fault(self, box: Any, category: int | None, row: dict[str, Any]) -> Fault | None:
         if category is None or category not in self._categories.places:
-            return f"its category_id {shown(row.get('category_id'))} is no category of the file"
+            said = f"its category_id {shown(row.get('category_id'))} is no category of the file"
+            return Fault(said, CATEGORIES)
         if category in self._categories.double:
-            return f"its category_id {category} stands for {self._categories.double[category]}"
+            said = f"its category_id {category} stands for {self._categories.double[category]}"
+            return Fault(said, CATEGORIES)
         if not box and row.get("segmentation"):
-            return f"it has no bbox, and its segmentation {shown(row['segmentation'])} gives none"
+            said = f"it has no bbox, and its segmentation {shown(row['segmentation'])} gives none"
+            return Fault(said, BOXES)
         if fault := bbox_fault(box):
-            return f"its {fault}"
+            return Fault(f"its {fault}", BOXES)
         if not (math.isfinite(box[0] + box[2]) and math.isfinite(box[1] + box[3])):
-            return f"its bbox {shown(box)} ends beyond what is finite"
+            return Fault(f"its bbox {shown(box)} ends beyond what is finite", BOXES)
         return None
 
 
@@ -300,7 +309,7 @@ def _get(row: Any, key: str) -> Any:
     return row.get(key) if isinstance(row, dict) else None
 
 
-def _image_key(value: Any) -> int | str | None:
+def image_key(value: Any) -> int | str | None:
     """An image's id: a whole number, however it is written, or a text."""
     if (number := whole(value)) is not None:
         return number

@@ -43,6 +43,7 @@ from imitation.data.records import (
 from imitation.data.splits import LISTS, SplitSettings
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.coco.index import EXTRA, CocoIndex, read_coco, unpacked
+from imitation.datasets.coco.mender import CocoMender
 from imitation.datasets.coco.misread import refuse_other_boxes
 from imitation.datasets.coco.writer import CocoWriter
 from imitation.datasets.common.box_forms import BOX_FORMS, BoxForm, box_of
@@ -77,6 +78,7 @@ class CocoReader(DatasetReader):
     name = "COCO"
     title = "COCO annotations"
     Writer = CocoWriter
+    Mender = CocoMender
     convention = "visible"
 
     @classmethod
@@ -199,6 +201,8 @@ class CocoReader(DatasetReader):
         index = self._listed[name]
         if row in index.faults:
             raise index.faults[row]
+        for error in index.bad_rows.get(row, ()):
+            self.bad_row(error)
         where = f"{index.uri}: image id {shown(index.key(row))}"
         image = as_written(inside(self._folders[name], index.names[row], where))
         width, height = (int(v) for v in index.sizes[row])
@@ -212,13 +216,12 @@ class CocoReader(DatasetReader):
                 frame_from_row(extras | size),
                 objects=tuple(_object(index, i, where, self.options.boxes, width, height) for i in members),
             )
-            check(frame, where)
+            return check.passed(frame, where)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             if isinstance(error, DataError):
                 raise
             what = f"what stands under {EXTRA!r} is no frame of ours: {shown(error)}"
             raise DataError(where, what) from error
-        return frame
 
 
 def _is_coco(uri: str) -> bool:

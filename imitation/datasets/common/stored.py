@@ -35,7 +35,7 @@ T = TypeVar("T", bound=Hashable)
 class Entry:
     """What a label file says of one image: the image's file as it is named there, its objects, its size in
     px (0: not said), and the dataset's own list that it is of. With `shares` the boxes are shares of the
-    image's width and height, not px. `fault`: why its frame is left out."""
+    image's width and height, not px. `fault`: why its frame is left out; `bad_rows`: why objects are."""
 
     image: str
     objects: Sequence[Object] = ()
@@ -47,6 +47,7 @@ class Entry:
     camera: Camera | None = None
     shares: bool = False
     fault: DataError | None = None
+    bad_rows: Sequence[DataError] = ()
 
 
 def entry_or_fault(image: str, make: Callable[[], Entry]) -> Entry:
@@ -127,6 +128,7 @@ class FrameStore:
     def __init__(self) -> None:
         self.images: list[str] = []
         self.faults: dict[int, DataError] = {}
+        self.bad_rows: dict[int, Sequence[DataError]] = {}
         self._ids: dict[int, str] = {}  # of those whose id is not that of their image
         self._sizes, self._shares = array("i"), array("b")
         self._places: _Words[tuple[Any, ...]] = _Words()  # list, sequence, conditions and camera
@@ -144,6 +146,8 @@ class FrameStore:
             self._ids[row] = entry.frame_id
         if entry.fault is not None:
             self.faults[row] = entry.fault
+        if entry.bad_rows:
+            self.bad_rows[row] = entry.bad_rows
         self._sizes.extend(entry.size)
         self._shares.append(entry.shares)
         conditions = None if entry.conditions is None else tuple(sorted(entry.conditions.items()))
@@ -300,6 +304,8 @@ class StoredReader(DatasetReader):
         store, row = self._found.store, self._rows[frame_id][1]
         if row in store.faults:
             raise store.faults[row]
+        for error in store.bad_rows.get(row, ()):
+            self.bad_row(error)
         where = f"{self._where(store.list_of(row))}: image {shown(store.images[row])}"
         image = as_written(self._image(store.list_of(row), store.images[row], where))
         width, height = store.size_of(row)
@@ -315,8 +321,7 @@ class StoredReader(DatasetReader):
             camera=store.camera_of(row),
             conditions=store.conditions_of(row),
         )
-        check(frame, where)
-        return frame
+        return check.passed(frame, where)
 
     def _image(self, name: str | None, image: str, where: str) -> str:
         """Where an image lies. Raises `DataError` for a path that leads out of the list's folder."""

@@ -6,10 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
 from imitation.data.records import Box, Cuboid, Frame, Object
+from imitation.datasets.common.left_out import (
+    BOXES,
+    CATEGORIES,
+    CUBOIDS,
+    DOUBLES,
+    NO_AREA,
+    OUTSIDE,
+    RANGES,
+    refuse,
+)
 
 Problems = Callable[[DataError], None]
 
@@ -23,17 +34,35 @@ def box_fault(box: Box) -> str | None:
     return None
 
 
-def object_fault(obj: Object, width: int, height: int) -> str | None:
-    """What is wrong with an object of an image of that size (px), in a few words, or None."""
+class Fault(NamedTuple):
+    """What is wrong with an object, in a few words, and the kind of thing that is left out with it."""
+
+    what: str
+    reason: str
+
+    def of(self, where: str, name: str = "") -> DataError:
+        return DataError(where, f"{name}: {self.what}" if name else self.what, self.reason)
+
+
+def object_fault(obj: Object, width: int, height: int) -> Fault | None:
+    """What is wrong with an object of an image of that size (px), or None."""
     if not obj.category:
-        return "the category is empty"
+        return Fault("the category is empty", CATEGORIES)
     if fault := box_fault(obj.box):
-        return f"the box {fault}"
+        return Fault(f"the box {fault}", BOXES)
     if obj.box.x2 < 0 or obj.box.y2 < 0 or obj.box.x1 > width or obj.box.y1 > height:
-        return f"the box {_numbers(obj.box)} lies outside the {width}x{height} image"
+        return Fault(f"the box {_numbers(obj.box)} lies outside the {width}x{height} image", OUTSIDE)
     for name, other in (("visible_box", obj.visible_box), ("amodal_box", obj.amodal_box)):
         if other is not None and (fault := box_fault(other)):
-            return f"the {name} {fault}"
+            return Fault(f"the {name} {fault}", BOXES)
+    if what := _out_of_range(obj):
+        return Fault(what, RANGES)
+    if obj.cuboid is not None and (fault := _cuboid_fault(obj.cuboid)):
+        return Fault(fault, CUBOIDS)
+    return None
+
+
+def _out_of_range(obj: Object) -> str | None:
     for name, share in (("truncation", obj.truncation), ("occlusion", obj.occlusion)):
         if share is not None and not 0.0 <= share <= 1.0:  # false for NaN as well
             return f"{name} is {share:g}, not in [0, 1]"
@@ -45,7 +74,7 @@ def object_fault(obj: Object, width: int, height: int) -> str | None:
             return f"{name} is {level}, not one of {', '.join(map(str, levels))}"
     if obj.alpha is not None and not math.isfinite(obj.alpha):
         return f"alpha is {obj.alpha}"
-    return None if obj.cuboid is None else _cuboid_fault(obj.cuboid)
+    return None
 
 
 def _cuboid_fault(cuboid: Cuboid) -> str | None:
@@ -60,6 +89,11 @@ def _cuboid_fault(cuboid: Cuboid) -> str | None:
 
 def check_frame(frame: Frame, where: str) -> None:
     """Raises `DataError` for the first thing wrong with a frame; `where` names its file, line or row."""
+    _check_but_objects(frame, where)
+    _sound_objects(frame, where, refuse)
+
+
+def _check_but_objects(frame: Frame, where: str) -> None:
     if not frame.frame_id:
         raise DataError(where, "the frame_id is empty")
     if frame.width <= 0 or frame.height <= 0:
@@ -71,14 +105,18 @@ def check_frame(frame: Frame, where: str) -> None:
             raise DataError(where, f"the camera has a number that is not finite: {camera}")
         if camera.fx <= 0 or camera.fy <= 0:
             raise DataError(where, f"the focal lengths are {camera.fx:g} and {camera.fy:g} px, not above 0")
+
+
+def _sound_objects(frame: Frame, where: str, bad: Problems) -> Frame:
+    """The frame without objects that something is wrong with, each of which `bad` has heard of."""
+    kept = []
     for index, obj in enumerate(frame.objects):
         if fault := object_fault(obj, frame.width, frame.height):
             name, category = (shown(text)[1:-1] for text in (frame.frame_id, obj.category))
-            raise DataError(where, f"frame {name}, object {index} ({category}): {fault}")
-
-
-NO_AREA = "boxes without area"
-DOUBLES = "objects that stand twice in their frame"
+            bad(fault.of(where, f"frame {name}, object {index} ({category})"))
+        else:
+            kept.append(obj)
+    return frame if len(kept) == len(frame.objects) else replace(frame, objects=tuple(kept))
 
 
 def without_nothings(frame: Frame, left_out: Counter[str]) -> Frame:
@@ -99,14 +137,26 @@ def without_nothings(frame: Frame, left_out: Counter[str]) -> Frame:
 
 
 class FrameChecker:
-    """`check_frame` for all frames of one dataset, which also refuses a frame_id seen before."""
+    """`check_frame` for all frames of one dataset, which also refuses a frame_id seen before. `bad` hears of
+    each bad row of a frame's labels, and raises it or goes on without (`DatasetReader.bad_row`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, bad: Problems = refuse) -> None:
+        self.bad = bad
         self._seen: dict[str, str] = {}
 
     def __call__(self, frame: Frame, where: str) -> None:
         """Raises `DataError`; a frame that was refused does not count as seen."""
         check_frame(frame, where)
+        self._see(frame, where)
+
+    def passed(self, frame: Frame, where: str) -> Frame:
+        """The frame, without the objects that `bad` lets go. Raises as a call does."""
+        _check_but_objects(frame, where)
+        frame = _sound_objects(frame, where, self.bad)
+        self._see(frame, where)
+        return frame
+
+    def _see(self, frame: Frame, where: str) -> None:
         if frame.frame_id in self._seen:
             what = f"the frame_id {shown(frame.frame_id)} was already used"
             raise DataError(where, f"{what} in {self._seen[frame.frame_id]}")

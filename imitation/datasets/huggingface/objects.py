@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
+from imitation.datasets.common.left_out import BOXES as NO_BOX
+from imitation.datasets.common.left_out import refuse
 from imitation.datasets.common.values import condition, flag, numbers, sequence
 from imitation.datasets.huggingface.features import CATEGORIES
 
@@ -31,11 +33,14 @@ def boxes_of(
     classes: Mapping[str, Sequence[str]],
     only: str | None,
     where: str,
+    bad: Callable[[DataError], None] = refuse,
 ) -> Iterator[tuple[list[float], str, bool]]:
     """Each object's four numbers, its category, and whether it is ignored.
 
     `column` holds the objects, None: one of `OBJECTS`, or the row itself. `classes` are the names of a
-    field's numbers, `only` is the name of all objects where there are no categories. Raises `DataError`.
+    field's numbers, `only` is the name of all objects where there are no categories. `bad` gets the
+    `DataError` of a single object, and raises it or goes on without. Raises `DataError` where there are no
+    objects to be found.
     """
     column = column or _first(OBJECTS, said)
     objects = said if column is None else said.get(column)
@@ -45,10 +50,15 @@ def boxes_of(
         objects = _one_by_one(objects, column or "it", where)
     for place, obj in enumerate(sequence(objects, column or "it", where)):
         there = f"{where}: object {place}"
-        if not isinstance(obj, Mapping) or (key := _first(BOXES, obj)) is None:
-            raise DataError(there, f"has no {' or '.join(BOXES)}: {shown(obj)}")
-        ignore = any(flag(obj.get(name), name, there) for name in CROWD)
-        yield numbers(obj[key], 4, key, there), _category(obj, classes, only, there), ignore
+        try:
+            if not isinstance(obj, Mapping) or (key := _first(BOXES, obj)) is None:
+                raise DataError(there, f"has no {' or '.join(BOXES)}: {shown(obj)}", NO_BOX)
+            ignore = any(flag(obj.get(name), name, there) for name in CROWD)
+            found = numbers(obj[key], 4, key, there), _category(obj, classes, only, there), ignore
+        except DataError as error:
+            bad(error)
+            continue
+        yield found
 
 
 def _one_by_one(objects: Mapping[str, Any], called: str, where: str) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from imitation.data.images import image_size, size_of_file
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.box_forms import BOX_FORMS, BoxForm, box_of, misread_boxes
+from imitation.datasets.common.left_out import refuse
 from imitation.datasets.common.paths import as_written, inside
 from imitation.datasets.common.roles import Splits, test_as_val
 from imitation.datasets.common.stored import id_of
@@ -256,7 +257,7 @@ class HuggingFaceReader(DatasetReader):
         return frame.image_uri or self._parts[place].where(row)
 
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        check = FrameChecker()
+        check = FrameChecker(self.bad_row)
         for place, names in _by_part(wanted, self._rows).items():
             part, ids = self._parts[place], {self._rows[name][1]: name for name in names}
             drive = {self.options.sequence} if self.options.sequence else set()
@@ -284,7 +285,7 @@ class HuggingFaceReader(DatasetReader):
         image, uri, width, height = self._picture(part, said, where)
         objects = [
             Object(category, box_of(four, self.options.boxes, width, height), ignore=ignore)
-            for four, category, ignore in self._boxes(said, where)
+            for four, category, ignore in self._boxes(said, where, check.bad)
         ]
         drive = said.get(self.options.sequence) if self.options.sequence else None
         frame = Frame(
@@ -297,11 +298,12 @@ class HuggingFaceReader(DatasetReader):
             image_uri=uri,
             conditions=conditions_of(said, self._classes),
         )
-        check(frame, where)
-        return frame
+        return check.passed(frame, where)
 
-    def _boxes(self, said: Mapping[str, Any], where: str) -> Iterator[tuple[list[float], str, bool]]:
-        return boxes_of(said, self.options.objects, self._classes, self.options.category, where)
+    def _boxes(
+        self, said: Mapping[str, Any], where: str, bad: Problems = refuse
+    ) -> Iterator[tuple[list[float], str, bool]]:
+        return boxes_of(said, self.options.objects, self._classes, self.options.category, where, bad)
 
     def _picture(
         self, part: Part, said: Mapping[str, Any], where: str

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import datetime
 
 from imitation.common.settings import DataError
 from imitation.data.images import ahead, load_frame_image, read_image_bytes
@@ -13,6 +14,7 @@ from imitation.data.records import Frame
 from imitation.data.splits import JUDGES
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.validation import Problems
+from imitation.datasets.inspection.leaks import Signs, taken_at
 from imitation.datasets.inspection.lookalikes import Hashes, picture_hash
 
 
@@ -24,15 +26,16 @@ class Pictures:
         self._problems = problems
         self._seen: dict[bytes, tuple[str, str]] = {}
         self.hashes = Hashes()
+        self.signs = Signs()
 
     def checked(self, split: str, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames, in order, whose image decodes to the size that the frame says."""
         for frame, digest in ahead(frames, _decoded):
             yield from self._good(split, frame, digest)
 
-    def _good(self, split: str, frame: Frame, digest: Future[tuple[bytes, bytes]]) -> Iterator[Frame]:
+    def _good(self, split: str, frame: Frame, digest: Future[_Seen]) -> Iterator[Frame]:
         try:
-            exact, look = digest.result()
+            exact, look, taken = digest.result()
             other, other_id = self._seen.setdefault(exact, (split, frame.frame_id))
         except DataError as error:
             self._problems(DataError(self._dataset.place_of(split, frame), error.what))
@@ -46,11 +49,19 @@ class Pictures:
             self._problems(DataError(where, f"(split {split!r}) {what}"))
         else:
             self.hashes.add(split, frame.frame_id, look)
+        if look:
+            self.signs.hashes[frame.frame_id] = look
+        if taken is not None:
+            self.signs.times[frame.frame_id] = taken
         yield frame
 
 
-def _decoded(frame: Frame) -> tuple[bytes, bytes]:
-    """A hash of the image's bytes, and one of its looks. Raises DataError naming file or frame."""
+_Seen = tuple[bytes, bytes, tuple[str, datetime] | None]
+
+
+def _decoded(frame: Frame) -> _Seen:
+    """A hash of the image's bytes, one of its looks, and the camera and time that its EXIF gives. Raises
+    DataError naming file or frame."""
     data = read_image_bytes(frame)
     pixels = load_frame_image(replace(frame, image=data, image_uri=None))
-    return hashlib.blake2b(data, digest_size=12).digest(), picture_hash(pixels)
+    return hashlib.blake2b(data, digest_size=12).digest(), picture_hash(pixels), taken_at(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -14,8 +14,10 @@ from imitation.data.records import Box, Frame, Object
 from imitation.data.splits import SPLITS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.validation import Problems
+from imitation.datasets.inspection.leaks import Proposal, Signs, proposed, told_of
 from imitation.datasets.inspection.lookalikes import Lookalike, told
 from imitation.datasets.inspection.pictures import Pictures
+from imitation.datasets.inspection.shapes import Shapes
 
 MAX_VALUES = 100  # of a condition or of cameras that are told apart; the frames beyond are counted together
 OTHERS = "(others)"
@@ -123,6 +125,13 @@ class Inspection:
     with_camera: Counter[str] = field(default_factory=Counter)
     learnt: dict[str, str | None] = field(default_factory=dict)
     lookalikes: list[Lookalike] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+    members: dict[str, list[str]] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
+    proposal: Proposal | None = None
+    staging: dict[str, str] | None = None
+    refused: list[DataError] = field(default_factory=list)
+    shapes: Shapes | None = None
 
     @property
     def frames(self) -> int:
@@ -137,7 +146,9 @@ class Inspection:
         """Counts a good frame."""
         counts = self.splits[split]
         counts.frames += 1
+        self.members.setdefault(split, []).append(frame.frame_id)
         if frame.sequence is not None:
+            self.signs.known[frame.frame_id] = frame.sequence
             counts.sequences[frame.sequence] += 1
         self.sizes[(frame.width, frame.height)] += 1
         if split in SPLITS[:2]:
@@ -212,6 +223,13 @@ class Inspection:
         - `conditions`: name -> value -> split -> frames (beyond 100 values "(others)");
         - `lookalikes`: frames of val and test that show what train shows: list of `split`, `frame`, `like`
           (the frame to train on), `difference` (share of a perceptual hash's bits);
+        - `sequences`: those proposed for frames that have none, or null: `by` (what shows them), `number`,
+          and `shared`: frames of val and test whose sequence train has too (`split`, `frame`, `like`);
+        - `staging`: source category -> "yes", "no" (it is no class of the detector), "needs a body" or
+          "needs a size"; null where no map could be made; `with_3d` (objects) and `with_camera` (frames) of
+          train: what re-staging takes from labels, and guesses where there is none;
+        - `refused`: what a run of these settings would refuse, of the `problems`;
+        - `left_out`: reason -> rows of labels that frames were read without;
         - `notes`: sentences: what can be staged, classes without an object in a split, ...;
         - `problems`: list of `where` (file and line, row or id) and `what`.
         """
@@ -252,8 +270,22 @@ class Inspection:
                 {"split": o.split, "frame": o.frame_id, "like": o.like, "difference": round(o.difference, 3)}
                 for o in self.lookalikes
             ],
+            "sequences": None if self.proposal is None else self._sequences_json(self.proposal),
+            "staging": self.staging,
+            "with_3d": sum(self.cuboids[split] for split in SPLITS[:2]),
+            "with_camera": sum(self.with_camera[split] for split in SPLITS[:2]),
+            "refused": [str(problem) for problem in self.refused],
+            "left_out": self.left_out,
             "notes": self.notes,
             "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+        }
+
+    def _sequences_json(self, proposal: Proposal) -> dict[str, Any]:
+        shared = proposal.shared(self.members)
+        return {
+            "by": proposal.by,
+            "number": len(set(proposal.sequences.values())),
+            "shared": [{"split": split, "frame": name, "like": other} for split, name, other in shared],
         }
 
     def _category_json(self, name: str, mapping: CategoryMap | None) -> dict[str, Any]:
@@ -312,6 +344,7 @@ def inspect_dataset(
     verify_images: bool = True,
     limit: int | None = None,
     keep: int = 0,
+    shapes: bool = False,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Inspection:
     """Reads a dataset through, frame by frame, and counts what is in it. `listed` is what `listed_frames`
@@ -319,11 +352,13 @@ def inspect_dataset(
 
     `verify_images` also decodes every image and finds those that `val` or `test` shares, byte for byte,
     with another split, or that look like one to train on (`lookalikes`); `limit` reads at most so many good
-    frames of a split; `keep` is the number of first frames to keep; `progress` gets the number of listed
+    frames of a split; `keep` is the number of first frames to keep; `shapes`
+    gathers where boxes lie and which are odd; `progress` gets the number of listed
     frames that are done. No problem stops it: all are listed. Memory holds a few frames, and some hundred
     bytes for each frame of the dataset.
     """
     inspection = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
+    inspection.shapes = Shapes() if shapes else None
     pictures = Pictures(dataset, inspection.problems.append)
     done = 0
     for split, members in listed.items():
@@ -336,6 +371,8 @@ def inspect_dataset(
             good = pictures.checked(split, good)
         for count, frame in enumerate(islice(good, limit), start=1):
             inspection.add(split, frame)
+            if inspection.shapes is not None:
+                inspection.shapes.add(split, frame)
             if len(inspection.first) < keep:
                 inspection.first.append(frame)
             progress(done + count)
@@ -344,6 +381,13 @@ def inspect_dataset(
     inspection.lookalikes = pictures.hashes.lookalikes()
     if said := told(inspection.lookalikes):
         inspection.notes.append(said)
+    inspection.signs = replace(pictures.signs, known=inspection.signs.known)
+    every = [name for names in inspection.members.values() for name in names]
+    if (proposal := proposed(every, inspection.signs)) is not None:
+        inspection.proposal = proposal
+        if said := told_of(proposal, inspection.members):
+            inspection.notes.append(said)
+    inspection.left_out = dict(dataset.left_out)
     inspection.notes += [f"left out: {count:,} {what}" for what, count in dataset.left_out.items()]
     return inspection
 

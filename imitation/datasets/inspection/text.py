@@ -44,12 +44,21 @@ def print_inspection(inspection: Inspection, mapping: CategoryMap | None, out: T
         console.print(note)
     if inspection.notes:
         say()
+    say(f"Would it run? {_would_run(inspection)}")
     if not inspection.problems:
         say("No problems.")
         return
     say(f"{counted(len(inspection.problems), 'problem')}:")
     for problem in inspection.problems:
         say(f"  {problem}")
+
+
+def _would_run(inspection: Inspection) -> str:
+    """Whether a run of these settings would come to its first training."""
+    if not inspection.refused:
+        return "Yes."
+    first = str(inspection.refused[0])
+    return f"No, for {counted(len(inspection.refused), 'reason')}: {first}"
 
 
 class _Rows:
@@ -93,15 +102,17 @@ def _splits(inspection: Inspection) -> _Rows:
 
 def _categories(inspection: Inspection, mapping: CategoryMap | None) -> _Rows:
     splits = list(inspection.splits)
-    table = _table("category", "to the detector", *splits, "ignored", "5 %", "50 %", "95 %")
-    table.left.append(1)
-    table.groups = (("", 2), ("objects", len(splits) + 1), ("heights, px", 3))
+    staged = ["staged"] if inspection.staging is not None else []
+    table = _table("category", "to the detector", *staged, *splits, "ignored", "5 %", "50 %", "95 %")
+    table.left += range(1, 2 + len(staged))
+    table.groups = (("", 2 + len(staged)), ("objects", len(splits) + 1), ("heights, px", 3))
     for name in inspection.by_frequency():
         counts = inspection.categories[name]
         heights = counts.heights.quantiles()
         table.add_row(
             name,
             _role(inspection, name, mapping),
+            *([] if inspection.staging is None else [inspection.staging.get(name, "-")]),
             *(_number(counts.objects[split]) for split in splits),
             _number(counts.ignored.total()),
             *(f"{heights[q]:.0f}" if heights else "-" for q in ("p5", "p50", "p95")),

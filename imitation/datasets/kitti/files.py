@@ -13,6 +13,7 @@ from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of, shown
 from imitation.data.images import SUFFIXES, size_of_file
 from imitation.data.records import Frame
+from imitation.datasets.common.left_out import refuse
 from imitation.datasets.common.paths import list_name, refuse_link
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, object_fault
 from imitation.datasets.kitti.labels import CATEGORIES, camera_of, parse_labels, read_projection
@@ -122,15 +123,16 @@ def read_kitti(
     scores: bool = False,
     folder: KittiFolder | None = None,
     sequences: Mapping[str, str] | None = None,
+    bad: Problems = refuse,
 ) -> Iterator[Frame]:
     """Streams the frames of a KITTI object folder (`root` or `root/training`), pixels not read.
 
     `names` are frame names ("000008") in the order wanted; None takes every label and image, sorted.
     `known` are the types allowed (None: KITTI's nine, or any where the folders are not called as KITTI's own;
     the same folders may hold scores). `scores` allows a 16th column, which is
-    dropped. `folder` and `sequences` are the root's, where they are known already. Raises `DataError`
-    with file and line for a bad frame, or hands it to `problems` and leaves the frame out; `UserError` if
-    this is no KITTI folder.
+    dropped. `folder` and `sequences` are the root's, where they are known already. `bad` gets each bad line
+    of labels, and raises it or goes on without. Raises `DataError` with file and line for a bad frame, or
+    hands it to `problems` and leaves the frame out; `UserError` if this is no KITTI folder.
     """
     folder = open_kitti(root) if folder is None else folder
     if known == "any" or (known is None and not folder.own):
@@ -139,7 +141,7 @@ def read_kitti(
         categories = frozenset(CATEGORIES if known is None else known)
     scores = scores or not folder.own
     sequences = kitti_sequences(root) if sequences is None else sequences
-    check = FrameChecker()
+    check = FrameChecker(bad)
     read = partial(_read_frame, folder, sequences, categories, scores, check)
     wanted = folder.names() if names is None else names
     yield from handled((partial(read, name) for name in wanted), problems)
@@ -169,15 +171,18 @@ def _read_frame(
         calib = _found(folder.calibs, name, folder.calib_dir, f"{name}.txt", "calibration")
         refuse_link(calib, folder.calib_dir, folder.root)
         camera, shift = camera_of(read_projection(calib), calib, width)
-    objects = parse_labels(storage.read_data_text(label, "label file"), label, shift, known, scores)
-    for where, obj in objects:
+    text = storage.read_data_text(label, "label file")
+    objects = []
+    for where, obj in parse_labels(text, label, shift, known, scores, check.bad):
         if fault := object_fault(obj, width, height):
-            raise DataError(where, f"{obj.category}: {fault}")
+            check.bad(fault.of(where, obj.category))
+        else:
+            objects.append(obj)
     frame = Frame(
         frame_id=name,
         width=width,
         height=height,
-        objects=tuple(obj for _, obj in objects),
+        objects=tuple(objects),
         sequence=sequences.get(name),
         image_uri=image,
         camera=camera,

@@ -21,6 +21,8 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.texts import lines_of, shown
 from imitation.data.records import Box, Camera, Cuboid, Object
+from imitation.datasets.common.left_out import CATEGORIES as UNKNOWN
+from imitation.datasets.common.left_out import RANGES, refuse
 from imitation.datasets.kitti.text import LABEL_COLUMNS, RESULT_COLUMNS, TRACKING_COLUMNS, number, rows
 
 CATEGORIES = (
@@ -43,24 +45,24 @@ def parse_labels(
     shift: np.ndarray | None = None,
     known: frozenset[str] | None = frozenset(CATEGORIES),
     scores: bool = False,
+    bad: Callable[[DataError], None] = refuse,
 ) -> list[tuple[str, Object]]:
     """The objects of a label file, each with its file and line.
 
     `shift` (3,), m, is added to every location; `known` are the types that may stand there (None: any);
     `scores` allows a result's 16th column, which is dropped.
-    Raises `DataError` with file and line.
+    `bad` gets the `DataError` of a bad line, with file and line, and raises it or goes on without the line.
     """
     offset = np.zeros(3) if shift is None else shift
     allowed = (LABEL_COLUMNS, TRACKING_COLUMNS, *((RESULT_COLUMNS,) if scores else ()))
-    return [
-        (
-            at,
-            _tracked(words, at, offset, known)
-            if len(words) == len(TRACKING_COLUMNS)
-            else _object(words, at, offset, known),
-        )
-        for at, words in rows(text, where, *allowed)
-    ]
+    found = []
+    for at, words in rows(text, where, *allowed, bad=bad):
+        read = _tracked if len(words) == len(TRACKING_COLUMNS) else _object
+        try:
+            found.append((at, read(words, at, offset, known)))
+        except DataError as error:
+            bad(error)
+    return found
 
 
 def _tracked(words: list[str], where: str, shift: np.ndarray, known: frozenset[str] | None) -> Object:
@@ -69,7 +71,7 @@ def _tracked(words: list[str], where: str, shift: np.ndarray, known: frozenset[s
     level = number(words[1], where, "truncated")
     if level not in (-1, 0, 1, 2):
         raise DataError(
-            where, f"truncated is {shown(words[1])[1:-1]}, not a level of -1, 0, 1, 2 (tracking's)"
+            where, f"truncated is {shown(words[1])[1:-1]}, not a level of -1, 0, 1, 2 (tracking's)", RANGES
         )
     return _object([words[0], "0" if level == 0 else "-1", *words[2:]], where, shift, known)
 
@@ -78,11 +80,13 @@ def _object(columns: list[str], where: str, shift: np.ndarray, known: frozenset[
     category = columns[0]
     if known is not None and category not in known:
         said = f"unknown type {shown(category)}; known are {', '.join(sorted(known))}"
-        raise DataError(where, f"{said} (data.options.types=any takes every type as it is)")
+        said += " (data.options.types=any takes every type as it is)"
+        raise DataError(where, said, UNKNOWN)
     values = [number(word, where, name) for word, name in zip(columns[1:], RESULT_COLUMNS[1:])]
     truncated, occluded, alpha, x1, y1, x2, y2 = values[:7]
     if occluded not in (-1, 0, 1, 2, 3):
-        raise DataError(where, f"occluded is {shown(columns[2])[1:-1]}, not a level of -1, 0, 1, 2, 3")
+        said = f"occluded is {shown(columns[2])[1:-1]}, not a level of -1, 0, 1, 2, 3"
+        raise DataError(where, said, RANGES)
     truncation = None if truncated == -1 else truncated
     box = Box(x1, y1, x2, y2)
     return Object(

@@ -24,6 +24,7 @@ from imitation.datasets.kitti.files import (
     read_kitti,
 )
 from imitation.datasets.kitti.labels import CATEGORIES
+from imitation.datasets.kitti.mender import KittiMender
 from imitation.datasets.kitti.tracking import IMAGES, LABELS, TrackingFolder, tracking_folder
 from imitation.datasets.kitti.writer import KittiWriter
 
@@ -51,6 +52,7 @@ class KittiReader(DatasetReader):
     name = "KITTI"
     title = "KITTI object folder"
     Writer = KittiWriter
+    Mender = KittiMender
     categories = CategoryMap(
         categories=("Car", "Pedestrian", "Cyclist"),
         mapping={
@@ -108,6 +110,11 @@ class KittiReader(DatasetReader):
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
         if self._tracking is not None:
             types = None if self.options.types == "any" else frozenset({*CATEGORIES, *TRACKED})
-            return self._tracking.frames(wanted, problems, types)
+            return self._tracking.frames(wanted, problems, types, self.bad_row)
         known: Any = {None: None, "any": "any", "kitti": CATEGORIES}[self.options.types]
-        return read_kitti(self.root, wanted, problems, known, folder=self._folder, sequences=self._drives)
+        return read_kitti(
+            *(self.root, wanted, problems, known),
+            folder=self._folder,
+            sequences=self._drives,
+            bad=self.bad_row,
+        )

@@ -15,6 +15,7 @@ from imitation.common.settings import DataError
 from imitation.common.texts import lines_of, shown
 from imitation.data.images import SUFFIXES, size_of_file
 from imitation.data.records import Frame, Object
+from imitation.datasets.common.left_out import refuse
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, object_fault
 from imitation.datasets.kitti.labels import camera_of, parse_labels, read_projection
@@ -90,10 +91,15 @@ class TrackingFolder:
         return sequence
 
     def frames(
-        self, wanted: Sequence[str], problems: Problems | None, known: frozenset[str] | None
+        self,
+        wanted: Sequence[str],
+        problems: Problems | None,
+        known: frozenset[str] | None,
+        bad: Problems = refuse,
     ) -> Iterator[Frame]:
-        """The frames of these ids; `known` are the types that may stand there (None: any)."""
-        check = FrameChecker()
+        """The frames of these ids; `known` are the types that may stand there (None: any); `bad` gets each
+        bad row of labels."""
+        check = FrameChecker(bad)
         return handled((partial(self._frame, name, known, check) for name in wanted), problems)
 
     def _frame(self, frame_id: str, known: frozenset[str] | None, check: FrameChecker) -> Frame:
@@ -108,10 +114,11 @@ class TrackingFolder:
         objects: list[Object] = []
         for line, row in self._sequences[name].rows.get(number, ()):
             where = f"{self._label(name)}:{line}"
-            for _, obj in parse_labels(row, where, shift, known):
+            for _, obj in parse_labels(row, where, shift, known, bad=check.bad):
                 if fault := object_fault(obj, width, height):
-                    raise DataError(where, f"{obj.category}: {fault}")
-                objects.append(obj)
+                    check.bad(fault.of(where, obj.category))
+                else:
+                    objects.append(obj)
         frame = Frame(frame_id, width, height, tuple(objects), sequence=name, image_uri=image, camera=camera)
         check(frame, self._label(name))
         return frame

@@ -23,6 +23,7 @@ from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.data.images import image_size
 from imitation.data.records import SCHEMA, Frame, frame_from_row, frames_to_table
+from imitation.datasets.common.left_out import BOXES, refuse
 from imitation.datasets.common.paths import files_below
 from imitation.datasets.common.validation import FrameChecker, Problems, handled
 from imitation.datasets.numbering import Numbering, with_numbering
@@ -205,28 +206,37 @@ def frame_of(
 ) -> Frame:
     if isinstance(values, DataError):
         raise values
-    _check_nulls(values, where)
+    _check_nulls(values, where, refuse if check is None else check.bad)
     if (uri := values.get("image_uri")) is not None:
         values["image_uri"] = storage.beside(folder, uri)
     frame = frame_from_row(values)
     if check is not None:
         if frame.image is not None:
             image_size(frame.image, f"{where} (frame {shown(frame.frame_id)[1:-1]})")
-        check(frame, where)
+        return check.passed(frame, where)
     return frame
 
 
-def _check_nulls(values: dict[str, Any], where: str) -> None:
+def _check_nulls(values: dict[str, Any], where: str, bad: Problems) -> None:
+    """Raises `DataError` for a null where the contract has none; `bad` gets those of single objects, and
+    raises them or goes on without the object."""
     for name in REQUIRED:
         if name in values and values[name] is None:
             raise DataError(where, f"{name} is null")
     camera = values.get("camera") or {}
     _check_struct({name: camera[name] for name in CAMERA_MUST} if camera else {}, "camera", where)
+    kept = []
     for index, obj in enumerate(values.get("objects") or ()):
-        if obj is None or obj["category"] is None or obj["box"] is None:
-            raise DataError(where, f"object {index} has no category or no box")
-        for name in ("box", "visible_box", "amodal_box", "cuboid"):
-            _check_struct(obj[name] or {}, f"object {index}: {name}", where)
+        try:
+            if obj is None or obj["category"] is None or obj["box"] is None:
+                raise DataError(where, f"object {index} has no category or no box", BOXES)
+            for name in ("box", "visible_box", "amodal_box", "cuboid"):
+                _check_struct(obj[name] or {}, f"object {index}: {name}", where)
+            kept.append(obj)
+        except DataError as error:
+            bad(error)
+    if values.get("objects"):
+        values["objects"] = kept
     if any(pair is None or pair["name"] is None for pair in values.get("conditions") or ()):
         raise DataError(where, "a condition has no name")
 
@@ -234,7 +244,7 @@ def _check_nulls(values: dict[str, Any], where: str) -> None:
 def _check_struct(fields: dict[str, Any], what: str, where: str) -> None:
     for name, value in fields.items():
         if value is None:
-            raise DataError(where, f"{what}.{name} is null")
+            raise DataError(where, f"{what}.{name} is null", BOXES)
 
 
 def read_ids(uri: str, problems: Problems | None = None) -> dict[str, str | None]:

@@ -19,6 +19,7 @@ from imitation.datasets.common.validation import FrameChecker, Problems
 from imitation.datasets.numbering import Numbering, parquet_numbering
 from imitation.datasets.parquet.columns import open_parquet
 from imitation.datasets.parquet.files import part_files, read_frames, read_ids, read_rows
+from imitation.datasets.parquet.mender import ParquetMender
 from imitation.datasets.parquet.writer import ParquetWriter
 
 
@@ -39,6 +40,7 @@ class ParquetReader(DatasetReader):
     name = "Parquet"
     title = "Parquet frames"
     Writer = ParquetWriter
+    Mender = ParquetMender
     _rows: tuple[str, dict[str, int]] | None = None
     """The part that was last asked for the rows of its frames, and these."""
 
@@ -106,7 +108,7 @@ class ParquetReader(DatasetReader):
         return f"{part}: row {self._rows[1][frame.frame_id]}"
 
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        parts, check = self._of(split).parts, FrameChecker()
+        parts, check = self._of(split).parts, FrameChecker(self.bad_row)
         by_part: dict[str, set[str]] = {}
         for name in wanted:
             by_part.setdefault(parts[name], set()).add(name)

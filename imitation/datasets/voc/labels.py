@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
 from imitation.data.records import Box, Object
+from imitation.datasets.common.left_out import BOXES, CATEGORIES, NUMBERS, refuse
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -25,12 +26,13 @@ class VocLabels:
     objects: tuple[Object, ...]
 
 
-def parse_voc(text: str, where: str) -> VocLabels:
+def parse_voc(text: str, where: str, bad: Callable[[DataError], None] = refuse) -> VocLabels:
     """Reads an annotation. Boxes count pixels from 1 and hold both ends (VOC's development kit), so that xmin
     1, xmax 10 are the first ten pixels: (0, 10) here. `difficult` objects are ignored, as VOC's scores do.
 
-    Raises `DataError` naming the object by its number, and for a document type, which annotations have no use
-    for and hostile files hide expansions in.
+    `bad` gets the `DataError` of a bad object, which names it by number, and raises it or goes on without.
+    Raises `DataError` for a document type, which annotations have no use for and hostile files hide
+    expansions in.
     """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise DataError(where, "declares a document type or entities, which are not read")
@@ -40,10 +42,13 @@ def parse_voc(text: str, where: str) -> VocLabels:
         raise DataError(where, f"is no XML: {error}") from None
     if root.tag != "annotation":
         raise DataError(where, f"is <{shown(root.tag)[1:-1]}>, not VOC's <annotation>")
-    objects = tuple(
-        _object(node, f"{where}: object {i}") for i, node in enumerate(root.iter("object"), start=1)
-    )
-    return VocLabels((root.findtext("filename") or "").strip(), _size(root, where), objects)
+    objects = []
+    for number, node in enumerate(root.iter("object"), start=1):
+        try:
+            objects.append(object_of(node, f"{where}: object {number}"))
+        except DataError as error:
+            bad(error)
+    return VocLabels((root.findtext("filename") or "").strip(), _size(root, where), tuple(objects))
 
 
 def _size(root: Element, where: str) -> tuple[int, int] | None:
@@ -56,13 +61,14 @@ def _size(root: Element, where: str) -> tuple[int, int] | None:
     return (int(width), int(height)) if width and height else None
 
 
-def _object(node: Element, where: str) -> Object:
+def object_of(node: Element, where: str) -> Object:
+    """An <object>. Raises `DataError`."""
     category = (node.findtext("name") or "").strip()
     if not category:
-        raise DataError(where, "has no name")
+        raise DataError(where, "has no name", CATEGORIES)
     box = node.find("bndbox")
     if box is None:
-        raise DataError(where, f"{shown(category)[1:-1]}: has no bndbox")
+        raise DataError(where, f"{shown(category)[1:-1]}: has no bndbox", BOXES)
     x1, y1, x2, y2 = (_number(box.findtext(side), where, side) for side in SIDES)
     return Object(
         category,
@@ -79,9 +85,9 @@ def _number(text: str | None, where: str, name: str) -> float:
     try:
         value = float(text or "")
     except ValueError:
-        raise DataError(where, f"{name} is {shown(text)}, not a number") from None
+        raise DataError(where, f"{name} is {shown(text)}, not a number", NUMBERS) from None
     if not math.isfinite(value):
-        raise DataError(where, f"{name} is {value}, not a finite number")
+        raise DataError(where, f"{name} is {value}, not a finite number", NUMBERS)
     return value
 
 

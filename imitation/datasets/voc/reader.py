@@ -25,6 +25,7 @@ from imitation.datasets.common.paths import as_written, inside, list_name, refus
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.voc.labels import VocLabels, listed_names, parse_voc
+from imitation.datasets.voc.mender import VocMender
 
 ANNOTATIONS, IMAGES, MAIN = "Annotations", "JPEGImages", ("ImageSets", "Main")
 
@@ -45,6 +46,7 @@ class VocReader(DatasetReader):
     kind = "voc"
     name = "Pascal VOC"
     title = "Pascal VOC folder"
+    Mender = VocMender
     convention = "visible"
 
     @classmethod
@@ -119,13 +121,12 @@ class VocReader(DatasetReader):
         listed = self._listed[self._list_of(split)]
         label = listed.labels[frame_id]
         refuse_link(label, listed.label_dir, self.root)
-        said = parse_voc(storage.read_data_text(label, "annotation"), label)
+        said = parse_voc(storage.read_data_text(label, "annotation"), label, self.bad_row)
         image = self._image(listed.image_dir, frame_id, said, label)
         refuse_link(image, listed.image_dir, self.root)
         width, height = said.size or size_of_file(image)
         frame = Frame(frame_id, width, height, said.objects, image_uri=image)
-        check(frame, label)
-        return frame
+        return check.passed(frame, label)
 
     @staticmethod
     def _image(folder: str, frame_id: str, said: VocLabels, where: str) -> str:

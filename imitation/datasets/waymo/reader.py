@@ -192,7 +192,7 @@ class WaymoReader(DatasetReader):
         return super().place_of(split, frame)
 
     def _read(self, split: str, wanted: Sequence[str], problems: Problems | None) -> Iterator[Frame]:
-        listed, check = self._of(split), FrameChecker()
+        listed, check = self._of(split), FrameChecker(self.bad_row)
         for uri, names in _by_file(wanted, listed.frames).items():
             # a segment may be read in parts: one of them tells what belongs to no image
             tells = problems is None or names[0] == listed.firsts[uri]
@@ -348,9 +348,15 @@ def _frame(
             raise DataError(
                 f"{segment.boxes_uri}: row {label.row}", f"{what}; give each segment its own file"
             )
+    for error in (*segment.bad_rows.get(key, ()), *segment.bad_rows.get(key[0], ())):
+        check.bad(error)
+    sound = []
     for label in labelled:
-        if reason := object_fault(label.object, width, height):
-            raise DataError(f"{segment.boxes_uri}: row {label.row}", f"frame {frame_id}: {reason}")
+        if wrong := object_fault(label.object, width, height):
+            check.bad(wrong.of(f"{segment.boxes_uri}: row {label.row}", f"frame {frame_id}"))
+        else:
+            sound.append(label)
+    labelled = sound
     calibration = segment.calibrations.get(key[1])
     if calibration is not None and calibration.size != (width, height):
         sizes = f"{calibration.size[0]}x{calibration.size[1]} px, but the image is {width}x{height}"
@@ -371,5 +377,4 @@ def _frame(
         camera=None if calibration is None else calibration.camera,
         conditions={"camera": key[1]} | segment.conditions.get(key[0], {}),
     )
-    check(frame, where)
-    return frame
+    return check.passed(frame, where)

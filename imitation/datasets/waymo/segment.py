@@ -10,6 +10,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
 from imitation.data.records import Box, Object
+from imitation.datasets.common.left_out import BOXES, CUBOIDS
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.validation import box_fault
 from imitation.datasets.waymo.columns import (
@@ -31,7 +32,6 @@ from imitation.datasets.waymo.columns import (
     whole,
 )
 from imitation.datasets.waymo.cuboids import Calibration, LaserBox
-from imitation.datasets.waymo.settings import CAMERAS
 
 TYPES = ("TYPE_UNKNOWN", "TYPE_VEHICLE", "TYPE_PEDESTRIAN", "TYPE_SIGN", "TYPE_CYCLIST")
 FOCUS = ("f_u", "f_v", "c_u", "c_v")
@@ -49,11 +49,13 @@ class Label(NamedTuple):
 @dataclass
 class Segment:
     """What a segment's small components say, by frame, camera or object. `faults` leave out a frame, or all
-    of a camera; `strays` are rows that belong to no frame."""
+    of a camera; `bad_rows` are single labels of a frame (or 3D boxes of a moment); `strays` are rows that
+    belong to no frame."""
 
     boxes_uri: str
     boxes: dict[Key, list[Label]] = field(default_factory=dict)
     faults: dict[Key | str, DataError] = field(default_factory=dict)
+    bad_rows: dict[Key | int, list[DataError]] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     conditions: dict[int, dict[str, str]] = field(default_factory=dict)
     lasers: dict[int, list[LaserBox]] = field(default_factory=dict)
@@ -126,7 +128,7 @@ def _read_boxes(uri: str, segment: Segment) -> None:
             label = Label(row, own_id, told_of[row] if told_of else None, obj)
             segment.boxes.setdefault(key, []).append(label)
         except DataError as error:
-            segment.faults.setdefault(key, error)
+            segment.bad_rows.setdefault(key, []).append(DataError(error.where, error.what, BOXES))
 
 
 def _box(sides: Sequence[float | None], where: str) -> Box:
@@ -224,9 +226,8 @@ def _lasers(
 
 
 def _blame(segment: Segment, time: int, error: DataError) -> None:
-    """Leaves out the images of that moment: a 3D box may be in any of them."""
-    for camera in CAMERAS:
-        segment.faults.setdefault((time, camera), error)
+    """A bad row of all images of that moment: a 3D box may be in any of them."""
+    segment.bad_rows.setdefault(time, []).append(DataError(error.where, error.what, CUBOIDS))
 
 
 def _read_partners(uri: str, segment: Segment) -> None:

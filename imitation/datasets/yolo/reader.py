@@ -38,7 +38,8 @@ from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.yolo.data_yaml import YAML_NAMES, classes_of, load_yaml, places_of
-from imitation.datasets.yolo.labels import YoloClasses, parse_yolo
+from imitation.datasets.yolo.labels import YoloClasses, label_of, parse_yolo
+from imitation.datasets.yolo.mender import YoloMender
 from imitation.datasets.yolo.ndjson import ENDING, NdjsonList, find_ndjson, read_ndjson
 from imitation.datasets.yolo.writer import YoloWriter
 
@@ -65,6 +66,7 @@ class YoloReader(DatasetReader):
     name = "YOLO"
     title = "YOLO folder"
     Writer = YoloWriter
+    Mender = YoloMender
     convention = "visible"
 
     @classmethod
@@ -262,11 +264,11 @@ class YoloReader(DatasetReader):
         elif label is not None:
             objects = self._objects(storage.read_data_text(label, "label file"), label, width, height)
         frame = Frame(frame_id, width, height, objects, image_uri=image)
-        check(frame, label or image)
-        return frame
+        return check.passed(frame, label or image)
 
     def _objects(self, text: str, where: str, width: int, height: int) -> tuple[Object, ...]:
-        return tuple(obj for _, obj in parse_yolo(text, where, self._classes, width, height, self.left_out))
+        found = parse_yolo(text, where, self._classes, width, height, self.left_out, self.bad_row)
+        return tuple(obj for _, obj in found)
 
 
 def _are_rows(folder: str) -> bool:
@@ -292,11 +294,3 @@ def _label_files(folder: str) -> tuple[set[str], set[str]]:
 
 def _real_place(image: str) -> str:
     return os.path.realpath(storage.resolve(image)[1]) if storage.is_local(image) else image
-
-
-def label_of(image: str, folder: str) -> str:
-    """The label file of an image of a dataset's folder: the last folder called `images` is called
-    `labels`, the suffix .txt."""
-    stem = image.removeprefix(folder).rpartition(".")[0]
-    before, found, after = stem.rpartition("/images/")
-    return folder + (f"{before}/labels/{after}" if found else stem) + ".txt"

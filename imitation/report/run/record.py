@@ -299,6 +299,11 @@ class Summary(Record):
     staging: Staging | None = Field(
         None, description="what can be staged; null for a run without a simulator and in older summaries"
     )
+    left_out: dict[str, Count] | None = Field(
+        None,
+        description="labels that frames were read without, by reason (boxes without area, and with "
+        "`data.on_error=skip` bad rows); null in older summaries",
+    )
 
     advice: Advice | None = Field(
         None,

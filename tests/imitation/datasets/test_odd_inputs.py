@@ -20,7 +20,7 @@ from imitation.data.records import Box
 from imitation.data.splits import SplitSettings
 from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.coco.masks import box_of_mask
-from imitation.datasets.common.validation import DOUBLES, NO_AREA
+from imitation.datasets.common.left_out import DOUBLES, NO_AREA
 from imitation.datasets.inspection.statistics import Inspection, inspect_dataset, listed_frames
 from imitation.datasets.registry import open_dataset, recognized
 from imitation.datasets.yolo.labels import CUT

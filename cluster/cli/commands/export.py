@@ -1,19 +1,15 @@
-"""`imitate inspect` and `imitate export`: what a dataset holds, and its frames in another layout."""
+"""`imitate export`: frames of a run or of any dataset in another layout."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster.cli.arguments import Commands, positive
 from cluster.cli.common import config_of, wrapped
 from imitation.common import storage
-from imitation.common.errors import DataError, UserError
+from imitation.common.errors import UserError
 from imitation.common.names import cycle_of
 
 if TYPE_CHECKING:
@@ -23,99 +19,7 @@ if TYPE_CHECKING:
     from imitation.datasets.numbering import Classes
 
 
-def add_inspect(commands: Commands) -> None:
-    command = commands.add_parser(
-        "inspect",
-        group="look",
-        help="read a dataset through, and say what is in it",
-        example="imitate inspect /data/kitti --sheet sheet.png",
-    )
-    command.add_argument(
-        "config",
-        nargs="?",
-        metavar="CONFIG|FOLDER",
-        help="a configuration file, or the dataset itself: what kind it is is found out",
-    )
-    command.add_argument("--json", action="store_true", help="as JSON, on standard output")
-    command.add_argument("--sheet", metavar="FILE", help="draw the first frames on a sheet (PNG)")
-    command.add_argument("--count", type=positive, default=12, help="frames on the sheet (default 12)")
-    command.set_defaults(carry_out=inspect)
-
-
-def inspect(args: argparse.Namespace) -> int:
-    """Reads the configuration's dataset through and says what is in it. Returns 1 if anything is wrong."""
-    from cluster.checks.data import refusals, staging_of
-    from cluster.data.stageable import other_words
-    from cluster.observability.console import Reporter
-    from imitation.common.wording import counted
-    from imitation.data.contact_sheet import write_label_sheet
-    from imitation.datasets.category_map import asked_for, categories_of
-    from imitation.datasets.inspection.checks import class_notes, run_problems
-    from imitation.datasets.inspection.statistics import (
-        inspect_dataset,
-        listed_frames,
-        mapping_of,
-        problem_of,
-    )
-    from imitation.datasets.inspection.text import print_inspection
-
-    if args.config and not args.config.endswith((".yaml", ".yml")):
-        args.config, args.options = None, [f"data.root={args.config}", *args.options]
-    config = config_of(args)
-    dataset = config.data.open()
-    reporter = Reporter()
-    if args.config is None and not any(option.startswith("data.kind=") for option in args.options):
-        reporter.say(f"{dataset.root}: {dataset.title} ({type(dataset).signs(dataset.root)})")
-    listed: dict[str, list[str]] = {}
-    refused: list[DataError] = []  # told with the result: who reads the JSON finds it where all problems are
-    try:
-        dataset.splits()
-    except UserError as error:
-        refused.append(problem_of(error, dataset.root))
-    try:
-        listed = listed_frames(dataset)
-    except UserError as error:
-        if str(error) not in map(str, refused):
-            refused.append(problem_of(error, dataset.root))
-    with reporter.bar(f"inspecting {dataset.root}", sum(map(len, listed.values()))) as bar:
-        inspection = inspect_dataset(
-            dataset,
-            listed,
-            verify_images=config.data.verify_images,
-            limit=config.data.limit,
-            keep=args.count if args.sheet else 0,
-            progress=bar.update,
-        )
-    inspection.problems += refused
-    mapping = mapping_of(inspection, partial(categories_of, config.data)) if listed else None
-    if listed:
-        inspection.problems += run_problems(inspection, mapping, asked_for(config.data), splits=not refused)
-        if not refused:
-            inspection.problems += refusals(config, inspection, dataset.splits()["mine"], mapping)
-    if mapping is not None:
-        inspection.notes += class_notes(inspection, mapping)
-        if same := other_words(inspection.unmapped(mapping), mapping.categories):
-            pairs = ", ".join(f"{name}: {target}" for name, target in same.items())
-            inspection.notes.append(
-                f'background only for want of the word: "data.mapping={{{pairs}}}" learns it'
-            )
-        with suppress(UserError):  # bodies that cannot be read are among the problems
-            inspection.notes += [
-                f"staging: {said}" for said in staging_of(config, inspection, mapping).sentences()
-            ]
-    if args.json:
-        print(json.dumps(inspection.to_json(mapping), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        print_inspection(inspection, mapping, sys.stdout)
-    if args.sheet and inspection.first:
-        some = f"the first {len(inspection.first)} of" if len(inspection.first) < inspection.frames else "all"
-        title = f"{storage.name_of(dataset.root)}: {some} {counted(inspection.frames, 'frame')}"
-        write_label_sheet(inspection.first, args.sheet, title)
-        reporter.say(f"sheet: {args.sheet}")
-    return int(bool(inspection.problems))
-
-
-def add_export(commands: Commands) -> None:
+def add(commands: Commands) -> None:
     command = commands.add_parser(
         "export",
         group="share",

@@ -1,0 +1,1 @@
+"""The page of `imitate inspect --html`: what a dataset holds, and its oddest objects drawn."""

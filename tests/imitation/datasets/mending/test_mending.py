@@ -1,0 +1,252 @@
+"""A dataset that was broken in known ways, mended, is read as it was before."""
+
+import hashlib
+import os
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from imitation.common.settings import UserError
+from imitation.data.images import load_frame_image
+from imitation.datasets.base import ALL, frames_of
+from imitation.datasets.mending.mender import UNFINISHED, mend, told, write_mended
+from imitation.datasets.registry import open_dataset
+from tests.imitation.datasets.mending.breaks import CORNERS, KINDS, MASKED, SHARES, make_coco, make_yolo
+
+
+def tree(root: Path) -> dict[str, str]:
+    """The content of every file, and where links lead."""
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def read(kind: str, root: Path) -> dict[str, object]:
+    """All that a dataset says: each frame's split, size, objects and pixels."""
+    dataset = open_dataset(kind, str(root)).undivide()
+    found: dict[str, object] = {}
+    for split, names in dataset.splits().items():
+        for frame in dataset.frames(split, names=names):
+            pixels = hashlib.sha256(load_frame_image(frame).tobytes()).hexdigest()
+            found[f"{split} {frame.frame_id}"] = (frame.width, frame.height, frame.objects, pixels)
+    return found
+
+
+def mended(kind: str, root: Path, out: Path) -> list[str]:
+    mender = mend(open_dataset(kind, str(root)))
+    write_mended(mender, str(out))
+    return [change.what for change in mender.changes]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_of_what_is_right_nothing_is_changed(kind: str, tmp_path: Path) -> None:
+    KINDS[kind][0](tmp_path / "in")
+    (tmp_path / "in" / "README.md").write_text("mine")
+    assert mended(kind, tmp_path / "in", tmp_path / "out") == []
+    assert tree(tmp_path / "in") == tree(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [(kind, number) for kind, (_, breaks) in KINDS.items() for number in range(len(breaks))],
+)
+def test_each_way_to_break_a_dataset_is_undone(kind: str, number: int, tmp_path: Path) -> None:
+    undone(kind, [number], tmp_path)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@settings(max_examples=3, deadline=None)
+@given(data=st.data())
+def test_what_was_broken_in_several_ways_is_read_as_it_was(kind: str, data: st.DataObject) -> None:
+    numbers = st.integers(0, len(KINDS[kind][1]) - 1)
+    with tempfile.TemporaryDirectory() as place:
+        undone(kind, data.draw(st.lists(numbers, min_size=2, max_size=5)), Path(place))
+
+
+def undone(kind: str, numbers: list[int], place: Path) -> None:
+    make, breaks = KINDS[kind]
+    make(place / "clean")
+    make(place / "in")
+    chance = random.Random(str(numbers))
+    for number in numbers:
+        breaks[number](place / "in", chance)
+    before = tree(place / "in")
+    assert mended(kind, place / "in", place / "out"), "something was done, and told"
+    assert tree(place / "in") == before, "the source is only read"
+    assert read(kind, place / "out") == read(kind, place / "clean")
+    assert mended(kind, place / "out", place / "again") == [], "a second run finds nothing to do"
+    assert tree(place / "again") == tree(place / "out")
+    clean, out = tree(place / "clean"), tree(place / "out")
+    for name, content in before.items():
+        if clean.get(name) == content:
+            assert out[name] == content, "what was right comes out byte for byte"
+
+
+@pytest.mark.parametrize("broken", [MASKED, CORNERS, SHARES])
+def test_boxes_of_another_kind_become_cocos(tmp_path: Path, broken) -> None:
+    for name in ("clean", "in"):
+        make_coco(tmp_path / name)
+    broken(tmp_path / "in", random.Random(0))
+    mended("coco", tmp_path / "in", tmp_path / "out")
+    found, clean = (
+        {frame.frame_id: [obj.box for obj in frame.objects] for frame in frames_of(dataset.undivide(), ALL)}
+        for dataset in (open_dataset("coco", str(tmp_path / name)) for name in ("out", "clean"))
+    )
+    assert found.keys() == clean.keys()
+    for name, boxes in clean.items():
+        for left, right in zip(found[name], boxes, strict=True):
+            assert left == pytest.approx(right)
+    assert mended("coco", tmp_path / "out", tmp_path / "again") == []
+
+
+def test_labels_in_a_folder_of_ones_own_are_found(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "clean")
+    for folder in ("imgs", "anns"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+    for image in (tmp_path / "clean").rglob("*.png"):
+        (tmp_path / "in/imgs" / image.name).write_bytes(image.read_bytes())
+        label = Path(str(image).replace("/images/", "/labels/")).with_suffix(".txt")
+        (tmp_path / "in/anns" / label.name).write_bytes(label.read_bytes())
+    (tmp_path / "in/data.yaml").write_text("train: imgs\nnames: [car, bus]\n")
+    with pytest.raises(UserError):
+        open_dataset("yolo", str(tmp_path / "in")).splits()
+    mended("yolo", tmp_path / "in", tmp_path / "out")
+    frames = list(frames_of(open_dataset("yolo", str(tmp_path / "out")).undivide(), ALL))
+    assert sum(len(frame.objects) for frame in frames) == 12
+    assert mended("yolo", tmp_path / "out", tmp_path / "again") == []
+
+
+@pytest.mark.parametrize("places", ["imgs/{} anns/{}", "imgs/a/{} anns/a/{}", "a/pics/{} a/boxes/{}"])
+def test_folders_of_ones_own_become_yolos(tmp_path: Path, places: str) -> None:
+    make_yolo(tmp_path / "clean")
+    for image in (tmp_path / "clean").rglob("*.png"):
+        label = Path(str(image).replace("/images/", "/labels/")).with_suffix(".txt")
+        for file, place in zip((image, label), places.split()):
+            to = tmp_path / "in" / place.format(file.name)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_bytes(file.read_bytes())
+    (first, *_) = sorted((tmp_path / "in").rglob("*.txt"))
+    (first.parent / "nobody.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    with first.open("a") as file:
+        file.write("0 0.5\n")
+    mended("yolo", tmp_path / "in", tmp_path / "out")
+    mender = mend(open_dataset("yolo", str(tmp_path / "out"))) if not places.startswith("a/") else None
+    assert {path.parent.name for path in (tmp_path / "out").rglob("*.txt")} <= {"labels", "a"}
+    assert not list((tmp_path / "out").rglob("nobody.txt"))
+    if mender is not None:
+        assert len(mender.changes) == 0
+        frames = list(frames_of(open_dataset("yolo", str(tmp_path / "out")).undivide(), ALL))
+        assert sum(len(frame.objects) for frame in frames) == 12
+
+
+def test_what_judges_is_taken_out_of_what_is_learnt(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    picture = (tmp_path / "in/images/val/5.png").read_bytes()
+    (tmp_path / "in/images/train/copy.png").write_bytes(picture)
+    (tmp_path / "in/labels/train/copy.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    mended("yolo", tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out/images/train/copy.png").exists()
+    assert not (tmp_path / "out/labels/train/copy.txt").exists()
+    assert (tmp_path / "out/images/val/5.png").read_bytes() == picture
+
+
+def test_overlapping_lists_of_kitti_are_taken_apart(tmp_path: Path) -> None:
+    KINDS["kitti"][0](tmp_path / "in")
+    (tmp_path / "in/ImageSets/train.txt").write_text("000000\n000001\n000002\n000004\n")
+    mended("kitti", tmp_path / "in", tmp_path / "out")
+    assert (tmp_path / "out/ImageSets/train.txt").read_text() == "000000\n000001\n000002\n"
+
+
+def test_pictures_are_links_and_labels_are_not(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    mended("yolo", tmp_path / "in", tmp_path / "out")
+    for name, same in (("images/val/5.png", True), ("labels/val/5.txt", False)):
+        assert os.path.samefile(tmp_path / "in" / name, tmp_path / "out" / name) == same
+
+
+def test_a_turned_picture_keeps_what_else_its_exif_says(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    place = tmp_path / "in/images/val/5.png"
+    with Image.open(place) as image:
+        exif = image.getexif()
+        exif[0x0112], exif[0x010F] = 6, "a camera"
+        image.transpose(Image.Transpose.ROTATE_90).save(place, exif=exif)
+    assert mended("yolo", tmp_path / "in", tmp_path / "out") == [
+        "pictures turned upright, as their EXIF orientation says"
+    ]
+    with Image.open(tmp_path / "out/images/val/5.png") as image:
+        assert dict(image.getexif()) == {0x010F: "a camera"}
+
+
+def test_labels_of_another_layout_are_not_thrown_away(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    for label in (tmp_path / "in/labels").rglob("*.txt"):
+        label.write_text("0 100 200 30 40\n" * 2)
+    mender = mend(open_dataset("yolo", str(tmp_path / "in")))
+    assert "not damaged but written in another way" in str(mender.hopeless())
+    with pytest.raises(UserError, match="12 of 12 rows of labels would be left out"):
+        write_mended(mender, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("where", ["in/out", "."])
+def test_a_copy_in_the_source_or_around_it_is_refused(tmp_path: Path, where: str) -> None:
+    make_yolo(tmp_path / "in")
+    mender = mend(open_dataset("yolo", str(tmp_path / "in")))
+    with pytest.raises(UserError, match="in the dataset's folder or around it"):
+        write_mended(mender, str(tmp_path / where))
+
+
+def test_a_copy_that_was_broken_off_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    mender = mend(open_dataset("yolo", str(tmp_path / "in")))
+
+    def fail(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_mended(mender, str(tmp_path / "out"), fail)
+    assert not (tmp_path / "out").exists()
+    write_mended(mender, str(tmp_path / "out"))
+    assert not (tmp_path / f"out{UNFINISHED}").exists()
+    assert tree(tmp_path / "in") == tree(tmp_path / "out")
+
+
+def test_links_out_of_the_dataset_are_not_followed(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "in/notes.txt").symlink_to(tmp_path / "secret.txt")
+    (tmp_path / "in/labels/val/5.txt").unlink()
+    (tmp_path / "in/labels/val/5.txt").symlink_to(tmp_path / "secret.txt")
+    os.mkfifo(tmp_path / "in/pipe")
+    mended("yolo", tmp_path / "in", tmp_path / "out")
+    contents = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert b"secret" not in contents
+    assert not (tmp_path / "out/pipe").exists()
+
+
+def test_a_kind_without_repairs_says_so(tmp_path: Path) -> None:
+    class Mute:
+        Mender, kind, root = None, "mute", str(tmp_path)
+
+    with pytest.raises(UserError, match="mute data has no repairs"):
+        mend(Mute())  # type: ignore[arg-type]
+
+
+def test_what_was_done_is_said_by_kind(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    for number in range(3):
+        with (tmp_path / f"in/labels/train/{number}.txt").open("a") as file:
+            file.write("0 0.5\n")
+    said = told(mend(open_dataset("yolo", str(tmp_path / "in"))), None)
+    assert said == [
+        "fix: 3 changes in 3 files would be made (--fix OUT writes the copy)",
+        "  left out: rows with too many or too few columns: 3 in 3 files (labels/train/0.txt, ...)",
+    ]
