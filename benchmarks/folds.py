@@ -31,8 +31,7 @@ from scipy import stats
 from cluster.config.parse import load_defaults
 from cluster.config.schema import Config
 from cluster.data.stageable import catalog
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
 from cluster.run.baseline import ensure_baseline
@@ -111,7 +110,6 @@ def mined(config: Config, base: str, source: str | None, reporter: Reporter) -> 
                 data.categories,
                 detections,
                 config.evaluate,
-                workers=services.detector_workers(),
             )
             judge(detections, failures, Detectors(main, folds), run.categories, run.reach)
             seen = Mined(list(read_failures(failures)), data.category_counts, run.reach)

@@ -32,8 +32,7 @@ from torch import Tensor, nn
 
 from cluster.config.evaluate import EvaluateSettings
 from cluster.config.parse import load_defaults
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.runtime.ray_session import start_ray
 from imitation.data.categories import CategoryMap
 from imitation.data.images import encode_jpeg

@@ -83,8 +83,7 @@ def drive(folder: Path, options: argparse.Namespace) -> None:
 
     from cluster.config.evaluate import EvaluateSettings
     from cluster.config.simulate import SimulateSettings
-    from cluster.evaluation.one_pass import evaluate
-    from cluster.evaluation.worker import EvaluationPart
+    from cluster.evaluation.ray_data import EvaluationPart, evaluate
     from cluster.simulation.pool import SimulatorPool
     from cluster.simulation.stream import simulate
     from sim_actors.simulators.registry import SimulatorSpec

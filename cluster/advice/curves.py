@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cluster.config.schema import Config
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter
 from cluster.stages import evaluate as judging
@@ -116,11 +116,11 @@ def _judge(
     total = len(named) * data.parts["val"].frames + len(fold_of)
 
     def work() -> dict[str, Any]:
-        workers = services.detector_workers()
+        services.make_room_for_evaluation()
         with watch.evaluating(f"judging {part_name(fraction)} %", total) as progress:
             done = judging.evaluate(
                 parts, named, data.categories, uri, config.evaluate, config.data.on_error, progress,
-                config.ray.placement_timeout_s, workers,
+                config.ray.placement_timeout_s,
             )  # fmt: skip
         categories = data.categories.categories
         thresholds = {

@@ -1,1 +1,1 @@
-"""Evaluation: detectors over frames, streamed through living workers."""
+"""Evaluation: detectors over frames, streamed by Ray Data."""

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from cluster.config.schema import Config
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.console import Reporter
 from cluster.runtime.ray_session import cluster_address, start_ray
 from cluster.workspace.run_folder import Workspace

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 from cluster.config.evaluate import EvaluateSettings
 from cluster.config.schema import Config
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.probing.of_run import Failing
 from cluster.simulation.scene_jobs import staging_settings
 from cluster.simulation.stream import part_files, simulate
@@ -122,7 +121,7 @@ def detected(
     """The frames at `uri`, each judged by one detector (`judges`: frame id -> name)."""
     if not part_files(uri):
         return
-    workers = run.services.detector_workers()
+    run.services.make_room_for_evaluation()
     with run.watch.evaluating("detecting", len(judges), None) as progress:
         evaluate(
             [EvaluationPart(uri, "probe", only=judges)],
@@ -133,7 +132,6 @@ def detected(
             "skip",
             progress,
             placement_timeout_s,
-            workers,
         )
     yield from read_detections(out)
 

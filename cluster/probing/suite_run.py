@@ -11,8 +11,7 @@ from typing import Any
 from cluster.config.evaluate import EvaluateSettings
 from cluster.config.parse import load_defaults, parse
 from cluster.config.simulator import each_apart, simulators
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.observability.console import Reporter
 from cluster.probing.of_run import checkpoint_of
 from cluster.probing.scenes import object_fate

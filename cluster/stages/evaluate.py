@@ -11,8 +11,7 @@ from functools import partial
 from typing import Any
 
 from cluster.config.evaluate import EvaluateSettings
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.stages.context import RunContext
 from cluster.stages.cycle import Detectors, Evaluation
 from cluster.stages.diagnose import MINE
@@ -31,7 +30,7 @@ from imitation.policies import stratum_name
 class Judging:
     """Evaluates for one run. `metric` names what a cycle's score on val is (`loop.metric`), `own` is it where
     it is a function of one's own (`own_metric`); `on_error` and `placement_timeout_s` are those of
-    `cluster.evaluation.one_pass.evaluate`."""
+    `cluster.evaluation.ray_data.evaluate`."""
 
     run: RunContext
     settings: EvaluateSettings
@@ -58,7 +57,7 @@ class Judging:
         failures = run.path(cycle, "evaluation", "failures.parquet")
 
         def work() -> dict[str, Any]:
-            workers = run.services.detector_workers()
+            run.services.make_room_for_evaluation()
             with run.watch.evaluating(f"cycle {cycle}: evaluating", total, cycle) as progress:
                 done = evaluate(
                     parts,
@@ -69,7 +68,6 @@ class Judging:
                     self.on_error,
                     progress,
                     self.placement_timeout_s,
-                    workers,
                 )
             start = time.monotonic()
             judged = judge(

@@ -1,5 +1,5 @@
-"""What the stages share: one Ray, simulator pools, one living trainer, living detector workers. Started when
-first needed, or a little before, while the stage before still works."""
+"""What the stages share: one Ray, simulator pools, one living trainer. Started when first needed, or a little
+before, while the stage before still works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from sim_actors.simulators.mixture import Mixture
 from sim_actors.simulators.registry import EMBEDDED, SimulatorSpec
 
 if TYPE_CHECKING:
-    from cluster.evaluation.workers import DetectorWorkers
     from cluster.simulation.pool import SimulatorPool
     from cluster.training.train_loop import Launcher
 
@@ -28,7 +27,6 @@ class Services:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._launcher: Launcher | None = None
-        self._detectors: DetectorWorkers | None = None
         self._waiting: SimulatorPool | None = None  # its workers start
         self._proved: frozenset[str] = frozenset()  # simulators that gave one scene twice alike
 
@@ -40,8 +38,6 @@ class Services:
     ) -> None:
         if self._launcher is not None:
             self._launcher.close()
-        if self._detectors is not None:
-            self._detectors.close()
         if self._waiting is not None:
             self._waiting.kill()
 
@@ -104,51 +100,17 @@ class Services:
         if self.config.train.use_gpu is False or not has_gpu():
             self.launcher().warm_up()
 
-    def expect_evaluation(self) -> None:
-        """An evaluation will follow the training that is at work: its processes start."""
-        if self._detectors is None and self._detectors_stay():
-            self._new_detectors().warm_up()
-
-    def detector_workers(self) -> DetectorWorkers | None:
-        """Where evaluations run: workers that stay for the next; None where each starts its own. The living
-        trainer, which keeps half a GPU, goes where they need that half."""
+    def make_room_for_evaluation(self) -> None:
+        """Starts Ray; the living trainer, which keeps half a GPU, goes where detectors need that half."""
         self.start()
         import ray
 
-        if self._detectors is not None and not self._detectors.closed:
-            return self._detectors
         wanted = self.config.evaluate.gpus_per_actor
-        free = ray.available_resources().get("GPU", 0.0)
-        if self._launcher is not None and wanted != "auto" and wanted * self.config.evaluate.actors > free:
+        if self._launcher is None or wanted == "auto":
+            return
+        if wanted * self.config.evaluate.actors > ray.available_resources().get("GPU", 0.0):
             self._launcher.close()
             self._launcher = None
-        return self._new_detectors() if self._detectors_stay() else None
-
-    def _new_detectors(self) -> DetectorWorkers:
-        from cluster.evaluation.workers import DetectorWorkers
-
-        self._detectors = DetectorWorkers(self.config.evaluate, stays=True)
-        return self._detectors
-
-    def _detectors_stay(self) -> bool:
-        """Whether they may idle while other stages work: on a machine of our own, whose stages take turns,
-        and where nobody else wants their share of a GPU."""
-        from cluster.evaluation.workers import gpus
-        from cluster.training.launchers import has_gpu
-
-        config, train = self.config, self.config.train
-        if cluster_address(config.ray):
-            return False
-        share = gpus(config.evaluate) * config.evaluate.actors
-        if not share:
-            return True
-        import ray
-
-        trains_on = (0.5 if train.num_workers == 1 else train.num_workers) * (
-            has_gpu() if train.use_gpu == "auto" else train.use_gpu
-        )
-        renders = any(apart.simulate.gpus_per_actor for apart in each_apart(config).values())
-        return not renders and share + trains_on <= ray.cluster_resources().get("GPU", 0.0)
 
     def launcher(self) -> Launcher:
         """Where trainings run."""

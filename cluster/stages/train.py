@@ -18,9 +18,6 @@ from imitation.detectors.settings import DetectorSettings
 from imitation.diagnosis.settings import MiningSettings
 from imitation.training.settings import TrainSettings
 
-NEARLY_DONE = 0.75
-"""Share of a training's steps after which what evaluates it starts."""
-
 
 @dataclass(frozen=True)
 class Training:
@@ -75,13 +72,7 @@ class Training:
         def work() -> dict[str, Any]:
             what = {MAIN: "", TWIN: " its twin of another seed"}.get(name, f" {name} for mining")
             with run.watch.training(f"cycle {cycle}: training{what}", cycle, name, settings) as progress:
-
-                def heard(event: dict[str, Any]) -> None:
-                    progress(event)
-                    if event["step"] >= NEARLY_DONE * settings.steps:
-                        run.services.expect_evaluation()
-
-                result = train_detector(spec, run.services.launcher(), heard)
+                result = train_detector(spec, run.services.launcher(), progress)
             return {k: v for k, v in asdict(result).items() if k != "folder"}
 
         run.commit(cycle, train_stage(name), work)

@@ -1,8 +1,8 @@
 """Two launchers of the one train function, `cluster.training.train_loop.train_loop_per_worker`.
 
-- `LocalLauncher`: one long-lived trainer process that calls it, for one worker on a CPU or GPU. Starting it
-  and importing torch is paid once, not for each training of a loop; Ray Train, which takes as long again to
-  import, has nothing to do there.
+- `LocalLauncher`: one long-lived trainer process that runs it through Ray Train's local mode, for one worker
+  on a CPU or GPU. Starting it and its imports is paid once, not for each training of a loop, and where
+  something else works before the first, beside that.
 - `TorchLauncher`: Ray Train's TorchTrainer, for several workers; each takes its slice of every batch.
 """
 
@@ -23,7 +23,6 @@ from cluster.runtime.placement import wait_for_room
 from cluster.runtime.ray_errors import cause, in_short, wrapped
 from cluster.training.train_loop import Launcher, Progress, TrainSpec, train_loop_per_worker
 from imitation.common import storage
-from imitation.common.formats.arrow import keep_pandas_out
 from imitation.common.settings import UserError
 from imitation.common.wording import times
 from imitation.training.settings import TrainSettings
@@ -74,12 +73,12 @@ class _Mailbox:
 
 
 class _LocalTrainer:
-    """Runs the train function in its own process, again and again."""
+    """Runs the train function in its own process through Ray Train's local mode, again and again."""
 
     def warm_up(self) -> None:
         """Imports what takes long, while others still work."""
         wait_passively()
-        keep_pandas_out()
+        import ray.train.torch  # noqa: F401
         import torch
         import torchvision  # noqa: F401
 
@@ -92,8 +91,15 @@ class _LocalTrainer:
 
     def run(self, config: dict[str, Any]) -> None:
         wait_passively()
-        keep_pandas_out()
-        train_loop_per_worker(config | {"alone": True})
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        TorchTrainer(
+            train_loop_per_worker,
+            train_loop_config=config,
+            scaling_config=ScalingConfig(num_workers=0),
+            run_config=RunConfig(name="local"),
+        ).fit()
 
 
 def make_mailbox(name: str | None = None) -> Any:

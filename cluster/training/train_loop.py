@@ -108,8 +108,7 @@ def train_detector(spec: TrainSpec, launcher: Launcher, progress: Progress | Non
 
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
-    """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`); with
-    `alone` the process is the only one, else one of those of Ray Train."""
+    """The train function: `config` has `spec` (TrainSpec), `use_gpu` and `mailbox` (of `make_mailbox`)."""
     wait_passively()
     import numpy as np
     import torch
@@ -122,7 +121,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     spec: TrainSpec = config["spec"]
     retry.remember_folders()
-    rank, world_size, on_node = (0, 1, 1) if config.get("alone") else _place()
+    rank, world_size, on_node = _place()
     distributed = Distributed(rank, world_size)
     device = pick_device(config["use_gpu"])
     precision = distributed.agreed(spec.train.precision, device)

@@ -180,13 +180,10 @@ class Services:
     def launcher(self) -> Launcher:
         return Launcher()
 
-    def detector_workers(self) -> None:
+    def make_room_for_evaluation(self) -> None:
         pass
 
     def expect_training(self) -> None:
-        pass
-
-    def expect_evaluation(self) -> None:
         pass
 
     def expect_rendering(self) -> None:
@@ -194,7 +191,7 @@ class Services:
 
 
 def judge(parts: Any, checkpoints: Any, categories: Any, out: str, *rest: Any) -> dict[str, Any]:
-    """Stands in for `cluster.evaluation.one_pass.evaluate`: finds more the more frames a detector was trained
+    """Stands in for `cluster.evaluation.ray_data.evaluate`: finds more the more frames a detector was trained
     on.
     """
 

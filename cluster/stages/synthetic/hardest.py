@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from cluster.config.evaluate import EvaluateSettings
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.stages.context import RunContext
 from cluster.stages.synthetic.simulate import Rendering
 from imitation.aggregation import Part
@@ -73,7 +72,7 @@ class Hardest:
         run = self.run
         out = run.path(cycle, f"{CANDIDATES}-detections.parquet")
         checkpoint = run.workspace.path(cycle_folder(cycle - 1), "detector", MAIN)
-        workers = run.services.detector_workers()
+        run.services.make_room_for_evaluation()
         with run.watch.evaluating(f"cycle {cycle}: judging candidates", found.frames, cycle) as progress:
             evaluate(
                 [EvaluationPart(found.uri, SPLIT, (MAIN,))],
@@ -84,7 +83,6 @@ class Hardest:
                 "stop",
                 progress,
                 self.placement_timeout_s,
-                workers,
             )
         focus = {frame.frame_id: in_focus(frame) for frame in read_frames(found.uri, _SEEN)}
         return {row.frame_id: how_hard(row, focus[row.frame_id]) for row in read_detections(out)}

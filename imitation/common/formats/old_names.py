@@ -37,7 +37,7 @@ setting whose default changes what a run computes has to stand here too."""
 _FIELDS = {"best_stop": "best_val", "twin_stop": "twin_val"}
 _HOLD_SPLITS = {
     *("metrics", "twin", "splits", "parts", "protocols", "errors", "slices", "calibration", "modes"),
-    *("followed", "churn", "mAP", "cycles", "baselines"),
+    *("followed", "churn", "mAP", "cycles", "baselines", "thresholds"),
 }  # names of what is by split in JSON files; elsewhere `stop` may be a category
 
 

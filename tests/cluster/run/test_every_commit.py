@@ -114,7 +114,7 @@ def contents(folder: Path) -> dict[str, object]:
 
 TIMES = {"seconds", "work_seconds", "cpu_seconds", "frames_per_second", "started", "peak_mb", "reused",
          "rendered", "seconds_total", "peak_memory_mb", "busy_seconds", "render_seconds", "time",
-         "ended"}  # fmt: skip
+         "ended", "training_seconds"}  # fmt: skip
 
 
 def timeless(value: object, name: str) -> object:

@@ -17,8 +17,7 @@ import numpy as np
 import ray
 from pathlib import Path
 from cluster.config.evaluate import EvaluateSettings
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from imitation.datasets.parquet.files import write_frames
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings

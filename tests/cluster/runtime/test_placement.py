@@ -8,8 +8,7 @@ import pytest
 import ray
 
 from cluster.config.evaluate import EvaluateSettings
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.runtime import placement
 from cluster.runtime.placement import possible, shown, wait_for_room, watched
 from cluster.training.launchers import LocalLauncher, TorchLauncher

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from cluster.config.evaluate import EvaluateSettings
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.training.launchers import LocalLauncher, Restarts
 from cluster.training.train_loop import TrainSpec, train_detector
 from imitation.common import storage

@@ -84,13 +84,10 @@ class Local:
         self.pools.append(Pool())
         yield self.pools[-1]
 
-    def detector_workers(self) -> None:
+    def make_room_for_evaluation(self) -> None:
         pass
 
     def expect_training(self) -> None:
-        pass
-
-    def expect_evaluation(self) -> None:
         pass
 
     def expect_rendering(self) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from cluster.data.stageable import catalog
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from cluster.experiments.compare.plan import SPLIT, Cell, Plan
 from cluster.observability.callbacks import Watch
 from cluster.observability.console import Reporter

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from cluster.config.evaluate import EvaluateSettings
-from cluster.evaluation.one_pass import evaluate
-from cluster.evaluation.worker import EvaluationPart
+from cluster.evaluation.ray_data import EvaluationPart, evaluate
 from imitation.common.settings import DataError, UserError
 from imitation.data.categories import CategoryMap
 from imitation.data.images import decode_image
