@@ -4,7 +4,7 @@
 
 The frames are 32x32 px JPEGs, stored once; the detector is a toy that finds three boxes in each (of two
 objects), so that what is measured is everything but the network. The steps are those of a run: the pass
-through Ray Data to `detections.parquet`, then metrics, analysis, failure modes, failures and what became of
+to `detections.parquet`, then metrics, analysis, failure modes, failures and what became of
 them, by streaming that file. Memory is the driver's own (anonymous pages, sampled), as growth over the same
 step on `--warm-up` frames, a detection. Prints a table, then one JSON object as the last line.
 """

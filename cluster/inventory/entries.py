@@ -27,6 +27,8 @@ MARKS: dict[str, Kind] = {
     "sweep.yaml": "sweep",
 }
 """The file by which a folder is known."""
+BASELINES = "baselines"
+"""Where the data and baselines that runs share lie in a comparison or sweep (`cluster.run.baseline`)."""
 RESULTS: dict[Kind, str] = {"run": SUMMARY, "comparison": "comparison.json", "sweep": "results.json"}
 """What a finished one has."""
 REPORTS: dict[Kind, str] = {"run": REPORT, "comparison": "comparison.html", "sweep": REPORT}
@@ -121,6 +123,13 @@ def trials(uri: str, name: str) -> dict[str, str]:
     inside = storage.join(uri, TRIALS)
     found = _folders(inside) if storage.is_folder(inside) else []
     return {f"{name}/{TRIALS}/{storage.name_of(f)}": f for f in found if kind_of(f) == "run"}
+
+
+def baselines(uri: str, name: str) -> dict[str, str]:
+    """name -> folder of what the runs of a comparison or sweep share."""
+    inside = storage.join(uri, BASELINES)
+    found = _folders(inside) if storage.is_folder(inside) else []
+    return {f"{name}/{BASELINES}/{storage.name_of(f)}": f for f in found if kind_of(f) == "run"}
 
 
 def _folders(uri: str) -> list[str]:

@@ -51,10 +51,13 @@ class CycleTime:
         between = max(0.0, self.orchestration - sum(self.waits.values()))
         return {name: round(value, 3) for name, value in {**self.waits, "between": between}.items()}
 
+    def seconds(self) -> dict[str, float]:
+        """All of it, each part, and the rest, rounded to ms."""
+        return {name: round(getattr(self, name), 3) for name in ("wall", *PARTS, "orchestration")}
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, rounded to ms."""
-        seconds = {name: round(getattr(self, name), 3) for name in ("wall", *PARTS, "orchestration")}
-        return seconds | {"orchestration_by_part": self.orchestration_by_part}
+        """Plain data."""
+        return {**self.seconds(), "orchestration_by_part": self.orchestration_by_part}
 
     def text(self) -> str:
         """One line for people."""

@@ -210,10 +210,16 @@ def patient_lock(uri: str, reporter: Reporter) -> Iterator[RunLock]:
 
 def _compute(config: Config, base: Workspace, reporter: Reporter) -> None:
     from cluster.observability.callbacks import Watch
+    from cluster.observability.progress_file import ProgressFile
     from cluster.run.loop import loop
 
     reporter.say(f"computing the baseline {base.uri}")
-    loop(config, base, Watch(reporter), lambda scores, dataset: "the baseline alone.", lambda entry: None)
+    watch = Watch(reporter, [ProgressFile(base.uri)])
+    watch.open()
+    try:
+        loop(config, base, watch, lambda scores, dataset: "the baseline alone.", lambda entry: None)
+    finally:
+        watch.close()
 
 
 def check_base(config: Config, base: str) -> None:

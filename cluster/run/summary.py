@@ -24,8 +24,10 @@ from imitation.common.names import MAIN, TWIN, cycle_folder, train_stage
 from imitation.datasets.settings import DataSettings
 from imitation.diagnosis.counterfactuals import Probe
 from imitation.diagnosis.fates import RUN_FILE
+from imitation.evaluation.detection_files import FILE, read_detections
 from imitation.loop import Cycle as LoopCycle
 from imitation.loop import History
+from imitation.metrics.threshold_curves import ThresholdCurves, score_grid, threshold_curves
 from imitation.report.run.gallery import GalleryItem, collect_gallery, collect_suspects
 from imitation.report.run.record import Cycle, Run, Summary, read_summary, write_summary
 from imitation.report.words import BASELINE
@@ -64,6 +66,8 @@ def build_summary(
     peak_memory_mb: float | None,
 ) -> Summary:
     """Puts together and writes `summary.json` from the committed stages."""
+    from cluster.advice.build import build_advice  # scipy: seconds that the start of a run saves
+
     run_json = storage.read_json(workspace.path("run.json"))
     stages = [workspace.committed(cycle_folder(entry.cycle)) for entry in history.cycles]
     cycles = [
@@ -96,6 +100,8 @@ def build_summary(
         seconds_total=round(prepared + sum(sum(cycle.seconds.values()) for cycle in cycles), 3),
         peak_memory_mb=peak_memory_mb,
         staging=_staging(config, data),
+        advice=build_advice(config, workspace),
+        thresholds=_thresholds(workspace, history.best, data.categories.categories),
     )
     write_summary(summary, workspace.path(SUMMARY))
     return summary
@@ -124,6 +130,22 @@ def write_report(config: Config, workspace: Workspace, data: RealData, summary: 
     )
     storage.write_bytes_atomic(uri, text.encode("utf-8"))
     return uri
+
+
+def _thresholds(
+    workspace: Workspace, best: LoopCycle[Evaluation], categories: tuple[str, ...]
+) -> ThresholdCurves | None:
+    """What other thresholds would give the chosen detector, from its detections."""
+    uri = workspace.path(cycle_folder(best.cycle), "evaluation", FILE)
+    if not storage.exists(uri):
+        return None
+    operating = best.evaluation.metrics["val"].threshold
+    scores = score_grid(operating)
+    val, test = (
+        threshold_curves(read_detections(uri, split=split, detector=MAIN), categories, scores)
+        for split in ("val", "test")
+    )
+    return ThresholdCurves(scores=scores, operating=operating, val=val, test=test)
 
 
 def _probe(workspace: Workspace) -> ProbeSection | None:

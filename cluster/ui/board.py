@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cluster.inventory.entries import RESULTS, Entry, places, read_entry, trials
+from cluster.inventory.entries import RESULTS, Entry, baselines, places, read_entry, trials
 from cluster.inventory.sizes import file_sizes
 from cluster.inventory.told import partial_table
 from cluster.observability.progress_file import read_curves
@@ -87,7 +87,7 @@ class Board:
         if name in found:
             return found[name]
         if slash and home in found:
-            return trials(found[home], home).get(name)
+            return (trials(found[home], home) | baselines(found[home], home)).get(name)
         return None
 
     def entry(self, name: str) -> Entry | None:
@@ -205,6 +205,11 @@ class Board:
             read_entry(name, uri, self._looker.held(uri) is not False)
             for name, uri in trials(entry.uri, entry.name).items()
         ]
+        shared = [
+            read_entry(name, uri, held=True)
+            for name, uri in baselines(entry.uri, entry.name).items()
+            if self._looker.held(uri)
+        ]
         uri = storage.join(entry.uri, RESULTS[entry.kind])
         tables: list[Table] = []
         if storage.exists(uri):
@@ -213,7 +218,7 @@ class Board:
         return {
             "runs": runs,
             "tables": tables,
-            "at_work": [self._at_work(r) for r in runs if r.state == "running"],
+            "at_work": [self._at_work(run) for run in (*shared, *runs) if run.state == "running"],
         }
 
     # Small things.

@@ -22,7 +22,7 @@ NOTHING = Tally(0, 0)
 _LEAST = 0.02  # a prior is never sure
 
 
-class _Beta(NamedTuple):
+class Beta(NamedTuple):
     """The posterior of a rate."""
 
     a: float
@@ -33,11 +33,11 @@ class _Beta(NamedTuple):
         return self.a / (self.a + self.b)
 
 
-class _Posterior(NamedTuple):
+class Posterior(NamedTuple):
     """Of a stratum: the rates at which its failures are fixed if they are fed, and by chance."""
 
-    fed: _Beta
-    chance: _Beta
+    fed: Beta
+    chance: Beta
 
 
 class AdaptivePolicy(ImitationPolicy):
@@ -95,8 +95,8 @@ class AdaptivePolicy(ImitationPolicy):
 
         return choose
 
-    def _evidence(self, mined: Mined, cycle: int) -> _Evidence:
-        return _Evidence(mined, cycle, self.settings.adaptive)
+    def _evidence(self, mined: Mined, cycle: int) -> Evidence:
+        return Evidence(mined, cycle, self.settings.adaptive)
 
     @staticmethod
     def _present(reachable: Iterable[Weighed]) -> dict[str, int]:
@@ -106,7 +106,7 @@ class AdaptivePolicy(ImitationPolicy):
         return counts
 
 
-class _Evidence:
+class Evidence:
     """Counts of the cycles before `cycle`, discounted by age."""
 
     def __init__(self, mined: Mined, cycle: int, settings: AdaptiveSettings) -> None:
@@ -119,18 +119,18 @@ class _Evidence:
         beyond = sum(t.fixed - t.failed * self._by_chance(stratum).mean for stratum, t in self.fed.items())
         self._mean_rise = beyond / (sum(t.failed for t in self.fed.values()) + self._strength)
 
-    def posterior(self, stratum: str) -> _Posterior:
+    def posterior(self, stratum: str) -> Posterior:
         """Both rates. The priors count as much as `prior` failures. That of `chance` is the average over all
         strata; that of `fed` is the stratum's own chance plus the average rise."""
         chance = self._by_chance(stratum)
         expected = min(max(chance.mean + self._mean_rise, _LEAST), 1 - _LEAST)
-        return _Posterior(self._beta(expected, self.fed.get(stratum, NOTHING)), chance)
+        return Posterior(self._beta(expected, self.fed.get(stratum, NOTHING)), chance)
 
-    def _by_chance(self, stratum: str) -> _Beta:
+    def _by_chance(self, stratum: str) -> Beta:
         return self._beta(self._mean_chance, self._chance.get(stratum, NOTHING))
 
-    def _beta(self, expected: float, tally: Tally) -> _Beta:
-        return _Beta(
+    def _beta(self, expected: float, tally: Tally) -> Beta:
+        return Beta(
             self._strength * expected + tally.fixed,
             self._strength * (1 - expected) + tally.failed - tally.fixed,
         )

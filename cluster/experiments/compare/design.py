@@ -13,18 +13,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+import yaml
 from scipy.stats import t
 
 from cluster.config.schema import Config
 from cluster.experiments.compare.plan import SUMMARIES, Plan
 from cluster.experiments.compare.results.endpoint import MEASURE_NAMES
+from cluster.experiments.power import answer
+from cluster.workspace.run_folder import CONFIG_FILE, SUMMARY
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.datasets.category_map import categories_of
 from imitation.metrics.own import is_own
 from imitation.metrics.statistics.bootstrap import CONFIDENCE, MIN_CLUSTERS, MIN_OF_MEAN
-from imitation.metrics.statistics.power import ALPHA, POWER, power_of, smallest_difference
+from imitation.metrics.statistics.power import ALPHA, POWER, Noise
 from imitation.report.comparison.record import Comparison, read_comparison
+from imitation.report.run.record import read_summary
 from imitation.report.words import measure_name
 
 LOOKED_AT = 5000
@@ -33,6 +37,9 @@ ASSUMED = {"sequences": 0.12, "frames": 0.19}
 """How much a paired difference of one category's AP varies from a sequence, or frame, that holds it to the
 next, where nothing was measured. A frame's is that of a record (docs/records/: Car, 101 frames, intervals
 that reach 3.8 points); a sequence of several frames varies less, by how much is a guess."""
+EFFECT = 0.02
+"""The difference of which it is said how much data it takes."""
+FEW_RESAMPLES = 300
 FEW_TO_CHOOSE = 6
 LARGE = 1 / 3
 
@@ -177,21 +184,29 @@ def _remedy(plan: Plan) -> str:
 
 @dataclass(frozen=True)
 class Spread:
-    """The standard error of a paired difference in this design, and where it is from."""
+    """What a paired difference in this design varies by, and where that is from."""
 
-    error: float
+    noise: Noise
     source: str
 
 
 def _seen(plan: Plan, test: Held, measure: str) -> str:
     _, holding = _rarest(test, measure)
-    spread = _earlier(plan, test, measure) or _assumed(test, measure)
-    smallest = smallest_difference(spread.error, holding - 1)
-    half = power_of(smallest / 2, spread.error, holding - 1)
-    many = f"{_seeds(len(plan.seeds))}, {test.count:,} {test.unit}, alpha {ALPHA:g}"
+    seeds = len(plan.seeds)
+    spread = _earlier(plan, test, measure) or _run(plan, test, measure) or _assumed(test, measure)
+    smallest = spread.noise.smallest(holding, seeds)
+    half = spread.noise.power(smallest / 2, holding, seeds)
+    many = f"{_seeds(seeds)}, {test.count:,} {test.unit}, alpha {ALPHA:g}"
+    needed = spread.noise.clusters_to_see(EFFECT, seeds)
+    takes = (
+        f"more seeds than {seeds}"
+        if needed is None
+        else f"about {math.ceil(needed * test.count / holding):,} {test.unit} like these"
+    )
     return (
         f"A true difference of about {100 * smallest:.1f} points in {measure_name(measure)} would be called "
-        f"in {POWER:.0%} of such comparisons ({many}), half of it in {half:.0%}. {spread.source}"
+        f"in {POWER:.0%} of such comparisons ({many}), half of it in {half:.0%}; {100 * EFFECT:g} points "
+        f"would take {takes}. {spread.source}"
     )
 
 
@@ -207,7 +222,7 @@ def _assumed(test: Held, measure: str) -> Spread:
     else:
         error = each / math.sqrt(_rarest(test, measure)[1])
     return Spread(
-        error,
+        Noise(error, _rarest(test, measure)[1]),
         f"Assumed, not measured: a paired difference of one category's AP varies by {100 * each:.0f} points "
         f"between the {test.unit} that hold it.",
     )
@@ -238,22 +253,59 @@ def _earlier(plan: Plan, test: Held, measure: str) -> Spread | None:
         error *= math.sqrt(told.clusters / test.count)
         error *= math.sqrt(max(1.0, len(told.seeds) / len(plan.seeds)))
         return Spread(
-            error,
+            Noise(error, _rarest(test, measure)[1]),
             f"By the {len(reaches)} intervals of comparison {told.name!r} ({told.clusters:,} {told.unit}, "
             f"{_seeds(len(told.seeds))}), scaled to this one's {test.unit}.",
         )
     return None
 
 
+def _run(plan: Plan, test: Held, measure: str) -> Spread | None:
+    """From a run of the same data, in the folder of all runs, whose baseline has a twin (`imitate power`)."""
+    if is_own(measure):
+        return None
+    for place in _folders(plan):
+        uri = storage.join(place, SUMMARY)
+        try:
+            if not storage.exists(uri):
+                continue
+            told = read_summary(uri)
+            data = yaml.safe_load(storage.read_bytes(storage.join(place, CONFIG_FILE)))["data"]
+            same = told.run.data_kind == plan.config.data.kind and _name(data.get("root")) == _root(
+                plan.config
+            )
+            if not same or told.churn is None or told.cycles[0].steps * 2 < plan.config.train.steps:
+                continue
+            found = answer([place], [], measure, EFFECT, resamples=FEW_RESAMPLES).measured
+        except UserError:
+            continue  # of another version, or with too little in it
+        if found.unit == test.unit:
+            source = (
+                f"By run {told.run.name!r}: {found.clusters:,} {found.unit} of its test split, its baseline, "
+                "twin and cycles (imitate power)."
+            )
+            return Spread(found.noise, source)
+    return None
+
+
 def _root(config: Config) -> str | None:
-    return None if config.data.root is None else storage.name_of(config.data.root.rstrip("/"))
+    return _name(config.data.root)
+
+
+def _name(root: str | None) -> str | None:
+    return None if root is None else storage.name_of(root.rstrip("/"))
+
+
+def _folders(plan: Plan) -> list[str]:
+    """Those of all runs, this comparison's first."""
+    folder = plan.config.run.storage
+    others = storage.list_folders(folder) if storage.exists(folder) else []
+    return list(dict.fromkeys([plan.folder, *others]))
 
 
 def _comparisons(plan: Plan) -> Iterator[Comparison]:
     """Those that have come to an end in the folder of all runs, this one first."""
-    folder = plan.config.run.storage
-    others = storage.list_folders(folder) if storage.exists(folder) else []
-    for place in dict.fromkeys([plan.folder, *others]):
+    for place in _folders(plan):
         uri = storage.join(place, "comparison.json")
         try:
             if storage.exists(uri):

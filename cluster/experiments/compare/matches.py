@@ -118,7 +118,8 @@ def _without_detail(summary: Summary) -> Summary:
         if simulated is not None:
             simulated = simulated.model_copy(update={"set_aside": [], "modes": None})
         cycles.append(cycle.model_copy(update={**nothing, "simulated": simulated}))
-    return summary.model_copy(update={"cycles": cycles, "problems": [], "suspected_label_errors": None})
+    gone = dict.fromkeys(("suspected_label_errors", "thresholds", "advice")) | {"problems": []}
+    return summary.model_copy(update={"cycles": cycles, **gone})
 
 
 # -- the table again

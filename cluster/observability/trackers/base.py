@@ -103,7 +103,7 @@ class Trackers(Callback):
                 values |= metric_values(split, metrics)
         values |= cycle.figures
         if cycle.took is not None:
-            values |= {f"seconds/{part}": seconds for part, seconds in cycle.took.to_dict().items()}
+            values |= {f"seconds/{part}": seconds for part, seconds in cycle.took.seconds().items()}
         for tracker in self._trackers:
             self._cycles.setdefault(tracker.name, []).append((cycle.cycle, values))
         self._each(self._deliver)

@@ -43,8 +43,8 @@ class Source:
         }
 
 
-def open_source(place: str, split: str) -> Source:
-    """Finds the rows of `split`, the detector that counts, and its operating threshold.
+def open_source(place: str, split: str, detector: str | None = None) -> Source:
+    """Finds the rows of `split`, the detector that counts (or `detector`), and its operating threshold.
 
     The threshold is the one of greatest F1 on the evaluation's own `val` rows; without such rows the
     one in metrics.json beside the file; without it the one of greatest F1 on the compared rows.
@@ -52,8 +52,12 @@ def open_source(place: str, split: str) -> Source:
     uri = evaluation_uri(place)
     categories = read_categories(uri)
     counts = _contents(uri)
-    detectors = _detectors(place, split, counts)
-    thresholds, origin = _thresholds(uri, split, detectors, counts)
+    detectors = _detectors(place, split, counts) if detector is None else (detector,)
+    if detector in (None, MAIN):
+        thresholds, origin = _thresholds(uri, split, detectors, counts)
+    else:  # what is stored beside the file is the main detector's
+        chosen = "val" if counts["val", detector] else split
+        thresholds, origin = {detector: _best_threshold(uri, chosen, detector)}, f"greatest F1 on {chosen}"
     return Source(place, uri, categories, detectors, thresholds, origin)
 
 

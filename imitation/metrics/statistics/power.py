@@ -8,6 +8,7 @@ difference D is called with the probability that a noncentral t of noncentrality
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from scipy.optimize import brentq
 from scipy.stats import nct, norm, t
@@ -17,6 +18,7 @@ ALPHA = 0.05
 FAR = 30.0
 MOST = 100_000_000
 """Clusters beyond which the answer is "more than anyone has"."""
+MOST_SEEDS = 50
 
 
 def power_of(difference: float, error: float, freedom: float, alpha: float = ALPHA) -> float:
@@ -55,3 +57,67 @@ def clusters_to_see(
             return count
         count += 1
     return None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a paired difference varies by from one set of frames, and from one training, to the next.
+
+    `frames` > 0: its standard error over `clusters` frames or sequences that hold what is measured, two
+    detectors side by side. `training`: the standard deviation of the measure from one seed of the training
+    to the next; 0 where none shows, None where no second seed is known. In the unit of the measure.
+    """
+
+    frames: float
+    clusters: int
+    training: float | None = None
+
+    def error(self, clusters: int, seeds: int) -> tuple[float, float]:
+        """(standard error, Satterthwaite's degrees of freedom) of the difference of two ways of training,
+        over `clusters` and `seeds` a side: e^2 = frames^2 * self.clusters / clusters + 2 training^2 / seeds,
+        as `imitation.metrics.statistics.bootstrap.seed_interval` takes it. One seed a side: of two detectors,
+        whose trainings are then no source of chance."""
+        parts = [(self.frames**2 * self.clusters / clusters, clusters - 1)]
+        if seeds > 1 and self.training:
+            parts.append((2 * self.training**2 / seeds, seeds - 1))
+        total = sum(variance for variance, _ in parts)
+        return math.sqrt(total), total**2 / sum(variance**2 / free for variance, free in parts)
+
+    def power(self, difference: float, clusters: int, seeds: int, alpha: float = ALPHA) -> float:
+        """How often a true difference is called, in [0, 1]."""
+        return power_of(difference, *self.error(clusters, seeds), alpha)
+
+    def smallest(self, clusters: int, seeds: int, power: float = POWER, alpha: float = ALPHA) -> float:
+        """The difference that is called with this power."""
+        return smallest_difference(*self.error(clusters, seeds), power, alpha)
+
+    def clusters_to_see(
+        self, difference: float, seeds: int, power: float = POWER, alpha: float = ALPHA
+    ) -> int | None:
+        """How many clusters it takes with `seeds` a side; None where no number of them is enough: the
+        trainings alone differ too much."""
+        if seeds == 1 or not self.training:
+            return clusters_to_see(difference, self.frames, self.clusters, power, alpha)
+
+        def enough(count: int) -> bool:
+            return self.power(difference, count, seeds, alpha) >= power
+
+        low, high = 1, 2
+        while not enough(high):  # in small steps: with few seeds, power may fall again behind its summit
+            low, high = high, high + max(1, high // 8)
+            if high > MOST:
+                return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if enough(middle) else (middle, high)
+        return high
+
+    def seeds_to_see(
+        self, difference: float, clusters: int, power: float = POWER, alpha: float = ALPHA
+    ) -> int | None:
+        """How many seeds a side, at least 2, it takes on `clusters`; None over `MOST_SEEDS`, where the
+        frames are too few, and where the noise of a training is not known."""
+        if self.training is None:
+            return None
+        counts = range(2, MOST_SEEDS + 1)
+        return next((n for n in counts if self.power(difference, clusters, n, alpha) >= power), None)

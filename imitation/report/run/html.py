@@ -1,4 +1,4 @@
-"""`report.html`: one file with everything in it, to be read anywhere, without a network or a script."""
+"""`report.html`: one file with everything in it, to be read without a network, and without a script too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from imitation.datasets.registry import title_of
 from imitation.evaluation.failures import KINDS
+from imitation.report.advice.words import advice_section
 from imitation.report.page import environment
 from imitation.report.probe.section import ProbeSection
 from imitation.report.run.finding_plots import build_finding_plots
@@ -17,6 +18,7 @@ from imitation.report.run.plots import build_plots
 from imitation.report.run.record import StratumFeedback, Summary
 from imitation.report.run.sections import build_findings
 from imitation.report.run.table import build_table, noise_note, real_word, simulator_rows
+from imitation.report.run.threshold.section import build_threshold
 from imitation.report.suite.section import SuiteSection
 from imitation.report.table import STAND_IN, points
 
@@ -37,7 +39,8 @@ def render_report(
     the fate of every failure (`imitation.diagnosis.fates`), to be linked; `probe` is what the probe found,
     `suites` how its chosen detector does on regression suites.
 
-    Whatever comes from data is escaped, and the page forbids itself to load anything.
+    Whatever comes from data is escaped, and the page forbids itself to load anything. The one script, the
+    slider of thresholds, is part of it and named by its hash in the page's policy.
     """
     template = environment().get_template("run/page.html.j2")
     return template.render(
@@ -48,6 +51,8 @@ def render_report(
         table=build_table(summary),
         plots=build_plots(summary) | build_finding_plots(summary),
         **build_findings(summary),
+        threshold=build_threshold(summary.thresholds),
+        advice=advice_section(summary.advice),
         suspect_entries=[_suspect_entry(item, summary.run.stand_in) for item in suspects],
         entries=[build_entry(item, summary.run.stand_in) for item in gallery],
         drawn_from=_drawn_from(gallery),

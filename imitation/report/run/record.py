@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from imitation.advice.record import Advice
 from imitation.common import storage
 from imitation.common.formats import old_names
 from imitation.common.formats.record import Count, Fraction, Record, Seconds
@@ -21,6 +22,7 @@ from imitation.evaluation.failures import KINDS
 from imitation.metrics.calibration import Calibrations
 from imitation.metrics.statistics.slices import Slice
 from imitation.metrics.summary import Metrics
+from imitation.metrics.threshold_curves import ThresholdCurves
 from imitation.report.run.findings import Churn, Followed, Protocols
 
 SCHEMA: Literal[1] = 1
@@ -301,6 +303,14 @@ class Summary(Record):
         None,
         description="labels that frames were read without, by reason (boxes without area, and with "
         "`data.on_error=skip` bad rows); null in older summaries",
+    )
+
+    advice: Advice | None = Field(
+        None,
+        description="what to do about the failures mined last; null where none were, and in older summaries",
+    )
+    thresholds: ThresholdCurves | None = Field(
+        None, description="the best cycle's detector at other thresholds; null in older summaries"
     )
 
     @classmethod

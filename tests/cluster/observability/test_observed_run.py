@@ -28,7 +28,7 @@ LINES = (
     rf"{STAGE}: done in .* \(\d+/\d+.*\)",
     r"note: The data is an embedded world: .*",
     r"cycle \d: \d+ stand-in \+ \d+ synthetic frames, mAP50 on val [\d.]+, [\d.]+ % wrong",
-    r"cycle \d: \d+ s = .*orchestration \d+ \(\d+ %\)",
+    r"cycle \d: \d+ s = .*orchestration \d+ \(\d+ %\)(: .*)?",
     r"stopped after cycle \d\. .*",
     r"",
     r"report: \S+",

@@ -56,6 +56,12 @@ MATCHES = (
     "imitate compare --from-matches runs/comparison --out again",
     "imitate compare --from-matches runs/part-0 runs/part-1 runs/part-3 --out whole",
 )
+AUDITS = (
+    "imitate audit runs/default",
+    "imitate audit runs/default --tasks 50 --out tasks --to cvat",
+    "imitate audit apply tasks corrected.xml --out corrected --to coco",
+)
+ADVICE = ("imitate advise runs/default --label-cost 0.05 --frame-cost 0.5 --gpu-hour 2",)
 NOT_RUN = {
     "imitate submit ray_config.yaml run.storage=s3://bucket/runs": CLUSTER,
     "imitate submit ray_config.yaml run.storage=/shared/runs run.name=kitti data.kind=kitti "
@@ -102,6 +108,9 @@ NOT_RUN = {
     "imitate runs clean": ELSEWHERE + "inventory/test_cleaning.py",
     "imitate runs clean runs/default --yes": ELSEWHERE + "inventory/test_cleaning.py",
     "imitate compare runs/one runs/other": ELSEWHERE + "cli/test_compare.py",
+    "imitate power runs/default --effect 2": ELSEWHERE + "cli/commands/test_power.py",
+    **dict.fromkeys(AUDITS, ELSEWHERE + "cli/commands/test_audit.py"),
+    **dict.fromkeys(ADVICE, ELSEWHERE + "cli/commands/test_advise.py"),
     **dict.fromkeys(PIPED, "test_examples.py runs them"),
     "imitate check machine": ELSEWHERE + "checks/test_machine.py",
     "imitate check machine my.yaml --json": ELSEWHERE + "checks/test_machine.py",
@@ -153,8 +162,8 @@ TEXTS = {
     "architecture.md": ["flowchart"],
     "carla.md": ["./CarlaUE4.sh"],
     "README.md": ["┌──"],
-    "comparing.md": ["compare:", "compare.arms=", "data.splits.", "**Detector gate"],
-    "guide.md": ["runs/default/"],
+    "comparing.md": ["compare:", "compare.arms=", "data.splits.", "**Detector gate", "To see a difference"],
+    "guide.md": ["runs/default/", "pedestrian, missed", "standin-train"],
     "method.md": ["π* =", "D_0 =", "q_m ~", "P(p_m"],
     "scene.md": [" camera axes"],
     "simulator.md": ["→ "],

@@ -17,6 +17,7 @@ from cluster.ui.guard import COOKIE, is_loopback
 from cluster.workspace.lock import RunLock
 from imitation.common.settings import UserError
 from tests.cluster.inventory.test_cleaning import files_of
+from tests.cluster.inventory.test_entries import make_run
 from tests.cluster.ui.made import HOSTILE, ODD, make_storage, picture, set_work
 
 EVERYWHERE = ".".join("0000")
@@ -81,6 +82,20 @@ def test_one_at_work_says_what_it_is_at(runs):
                 assert "60 of 150" in shown
                 assert 'value="0.400"' in shown
         assert "60 of 150" not in await text_of(client, "/")
+
+    drive(make_app(str(runs)), script)
+
+
+def test_a_baseline_that_is_computed_for_all_is_seen_at_work(runs):
+    async def script(client: TestClient) -> None:
+        base = make_run(runs / "cmp" / "baselines" / "0123abcd")
+        set_work(base, 75)
+        assert "75 of 150" not in await text_of(client, "/run/cmp"), "nobody holds it"
+        with RunLock(str(base)):
+            shown = await text_of(client, "/run/cmp")
+            assert "baseline 0123abcd" in shown
+            assert "75 of 150" in shown
+            assert "75 of 150" in await text_of(client, "/run/cmp/baselines/0123abcd")
 
     drive(make_app(str(runs)), script)
 

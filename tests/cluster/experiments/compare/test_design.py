@@ -9,11 +9,24 @@ from cluster.config.parse import load_defaults
 from cluster.experiments.compare.command import dry_run
 from cluster.experiments.compare.design import ASSUMED, design, design_lines, no_interval
 from cluster.experiments.compare.plan import Plan, make_plan
+from cluster.experiments.power import answer
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.parquet.files import write_frames
+from imitation.evaluation.detection_files import write_detections
 from imitation.metrics.statistics.power import smallest_difference
 from imitation.report.comparison.record import write_comparison
-from tests.cluster.experiments.compare.toy import RESAMPLES, WORLD, collected, finished, plan_of
+from imitation.report.run.findings import Churn
+from imitation.report.run.record import read_summary, write_summary
+from tests.cluster.experiments.compare.toy import (
+    CATEGORIES,
+    RESAMPLES,
+    WORLD,
+    collected,
+    finish,
+    finished,
+    plan_of,
+)
+from tests.imitation.metrics.driving import evaluated
 
 Drives = Sequence[tuple[int, str]]
 """Frames of each drive, and what they hold besides cars."""
@@ -122,6 +135,33 @@ def test_an_earlier_comparison_of_the_same_data_takes_the_place_of_an_assumption
     longer = planned([(3, "bike")] * 10, "compare.seeds=3", "train.steps=21")
     assert "Assumed, not measured" in text(longer), "10 steps tell nothing of 21"
     (tmp_path / "runs/before/comparison.json").write_text("{}")
+    assert "Assumed, not measured" in text(plan)
+
+
+def test_else_a_run_of_the_same_data_whose_baseline_has_a_twin(planned: Planned, tmp_path: Path) -> None:
+    toy = plan_of(tmp_path / "toy", RESAMPLES)
+    finish(toy, toy.trials[0], [0.7], [0.5])
+    told = read_summary(f"{toy.workspace(toy.trials[0]).uri}/summary.json")
+    place = tmp_path / "runs" / "before"
+    rows = [
+        row
+        for seed, name in enumerate(("main", "twin"))
+        for split, first in (("val", 100), ("test", 0))
+        for row in evaluated(40, seed, detector=name, split=split, frames_a_sequence=2, first=first)
+    ]
+    write_detections(rows, f"{place}/cycle-000/evaluation/detections.parquet", CATEGORIES)
+    (place / "cycle-000" / "stage-evaluate.json").write_text("{}")
+    (place / "config.yaml").write_text("data: {root: /elsewhere/data}")
+    run = told.run.model_copy(update={"name": "before", "data_kind": "parquet"})
+    churn = Churn(seed=1, mAP={}, followed={})
+    write_summary(told.model_copy(update={"run": run, "churn": churn}), f"{place}/summary.json")
+    plan = planned([(3, "bike")] * 10)
+    noise = answer([str(place)], [], "map50", 0.02, resamples=300).measured.noise
+    said = text(plan)
+    assert f"about {100 * noise.smallest(10, 1):.1f} points in mAP50" in said
+    assert f"2 points would take about {noise.clusters_to_see(0.02, 1):,} sequences like these" in said
+    assert "By run 'before': 20 sequences of its test split, its baseline, twin and cycles" in said
+    (place / "config.yaml").write_text("data: {root: /elsewhere/other}")
     assert "Assumed, not measured" in text(plan)
 
 

@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from cluster.config.tracking import TrackingSettings
 from cluster.observability.callbacks import FinishedCycle, Watch, Work
+from cluster.observability.cycle_time import CycleTime
 from cluster.observability.trackers.base import Tracked, Trackers, metric_values
 from cluster.observability.trackers.mirrored_folder import MirroredFolder
 from cluster.observability.trackers.registry import check_tracking, make_trackers
@@ -260,13 +261,16 @@ def test_a_watch_tells_trackers_of_test_only_where_it_is_not_hidden():
 
     for hide in (False, True):
         watch = Watch(None, [Trackers([Listener()], print, hide_test=hide)])
-        watch.cycle(FinishedCycle(0, "cycle-000", told, {"data/synthetic_frames": 3}, 0.5))
+        took = CycleTime(30.0, 20.0, 0.0, 4.0, 1.0, waits={"training": 3.0, "evaluation": 1.0})
+        watch.cycle(FinishedCycle(0, "cycle-000", told, {"data/synthetic_frames": 3}, 0.5, took))
         watch.finish({"report.html": "uri"})
     assert heard[0]["test/map50"] == heard[0]["val/map50"] == 0.5
     assert heard[1] == {"report.html": "uri"}
     assert not [name for name in heard[2] if "test" in name]
     assert heard[2]["val/AP50/car"] == 0.5
     assert heard[3] == {}, "the report tells of test"
+    assert heard[0]["seconds/orchestration"] == 5.0
+    assert all(isinstance(value, int | float) for value in heard[0].values())
 
 
 def metrics(split: str) -> Metrics:

@@ -1,0 +1,1 @@
+"""Suspected label errors: found, ranked, exported as labelling tasks, and read back."""

@@ -1,0 +1,1 @@
+"""Where the threshold is: a plot, a table, and a slider."""
