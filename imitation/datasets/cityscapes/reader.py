@@ -136,8 +136,7 @@ class CityscapesReader(DatasetReader):
             camera=camera,
             conditions={"location": listed.cities[frame_id]},
         )
-        check(frame, uri)
-        return frame
+        return check.passed(frame, uri)
 
     def _image(self, label: str, frame_id: str) -> str:
         city = storage.parent(label)

@@ -83,16 +83,20 @@ class CvatReader(StoredReader):
         of = list_called(said.get("subset"))
         where = f"{uri}: image {shown(image)}"
         objects: list[Object] = []
-        try:
-            for place, (tag, shape) in enumerate(shapes):
+        bad_rows: list[DataError] = []
+        for place, (tag, shape) in enumerate(shapes):
+            try:
                 if tag in _SHAPES:
                     objects.append(_object(tag, shape, f"{where}: {tag} {place}", self.left_out))
                 else:
                     self.left_out[f"CVAT's shapes of the kind {tag}"] += 1
+            except DataError as error:
+                bad_rows.append(error)
+        try:
             size = side(said.get("width"), "width", where), side(said.get("height"), "height", where)
         except DataError as error:
             return Entry(image, list=of, fault=error)
-        return Entry(image, objects, size, list=of)
+        return Entry(image, objects, size, list=of, bad_rows=bad_rows)
 
 
 def _files(root: str) -> list[str]:

@@ -11,7 +11,7 @@ ignored. A sample whose labels are null is left out: nothing says that nothing i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -100,8 +100,8 @@ class FiftyOneReader(StoredReader):
 
             def entry(given: Any = given, image: str = image, key: str = key, where: str = where) -> Entry:
                 rows = sequence(given, "its labels", where)
-                objects = [_object(row, classes, f"{where}: label {i}") for i, row in enumerate(rows)]
-                return Entry(image, objects, list=of, frame_id=id_of(f"{key}.x"), shares=True)
+                objects, bad = _sound(rows, classes, f"{where}: label")
+                return Entry(image, objects, list=of, frame_id=id_of(f"{key}.x"), shares=True, bad_rows=bad)
 
             yield entry_or_fault(image, entry)
 
@@ -148,7 +148,7 @@ def _sample(said: Mapping[str, Any], image: str, field_: str, where: str) -> Ent
     if labels.get("_cls") not in ("Detections", None):
         raise DataError(where, f"its {field_} is {shown(labels.get('_cls'))}, not Detections")
     rows = sequence(labels.get("detections"), "detections", where)
-    objects = [_object(row, None, f"{where}: detection {i}") for i, row in enumerate(rows)]
+    objects, bad_rows = _sound(rows, None, f"{where}: detection")
     known = mapping(said.get("metadata") or {}, "metadata", where)
     size = side(known.get("width"), "width", where), side(known.get("height"), "height", where)
     conditions = {
@@ -167,7 +167,21 @@ def _sample(said: Mapping[str, Any], image: str, field_: str, where: str) -> Ent
         frame_id=id_of(image.removeprefix(f"{DATA}/")),
         conditions=conditions or None,
         shares=True,
+        bad_rows=bad_rows,
     )
+
+
+def _sound(
+    rows: Sequence[Any], classes: list[str] | None, where: str
+) -> tuple[list[Object], list[DataError]]:
+    """The objects, and why others are none."""
+    objects, bad_rows = [], []
+    for number, row in enumerate(rows):
+        try:
+            objects.append(_object(row, classes, f"{where} {number}"))
+        except DataError as error:
+            bad_rows.append(error)
+    return objects, bad_rows
 
 
 def _object(row: Any, classes: list[str] | None, where: str) -> Object:

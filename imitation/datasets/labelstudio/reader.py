@@ -106,11 +106,15 @@ class LabelStudioReader(StoredReader):
                 self.left_out[UNLABELLED] += 1
                 return None
             objects: list[Object] = []
+            bad_rows: list[DataError] = []
             size = (0, 0)
             for place, region in enumerate(regions):
                 there = f"{where}: region {place}"
                 said = mapping(region, "it", there)
-                objects += self._objects(said, there)
+                try:
+                    objects += self._objects(said, there)
+                except DataError as error:
+                    bad_rows.append(error)
                 if not size[0]:
                     names = ("original_width", "original_height")
                     size = (
@@ -119,7 +123,7 @@ class LabelStudioReader(StoredReader):
                     )
         except DataError as error:
             return Entry(image, fault=error)
-        return Entry(image, objects, size, shares=True)
+        return Entry(image, objects, size, shares=True, bad_rows=bad_rows)
 
     def _image_of(self, url: str, where: str) -> str:
         """The picture that a task's URL means, from the folder."""

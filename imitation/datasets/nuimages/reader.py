@@ -112,7 +112,7 @@ def _with_objects(tables: Tables, entries: dict[str, Entry]) -> Iterator[Entry |
             name = linked(categories, said, "category_token", where)
             loose.add(owner, Object(name, Box(*numbers(said.get("bbox"), 4, "bbox", where))))
         except DataError as error:
-            every[owner].fault = every[owner].fault or error
+            every[owner].bad_rows = [*every[owner].bad_rows, error]
     for entry, objects in zip(every, loose.by_owner(len(every))):
         entry.objects = objects
         yield entry

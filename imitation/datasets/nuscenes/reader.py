@@ -306,8 +306,7 @@ class NuScenesReader(DatasetReader):
             camera=sensor.camera,
             conditions={"camera": sensor.channel} | scene[1],
         )
-        check(frame, where)
-        return frame
+        return check.passed(frame, where)
 
     def _objects(self, view: View, sensor: Sensor) -> Iterator[Object]:
         of = self._annotations

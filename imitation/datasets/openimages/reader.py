@@ -113,7 +113,7 @@ class OpenImagesReader(StoredReader):
     ) -> Iterator[Entry | DataError]:
         rows = {image: row for row, image in enumerate(pictures)}
         loose = LooseObjects()
-        faults: dict[int, DataError] = {}
+        bad_rows: dict[int, list[DataError]] = {}
         searched: set[int] = set()
         for uri in uris:
             refuse_link(uri, storage.parent(uri), self._root)
@@ -128,13 +128,14 @@ class OpenImagesReader(StoredReader):
                 try:
                     loose.add(owner, self._object(said, where))
                 except DataError as error:
-                    faults.setdefault(owner, error)
+                    bad_rows.setdefault(owner, []).append(error)
         if len(searched) < len(pictures):
             self.left_out[NO_ROW] += len(pictures) - len(searched)
         objects = loose.by_owner(len(pictures))
         for owner, ((image, place), held) in enumerate(zip(pictures.items(), objects)):
             if owner in searched:
-                yield Entry(place, held, list=name, frame_id=image, shares=True, fault=faults.get(owner))
+                bad = bad_rows.get(owner, ())
+                yield Entry(place, held, list=name, frame_id=image, shares=True, bad_rows=bad)
 
     def _object(self, said: Mapping[str, Any], where: str) -> Object:
         x1, x2, y1, y2 = (number(said[column], column, where) for column in COLUMNS[2:])

@@ -18,6 +18,7 @@ from imitation.data.images import load_frame_image
 from imitation.data.records import Frame
 from imitation.data.splits import SplitSettings
 from imitation.datasets.base import ALL, DatasetReader, frames_of
+from imitation.datasets.common.left_out import OTHERS
 from imitation.datasets.registry import open_dataset, recognized
 from tests.imitation.datasets.layouts.content import (
     HEIGHT,
@@ -203,3 +204,19 @@ def test_a_pipe_in_place_of_a_label_file_is_not_waited_for(layout: str, tmp_path
         reader = opened(layout, root)
         reader.undivide()
         assert len(list(frames_of(reader, ALL, lambda problem: None))) < sum(1 for _ in every(lists))
+
+
+def test_one_bad_row_costs_itself_where_that_is_asked_for(tmp_path: Path) -> None:
+    root = written("openimages", tmp_path, two_lists(np.random.default_rng(0)))
+    file = label_file(tmp_path)
+    head, first, *rest = file.read_text().splitlines()
+    place = head.split(",").index("XMin")
+    bad = first.split(",")
+    bad[place] = "what"
+    file.write_text("\n".join([head, ",".join(bad), first, *rest]) + "\n")
+    skip, stop = opened("openimages", root).skip_rows(), opened("openimages", root)
+    frames = list(frames_of(skip.undivide(), ALL))
+    assert skip.left_out[OTHERS] == 1
+    assert len(list(frames_of(stop.undivide(), ALL, lambda problem: None))) == len(frames) - 1
+    with pytest.raises(DataError, match="XMin is 'what'"):
+        list(frames_of(opened("openimages", root).undivide(), ALL))
