@@ -99,5 +99,5 @@ def test_a_dataset_of_rows(ray_session: None, root: str) -> None:
     reader = open_dataset("parquet", root)
     rows = frames_dataset(reader, "train", chunk=8, num_cpus=1).take_all()
     assert len(rows) == len(reader.splits()["train"])
-    assert set(rows[0]) == {*SCHEMA.names, "problem"}
+    assert set(rows[0]) == {*SCHEMA.names, "left_out", "problem"}
     assert [row["frame_id"] is None for row in rows] == [row["problem"] is not None for row in rows]
