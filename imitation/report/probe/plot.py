@@ -85,7 +85,7 @@ def _draw(axes: Axes, groups: Sequence[Group], colours: Sequence[str], ink: str)
                 [100 * effect.low, 100 * effect.high], [at, at], "|-", color=ink, linewidth=1, markersize=5
             )
     axes.set_yticks(range(len(order)), order)
-    axes.invert_yaxis()
+    axes.set_ylim(len(order) - 0.5, -0.5)  # all of the last, though it may have no bar
     axes.set_xlim(-105, 105)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("found more often under the change, points (95 %)")

@@ -2,12 +2,9 @@
 
 import html
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from imitation.data.categories import CategoryMap
@@ -15,9 +12,7 @@ from imitation.datasets.inspection.shapes import GRID, ODDEST, Shapes
 from imitation.datasets.inspection.statistics import Inspection, inspect_dataset, listed_frames
 from imitation.datasets.registry import open_dataset
 from imitation.report.dataset.html import render_dataset
-
-PHONE = 390  # px
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+from tests.laid_out import PHONE, widths
 
 
 def made(root: Path, odd: str = "0 0.5 0.5 0.02 0.9\n") -> tuple[Inspection, str]:
@@ -88,28 +83,4 @@ def test_of_many_objects_the_oddest_are_kept_in_bounded_memory() -> None:
 
 
 def test_it_is_no_wider_than_a_phone(tmp_path: Path) -> None:
-    if BROWSER is None:
-        pytest.skip("no browser (chromium) is at hand to lay the page out")
-    page = made(tmp_path / "data")[1]
-    frame = f'<iframe style="width:{PHONE}px;height:800px" srcdoc="{html.escape(page)}"></iframe>'
-    script = (
-        "onload=()=>{document.title='width '+"
-        "document.querySelector('iframe').contentDocument.documentElement.scrollWidth}"
-    )
-    wrapper = tmp_path / "page.html"
-    wrapper.write_text(f"<!DOCTYPE html><title>none</title>{frame}<script>{script}</script>")
-    done = subprocess.run(
-        [
-            *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            "--hide-scrollbars",
-            *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", wrapper.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    told = re.search(r"<title>width (\d+)</title>", done.stdout)
-    assert told, done.stderr[-500:]
-    assert int(told[1]) == PHONE
+    assert widths([made(tmp_path / "data")[1]], PHONE, tmp_path) == [PHONE]

@@ -2,8 +2,6 @@
 
 import html
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,11 +16,10 @@ from imitation.report.sweep.html import render_sweep
 from tests.cluster.experiments.compare.toy import plan_of
 from tests.imitation.report.conftest import make_found, make_summary  # noqa: F401 (fixtures)
 from tests.imitation.report.sweep.test_html import found  # noqa: F401 (a fixture)
+from tests.laid_out import PHONE, widths
 
-PHONE = 390  # px
 WIDTHS = (60, 80)
 MADE: dict[str, str] = {}
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture
@@ -122,30 +119,4 @@ def test_a_comparison_fits_the_terminal(told, tmp_path, width, monkeypatch):
 
 def test_nothing_is_wider_than_a_phone(pages, tmp_path):
     """Each page in a frame as wide as a phone: it must not scroll sideways as a whole."""
-    if BROWSER is None:
-        pytest.skip("no browser (chromium) is at hand to lay the pages out")
-    frames = "".join(
-        f'<iframe style="width:{PHONE}px;height:800px" srcdoc="{html.escape(page)}"></iframe>'
-        for page in pages.values()
-    )
-    script = (
-        "onload=()=>{document.title='widths '+[...document.querySelectorAll('iframe')]"
-        ".map(f=>f.contentDocument.documentElement.scrollWidth).join(' ')}"
-    )
-    wrapper = tmp_path / "pages.html"
-    wrapper.write_text(f"<!DOCTYPE html><title>none</title>{frames}<script>{script}</script>")
-    done = subprocess.run(
-        [
-            *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            "--hide-scrollbars",
-            *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", wrapper.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    told = re.search(r"<title>widths ([\d ]+)</title>", done.stdout)
-    assert told, done.stderr[-500:]
-    assert [int(width) for width in told[1].split()] == [PHONE] * len(pages)
+    assert widths(pages.values(), PHONE, tmp_path) == [PHONE] * len(pages)

@@ -2,11 +2,8 @@
 
 import base64
 import hashlib
-import html
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,10 +16,10 @@ from imitation.report.run.record import Summary
 from imitation.report.run.threshold.section import build_threshold
 from tests.imitation.metrics.driving import evaluated
 from tests.imitation.report.run.test_html import Page
+from tests.laid_out import BROWSER, told_by
 
 NAMES = ("car", "truck", "person")
 AT = 0.375
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def made(names: tuple[str, ...] = NAMES) -> ThresholdCurves:
@@ -100,35 +97,9 @@ onload = () => {
   told.after = row(); told.said = page.querySelector('output').value; told.x.push(x());
   box.querySelector('button').click();
   told.back = row();
-  document.title = 'told ' + JSON.stringify(told);
+  document.title = JSON.stringify(told);
 };"""
-    wrapper = tmp_path / "wrapper.html"
-    frame = f'<iframe style="width:{width}px;height:800px" srcdoc="{html.escape(page)}"></iframe>'
-    wrapper.write_text(
-        f"<!DOCTYPE html><meta charset=utf-8><title>none</title>{frame}<script>{script}</script>"
-    )
-    done = subprocess.run(
-        [
-            *(
-                str(BROWSER),
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-            ),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            "--hide-scrollbars",
-            *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", wrapper.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    title = re.search(r"<title>told (.*?)</title>", done.stdout)
-    assert title, done.stderr[-500:]
-    told = json.loads(html.unescape(title[1]))
+    told = json.loads(told_by([page], width, script, tmp_path))
     curves = made()
 
     def rows(score: float) -> list[list[str]]:
