@@ -5,7 +5,10 @@
 
 The drives of the train list are cut into folds (stratified by category); fold k is tested by a detector of
 the others, of seed S + k, so each frame is tested once a recipe and seed S. The val list stays closed. What
-failed is found by the detectors of the first recipe, each on the fold that it was not trained on.
+failed is found by the detectors of the first recipe, each on the fold that it was not trained on. With
+--base N all recipes continue from one detector of that fold and seed, trained for N steps on real frames (the
+loop with `train.warm_start`), and what failed is what failed with it: chance in the start is then in
+all recipes alike, and the first one should be real frames for longer.
 `section.key=value` are those of `policy`, `restage`, `randomize`, `acceptance`, `train` and `detector`;
 `ratio` is synthetic (or repeated) frames per real one. Frames are brought to --width before anything, cameras
 and boxes with them. `--keep` keeps frames and trainings: the same command goes on, with more seeds or recipes
@@ -216,11 +219,19 @@ def rendered(recipe: Recipe, requests: Sequence[Request], frames: Sequence[Frame
 
 
 def trained(
-    real: str, added: list[str], repeats: Counter[str], inside: list[str], recipe: Recipe, seed: int
+    real: str,
+    added: list[str],
+    repeats: Counter[str],
+    inside: list[str],
+    recipe: Recipe,
+    seed: int,
+    base: str | None = None,
 ) -> torch.nn.Module:
     shape, training = recipe.of["detector"], recipe.of["train"]
     torch.manual_seed(seed)
     model = build_detector(shape, len(CATEGORIES.categories))
+    if base is not None:
+        model.load_state_dict(torch.load(base, weights_only=True))
     source = FrameSource([real], added, CATEGORIES, include=None, exclude=inside, repeats=repeats)
     plan = SamplePlan(
         source.added, training.batch_size, seed, training.synthetic_share,
@@ -258,12 +269,21 @@ def tested(model: torch.nn.Module, recipe: Recipe, frames: Sequence[Frame]) -> l
     return rows
 
 
+def base_word(options: argparse.Namespace) -> str:
+    return f"base=policy.name=none,train.steps={options.base}"
+
+
 def cell(options: argparse.Namespace, word: str, seed: int, part: list[str], failures: list[Failure]) -> str:
-    """One training and its test, if it is not there yet: the name of a Parquet file of detections."""
+    """One training and its test, if it is not there yet: the name of a Parquet file of detections; a base's
+    weights lie beside it."""
     torch.set_num_threads(options.threads)
     name, words = word.split("=", 1)
     recipe, keep = Recipe(words, options), Path(options.keep)
-    kept = keep / f"{name}-{recipe.key}-{options.folds}-{seed}.parquet"
+    begun = Recipe(base_word(options).split("=", 1)[1], options).key if options.base else None
+    weights = keep / f"base-{begun}-{options.folds}-{seed}.pt"
+    is_base = begun is not None and word == base_word(options)
+    after = "" if begun is None or is_base else f"-after-{begun}"
+    kept = keep / f"{name}-{recipe.key}{after}-{options.folds}-{seed}.parquet"
     if kept.exists():
         return str(kept)
     real, inside = str(real_frames(options)), set(part)
@@ -275,11 +295,13 @@ def cell(options: argparse.Namespace, word: str, seed: int, part: list[str], fai
     if what_it_adds(build_policy(recipe.of["policy"])) == "repeated":
         repeats = repeats_of(requests)
     elif requests:
-        path = keep / f"frames-{recipe.scenes}-{options.folds}-{seed}.parquet"
+        path = keep / f"frames-{recipe.scenes}{after}-{options.folds}-{seed}.parquet"
         if not path.exists():
             write_frames(rendered(recipe, requests, outer), str(path))
         added = [str(path)]
-    model = trained(real, added, repeats, part, recipe, seed)
+    model = trained(real, added, repeats, part, recipe, seed, str(weights) if after else None)
+    if is_base:
+        torch.save(model.state_dict(), weights)
     rows = tested(model, recipe, [frame for frame in frames if frame.frame_id in inside])
     write_detections(rows, str(kept), CATEGORIES.categories)
     return str(kept)
@@ -326,11 +348,12 @@ def run(options: argparse.Namespace) -> dict[str, BySeed]:
             print(f"{word.split('=', 1)[0]}: {told(rows)}", flush=True)
             return rows
 
-        first, *others = options.recipe
-        done[first.split("=", 1)[0]] = ended(first, begun(first))
-        for seed, rows in done[first.split("=", 1)[0]].items():
+        mined, *others = [base_word(options), *options.recipe] if options.base else options.recipe
+        for seed, rows in (before := ended(mined, begun(mined))).items():
             metrics = summarize(rows, CATEGORIES.categories, "fold")
             failures[seed] = list(find_failures(rows, metrics.cutoff, CATEGORIES.categories))
+        if not options.base:
+            done[mined.split("=", 1)[0]] = before
         for word, cells in [(word, begun(word)) for word in others]:
             done[word.split("=", 1)[0]] = ended(word, cells)
     return done
@@ -393,6 +416,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of fold 0; those after it follow")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each recipe and fold")
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--base", type=int, default=0, metavar="STEPS", help="0: each recipe from scratch")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=192)
     parser.add_argument("--layers", type=int, default=2, help="detector.trainable_layers")
