@@ -39,6 +39,9 @@ _LEAST_HEIGHT = 12.0  # px
 _MOST_HIDDEN = 0.8  # of a new actor, by labelled things before it
 _MOST_COVERED = 0.6  # of a labelled thing, by new actors before it
 _MOST_CUT = 0.6  # of a new actor, by the image's edge
+# Riders along the kerb show their backs. Many real ones ride on paths far beside the road and show their sides, but
+# no photo says where such a path is: this share of new ones turns anywhere, on the road or its pavement.
+_TURNED = 0.5
 _OCCLUDED, _CUT = 0.3, 0.15  # shares from which on what a new actor resembles is hidden, or cut off
 
 
@@ -242,7 +245,7 @@ class _Room:
         footprint = Footprint.of(cuboid)
         if cuboid.z > self.far or cuboid.z - footprint.radius < 1.0:
             return False
-        reach = self.road.sidewalk if prior.kind in ("person", "other") else 0.4
+        reach = self.road.sidewalk if prior.kind in ("person", "rider", "other") else 0.4
         out = [beside(self.road, *to_road(self.road, *corner)) for corner in footprint.corners()]
         if max(out) > reach or overlaps_any(footprint, self._standing):
             return False
@@ -306,6 +309,9 @@ class _Room:
                 across = float(rng.uniform(-1, 1)) * road.half
             return across, float(rng.uniform(-math.pi, math.pi))
         if prior.kind == "rider":
+            if rng.random() < _TURNED:
+                edge = road.half + road.sidewalk
+                return float(rng.uniform(-edge, edge)), float(rng.uniform(-math.pi, math.pi))
             across = kerb - side * float(rng.uniform(0.5, 1.4))
             wobble = 0.08
         else:
