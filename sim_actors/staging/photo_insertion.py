@@ -39,8 +39,8 @@ _LEAST_HEIGHT = 12.0  # px
 _MOST_HIDDEN = 0.8  # of a new actor, by labelled things before it
 _MOST_COVERED = 0.6  # of a labelled thing, by new actors before it
 _MOST_CUT = 0.6  # of a new actor, by the image's edge
-# Riders along the kerb show their backs. Many real ones ride on paths far beside the road and show their sides, but
-# no photo says where such a path is: this share of new ones turns anywhere, on the road or its pavement.
+# Riders along the kerb show their backs. Many real ones ride on paths far beside the road and show their
+# sides, but no photo says where such a path is: this share of new ones turns anywhere, on road and pavement.
 _TURNED = 0.5
 _OCCLUDED, _CUT = 0.3, 0.15  # shares from which on what a new actor resembles is hidden, or cut off
 
