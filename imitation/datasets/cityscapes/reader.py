@@ -125,7 +125,7 @@ class CityscapesReader(DatasetReader):
             raise (
                 error if isinstance(error, DataError) else DataError(uri, _without(str(error), uri))
             ) from None
-        size, objects, camera = parse(said, self.options.further, self.left_out, uri)
+        size, objects, camera = parse(said, self.options.further, self.left_out, uri, check.bad)
         image = self._image(uri, frame_id)
         frame = Frame(
             frame_id,
