@@ -138,7 +138,7 @@ def plain(machine: Machine, settings: TrainSettings) -> float:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 
     def step() -> None:
-        with autocast(settings.precision, machine.device):
+        with autocast(settings.precision, machine.device, model):
             losses = model(list(images.unbind(0)), targets)
         optimizer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
@@ -167,7 +167,7 @@ def inference(machine: Machine) -> Figures:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
 
         def bare(model: Any = model, inputs: Any = inputs, precision: Any = precision) -> None:
-            with torch.inference_mode(), autocast(precision, machine.device):
+            with torch.inference_mode(), autocast(precision, machine.device, model):
                 model(inputs)
 
         def ours(predictor: Predictor = predictor) -> None:

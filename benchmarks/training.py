@@ -125,7 +125,7 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
         ]
 
         def step(model: Any, optimizer: torch.optim.Optimizer, inputs: Any, targets: Any) -> None:
-            with autocast(settings.precision, device):
+            with autocast(settings.precision, device, model):
                 losses = model(inputs, targets)
             optimizer.zero_grad(set_to_none=True)
             sum(losses.values()).backward()
@@ -167,12 +167,12 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
             predictor.predict([decode_image(frame.image or b"", "frame") for frame in frames], options.batch)
 
         def infer(called: Any = model) -> None:
-            with torch.inference_mode(), autocast("auto", device):
+            with torch.inference_mode(), autocast("auto", device, model):
                 for _ in range(len(pixels) // options.batch):
                     called(inputs)
 
         def bare() -> None:
-            with torch.inference_mode(), autocast("auto", device):
+            with torch.inference_mode(), autocast("auto", device, model):
                 for at in range(0, len(frames), options.batch):
                     opened = [Image.open(io.BytesIO(f.image or b"")) for f in frames[at : at + options.batch]]
                     small = [

@@ -124,8 +124,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     rank, world_size, on_node = _place()
     distributed = Distributed(rank, world_size)
     device = pick_device(config["use_gpu"])
-    precision = distributed.agreed(spec.train.precision, device)
-    settings = spec.train.model_copy(update={"precision": precision})
+    settings = spec.train
     # Ray sets one OpenMP thread for a worker that asks for no more than one CPU
     torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // on_node))
 
@@ -144,6 +143,8 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     assert detector.height is not None
     torch.manual_seed(spec.seed)
     model = build_detector(detector, len(spec.categories.categories))
+    precision = distributed.agreed(settings.precision, device, model)
+    settings = settings.model_copy(update={"precision": precision})
     weighed = settings.synthetic_weight != 1
     if weighed and not getattr(model, "weighs_images", False):
         raise UserError(

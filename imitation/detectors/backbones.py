@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from imitation.common.settings import UserError
+from imitation.detectors.depthwise import Depthwise
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -85,6 +86,10 @@ class EfficientNetBackbone(Backbone):
         super().__init__()
         self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
         self.blocks = network._blocks
+        for block in self.blocks:
+            conv = block._depthwise_conv
+            sides = getattr(conv.static_padding, "padding", (0, 0, 0, 0))
+            block._depthwise_conv = Depthwise(conv.weight, conv.stride[0], sides)
         # the last block before each stride-2 one, and the last of all
         self.taps = {2: 4, 4: 8, 10: 16, 15: 32}
         self.channels = {

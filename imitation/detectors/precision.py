@@ -11,6 +11,7 @@ import contextlib
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from imitation.detectors.settings import Precision
 
@@ -26,16 +27,20 @@ def has_bf16(device: torch.device) -> bool:
     return bool(said.get("amx_bf16") or said.get("avx512_bf16"))
 
 
-def resolve(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
-    """What `precision` comes to on this device. `auto` is bf16 on a GPU that has units for it. On a CPU it is
-    fp32 even where `has_bf16`: what bf16 does to a detector's accuracy there was not measured over seeds."""
-    if precision == "auto":
-        return "bf16" if device.type == "cuda" and has_bf16(device) else "fp32"
-    return precision
+def resolve(precision: Precision, device: torch.device, model: nn.Module) -> Literal["fp32", "bf16"]:
+    """What `precision` comes to for this detector on this device. `auto` is bf16 where the device has units for
+    it; on a CPU, whose bfloat16 kernels are not all fast or even there, only for a detector that says
+    `bf16_on_cpu = True`, as the grid detector does."""
+    if precision != "auto":
+        return precision
+    known = device.type == "cuda" or getattr(model, "bf16_on_cpu", False)
+    return "bf16" if known and has_bf16(device) else "fp32"
 
 
-def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """The context in which a detector's forward pass (and its losses) run."""
-    if resolve(precision, device) == "fp32":
+def autocast(
+    precision: Precision, device: torch.device, model: nn.Module
+) -> contextlib.AbstractContextManager[Any]:
+    """The context in which the forward pass of `model` (and its losses) run."""
+    if resolve(precision, device, model) == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16)

@@ -79,7 +79,7 @@ class Predictor:
         batch = images.to(self.device).contiguous(memory_format=torch.channels_last).float().div_(255)
         # a list is torchvision's convention; who takes a batch as well need not put it together again
         given = batch if getattr(self.model, "takes_batches", False) else list(batch.unbind(0))
-        with torch.inference_mode(), autocast(self.precision, self.device):
+        with torch.inference_mode(), autocast(self.precision, self.device, self.model):
             outputs: list[dict[str, Tensor]] = self.model(given)
         check_outputs(outputs, len(images), f"the detector ({type(self.model).__name__})")
         return outputs

@@ -34,9 +34,9 @@ class Distributed:
         dist.all_reduce(total)
         return total / self.world_size
 
-    def agreed(self, precision: Precision, device: torch.device) -> Precision:
+    def agreed(self, precision: Precision, device: torch.device, model: nn.Module) -> Precision:
         """The precision of all ranks: bf16 by `auto` only where each of them has it."""
-        resolved = resolve(precision, device)
+        resolved = resolve(precision, device, model)
         willing = torch.tensor(float(resolved == "bf16"), device=device)
         return "bf16" if float(self.mean(willing)) == 1.0 else "fp32"
 

@@ -90,13 +90,13 @@ def train(
     model.train()
     if freeze_batch_norm:
         freeze_norms(model)
-    precision = distributed.agreed(settings.precision, device)
+    precision = distributed.agreed(settings.precision, device, model)
     since, images_since = time.perf_counter(), 0
     began = since - state.seconds
 
     for batch in on_device(batches, device):
         set_learning_rates(state.optimizer, settings, batch.step)
-        with autocast(precision, device):
+        with autocast(precision, device, model):
             losses = replica(list(batch.images.unbind(0)), batch.targets)
         check_losses(losses, f"the detector ({type(model).__name__})")
         total = torch.stack(list(losses.values())).sum()

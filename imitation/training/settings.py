@@ -105,7 +105,8 @@ class TrainSettings(Settings):
     precision: Precision = Field(
         "auto",
         description="numbers of the forward pass: fp32, or bf16 (torch's autocast; weights stay float32; "
-        "faster on CPUs with AMX or AVX512_BF16); auto: bf16 where every worker has a GPU with units for it",
+        "faster on CPUs with AMX or AVX512_BF16); auto: bf16 where every worker has units for it, on CPUs "
+        "for the grid detector alone",
     )
     threads: int | None = Field(
         None,

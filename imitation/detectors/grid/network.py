@@ -43,6 +43,8 @@ class GridDetector(nn.Module):
     mean: Tensor
     std: Tensor
     weighs_images = True
+    bf16_on_cpu = True
+    """Its convolutions are fast in bfloat16 on CPUs that have it (`imitation.detectors.precision`)."""
     takes_batches = True
     """Images may be one tensor (B, 3, H, W), too."""
 

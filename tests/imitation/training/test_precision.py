@@ -60,18 +60,22 @@ def test_the_processor_says_whether_it_has_units(
 
 
 @pytest.mark.parametrize("has", [True, False])
-def test_auto_is_bf16_on_a_gpu_that_has_units(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_bf16_where_there_are_units_and_on_a_cpu_for_who_says_so(
+    has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(precision, "has_bf16", lambda device: has)
-    assert resolve("auto", torch.device("cuda")) == ("bf16" if has else "fp32")
-    assert resolve("auto", CPU) == "fp32"
+    grid, other = build_detector(detector(), 1), torch.nn.Conv2d(3, 4, 3)
+    assert resolve("auto", torch.device("cuda"), other) == ("bf16" if has else "fp32")
+    assert resolve("auto", CPU, grid) == ("bf16" if has else "fp32")
+    assert resolve("auto", CPU, other) == "fp32"
     for asked in ("fp32", "bf16"):
-        assert resolve(asked, CPU) == Distributed().agreed(asked, CPU) == asked
+        assert resolve(asked, CPU, other) == Distributed().agreed(asked, CPU, other) == asked
 
 
 def test_the_forward_pass_takes_the_numbers_asked_for() -> None:
     layer = torch.nn.Conv2d(3, 4, 3)
     for numbers, wanted in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        with torch.inference_mode(), autocast(numbers, CPU):
+        with torch.inference_mode(), autocast(numbers, CPU, layer):
             assert layer(torch.zeros(1, 3, 8, 8)).dtype == wanted
 
 
