@@ -26,6 +26,7 @@ from imitation.data.images import SUFFIXES
 from imitation.data.records import Frame
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.cityscapes.labels import parse
+from imitation.datasets.cityscapes.mender import CityscapesMender
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.stored import list_called
@@ -66,6 +67,7 @@ class CityscapesReader(DatasetReader):
     title = "Cityscapes labels"
     convention = "visible"
     Options = CityscapesOptions
+    Mender = CityscapesMender
     options: CityscapesOptions
 
     @classmethod

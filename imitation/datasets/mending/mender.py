@@ -7,7 +7,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
@@ -40,6 +40,9 @@ class Mender(ABC):
     file. What it says nothing of goes into the copy as it is, byte for byte. Nothing is written by it. It
     has to be its own inverse check: of its own copy it finds nothing to do.
     """
+
+    copies_as: ClassVar[str | None] = None
+    """The kind of data that the copy is, where it is another than the dataset's."""
 
     def __init__(self, dataset: DatasetReader) -> None:
         self.root = dataset.root
@@ -116,6 +119,21 @@ class Mender(ABC):
             return error.what
         return None
 
+    def write(self, part: str, progress: Callable[[int], None]) -> int:
+        """Writes the copy into a folder that is not there yet; returns the number of files."""
+        count = 0
+        for count, name in enumerate(sorted({*_files(self.root), *self.used, *self.new}), start=1):
+            if name not in self.gone:
+                place = os.path.join(part, name)
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                if name in self.new:
+                    with open(place, "xb") as file:
+                        file.write(self.new[name]())
+                else:
+                    _carry(os.path.join(self.root, name), place)
+            progress(count)
+        return count
+
     def hopeless(self) -> str | None:
         """Why a copy would do harm; None where it would not."""
         if self.bad_rows >= LEAST_ROWS and self.bad_rows > LOST * self.rows:
@@ -130,16 +148,13 @@ class Mender(ABC):
 
 
 def mend(dataset: DatasetReader) -> Mender:
-    """What would be mended, found and not written. Raises `UserError` for a kind that has no repairs, and for
-    what is no folder of this machine."""
-    if dataset.Mender is None:
-        raise UserError(
-            f"--fix: {dataset.kind} data has no repairs; data.on_error=skip reads it without what is bad, "
-            "and imitate export writes what is read in another layout"
-        )
+    """What would be mended, found and not written; of a kind without repairs of its own the copy will be
+    Parquet. Raises `UserError` for what is no folder of this machine."""
+    from imitation.datasets.rewriting import Rewriter  # reads frames, as nothing else here does
+
     if not storage.is_local(dataset.root) or not storage.is_folder(dataset.root):
         raise UserError(f"--fix: {dataset.root} is no folder of this machine; give the dataset's folder")
-    mender = dataset.Mender(dataset)
+    mender = (dataset.Mender or Rewriter)(dataset)
     mender.look()
     return mender
 
@@ -159,17 +174,7 @@ def write_mended(mender: Mender, out: str, progress: Callable[[int], None] = lam
     part = target + UNFINISHED
     if os.path.isdir(part):  # of a copy that was broken off
         shutil.rmtree(part)
-    count = 0
-    for count, name in enumerate(sorted({*_files(mender.root), *mender.used, *mender.new}), start=1):
-        if name not in mender.gone:
-            place = os.path.join(part, name)
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            if name in mender.new:
-                with open(place, "xb") as file:
-                    file.write(mender.new[name]())
-            else:
-                _carry(os.path.join(mender.root, name), place)
-        progress(count)
+    count = mender.write(part, progress)
     os.makedirs(part, exist_ok=True)
     if os.path.isdir(target):
         os.rmdir(target)  # it is empty: that was seen to
@@ -199,9 +204,17 @@ def _carry(source: str, place: str) -> None:
 
 def told(mender: Mender, out: str | None) -> list[str]:
     """What was found, or done, in sentences."""
+    kind = mender.copies_as
     if not len(mender.changes):
-        return ["fix: there is nothing to do" + ("" if out is None else f"; {out} is a copy as it was")]
+        copy = "a copy as it was" if kind is None else f"its frames as {kind}"
+        return ["fix: there is nothing to do" + ("" if out is None else f"; {out} is {copy}")]
     files = len({change.file for change in mender.changes})
     done = f"{counted(len(mender.changes), 'change')} in {counted(files, 'file')}"
     head = f"fix: {done} would be made (--fix OUT writes the copy)" if out is None else f"fix: {out}: {done}"
-    return [head, *(f"  {sentence}" for sentence in mender.changes.sentences())]
+    lines = [head, *(f"  {sentence}" for sentence in mender.changes.sentences())]
+    if kind is not None:
+        lines.append(
+            f"  {mender.dataset.kind} files are not edited: the copy holds what is read of them as {kind} "
+            "frames (pictures, 2D and 3D labels, cameras, conditions, sequences, lists), and nothing else"
+        )
+    return lines

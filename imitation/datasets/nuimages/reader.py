@@ -18,6 +18,7 @@ from imitation.common.texts import shown
 from imitation.data.records import Box, Object
 from imitation.datasets.common.stored import Entry, LooseObjects, StoredReader, id_of
 from imitation.datasets.common.values import numbers, side, word
+from imitation.datasets.nuimages.mender import NuImagesMender
 from imitation.datasets.nuscenes.tables import CATEGORIES, Tables, camera_of, find_tables, linked
 
 LISTS = {"v1.0-train": "train", "v1.0-val": "val"}
@@ -29,6 +30,7 @@ class NuImagesReader(StoredReader):
     kind = "nuimages"
     name = "nuImages"
     title = "nuImages tables"
+    Mender = NuImagesMender
     categories = CATEGORIES
 
     @classmethod
@@ -52,6 +54,11 @@ class NuImagesReader(StoredReader):
             "object_ann.json"
         )
 
+    @staticmethod
+    def object_of(said: Mapping[str, Any], categories: Mapping[str, str], where: str) -> Object:
+        """What a row of object_ann means. Raises `DataError`."""
+        return Object(linked(categories, said, "category_token", where), box_of(said, where))
+
     def _where(self, name: str | None) -> str:
         return self._versions[name].uri("sample_data")
 
@@ -59,12 +66,21 @@ class NuImagesReader(StoredReader):
         folder = self._versions[name].folder
         return [self.root if folder != self.root else storage.parent(self.root)]
 
+    def of_version(self, name: str | None) -> Iterator[Entry | DataError]:
+        """What the tables of a list hold."""
+        return _of_version(self._versions[name], name)
+
     def _entries(self) -> Iterator[Entry | DataError]:
         for name, tables in self._versions.items():
             try:
                 yield from _of_version(tables, name)
             except DataError as error:
                 yield error
+
+
+def box_of(said: Mapping[str, Any], where: str) -> Box:
+    """The box of a row of object_ann. Raises `DataError`."""
+    return Box(*numbers(said.get("bbox"), 4, "bbox", where))
 
 
 def _of_version(tables: Tables, of: str | None) -> Iterator[Entry | DataError]:
@@ -116,7 +132,7 @@ def _with_objects(
             continue
         try:
             name = linked(categories, said, "category_token", where)
-            loose.add(owner, Object(name, Box(*numbers(said.get("bbox"), 4, "bbox", where))))
+            loose.add(owner, Object(name, box_of(said, where)))
         except DataError as error:
             every[owner].bad_rows = [*every[owner].bad_rows, error]
     for entry, objects in zip(every, loose.by_owner(len(every))):

@@ -232,14 +232,6 @@ def test_links_out_of_the_dataset_are_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "out/pipe").exists()
 
 
-def test_a_kind_without_repairs_says_so(tmp_path: Path) -> None:
-    class Mute:
-        Mender, kind, root = None, "mute", str(tmp_path)
-
-    with pytest.raises(UserError, match="mute data has no repairs"):
-        mend(Mute())  # type: ignore[arg-type]
-
-
 def test_what_was_done_is_said_by_kind(tmp_path: Path) -> None:
     make_yolo(tmp_path / "in")
     for number in range(3):
