@@ -185,7 +185,7 @@ def _mended(config: Config, out: str, reporter: Reporter) -> Mender | UserError:
 
 
 def _lists(data: DataSettings, out: str, inspection: Inspection) -> tuple[str, dict[str, str]] | None:
-    """Writes lists of the copy's frames, which `data` reads, in which nothing leaks from one split to another:
+    """Writes lists of the frames of the copy, which `data` reads, where nothing leaks between splits:
     what is said of them, and the setting that takes them; None where nothing leaks."""
     from imitation.datasets.inspection.leaks import groups_of, recut
 
