@@ -116,6 +116,12 @@ class DatasetReader(ABC):
         names, and at the beginning of a file at most: `data.kind=auto` asks each kind."""
         return None
 
+    @classmethod
+    def hints(cls, root: str) -> str | None:
+        """What shows by content that such a dataset lies at `root` under names of its owner, in a few words;
+        None where nothing does. `data.kind=auto` asks where no kind has signs."""
+        return None
+
     @abstractmethod
     def _cut(self) -> Splits:
         """The splits. Raises `UserError` where there is nothing to cut, or splits overlap."""

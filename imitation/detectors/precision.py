@@ -28,8 +28,8 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def resolve(precision: Precision, device: torch.device, model: nn.Module) -> Literal["fp32", "bf16"]:
-    """What `precision` comes to for this detector on this device. `auto` is bf16 where the device has units for
-    it; on a CPU, whose bfloat16 kernels are not all fast or even there, only for a detector that says
+    """What `precision` comes to for this detector on this device. `auto` is bf16 where the device has units
+    for it; on a CPU, whose bfloat16 kernels are not all fast or even there, only for a detector that says
     `bf16_on_cpu = True`, as the grid detector does."""
     if precision != "auto":
         return precision

@@ -82,7 +82,9 @@ def inspect(args: argparse.Namespace) -> int:
     dataset = config.data.open()
     reporter = Reporter()
     if args.config is None and not any(option.startswith("data.kind=") for option in args.options):
-        reporter.say(f"{dataset.root}: {dataset.title} ({type(dataset).signs(dataset.root)})")
+        of = type(dataset)
+        found = of.signs(dataset.root) or of.hints(dataset.root)
+        reporter.say(f"{dataset.root}: {dataset.title} ({found})")
     listed: dict[str, list[str]] = {}
     refused: list[DataError] = []  # told with the result: who reads the JSON finds it where all problems are
     try:

@@ -3,6 +3,7 @@
 import io
 import json
 import unicodedata
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -442,6 +443,54 @@ def test_a_size_of_nought_is_none(tmp_path: Path) -> None:
     root = voc(tmp_path, xml)
     frame = next(iter(frames_of(open_dataset("voc", str(root)), ALL)))
     assert load_frame_image(frame).shape == (80, 120, 3)
+
+
+# --- folders of one's own names, archives, a folder around the dataset
+
+
+@pytest.mark.parametrize(("images", "labels"), [("imgs", "anns"), ("pics/train", "boxes/train")])
+def test_the_kind_is_found_out_under_names_of_ones_own(tmp_path: Path, images: str, labels: str) -> None:
+    for row, kind in (("0 0.5 0.5 0.2 0.2\n", "yolo"), (ROW, "kitti"), ("0 0.5\n", None)):
+        root = tmp_path / str(kind)
+        for folder in (images, labels):
+            (root / folder).mkdir(parents=True)
+        for number in range(COUNT):
+            (root / images / f"{number}.jpg").write_bytes(picture(quality=60 + number))
+            (root / labels / f"{number}.txt").write_text(row)
+        if kind is None:
+            with pytest.raises(UserError, match="is no dataset of a kind that is known"):
+                recognized(str(root))
+            continue
+        assert recognized(str(root)) == kind
+        with pytest.raises(UserError) as told:
+            inspected(kind, root)
+        assert images in str(told.value)
+        assert "labels and images" in str(told.value)
+
+
+def test_an_archive_is_not_unpacked_but_what_to_do_is_said(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("annotations.xml", "<annotations/>")
+    for root, kind in (
+        (tmp_path, "auto"),
+        (tmp_path / "export.zip", "cvat"),
+        (tmp_path / "export.zip", "auto"),
+    ):
+        with pytest.raises(UserError, match=r"export\.zip.* read unpacked; unzip|read unpacked; unpack them"):
+            recognized(str(root)) if kind == "auto" else open_dataset(kind, str(root))
+    (tmp_path / "export.zip").rename(tmp_path / "export")
+    with pytest.raises(UserError, match="is an archive"):
+        open_dataset("labelstudio", str(tmp_path / "export"))
+
+
+def test_a_folder_around_a_dataset_says_where_it_is(tmp_path: Path) -> None:
+    place = tmp_path / "outer" / "mine"
+    place.mkdir(parents=True)
+    kitti(place, ROW, P2)
+    with pytest.raises(
+        UserError, match=r"is no dataset itself, but holds .*mine \(kitti\); give one of these"
+    ):
+        recognized(str(tmp_path / "outer"))
 
 
 # --- the cases that lie beside the project, where they are
