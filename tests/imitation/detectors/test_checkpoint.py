@@ -39,7 +39,7 @@ def folder(model: torch.nn.Module, tmp_path: Path) -> Path:
 
 
 def test_a_loaded_checkpoint_detects_as_the_model_did(model: torch.nn.Module, folder: Path) -> None:
-    predictor, info = load_checkpoint(str(folder))
+    predictor, info = load_checkpoint(str(folder), precision="fp32")
     image = np.random.default_rng(0).integers(0, 255, (64, 128, 3), dtype=np.uint8)
     with torch.inference_mode():
         expected = model([torch.from_numpy(image).permute(2, 0, 1) / 255])[0]
