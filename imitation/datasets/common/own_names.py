@@ -20,8 +20,8 @@ class OwnFolders(NamedTuple):
     words: list[str]
 
 
-def own_folders(root: str) -> OwnFolders | None:
-    """Two folders (in the root, or in one that both share) of which one has pictures and the other text
+def own_folders(root: str, ending: str = ".txt") -> OwnFolders | None:
+    """Two folders (in the root, or in one that both share) of which one has pictures and the other label
     files of their names; None where there are none. Looks at the beginning of a few files."""
     if not storage.is_folder(root):
         return None
@@ -31,14 +31,14 @@ def own_folders(root: str) -> OwnFolders | None:
         names = [storage.name_of(uri) for uri in storage.list_files(folder)[:MOST]]
         if any(name.lower().endswith(SUFFIXES) for name in names):
             pictures.append(folder)
-        if any(name.endswith(".txt") for name in names):
+        if any(name.endswith(ending) for name in names):
             texts.append(folder)
     for labels in texts:
-        for uri in storage.list_files(labels, ".txt")[:MOST]:
+        for uri in storage.list_files(labels, ending)[:MOST]:
             words = next((line.split() for line in lines_of(storage.read_text(uri)) if line.strip()), [])
-            stem = storage.name_of(uri).removesuffix(".txt")
+            stem = storage.name_of(uri).removesuffix(ending)
             for images in pictures if words else ():
-                there = (storage.join(images, stem + ending) for ending in SUFFIXES)
+                there = (storage.join(images, stem + suffix) for suffix in SUFFIXES)
                 if images != labels and _alike(root, images, labels) and any(map(storage.exists, there)):
                     return OwnFolders(storage.relative(images, root), storage.relative(labels, root), words)
     return None

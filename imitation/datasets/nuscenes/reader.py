@@ -24,7 +24,7 @@ from imitation.common.settings import DataError, Settings, UserError
 from imitation.common.texts import lines_of, shown
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
-from imitation.datasets.common.paths import as_written, inside
+from imitation.datasets.common.paths import inside
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.stored import id_of
 from imitation.datasets.common.validation import FrameChecker
@@ -313,7 +313,7 @@ class NuScenesReader(DatasetReader):
         for error in annotations.bad_rows.get(view.sample, ()):
             check.bad(error)
         where = f"{self._tables.uri('sample_data')}: image {shown(view.image)}"
-        image = as_written(inside(self._folder, view.image, where))
+        image = inside(self._folder, view.image, where)
         sensor = self._sensors[view.sensor]
         assert isinstance(sensor, Sensor), "others are faults"
         scene = self._scenes[view.scene]
