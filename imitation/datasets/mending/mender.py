@@ -52,6 +52,8 @@ class Mender(ABC):
         self.gone: set[str] = set()
         self.used: set[str] = set()  # also behind links of whole folders
         self.rows = self.bad_rows = 0
+        self.seen = self.lost = 0  # pictures
+        self._first_lost = ""
         self._digests: dict[str, bytes] = {}
 
     @abstractmethod
@@ -80,6 +82,13 @@ class Mender(ABC):
             self.remove(label)
         self.changes.add(self.name(picture), "", what, None if why == what else why)
 
+    def lose(self, where: str, why: str, more: int = 0) -> None:
+        """Counts a picture that has to be left out (and `more` that were looked at): where most are, no copy
+        is written."""
+        self.seen += more
+        self.lost += 1
+        self._first_lost = self._first_lost or f"{self.name(where)}: {why}"
+
     def stray(self, where: str, what: str) -> None:
         self.changes.add(self.name(where), "", STRAYS, what)
 
@@ -89,8 +98,10 @@ class Mender(ABC):
         """The pictures that can be used, looked at; they are written anew where that is needed. `labels`: the
         label file of each, which goes with one that cannot be used."""
         for looked in look_at_all(wanted):
+            self.seen += 1
             self.use(looked.uri)
             if looked.fault is not None:
+                self.lose(looked.uri, looked.fault)
                 self.drop(looked.uri, labels.get(looked.uri), looked.fault)
                 continue
             if looked.repair is not None:
@@ -143,6 +154,11 @@ class Mender(ABC):
                 f"{self.bad_rows:,} of {self.rows:,} rows of labels would be left out ({most}): they are not "
                 "damaged but written in another way, which has to be said (data.kind, data.options), or "
                 "mended where they come from"
+            )
+        if self.lost >= LEAST_ROWS and self.lost > LOST * self.seen:
+            return (
+                f"{self.lost:,} of {self.seen:,} pictures would be left out ({self._first_lost}, ...); what "
+                "is wrong with so many (place, content or size) has to be set right where they come from"
             )
         return None
 

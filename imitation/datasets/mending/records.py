@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 from imitation.common import storage
 from imitation.common.settings import DataError
 from imitation.data.records import Box, Object
+from imitation.datasets.common.box_forms import LEAVING
 from imitation.datasets.common.left_out import DOUBLES, NO_AREA, OTHERS
 from imitation.datasets.common.validation import object_fault
-from imitation.datasets.mending.mender import JUDGING, LEAK, LEAST_ROWS, LOST, Mender
+from imitation.datasets.mending.mender import JUDGING, LEAK, LEAST_ROWS, Mender
 from imitation.datasets.mending.pictures import Looked
 from imitation.datasets.mending.sizes import SIZED, fits
 
@@ -44,7 +45,8 @@ class Row(NamedTuple):
 class Record:
     """What a label file says of a picture: where that stands, the picture's file, its rows, its size (px;
     0: not said) and list; `shares`: boxes are shares of the size. `keep` gets whether each row stays,
-    `resize` a new size, `drop` takes the record out. `fault`: why there is no such picture."""
+    `resize` a new size, `drop` takes the record out. `fault`: why there is no such picture; `stray`: it is
+    a row of no picture."""
 
     where: str
     picture: str
@@ -56,6 +58,7 @@ class Record:
     list: str | None = None
     shares: bool = False
     fault: DataError | None = None
+    stray: bool = False
 
 
 class Sheet(ABC):
@@ -115,6 +118,8 @@ class Listing:
 class RecordMender(Mender):
     """Mends what `sheets` gives: subclass it beside the reader."""
 
+    _no_corners: str | None = None
+
     @abstractmethod
     def sheets(self) -> Iterator[Sheet]:
         """The dataset's label files."""
@@ -129,6 +134,8 @@ class RecordMender(Mender):
                     held.append((sheet, record))
                 else:
                     self._out(sheet, record, NO_RECORD, record.fault.what)
+                    if not record.stray:
+                        self.lose(record.where, record.fault.what, more=1)
         held = self._once(held)
         held = [pair for pair in held if self._at_least_readable(pair)]
         held = list(self._usable(held))
@@ -189,7 +196,7 @@ class RecordMender(Mender):
         fine: dict[str, Looked] = {one.uri: one for one in self.pictures(sizes.items(), {})}
         for sheet, record in held:
             found = fine.get(record.picture)
-            if found is None or found.size is None:
+            if found is None or found.size is None:  # counted as lost
                 self._changed[id(sheet)] = sheet  # why was said of the picture
                 record.drop()
                 continue
@@ -199,6 +206,7 @@ class RecordMender(Mender):
                     size = "x".join(map(str, found.size))
                     what = f"it is {size} px, but labelled as {said[0]}x{said[1]}"
                     self._out(sheet, record, OTHER_SIZE, what)
+                    self.lose(record.where, what)
                     self.new.pop(self.name(record.picture), None)
                     self.remove(record.picture)
                     continue
@@ -228,7 +236,10 @@ class RecordMender(Mender):
         """Puts swapped corners in order; not where they are most of all: then they are no corners."""
         rows = [(sheet, row) for sheet, record in held for row in record.rows]
         swapped = [(sheet, row) for sheet, row in rows if row.corners is not None and _inverted(row)]
-        if len(swapped) >= LEAST_ROWS and len(swapped) > LOST * len(rows):
+        if len(swapped) >= LEAST_ROWS and len(swapped) > LEAVING * len(rows):
+            self._no_corners = (
+                f"{len(swapped):,} of {len(rows):,} boxes have their corners in the wrong order"
+            )
             return
         for sheet, row in swapped:
             assert row.corners is not None
@@ -238,6 +249,13 @@ class RecordMender(Mender):
                 if float(box[high]) < float(box[low]):
                     box[low], box[high] = box[high], box[low]
             self._say(sheet, row.where, SWAPPED, before, [box[key] for key in (x1, y1, x2, y2)])
+
+    def hopeless(self) -> str | None:
+        if self._no_corners:
+            return (
+                f"{self._no_corners}: a corner and a size (xywh) are written where two corners are expected?"
+            )
+        return super().hopeless()
 
     def _rows(self, sheet: Sheet, record: Record) -> None:
         seen: dict[tuple[str, Box], list[Object]] = {}

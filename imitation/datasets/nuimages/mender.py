@@ -49,7 +49,7 @@ class _Version(Sheet):
                 if not _has_token(row):
                     where = f"{self._tables[table].uri}: row {number}"
                     drop, fault = partial(self._remove, table, [row]), DataError(where, NO_TOKEN)
-                    yield Record(where, "", (), lambda keep: None, drop, fault=fault)
+                    yield Record(where, "", (), lambda keep: None, drop, fault=fault, stray=True)
         every = self._dataset.of_version(self._list)
         faults = {entry.image: entry.fault for entry in every if isinstance(entry, Entry)}
         categories = {row["token"]: row.get("name") for row in self._rows("category")}
@@ -65,7 +65,7 @@ class _Version(Sheet):
             where = f"{self.uri}: {row['token']}"
             what = f"its sample_data_token {shown(owner)} is no annotated image"
             drop = partial(self._remove, "object_ann", [row])
-            yield Record(where, "", (), lambda keep: None, drop, fault=DataError(where, what))
+            yield Record(where, "", (), lambda keep: None, drop, fault=DataError(where, what), stray=True)
         for row in self._rows("sample_data"):
             if row["token"] in keys:
                 yield self._record(row, held[row["token"]], categories, keys[row["token"]], faults)

@@ -65,7 +65,7 @@ class _Tables(Sheet):
                 where = f"{uri}:{line.start + 1}"
                 if len(line.said) != len(self._columns[table]):
                     fault = DataError(where, f"is no row of {len(self._columns[table])} columns")
-                    yield Record(where, "", (), lambda keep: None, line.drop, fault=fault)
+                    yield Record(where, "", (), lambda keep: None, line.drop, fault=fault, stray=True)
                 elif line.said["ImageID"] in pictures:
                     rows.setdefault(line.said["ImageID"], []).append(line)
         for image, lines in rows.items():

@@ -22,13 +22,14 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
-from imitation.common.texts import lines_of
+from imitation.common.texts import lines_of, shown
 from imitation.data import splits
 from imitation.data.images import SUFFIXES, image_size, open_image
 from imitation.data.records import Frame, Object
@@ -248,6 +249,7 @@ class YoloReader(DatasetReader):
             if not listed.images:
                 raise UserError(
                     f"{self._folder}: the list {name or 'images'} has no image ({', '.join(SUFFIXES)})"
+                    + _other_files(listed.places)
                 )
         every = list(self._listed.values())
         if not any(listed.texts or any(listed.labels.values()) for listed in every):
@@ -304,6 +306,15 @@ def _are_rows(folder: str) -> bool:
         if words:
             return len(words) >= 5 and words[0].isdecimal()
     return False
+
+
+def _other_files(places: list[str]) -> str:
+    """What is there in place of images, and what to do about it."""
+    folders = filter(storage.is_folder, places)
+    endings = [os.path.splitext(uri)[1].lower() for folder in folders for uri in files_below(folder)[0]]
+    others = Counter(ending for ending in endings if ending not in ("", ".txt", ".cache"))
+    there = ", ".join(f"{count:,} {shown(ending)[1:-1]}" for ending, count in others.most_common(3))
+    return f"; it has {there}, which are not read: convert them" if there else ""
 
 
 def _label_files(folder: str) -> tuple[set[str], set[str]]:
