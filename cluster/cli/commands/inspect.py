@@ -127,6 +127,8 @@ def inspect(args: argparse.Namespace) -> int:
         print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print_inspection(inspection, mapping, sys.stdout)
+        if mended is None and (inspection.problems or inspection.left_out) and storage.is_local(dataset.root):
+            print("to see what a corrected copy would have otherwise, add --fix; --fix OUT writes it")
         if mended is not None:
             _print_fix(mended, args.fix)
         if lists is not None:
