@@ -4,13 +4,17 @@
         --recipe photos=restage.backdrops=1,policy.rarity=1,ratio=1,train.synthetic_share=0.3
 
 The drives of the train list are cut into folds (stratified by category); fold k is tested by a detector of
-the others, of seed k, so each frame is tested once a recipe. The val list stays closed. What failed is found
-by the detectors of the first recipe, each on the fold that it was not trained on. `section.key=value` are
-those of `policy`, `restage`, `randomize`, `acceptance`, `train` and `detector`; `ratio` is synthetic (or
-repeated) frames per real one. Frames are brought to --width before anything, cameras and boxes with them.
-`--keep` keeps frames and trainings: the same command goes on. Prints AP50 of all frames by category, the
-mean with the difference to the first recipe and its 95 % interval over drives (a fold has one seed), and a
-JSON line.
+the others, of seed S + k, so each frame is tested once a recipe and seed S. The val list stays closed. What
+failed is found by the detectors of the first recipe, each on the fold that it was not trained on. With
+--base N all recipes continue from one detector of that fold and seed, trained for N steps on real frames (the
+loop with `train.warm_start`), and what failed is what failed with it: chance in the start is then in
+all recipes alike, and the first one should be real frames for longer.
+`section.key=value` are those of `policy`, `restage`, `randomize`, `acceptance`, `train` and `detector`;
+`ratio` is synthetic (or repeated) frames per real one. Frames are brought to --width before anything, cameras
+and boxes with them. `--keep` keeps frames and trainings: the same command goes on, with more seeds or recipes
+too. Prints AP50 of all frames, the differences to the first recipe with 95 % intervals over drives and seeds
+(`imitation.metrics.statistics.seed_comparison`), what became of each category's objects (found as itself, as
+another, boxed too loosely, missed; a seed), and a JSON line.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ import yaml
 from PIL import Image
 from pydantic import BaseModel
 
+from imitation.data.boxes import pairwise_iou
 from imitation.data.categories import CategoryMap
 from imitation.data.images import load_frame_image
 from imitation.data.records import Box, Frame, Object, Origin
@@ -49,6 +54,9 @@ from imitation.evaluation.detection_files import read_detections, write_detectio
 from imitation.evaluation.detections import FrameDetections
 from imitation.evaluation.failures import Failure, find_failures
 from imitation.metrics.average_precision import average_precisions
+from imitation.metrics.statistics.bootstrap import Interval
+from imitation.metrics.statistics.outcomes import OutcomeBuilder, Outcomes
+from imitation.metrics.statistics.seed_comparison import MAP50, Bench
 from imitation.metrics.summary import summarize
 from imitation.policies import Mined, build_policy, sees_frames, what_it_adds
 from imitation.policies.oversample import repeats_of
@@ -79,7 +87,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "acceptance": AcceptanceSettings, "train": TrainSettings, "detector": DetectorSettings,
 }  # fmt: skip
 SCENES = ("policy", "restage", "randomize", "acceptance")  # what the frames of a recipe follow from
-RESAMPLES = 500
+RESAMPLES = 1000
+BySeed = dict[int, list[FrameDetections]]
 
 
 class Recipe:
@@ -210,11 +219,19 @@ def rendered(recipe: Recipe, requests: Sequence[Request], frames: Sequence[Frame
 
 
 def trained(
-    real: str, added: list[str], repeats: Counter[str], inside: list[str], recipe: Recipe, seed: int
+    real: str,
+    added: list[str],
+    repeats: Counter[str],
+    inside: list[str],
+    recipe: Recipe,
+    seed: int,
+    base: str | None = None,
 ) -> torch.nn.Module:
     shape, training = recipe.of["detector"], recipe.of["train"]
     torch.manual_seed(seed)
     model = build_detector(shape, len(CATEGORIES.categories))
+    if base is not None:
+        model.load_state_dict(torch.load(base, weights_only=True))
     source = FrameSource([real], added, CATEGORIES, include=None, exclude=inside, repeats=repeats)
     plan = SamplePlan(
         source.added, training.batch_size, seed, training.synthetic_share,
@@ -252,12 +269,21 @@ def tested(model: torch.nn.Module, recipe: Recipe, frames: Sequence[Frame]) -> l
     return rows
 
 
-def cell(options: argparse.Namespace, word: str, fold: int, part: list[str], failures: list[Failure]) -> str:
-    """One training and its test, if it is not there yet: the name of a Parquet file of detections."""
+def base_word(options: argparse.Namespace) -> str:
+    return f"base=policy.name=none,train.steps={options.base}"
+
+
+def cell(options: argparse.Namespace, word: str, seed: int, part: list[str], failures: list[Failure]) -> str:
+    """One training and its test, if it is not there yet: the name of a Parquet file of detections; a base's
+    weights lie beside it."""
     torch.set_num_threads(options.threads)
     name, words = word.split("=", 1)
-    recipe, seed, keep = Recipe(words, options), options.seed + fold, Path(options.keep)
-    kept = keep / f"{name}-{recipe.key}-{options.folds}-{seed}.parquet"
+    recipe, keep = Recipe(words, options), Path(options.keep)
+    begun = Recipe(base_word(options).split("=", 1)[1], options).key if options.base else None
+    weights = keep / f"base-{begun}-{options.folds}-{seed}.pt"
+    is_base = begun is not None and word == base_word(options)
+    after = "" if begun is None or is_base else f"-after-{begun}"
+    kept = keep / f"{name}-{recipe.key}{after}-{options.folds}-{seed}.parquet"
     if kept.exists():
         return str(kept)
     real, inside = str(real_frames(options)), set(part)
@@ -269,11 +295,13 @@ def cell(options: argparse.Namespace, word: str, fold: int, part: list[str], fai
     if what_it_adds(build_policy(recipe.of["policy"])) == "repeated":
         repeats = repeats_of(requests)
     elif requests:
-        path = keep / f"frames-{recipe.scenes}-{options.folds}-{seed}.parquet"
+        path = keep / f"frames-{recipe.scenes}{after}-{options.folds}-{seed}.parquet"
         if not path.exists():
             write_frames(rendered(recipe, requests, outer), str(path))
         added = [str(path)]
-    model = trained(real, added, repeats, part, recipe, seed)
+    model = trained(real, added, repeats, part, recipe, seed, str(weights) if after else None)
+    if is_base:
+        torch.save(model.state_dict(), weights)
     rows = tested(model, recipe, [frame for frame in frames if frame.frame_id in inside])
     write_detections(rows, str(kept), CATEGORIES.categories)
     return str(kept)
@@ -291,29 +319,41 @@ def real_frames(options: argparse.Namespace) -> Path:
     return path
 
 
-def run(options: argparse.Namespace) -> dict[str, list[FrameDetections]]:
-    """The detections of all frames, by recipe."""
+def run(options: argparse.Namespace) -> dict[str, BySeed]:
+    """The detections of all frames, by recipe and seed."""
     frames = list(read_frames(str(real_frames(options))))
     contents = {frame.frame_id: set(to_find(frame).values()) for frame in frames}
     parts = folds(
         [frame.frame_id for frame in frames], [frame.sequence for frame in frames], options.folds, 0, contents
     )
-    done: dict[str, list[FrameDetections]] = {}
-    failures: list[Failure] = []
+    done: dict[str, BySeed] = {}
+    failures: dict[int, list[Failure]] = {}
+    seeds = range(options.seed, options.seed + options.seeds * options.folds, options.folds)
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
 
-        def begun(word: str) -> list[Future[str]]:
-            return [pool.submit(cell, options, word, fold, part, failures) for fold, part in enumerate(parts)]
+        def begun(word: str) -> dict[int, list[Future[str]]]:
+            return {
+                seed: [
+                    pool.submit(cell, options, word, seed + fold, part, failures.get(seed, []))
+                    for fold, part in enumerate(parts)
+                ]
+                for seed in seeds
+            }
 
-        def ended(word: str, cells: list[Future[str]]) -> list[FrameDetections]:
-            rows = [row for each in cells for row in read_detections(each.result())]
+        def ended(word: str, cells: dict[int, list[Future[str]]]) -> BySeed:
+            rows = {
+                seed: [row for each in cells[seed] for row in read_detections(each.result())]
+                for seed in seeds
+            }
             print(f"{word.split('=', 1)[0]}: {told(rows)}", flush=True)
             return rows
 
-        first, *others = options.recipe
-        rows = done[first.split("=", 1)[0]] = ended(first, begun(first))
-        metrics = summarize(rows, CATEGORIES.categories, "fold")
-        failures = list(find_failures(rows, metrics.cutoff, CATEGORIES.categories))
+        mined, *others = [base_word(options), *options.recipe] if options.base else options.recipe
+        for seed, rows in (before := ended(mined, begun(mined))).items():
+            metrics = summarize(rows, CATEGORIES.categories, "fold")
+            failures[seed] = list(find_failures(rows, metrics.cutoff, CATEGORIES.categories))
+        if not options.base:
+            done[mined.split("=", 1)[0]] = before
         for word, cells in [(word, begun(word)) for word in others]:
             done[word.split("=", 1)[0]] = ended(word, cells)
     return done
@@ -324,30 +364,44 @@ def ap50(rows: Sequence[FrameDetections]) -> dict[str, float]:
     return {name: 100 * value for name, value in found.items() if value is not None}
 
 
-def map50(rows: Sequence[FrameDetections]) -> float:
-    return float(np.mean(list(ap50(rows).values())))
+def told(by_seed: BySeed) -> str:
+    each = [ap50(rows) for rows in by_seed.values()]
+    means = {name: float(np.mean([found[name] for found in each])) for name in each[0]}
+    by_category = " ".join(f"{name} {value:.1f}" for name, value in means.items())
+    return f"mAP50 {np.mean(list(means.values())):.1f} ({by_category})"
 
 
-def told(rows: Sequence[FrameDetections]) -> str:
-    each = " ".join(f"{name} {value:.1f}" for name, value in ap50(rows).items())
-    return f"mAP50 {map50(rows):.1f} ({each})"
+def fates(rows: Sequence[FrameDetections]) -> dict[str, Counter[str]]:
+    """What became of each category's objects, by the surest detection that overlaps one at 0.5: found as
+    itself or as another; too loose: one overlaps at 0.2; missed."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in CATEGORIES.categories}
+    for row in rows:
+        truth, found = row.objects, row.detections
+        for i in np.flatnonzero(~truth.ignore):
+            overlaps = pairwise_iou(truth.boxes[i : i + 1], found.boxes)[0]
+            hits = np.flatnonzero(overlaps >= 0.5)
+            if len(hits):
+                label = found.labels[hits[np.argmax(found.scores[hits])]]
+                fate = "itself" if label == truth.labels[i] else "another"
+            else:
+                fate = "too loose" if (overlaps >= 0.2).any() else "missed"
+            counts[CATEGORIES.categories[truth.labels[i] - 1]][fate] += 1
+    return counts
 
 
-def interval(a: Sequence[FrameDetections], b: Sequence[FrameDetections]) -> tuple[float, float]:
-    """Of map50(a) - map50(b), by a bootstrap over drives, the same draws for both."""
-    drives: dict[str, list[int]] = {}
-    for i, row in enumerate(a):
-        drives.setdefault(row.sequence or row.frame_id, []).append(i)
-    others = {row.frame_id: row for row in b}
-    groups, rng = list(drives.values()), np.random.default_rng(0)
-    differences = []
-    for _ in range(RESAMPLES):
-        drawn = [i for g in rng.integers(len(groups), size=len(groups)) for i in groups[g]]
-        here = [replace(a[i], frame_id=f"{k:06d}") for k, i in enumerate(drawn)]
-        there = [replace(others[a[i].frame_id], frame_id=f"{k:06d}") for k, i in enumerate(drawn)]
-        differences.append(map50(here) - map50(there))
-    low, high = np.percentile(differences, [2.5, 97.5])
-    return float(low), float(high)
+def outcomes_of(rows: Sequence[FrameDetections]) -> Outcomes:
+    builder = OutcomeBuilder(CATEGORIES.categories)
+    for row in sorted(rows, key=lambda row: row.frame_id):
+        builder.add(row, 0.5)  # of no account: AP has no threshold
+    return builder.result()
+
+
+def points(gain: Interval) -> str:
+    if gain.estimate is None:
+        return f"no difference: {gain.reason}"
+    if gain.low is None or gain.high is None:
+        return f"{100 * gain.estimate:+.1f} (no interval: {gain.reason})"
+    return f"{100 * gain.estimate:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
 
 
 def main() -> None:
@@ -360,20 +414,35 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings side by side")
     parser.add_argument("--seed", type=int, default=0, help="of fold 0; those after it follow")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each recipe and fold")
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--base", type=int, default=0, metavar="STEPS", help="0: each recipe from scratch")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=192)
     parser.add_argument("--layers", type=int, default=2, help="detector.trainable_layers")
     parser.add_argument("--threads", type=int, default=1, help="of each training")
     options = parser.parse_args()
     done = run(options)
-    first = next(iter(done.values()))
-    table = {}
-    for name, rows in done.items():
-        low, high = interval(rows, first)
-        gain = map50(rows) - map50(first)
-        print(f"{name:16} {told(rows)}, {gain:+.1f} ({low:+.1f} to {high:+.1f})")
-        table[name] = {"map50": map50(rows), "ap50": ap50(rows), "difference": gain, "low": low, "high": high}
+    outcomes = {
+        name: {seed: outcomes_of(rows) for seed, rows in by_seed.items()} for name, by_seed in done.items()
+    }
+    first = next(iter(done))
+    bench = Bench(next(iter(outcomes[first].values())), RESAMPLES, np.random.default_rng(0), at50=True)
+    measured = {name: bench.measure(by_seed) for name, by_seed in outcomes.items()}
+    table: dict[str, Any] = {}
+    for name, by_seed in done.items():
+        print(f"{name}: {told(by_seed)}")
+        table[name] = {"fates": {}, "minus_first": {}, "of_seeds": measured[name].estimates[:, 0].tolist()}
+        fate = {seed: fates(rows) for seed, rows in by_seed.items()}
+        for measure in (MAP50, *CATEGORIES.categories):
+            gain = bench.difference(measured[first], measured[name], measure)
+            table[name]["minus_first"][measure] = [gain.estimate, gain.low, gain.high]
+            line = f"    {measure:12} {points(gain)}"
+            if measure in CATEGORIES.categories:
+                counts: Counter[str] = sum((each[measure] for each in fate.values()), Counter())
+                table[name]["fates"][measure] = dict(counts)
+                line += "; " + ", ".join(f"{what} {n / len(fate):.1f}" for what, n in sorted(counts.items()))
+            print(line)
     known = vars(options) | {"torch": torch.__version__, "python": platform.python_version()}
     print(json.dumps({"benchmark": "recipes", "settings": known, "recipes": table}))
 

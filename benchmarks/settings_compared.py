@@ -6,15 +6,18 @@
 The drives of the train list are cut into as many folds as there are seeds; seed k trains on all folds but the
 k-th and is tested on that one, so each frame is tested once a way. The val list stays closed. A way is the
 first one with other settings, `section.key=value` of `train` or `detector`, joined by commas. `--keep` keeps
-each finished training: the same command goes on after the last one. Prints mAP50 of all frames, the
-mean difference over seeds with its paired 95 % interval (Student's t), and processor-seconds an image in
-training, then one JSON object as the last line.
+each finished training: the same command goes on after the last one. Prints mAP50 of all frames together, its
+difference to the first way with a paired 95 % interval (bootstrap over drives; each fold had a seed of its
+own, so seeds are drawn with the drives), that difference fold by fold (a fold may hold two objects of a
+category: then single objects move it by tens of points), and processor-seconds an image in training; then one
+JSON object as the last line.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -27,7 +30,6 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from scipy import stats
 
 from imitation.data.images import load_frame_image
 from imitation.data.records import Frame
@@ -40,12 +42,14 @@ from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections, write_detections
 from imitation.evaluation.detections import FrameDetections
 from imitation.metrics.average_precision import average_precisions
+from imitation.metrics.statistics.seed_comparison import MAP50, Bench, Judged, read_outcomes
 from imitation.training.batches import Batches, SamplePlan
 from imitation.training.loop import start, train
 from imitation.training.samples import CachedSource, FrameSource
 from imitation.training.settings import TrainSettings
 
 CATEGORIES = KittiReader.categories
+RESAMPLES = 1000
 
 
 def cut(frames: Sequence[Frame], folds: int) -> list[list[Frame]]:
@@ -129,7 +133,8 @@ def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
                     raise SystemExit(
                         f"{kept}.json is of {done['words']!r}, not {words!r}: name the way otherwise"
                     )
-                done["rows"] = list(read_detections(str(kept.with_suffix(".parquet"))))
+                done["uri"] = str(kept.with_suffix(".parquet"))
+                done["rows"] = list(read_detections(done["uri"]))
                 results.setdefault(name, []).append(done)
                 print(f"seed {seed}, {name}: mAP50 {map50(done['rows']):.1f}", flush=True)
     return results
@@ -155,22 +160,36 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     results = measure(options)
+    outcomes = {
+        name: read_outcomes(
+            tuple(Judged(part["uri"], "fold", "way", 0.5) for part in parts),  # AP has no threshold
+            CATEGORIES.categories,
+        )
+        for name, parts in results.items()
+    }
     first = next(iter(results))
+    bench = Bench(outcomes[first], RESAMPLES, np.random.default_rng(0), at50=True)
+    measured = {name: bench.measure({0: outcome}) for name, outcome in outcomes.items()}
     table = {}
-    print(f"{'way':12}{'mAP50':>8}{'difference':>12}{'95 % interval':>18}{'cpu-s an image':>16}")
+    print(
+        f"{'way':12}{'mAP50':>8}{'difference':>12}{'95 % interval':>18}{'cpu-s an image':>16}   fold by fold"
+    )
     for name, parts in results.items():
-        rows = [row for part in parts for row in part["rows"]]
-        differences = [
-            map50(a["rows"]) - map50(b["rows"]) for a, b in zip(parts, results[first], strict=True)
-        ]
-        mean, spread = statistics.fmean(differences), statistics.stdev(differences) / len(parts) ** 0.5
-        reach = float(stats.t.ppf(0.975, len(parts) - 1)) * spread
+        gain = bench.difference(measured[first], measured[name], MAP50)
+        found = 100 * float(measured[name].estimates[0, 0])
+        of_folds = [map50(part["rows"]) for part in parts]
+        each = [a - map50(part["rows"]) for a, part in zip(of_folds, results[first], strict=True)]
         cpu = statistics.median(part["cpu"] for part in parts)
-        interval = f"{mean - reach:+.1f} to {mean + reach:+.1f}"
-        print(f"{name:12}{map50(rows):>8.1f}{mean:>+12.1f}{interval:>18}{cpu:>16.4f}")
+        low, middle, high = (
+            math.nan if value is None else 100 * value for value in (gain.low, gain.estimate, gain.high)
+        )
+        print(
+            f"{name:12}{found:>8.1f}{middle:>+12.1f}{f'{low:+.1f} to {high:+.1f}':>18}{cpu:>16.4f}   "
+            + " ".join(f"{value:+.1f}" for value in each)
+        )
         table[name] = {
-            "map50": map50(rows), "of_seeds": [map50(part["rows"]) for part in parts], "difference": mean,
-            "low": mean - reach, "high": mean + reach, "cpu_seconds_an_image": cpu,
+            "map50": found, "of_folds": of_folds, "difference": middle, "low": low, "high": high,
+            "cpu_seconds_an_image": cpu,
         }  # fmt: skip
     known = vars(options) | {"torch": torch.__version__, "python": platform.python_version()}
     print(json.dumps({"benchmark": "settings_compared", "settings": known, "ways": table}))

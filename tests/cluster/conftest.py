@@ -6,7 +6,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from sim_actors.simulators import guarded
+from cluster.inventory import rerender
+from sim_actors.simulators import mixture
+from sim_actors.simulators.guarded import GuardedHost
 from sim_actors.simulators.registry import SimulatorSpec
 from sim_actors.simulators.worker import SimulatorHost, Started
 
@@ -45,13 +47,19 @@ class LastingHost(SimulatorHost):
     def start(self) -> Started:
         return super().start() if self._simulator is None else self.ping()
 
+    def close(self) -> None:
+        pass
+
+    def end(self) -> None:
+        super().close()
+
 
 @pytest.fixture(scope="session")
 def _renderers() -> Iterator[dict[str, LastingHost]]:
     made: dict[str, LastingHost] = {}
     yield made
     for host in made.values():
-        host.close()
+        host.end()
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +70,15 @@ def rendering_here(_renderers: dict[str, LastingHost]) -> Callable[[], AbstractC
     def host(spec: SimulatorSpec, *limits: float) -> LastingHost:
         return _renderers.setdefault(repr(spec), LastingHost(spec))
 
+    def start(self: GuardedHost) -> Started:
+        raise AssertionError("a process starts for a renderer: who has made its GuardedHost?")
+
     @contextmanager
     def here() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(guarded, "GuardedHost", host)
+            for module in (mixture, rerender):  # which have the class by name
+                patch.setattr(module, "GuardedHost", host)
+            patch.setattr(GuardedHost, "start", start)
             yield
 
     return here

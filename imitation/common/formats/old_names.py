@@ -22,7 +22,7 @@ _SETTINGS = {"data.splits.stop": "data.splits.val", "world.stop": "world.val"}
 _LATER: dict[str, Any] = {
     "data.options": {},
     "tracking.trackers": {},
-    "detector.trainable_layers": None,
+    "detector.trainable_layers": 5,
     "data.splits.stratify": False,
     "data.splits.val_from": "val",
     "data.splits.lists": {},

@@ -1,12 +1,21 @@
-"""A comparison of three seeds, of toy runs; computed once."""
+"""Comparisons of toy runs, each computed once."""
 
 import pytest
 
 from imitation.report.comparison.record import Comparison
-from tests.cluster.experiments.compare.toy import RESAMPLES, collected, finished, plan_of
+from tests.cluster.experiments.compare.toy import RESAMPLES, Done, plan_of
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory) -> Comparison:
-    plan = plan_of(tmp_path_factory.mktemp("runs"), "compare.seeds=3", RESAMPLES)
-    return collected(plan, finished(plan))
+def three_seeds(tmp_path_factory) -> Done:
+    return Done.of(plan_of(tmp_path_factory.mktemp("runs"), "compare.seeds=3", RESAMPLES))
+
+
+@pytest.fixture(scope="session")
+def one_seed(tmp_path_factory) -> Done:
+    return Done.of(plan_of(tmp_path_factory.mktemp("runs"), RESAMPLES))
+
+
+@pytest.fixture(scope="session")
+def told(three_seeds) -> Comparison:
+    return three_seeds.found

@@ -1,8 +1,11 @@
 """Comparisons without trainings: plans of a tiny world, and jobs that only leave behind what counts."""
 
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +126,15 @@ def metrics(split: str, score: float, threshold: float = 0.5) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@cache  # most tests finish the same runs
+def _detections(first: int, count: int, seed: int, hit: float) -> bytes:
+    """A file of what a detector found on these frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        uri = f"{folder}/detections.parquet"
+        write_detections(evaluated(count, seed, hit=hit, first=first), uri, CATEGORIES)
+        return Path(uri).read_bytes()
+
+
 def finish(
     plan: Plan,
     trial: Trial,
@@ -137,10 +149,10 @@ def finish(
     cycles = []
     for k, (hit, val) in enumerate(zip(hits, vals, strict=True)):
         seed = [trial.cell.seed, k, zlib.crc32(trial.arm.name.encode()) if k else 0]
-        rows = evaluated(
-            len(frames), int(np.random.default_rng(seed).integers(2**31)), hit=hit, first=frames.start
-        )
-        write_detections(rows, f"{uri}/cycle-{k:03d}/evaluation/detections.parquet", CATEGORIES)
+        drawn = int(np.random.default_rng(seed).integers(2**31))
+        place = Path(uri) / f"cycle-{k:03d}" / "evaluation" / "detections.parquet"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(_detections(frames.start, len(frames), drawn, hit))
         simulated = {"requests": 1, "rendered": rendered, "set_aside": [], "frames_per_second": 1.0}
         cycles.append(
             Cycle.of(
@@ -200,3 +212,22 @@ def finished(
 
 def collected(plan: Plan, states: dict[str, State], synthetic: dict[str, str] | None = None) -> Comparison:
     return collect(plan, states, TOLD, synthetic, 120.0, "imitate compare my.yaml")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A comparison whose runs are finished, for tests that share it: they only read its folder."""
+
+    plan: Plan
+    states: dict[str, State]
+    found: Comparison
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Done":
+        states = finished(plan)
+        return cls(plan, states, collected(plan, states))
+
+    def without(self, *names: str) -> dict[str, State]:
+        """The states as if these runs had failed."""
+        assert set(names) <= set(self.states)
+        return self.states | {name: State("failed", "it broke") for name in names}

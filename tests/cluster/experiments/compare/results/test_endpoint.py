@@ -51,7 +51,6 @@ def test_the_answers():
     )
 
 
-def test_an_answer_of_part_of_the_seeds_is_provisional(tmp_path):
-    plan = plan_of(tmp_path, RESAMPLES, "compare.seeds=2")
-    states = finished(plan, without=["imitation-seed1"])
-    assert collected(plan, states).primary.answer.startswith("Provisional (1 of 2 seeds and folds). Yes")
+def test_an_answer_of_part_of_the_seeds_is_provisional(three_seeds):
+    found = collected(three_seeds.plan, three_seeds.without("imitation-seed1"))
+    assert found.primary.answer.startswith("Provisional (2 of 3 seeds and folds). Yes")

@@ -27,7 +27,15 @@ from imitation.report.comparison.markdown import as_markdown
 from imitation.report.comparison.record import flat_rows, read_comparison, write_comparison
 from imitation.report.comparison.text import as_text
 from imitation.report.run.record import read_summary, write_summary
-from tests.cluster.experiments.compare.toy import CATEGORIES, QUALITY, RESAMPLES, collected, finished, plan_of
+from tests.cluster.experiments.compare.toy import (
+    CATEGORIES,
+    QUALITY,
+    RESAMPLES,
+    Done,
+    collected,
+    finished,
+    plan_of,
+)
 from tests.imitation.metrics.driving import evaluated
 
 
@@ -59,9 +67,8 @@ def test_val_chooses_and_counts_stand_beside_the_scores(told):
     assert rows["real"].seconds == 12  # the baseline's folds are not what real needs
 
 
-def test_the_values_are_those_of_the_rows_themselves(tmp_path):
-    plan = plan_of(tmp_path, RESAMPLES)
-    found = collected(plan, finished(plan))
+def test_the_values_are_those_of_the_rows_themselves(one_seed):
+    plan, found = one_seed.plan, one_seed.found
     for key, trial, cycle in [("real", "real-seed0", 0), ("imitation, cycle 1", "imitation-seed0", 1)]:
         uri = f"{plan.folder}/trials/{trial}/cycle-{cycle:03d}/evaluation/detections.parquet"
         aps = average_precisions(list(read_detections(uri)), CATEGORIES)
@@ -95,21 +102,21 @@ def test_no_difference_is_called_none(tmp_path):
     assert found.explored == sum(gain is not None and gain.p is not None for gain in cells) > 40
 
 
-def test_a_failed_arm_leaves_the_rest_of_the_table(tmp_path):
-    plan = plan_of(tmp_path, RESAMPLES, "compare.seeds=2")
-    found = collected(plan, finished(plan, without=["oversample-seed0", "random-seed0", "random-seed1"]))
+def test_a_failed_arm_leaves_the_rest_of_the_table(three_seeds):
+    broken = ["oversample-seed0", "oversample-seed2", "random-seed0", "random-seed1", "random-seed2"]
+    found = collected(three_seeds.plan, three_seeds.without(*broken))
     rows = {row.key: row for row in found.rows}
     assert "random, cycle 1" not in rows
     assert rows["oversample, cycle 1"].seeds == [1]
-    assert rows["imitation, cycle 1"].seeds == [0, 1]
+    assert rows["imitation, cycle 1"].seeds == [0, 1, 2]
     gain = rows["oversample, cycle 1"].test["mAP50"].gain
     assert gain is not None
     assert gain.seeds == 1
-    assert any("3 of 8 runs are not finished (random-seed0" in w or "3 of 8" in w for w in found.warnings)
+    assert any("5 of 12 runs are not finished" in w for w in found.warnings)
     assert [against.arms for against in found.primary.against] == [["real", "oversample"]]
     assert found.primary.answer.startswith("No answer")  # one of its two comparisons is missing
     assert {t.name: t.reason for t in found.trials if t.status == "failed"} == dict.fromkeys(
-        ["oversample-seed0", "random-seed0", "random-seed1"], "it broke"
+        broken, "it broke"
     )
 
 
@@ -139,27 +146,29 @@ def fold_plan(tmp_path, *options: str) -> Plan:
     )  # fmt: skip
 
 
-def test_folds_are_judged_as_one(tmp_path):
-    plan = fold_plan(tmp_path, "compare.seeds=1")
-    found = collected(plan, finished(plan))
+@pytest.fixture(scope="module")
+def two_folds(tmp_path_factory) -> Done:
+    return Done.of(fold_plan(tmp_path_factory.mktemp("folds"), "compare.seeds=2"))
+
+
+def test_folds_are_judged_as_one(two_folds):
+    found = two_folds.found
     assert (found.frames, found.used_folds) == (60, [0, 1])
-    rows = [
-        row
-        for fold in (0, 1)
-        for row in read_detections(
-            f"{plan.folder}/trials/imitation-seed0-fold{fold}/cycle-002/evaluation/detections.parquet"
-        )
-    ]
+    of_seeds = []
+    for seed in (0, 1):
+        runs = [f"{two_folds.plan.folder}/trials/imitation-seed{seed}-fold{fold}" for fold in (0, 1)]
+        files = [f"{run}/cycle-002/evaluation/detections.parquet" for run in runs]
+        rows = [row for file in files for row in read_detections(file)]
+        of_seeds.append(average_precisions(rows, CATEGORIES).map50)
     second = found.row("imitation, cycle 2")
     assert second is not None
-    assert second.test["mAP50"].value.mean == pytest.approx(average_precisions(rows, CATEGORIES).map50)
+    assert second.test["mAP50"].value.mean == pytest.approx(np.mean(of_seeds))
     assert any("share most of their training frames" in w for w in found.warnings)
 
 
-def test_a_fold_that_is_not_finished_is_left_out_for_all(tmp_path):
-    plan = fold_plan(tmp_path, "compare.seeds=2")
+def test_a_fold_that_is_not_finished_is_left_out_for_all(two_folds):
     broken = [f"{arm}-seed{seed}-fold1" for arm in ("imitation", "random", "oversample") for seed in (0, 1)]
-    found = collected(plan, finished(plan, without=broken))
+    found = collected(two_folds.plan, two_folds.without(*broken))
     assert (found.frames, found.used_folds) == (30, [0])
     assert all(row.seeds == [0, 1] for row in found.rows)
     assert any("Of the folds 0, 1 the figures are of 0." in w for w in found.warnings)
@@ -177,27 +186,23 @@ def test_an_arm_beside_the_primary_endpoint_does_not_take_a_fold_from_it(tmp_pat
     assert render_comparison(found)
 
 
-def test_a_seed_counts_where_all_of_its_folds_are_there(tmp_path):
-    plan = fold_plan(tmp_path, "compare.seeds=2")
-    found = collected(plan, finished(plan, without=["imitation-seed1-fold1"]))
-    rows = {row.key: row.seeds for row in found.rows}
-    assert (rows["real"], rows["imitation, chosen"]) == ([0, 1], [0])
-    assert found.used_folds == [0, 1]
-
-
-def test_a_rows_counts_are_of_the_detectors_that_were_scored(tmp_path):
-    plan = fold_plan(tmp_path, "compare.seeds=2")
-    states = finished(plan, without=["imitation-seed1-fold1"])
-    whole = collected(plan, finished(plan)).row("imitation, cycle 1")
-    unscored = next(t for t in plan.trials if t.name == "imitation-seed1-fold0")
-    uri = plan.workspace(unscored).path(SUMMARY)
+def test_a_seed_counts_where_all_of_its_folds_are_there_and_its_row_counts_them_alone(two_folds):
+    plan, whole = two_folds.plan, two_folds.found.row("imitation, cycle 1")
+    uri = plan.workspace(next(t for t in plan.trials if t.name == "imitation-seed1-fold0")).path(SUMMARY)
     summary = read_summary(uri)
     longer = [
         c.model_copy(update={"steps": 10 * c.steps, "images_seen": 10 * c.images_seen})
         for c in summary.cycles
     ]
     write_summary(summary.model_copy(update={"cycles": longer}), uri)
-    row = collected(plan, states).row("imitation, cycle 1")
+    try:  # of a seed that is not scored
+        found = collected(plan, two_folds.without("imitation-seed1-fold1"))
+    finally:
+        write_summary(summary, uri)
+    rows = {row.key: row.seeds for row in found.rows}
+    assert (rows["real"], rows["imitation, chosen"]) == ([0, 1], [0])
+    assert found.used_folds == [0, 1]
+    row = found.row("imitation, cycle 1")
     assert row is not None
     assert whole is not None
     assert (row.seeds, row.steps, row.images_seen) == ([0], whole.steps, whole.images_seen)
@@ -207,9 +212,9 @@ def test_a_rows_counts_are_of_the_detectors_that_were_scored(tmp_path):
 
 
 @pytest.mark.parametrize("folds", [False, True])
-def test_the_synthetic_test_set_has_columns_of_its_own(tmp_path, folds):
-    plan = fold_plan(tmp_path, "compare.seeds=1") if folds else plan_of(tmp_path, RESAMPLES)
-    states = finished(plan)
+def test_the_synthetic_test_set_has_columns_of_its_own(tmp_path, one_seed, folds):
+    plan = fold_plan(tmp_path, "compare.seeds=1") if folds else one_seed.plan
+    states = finished(plan) if folds else one_seed.states
     done = Finished(plan, states)
     names: dict[str, str] = {}
     truth = list(evaluated(30 if folds else 40, 0))
@@ -308,11 +313,13 @@ def share_found(frames, categories):
 
 def test_a_metric_of_ones_own_is_an_endpoint_with_the_same_bootstrap(tmp_path):
     name = f"{__name__}:share_found"
-    plan = plan_of(tmp_path, RESAMPLES, f"compare.primary.measure={name}")
-    found = collected(plan, finished(plan))
-    uri = f"{plan.folder}/trials/imitation-seed0/cycle-002/evaluation/detections.parquet"
+    options = ("loop.cycles=1", "compare.arms=[real,random,imitation]", f"compare.primary.measure={name}")
+    plan = plan_of(tmp_path, RESAMPLES, *options)
+    quality = QUALITY | {"random": ([0.5, 0.45], [0.5, 0.45]), "imitation": ([0.5, 0.95], [0.5, 0.9])}
+    found = collected(plan, finished(plan, quality, frames=20))
+    uri = f"{plan.folder}/trials/imitation-seed0/cycle-001/evaluation/detections.parquet"
     rows = [row for row in read_detections(uri) if row.error is None]
-    real, second = found.row("real"), found.row("imitation, cycle 2")
+    real, second = found.row("real"), found.row("imitation, cycle 1")
     assert second.test[name].value.mean == pytest.approx(share_found(rows, CATEGORIES))
     gain = second.test[name].gain
     assert gain.difference == pytest.approx(second.test[name].value.mean - real.test[name].value.mean)
