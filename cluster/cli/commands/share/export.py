@@ -65,7 +65,7 @@ def export(args: argparse.Namespace) -> None:
     from sim_actors.export.formats import FORMATS
 
     if args.to in FORMATS:
-        from cluster.cli.commands.export_scenes import export_scenes
+        from cluster.cli.commands.share.export_scenes import export_scenes
 
         return export_scenes(args)
     if args.count:

@@ -31,4 +31,4 @@ def add(commands: Commands) -> None:
 
 def score(args: argparse.Namespace) -> None:
     """Hands over to the protocol's own module."""
-    importlib.import_module(f"cluster.cli.commands.score.{args.protocol}").score(args)
+    importlib.import_module(f"cluster.cli.commands.measure.score.{args.protocol}").score(args)

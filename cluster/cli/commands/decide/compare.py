@@ -1,4 +1,4 @@
-"""`imitate compare`: arms over seeds, or two runs or evaluations, paired. `imitate merge`: several as one."""
+"""`imitate compare`: arms over seeds, or two runs or evaluations, paired."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imitation.common.errors import UserError
 from imitation.common.formats import old_names
 
 
-def add_compare(commands: Commands) -> None:
+def add(commands: Commands) -> None:
     command = commands.add_parser(
         "compare",
         group="decide",
@@ -148,7 +148,7 @@ def _two(args: argparse.Namespace) -> None:
         )
     import numpy as np
 
-    from cluster.cli.commands.evaluation_of_run import taken
+    from cluster.cli.commands.decide.evaluation_of_run import taken
     from cluster.cli.text.pair import lines
     from imitation.metrics.statistics.evaluation_side import split_of
     from imitation.metrics.statistics.paired_comparison import compare as compare_evaluations
@@ -163,25 +163,3 @@ def _two(args: argparse.Namespace) -> None:
         print(json.dumps(result.to_dict() | taken_from | {"seed": seed}, indent=2, allow_nan=False))
     else:
         print("\n".join(lines(result, seed, why_a, why_b)))
-
-
-def add_merge(commands: Commands) -> None:
-    command = commands.add_parser(
-        "merge",
-        group="measure",
-        help="evaluations of different frames as one",
-        example="imitate merge evaluation-a evaluation-b --out both",
-    )
-    command.add_argument(
-        "evaluations", nargs="+", metavar="EVAL", help="what `evaluate --out` or `mine` wrote"
-    )
-    command.add_argument("--out", required=True, metavar="DIR", help="the folder of the merged evaluation")
-    command.set_defaults(carry_out=merge)
-
-
-def merge(args: argparse.Namespace) -> None:
-    """Writes evaluations of different frames as one, and says how many rows it has."""
-    from imitation.evaluation.merge import merge as merge_evaluations
-
-    count = merge_evaluations(args.evaluations, args.out)
-    print(f"{args.out}: {count} rows, one a frame and detector")

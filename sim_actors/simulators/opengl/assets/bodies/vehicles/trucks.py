@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from sim_actors.simulators.opengl.assets.bodies.coachwork import Face, quads
-from sim_actors.simulators.opengl.assets.bodies.vans import DELIVERY_VAN
-from sim_actors.simulators.opengl.assets.bodies.vehicles import Vehicle, vehicle_parts
-from sim_actors.simulators.opengl.assets.bodies.wheels import wheel
+from sim_actors.simulators.opengl.assets.bodies.vehicles.assembly import Vehicle, vehicle_parts
+from sim_actors.simulators.opengl.assets.bodies.vehicles.coachwork import Face, quads
+from sim_actors.simulators.opengl.assets.bodies.vehicles.vans import DELIVERY_VAN
+from sim_actors.simulators.opengl.assets.bodies.vehicles.wheels import wheel
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble, box, loft, tube
 

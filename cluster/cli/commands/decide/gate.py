@@ -75,7 +75,7 @@ def gate(args: argparse.Namespace) -> int:
     the seed and which evaluation of a run was taken."""
     import numpy as np
 
-    from cluster.cli.commands.evaluation_of_run import taken
+    from cluster.cli.commands.decide.evaluation_of_run import taken
     from cluster.cli.text.gate import lines, markdown
     from imitation.common import storage
     from imitation.metrics.statistics.evaluation_side import split_of

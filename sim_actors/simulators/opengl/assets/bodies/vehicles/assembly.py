@@ -7,8 +7,15 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from sim_actors.simulators.opengl.assets.bodies.coachwork import Arch, Coach, Face, Lines, Patch, skin
-from sim_actors.simulators.opengl.assets.bodies.wheels import Rim, wheel
+from sim_actors.simulators.opengl.assets.bodies.vehicles.coachwork import (
+    Arch,
+    Coach,
+    Face,
+    Lines,
+    Patch,
+    skin,
+)
+from sim_actors.simulators.opengl.assets.bodies.vehicles.wheels import Rim, wheel
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble, box, ellipsoid
 

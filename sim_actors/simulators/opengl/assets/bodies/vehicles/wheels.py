@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from sim_actors.simulators.opengl.assets.bodies.coachwork import quads
+from sim_actors.simulators.opengl.assets.bodies.vehicles.coachwork import quads
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Part, merge
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cluster.cli.commands.predict import found_pictures
+from cluster.cli.commands.measure.predict import found_pictures
 from cluster.cli.main import main
 from imitation.common.settings import UserError
 from tests.cluster.cli.test_main import checkpoint  # noqa: F401 (a fixture)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sim_actors.simulators.opengl.assets.bodies.cars import MPV, NOSE, lamps
-from sim_actors.simulators.opengl.assets.bodies.coachwork import Face
-from sim_actors.simulators.opengl.assets.bodies.vehicles import Vehicle
+from sim_actors.simulators.opengl.assets.bodies.vehicles.assembly import Vehicle
+from sim_actors.simulators.opengl.assets.bodies.vehicles.cars import MPV, NOSE, lamps
+from sim_actors.simulators.opengl.assets.bodies.vehicles.coachwork import Face
 from sim_actors.simulators.opengl.assets.materials import M
 
 _VAN_TAIL = Face(

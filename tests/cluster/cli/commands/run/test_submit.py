@@ -14,7 +14,7 @@ import pytest
 from ray.job_submission import JobStatus
 
 from cluster.cli import main
-from cluster.cli.commands.submit import checked
+from cluster.cli.commands.run.submit import checked
 from cluster.config.parse import load_defaults
 from cluster.run.storage_checks import check_lasting
 from cluster.runtime import jobs, ray_address
@@ -214,7 +214,7 @@ def test_an_unreachable_head_is_one_sentence(capsys, monkeypatch):
 
 DRIVER = """
 import os, signal, sys, time
-from cluster.cli.commands import run
+from cluster.cli.commands.share import report as command
 from cluster.cli.main import main
 
 def report(args):
@@ -225,7 +225,7 @@ def report(args):
         os.kill(os.getpid(), signal.SIGTERM)
         print("committed", flush=True)
 
-run.report = report
+command.report = report
 sys.exit(main(["report", "x"]))
 """
 
@@ -241,12 +241,12 @@ def test_sigterm_cleans_up_as_ctrl_c_does_and_a_second_one_does_not_cut_it_short
 
 
 def test_a_defect_ends_with_one_line_that_says_what_it_is(capsys, monkeypatch):
-    from cluster.cli.commands import run
+    from cluster.cli.commands.share import report as command
 
     def report(args):
         raise RuntimeError("the sky has fallen")
 
-    monkeypatch.setattr(run, "report", report)
+    monkeypatch.setattr(command, "report", report)
     assert main.main(["report", "x"]) == 1
     said = capsys.readouterr().err.strip().splitlines()
     assert said[0].startswith("Traceback")

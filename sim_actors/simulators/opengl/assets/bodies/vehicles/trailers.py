@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from sim_actors.simulators.opengl.assets.bodies.wheels import wheel
+from sim_actors.simulators.opengl.assets.bodies.vehicles.wheels import wheel
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble, box, loft, tube
 

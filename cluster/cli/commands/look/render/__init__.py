@@ -138,7 +138,7 @@ def _jobs(
     args: argparse.Namespace, config: Config, reporter: Reporter
 ) -> tuple[int, Iterator[tuple[Frame | None, SceneJob]]]:
     """How many scenes there are to render, and they, each with the frame that it re-stages."""
-    from cluster.cli.commands.render.jobs import body_jobs, free_jobs, like_jobs
+    from cluster.cli.commands.look.render.jobs import body_jobs, free_jobs, like_jobs
     from sim_actors.simulators.worker import SceneJob
     from sim_actors.staging.scene_file import load_scene
 
@@ -160,11 +160,11 @@ def _config(args: argparse.Namespace) -> Config:
     """The configuration, with the strength and the backdrops that the command line asks for."""
     config = config_of(args)
     if args.body:
-        from cluster.cli.commands.render.jobs import with_bodies
+        from cluster.cli.commands.look.render.jobs import with_bodies
 
         config = with_bodies(config)
     if args.like is not None:
-        from cluster.cli.commands.render.jobs import like_data
+        from cluster.cli.commands.look.render.jobs import like_data
 
         config = like_data(config, args.like, args.options)
     whole = args.random or args.scene or args.body  # no frame is behind these

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim_actors.simulators.opengl.assets.bodies.coachwork import Coach, Face, Patch, skin
-from sim_actors.simulators.opengl.assets.bodies.wheels import wheel
+from sim_actors.simulators.opengl.assets.bodies.vehicles.coachwork import Coach, Face, Patch, skin
+from sim_actors.simulators.opengl.assets.bodies.vehicles.wheels import wheel
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble, box, tube
 

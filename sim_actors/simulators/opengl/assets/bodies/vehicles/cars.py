@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sim_actors.simulators.opengl.assets.bodies.coachwork import Face, Patch
-from sim_actors.simulators.opengl.assets.bodies.vehicles import Vehicle
+from sim_actors.simulators.opengl.assets.bodies.vehicles.assembly import Vehicle
+from sim_actors.simulators.opengl.assets.bodies.vehicles.coachwork import Face, Patch
 from sim_actors.simulators.opengl.assets.materials import M
 
 

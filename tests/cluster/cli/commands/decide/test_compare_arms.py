@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.cli.commands.compare import command
+from cluster.cli.commands.decide.compare import command
 from cluster.cli.main import main
 from imitation.report.comparison.record import write_comparison
 from tests.cluster.experiments.compare.toy import RESAMPLES, collected, finished, plan_of
