@@ -22,7 +22,7 @@ from cluster.runtime.jobs import Submission, follow, passed_on, submit
 from cluster.runtime.signals import Terminated
 from imitation.common.settings import UserError
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 RUN = Submission(("run", "a.yaml", "run.name=kitti"), "run-kitti", {})
 
 

@@ -13,7 +13,7 @@ from cluster.cli.main import main
 from imitation.evaluation.detection_files import FILE, write_detections
 from imitation.evaluation.detections import Detections, FrameDetections, GroundTruth
 
-ROOT = Path(__file__).resolve().parents[5]
+ROOT = Path(__file__).resolve().parents[6]
 MICRO = ROOT / "tests" / "imitation" / "metrics" / "protocols" / "kitti_micro"
 
 
