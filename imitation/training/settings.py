@@ -101,7 +101,7 @@ class TrainSettings(Settings):
     warm_steps: int | None = Field(
         None,
         ge=1,
-        description="warm_start: optimizer steps of a training that goes on from the cycle before; null: steps",
+        description="with warm_start: optimizer steps after those of the cycle before; null: steps",
     )
     decode_threads: int = Field(
         2, ge=1, le=64, description="threads that decode and augment ahead of the steps"
