@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from imitation.common.settings import UserError
 from imitation.data.records import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a new actor in a photo is to be like: an object of `category` (its dataset's own), `distance_m`
+    > 0 from the camera (None: unknown), `across` its image (the middle of its box, from -0.5 at the left edge
+    to 0.5 at the right one; None: unknown), of which `height_px` > 0 showed, hidden by others to `occlusion`
+    and cut by the image's edge to `truncation` (shares; 0 where unknown)."""
+
+    category: str
+    distance_m: float | None = None
+    across: float | None = None
+    height_px: float | None = None
+    occlusion: float = 0.0
+    truncation: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +34,8 @@ class Request:
     `clutter` are boxes (px, in the parent's image) where false detections fell: unlabelled clutter
     is staged there. `variations` >= 1 scenes are drawn, all from `seed` >= 0; `policy` names who
     asked. `strength` in [0, 1] is a factor on how strongly the parent's scene is perturbed.
+    `likenesses`: the parent is the photo into which new actors like these are set, whatever failed in it
+    itself; `failures` are then of other frames.
     Raises ValueError for counts, seeds or strengths out of range.
 
     >>> request = Request("r1", "000007", ("000007#missed-o2",), (2,), (), variations=3, seed=0, policy="p")
@@ -35,6 +52,7 @@ class Request:
     seed: int
     policy: str
     strength: float = 1.0
+    likenesses: tuple[Likeness, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.request_id:
@@ -47,6 +65,10 @@ class Request:
             raise ValueError(f"request {self.request_id}: seed is {self.seed}, must not be negative")
         if not 0 <= self.strength <= 1:
             raise ValueError(f"request {self.request_id}: strength is {self.strength}, must be in [0, 1]")
+        if self.likenesses and self.parent is None:
+            raise ValueError(
+                f"request {self.request_id}: likenesses need a parent, whose photo they are set into"
+            )
 
     def to_row(self) -> dict[str, Any]:
         """Plain data for JSON or Parquet; `from_row` reads it back to an equal request."""
@@ -60,12 +82,13 @@ class Request:
             "seed": self.seed,
             "policy": self.policy,
             "strength": self.strength,
+            "likenesses": [asdict(likeness) for likeness in self.likenesses],
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Request:
-        """The inverse of `to_row`; rows from before there was a `strength` have 1. Raises KeyError for any
-        other absent field."""
+        """The inverse of `to_row`; rows from before there was a `strength` have 1, from before there were
+        `likenesses` none. Raises KeyError for any other absent field."""
         return cls(
             request_id=row["request_id"],
             parent=row["parent"],
@@ -76,6 +99,7 @@ class Request:
             seed=row["seed"],
             policy=row["policy"],
             strength=row.get("strength", 1.0),
+            likenesses=tuple(Likeness(**likeness) for likeness in row.get("likenesses", ())),
         )
 
 

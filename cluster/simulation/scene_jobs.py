@@ -107,14 +107,13 @@ def redraws(
 def check_backdrops(requests: Iterable[Request], allowed: Collection[str], settings: StagingSettings) -> None:
     """Raises UserError where variations are to be set into the photo of a frame that is not among
     `allowed`, the frames of train and mine: a detector would be trained on pixels that it is judged by."""
-    if settings.restage.backdrops == 0:
-        return
     for request in requests:
-        if request.parent is not None and request.parent not in allowed:
+        in_photo = bool(request.likenesses) or settings.restage.backdrops > 0
+        if in_photo and request.parent is not None and request.parent not in allowed:
             raise UserError(
                 f"request {request.request_id!r}: frame {request.parent!r} is of neither train nor mine, and "
                 "no other may serve as a backdrop (its pixels would be trained on); ask for frames of those, "
-                "or set restage.backdrops to 0"
+                "or set restage.backdrops and policy.elsewhere to 0"
             )
 
 

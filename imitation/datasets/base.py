@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ class DatasetReader(ABC):
         bad ones. A frame that is read again counts once."""
         self._skip_rows = False
         self._bad_rows: list[DataError] = []  # of the frame that is being read
-        self._rows_told = 0
+        self._rows_told, self._rows_to_tell = 0, ROWS_TOLD
         self._read_without: Counter[str] = Counter()  # of `left_out`, what was counted in reading
         self._lacking: set[str] = set()  # frames that were read without something
         self._counted: CategoryMap | None = None  # what a stratified cut goes by; None: all categories
@@ -113,6 +114,12 @@ class DatasetReader(ABC):
     def signs(cls, root: str) -> str | None:
         """What shows that such a dataset lies at `root`, in a few words; None where nothing does. Looks at
         names, and at the beginning of a file at most: `data.kind=auto` asks each kind."""
+        return None
+
+    @classmethod
+    def hints(cls, root: str) -> str | None:
+        """What shows by content that such a dataset lies at `root` under names of its owner, in a few words;
+        None where nothing does. `data.kind=auto` asks where no kind has signs."""
         return None
 
     @abstractmethod
@@ -250,10 +257,12 @@ class DatasetReader(ABC):
         self._whole = True
         self.undivide()
 
-    def skip_rows(self) -> Self:
+    def skip_rows(self, tell_all: bool = False) -> Self:
         """From now on a bad row of labels costs itself and not its frame, where the rest is sound: it is
-        counted in `left_out`, and the first `ROWS_TOLD` are told as problems (`data.on_error=skip`)."""
+        counted in `left_out`, and the first `ROWS_TOLD` (or all) are told as problems
+        (`data.on_error=skip`)."""
         self._skip_rows = True
+        self._rows_to_tell = sys.maxsize if tell_all else ROWS_TOLD
         return self
 
     def bad_row(self, error: DataError) -> None:
@@ -342,7 +351,7 @@ class DatasetReader(ABC):
                 self._lacking.add(frame.frame_id)
                 self._read_without += self.left_out - sure
                 sure = Counter(self.left_out)
-                told = self._bad_rows[: max(ROWS_TOLD - self._rows_told, 0)]
+                told = self._bad_rows[: max(self._rows_to_tell - self._rows_told, 0)]
                 if problems is not None:
                     self._rows_told += len(told)
                     for error in told:

@@ -12,6 +12,7 @@ from imitation.common.registry import Registry
 from imitation.common.settings import Settings, UserError
 from imitation.common.texts import shown
 from imitation.data.splits import SplitSettings
+from imitation.datasets.common.archives import archives_at
 
 if TYPE_CHECKING:
     from imitation.datasets.base import DatasetReader
@@ -62,21 +63,27 @@ def recognized(root: str) -> str:
     there is nothing, or nothing that is known, or where it could be one of several."""
     if not storage.exists(root):
         raise UserError(f"{root}: there is nothing there; give the folder (or file) of a dataset")
-    signs = {kind: said for kind in DATASETS if (said := dataset_of(kind).signs(storage.absolute(root)))}
+    place = storage.absolute(root)
+    signs = {kind: said for kind in DATASETS if (said := dataset_of(kind).signs(place))}
+    signs = signs or {kind: said for kind in DATASETS if (said := dataset_of(kind).hints(place))}
     if len(signs) == 1:
         return next(iter(signs))
+    if packed := archives_at(place):
+        raise UserError(packed)
     kinds = ", ".join(kind for kind in DATASETS if not dataset_of(kind).stand_in)
     if signs:
         found = "; ".join(f"{kind} ({said})" for kind, said in signs.items())
         raise UserError(f"{root}: could be {found}; say which as data.kind")
-    here = (
-        [storage.name_of(uri) for uri in (*storage.list_folders(root), *storage.list_files(root))[:SEEN]]
-        if (storage.is_folder(root))
-        else []
-    )
+    folders = storage.list_folders(place)[:SEEN] if storage.is_folder(place) else []
+    here = folders + (storage.list_files(place)[:SEEN] if storage.is_folder(place) else [])
+    names = ", ".join(shown(storage.name_of(uri)) for uri in here[:SEEN])
+    below = {folder: kind for folder in folders for kind in DATASETS if dataset_of(kind).signs(folder)}
+    if below:
+        found = ", ".join(f"{folder} ({kind})" for folder, kind in below.items())
+        raise UserError(f"{root}: is no dataset itself, but holds {found}; give one of these")
     raise UserError(
         f"{root}: is no dataset of a kind that is known ({kinds}); "
-        + (f"there are {', '.join(map(shown, here))}" if here else "nothing is in it, or it is another file")
+        + (f"there are {names}" if here else "nothing is in it, or it is another file")
         + ". docs/guide.md has the layouts; data.kind says which it is meant to be"
     )
 
@@ -122,4 +129,6 @@ def open_dataset(
         raise UserError(
             f"{root}: there is nothing there; give the folder (or file) of a {dataset.kind} dataset"
         )
+    if not storage.is_folder(root) and (packed := archives_at(storage.absolute(root))):
+        raise UserError(packed)
     return dataset(root, SplitSettings() if settings is None else settings, checked)

@@ -50,7 +50,8 @@ class DetectorSettings(Settings):
         le=5,
         description="layers of the backbone that are trained, counted from its last, as torchvision counts "
         "them (5: all; 4: all but the stem; 0: none); the others keep their weights and batch statistics; "
-        "null: all (torchvision's detectors: their own, 3 of a pretrained one)",
+        "null: the detector's own: of a backbone with trained weights 2 of grid's and 3 of torchvision's, of "
+        "one with random weights all",
     )
     width: int | None = Field(None, ge=32, le=8192, description="network input width, px; null: the data's")
     height: int | None = Field(None, ge=32, le=8192, description="network input height, px; null: the data's")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle as cycle_through
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from imitation.evaluation.failures import Failure
 from imitation.policies.base import Adds, Mined
 from imitation.policies.settings import PolicySettings
 from imitation.policies.strata import stratum_name, stratum_of
-from imitation.requests import Request
+from imitation.requests import Likeness, Request
 
 Weighed = tuple[Failure, float]
+_HIDDEN = 0.5
+"""Occlusion of an object of which its dataset says a level alone: partly or largely (KITTI's 1, 2)."""
 Chooser = Callable[[Sequence[str]], int]
 """Of the strata that still have frames to offer, the one that gives the next."""
 
@@ -26,6 +29,8 @@ class ImitationPolicy:
     by a power of their weight, so that no common stratum takes all; inside a stratum failures are
     drawn by weight without replacement. One request re-stages one frame, focused on all of its
     failing objects; a `background` failure becomes unlabelled clutter where the false detection fell.
+    The share `elsewhere` of the budget shows likenesses of failing objects, drawn in the same way but as
+    often as it takes, in the photos of any frames.
     """
 
     name = "imitation"
@@ -34,11 +39,21 @@ class ImitationPolicy:
 
     def __init__(self, settings: PolicySettings) -> None:
         self.settings = settings
+        self.sees_frames = settings.elsewhere > 0
 
     def request(self, mined: Mined, *, cycle: int, budget: int, rng: np.random.Generator) -> list[Request]:
         reachable = self.reachable(mined, cycle)
         if not reachable or budget <= 0:
             return []
+        objects = [item for item in reachable if item[0].object_index is not None]
+        elsewhere = round(self.settings.elsewhere * budget) if self.sees_frames and objects else 0
+        here = self._here(mined, reachable, cycle, budget - elsewhere, rng) if elsewhere < budget else []
+        return interleaved(here, self._elsewhere(mined, objects, cycle, elsewhere, rng) if elsewhere else [])
+
+    def _here(
+        self, mined: Mined, reachable: list[Weighed], cycle: int, budget: int, rng: np.random.Generator
+    ) -> list[Request]:
+        """Re-staged failing frames."""
         by_frame: dict[str, list[Failure]] = defaultdict(list)
         for failure, _ in reachable:
             by_frame[failure.frame_id].append(failure)
@@ -52,6 +67,31 @@ class ImitationPolicy:
             for parent, share in zip(parents, shares, strict=True)
             if share
         ]
+
+    def _elsewhere(
+        self, mined: Mined, objects: list[Weighed], cycle: int, budget: int, rng: np.random.Generator
+    ) -> list[Request]:
+        """Likenesses of failing objects in photos of frames drawn blindly."""
+        queues, mass = self._queues(objects, rng)
+        endless = {stratum: cycle_through(failures) for stratum, failures in queues.items()}
+        choose, strata = self.chooser(mined, cycle, mass, rng), list(queues)
+        requests = []
+        for photo, name in photos(mined, cycle, budget, rng):
+            drawn = [next(endless[strata[choose(strata)]]) for _ in range(self.settings.elsewhere_actors)]
+            requests.append(
+                Request(
+                    request_id=name,
+                    parent=photo,
+                    failures=tuple(dict.fromkeys(failure.failure_id for failure in drawn)),
+                    focus=(),
+                    clutter=(),
+                    variations=1,
+                    seed=int(rng.integers(2**31)),
+                    policy=self.name,
+                    likenesses=tuple(map(_likeness, drawn)),
+                )
+            )
+        return requests
 
     def reachable(self, mined: Mined, cycle: int) -> list[Weighed]:
         """The failures that may be answered in this cycle and their weights (above 0), by id."""
@@ -88,8 +128,8 @@ class ImitationPolicy:
 
     def _queues(
         self, reachable: list[Weighed], rng: np.random.Generator
-    ) -> tuple[dict[str, list[str]], dict[str, float]]:
-        """For each stratum its failing frames in the order in which they are to be taken, and its mass."""
+    ) -> tuple[dict[str, list[Failure]], dict[str, float]]:
+        """For each stratum its failures in the order in which they are to be taken, and its mass."""
         strata: dict[tuple[str, str, str], list[Weighed]] = defaultdict(list)
         for failure, weight in reachable:
             strata[stratum_of(failure)].append((failure, weight))
@@ -99,7 +139,7 @@ class ImitationPolicy:
             weights = np.array([weight for _, weight in failures])
             order = rng.choice(len(failures), len(failures), replace=False, p=weights / weights.sum())
             name = stratum_name(failures[0][0])
-            queues[name] = [failures[i][0].frame_id for i in order]
+            queues[name] = [failures[i][0] for i in order]
             mass[name] = float(weights.sum() ** (1 - self.settings.spread))
         return queues, mass
 
@@ -122,9 +162,44 @@ class ImitationPolicy:
         )
 
 
-def _draw_parents(queues: dict[str, list[str]], wanted: int, choose: Chooser) -> list[str]:
+def photos(mined: Mined, cycle: int, budget: int, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
+    """Frames into whose photos something is to be set, in an order drawn from `rng` and again from its
+    beginning where the budget is larger, each with the id of its request."""
+    frames = sorted(mined.frames)
+    order = rng.permutation(len(frames))
+    for k in range(budget if frames else 0):
+        photo = frames[order[k % len(frames)]]
+        yield photo, request_id(cycle, f"{photo}-with-{k:05d}")
+
+
+def interleaved(some: Sequence[Request], others: Sequence[Request]) -> list[Request]:
+    """Both, evenly mixed: the first requests of a larger budget are about those of a smaller one."""
+    places = [((k + 0.5) / len(part), request) for part in (some, others) for k, request in enumerate(part)]
+    return [request for _, request in sorted(places, key=lambda pair: pair[0])]
+
+
+def _likeness(failure: Failure) -> Likeness:
+    category = source_category(failure)
+    assert category is not None  # it has an object
+    return Likeness(
+        category=category,
+        distance_m=failure.distance_m,
+        across=_across(failure),
+        height_px=failure.height_px,
+        occlusion=failure.occlusion or (_HIDDEN if (failure.occlusion_level or 0) in (1, 2) else 0.0),
+        truncation=failure.truncation or 0.0,
+    )
+
+
+def _across(failure: Failure) -> float | None:
+    if failure.object_box is None or not failure.image_width:
+        return None
+    return (failure.object_box.x1 + failure.object_box.x2) / 2 / failure.image_width - 0.5
+
+
+def _draw_parents(queues: Mapping[str, Sequence[Failure]], wanted: int, choose: Chooser) -> list[str]:
     """Frames, each once, taken from the strata that are chosen until there are `wanted` or none is left."""
-    left = {stratum: list(frames) for stratum, frames in queues.items()}
+    left = {stratum: [failure.frame_id for failure in failures] for stratum, failures in queues.items()}
     chosen: dict[str, None] = {}
     while left and len(chosen) < wanted:
         strata = list(left)

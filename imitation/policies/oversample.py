@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from imitation.evaluation.failures import Failure
 from imitation.policies.base import Adds, Mined
 from imitation.policies.imitation import ImitationPolicy
+from imitation.policies.settings import PolicySettings
 from imitation.requests import Request
 
 
@@ -18,6 +19,9 @@ class OversamplePolicy(ImitationPolicy):
 
     name = "oversample"
     adds: Adds = "repeated"
+
+    def __init__(self, settings: PolicySettings) -> None:
+        super().__init__(settings.model_copy(update={"elsewhere": 0.0}))
 
     def _answerable(self, failure: Failure, mined: Mined) -> bool:
         return True

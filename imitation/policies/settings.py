@@ -92,6 +92,14 @@ class PolicySettings(Settings):
     max_clutter: int = Field(
         3, ge=0, description="false detections of one frame that become clutter, at most"
     )
+    elsewhere: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the frames asked for in which what failed appears elsewhere: new actors like "
+        "failing objects, set into the photo of any frame that may be mined, failing or not",
+    )
+    elsewhere_actors: int = Field(3, ge=1, le=10, description="new actors in such a photo")
     strength: StrengthSettings = Field(
         StrengthSettings(), description="how strongly scenes are perturbed, cycle by cycle"
     )

@@ -9,14 +9,15 @@ import numpy as np
 
 from imitation.common.names import request_id
 from imitation.policies.base import Adds, Mined
-from imitation.policies.imitation import even_shares
+from imitation.policies.imitation import even_shares, interleaved, photos
 from imitation.policies.settings import PolicySettings
-from imitation.requests import Request
+from imitation.requests import Likeness, Request
 
 
 class UntargetedPolicy:
     """Re-stages frames as `imitation` does, but draws them at random, each at most once, from all frames that
-    may be mined and hold something that can be staged: `imitation` minus this is what targeting brings.
+    may be mined and hold something that can be staged: `imitation` minus this is what targeting brings. What
+    appears elsewhere (`policy.elsewhere`) is like objects drawn at random from all of them.
 
     Nobody says which objects are at fault, so the focus is drawn too: one to all of a frame's objects that
     can be staged. There are no false detections to make clutter of.
@@ -34,6 +35,39 @@ class UntargetedPolicy:
         frames = stageable_frames(mined)
         if not frames or budget <= 0:
             return []
+        elsewhere = round(self.settings.elsewhere * budget)
+        here = self._here(frames, cycle, budget - elsewhere, rng) if elsewhere < budget else []
+        return interleaved(here, self._elsewhere(mined, frames, cycle, elsewhere, rng) if elsewhere else [])
+
+    def _elsewhere(
+        self,
+        mined: Mined,
+        frames: Mapping[str, list[int]],
+        cycle: int,
+        budget: int,
+        rng: np.random.Generator,
+    ) -> list[Request]:
+        names = [mined.frames[frame][i] for frame in sorted(frames) for i in frames[frame]]
+        return [
+            Request(
+                request_id=name,
+                parent=photo,
+                failures=(),
+                focus=(),
+                clutter=(),
+                variations=1,
+                seed=int(rng.integers(2**31)),
+                policy=self.name,
+                likenesses=tuple(
+                    Likeness(names[i]) for i in rng.integers(len(names), size=self.settings.elsewhere_actors)
+                ),
+            )
+            for photo, name in photos(mined, cycle, budget, rng)
+        ]
+
+    def _here(
+        self, frames: Mapping[str, list[int]], cycle: int, budget: int, rng: np.random.Generator
+    ) -> list[Request]:
         names = sorted(frames)
         wanted = min(math.ceil(budget / self.settings.variations), len(names))
         # a whole permutation, so that a smaller budget draws the first frames of a larger one

@@ -9,7 +9,7 @@ from sim_actors.scene.records import Scene
 
 NO_BACKDROPS = (
     "backdrop: this simulator sets no actors into photos (one that does says so by its attribute "
-    "backdrops = True); set restage.backdrops to 0"
+    "backdrops = True); set restage.backdrops and policy.elsewhere to 0"
 )
 
 

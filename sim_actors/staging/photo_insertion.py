@@ -8,13 +8,14 @@ like road where it is seen. What hides behind labelled things is judged by the l
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from imitation.data.images import load_frame_image, read_image_bytes
 from imitation.data.records import Box, Convention, Cuboid, Frame, Object
+from imitation.requests import Likeness
 from sim_actors.scene.appearance import dark, draw_colour
 from sim_actors.scene.backdrop import Backdrop, Look, Occluder, digest_of
 from sim_actors.scene.footprint import Footprint, overlaps_any
@@ -38,6 +39,13 @@ _LEAST_HEIGHT = 12.0  # px
 _MOST_HIDDEN = 0.8  # of a new actor, by labelled things before it
 _MOST_COVERED = 0.6  # of a labelled thing, by new actors before it
 _MOST_CUT = 0.6  # of a new actor, by the image's edge
+# Riders along the kerb show their backs. Many real ones ride on paths far beside the road and show their
+# sides, but no photo says where such a path is: this share of new ones turns anywhere, on road and pavement.
+_TURNED = 0.5
+_AS_THERE = (
+    0.5  # of the tries near what failed elsewhere: where it stood in its own image, on whatever ground
+)
+_OCCLUDED, _CUT = 0.3, 0.15  # shares from which on what a new actor resembles is hidden, or cut off
 
 
 def stage_in_photo(
@@ -50,14 +58,16 @@ def stage_in_photo(
     settings: RestageSettings,
     focus: Collection[int],
     categories: Sequence[str],
+    likenesses: Sequence[Likeness] = (),
     family: str = "simulator",
 ) -> Scene | None:
-    """The parent frame itself with one to three new actors; None if no free place is found.
+    """The parent frame itself with new actors: one for each of the `likenesses`, or else one to three; None
+    if no free place is found.
 
     `parent` calls its objects as the simulator does, `original` as its dataset does, and comes with its
-    image. New actors are of the
+    image. New actors are as `likenesses` say (categories by the simulator's names); without these of the
     failing objects' categories (`focus`, indices of the parent's objects; without: of any object's, or
-    else of `categories`), of about their size, near their depth; those of failing objects that are
+    else of `categories`), of about their size, near their depth. Those of failing objects that are
     occluded or cut off tend to be, too. `categories` are what can be staged, by the simulator's names.
 
     Raises DataError for an image or label that cannot be read.
@@ -76,9 +86,13 @@ def stage_in_photo(
     rng = np.random.default_rng([seed, 1])
     light = _light(known.environment, look, rng)
     room = _Room(known, parent, occluders, photo, rng, settings.leaning_far)
-    models = _models(parent, focus, categories)
-    for k in range(int(rng.integers(1, MOST_ACTORS + 1))):
-        room.add(*models[k % len(models)], lights=dark(light.hour))
+    lights = dark(light.hour)
+    for likeness in likenesses:
+        room.add(_Model.of_likeness(likeness, known.camera.fy), lights)
+    if not likenesses:
+        models = _models(parent, {item.index: item.cuboid for item in occluders}, focus, categories)
+        for k in range(int(rng.integers(1, MOST_ACTORS + 1))):
+            room.add(models[k % len(models)], lights)
     if not room.actors:
         return None
     shaded = tuple(k for k, spots in enumerate(room.spots) if photo.shade(spots))
@@ -101,16 +115,50 @@ def stage_in_photo(
     )
 
 
+@dataclass(frozen=True)
+class _Model:
+    """What a new actor is to be like: `depth` m (None: wherever there is room), where `cuboid` says beside
+    which labelled thing of the photo and of what size."""
+
+    category: str
+    depth: float | None = None
+    occluded: bool = False
+    cut: bool = False
+    cuboid: Cuboid | None = None
+    across: float | None = None
+
+    @classmethod
+    def of_object(cls, obj: Object, cuboid: Cuboid | None) -> _Model:
+        depth = None if cuboid is None or cuboid.z <= 1.0 else cuboid.z
+        hidden = (obj.occlusion_level or 0) in (1, 2) or (obj.occlusion or 0.0) > _OCCLUDED
+        return cls(obj.category, depth, hidden, (obj.truncation or 0.0) > _CUT, cuboid)
+
+    @classmethod
+    def of_likeness(cls, likeness: Likeness, focal: float) -> _Model:
+        """A whole object of known height stands where that height takes so many px (`focal` px)."""
+        depth = likeness.distance_m
+        hidden, cut = likeness.occlusion > _OCCLUDED, likeness.truncation > _CUT
+        if depth is None and likeness.height_px and not (hidden or cut):
+            depth = focal * _prior(likeness.category).height / likeness.height_px
+        return cls(likeness.category, depth, hidden, cut, across=likeness.across)
+
+
+def _prior(category: str) -> SizePrior:
+    return size_prior(category) or SIZES["misc"]
+
+
 def _models(
-    parent: Frame, focus: Collection[int], categories: Sequence[str]
-) -> list[tuple[str, Object | None]]:
-    """What to add more of: categories, each with the labelled object that it is to resemble."""
+    parent: Frame, cuboids: Mapping[int, Cuboid], focus: Collection[int], categories: Sequence[str]
+) -> list[_Model]:
+    """What to add more of: the labelled objects to resemble, or else categories."""
     known = {category.lower() for category in categories}
     fit = [
-        (i, obj) for i, obj in enumerate(parent.objects) if obj.category.lower() in known and not obj.ignore
+        (i, _Model.of_object(obj, cuboids.get(i)))
+        for i, obj in enumerate(parent.objects)
+        if obj.category.lower() in known and not obj.ignore
     ]
-    chosen = [obj for i, obj in fit if i in focus] or [obj for _, obj in fit]
-    return [(obj.category, obj) for obj in chosen] or [(category, None) for category in categories]
+    chosen = [model for i, model in fit if i in focus] or [model for _, model in fit]
+    return chosen or [_Model(category) for category in categories]
 
 
 def _light(base: Environment, look: Look, rng: np.random.Generator) -> Environment:
@@ -163,7 +211,6 @@ class _Room:
         self.size = (parent.width, parent.height)
         self.actors: list[Actor] = []
         self.spots: list[np.ndarray] = []
-        self._objects = parent.objects
         self._cuboids = {item.index: item.cuboid for item in occluders}
         self._regions = [obj.box for i, obj in enumerate(parent.objects) if i not in self._cuboids]
         self._standing = [Footprint.of(item.cuboid, GAP) for item in occluders]
@@ -177,37 +224,37 @@ class _Room:
         farthest = max((item.cuboid.z for item in occluders), default=0.0)
         self.far = min(max(farthest, _REACH[0]), _REACH[1])
 
-    def add(self, category: str, like: Object | None, lights: bool) -> None:
+    def add(self, model: _Model, lights: bool) -> None:
         """One actor; none if no free place is found in `_TRIES`."""
-        prior = size_prior(category) or SIZES["misc"]
-        index = next((i for i, obj in enumerate(self._objects) if obj is like), -1)
-        old = self._cuboids.get(index)
+        prior, old = _prior(model.category), model.cuboid
         base = (
             (prior.length, prior.width, prior.height) if old is None else (old.length, old.width, old.height)
         )
         length, width, height = (float(side * self.rng.uniform(0.93, 1.07)) for side in base)
-        colour, seed = draw_colour(self.rng, prior.kind, category), int(self.rng.integers(2**31))
+        colour, seed = draw_colour(self.rng, prior.kind, model.category), int(self.rng.integers(2**31))
         for attempt in range(_TRIES):
-            near = like if attempt < _CLOSE else None
-            x, z, yaw = self._propose(prior, length, old, near)
+            near = model if attempt < _CLOSE else None
+            there = near is not None and near.across is not None and self.rng.random() < _AS_THERE
+            x, z, yaw = (self._as_there if there else self._propose)(prior, length, near)
             cuboid = Cuboid(x, ground_y(self.camera, z), z, length, width, height, wrap(yaw))
-            if not self._free(cuboid, prior):
+            if not self._free(cuboid, prior, anywhere=there):
                 continue
             self.actors.append(
-                Actor(category, cuboid, colour, seed=seed, lights=lights and prior.kind == "vehicle")
+                Actor(model.category, cuboid, colour, seed=seed, lights=lights and prior.kind == "vehicle")
             )
             self.spots.append(_ground_spots(cuboid, 0.3))
             self._standing.append(Footprint.of(cuboid, GAP))
             self._new.append((z, projected_box(cuboid, self.camera).clipped(*self.size)))
             return
 
-    def _free(self, cuboid: Cuboid, prior: SizePrior) -> bool:
+    def _free(self, cuboid: Cuboid, prior: SizePrior, anywhere: bool) -> bool:
+        """`anywhere`: beside the road too, whatever the ground looks like."""
         footprint = Footprint.of(cuboid)
         if cuboid.z > self.far or cuboid.z - footprint.radius < 1.0:
             return False
-        reach = self.road.sidewalk if prior.kind in ("person", "other") else 0.4
+        reach = self.road.sidewalk if prior.kind in ("person", "rider", "other") else 0.4
         out = [beside(self.road, *to_road(self.road, *corner)) for corner in footprint.corners()]
-        if max(out) > reach or overlaps_any(footprint, self._standing):
+        if (max(out) > reach and not anywhere) or overlaps_any(footprint, self._standing):
             return False
         whole = projected_box(cuboid, self.camera)
         box = whole.clipped(*self.size)
@@ -218,6 +265,8 @@ class _Room:
         hidden = self._hidden(cuboid.z, box)
         if hidden is None:
             return False
+        if anywhere:
+            return True
         seen, good = self.photo.like_road(_ground_spots(cuboid, 0.6))
         return good > 0.85 if seen > 0.15 else hidden > 0.3
 
@@ -233,28 +282,35 @@ class _Room:
                 return None
         return hidden if hidden <= _MOST_HIDDEN else None
 
-    def _propose(
-        self, prior: SizePrior, length: float, old: Cuboid | None, like: Object | None
-    ) -> tuple[float, float, float]:
+    def _as_there(self, prior: SizePrior, length: float, like: _Model | None) -> tuple[float, float, float]:
+        """About as far, and as far to the side of the image or of its mirror image, as what it resembles."""
+        assert like is not None
+        assert like.across is not None
+        rng, near = self.rng, 4.5 + length / 2
+        depth = like.depth or float(rng.uniform(near, 0.9 * self.far))
+        z = max(depth * math.exp(float(rng.uniform(-_SPREAD, _SPREAD + self._leaning_far))), near)
+        column = (0.5 + float(rng.choice((-1, 1))) * like.across) * self.size[0]
+        x = (column - self.camera.cx) / self.camera.fx * z + float(rng.normal(0, 1.0))
+        return x, z, self._lane(prior, to_road(self.road, x, z)[0])[1]
+
+    def _propose(self, prior: SizePrior, length: float, like: _Model | None) -> tuple[float, float, float]:
         """x, z (m) and yaw (rad) to try."""
         rng = self.rng
-        level = (like.occlusion_level or 0) if like is not None else 0
-        occluded = like is not None and (level in (1, 2) or (like.occlusion or 0.0) > 0.3)
-        cut = like is not None and (like.truncation or 0.0) > 0.15
-        if cut and rng.random() < 0.5:
+        if like is not None and like.cut and rng.random() < 0.5:
             z = float(rng.uniform(3.0, 6.0 + length))
             column = float(rng.choice((0, self.size[0]))) + float(rng.uniform(-0.04, 0.04)) * self.size[0]
             return (column - self.camera.cx) / self.camera.fx * z, z, self._lane(prior, z)[1]
-        if occluded and self._cuboids and rng.random() < 0.5:
+        if like is not None and like.occluded and self._cuboids and rng.random() < 0.5:
             front = list(self._cuboids.values())[int(rng.integers(len(self._cuboids)))]
             z = front.z + (front.length + length) / 2 + float(rng.uniform(0.5, 6.0))
             return front.x * z / max(front.z, 1.0) + float(rng.normal(0, 1.2)), z, self._lane(prior, z)[1]
         near = 4.5 + length / 2
-        if like is not None and old is not None and old.z > 1.0:
+        if like is not None and like.depth is not None:
             spread = float(rng.uniform(-_SPREAD, _SPREAD + self._leaning_far))
-            z = min(old.z, 0.9 * self.far) * math.exp(spread)
+            z = min(like.depth, 0.9 * self.far) * math.exp(spread)
             z = max(z + float(rng.uniform(-1.5, 1.5)), near)
-            if rng.random() < 0.35:  # beside it, and turned as it is
+            old = like.cuboid
+            if old is not None and rng.random() < 0.35:  # beside it, and turned as it is
                 return old.x + float(rng.normal(0, 2.5)), z, old.yaw + float(rng.normal(0, 0.08))
         else:
             z = near + (self.far - near) * float(rng.random()) ** 1.3
@@ -273,6 +329,9 @@ class _Room:
                 across = float(rng.uniform(-1, 1)) * road.half
             return across, float(rng.uniform(-math.pi, math.pi))
         if prior.kind == "rider":
+            if rng.random() < _TURNED:
+                edge = road.half + road.sidewalk
+                return float(rng.uniform(-edge, edge)), float(rng.uniform(-math.pi, math.pi))
             across = kerb - side * float(rng.uniform(0.5, 1.4))
             wobble = 0.08
         else:

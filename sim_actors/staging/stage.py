@@ -113,11 +113,11 @@ def stage(
     """The scene of one variation (counted from 0) of a request.
 
     With a parent: its layout, perturbed, with unlabelled clutter where false detections fell; or, for the
-    share of variations that `restage.backdrops` says, the parent's own photo with new actors in it (staged
-    anew where it has no room for any). Without: a free scene. Everything follows from the request's seed
-    and the variation, so one scene can be staged again alone. Raises ValueError if `parent` is not the
-    frame that the request names, DataError for a label that cannot be staged or a photo that cannot be
-    read.
+    share of variations that `restage.backdrops` says and where the request has likenesses, the parent's own
+    photo with new actors in it (staged anew where it has no room for any). Without: a free scene.
+    Everything follows from the request's seed and the variation, so one scene can be staged again alone.
+    Raises ValueError if `parent` is not the frame that the request names, DataError for a label that cannot
+    be staged or a photo that cannot be read.
     """
     if (parent.frame_id if parent else None) != request.parent:
         raise ValueError(f"request {request.request_id} is about frame {request.parent}, not {parent}")
@@ -150,6 +150,10 @@ def stage(
             settings=settings.restage,
             focus=request.focus,
             categories=target.stageable(),
+            likenesses=[
+                replace(like, category=target.assets.get(like.category, like.category))
+                for like in request.likenesses
+            ],
             family=target.family,
         )
         if in_photo is not None:
@@ -173,6 +177,8 @@ def stage(
 
 def on_backdrop(request: Request, variation: int, settings: StagingSettings) -> bool:
     """Whether a variation is to be set into its parent's photo, for which `stage` needs the image."""
+    if request.likenesses:
+        return True
     if request.parent is None or settings.restage.backdrops == 0:
         return False
     drawn = np.random.default_rng([request.seed, variation, _BACKDROP]).random()

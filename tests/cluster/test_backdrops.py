@@ -8,7 +8,7 @@ from cluster.simulation.scene_jobs import check_backdrops, scene_jobs, with_phot
 from cluster.simulation.work_queue import SetAside
 from imitation.common.settings import UserError
 from imitation.datasets.parquet.files import read_frames, write_frames
-from imitation.requests import Request
+from imitation.requests import Likeness, Request
 from sim_actors.simulators.worker import SceneJob
 from sim_actors.staging.restage import RestageSettings
 from sim_actors.staging.stage import StagingSettings, Target
@@ -30,6 +30,9 @@ def test_frames_of_other_splits_are_refused() -> None:
     check_backdrops(requests, (), StagingSettings())  # nothing is set into photos
     with pytest.raises(UserError, match="request 'c01-b': frame 'b' is of neither train nor mine"):
         check_backdrops(requests, {"a"}, ALWAYS)
+    likenesses = [asked("b", variations=1, likenesses=(Likeness("Car"),))]
+    with pytest.raises(UserError, match=r"restage\.backdrops and policy"):
+        check_backdrops(likenesses, {"a"}, StagingSettings())
 
 
 def test_only_the_photos_that_are_needed_are_read(tmp_path) -> None:
@@ -54,6 +57,12 @@ def test_only_the_photos_that_are_needed_are_read(tmp_path) -> None:
         assert backdrop.frame_id == job.parent
         assert backdrop.photo.image == parents[0].image
         assert backdrop.photo.objects == parents[0].objects
+    read.clear()
+    (job,) = scene_jobs(
+        [asked("b", variations=1, likenesses=(Likeness("Car"),))], labels, 1, TARGET, StagingSettings(), photo
+    )
+    assert read == ["b"], "a likeness is set into the photo whatever restage.backdrops says"
+    assert job.scene.backdrop.frame_id == "b"
     with pytest.raises(UserError, match="frame 'c' is no longer there"):
         with_photo(replace(labels["a"], frame_id="c"), uri)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from imitation.common.settings import UserError
 from imitation.data.records import Box
-from imitation.requests import Request, annealed, check_requests
+from imitation.requests import Likeness, Request, annealed, check_requests
 
 boxes = st.tuples(*[st.floats(0, 2000)] * 4).map(lambda b: Box(*b))
 requests = st.builds(
@@ -20,6 +20,20 @@ requests = st.builds(
     seed=st.integers(0, 2**31),
     policy=st.text(),
     strength=st.floats(0, 1),
+) | st.builds(
+    Request,
+    *map(st.just, ("r", "a", (), (), (), 1, 0, "imitation", 1.0)),
+    likenesses=st.lists(
+        st.builds(
+            Likeness,
+            st.text(),
+            st.none() | st.floats(1, 99),
+            st.none() | st.floats(1, 999),
+            st.floats(0, 1),
+            st.floats(0, 1),
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 
 
@@ -35,6 +49,11 @@ def test_refuses_impossible_values(field: str, value: object) -> None:
     row = Request("r", None, (), (), (), 1, 0, "random").to_row()
     with pytest.raises(ValueError, match=field):
         Request.from_row({**row, field: value})
+
+
+def test_likenesses_need_a_photo() -> None:
+    with pytest.raises(ValueError, match="need a parent"):
+        Request("r", None, (), (), (), 1, 0, "random", likenesses=(Likeness("car"),))
 
 
 def test_absent_field_is_named() -> None:
@@ -67,8 +86,9 @@ def test_what_a_policy_asks_for_is_checked_before_anything_is_rendered() -> None
 
 def test_strength_is_carried_and_multiplied() -> None:
     row = order("r1").to_row()
-    del row["strength"]
-    assert Request.from_row(row).strength == 1.0, "files from before there was one"
+    del row["strength"], row["likenesses"]
+    read = Request.from_row(row)
+    assert (read.strength, read.likenesses) == (1.0, ()), "files from before there was one"
     (once,) = annealed([order("r1")], 0.5)
     (twice,) = annealed([once], 0.5)
     assert (once.strength, twice.strength) == (0.5, 0.25)

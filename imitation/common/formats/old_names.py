@@ -22,13 +22,14 @@ _SETTINGS = {"data.splits.stop": "data.splits.val", "world.stop": "world.val"}
 _LATER: dict[str, Any] = {
     "data.options": {},
     "tracking.trackers": {},
-    "detector.trainable_layers": None,
+    "detector.trainable_layers": 5,
     "data.splits.stratify": False,
     "data.splits.val_from": "val",
     "data.splits.lists": {},
     "data.splits.leave_out": None,
     "train.precision": "auto",
     "train.real_last": 0.0,
+    "train.warm_steps": None,
     "evaluate.precision": "auto",
     "simulate.each": {},
 }

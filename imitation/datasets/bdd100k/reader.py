@@ -23,6 +23,7 @@ from imitation.common.settings import DataError, UserError
 from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Box, Object
+from imitation.datasets.bdd100k.mender import Bdd100kMender
 from imitation.datasets.common.json_text import beginning_of, has_keys, members
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.stored import Entry, StoredReader, entry_or_fault, list_called
@@ -49,6 +50,7 @@ class Bdd100kReader(StoredReader):
     kind = "bdd100k"
     name = "BDD100K"
     title = "BDD100K labels"
+    Mender = Bdd100kMender
     categories = CategoryMap(
         CLASSES, {name: name for name in CLASSES} | _NAMES | _IGNORED, frozenset(_IGNORED)
     )
@@ -101,13 +103,10 @@ class Bdd100kReader(StoredReader):
             where = f"{uri}: frame number {number}"
             try:
                 said = mapping(row, "it", where)
-                name, video = word(said.get("name"), "its name", where), said.get("videoName")
+                image, video = self.image_of(said, where), _video_of(said)
             except DataError as error:
                 yield error
                 continue
-            video = video if isinstance(video, str) and video else None
-            own = video is None or name.rpartition(".")[0] == video or name.startswith(f"{video}/")
-            image = name if own else f"{video}/{name}"
 
             def entry(said: Mapping[str, Any] = said, image: str = image, video: str | None = video) -> Entry:
                 return self._entry(said, image, video, of, f"{uri}: image {shown(image)}")
@@ -115,6 +114,18 @@ class Bdd100kReader(StoredReader):
             yield entry_or_fault(image, entry)
         if number < 0:
             yield DataError(uri, "holds no frame (a list of them, or a list under 'frames')")
+
+    @staticmethod
+    def image_of(said: Mapping[str, Any], where: str) -> str:
+        """The picture that a frame names, from its list's folder. Raises `DataError`."""
+        name, video = word(said.get("name"), "its name", where), _video_of(said)
+        own = video is None or name.rpartition(".")[0] == video or name.startswith(f"{video}/")
+        return name if own else f"{video}/{name}"
+
+    @staticmethod
+    def object_of(label: Mapping[str, Any], where: str) -> Object | None:
+        """What a label means; None where it has no box2d. Raises `DataError`."""
+        return _object(label, where)
 
     def _entry(
         self, said: Mapping[str, Any], image: str, video: str | None, of: str | None, where: str
@@ -135,6 +146,11 @@ class Bdd100kReader(StoredReader):
         return Entry(
             image, objects, list=of, sequence=video, conditions=conditions or None, bad_rows=bad_rows
         )
+
+
+def _video_of(said: Mapping[str, Any]) -> str | None:
+    video = said.get("videoName")
+    return video if isinstance(video, str) and video else None
 
 
 def _object(label: Mapping[str, Any], where: str) -> Object | None:

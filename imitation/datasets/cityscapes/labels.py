@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
 from imitation.data.records import Box, Camera, Cuboid, Object
+from imitation.datasets.common.left_out import BOXES, refuse
 from imitation.datasets.common.values import around, mapping, number, numbers, sequence, side, word
 from imitation.datasets.nuscenes.tables import rotation_of
 
@@ -31,11 +32,18 @@ class Said(NamedTuple):
     camera: Camera | None = None
 
 
-def parse(said: Any, further: Collection[str], left_out: Counter[str], where: str) -> Said:
+def parse(
+    said: Any,
+    further: Collection[str],
+    left_out: Counter[str],
+    where: str,
+    bad: Callable[[DataError], None] = refuse,
+) -> Said:
     """A label file's JSON as objects; `further` are labels without instances that are objects, too.
 
     A polygon becomes the box around it. A group ("cargroup") is ignored: instances that could not be told
-    apart. Raises `DataError` naming the object by its number.
+    apart. `bad` gets the `DataError` of a single object, named by its number, and raises it or goes on
+    without. Raises `DataError` for what is no label file.
     """
     file = mapping(said, "it", where)
     size = (side(file.get("imgWidth"), "imgWidth", where), side(file.get("imgHeight"), "imgHeight", where))
@@ -47,35 +55,42 @@ def parse(said: Any, further: Collection[str], left_out: Counter[str], where: st
     objects: list[Object] = []
     for place, row in enumerate(sequence(file.get("objects"), "objects", where)):
         there = f"{where}: object {place}"
-        obj = mapping(row, "it", there)
-        if obj.get("deleted"):
-            continue
-        label = word(obj.get("label"), "its label", there)
-        if "polygon" in obj:
-            known = label in INSTANCES or label in further
-            if not known and label.removesuffix("group") not in INSTANCES:
-                left_out[STUFF] += 1
+        try:
+            obj = mapping(row, "it", there)
+            if obj.get("deleted"):
                 continue
-            points = [numbers(p, 2, "polygon", there) for p in sequence(obj["polygon"], "polygon", there)]
-            if not points:
-                raise DataError(there, "its polygon has no points")
-            objects.append(Object(label, around(points).clipped(*size), ignore=not known))
-        elif "2d" in obj:
-            objects.append(_object_3d(obj, label, camera, turn, there))
-        else:
-            amodal, visible = (
-                _xywh(obj.get("bbox"), "bbox", there),
-                _xywh(obj.get("bboxVis"), "bboxVis", there),
-            )
-            objects.append(
-                Object(label, visible, visible_box=visible, amodal_box=amodal, ignore=label == "ignore")
-            )
+            label = word(obj.get("label"), "its label", there)
+            if "polygon" in obj:
+                known = label in INSTANCES or label in further
+                if not known and label.removesuffix("group") not in INSTANCES:
+                    left_out[STUFF] += 1
+                    continue
+                box = _around(obj["polygon"], there).clipped(*size)
+                objects.append(Object(label, box, ignore=not known))
+            elif "2d" in obj:
+                objects.append(_object_3d(obj, label, camera, turn, there))
+            else:
+                whole, visible = (_xywh(obj.get(name), name, there) for name in ("bbox", "bboxVis"))
+                ignore = label == "ignore"
+                objects.append(Object(label, visible, visible_box=visible, amodal_box=whole, ignore=ignore))
+        except DataError as error:
+            bad(error)
     for place, row in enumerate(sequence(file.get("ignore"), "ignore", where)):
         there = f"{where}: ignore {place}"
-        region = mapping(row, "it", there)
-        label = word(region.get("label") or "ignore", "its label", there)
-        objects.append(Object(label, _xywh(region.get("2d"), "2d", there), ignore=True))
+        try:
+            region = mapping(row, "it", there)
+            label = word(region.get("label") or "ignore", "its label", there)
+            objects.append(Object(label, _xywh(region.get("2d"), "2d", there), ignore=True))
+        except DataError as error:
+            bad(error)
     return Said(size, tuple(objects), camera)
+
+
+def _around(polygon: Any, where: str) -> Box:
+    points = [numbers(p, 2, "polygon", where) for p in sequence(polygon, "polygon", where)]
+    if not points:
+        raise DataError(where, "its polygon has no points", BOXES)
+    return around(points)
 
 
 def _xywh(value: Any, what: str, where: str) -> Box:

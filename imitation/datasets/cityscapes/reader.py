@@ -26,6 +26,7 @@ from imitation.data.images import SUFFIXES
 from imitation.data.records import Frame
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.cityscapes.labels import parse
+from imitation.datasets.cityscapes.mender import CityscapesMender
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.stored import list_called
@@ -66,6 +67,7 @@ class CityscapesReader(DatasetReader):
     title = "Cityscapes labels"
     convention = "visible"
     Options = CityscapesOptions
+    Mender = CityscapesMender
     options: CityscapesOptions
 
     @classmethod
@@ -125,7 +127,7 @@ class CityscapesReader(DatasetReader):
             raise (
                 error if isinstance(error, DataError) else DataError(uri, _without(str(error), uri))
             ) from None
-        size, objects, camera = parse(said, self.options.further, self.left_out, uri)
+        size, objects, camera = parse(said, self.options.further, self.left_out, uri, check.bad)
         image = self._image(uri, frame_id)
         frame = Frame(
             frame_id,

@@ -17,7 +17,7 @@ from imitation.common.settings import DataError
 from imitation.common.texts import ShallowJson, shown
 from imitation.data.records import Object
 from imitation.datasets.coco.masks import box_of_mask
-from imitation.datasets.coco.text import WithoutOddNumbers, bbox_fault, is_crowd, whole
+from imitation.datasets.coco.text import WithoutOddNumbers, bbox_fault, four_numbers, is_crowd, whole
 from imitation.datasets.common.json_text import NO_JSON, items, open_text
 from imitation.datasets.common.left_out import BOXES, CATEGORIES, RANGES
 from imitation.datasets.common.paths import outside_reason
@@ -254,7 +254,7 @@ class _Annotations:
                 image = shown(_get(row, "image_id") if isinstance(row, dict) else row)
                 self._images.strays.append(DataError(where, f"its image_id {image} is no image of the file"))
             return
-        box, category = row.get("bbox"), whole(row.get("category_id"))
+        box, category = four_numbers(row.get("bbox")), whole(row.get("category_id"))
         if not box and row.get("segmentation"):
             box = box_of_mask(row["segmentation"])
         crowd = [is_crowd(row.get(name)) for name in ("iscrowd", "ignore")]

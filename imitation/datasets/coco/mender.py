@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from imitation.common import storage
@@ -14,9 +15,9 @@ from imitation.data.records import Box, Object
 from imitation.datasets.coco.index import CocoIndex, image_key, read_coco
 from imitation.datasets.coco.masks import box_of_mask
 from imitation.datasets.coco.misread import layout_of_boxes
-from imitation.datasets.coco.text import bbox_fault, is_crowd, whole
+from imitation.datasets.coco.text import bbox_fault, four_numbers, is_crowd, whole
 from imitation.datasets.common.left_out import BOXES, CATEGORIES, DOUBLES, NO_AREA, RANGES
-from imitation.datasets.common.paths import as_written, inside
+from imitation.datasets.common.paths import as_written, inside, outside_reason
 from imitation.datasets.common.validation import object_fault
 from imitation.datasets.mending.mender import JUDGING, LEAK, Mender
 from imitation.datasets.mending.sizes import SIZED, fits
@@ -29,12 +30,15 @@ NUMBERS = "ids written as whole numbers"
 NEW_IDS = "annotations given ids of their own"
 OF_MASK = "boxes taken from the segmentation"
 BOXED = "boxes written as corner and size in px"
+RELATIVE = "paths that lead elsewhere written from the folder of the pictures"
+FOUR = "boxes written as four numbers"
 NAMED = "file names spelled as on the disk"
 NO_IMAGE = "left out: images that cannot be used, with their annotations"
 NO_OWNER = "left out: annotations of no image"
 NO_CATEGORY = "left out: categories without id or name, or that stand twice"
 
 Row = dict[str, Any]
+DEEPEST, LONGEST = 20, 4000  # parts and bytes of a path that are looked for
 
 
 class CocoMender(Mender):
@@ -64,7 +68,9 @@ class _File:
     def __init__(self, mender: CocoMender, name: str | None, uri: str) -> None:
         self.mender, self.name, self.uri = mender, name, uri
         self._index: CocoIndex = read_coco(uri)  # which says what is no COCO at all
-        self.folder = mender.dataset._folder_of(name, self._index)
+        called = [text.replace("\\", "/").rpartition("/")[2] for text in self._index.names]
+        nowhere = bool(called) and all(map(outside_reason, self._index.names))
+        self.folder = mender.dataset._folder_of(name, self._index, called if nowhere else ())
         self.data: Row = json.loads(storage.read_text(uri))
         self.pictures: dict[str, int | str] = {}  # -> the image's id
         self._sizes: dict[int | str, tuple[int, int]] = {}
@@ -105,6 +111,7 @@ class _File:
                 if not fits(said, found.size, boxes.get(key, [])):
                     what = f"it is {found.size[0]}x{found.size[1]} px, but labelled as {said}"
                     self._say(where, NO_IMAGE, what)
+                    self.mender.lose(f"{self.uri}: {where}", what)
                     self.mender.remove(picture)
                     continue
                 self._say(where, SIZED, said, found.size)
@@ -126,22 +133,48 @@ class _File:
                 self._say(where, NO_IMAGE, "it has no id" if key is None else "its id stands twice")
                 continue
             try:
+                self._relative(row, where)
                 picture = inside(self.folder, row.get("file_name"), where)
                 if any(_size(row, side) is False for side in ("width", "height")):
                     raise DataError(where, f"its size is {row.get('width')} x {row.get('height')}")
             except DataError as error:
                 self._say(where, NO_IMAGE, error.what)
+                self.mender.lose(f"{self.uri}: {where}", error.what, more=1)
                 continue
-            if row["file_name"] in names:
+            if picture != storage.join(self.folder, row["file_name"].replace("\\", "/")):
+                new = picture.removeprefix(self.folder).lstrip("/")
+                self._say(where, NAMED, row["file_name"], new)
+                row["file_name"] = new
+            if picture in names:
                 self._say(where, NO_IMAGE, f"{row['file_name']} already belongs to another image")
                 continue
-            names.add(row["file_name"])
-            if (spelled := as_written(picture)) != picture:
-                new = spelled.removeprefix(self.folder).lstrip("/")
-                self._say(where, NAMED, row["file_name"], new)
-                row["file_name"], picture = new, spelled
+            names.add(picture)
             self._number(row, "id", key, where)
             yield row, picture
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, str]:
+        """Paths that lead elsewhere -> their last parts that are there; of two that end alike neither."""
+        found: dict[str, str] = {}
+        for name in filter(outside_reason, self._index.names):
+            parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+            tails = ("/".join(parts[start:]) for start in range(max(len(parts) - DEEPEST, 0), len(parts)))
+            there = (tail for tail in tails if not outside_reason(tail) and self._has(tail))
+            if (tail := next(there, None)) is not None:
+                found[name] = tail
+        times = Counter([*found.values(), *self._index.names])
+        return {name: tail for name, tail in found.items() if times[tail] == 1}
+
+    def _has(self, name: str) -> bool:
+        fits_a_path = len(name.encode("utf-8", "replace")) < LONGEST
+        return fits_a_path and storage.exists(as_written(self.folder, name))
+
+    def _relative(self, row: Row, where: str) -> None:
+        """Of a path that leads elsewhere, the last parts that are there."""
+        name = row.get("file_name")
+        if isinstance(name, str) and (tail := self._elsewhere.get(name)) is not None:
+            self._say(where, RELATIVE, name, tail)
+            row["file_name"] = tail
 
     def _number(self, row: Row, name: str, key: int | str, where: str) -> None:
         """Writes an id as the number that it is."""
@@ -218,6 +251,9 @@ class _File:
         if category is None or category not in names:
             return CATEGORIES
         self._number(row, "category_id", category, where)
+        if (numbers := four_numbers(row.get("bbox"))) != row.get("bbox"):
+            self._say(where, FOUR, row["bbox"], numbers)
+            row["bbox"] = numbers
         if not row.get("bbox") and row.get("segmentation"):
             if (of_mask := box_of_mask(row["segmentation"])) is None:
                 return BOXES

@@ -18,7 +18,7 @@ read. What is wrong with an annotation leaves its frame out: without it the fram
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -48,7 +48,7 @@ from imitation.datasets.coco.misread import refuse_other_boxes
 from imitation.datasets.coco.writer import CocoWriter
 from imitation.datasets.common.box_forms import BOX_FORMS, BoxForm, box_of
 from imitation.datasets.common.json_text import beginning_of, has_keys
-from imitation.datasets.common.paths import as_written, image_places, inside, list_name
+from imitation.datasets.common.paths import image_places, inside, list_name
 from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
@@ -125,13 +125,14 @@ class CocoReader(DatasetReader):
         """List name -> the folder that its file names count from."""
         return {name: self._folder_of(name, index) for name, index in self._listed.items()}
 
-    def _folder_of(self, name: str | None, index: CocoIndex) -> str:
+    def _folder_of(self, name: str | None, index: CocoIndex, called: Sequence[str] = ()) -> str:
+        """The folder that file names count from, by those of the index or what they are `called`."""
         here = storage.parent(index.uri)
         stem = storage.name_of(index.uri).removesuffix(".json")
         # longer ones no file system has, nor can be asked for
         names = [
             name
-            for name in index.names
+            for name in called or index.names
             if all(len(part.encode("utf-8", "replace")) < 256 for part in name.split("/"))
         ]
         return image_places(self.root, here, [name or "", stem.rpartition("_")[2]], names)
@@ -204,7 +205,7 @@ class CocoReader(DatasetReader):
         for error in index.bad_rows.get(row, ()):
             self.bad_row(error)
         where = f"{index.uri}: image id {shown(index.key(row))}"
-        image = as_written(inside(self._folders[name], index.names[row], where))
+        image = inside(self._folders[name], index.names[row], where)
         width, height = (int(v) for v in index.sizes[row])
         if not (width and height):
             width, height = size_of_file(image)

@@ -40,6 +40,33 @@ def is_finite(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
+CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
+NAMES = (*CORNERS, ("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height"))
+LARGEST = (
+    2.0**63
+)  # beyond, a number was none to JSON's parser, and became text for that (`WithoutOddNumbers`)
+
+
+def four_numbers(box: Any) -> Any:
+    """A bbox as a list of x, y, width, height where it is a mapping that names them, or two corners, or holds
+    numbers as text; anything else as it is."""
+    names: tuple[str, ...] = ()
+    if isinstance(box, dict):
+        names = next((names for names in NAMES if set(names) <= box.keys()), ())
+    elif not isinstance(box, list) or len(box) != 4 or not any(isinstance(one, str) for one in box):
+        return box
+    values = [box[name] for name in names] if isinstance(box, dict) else box
+    try:
+        four = [float(value) if isinstance(value, str) else value for value in values]
+    except ValueError:
+        return box
+    if len(four) < 4 or not all(is_finite(value) and abs(value) < LARGEST for value in four):
+        return box
+    if names in CORNERS:
+        four[2:] = four[2] - four[0], four[3] - four[1]
+    return four
+
+
 def bbox_fault(box: Any) -> str | None:
     """What is wrong with a bbox (x, y, width, height; px), or None."""
     if not isinstance(box, list | tuple) or len(box) != 4:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -29,14 +30,14 @@ def outside_reason(name: Any) -> str | None:
 
 
 def inside(folder: str, name: str, where: str) -> str:
-    """The path or URI of a file that the dataset names, below `folder`.
+    """The path or URI of a file that the dataset names, below `folder`, spelled as on the disk.
 
     Raises `DataError` naming `where` for a path that is absolute, has "..", or leaves the folder through a
     symbolic link. The folder itself may be a link: its owner put it there.
     """
     if reason := outside_reason(name):
         raise DataError(where, f"the path {shown(name)} {reason}")
-    uri = storage.join(folder, name.replace("\\", "/"))
+    uri = as_written(folder, name.replace("\\", "/"))
     if storage.is_local(uri):
         _, local = storage.resolve(uri)
         _, base = storage.resolve(folder)
@@ -47,13 +48,31 @@ def inside(folder: str, name: str, where: str) -> str:
     return uri
 
 
-def as_written(uri: str) -> str:
-    """A file's path in the form of Unicode that it has on the disk: a Mac writes letters and accents apart
-    (NFD), an annotation file made elsewhere has them as one (NFC). The path itself where neither is there."""
-    if uri.isascii() or storage.exists(uri):
+def as_written(folder: str, name: str) -> str:
+    """Where a file lies below a folder, in the form of Unicode that its name has on the disk: a Mac writes
+    letters and accents apart (NFD), a label file made elsewhere has them as one (NFC). On a local disk also
+    with its ending in the other case (.JPG): some systems know none. As it is said where none is there."""
+    uri = storage.join(folder, name)
+    local = storage.is_local(uri)
+    if (name.isascii() and not local) or _is_there(uri):
         return uri
-    forms = (unicodedata.normalize(form, uri) for form in ("NFC", "NFD"))
-    return next((form for form in forms if form != uri and storage.exists(form)), uri)
+    forms = dict.fromkeys([name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))])
+    others = list(forms)[1:]
+    for form in forms if local else ():
+        stem, dot, ending = form.rpartition(".")
+        if "/" not in ending:
+            others += [stem + dot + ending.upper(), stem + dot + ending.lower()]
+    tried = (storage.join(folder, other) for other in dict.fromkeys(others) if other != name)
+    return next((other for other in tried if _is_there(other)), uri)
+
+
+def _is_there(uri: str) -> bool:
+    try:
+        return storage.exists(uri)
+    except storage.StorageError as error:
+        if error.errno == errno.ENAMETOOLONG:  # a label file may say anything
+            return False
+        raise
 
 
 def refuse_link(uri: str, folder: str, root: str) -> None:
@@ -134,7 +153,7 @@ def place_with(places: Iterable[str], names: Sequence[str]) -> str | None:
     usable = [name for name in names[:TRIED] if not outside_reason(name)]
     for place in places:
         if storage.is_folder(place) and any(
-            storage.exists(storage.join(place, name.replace("\\", "/"))) for name in usable
+            storage.exists(as_written(place, name.replace("\\", "/"))) for name in usable
         ):
             return place
     return None

@@ -23,7 +23,7 @@ from imitation.data.images import size_of_file
 from imitation.data.records import Box, Camera, Frame, Object
 from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader
-from imitation.datasets.common.paths import TRIED, as_written, inside, list_name, place_with
+from imitation.datasets.common.paths import TRIED, inside, list_name, place_with
 from imitation.datasets.common.roles import Splits, test_as_val
 from imitation.datasets.common.validation import FrameChecker
 
@@ -307,7 +307,7 @@ class StoredReader(DatasetReader):
         for error in store.bad_rows.get(row, ()):
             self.bad_row(error)
         where = f"{self._where(store.list_of(row))}: image {shown(store.images[row])}"
-        image = as_written(self._image(store.list_of(row), store.images[row], where))
+        image = self._image(store.list_of(row), store.images[row], where)
         width, height = store.size_of(row)
         if not (width and height):
             width, height = size_of_file(image)

@@ -26,6 +26,7 @@ from imitation.datasets.common.json_text import beginning_of, open_text
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.stored import Entry, StoredReader, list_called
 from imitation.datasets.common.values import TURNED, around, flag, number, side, turned, word
+from imitation.datasets.cvat.mender import CvatMender
 
 FILE = "annotations.xml"
 BLOCK = 1 << 16
@@ -41,6 +42,7 @@ class CvatReader(StoredReader):
     kind = "cvat"
     name = "CVAT"
     title = "CVAT for images"
+    Mender = CvatMender
 
     @classmethod
     def signs(cls, root: str) -> str | None:
@@ -65,6 +67,16 @@ class CvatReader(StoredReader):
                     f for f in storage.list_folders(images) if list_called(storage.name_of(f)) == name
                 )
             yield from (images, folder)
+
+    @staticmethod
+    def images_of(uri: str) -> Iterator[tuple[Mapping[str, str], list[Shape]]]:
+        """Each image's attributes and its shapes. Raises `DataError` where the file is no XML of CVAT's."""
+        return _images(uri)
+
+    @staticmethod
+    def objects_of(tag: str, shape: Mapping[str, str], where: str) -> list[Object]:
+        """What a shape means; nothing for one that is passed over. Raises `DataError`."""
+        return [_object(tag, shape, where, Counter())] if tag in _SHAPES else []
 
     def _entries(self) -> Iterator[Entry | DataError]:
         for uri in self._files:

@@ -26,6 +26,7 @@ from imitation.datasets.common.json_text import beginning_of, has_keys, members,
 from imitation.datasets.common.paths import files_below
 from imitation.datasets.common.stored import Entry, StoredReader, entry_or_fault, id_of, list_called
 from imitation.datasets.common.values import condition, flag, mapping, numbers, sequence, side, word
+from imitation.datasets.fiftyone.mender import FiftyOneMender
 
 LABELS, SAMPLES, DATA = "labels.json", "samples.json", "data"
 CROWD = ("iscrowd", "IsGroupOf", "crowd")
@@ -49,6 +50,7 @@ class FiftyOneReader(StoredReader):
     name = "FiftyOne"
     title = "FiftyOne dataset"
     Options = FiftyOneOptions
+    Mender = FiftyOneMender
     options: FiftyOneOptions
 
     @classmethod
@@ -81,13 +83,7 @@ class FiftyOneReader(StoredReader):
                 yield error
 
     def _labels(self, uri: str, of: str | None) -> Iterator[Entry | DataError]:
-        folder = storage.parent(uri)
-        place = storage.join(folder, DATA)
-        pictures = {
-            id_of(storage.relative(picture, place)): storage.relative(picture, folder)
-            for picture in (files_below(place)[0] if storage.is_folder(place) else ())
-            if picture.lower().endswith(SUFFIXES)
-        }
+        pictures = self.pictures_beside(uri)
         classes = [str(name) for name in members(uri, "classes.item")]
         for key, given in pairs(uri, "labels"):
             where = f"{uri}: {shown(key)}"
@@ -104,6 +100,30 @@ class FiftyOneReader(StoredReader):
                 return Entry(image, objects, list=of, frame_id=id_of(f"{key}.x"), shares=True, bad_rows=bad)
 
             yield entry_or_fault(image, entry)
+
+    @staticmethod
+    def pictures_beside(uri: str) -> dict[str, str]:
+        """The pictures of a labels.json, by the ids of its keys; from its folder."""
+        folder = storage.parent(uri)
+        place = storage.join(folder, DATA)
+        return {
+            id_of(storage.relative(picture, place)): storage.relative(picture, folder)
+            for picture in (files_below(place)[0] if storage.is_folder(place) else ())
+            if picture.lower().endswith(SUFFIXES)
+        }
+
+    @staticmethod
+    def object_of(row: Any, classes: list[str] | None, where: str) -> Object:
+        """What a label means. Raises `DataError`."""
+        return _object(row, classes, where)
+
+    @staticmethod
+    def list_of_sample(said: Mapping[str, Any], where: str) -> str | None:
+        """The list that a sample's tags name."""
+        return _list_of(said, where)
+
+    def field_of(self, uri: str) -> str:
+        return self._field(uri)
 
     def _samples(self, uri: str) -> Iterator[Entry | DataError]:
         field_ = self._field(uri)
@@ -158,17 +178,21 @@ def _sample(said: Mapping[str, Any], image: str, field_: str, where: str) -> Ent
         and value.get("_cls") == "Classification"
         and (told := condition(value.get("label"))) is not None
     }
-    tags = {name for tag in sequence(said.get("tags"), "tags", where) if (name := list_called(str(tag)))}
     return Entry(
         image,
         objects,
         size,
-        list=next(iter(tags)) if len(tags) == 1 else None,
+        list=_list_of(said, where),
         frame_id=id_of(image.removeprefix(f"{DATA}/")),
         conditions=conditions or None,
         shares=True,
         bad_rows=bad_rows,
     )
+
+
+def _list_of(said: Mapping[str, Any], where: str) -> str | None:
+    tags = {name for tag in sequence(said.get("tags"), "tags", where) if (name := list_called(str(tag)))}
+    return next(iter(tags)) if len(tags) == 1 else None
 
 
 def _sound(

@@ -29,7 +29,7 @@ from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.box_forms import BOX_FORMS, BoxForm, box_of, misread_boxes
 from imitation.datasets.common.left_out import refuse
-from imitation.datasets.common.paths import as_written, inside
+from imitation.datasets.common.paths import inside
 from imitation.datasets.common.roles import Splits, test_as_val
 from imitation.datasets.common.stored import id_of
 from imitation.datasets.common.validation import FrameChecker, Problems, handled
@@ -322,7 +322,7 @@ class HuggingFaceReader(DatasetReader):
             return image, None, width, height
         if not isinstance(name, str) or not name:
             raise DataError(where, f"has no image (bytes, or the path of a file): {shown(name or image)}")
-        uri = as_written(inside(part.folder, name, where))
+        uri = inside(part.folder, name, where)
         return None, uri, *((width, height) if width and height else size_of_file(uri))
 
 

@@ -17,6 +17,7 @@ from imitation.datasets.common.validation import Problems
 from imitation.datasets.inspection.leaks import Proposal, Signs, proposed, told_of
 from imitation.datasets.inspection.lookalikes import Lookalike, told
 from imitation.datasets.inspection.pictures import Pictures
+from imitation.datasets.inspection.places import Places
 from imitation.datasets.inspection.shapes import Shapes
 
 MAX_VALUES = 100  # of a condition or of cameras that are told apart; the frames beyond are counted together
@@ -360,7 +361,7 @@ def inspect_dataset(
     inspection = Inspection(dataset.kind, dataset.root, dataset.note() if listed else "")
     inspection.shapes = Shapes() if shapes else None
     pictures = Pictures(dataset, inspection.problems.append)
-    done = 0
+    places, done = Places(), 0
     for split, members in listed.items():
         if split != "train" and not members:
             continue
@@ -371,6 +372,7 @@ def inspect_dataset(
             good = pictures.checked(split, good)
         for count, frame in enumerate(islice(good, limit), start=1):
             inspection.add(split, frame)
+            places.add(frame)
             if inspection.shapes is not None:
                 inspection.shapes.add(split, frame)
             if len(inspection.first) < keep:
@@ -378,6 +380,8 @@ def inspect_dataset(
             progress(done + count)
         done += len(members)
         progress(done)
+    inspection.problems += places.problems(dataset.root)
+    inspection.notes += places.notes()
     inspection.lookalikes = pictures.hashes.lookalikes()
     if said := told(inspection.lookalikes):
         inspection.notes.append(said)

@@ -14,9 +14,11 @@ from imitation.common.texts import lines_of, shown
 from imitation.data.images import SUFFIXES, size_of_file
 from imitation.data.records import Frame
 from imitation.datasets.common.left_out import refuse
+from imitation.datasets.common.own_names import own_folders
 from imitation.datasets.common.paths import list_name, refuse_link
 from imitation.datasets.common.validation import FrameChecker, Problems, handled, object_fault
 from imitation.datasets.kitti.labels import CATEGORIES, camera_of, parse_labels, read_projection
+from imitation.datasets.kitti.text import ROW_LENGTHS
 
 LOOKED_AT = 20  # label files of which one has to hold a row, to tell whose they are
 LAYOUTS = (("label_2", "image_2"), ("labels", "images"))
@@ -61,6 +63,11 @@ def _layout(root: str) -> tuple[str, str, str]:
     reason = (
         "has no label_2 folder, nor has its training folder" if storage.exists(root) else "does not exist"
     )
+    if (found := own_folders(root)) is not None and len(found.words) in ROW_LENGTHS:
+        reason += (
+            f", but {found.labels}/ has rows of {len(found.words)} columns and {found.images}/ has their "
+            "pictures: call the two labels and images (links to them will do)"
+        )
     raise UserError(
         f"{root}: {reason}; give a KITTI object folder (training/image_2, label_2, calib), or one with "
         "images and labels, as TAO and Isaac write it"
@@ -80,7 +87,7 @@ def kitti_signs(root: str) -> str | None:
                 return f"{labels} and {images} in {base}"
             for uri in storage.list_files(folder, ".txt")[:LOOKED_AT]:
                 words = next((line.split() for line in lines_of(storage.read_text(uri)) if line.strip()), [])
-                if len(words) in (15, 16):
+                if len(words) in ROW_LENGTHS:
                     return f"rows of {len(words)} columns in {folder}"
     return None
 

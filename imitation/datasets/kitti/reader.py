@@ -13,6 +13,7 @@ from imitation.common.settings import DataError, Settings
 from imitation.data.categories import CategoryMap, present_categories
 from imitation.data.records import Frame
 from imitation.datasets.base import DatasetReader
+from imitation.datasets.common.own_names import own_folders
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import Problems
 from imitation.datasets.kitti.files import (
@@ -25,6 +26,7 @@ from imitation.datasets.kitti.files import (
 )
 from imitation.datasets.kitti.labels import CATEGORIES
 from imitation.datasets.kitti.mender import KittiMender
+from imitation.datasets.kitti.text import ROW_LENGTHS
 from imitation.datasets.kitti.tracking import IMAGES, LABELS, TrackingFolder, tracking_folder
 from imitation.datasets.kitti.writer import KittiWriter
 
@@ -78,6 +80,13 @@ class KittiReader(DatasetReader):
     def signs(cls, root: str) -> str | None:
         base = tracking_folder(root)
         return kitti_signs(root) if base is None else f"{LABELS} and {IMAGES} in {base}"
+
+    @classmethod
+    def hints(cls, root: str) -> str | None:
+        found = own_folders(root)
+        if found is None or len(found.words) not in ROW_LENGTHS:
+            return None
+        return f"rows of {len(found.words)} columns in {found.labels}/, pictures in {found.images}/"
 
     @cached_property
     def _tracking(self) -> TrackingFolder | None:

@@ -20,6 +20,7 @@ LABEL_COLUMNS = (
 )
 RESULT_COLUMNS = (*LABEL_COLUMNS, "score")
 TRACKING_COLUMNS = ("frame", "track", *LABEL_COLUMNS)
+ROW_LENGTHS = (len(LABEL_COLUMNS), len(RESULT_COLUMNS))
 _HINTS = {(16, 15): " (a result file with scores?)", (15, 16): " (a label file, without scores?)"}
 
 

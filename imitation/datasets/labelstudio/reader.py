@@ -39,6 +39,7 @@ from imitation.datasets.common.values import (
     turned,
     word,
 )
+from imitation.datasets.labelstudio.mender import LabelStudioMender
 
 LABELS = ("rectanglelabels", "polygonlabels", "ellipselabels")
 PASSED = "Label Studio's regions that are no boxes (brushes, keypoints, choices)"
@@ -53,6 +54,7 @@ class LabelStudioReader(StoredReader):
     kind = "labelstudio"
     name = "Label Studio"
     title = "Label Studio tasks"
+    Mender = LabelStudioMender
 
     @classmethod
     def signs(cls, root: str) -> str | None:
@@ -99,7 +101,7 @@ class LabelStudioReader(StoredReader):
             yield error
 
     def _entry(self, task: Mapping[str, Any], where: str) -> Entry | None:
-        image = self._image_of(_url(task, where), where)
+        image = self.picture_of(task, where)
         try:
             regions = self._regions(task, where)
             if regions is None:
@@ -124,6 +126,10 @@ class LabelStudioReader(StoredReader):
         except DataError as error:
             return Entry(image, fault=error)
         return Entry(image, objects, size, shares=True, bad_rows=bad_rows)
+
+    def picture_of(self, task: Mapping[str, Any], where: str) -> str:
+        """The picture that a task names, from the file's folder. Raises `DataError`."""
+        return self._image_of(_url(task, where), where)
 
     def _image_of(self, url: str, where: str) -> str:
         """The picture that a task's URL means, from the folder."""

@@ -7,7 +7,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
@@ -41,6 +41,9 @@ class Mender(ABC):
     has to be its own inverse check: of its own copy it finds nothing to do.
     """
 
+    copies_as: ClassVar[str | None] = None
+    """The kind of data that the copy is, where it is another than the dataset's."""
+
     def __init__(self, dataset: DatasetReader) -> None:
         self.root = dataset.root
         self.dataset = dataset
@@ -49,6 +52,8 @@ class Mender(ABC):
         self.gone: set[str] = set()
         self.used: set[str] = set()  # also behind links of whole folders
         self.rows = self.bad_rows = 0
+        self.seen = self.lost = 0  # pictures
+        self._first_lost = ""
         self._digests: dict[str, bytes] = {}
 
     @abstractmethod
@@ -77,6 +82,13 @@ class Mender(ABC):
             self.remove(label)
         self.changes.add(self.name(picture), "", what, None if why == what else why)
 
+    def lose(self, where: str, why: str, more: int = 0) -> None:
+        """Counts a picture that has to be left out (and `more` that were looked at): where most are, no copy
+        is written."""
+        self.seen += more
+        self.lost += 1
+        self._first_lost = self._first_lost or f"{self.name(where)}: {why}"
+
     def stray(self, where: str, what: str) -> None:
         self.changes.add(self.name(where), "", STRAYS, what)
 
@@ -86,8 +98,10 @@ class Mender(ABC):
         """The pictures that can be used, looked at; they are written anew where that is needed. `labels`: the
         label file of each, which goes with one that cannot be used."""
         for looked in look_at_all(wanted):
+            self.seen += 1
             self.use(looked.uri)
             if looked.fault is not None:
+                self.lose(looked.uri, looked.fault)
                 self.drop(looked.uri, labels.get(looked.uri), looked.fault)
                 continue
             if looked.repair is not None:
@@ -116,6 +130,21 @@ class Mender(ABC):
             return error.what
         return None
 
+    def write(self, part: str, progress: Callable[[int], None]) -> int:
+        """Writes the copy into a folder that is not there yet; returns the number of files."""
+        count = 0
+        for count, name in enumerate(sorted({*_files(self.root), *self.used, *self.new}), start=1):
+            if name not in self.gone:
+                place = os.path.join(part, name)
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                if name in self.new:
+                    with open(place, "xb") as file:
+                        file.write(self.new[name]())
+                else:
+                    _carry(os.path.join(self.root, name), place)
+            progress(count)
+        return count
+
     def hopeless(self) -> str | None:
         """Why a copy would do harm; None where it would not."""
         if self.bad_rows >= LEAST_ROWS and self.bad_rows > LOST * self.rows:
@@ -126,20 +155,22 @@ class Mender(ABC):
                 "damaged but written in another way, which has to be said (data.kind, data.options), or "
                 "mended where they come from"
             )
+        if self.lost >= LEAST_ROWS and self.lost > LOST * self.seen:
+            return (
+                f"{self.lost:,} of {self.seen:,} pictures would be left out ({self._first_lost}, ...); what "
+                "is wrong with so many (place, content or size) has to be set right where they come from"
+            )
         return None
 
 
 def mend(dataset: DatasetReader) -> Mender:
-    """What would be mended, found and not written. Raises `UserError` for a kind that has no repairs, and for
-    what is no folder of this machine."""
-    if dataset.Mender is None:
-        raise UserError(
-            f"--fix: {dataset.kind} data has no repairs; data.on_error=skip reads it without what is bad, "
-            "and imitate export writes what is read in another layout"
-        )
+    """What would be mended, found and not written; of a kind without repairs of its own the copy will be
+    Parquet. Raises `UserError` for what is no folder of this machine."""
+    from imitation.datasets.rewriting import Rewriter  # reads frames, as nothing else here does
+
     if not storage.is_local(dataset.root) or not storage.is_folder(dataset.root):
         raise UserError(f"--fix: {dataset.root} is no folder of this machine; give the dataset's folder")
-    mender = dataset.Mender(dataset)
+    mender = (dataset.Mender or Rewriter)(dataset)
     mender.look()
     return mender
 
@@ -159,17 +190,7 @@ def write_mended(mender: Mender, out: str, progress: Callable[[int], None] = lam
     part = target + UNFINISHED
     if os.path.isdir(part):  # of a copy that was broken off
         shutil.rmtree(part)
-    count = 0
-    for count, name in enumerate(sorted({*_files(mender.root), *mender.used, *mender.new}), start=1):
-        if name not in mender.gone:
-            place = os.path.join(part, name)
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            if name in mender.new:
-                with open(place, "xb") as file:
-                    file.write(mender.new[name]())
-            else:
-                _carry(os.path.join(mender.root, name), place)
-        progress(count)
+    count = mender.write(part, progress)
     os.makedirs(part, exist_ok=True)
     if os.path.isdir(target):
         os.rmdir(target)  # it is empty: that was seen to
@@ -199,9 +220,17 @@ def _carry(source: str, place: str) -> None:
 
 def told(mender: Mender, out: str | None) -> list[str]:
     """What was found, or done, in sentences."""
+    kind = mender.copies_as
     if not len(mender.changes):
-        return ["fix: there is nothing to do" + ("" if out is None else f"; {out} is a copy as it was")]
+        copy = "a copy as it was" if kind is None else f"its frames as {kind}"
+        return ["fix: there is nothing to do" + ("" if out is None else f"; {out} is {copy}")]
     files = len({change.file for change in mender.changes})
     done = f"{counted(len(mender.changes), 'change')} in {counted(files, 'file')}"
     head = f"fix: {done} would be made (--fix OUT writes the copy)" if out is None else f"fix: {out}: {done}"
-    return [head, *(f"  {sentence}" for sentence in mender.changes.sentences())]
+    lines = [head, *(f"  {sentence}" for sentence in mender.changes.sentences())]
+    if kind is not None:
+        lines.append(
+            f"  {mender.dataset.kind} files are not edited: the copy holds what is read of them as {kind} "
+            "frames (pictures, 2D and 3D labels, cameras, conditions, sequences, lists), and nothing else"
+        )
+    return lines

@@ -18,7 +18,8 @@ from imitation.common.texts import shown
 from imitation.data.records import Box, Object
 from imitation.datasets.common.stored import Entry, LooseObjects, StoredReader, id_of
 from imitation.datasets.common.values import numbers, side, word
-from imitation.datasets.nuscenes.tables import CATEGORIES, Tables, find_tables, linked
+from imitation.datasets.nuimages.mender import NuImagesMender
+from imitation.datasets.nuscenes.tables import CATEGORIES, Tables, camera_of, find_tables, linked
 
 LISTS = {"v1.0-train": "train", "v1.0-val": "val"}
 
@@ -29,6 +30,7 @@ class NuImagesReader(StoredReader):
     kind = "nuimages"
     name = "nuImages"
     title = "nuImages tables"
+    Mender = NuImagesMender
     categories = CATEGORIES
 
     @classmethod
@@ -52,12 +54,21 @@ class NuImagesReader(StoredReader):
             "object_ann.json"
         )
 
+    @staticmethod
+    def object_of(said: Mapping[str, Any], categories: Mapping[str, str], where: str) -> Object:
+        """What a row of object_ann means. Raises `DataError`."""
+        return Object(linked(categories, said, "category_token", where), box_of(said, where))
+
     def _where(self, name: str | None) -> str:
         return self._versions[name].uri("sample_data")
 
     def _image_folders(self, name: str | None) -> Iterable[str]:
         folder = self._versions[name].folder
         return [self.root if folder != self.root else storage.parent(self.root)]
+
+    def of_version(self, name: str | None) -> Iterator[Entry | DataError]:
+        """What the tables of a list hold."""
+        return _of_version(self._versions[name], name)
 
     def _entries(self) -> Iterator[Entry | DataError]:
         for name, tables in self._versions.items():
@@ -67,18 +78,26 @@ class NuImagesReader(StoredReader):
                 yield error
 
 
+def box_of(said: Mapping[str, Any], where: str) -> Box:
+    """The box of a row of object_ann. Raises `DataError`."""
+    return Box(*numbers(said.get("bbox"), 4, "bbox", where))
+
+
 def _of_version(tables: Tables, of: str | None) -> Iterator[Entry | DataError]:
-    cameras = tables.cameras()
-    logs = tables.each("log", lambda said, where: (said.get("logfile"), said.get("location")))
-    samples = tables.each("sample", lambda said, where: (said.get("key_camera_token"), said, where))
+    strays: list[DataError] = []
+    cameras = tables.cameras(strays.append)
+    logs = tables.each("log", lambda said, where: (said.get("logfile"), said.get("location")), strays.append)
+    samples = tables.each(
+        "sample", lambda said, where: (said.get("key_camera_token"), said, where), strays.append
+    )
     keys = {token: (said, where) for token, said, where in samples.values() if isinstance(token, str)}
     entries: dict[str, Entry] = {}
-    for where, said in tables.rows("sample_data"):
+    for where, said in tables.rows("sample_data", strays.append):
         if said["token"] in keys:
             sample, told = keys[said["token"]]
 
             def entry(said: Mapping[str, Any] = said, where: str = where) -> Entry:
-                sensor = linked(cameras, said, "calibrated_sensor_token", where)
+                sensor = camera_of(cameras, said, where)
                 drive, place = linked(logs, sample, "log_token", told)  # noqa: B023
                 return Entry(
                     word(said.get("filename"), "filename", where),
@@ -94,23 +113,26 @@ def _of_version(tables: Tables, of: str | None) -> Iterator[Entry | DataError]:
                 entries[said["token"]] = entry()
             except DataError as error:
                 entries[said["token"]] = Entry(str(said.get("filename")), list=of, fault=error)
-    yield from _with_objects(tables, entries)
+    yield from _with_objects(tables, entries, strays)
+    yield from strays
 
 
-def _with_objects(tables: Tables, entries: dict[str, Entry]) -> Iterator[Entry | DataError]:
-    """The entries with their objects, which stand in any order."""
-    categories = tables.names("category", "name")
+def _with_objects(
+    tables: Tables, entries: dict[str, Entry], strays: list[DataError]
+) -> Iterator[Entry | DataError]:
+    """The entries with their objects, which stand in any order; `strays` get what is no row."""
+    categories = tables.names("category", "name", strays.append)
     rows = {token: row for row, token in enumerate(entries)}
     every = list(entries.values())
     loose = LooseObjects()
-    for where, said in tables.rows("object_ann"):
+    for where, said in tables.rows("object_ann", strays.append):
         if (owner := rows.get(str(said.get("sample_data_token")))) is None:
             what = f"its sample_data_token {shown(said.get('sample_data_token'))} is no annotated image"
             yield DataError(where, what)
             continue
         try:
             name = linked(categories, said, "category_token", where)
-            loose.add(owner, Object(name, Box(*numbers(said.get("bbox"), 4, "bbox", where))))
+            loose.add(owner, Object(name, box_of(said, where)))
         except DataError as error:
             every[owner].bad_rows = [*every[owner].bad_rows, error]
     for entry, objects in zip(every, loose.by_owner(len(every))):

@@ -24,13 +24,22 @@ from imitation.common.settings import DataError, Settings, UserError
 from imitation.common.texts import lines_of, shown
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
-from imitation.datasets.common.paths import as_written, inside
+from imitation.datasets.common.paths import inside
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.stored import id_of
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.common.values import number, numbers, side, word
 from imitation.datasets.nuscenes.projection import corners_of, cuboid_of, extent
-from imitation.datasets.nuscenes.tables import CATEGORIES, Sensor, Tables, find_tables, linked, rotation_of
+from imitation.datasets.nuscenes.tables import (
+    CATEGORIES,
+    Sensor,
+    Tables,
+    Unusable,
+    camera_of,
+    find_tables,
+    linked,
+    rotation_of,
+)
 
 CHANNELS = (
     *("CAM_FRONT", "CAM_FRONT_LEFT", "CAM_FRONT_RIGHT", "CAM_BACK", "CAM_BACK_LEFT", "CAM_BACK_RIGHT"),
@@ -78,7 +87,7 @@ class _Annotations:
     categories: array[int] = field(default_factory=lambda: array("i"))
     visible: array[int] = field(default_factory=lambda: array("b"))  # level; -1 unknown
     ignored: array[int] = field(default_factory=lambda: array("b"))
-    faults: dict[int, DataError] = field(default_factory=dict)
+    bad_rows: dict[int, list[DataError]] = field(default_factory=dict)
     strays: list[DataError] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     order: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -141,16 +150,14 @@ class NuScenesReader(DatasetReader):
     @cached_property
     def _samples(self) -> dict[str, tuple[int, str]]:
         """Sample token -> its number and its scene's token."""
-        rows = self._tables.rows("sample")
-        return {
-            said["token"]: (i, word(said.get("scene_token"), "scene_token", where))
-            for i, (where, said) in enumerate(rows)
-        }
+        scenes = self._tables.names("sample", "scene_token", self._loose.append)
+        return {token: (i, scene) for i, (token, scene) in enumerate(scenes.items())}
 
     @cached_property
     def _scenes(self) -> dict[str, tuple[str, dict[str, str]]]:
         """Scene token -> its name and conditions."""
-        logs = self._tables.each("log", lambda said, where: said.get("location"))
+        loose = self._loose.append
+        logs = self._tables.each("log", lambda said, where: said.get("location"), loose)
 
         def scene(said: Mapping[str, Any], where: str) -> tuple[str, dict[str, str]]:
             place = linked(logs, said, "log_token", where)
@@ -158,14 +165,14 @@ class NuScenesReader(DatasetReader):
             known = dict(pair for word_, pair in _WORDS.items() if word_ in told)
             return word(said.get("name"), "name", where), known | ({"location": place} if place else {})
 
-        return self._tables.each("scene", scene)
+        return self._tables.each("scene", scene, loose)
 
     @cached_property
-    def _sensors(self) -> dict[str, Sensor]:
-        wanted = set(self.options.channels)
-        sensors = {token: one for token, one in self._tables.cameras().items() if one.channel in wanted}
+    def _sensors(self) -> dict[str, Sensor | Unusable]:
+        wanted, every = set(self.options.channels), self._tables.cameras(self._loose.append)
+        sensors = {token: one for token, one in every.items() if one.channel in wanted}
         if not sensors:
-            channels = sorted({one.channel for one in self._tables.cameras().values()})
+            channels = sorted({one.channel for one in every.values()})
             raise UserError(
                 f"{self.root}: no camera of data.options.channels ({', '.join(self.options.channels)}); it "
                 f"has {', '.join(channels)}"
@@ -173,21 +180,29 @@ class NuScenesReader(DatasetReader):
         return sensors
 
     @cached_property
+    def _loose(self) -> list[DataError]:
+        """Rows that could not be read at all: what names them is told where it is read."""
+        return []
+
+    @cached_property
     def _views(self) -> tuple[dict[str, View], dict[str, DataError], list[DataError]]:
         """frame_id -> view or what is wrong with it; and what belongs to no frame."""
         key_frames: dict[str, tuple[Mapping[str, Any], str]] = {}
-        poses: dict[str, tuple[tuple[float, ...], tuple[float, ...]] | None] = {}
+        poses: dict[str, tuple[tuple[float, ...], tuple[float, ...]] | DataError | None] = {}
         kept = ("filename", "width", "height", "sample_token", "calibrated_sensor_token", "ego_pose_token")
-        for where, said in self._tables.rows("sample_data"):
+        for where, said in self._tables.rows("sample_data", self._loose.append):
             if said.get("is_key_frame") and said.get("calibrated_sensor_token") in self._sensors:
                 key_frames[said["token"]] = ({name: said.get(name) for name in kept}, where)
                 if isinstance(pose := said.get("ego_pose_token"), str):
                     poses[pose] = None
-        for where, said in self._tables.rows("ego_pose"):
+        for where, said in self._tables.rows("ego_pose", self._loose.append):
             if said["token"] in poses:
-                place = numbers(said.get("translation"), 3, "translation", where)
-                rotation_of(said.get("rotation"), "rotation", where)
-                poses[said["token"]] = tuple(place), tuple(float(v) for v in said["rotation"])
+                try:
+                    place = numbers(said.get("translation"), 3, "translation", where)
+                    rotation_of(said.get("rotation"), "rotation", where)
+                    poses[said["token"]] = tuple(place), tuple(float(v) for v in said["rotation"])
+                except DataError as error:
+                    poses[said["token"]] = error
         views: dict[str, View] = {}
         faults: dict[str, DataError] = {}
         strays: list[DataError] = []
@@ -206,6 +221,9 @@ class NuScenesReader(DatasetReader):
                     raise DataError(
                         where, f"its ego_pose_token {shown(said['ego_pose_token'])} is no row there"
                     )
+                if isinstance(pose, DataError):
+                    raise pose
+                camera_of(self._sensors, said, where)
                 width, height = (side(said[name], name, where) for name in ("width", "height"))
                 sample, scene = linked(self._samples, said, "sample_token", where)
                 if scene not in self._scenes:
@@ -220,14 +238,16 @@ class NuScenesReader(DatasetReader):
 
     @cached_property
     def _annotations(self) -> _Annotations:
-        tables, found = self._tables, _Annotations()
-        called = tables.names("category", "name")
+        tables, found, loose = self._tables, _Annotations(), self._loose.append
+        called = tables.names("category", "name", loose)
         found.names = list(dict.fromkeys(called.values()))
         codes = {token: found.names.index(name) for token, name in called.items()}
-        instances = tables.each("instance", lambda said, where: linked(codes, said, "category_token", where))
-        levels = tables.each("visibility", lambda said, where: _LEVELS.get(str(said.get("level")), -1))
+        instances = tables.each(
+            "instance", lambda said, where: linked(codes, said, "category_token", where), loose
+        )
+        levels = tables.each("visibility", lambda said, where: _LEVELS.get(str(said.get("level")), -1), loose)
         wanted = set(self.options.visibilities)
-        for where, said in tables.rows("sample_annotation"):
+        for where, said in tables.rows("sample_annotation", loose):
             try:
                 sample = linked(self._samples, said, "sample_token", where)[0]
             except DataError as error:
@@ -242,7 +262,7 @@ class NuScenesReader(DatasetReader):
                     raise DataError(where, f"its size is {shown(said['size'])} m, not above 0")
                 points = [number(said.get(f"num_{of}_pts") or 0, of, where) for of in ("lidar", "radar")]
             except DataError as error:
-                found.faults.setdefault(sample, error)
+                found.bad_rows.setdefault(sample, []).append(error)
                 continue
             visibility = str(said.get("visibility_token") or "")
             counted = any(f"num_{of}_pts" in said for of in ("lidar", "radar"))
@@ -265,7 +285,7 @@ class NuScenesReader(DatasetReader):
             name = None if val is None else "val" if scene in val else "train"
             found.setdefault(name, _Listed()).scenes[frame_id] = scene
         found = found or {None: _Listed()}
-        next(iter(found.values())).strays.extend([*strays, *self._annotations.strays])
+        next(iter(found.values())).strays.extend([*strays, *self._annotations.strays, *self._loose])
         return found
 
     def _val_scenes(self, names: list[str]) -> set[str] | None:
@@ -290,11 +310,12 @@ class NuScenesReader(DatasetReader):
         if frame_id in faults:
             raise faults[frame_id]
         view, annotations = views[frame_id], self._annotations
-        if view.sample in annotations.faults:
-            raise annotations.faults[view.sample]
+        for error in annotations.bad_rows.get(view.sample, ()):
+            check.bad(error)
         where = f"{self._tables.uri('sample_data')}: image {shown(view.image)}"
-        image = as_written(inside(self._folder, view.image, where))
+        image = inside(self._folder, view.image, where)
         sensor = self._sensors[view.sensor]
+        assert isinstance(sensor, Sensor), "others are faults"
         scene = self._scenes[view.scene]
         frame = Frame(
             frame_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from imitation.common.texts import shown
 from imitation.data.categories import CategoryMap
 from imitation.data.records import Camera
 from imitation.datasets.common.json_text import members
+from imitation.datasets.common.left_out import refuse
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.common.values import mapping, numbers, word
 
 T = TypeVar("T")
+Bad = Callable[[DataError], None]
 CLASSES = (
     *("car", "truck", "bus", "trailer", "construction_vehicle", "pedestrian", "motorcycle", "bicycle"),
     *("traffic_cone", "barrier"),
@@ -55,6 +57,13 @@ class Sensor:
     translation: np.ndarray
 
 
+class Unusable(NamedTuple):
+    """A camera whose calibration is none."""
+
+    channel: str
+    fault: DataError
+
+
 def find_tables(root: str) -> dict[str, str]:
     """Version ("v1.0-mini") -> folder of tables: the root, or the folders in it that hold a sample.json."""
     if not storage.is_folder(root):
@@ -78,37 +87,55 @@ class Tables:
     def uri(self, name: str) -> str:
         return storage.join(self.folder, f"{name}.json")
 
-    def rows(self, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Where each row of a table stands, and what it says. Raises `DataError` where the table is missing
-        or is none, and for a row without a token."""
+    def rows(self, name: str, bad: Bad = refuse) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Where each row of a table stands, and what it says. `bad` gets the `DataError` of a row without a
+        token. Raises `DataError` where the table is missing or is none."""
         uri = self.uri(name)
         if not storage.exists(uri):
             raise DataError(uri, "this table is missing")
         refuse_link(uri, self.folder, storage.parent(self.folder))
         for number, row in enumerate(members(uri, "item")):
-            said = mapping(row, "it", f"{uri}: row {number}")
-            yield f"{uri}: {word(said.get('token'), 'its token', f'{uri}: row {number}')}", said
+            try:
+                said = mapping(row, "it", f"{uri}: row {number}")
+                token = word(said.get("token"), "its token", f"{uri}: row {number}")
+            except DataError as error:
+                bad(error)
+                continue
+            yield f"{uri}: {token}", said
 
-    def each(self, name: str, make: Callable[[Mapping[str, Any], str], T]) -> dict[str, T]:
-        """Token -> what `make` makes of each row."""
-        return {said["token"]: make(said, where) for where, said in self.rows(name)}
+    def each(self, name: str, make: Callable[[Mapping[str, Any], str], T], bad: Bad = refuse) -> dict[str, T]:
+        """Token -> what `make` makes of each row; what it raises of one goes to `bad`."""
+        found: dict[str, T] = {}
+        for where, said in self.rows(name, bad):
+            try:
+                found[said["token"]] = make(said, where)
+            except DataError as error:
+                bad(error)
+        return found
 
-    def names(self, name: str, field: str) -> dict[str, str]:
+    def names(self, name: str, field: str, bad: Bad = refuse) -> dict[str, str]:
         """Token -> a text of each row."""
-        return self.each(name, lambda said, where: word(said.get(field), field, where))
+        return self.each(name, lambda said, where: word(said.get(field), field, where), bad)
 
-    def cameras(self) -> dict[str, Sensor]:
-        """calibrated_sensor token -> the camera; other sensors are left out."""
-        channels = {
-            said["token"]: word(said.get("channel"), "channel", where)
-            for where, said in self.rows("sensor")
-            if said.get("modality", "camera") == "camera"
-        }
-        return {
-            said["token"]: _sensor(channels[said["sensor_token"]], said, where)
-            for where, said in self.rows("calibrated_sensor")
-            if said.get("sensor_token") in channels
-        }
+    def cameras(self, bad: Bad = refuse) -> dict[str, Sensor | Unusable]:
+        """calibrated_sensor token -> the camera, or what is wrong with it; other sensors are left out."""
+        channels = self.each(
+            "sensor",
+            lambda said, where: (
+                word(said.get("channel"), "channel", where)
+                if said.get("modality", "camera") == "camera"
+                else None
+            ),
+            bad,
+        )
+        found: dict[str, Sensor | Unusable] = {}
+        for where, said in self.rows("calibrated_sensor", bad):
+            if channel := channels.get(str(said.get("sensor_token"))):
+                try:
+                    found[said["token"]] = _sensor(channel, said, where)
+                except DataError as error:
+                    found[said["token"]] = Unusable(channel, error)
+        return found
 
 
 def linked(there: Mapping[str, T], said: Mapping[str, Any], field: str, where: str) -> T:
@@ -116,6 +143,15 @@ def linked(there: Mapping[str, T], said: Mapping[str, Any], field: str, where: s
     if not isinstance(token := said.get(field), str) or token not in there:
         raise DataError(where, f"its {field} {shown(token)} is no row of that table")
     return there[token]
+
+
+def camera_of(there: Mapping[str, Sensor | Unusable], said: Mapping[str, Any], where: str) -> Sensor:
+    """The camera that a row of sample_data names. Raises `DataError` also for one whose calibration is
+    none."""
+    found = linked(there, said, "calibrated_sensor_token", where)
+    if isinstance(found, Unusable):
+        raise found.fault
+    return found
 
 
 def rotation_of(value: Any, what: str, where: str) -> np.ndarray:

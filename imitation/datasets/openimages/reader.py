@@ -31,6 +31,7 @@ from imitation.datasets.common.json_text import beginning_of, open_text
 from imitation.datasets.common.paths import list_name, refuse_link
 from imitation.datasets.common.stored import Entry, LooseObjects, StoredReader
 from imitation.datasets.common.values import flag, number
+from imitation.datasets.openimages.mender import OpenImagesMender
 
 COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
 NAMES = re.compile(r".*class-descriptions.*\.csv|classes\.csv")
@@ -45,6 +46,7 @@ class OpenImagesReader(StoredReader):
     kind = "openimages"
     name = "Open Images"
     title = "Open Images tables"
+    Mender = OpenImagesMender
 
     @classmethod
     def signs(cls, root: str) -> str | None:

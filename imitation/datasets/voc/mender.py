@@ -49,6 +49,7 @@ class VocMender(Mender):
                 except DataError as error:
                     self.remove(label)
                     self.stray(label, error.what)
+                    self.lose(label, error.what, more=1)
                     continue
                 found[picture] = frame_id, label, said
                 lists.setdefault(str(name), []).append(picture)
@@ -71,6 +72,7 @@ class VocMender(Mender):
         if said.size is not None and said.size != looked.size:
             if not fits(said.size, looked.size, [obj.box for obj in said.objects]):
                 what = f"it is {looked.size[0]}x{looked.size[1]} px, but labelled as {said.size}"
+                self.lose(looked.uri, what)
                 self.drop(looked.uri, label, what)
                 return
             self.changes.add(self.name(label), "size", SIZED, said.size, looked.size)

@@ -21,7 +21,8 @@ from imitation.data.records import Frame
 from imitation.data.splits import LISTS
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.json_text import beginning_of
-from imitation.datasets.common.paths import as_written, inside, list_name, refuse_link
+from imitation.datasets.common.own_names import own_folders
+from imitation.datasets.common.paths import inside, list_name, refuse_link
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.voc.labels import VocLabels, listed_names, parse_voc
@@ -86,9 +87,13 @@ class VocReader(DatasetReader):
             return found
         if (one := _below(folder, folder)).labels:
             return {None: one}
+        own = own_folders(folder, ".xml")
+        if own is not None and "/" not in own.labels:
+            return {None: _below(storage.join(folder, own.labels), storage.join(folder, own.images))}
         raise UserError(
             f"{folder}: no folder {ANNOTATIONS}, and no .xml file here or in train, valid or test: not "
             "Pascal VOC"
+            + (f"; put {own.labels}/ into {ANNOTATIONS}, {own.images}/ into {IMAGES}" if own else "")
         )
 
     def _lists(self, every: _Listed) -> dict[str, _Listed]:
@@ -136,7 +141,7 @@ class VocReader(DatasetReader):
                 if storage.exists(uri := storage.join(folder, frame_id + spelled)):
                     return uri
         if said.filename:
-            uri = as_written(inside(folder, said.filename, where))
+            uri = inside(folder, said.filename, where)
             if storage.exists(uri):
                 return uri
         named = f", nor {shown(said.filename)}, which it names" if said.filename else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 SCORE = "scores of predictions taken away"
 CUT = "boxes cut at their image's edge"
+SPACED = "commas written as spaces, decimal commas as points"
+NUMBERED = "names of classes written as their numbers"
 NAMES = "numbers of classes written as numbers"
 COUNT = "nc set to the number of names"
 PLACED = "files of folders of another name put where they are looked for"
@@ -253,7 +256,29 @@ def _number(word: str) -> int | float:
 
 
 def _repairs(classes: YoloClasses) -> tuple[Repair, ...]:
-    return (Repair(SCORE, partial(_without_score, classes)), Repair(CUT, partial(_cut, classes)))
+    return (
+        Repair(SPACED, _spaced),
+        Repair(NUMBERED, partial(_numbered, classes)),
+        Repair(SCORE, partial(_without_score, classes)),
+        Repair(CUT, partial(_cut, classes)),
+    )
+
+
+def _spaced(words: list[str]) -> list[str] | None:
+    """A row with commas between its numbers, or in them."""
+    if not any("," in word for word in words):
+        return None
+    if len(words) >= 5 and all(re.fullmatch(r"-?\d+(,\d+)?", word) for word in words):
+        return [word.replace(",", ".") for word in words]
+    return [word for word in re.split(r"[,\s]+", " ".join(words)) if word]
+
+
+def _numbered(classes: YoloClasses, words: list[str]) -> list[str] | None:
+    """A row that begins with the name of a class, of one word or of several."""
+    start = next((place for place, word in enumerate(words) if place and _share(word) is not None), 1)
+    called = " ".join(words[:start])
+    found = [number for number, name in (classes.names or {}).items() if name == called]
+    return [str(found[0]), *words[start:]] if len(found) == 1 and not called.isdecimal() else None
 
 
 def _without_score(classes: YoloClasses, words: list[str]) -> list[str] | None:

@@ -22,23 +22,25 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
-from imitation.common.texts import lines_of
+from imitation.common.texts import lines_of, shown
 from imitation.data import splits
 from imitation.data.images import SUFFIXES, image_size, open_image
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
+from imitation.datasets.common.own_names import own_folders
 from imitation.datasets.common.paths import files_below, inside, list_name, refuse_link
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
 from imitation.datasets.yolo.data_yaml import YAML_NAMES, classes_of, load_yaml, places_of
-from imitation.datasets.yolo.labels import YoloClasses, label_of, parse_yolo
+from imitation.datasets.yolo.labels import TOLERANCE, YoloClasses, label_of, parse_yolo
 from imitation.datasets.yolo.mender import YoloMender
 from imitation.datasets.yolo.ndjson import ENDING, NdjsonList, find_ndjson, read_ndjson
 from imitation.datasets.yolo.writer import YoloWriter
@@ -88,6 +90,13 @@ class YoloReader(DatasetReader):
                 if all(map(storage.is_folder, places)) and _are_rows(places[1]):
                     return f"{'/'.join(part for part in labels if part)} with rows of YOLO's"
         return None
+
+    @classmethod
+    def hints(cls, root: str) -> str | None:
+        found = own_folders(root)
+        if found is None or len(found.words) < 5 or not _is_row(found.words):
+            return None
+        return f"rows of YOLO's in {found.labels}/, pictures in {found.images}/"
 
     @cached_property
     def _yaml(self) -> tuple[str | None, dict[str, Any]]:
@@ -139,7 +148,16 @@ class YoloReader(DatasetReader):
             return {None: [place]}
         raise UserError(
             f"{self._folder}: no data.yaml with train and val, and no folder images, images/train or "
-            "train/images: not a YOLO folder"
+            f"train/images{self._other_names()}"
+        )
+
+    def _other_names(self, otherwise: str = ": not a YOLO folder") -> str:
+        """What to do about folders that are called otherwise."""
+        if (found := own_folders(self._folder)) is None or not _is_row(found.words):
+            return otherwise.strip("; ")
+        return (
+            f"; {found.labels}/ has labels of the pictures in {found.images}/: call them labels and images, "
+            f"or let imitate inspect {self._folder} --fix OUT make a copy in which they are"
         )
 
     @cached_property
@@ -231,6 +249,7 @@ class YoloReader(DatasetReader):
             if not listed.images:
                 raise UserError(
                     f"{self._folder}: the list {name or 'images'} has no image ({', '.join(SUFFIXES)})"
+                    + _other_files(listed.places)
                 )
         every = list(self._listed.values())
         if not any(listed.texts or any(listed.labels.values()) for listed in every):
@@ -239,7 +258,7 @@ class YoloReader(DatasetReader):
             raise UserError(
                 f"{self._folder}: none of its {count:,} images has a label file; the one of {first} was "
                 f"looked for as {label_of(first, self._folder)} (images lie in a folder images, their labels "
-                "in labels beside it, or next to each other)"
+                "in labels beside it, or next to each other){self._other_names('; ')}"
             )
         found = {name: dict.fromkeys(listed.images) for name, listed in self._listed.items()}
         return self._by_lists_or_seed(found, self._folder)
@@ -271,6 +290,15 @@ class YoloReader(DatasetReader):
         return tuple(obj for _, obj in found)
 
 
+def _is_row(words: list[str]) -> bool:
+    """Whether words are a class and shares of 1, at most a little beyond."""
+    try:
+        shares = [float(word) for word in words[1:]]
+    except ValueError:
+        return False
+    return words[0].isdecimal() and all(-TOLERANCE <= share <= 1 + TOLERANCE for share in shares)
+
+
 def _are_rows(folder: str) -> bool:
     """Whether the first label that is found there has rows of numbers."""
     for uri in storage.list_files(folder, ".txt")[:20]:
@@ -278,6 +306,15 @@ def _are_rows(folder: str) -> bool:
         if words:
             return len(words) >= 5 and words[0].isdecimal()
     return False
+
+
+def _other_files(places: list[str]) -> str:
+    """What is there in place of images, and what to do about it."""
+    folders = filter(storage.is_folder, places)
+    endings = [os.path.splitext(uri)[1].lower() for folder in folders for uri in files_below(folder)[0]]
+    others = Counter(ending for ending in endings if ending not in ("", ".txt", ".cache"))
+    there = ", ".join(f"{count:,} {shown(ending)[1:-1]}" for ending, count in others.most_common(3))
+    return f"; it has {there}, which are not read: convert them" if there else ""
 
 
 def _label_files(folder: str) -> tuple[set[str], set[str]]:

@@ -148,8 +148,8 @@ def test_the_key_changes_with_what_counts_and_with_nothing_else(options):
         else:
             assert (baseline_key(config) == of_base) == listed(key, free), key
     world = ["data.root", "data.splits.folds"] if not options else []
-    rest = ["data.splits.fold", "detector.width", "detector.height", "loop.sim_only", "simulate.each"]
-    rest.append("compare.use_folds")
+    rest = ["data.splits.fold", "detector.width", "detector.height", "train.warm_steps", "loop.sim_only"]
+    rest += ["simulate.each", "compare.use_folds"]
     assert untried == ["data.kind", *world[:1], "data.options", *world[1:], *rest]
     assert baseline_key(load_defaults(["data.kind=coco", "data.root=/data/kitti"])) != of_base
 

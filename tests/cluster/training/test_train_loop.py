@@ -206,11 +206,13 @@ def test_two_workers_train_like_one_also_when_one_of_them_is_killed(
 
 def test_a_training_of_an_older_version_continues() -> None:
     """Settings that came later, at what they were then, and the precision tell no trainings apart."""
-    spec = TrainSpec("out", CategoryMap.identity(["car"]), DetectorSettings(), TrainSettings())
+    whole = DetectorSettings(trainable_layers=5)
+    spec = TrainSpec("out", CategoryMap.identity(["car"]), whole, TrainSettings())
     # as the version before `detector.trainable_layers` and `train.precision` computed it
     old = "c1312fa5e1f6a1c221ca5911cd8ce9948af9b148bf4baa04cc6539d6d2682ee8"
     assert train_loop._fingerprint(spec) == old
     other = replace(spec, train=TrainSettings(precision="bf16"))
     assert train_loop._fingerprint(other) == old
-    frozen = replace(spec, detector=DetectorSettings(trainable_layers=2))
-    assert train_loop._fingerprint(frozen) != old
+    for layers in (None, 2):
+        frozen = replace(spec, detector=DetectorSettings(trainable_layers=layers))
+        assert train_loop._fingerprint(frozen) != old

@@ -88,7 +88,8 @@ def test_flatten_names_keys_as_options_do():
     ["data.options", "train.precision", "detector.trainable_layers", "policy.rarity", "loop", "world.tails"],
 )
 def test_a_run_of_a_version_without_a_setting_goes_on(tmp_path, later):
-    config = load_defaults(["free.categories={car: 1}"]).plain()
+    then = ["detector.trainable_layers=5"]  # the one whose default was another
+    config = load_defaults(["free.categories={car: 1}", *then]).plain()
     *path, leaf = later.split(".")
     written = copy.deepcopy(config)
     section = written
@@ -98,7 +99,7 @@ def test_a_run_of_a_version_without_a_setting_goes_on(tmp_path, later):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(written))
     prepared_data(tmp_path)
     assert Workspace(str(tmp_path)).open(config) is True
-    other = load_defaults(["free.categories={car: 1, van: 2}"]).plain()
+    other = load_defaults(["free.categories={car: 1, van: 2}", *then]).plain()
     with pytest.raises(UserError, match=r"free\.categories\.van was None, now 2"):
         Workspace(str(tmp_path)).open(other)
 

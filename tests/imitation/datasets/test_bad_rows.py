@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,12 +15,14 @@ from cluster.data.parallel_reading import _rows
 from imitation.common.settings import DataError
 from imitation.data.records import Box, Frame, Object
 from imitation.datasets.base import ALL, ROWS_TOLD, DatasetReader, frames_of
+from imitation.datasets.cityscapes.labels import STUFF
 from imitation.datasets.common.left_out import BOXES, CATEGORIES, COLUMNS, NUMBERS, OUTSIDE, RANGES
 from imitation.datasets.inspection.statistics import inspect_dataset, listed_frames
 from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.registry import open_dataset
 from imitation.datasets.settings import DataSettings
 from tests.imitation.data.some_frames import HEIGHT, WIDTH, picture
+from tests.imitation.datasets.layouts.content import two_lists, write_cityscapes, write_nuscenes
 from tests.imitation.datasets.test_odd_inputs import COUNT, P2, ROW, coco, kitti, voc, yolo
 from tests.imitation.datasets.waymo.waymo_folder import box, write_boxes, write_images
 
@@ -103,6 +106,54 @@ def test_one_bad_row_of_waymo_costs_itself(tmp_path: Path) -> None:
     assert [len(frame.objects) for frame in frames] == [1, 1]
     assert skip.left_out == {BOXES: 1}
     assert len(list(frames_of(stop, ALL, lambda problem: None))) == 1
+
+
+def test_one_bad_polygon_of_cityscapes_costs_itself(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, two_lists(np.random.default_rng(0)))
+    label = sorted((tmp_path / "gtFine/train").rglob("*.json"))[0]
+    sound = list(frames_of(opened("cityscapes", tmp_path), ALL))
+    said = json.loads(label.read_text())
+    bad = [{"label": "car"}, {"label": "car", "polygon": [[1, "x"]]}, {"label": "car", "polygon": []}, 7]
+    said["objects"] += bad
+    label.write_text(json.dumps(said))
+    skip, stop = (opened("cityscapes", tmp_path, how) for how in ("skip", "stop"))
+    problems: list[DataError] = []
+    assert list(frames_of(skip, ALL, problems.append)) == sound
+    assert (skip.left_out.total() - skip.left_out[STUFF], len(problems)) == (len(bad), len(bad))
+    assert all(": object " in problem.where for problem in problems)
+    assert len(list(frames_of(stop, ALL, lambda problem: None))) == len(sound) - 1
+
+
+def test_one_bad_row_of_nuscenes_costs_itself(tmp_path: Path) -> None:
+    lists = two_lists(np.random.default_rng(0))
+    write_nuscenes(tmp_path, lists)
+    sound = {frame.frame_id: frame for frame in frames_of(opened("nuscenes", tmp_path), ALL)}
+    tables = tmp_path / "v1.0-mini"
+
+    def change(name: str, how: Callable[[list], object]) -> None:
+        rows = json.loads((tables / f"{name}.json").read_text())
+        how(rows)
+        (tables / f"{name}.json").write_text(json.dumps(rows))
+
+    good = json.loads((tables / "sample_annotation.json").read_text())[0]
+    bad = [{"size": [1, 0, 1]}, {"rotation": [1, 1, 1, 1]}, {"translation": "?"}, {"instance_token": "no"}]
+    change("sample_annotation", lambda rows: rows.extend({**good, **one} for one in bad))
+    skip, stop = (opened("nuscenes", tmp_path, how) for how in ("skip", "stop"))
+    problems: list[DataError] = []
+    assert {frame.frame_id: frame for frame in frames_of(skip, ALL, problems.append)} == sound
+    assert (skip.left_out.total(), len(problems)) == (len(bad), len(bad))
+    assert len(list(frames_of(stop, ALL, lambda problem: None))) == len(sound) - 1
+
+    change("ego_pose", lambda rows: rows[1].update(rotation=[0, 0, 0, 0]))  # costs the image of that moment
+    change("sample", lambda rows: rows.append({"scene_token": "of no token"}))
+    problems.clear()
+    left = {frame.frame_id for frame in frames_of(opened("nuscenes", tmp_path), ALL, problems.append)}
+    assert len(sound.keys() - left) == 1
+    assert any("unit quaternion" in problem.what for problem in problems)
+    assert any("its token is None" in problem.what for problem in problems)
+    change("calibrated_sensor", lambda rows: rows[0].update(camera_intrinsic=[]))
+    assert not list(frames_of(opened("nuscenes", tmp_path), ALL, problems.append))
+    assert any("no matrix of a camera" in problem.what for problem in problems)
 
 
 def test_rows_of_a_frame_that_is_lost_as_a_whole_are_not_counted(tmp_path: Path) -> None:

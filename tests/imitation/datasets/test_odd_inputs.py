@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import unicodedata
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,34 @@ def test_ids_may_be_text_or_floats(tmp_path: Path, kind: Callable[[int], Any]) -
     found = inspected("coco", coco(tmp_path, change))
     assert (found.objects, found.problems) == (COUNT, [])
     assert boxes("coco", tmp_path) == {WHOLE}
+
+
+def _corners(names: str, four: Sequence[Any] = (10, 20, 40, 45)) -> dict[str, Any]:
+    return dict(zip(names.split(), four))
+
+
+@pytest.mark.parametrize(
+    "bbox",
+    [
+        [str(side) for side in BOX],
+        _corners("x1 y1 x2 y2"),
+        _corners("xmin ymin xmax ymax", ["10", "20", "40", "45"]),
+        _corners("x y width height", BOX),
+    ],
+)
+def test_numbers_of_a_box_may_be_text_or_have_names(tmp_path: Path, bbox: Any) -> None:
+    found = inspected("coco", coco(tmp_path, each(bbox=lambda i: bbox)))
+    assert (found.objects, found.problems, boxes("coco", tmp_path)) == (COUNT, [], {WHOLE})
+
+
+def test_corners_that_are_text_are_named_as_corners(tmp_path: Path) -> None:
+    coco(tmp_path, each(bbox=lambda i: ["70", "50", "110", "75"]))
+    with pytest.raises(UserError, match=r"two corners \(xyxy\)"):
+        inspected("coco", tmp_path)
+    coco(tmp_path, each(bbox=lambda i: {"x": 1, "y": 2, "to": 5} if i else ["a", "b", "c", "d"]))
+    said = [str(problem) for problem in inspected("coco", tmp_path).problems]
+    assert len(said) == COUNT
+    assert all("what is not a finite number" in one or "not four numbers" in one for one in said)
 
 
 @pytest.mark.parametrize("ids", [None, lambda i: 1, lambda i: f"a{i}"])
@@ -442,6 +472,112 @@ def test_a_size_of_nought_is_none(tmp_path: Path) -> None:
     root = voc(tmp_path, xml)
     frame = next(iter(frames_of(open_dataset("voc", str(root)), ALL)))
     assert load_frame_image(frame).shape == (80, 120, 3)
+
+
+# --- folders of one's own names, archives, a folder around the dataset
+
+
+@pytest.mark.parametrize(("images", "labels"), [("imgs", "anns"), ("pics/train", "boxes/train")])
+def test_the_kind_is_found_out_under_names_of_ones_own(tmp_path: Path, images: str, labels: str) -> None:
+    for row, kind in (("0 0.5 0.5 0.2 0.2\n", "yolo"), (ROW, "kitti"), ("0 0.5\n", None)):
+        root = tmp_path / str(kind)
+        for folder in (images, labels):
+            (root / folder).mkdir(parents=True)
+        for number in range(COUNT):
+            (root / images / f"{number}.jpg").write_bytes(picture(quality=60 + number))
+            (root / labels / f"{number}.txt").write_text(row)
+        if kind is None:
+            with pytest.raises(UserError, match="is no dataset of a kind that is known"):
+                recognized(str(root))
+            continue
+        assert recognized(str(root)) == kind
+        with pytest.raises(UserError) as told:
+            inspected(kind, root)
+        assert images in str(told.value)
+        assert "labels and images" in str(told.value)
+
+
+def test_an_archive_is_not_unpacked_but_what_to_do_is_said(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("annotations.xml", "<annotations/>")
+    for root, kind in (
+        (tmp_path, "auto"),
+        (tmp_path / "export.zip", "cvat"),
+        (tmp_path / "export.zip", "auto"),
+    ):
+        with pytest.raises(UserError, match=r"export\.zip.* read unpacked; unzip|read unpacked; unpack them"):
+            recognized(str(root)) if kind == "auto" else open_dataset(kind, str(root))
+    (tmp_path / "export.zip").rename(tmp_path / "export")
+    with pytest.raises(UserError, match="is an archive"):
+        open_dataset("labelstudio", str(tmp_path / "export"))
+
+
+def test_a_folder_around_a_dataset_says_where_it_is(tmp_path: Path) -> None:
+    place = tmp_path / "outer" / "mine"
+    place.mkdir(parents=True)
+    kitti(place, ROW, P2)
+    with pytest.raises(
+        UserError, match=r"is no dataset itself, but holds .*mine \(kitti\); give one of these"
+    ):
+        recognized(str(tmp_path / "outer"))
+
+
+# --- boxes that are read and cannot be meant
+
+
+@pytest.mark.parametrize("factor", [1 / 120, 1 / 100])
+def test_shares_read_as_pixels_or_percent_are_named_whatever_the_layout(
+    tmp_path: Path, factor: float
+) -> None:
+    rows = "".join(f"<{side}>{value * factor}</{side}>" for side, value in zip(
+        ("xmin", "ymin", "xmax", "ymax"), (30, 20, 110, 75)))  # fmt: skip
+    xml = re.sub(r"<xmin>.*</ymax>", rows, XML)
+    found = inspected("voc", voc(tmp_path, xml))
+    assert "all its 6 boxes lie in the upper left hundredth" in str(found.problems[0])
+
+
+def test_boxes_that_leave_their_image_are_counted(tmp_path: Path) -> None:
+    found = inspected("coco", coco(tmp_path, each(bbox=lambda i: [100, 50, 40, 20] if i == 2 else BOX)))
+    assert found.problems == []
+    assert found.notes == [
+        "1 of 6 boxes reaches more than 2 px beyond their image (frame 2: (100, 50, 140, 70) in 120x80 px)"
+    ]
+    found = inspected("coco", coco(tmp_path, each(bbox=lambda i: [100, 50, 40, 20])))
+    assert found.notes[0].endswith("written where a corner and a size are expected?")
+    assert inspected("coco", coco(tmp_path)).notes == []
+
+
+def test_endings_in_another_case_are_found(tmp_path: Path) -> None:
+    root = coco(tmp_path)
+    (root / "images").mkdir()
+    for number in range(COUNT):
+        (root / f"{number}.jpg").rename(root / f"images/{number}.JPG")
+    found = inspected("coco", root)
+    assert (found.objects, found.problems) == (COUNT, [])
+
+
+def test_an_ending_in_another_case_leads_nowhere_else(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    root.mkdir()
+    coco(root)
+    (tmp_path / "secret.jpg").write_bytes(picture())
+    (root / "0.jpg").unlink()
+    (root / "0.JPG").symlink_to(tmp_path / "secret.jpg")
+    (problem,) = inspected("coco", root).problems
+    assert "through a symbolic link, not followed" in str(problem)
+
+
+def test_files_that_are_no_images_are_counted_where_images_are_missed(tmp_path: Path) -> None:
+    yolo(tmp_path)
+    for path in (tmp_path / "train/images").iterdir():
+        path.rename(path.with_suffix(".HEIC"))
+    with pytest.raises(UserError, match=r"train has no image .*; it has 4 \.heic, which are not read"):
+        inspected("yolo", tmp_path)
+
+
+def test_vocs_folders_may_be_called_otherwise(tmp_path: Path) -> None:
+    found = inspected("voc", voc(tmp_path, XML, "xmls", "pics"))
+    assert (found.objects, found.problems, boxes("voc", tmp_path)) == (COUNT, [], {WHOLE})
 
 
 # --- the cases that lie beside the project, where they are

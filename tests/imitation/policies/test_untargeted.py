@@ -67,6 +67,16 @@ def test_every_frame_and_every_number_of_objects_is_as_likely_as_any_other():
     assert stats.chisquare([counts[1], counts[2]]).pvalue > 1e-3
 
 
+def test_elsewhere_is_like_any_object_in_any_photo():
+    requests = ask(40, elsewhere=1.0, elsewhere_actors=2)
+    assert check_requests(requests, 40, FRAMES, "untargeted") == 40
+    assert Counter(r.parent for r in requests).keys() == FRAMES.keys(), "photos without a car have room, too"
+    drawn = Counter(like.category for r in requests for like in r.likenesses)
+    assert set(drawn) == {"car", "Car"}, "nothing stages a boat"
+    assert stats.chisquare(list(drawn.values())).pvalue > 1e-3
+    assert {len(r.likenesses) for r in requests} == {2}
+
+
 def test_a_smaller_budget_asks_for_the_first_frames_of_a_larger_one():
     large = [r.parent for r in ask(40, 7)]
     for budget in (2, 6, 20):

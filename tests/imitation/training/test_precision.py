@@ -123,6 +123,16 @@ def test_the_last_layers_are_trained_the_first_are_not(name: str) -> None:
                 assert module.training is not kept
 
 
+def test_without_a_word_trained_weights_are_kept_in_the_first_layers() -> None:
+    def trained_layers(weights: str | None, layers: int | None) -> int:
+        backbone = build_backbone("efficientnet_lite0", weights, layers)
+        return sum(next(layer[0].parameters()).requires_grad for layer in backbone.layers())
+
+    assert trained_layers("DEFAULT", None) == 2
+    assert trained_layers(None, None) == 5, "random weights are trained, all of them"
+    assert trained_layers("DEFAULT", 5) == 5
+
+
 def test_frozen_layers_keep_weights_and_statistics() -> None:
     torch.manual_seed(0)
     before = build_detector(detector(trainable_layers=2), 1).backbone

@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitation.data.records import Box, Frame, Object
-from imitation.requests import Request
+from imitation.requests import Likeness, Request
 from sim_actors.scene.footprint import Footprint, overlaps
 from sim_actors.scene.ground import ground_y
 from sim_actors.scene.projection import projected_box
@@ -99,6 +100,45 @@ def test_new_actors_may_lean_far_but_no_farther_than_what_is_labelled() -> None:
     assert np.mean(depths[2.0]) > 1.25 * np.mean(depths[0.0])
     labelled_z = [obj.cuboid.z for obj in STREET.objects if obj.cuboid is not None]
     assert max(depths[2.0]) <= max(labelled_z)
+
+
+def elsewhere(seed: int, *likenesses: Likeness, target: Target = TARGET) -> Scene:
+    request = Request("r", STREET.frame_id, (), (), (), 1, seed, "p", likenesses=likenesses)
+    return stage(request, 0, STREET, target=target, settings=StagingSettings())
+
+
+def test_likenesses_stand_in_the_photo_about_as_far_as_what_they_are_like() -> None:
+    """One actor each, where there is room."""
+    near, far = (
+        [
+            actor
+            for seed in range(12)
+            for actor in elsewhere(seed, Likeness("Pedestrian", z, 999.0), Likeness("Cyclist", z)).actors
+        ]
+        for z in (10.0, 40.0)
+    )
+    for actors in (near, far):
+        counts = Counter(actor.category for actor in actors)
+        assert set(counts) == {"Pedestrian", "Cyclist"}
+        assert 8 <= min(counts.values()) <= max(counts.values()) <= 12
+    for category, most in (("Pedestrian", 13), ("Cyclist", 25)):  # a rider has less room
+        depths = [[a.cuboid.z for a in actors if a.category == category] for actors in (near, far)]
+        assert np.median(depths[0]) < most < np.median(depths[1])
+
+
+def test_without_a_distance_the_height_in_the_picture_says_it() -> None:
+    """1.75 m at 721 px focal length take 63 px 20 m away."""
+    depths = [
+        actor.cuboid.z
+        for seed in range(12)
+        for actor in elsewhere(seed, Likeness("Pedestrian", height_px=63.0)).actors
+    ]
+    assert np.median(depths) == pytest.approx(20, abs=4)
+
+
+def test_a_likeness_has_the_name_of_its_dataset() -> None:
+    target = replace(TARGET, categories=("TYPE_CAR",), assets={"TYPE_CAR": "car"})
+    assert {a.category for a in elsewhere(1, Likeness("TYPE_CAR"), target=target).actors} == {"car"}
 
 
 def test_the_dataset_keeps_its_names_and_the_simulator_its_own() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cluster.observability.console import Reporter
     from imitation.datasets.inspection.statistics import Inspection
     from imitation.datasets.mending.mender import Mender
+    from imitation.datasets.settings import DataSettings
 
 SPLITS = "splits"
 LOG = ".changes.jsonl"
@@ -81,7 +82,9 @@ def inspect(args: argparse.Namespace) -> int:
     dataset = config.data.open()
     reporter = Reporter()
     if args.config is None and not any(option.startswith("data.kind=") for option in args.options):
-        reporter.say(f"{dataset.root}: {dataset.title} ({type(dataset).signs(dataset.root)})")
+        of = type(dataset)
+        found = of.signs(dataset.root) or of.hints(dataset.root)
+        reporter.say(f"{dataset.root}: {dataset.title} ({found})")
     listed: dict[str, list[str]] = {}
     refused: list[DataError] = []  # told with the result: who reads the JSON finds it where all problems are
     try:
@@ -112,7 +115,11 @@ def inspect(args: argparse.Namespace) -> int:
         mined = None if refused else dataset.splits()["mine"]
         _ask_the_run(config, inspection, mapping, mined)
     mended = _mended(config, args.fix, reporter) if args.fix is not None else None
-    lists = _lists(config, args.fix, inspection) if args.fix and not isinstance(mended, UserError) else None
+    lists = None
+    if args.fix and mended is not None and not isinstance(mended, UserError):
+        copy = {"root": args.fix, "kind": mended.copies_as or config.data.kind}
+        copy |= {"options": {}} if mended.copies_as else {}
+        lists = _lists(config.data.model_copy(update=copy), args.fix, inspection)
     if args.json:
         told = inspection.to_json(mapping)
         if mended is not None:
@@ -120,6 +127,8 @@ def inspect(args: argparse.Namespace) -> int:
         print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print_inspection(inspection, mapping, sys.stdout)
+        if mended is None and (inspection.problems or inspection.left_out) and storage.is_local(dataset.root):
+            print("to see what a corrected copy would have otherwise, add --fix; --fix OUT writes it")
         if mended is not None:
             _print_fix(mended, args.fix)
         if lists is not None:
@@ -179,19 +188,17 @@ def _mended(config: Config, out: str, reporter: Reporter) -> Mender | UserError:
         return error
 
 
-def _lists(config: Config, out: str, inspection: Inspection) -> tuple[str, dict[str, str]] | None:
-    """Writes lists of the copy's frames in which nothing leaks from one split to another: what is said of
-    them, and the setting that takes them; None where nothing leaks."""
+def _lists(data: DataSettings, out: str, inspection: Inspection) -> tuple[str, dict[str, str]] | None:
+    """Writes lists of the frames of the copy, which `data` reads, where nothing leaks between splits:
+    what is said of them, and the setting that takes them; None where nothing leaks."""
     from imitation.datasets.inspection.leaks import groups_of, recut
 
-    copy = config.data.model_copy(update={"root": out}).open().undivide()
+    copy = data.open().undivide()
     splits = copy.splits()
     ids = list(dict.fromkeys(name for names in splits.values() for name in names))
     there = set(ids)
     alike = [one for one in inspection.lookalikes if {one.frame_id, one.like} <= there]
-    found = recut(
-        splits, groups_of(ids, inspection.signs, inspection.proposal, alike), config.data.splits.seed
-    )
+    found = recut(splits, groups_of(ids, inspection.signs, inspection.proposal, alike), data.splits.seed)
     if found is None:
         return None
     lists, how = found

@@ -58,7 +58,7 @@ BAD_LABELS: list[tuple[Any, str, str]] = [
     (label(31, 5, (1, 2, 3)), "annotation id 31", "not four numbers"),
     (label(31, 5, None), "annotation id 31", "bbox is None, not four numbers"),
     (label(31, 5, "1 2 3 4"), "annotation id 31", "not four numbers"),
-    (label(31, 5, (1, 2, "3", 4)), "annotation id 31", "not a finite number"),
+    (label(31, 5, (1, 2, "three", 4)), "annotation id 31", "not a finite number"),
     (label(31, 5, (1, float("nan"), 3, 4)), "annotation id 31", "not a finite number"),
     (label(31, 5, (1, 2, float("inf"), 4)), "annotation id 31", "not a finite number"),
     (label(31, 5, category=8), "annotation id 31", "category_id 8 is no category"),

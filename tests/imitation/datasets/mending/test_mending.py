@@ -1,6 +1,7 @@
 """A dataset that was broken in known ways, mended, is read as it was before."""
 
 import hashlib
+import json
 import os
 import random
 import tempfile
@@ -219,6 +220,78 @@ def test_a_copy_that_was_broken_off_leaves_nothing_that_looks_whole(tmp_path: Pa
     assert tree(tmp_path / "in") == tree(tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("bbox", lambda row: dict(zip(("xmin", "ymin", "xmax", "ymax"), _corners(row["bbox"])))),
+        ("bbox", lambda row: dict(zip(("x", "y", "width", "height"), row["bbox"]))),
+        ("bbox", lambda row: [str(value) for value in row["bbox"]]),
+        ("file_name", lambda row: f"/home/me/sets/{row['file_name']}"),
+        ("file_name", lambda row: f"..\\..\\sets\\{row['file_name']}"),
+    ],
+)
+def test_cocos_boxes_and_paths_of_other_tools_become_its_own(tmp_path: Path, name: str, make) -> None:
+    for place in ("clean", "in"):
+        make_coco(tmp_path / place)
+    for path in (tmp_path / "in").rglob("*.json"):
+        data = json.loads(path.read_text())
+        for row in data["annotations" if name == "bbox" else "images"]:
+            row[name] = make(row)
+        path.write_text(json.dumps(data))
+    assert mended("coco", tmp_path / "in", tmp_path / "out")
+    assert read("coco", tmp_path / "out") == read("coco", tmp_path / "clean")
+    assert mended("coco", tmp_path / "out", tmp_path / "again") == []
+
+
+def test_a_path_that_leads_elsewhere_is_nobodys_where_two_end_alike(tmp_path: Path) -> None:
+    make_coco(tmp_path / "in")
+    (path,) = (tmp_path / "in").rglob("*train*.json")
+    data = json.loads(path.read_text())
+    first, second = data["images"][:2]
+    second["file_name"] = f"/home/b/{first['file_name']}"
+    first["file_name"] = f"/home/a/{first['file_name']}"
+    path.write_text(json.dumps(data))
+    mended("coco", tmp_path / "in", tmp_path / "out")
+    (path,) = (tmp_path / "out").rglob("*train*.json")
+    kept = {row["file_name"] for row in json.loads(path.read_text())["images"]}
+    assert kept == {row["file_name"] for row in data["images"][2:]}
+
+
+def _corners(bbox: list[float]) -> list[float]:
+    return [bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3]]
+
+
+@pytest.mark.parametrize("change", [lambda row: row.replace(" ", ","), lambda row: row.replace(".", ","),
+    lambda row: ["car", "bus"][int(row[0])] + row[1:], lambda row: row.replace(" ", ", ")])  # fmt: skip
+def test_yolos_rows_of_other_tools_become_its_own(tmp_path: Path, change) -> None:
+    for place in ("clean", "in"):
+        make_yolo(tmp_path / place)
+    for path in (tmp_path / "in/labels").rglob("*.txt"):
+        path.write_text("".join(change(row) for row in path.read_text().splitlines(keepends=True)))
+    assert mended("yolo", tmp_path / "in", tmp_path / "out")
+    assert read("yolo", tmp_path / "out") == read("yolo", tmp_path / "clean")
+    assert mended("yolo", tmp_path / "out", tmp_path / "again") == []
+
+
+def test_a_class_of_several_words_becomes_its_number(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    (tmp_path / "in/data.yaml").write_text("train: images/train\nnames: [car, traffic light]\n")
+    (tmp_path / "in/labels/train/0.txt").write_text("traffic light 0.5 0.5 0.25 0.25\n")
+    mended("yolo", tmp_path / "in", tmp_path / "out")
+    assert (tmp_path / "out/labels/train/0.txt").read_text() == "1 0.5 0.5 0.25 0.25\n"
+
+
+def test_nothing_is_written_where_most_pictures_would_be_left_out(tmp_path: Path) -> None:
+    make_coco(tmp_path / "in")
+    for path in (tmp_path / "in").rglob("*.json"):
+        data = json.loads(path.read_text())
+        for row in data["images"]:
+            row["width"], row["height"] = row["height"], row["width"]
+        path.write_text(json.dumps(data))
+    with pytest.raises(UserError, match="pictures would be left out"):
+        mended("coco", tmp_path / "in", tmp_path / "out")
+
+
 def test_links_out_of_the_dataset_are_not_followed(tmp_path: Path) -> None:
     make_yolo(tmp_path / "in")
     (tmp_path / "secret.txt").write_text("secret")
@@ -230,14 +303,6 @@ def test_links_out_of_the_dataset_are_not_followed(tmp_path: Path) -> None:
     contents = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert b"secret" not in contents
     assert not (tmp_path / "out/pipe").exists()
-
-
-def test_a_kind_without_repairs_says_so(tmp_path: Path) -> None:
-    class Mute:
-        Mender, kind, root = None, "mute", str(tmp_path)
-
-    with pytest.raises(UserError, match="mute data has no repairs"):
-        mend(Mute())  # type: ignore[arg-type]
 
 
 def test_what_was_done_is_said_by_kind(tmp_path: Path) -> None:
