@@ -14,6 +14,8 @@ from hypothesis import settings
 # Otherwise each process that a test starts compiles all of PyTorch and Ray anew: 12 s of a processor, not 4.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Threads of torch that spin at their barriers double a small training's processor time, as `imitate` knows.
+os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"} | os.environ
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the processors; read when numpy and torch load
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
