@@ -53,7 +53,7 @@ class Mender(ABC):
         self.used: set[str] = set()  # also behind links of whole folders
         self.rows = self.bad_rows = 0
         self.seen = self.lost = 0  # pictures
-        self._first_lost = ""
+        self._first_lost = self._refused = ""
         self._digests: dict[str, bytes] = {}
 
     @abstractmethod
@@ -88,6 +88,10 @@ class Mender(ABC):
         self.seen += more
         self.lost += 1
         self._first_lost = self._first_lost or f"{self.name(where)}: {why}"
+
+    def refuse(self, why: str) -> None:
+        """Says that a copy would do harm; the first reason is told."""
+        self._refused = self._refused or why
 
     def stray(self, where: str, what: str) -> None:
         self.changes.add(self.name(where), "", STRAYS, what)
@@ -160,7 +164,7 @@ class Mender(ABC):
                 f"{self.lost:,} of {self.seen:,} pictures would be left out ({self._first_lost}, ...); what "
                 "is wrong with so many (place, content or size) has to be set right where they come from"
             )
-        return None
+        return self._refused or None
 
 
 def mend(dataset: DatasetReader) -> Mender:
@@ -218,12 +222,13 @@ def _carry(source: str, place: str) -> None:
     shutil.copyfile(source, place)
 
 
-def told(mender: Mender, out: str | None) -> list[str]:
-    """What was found, or done, in sentences."""
+def told(mender: Mender, out: str | None, problems: bool = False) -> list[str]:
+    """What was found, or done, in sentences. `problems`: the dataset has some."""
     kind = mender.copies_as
     if not len(mender.changes):
         copy = "a copy as it was" if kind is None else f"its frames as {kind}"
-        return ["fix: there is nothing to do" + ("" if out is None else f"; {out} is {copy}")]
+        what = "nothing of this mends itself: see the problems" if problems else "there is nothing to do"
+        return [f"fix: {what}" + ("" if out is None else f"; {out} is {copy}")]
     files = len({change.file for change in mender.changes})
     done = f"{counted(len(mender.changes), 'change')} in {counted(files, 'file')}"
     head = f"fix: {done} would be made (--fix OUT writes the copy)" if out is None else f"fix: {out}: {done}"

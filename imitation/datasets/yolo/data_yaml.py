@@ -8,7 +8,7 @@ from typing import Any
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.common.texts import shown
-from imitation.datasets.common.paths import inside
+from imitation.datasets.common.paths import inside, outside_reason, tail_in
 from imitation.datasets.yolo.labels import YoloClasses
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -67,9 +67,13 @@ def _place(base: Any, value: Any, where: str, folder: str) -> str:
         if place is not None and storage.exists(place):
             _refuse_link(place, folder, where)
             return place
+    # of another machine
+    if outside_reason(plain) and (tail := tail_in(folder, plain)) is not None:
+        _refuse_link(place := storage.join(folder, tail), folder, where)
+        return place
     raise UserError(
         f"{where} is {shown(value)}: there is no such place in {folder}; paths out of the dataset's folder "
-        "are not followed"
+        "are not followed; where there is no such list, take the line out"
     )
 
 

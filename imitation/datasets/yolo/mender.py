@@ -14,12 +14,12 @@ import yaml
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.data.images import SUFFIXES
-from imitation.datasets.common.paths import files_below, inside
+from imitation.datasets.common.paths import files_below
 from imitation.datasets.mending.lines import Repair, mended_lines
 from imitation.datasets.mending.mender import GONE, JUDGING, LEAK, Mender
 from imitation.datasets.mending.pairs import label_folder, with_part
 from imitation.datasets.yolo.data_yaml import YAML_NAMES
-from imitation.datasets.yolo.labels import TOLERANCE, YoloClasses, label_of, parse_yolo
+from imitation.datasets.yolo.labels import TOLERANCE, YoloClasses, label_of, parse_yolo, reaches_beyond
 
 if TYPE_CHECKING:
     from imitation.datasets.base import DatasetReader
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SCORE = "scores of predictions taken away"
 CUT = "boxes cut at their image's edge"
-SPACED = "commas written as spaces, decimal commas as points"
+SPACED = "commas and semicolons written as spaces, decimal commas as points"
 NUMBERED = "names of classes written as their numbers"
 NAMES = "numbers of classes written as numbers"
 COUNT = "nc set to the number of names"
@@ -119,7 +119,7 @@ class YoloMender(Mender):
         if not line.strip():
             return None
         try:
-            image = inside(self.dataset._folder, self.dataset._relative(line.strip(), place), place)
+            image = self.dataset.listed_image(line.strip(), place, place)
         except DataError:
             return GONE
         if self.name(image) in self.gone:
@@ -265,9 +265,10 @@ def _repairs(classes: YoloClasses) -> tuple[Repair, ...]:
 
 
 def _spaced(words: list[str]) -> list[str] | None:
-    """A row with commas between its numbers, or in them."""
-    if not any("," in word for word in words):
+    """A row with commas or semicolons between its numbers, or decimal commas."""
+    if not any(mark in word for mark in ",;" for word in words):
         return None
+    words = [word for word in re.split(r"[;\s]+", " ".join(words)) if word]
     if len(words) >= 5 and all(re.fullmatch(r"-?\d+(,\d+)?", word) for word in words):
         return [word.replace(",", ".") for word in words]
     return [word for word in re.split(r"[,\s]+", " ".join(words)) if word]
@@ -296,7 +297,8 @@ def _cut(classes: YoloClasses, words: list[str]) -> list[str] | None:
     known = [share for share in shares if share is not None]
     if len(known) < len(shares) or not all(-TOLERANCE <= share <= 1 + TOLERANCE for share in known):
         return None
-    if all(0 <= share <= 1 for share in known):
+    within = all(0 <= share <= 1 for share in known)
+    if within and not (is_box and reaches_beyond(*known)):
         return None
     if not is_box:
         return [words[0], *(_told(min(max(share, 0.0), 1.0)) for share in known)]
