@@ -34,13 +34,13 @@ from tests.imitation.datasets.layouts.content import (
     CATEGORIES,
     HEIGHT,
     WIDTH,
-    WRITERS,
     Lists,
     jpeg,
     made_up,
     put,
     write_json,
 )
+from tests.imitation.datasets.layouts.writers import WRITERS
 
 PICTURES = (".jpg", ".png")
 

@@ -13,11 +13,13 @@ from imitation.data.records import Box
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """What a new actor in a photo is to be like: an object of `category` (its dataset's own), `distance_m`
-    > 0 from the camera (None: unknown), of which `height_px` > 0 showed, hidden by others to `occlusion` and
-    cut by the image's edge to `truncation` (shares; 0 where unknown)."""
+    > 0 from the camera (None: unknown), `across` its image (the middle of its box, from -0.5 at the left edge
+    to 0.5 at the right one; None: unknown), of which `height_px` > 0 showed, hidden by others to `occlusion`
+    and cut by the image's edge to `truncation` (shares; 0 where unknown)."""
 
     category: str
     distance_m: float | None = None
+    across: float | None = None
     height_px: float | None = None
     occlusion: float = 0.0
     truncation: float = 0.0

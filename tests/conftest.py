@@ -54,7 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # what is there stays; from here on garbage is collected as always
+    gc.freeze()  # what is there stays
+    gc.set_threshold(20_000, 20, 20)  # looked for every 700 objects, garbage takes 4% of the processor time
     gc.enable()
 
 

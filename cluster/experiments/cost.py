@@ -87,7 +87,8 @@ class Cost:
 
 
 def _trained(config: Config, whole: int, folds: int, cycle: int = 0) -> Cost:
-    steps = whole * config.train.steps + folds * config.mining.steps_of_fold(config.train.steps, cycle)
+    steps = whole * config.train.steps_of(cycle)
+    steps += folds * config.mining.steps_of_fold(config.train.steps, cycle)
     return Cost(trainings=whole + folds, steps=steps, images=steps * config.train.batch_size)
 
 

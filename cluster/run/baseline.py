@@ -49,6 +49,7 @@ ACTS_LATER = (
     "train.synthetic_weight",
     "train.synthetic_boxes",
     "train.warm_start",  # cycle 0 has no cycle before it
+    "train.warm_steps",
     "mining.max_failures",  # drawn when the first request is made
     "mining.fold_start",  # cycle 0 has no cycle before it
     "mining.later_fold_steps",

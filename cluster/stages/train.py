@@ -50,9 +50,10 @@ class Training:
     ) -> str:
         run, settings = self.run, self.settings
         output = run.path(cycle, "detector", name)
+        steps = settings.steps_of(cycle)
         if held_out:
             steps = self.mining.steps_of_fold(settings.steps, cycle)
-            settings = settings.model_copy(update={"steps": steps})
+        settings = settings.model_copy(update={"steps": steps})
         before = self._before(cycle, name, fold=bool(held_out))
         spec = TrainSpec(
             output=output,

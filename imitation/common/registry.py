@@ -8,9 +8,12 @@ thing: whoever needs it asks `load(name)` and never compares names.
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from imitation.common.errors import UserError
 from imitation.common.import_paths import check_name, is_import_path, load_factory
@@ -83,7 +86,23 @@ class Registry(Generic[T]):
         """Each of ours by name, imported."""
         return {name: self.load(name) for name in self._entries}
 
-    def _installed(self) -> dict[str, Any]:
+    def _installed(self) -> dict[str, str]:
         plural = f"{self.what[:-1]}ies" if self.what.endswith("y") else f"{self.what}s"
-        found = entry_points(group=f"{GROUP}.{plural}")
-        return {each.name: each.value for each in found if each.name not in self._entries}
+        places = tuple((place, _changed(place)) for place in sys.path)
+        found = _entry_points(f"{GROUP}.{plural}", places)
+        return {name: path for name, path in found if name not in self._entries}
+
+
+@lru_cache(maxsize=32)
+def _entry_points(group: str, places: tuple[tuple[str, int], ...]) -> list[tuple[str, str]]:
+    """Names and "package.module:attribute" of a group. It reads a file of every distribution, 7 ms each time,
+    and a command asks a dozen times. `places`: where Python looks, and when each place last changed."""
+    return [(each.name, each.value) for each in entry_points(group=group)]
+
+
+def _changed(place: str) -> int:
+    """When something was last put into a folder, or taken out; 0 of what is not there."""
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0

@@ -184,10 +184,17 @@ def _likeness(failure: Failure) -> Likeness:
     return Likeness(
         category=category,
         distance_m=failure.distance_m,
+        across=_across(failure),
         height_px=failure.height_px,
         occlusion=failure.occlusion or (_HIDDEN if (failure.occlusion_level or 0) in (1, 2) else 0.0),
         truncation=failure.truncation or 0.0,
     )
+
+
+def _across(failure: Failure) -> float | None:
+    if failure.object_box is None or not failure.image_width:
+        return None
+    return (failure.object_box.x1 + failure.object_box.x2) / 2 / failure.image_width - 0.5
 
 
 def _draw_parents(queues: Mapping[str, Sequence[Failure]], wanted: int, choose: Chooser) -> list[str]:

@@ -98,6 +98,11 @@ class TrainSettings(Settings):
     warm_start: bool = Field(
         False, description="start from the weights of the cycle before; false: from scratch, with equal steps"
     )
+    warm_steps: int | None = Field(
+        None,
+        ge=1,
+        description="with warm_start: optimizer steps after those of the cycle before; null: steps",
+    )
     decode_threads: int = Field(
         2, ge=1, le=64, description="threads that decode and augment ahead of the steps"
     )
@@ -132,6 +137,11 @@ class TrainSettings(Settings):
                 f"batch_size {self.batch_size} is the batch of all workers together: "
                 f"it must be a multiple of num_workers {self.num_workers}"
             )
+        if self.warm_steps is not None and not self.warm_start:
+            raise ValueError(
+                f"warm_steps is {self.warm_steps}, but warm_start is false: every training starts from "
+                "scratch and takes `steps`; set warm_start to true, or leave warm_steps null"
+            )
         if self.schedule == "pretrain" and self.real_last:
             raise ValueError(
                 f"real_last is {self.real_last:g}, but schedule pretrain ends on real images alone anyway; "
@@ -143,6 +153,10 @@ class TrainSettings(Settings):
                 "shared; leave it null, or set schedule to mixed"
             )
         return self
+
+    def steps_of(self, cycle: int) -> int:
+        """Optimizer steps of a cycle's detector (not of a fold's): a warm start goes on from earlier ones."""
+        return self.warm_steps or self.steps if self.warm_start and cycle else self.steps
 
     def pretrain_steps(self) -> int:
         """Steps that see synthetic images alone, where there are any; at least 1 is left for real ones."""

@@ -42,6 +42,9 @@ _MOST_CUT = 0.6  # of a new actor, by the image's edge
 # Riders along the kerb show their backs. Many real ones ride on paths far beside the road and show their
 # sides, but no photo says where such a path is: this share of new ones turns anywhere, on road and pavement.
 _TURNED = 0.5
+_AS_THERE = (
+    0.5  # of the tries near what failed elsewhere: where it stood in its own image, on whatever ground
+)
 _OCCLUDED, _CUT = 0.3, 0.15  # shares from which on what a new actor resembles is hidden, or cut off
 
 
@@ -122,6 +125,7 @@ class _Model:
     occluded: bool = False
     cut: bool = False
     cuboid: Cuboid | None = None
+    across: float | None = None
 
     @classmethod
     def of_object(cls, obj: Object, cuboid: Cuboid | None) -> _Model:
@@ -136,7 +140,7 @@ class _Model:
         hidden, cut = likeness.occlusion > _OCCLUDED, likeness.truncation > _CUT
         if depth is None and likeness.height_px and not (hidden or cut):
             depth = focal * _prior(likeness.category).height / likeness.height_px
-        return cls(likeness.category, depth, hidden, cut)
+        return cls(likeness.category, depth, hidden, cut, across=likeness.across)
 
 
 def _prior(category: str) -> SizePrior:
@@ -229,9 +233,11 @@ class _Room:
         length, width, height = (float(side * self.rng.uniform(0.93, 1.07)) for side in base)
         colour, seed = draw_colour(self.rng, prior.kind, model.category), int(self.rng.integers(2**31))
         for attempt in range(_TRIES):
-            x, z, yaw = self._propose(prior, length, model if attempt < _CLOSE else None)
+            near = model if attempt < _CLOSE else None
+            there = near is not None and near.across is not None and self.rng.random() < _AS_THERE
+            x, z, yaw = (self._as_there if there else self._propose)(prior, length, near)
             cuboid = Cuboid(x, ground_y(self.camera, z), z, length, width, height, wrap(yaw))
-            if not self._free(cuboid, prior):
+            if not self._free(cuboid, prior, anywhere=there):
                 continue
             self.actors.append(
                 Actor(model.category, cuboid, colour, seed=seed, lights=lights and prior.kind == "vehicle")
@@ -241,13 +247,14 @@ class _Room:
             self._new.append((z, projected_box(cuboid, self.camera).clipped(*self.size)))
             return
 
-    def _free(self, cuboid: Cuboid, prior: SizePrior) -> bool:
+    def _free(self, cuboid: Cuboid, prior: SizePrior, anywhere: bool) -> bool:
+        """`anywhere`: beside the road too, whatever the ground looks like."""
         footprint = Footprint.of(cuboid)
         if cuboid.z > self.far or cuboid.z - footprint.radius < 1.0:
             return False
         reach = self.road.sidewalk if prior.kind in ("person", "rider", "other") else 0.4
         out = [beside(self.road, *to_road(self.road, *corner)) for corner in footprint.corners()]
-        if max(out) > reach or overlaps_any(footprint, self._standing):
+        if (max(out) > reach and not anywhere) or overlaps_any(footprint, self._standing):
             return False
         whole = projected_box(cuboid, self.camera)
         box = whole.clipped(*self.size)
@@ -258,6 +265,8 @@ class _Room:
         hidden = self._hidden(cuboid.z, box)
         if hidden is None:
             return False
+        if anywhere:
+            return True
         seen, good = self.photo.like_road(_ground_spots(cuboid, 0.6))
         return good > 0.85 if seen > 0.15 else hidden > 0.3
 
@@ -272,6 +281,17 @@ class _Room:
             elif common > _MOST_COVERED * other.area:
                 return None
         return hidden if hidden <= _MOST_HIDDEN else None
+
+    def _as_there(self, prior: SizePrior, length: float, like: _Model | None) -> tuple[float, float, float]:
+        """About as far, and as far to the side of the image or of its mirror image, as what it resembles."""
+        assert like is not None
+        assert like.across is not None
+        rng, near = self.rng, 4.5 + length / 2
+        depth = like.depth or float(rng.uniform(near, 0.9 * self.far))
+        z = max(depth * math.exp(float(rng.uniform(-_SPREAD, _SPREAD + self._leaning_far))), near)
+        column = (0.5 + float(rng.choice((-1, 1))) * like.across) * self.size[0]
+        x = (column - self.camera.cx) / self.camera.fx * z + float(rng.normal(0, 1.0))
+        return x, z, self._lane(prior, to_road(self.road, x, z)[0])[1]
 
     def _propose(self, prior: SizePrior, length: float, like: _Model | None) -> tuple[float, float, float]:
         """x, z (m) and yaw (rad) to try."""

@@ -6,7 +6,7 @@ What it commits, and when, is what a real run commits; so a driver can be killed
 
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -29,6 +29,7 @@ from imitation.datasets.parquet.files import read_frames
 from imitation.detectors.checkpoint import read_info, save_checkpoint
 from imitation.evaluation.detection_files import write_detections
 from imitation.evaluation.detections import Detections, FrameDetections
+from imitation.report import svg
 from sim_actors.scene.records import Scene
 from sim_actors.simulators.mixture import Mixture
 from sim_actors.simulators.registry import SimulatorSpec
@@ -230,12 +231,18 @@ def _judged(frame: Frame, name: str, split: str, told: dict[str, Any], categorie
     )
 
 
-def run(storage_folder: str, name: str, *options: str) -> None:
-    """`cluster.run.main_job.run` on the toys; `options` are settings on top."""
+def undrawn() -> Any:
+    """Within it reports are written whole, only that no plot is drawn: a run's take half a second."""
+    return mock.patch.object(svg, "_to_svg", return_value='<svg viewBox="0 0 1 1"></svg>')
+
+
+def run(storage_folder: str, name: str, *options: str, drawn: bool = False) -> None:
+    """`cluster.run.main_job.run` on the toys; `options` are settings. `drawn`: its report has plots."""
     config = load_defaults([*OPTIONS, f"run.storage={storage_folder}", f"run.name={name}", *options])
     with (
         mock.patch.object(cluster.run.loop, "Services", Services),
         mock.patch.object(cluster.run.main_job, "check_renderer", return_value=None),
         mock.patch.object(cluster.stages.evaluate, "evaluate", judge),
+        nullcontext() if drawn else undrawn(),
     ):
         cluster.run.main_job.run(config, Reporter())

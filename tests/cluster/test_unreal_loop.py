@@ -12,7 +12,8 @@ import pytest
 from imitation.datasets.parquet.files import read_frames
 from sim_actors.scene.records import Scene
 from tests.cluster.pages.commands import UNREALS
-from tests.sim_actors.simulators.unrealcv.fake_unreal import MANIFEST, FakeUnreal
+from tests.sim_actors.simulators.unrealcv.fake_level import MANIFEST
+from tests.sim_actors.simulators.unrealcv.fake_unreal import FakeUnreal
 from tests.snippets import ROOT, imitate_words
 
 PROGRAM = str(Path(sys.executable).with_name("imitate"))

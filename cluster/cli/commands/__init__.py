@@ -1,1 +1,1 @@
-"""The commands, a file or a folder each."""
+"""The commands, a folder for each group of the help; `cluster/cli/registry.py` names them."""

@@ -1,8 +1,9 @@
 """The arms of a comparison: each is a run configuration, at the same compute as the others.
 
 From scratch every detector takes `train.steps`. With a warm start the detector of cycle k has taken
-(k + 1) * `train.steps`, whatever the arm: every arm but `real` goes through the same cycles, and so has the
-same number of candidates for the choice on `val`. What a cycle may add is the same number of frames.
+`train.steps` + k * `train.warm_steps`, whatever the arm: every arm but `real` goes through the same cycles,
+and so has the same number of candidates for the choice on `val`. What a cycle may add is the same number
+of frames.
 """
 
 from __future__ import annotations

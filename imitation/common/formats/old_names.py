@@ -29,6 +29,7 @@ _LATER: dict[str, Any] = {
     "data.splits.leave_out": None,
     "train.precision": "auto",
     "train.real_last": 0.0,
+    "train.warm_steps": None,
     "evaluate.precision": "auto",
     "simulate.each": {},
 }

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from cluster.checks.machine import host, packages, simulators_here
-from cluster.cli.commands.check import BY_NAME, PARTS
+from cluster.cli.commands.look.check import BY_NAME, PARTS
 from cluster.cli.main import main
 from cluster.config.parse import load_defaults
 from imitation.common.contracts import Found, Step

@@ -57,6 +57,8 @@ def test_every_command_says_what_it_is_for_in_one_line_with_an_example_that_pars
     for name in COMMANDS.loaded():
         told = commands.told[name]
         assert told.group in GROUPS, f"{name} stands in no group"
+        home = COMMANDS.load(name).__module__
+        assert home.startswith(f"cluster.cli.commands.{told.group}."), f"{name}: not the folder of its group"
         assert 0 < len(told.line) <= 60, f"{name}: {told.line!r} is not one line at 80 columns"
         assert told.example, f"{name} has no example"
         assert len(told.example) <= 72, f"{name}: {told.example!r} is wider than 80 columns"
@@ -134,10 +136,10 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(capsys):
 )
 def test_the_last_line_is_the_sentence_also_where_output_and_errors_are_one(error, last):
     code = (
-        "import cluster.cli.commands.run as runs\nfrom cluster.cli.main import main\n"
+        "import cluster.cli.commands.run.defaults as command\nfrom cluster.cli.main import main\n"
         "from imitation.common.settings import UserError\n"
         f"def defaults(args):\n    print('a result')\n    raise {error}\n"
-        "runs.defaults = defaults\nraise SystemExit(main(['defaults']))"
+        "command.defaults = defaults\nraise SystemExit(main(['defaults']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -8,7 +8,8 @@ import pytest
 from cluster.data.parallel_reading import read_parallel
 from imitation.common.settings import DataError
 from imitation.datasets.registry import open_dataset
-from tests.imitation.datasets.layouts.content import WRITERS, two_lists, write_json
+from tests.imitation.datasets.layouts.content import two_lists, write_json
+from tests.imitation.datasets.layouts.writers import WRITERS
 
 pytestmark = pytest.mark.slow
 

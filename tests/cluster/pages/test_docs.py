@@ -263,7 +263,7 @@ def test_the_guides_policy_and_metric_in_a_loop(work: Path, capsys: pytest.Captu
         "evaluate.operating_threshold=per_category",
         "evaluate.threshold_objects=3",
     ]
-    light_run.run(str(work / "light"), "run", *options)
+    light_run.run(str(work / "light"), "run", *options, drawn=True)
     said = capsys.readouterr().out
     told = json.loads((work / "light" / "run" / "summary.json").read_text())
     scores = [cycle["metrics"]["val"]["own"]["my_metric:near_recall"] for cycle in told["cycles"]]

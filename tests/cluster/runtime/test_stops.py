@@ -89,8 +89,8 @@ def run(args):
     del held
     time.sleep(60)
 
-import cluster.cli.commands.run
-cluster.cli.commands.run.run = run
+import cluster.cli.commands.run.loop
+cluster.cli.commands.run.loop.run = run
 sys.exit(main(["run", "ray_config.yaml"]))
 """
 

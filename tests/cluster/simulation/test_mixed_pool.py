@@ -53,7 +53,7 @@ def first(weights, count):
 deeds = st.lists(st.sampled_from(["ok", "raise", "crash", "crash!", "hang"]), min_size=1, max_size=3)
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(
     st.dictionaries(st.integers(0, 29), deeds, max_size=4),
     st.fixed_dictionaries({label: st.sets(st.integers(0, 29), max_size=12) for label in "abc"}),

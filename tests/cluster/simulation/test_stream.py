@@ -93,7 +93,7 @@ def test_a_finished_stage_pulls_no_job_and_renders_nothing(tmp_path):
     assert seen == [6]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=20)
 @given(
     st.integers(0, 25),
     st.integers(1, 7),

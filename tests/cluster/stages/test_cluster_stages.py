@@ -293,6 +293,15 @@ def test_none_trains_on_from_a_warm_start(make) -> None:
     assert len({spec.seed for spec in trained}) == 3, "not the same frames in the same order again"
     assert all((spec.synthetic, spec.repeats) == ((), {}) for spec in trained)
     assert history.reason.startswith("cycles")
+    assert {spec.train.steps for spec in trained} == {trained[0].train.steps}
+
+
+def test_a_warm_start_may_take_steps_of_its_own(make) -> None:
+    stages, trained = make("train.steps=20", "train.warm_start=true", "train.warm_steps=5")
+    go(stages)
+    steps = {spec.purpose: spec.train.steps for spec in trained}
+    assert (steps["cycle 0, main"], steps["cycle 1, main"]) == (20, 5)
+    assert steps["cycle 0, fold-0"] == steps["cycle 1, fold-0"] == 12, "folds start from scratch"
 
 
 def test_sim_trains_on_as_many_free_scenes_as_there_are_real_frames(make) -> None:

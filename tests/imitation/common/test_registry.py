@@ -1,5 +1,6 @@
 """Things by name: ours, an installed distribution's, anybody's own."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -46,9 +47,22 @@ def test_another_distribution_adds_its_own(tmp_path: Path, monkeypatch: pytest.M
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "shapes.py").write_text("class Square: ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "before"))
+    assert "square" not in SHAPES
     monkeypatch.syspath_prepend(str(tmp_path))
 
     assert "square" in SHAPES
     assert SHAPES.check("square") == "square"
     assert SHAPES.load("square").__name__ == "Square"
     assert SHAPES.load("path") is Path, "a name of ours cannot be taken"
+
+
+def test_what_is_installed_meanwhile_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "late" not in SHAPES
+    info = tmp_path / "late-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[imitation_training.shapes]\nlate = pathlib:Path\n")
+    os.utime(tmp_path, ns=(0, tmp_path.stat().st_mtime_ns + 1))  # file systems count in milliseconds
+    assert SHAPES.load("late") is Path

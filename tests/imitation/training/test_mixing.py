@@ -70,6 +70,8 @@ def test_no_last_steps_by_default_and_none_beside_pretraining() -> None:
     assert TrainSettings().mixed_steps() is None
     with pytest.raises(ValueError, match="pretrain ends on real images alone anyway"):
         TrainSettings(schedule="pretrain", real_last=0.2)
+    with pytest.raises(ValueError, match="warm_steps is 5, but warm_start is false"):
+        TrainSettings(warm_steps=5)
     alone = SamplePlan([False] * 8, 4, 0, mixed=1)
     assert (np.bincount(np.concatenate([alone.indices(s) for s in (0, 1)]), minlength=8) == 1).all()
 

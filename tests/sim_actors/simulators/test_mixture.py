@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imitation.common.settings import UserError
+from sim_actors.simulators import mixture as module
 from sim_actors.simulators.mixture import GuardedMixture, Member, Mixture
 from sim_actors.simulators.registry import SimulatorSpec
-from sim_actors.simulators.worker import decode_frame
+from sim_actors.simulators.worker import Answer, SceneJob, SimulatorHost, decode_frame
 from tests.sim_actors.simulators.toy_simulators import PATH, make_jobs, make_scene
 
 LIMITS = (60.0, 60.0)
@@ -21,6 +22,22 @@ def mixture(parts: dict[str, float], **options: dict) -> Mixture:
     return Mixture(
         tuple(Member(SimulatorSpec(PATH, options.get(label, {}), label), w) for label, w in parts.items())
     )
+
+
+class HostHere(SimulatorHost):
+    """Renders in this process; what another process adds is the matter of test_guarded.py."""
+
+    def __init__(self, spec: SimulatorSpec, *limits: float) -> None:
+        super().__init__(spec)
+
+    def render(self, job: SceneJob) -> Answer:
+        self.start()
+        return super().render(job)
+
+
+@pytest.fixture
+def hosts_here(monkeypatch):
+    monkeypatch.setattr(module, "GuardedHost", HostHere)
 
 
 @given(weights, st.integers(0, 2**31), st.text("abc", min_size=1, max_size=5))
@@ -67,6 +84,7 @@ def test_the_catalog_is_that_of_all_and_unknown_where_one_does_not_say(monkeypat
     assert mixture({"a": 1.0, "c": 1.0}).catalog() is None
 
 
+@pytest.mark.usefixtures("hosts_here")
 def test_frames_name_the_one_of_several_that_rendered_them_and_who_refuses_hands_on():
     jobs = make_jobs(6)
     several = mixture({"a": 1.0, "b": 1.0})
@@ -81,6 +99,7 @@ def test_frames_name_the_one_of_several_that_rendered_them_and_who_refuses_hands
             assert frame.origin.simulator == "toy"
 
 
+@pytest.mark.usefixtures("hosts_here")
 def test_what_all_refuse_says_why_of_each():
     (job,) = make_jobs(1)
     several = mixture({"a": 1.0, "b": 1.0}, a={"unsupported": ["s000"]}, b={"unsupported": ["s000"]})
@@ -93,6 +112,7 @@ def test_what_all_refuse_says_why_of_each():
     assert "b: no llamas here" in reason
 
 
+@pytest.mark.usefixtures("hosts_here")
 def test_one_that_does_not_start_is_named():
     several = mixture({"a": 1.0, "b": 1.0}, b={"start": "user_error"})
     with GuardedMixture(several, {"a": LIMITS, "b": LIMITS}) as hosts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from sim_actors.simulators.opengl.assets.bodies.people import Person, pedestrian
-from sim_actors.simulators.opengl.assets.bodies.vehicles import Vehicle, vehicle
+from sim_actors.simulators.opengl.assets.bodies.vehicles.assembly import Vehicle, vehicle
 from sim_actors.simulators.opengl.assets.materials import BASE, M, Material
 from sim_actors.simulators.opengl.assets.shapes import Mesh
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from sim_actors.simulators.opengl.assets.bodies.cars import CARS
 from sim_actors.simulators.opengl.assets.bodies.crowd import (
     BICYCLES,
     CYCLISTS,
@@ -12,10 +11,11 @@ from sim_actors.simulators.opengl.assets.bodies.crowd import (
     PEDESTRIANS,
     SITTING,
 )
-from sim_actors.simulators.opengl.assets.bodies.rail import tram
-from sim_actors.simulators.opengl.assets.bodies.trailers import trailer
-from sim_actors.simulators.opengl.assets.bodies.trucks import BUSES, TRUCKS
-from sim_actors.simulators.opengl.assets.bodies.vans import VANS
+from sim_actors.simulators.opengl.assets.bodies.vehicles.cars import CARS
+from sim_actors.simulators.opengl.assets.bodies.vehicles.rail import tram
+from sim_actors.simulators.opengl.assets.bodies.vehicles.trailers import trailer
+from sim_actors.simulators.opengl.assets.bodies.vehicles.trucks import BUSES, TRUCKS
+from sim_actors.simulators.opengl.assets.bodies.vehicles.vans import VANS
 from sim_actors.simulators.opengl.assets.family import Family, people, vehicles
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.props import street, trees

@@ -14,16 +14,14 @@ from imitation.data.records import Box, Frame, Object
 from imitation.datasets.parquet.files import write_frames
 from imitation.evaluation.detection_files import write_detections
 from imitation.metrics.statistics.power import smallest_difference
-from imitation.report.comparison.record import write_comparison
+from imitation.report.comparison.record import Comparison, write_comparison
 from imitation.report.run.findings import Churn
 from imitation.report.run.record import read_summary, write_summary
 from tests.cluster.experiments.compare.toy import (
     CATEGORIES,
     RESAMPLES,
     WORLD,
-    collected,
     finish,
-    finished,
     plan_of,
 )
 from tests.imitation.metrics.driving import evaluated
@@ -116,10 +114,8 @@ def test_what_could_be_seen_is_the_power_of_a_t_test(planned: Planned) -> None:
 
 
 def test_an_earlier_comparison_of_the_same_data_takes_the_place_of_an_assumption(
-    planned: Planned, tmp_path: Path
+    planned: Planned, told: Comparison, tmp_path: Path
 ) -> None:
-    toy = plan_of(tmp_path / "toy", "compare.seeds=3", RESAMPLES)
-    told = collected(toy, finished(toy))
     gains = [row.test["mAP50"].gain for row in told.rows if row.test["mAP50"].gain]
     reaches = sorted((g.high - g.low) / 2 for g in gains if g.low is not None and g.high > g.low)
     median = (reaches[(len(reaches) - 1) // 2] + reaches[len(reaches) // 2]) / 2

@@ -32,7 +32,9 @@ ROOT = Path(__file__).resolve().parents[4]
 COMMAND = "imitate compare my.yaml"
 
 
-FRAMES = 12  # few: what matters is that a table comes again, not what it says
+# Few: what matters is that a table comes again, not what it says.
+FRAMES = 12
+FEW = (RESAMPLES, "compare.arms=[real,random,imitation]")
 
 
 def matches_of(plan: Plan, **told: Any) -> str:
@@ -52,7 +54,7 @@ def same(ours: Comparison, theirs: Comparison, **but: Any) -> None:
 
 
 def test_the_table_is_the_same_number_for_number(tmp_path):
-    folder, table = kept(plan_of(tmp_path / "runs", "compare.seeds=2", RESAMPLES))
+    folder, table = kept(plan_of(tmp_path / "runs", "compare.seeds=2", *FEW))
     moved = str(shutil.move(folder, tmp_path / "elsewhere"))
     shutil.rmtree(tmp_path / "runs")  # the machine is lost
     out = tmp_path / "again"
@@ -63,7 +65,7 @@ def test_the_table_is_the_same_number_for_number(tmp_path):
 
 
 def test_a_folder_of_matches_tells_no_place_and_holds_no_box(tmp_path):
-    folder = matches_of(plan_of(tmp_path / "runs", RESAMPLES))
+    folder = matches_of(plan_of(tmp_path / "runs", *FEW))
     files = [path for path in Path(folder).rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".npz", ".json", ".yaml"}
     for path in files:
@@ -74,12 +76,12 @@ def test_a_folder_of_matches_tells_no_place_and_holds_no_box(tmp_path):
 
 def test_parts_of_several_machines_are_one_comparison(tmp_path):
     """A seed a part, each in a folder of its own."""
-    whole = plan_of(tmp_path / "whole", "compare.seeds=3", RESAMPLES)
+    whole = plan_of(tmp_path / "whole", "compare.seeds=3", *FEW)
     table = collected(whole, finished(whole, frames=FRAMES))
     folders = []
     for seed in range(3):
         plan = plan_of(
-            tmp_path / f"machine{seed}", f"compare.seeds=[{seed}]", f"compare.name=part-{seed}", RESAMPLES
+            tmp_path / f"machine{seed}", f"compare.seeds=[{seed}]", f"compare.name=part-{seed}", *FEW
         )
         folders.append(matches_of(plan, commit="abc" if seed else "def", machine=f"machine {seed}"))
     merged = compare_from_matches(folders, None)
@@ -103,8 +105,7 @@ def test_folds_are_put_together_as_they_were(tmp_path):
     data = str(tmp_path / "all.parquet")
     write_frames(frames, data)
     options = [f"data.root={data}", "data.kind=parquet", "data.categories=[car,van,person]"]
-    arms = "compare.arms=[real,random,imitation]"
-    options += [f"run.storage={tmp_path}/runs", *WORLD[3:], "compare.folds=2", RESAMPLES, arms]
+    options += [f"run.storage={tmp_path}/runs", *WORLD[3:], "compare.folds=2", *FEW]
     plan = make_plan(load_defaults(options))
     folder, table = kept(plan)
     Path(data).unlink()
@@ -113,7 +114,7 @@ def test_folds_are_put_together_as_they_were(tmp_path):
 
 def test_comparisons_of_other_settings_are_not_put_together(tmp_path):
     folders = [
-        matches_of(plan_of(tmp_path / name, f"compare.seeds=[{seed}]", f"train.steps={steps}", RESAMPLES))
+        matches_of(plan_of(tmp_path / name, f"compare.seeds=[{seed}]", f"train.steps={steps}", *FEW))
         for name, seed, steps in (("a", 0, 10), ("b", 1, 11))
     ]
     with pytest.raises(UserError, match=r"is of another comparison than .*train.steps was 10, now 11"):
@@ -133,7 +134,7 @@ def nothing(frames, categories):
 
 
 def test_what_is_kept_already_is_not_matched_again(tmp_path):
-    plan = plan_of(tmp_path, RESAMPLES)
+    plan = plan_of(tmp_path, *FEW)
     folder = matches_of(plan)
     file = Path(folder) / "test" / "baseline-seed0.npz"
     before = file.stat().st_mtime_ns
@@ -142,7 +143,7 @@ def test_what_is_kept_already_is_not_matched_again(tmp_path):
 
 
 def test_the_command_prints_it_and_writes_its_files(tmp_path, capsys):
-    folder, table = kept(plan_of(tmp_path / "runs", RESAMPLES))
+    folder, table = kept(plan_of(tmp_path / "runs", *FEW))
     words = ["compare", "--from-matches", folder]
     capsys.readouterr()
     assert main([*words, "--out", str(tmp_path / "out")]) == 0

@@ -12,7 +12,8 @@ from imitation.data.splits import SplitSettings
 from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.bdd100k.reader import NO_BOX, Bdd100kReader
 from imitation.datasets.registry import open_dataset, recognized
-from tests.imitation.datasets.layouts.content import bdd100k_frame, made_up, put, two_lists, write_json
+from tests.imitation.datasets.layouts.content import made_up, put, two_lists, write_json
+from tests.imitation.datasets.layouts.write_driving import bdd100k_frame
 
 LABEL = {
     "id": "0",

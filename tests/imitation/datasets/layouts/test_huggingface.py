@@ -14,16 +14,8 @@ from imitation.data.records import Box, Frame
 from imitation.data.splits import SplitSettings
 from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.registry import open_dataset, recognized
-from tests.imitation.datasets.layouts.content import (
-    HEIGHT,
-    WIDTH,
-    huggingface_objects,
-    jpeg,
-    made_up,
-    put,
-    two_lists,
-    write_huggingface,
-)
+from tests.imitation.datasets.layouts.content import HEIGHT, WIDTH, jpeg, made_up, put, two_lists
+from tests.imitation.datasets.layouts.write_hubs import huggingface_objects, write_huggingface
 
 
 def folder(root: Path, rows: list[dict[str, Any]], page: str = "") -> Path:

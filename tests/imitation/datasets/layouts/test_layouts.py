@@ -20,16 +20,9 @@ from imitation.data.splits import SplitSettings
 from imitation.datasets.base import ALL, DatasetReader, frames_of
 from imitation.datasets.common.left_out import OTHERS
 from imitation.datasets.registry import open_dataset, recognized
-from tests.imitation.datasets.layouts.content import (
-    HEIGHT,
-    WIDTH,
-    WRITERS,
-    Lists,
-    Picture,
-    cityscapes_label,
-    every,
-    two_lists,
-)
+from tests.imitation.datasets.layouts.content import HEIGHT, WIDTH, Lists, Picture, every, two_lists
+from tests.imitation.datasets.layouts.write_driving import cityscapes_label
+from tests.imitation.datasets.layouts.writers import WRITERS
 
 LAYOUTS = sorted(WRITERS)
 FLAT = [layout for layout in LAYOUTS if layout != "nuscenes"]  # whose boxes are those that were written

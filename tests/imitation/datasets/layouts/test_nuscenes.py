@@ -18,15 +18,8 @@ from imitation.data.splits import SplitSettings
 from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.nuscenes.projection import extent
 from imitation.datasets.registry import open_dataset
-from tests.imitation.datasets.layouts.content import (
-    HEIGHT,
-    WIDTH,
-    Lists,
-    every,
-    two_lists,
-    write_nuimages,
-    write_nuscenes,
-)
+from tests.imitation.datasets.layouts.content import HEIGHT, WIDTH, Lists, every, two_lists
+from tests.imitation.datasets.layouts.write_driving import write_nuimages, write_nuscenes
 
 scipy = pytest.importorskip("scipy.spatial.transform", reason="scipy comes with other packages only")
 

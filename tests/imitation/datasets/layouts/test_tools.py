@@ -24,16 +24,18 @@ from tests.imitation.datasets.layouts.content import (
     WIDTH,
     Picture,
     Thing,
-    labelstudio_region,
-    labelstudio_task,
     made_up,
     put,
     two_lists,
-    write_cityscapes,
+    write_json,
+)
+from tests.imitation.datasets.layouts.write_driving import write_cityscapes
+from tests.imitation.datasets.layouts.write_hubs import write_openimages
+from tests.imitation.datasets.layouts.write_tools import (
+    labelstudio_region,
+    labelstudio_task,
     write_fiftyone,
     write_fiftyone_detections,
-    write_json,
-    write_openimages,
 )
 
 CAR = Thing("car", (10, 20, 40, 45))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cluster.cli.commands import gate as command
+from cluster.cli.commands.decide import gate as command
 from imitation.common.settings import UserError
 from imitation.metrics.statistics import gate as gate_module
 from imitation.metrics.statistics.bootstrap import BETTER, WORSE, Resampling

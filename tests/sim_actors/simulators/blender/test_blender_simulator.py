@@ -50,6 +50,15 @@ def fake(tmp_path, monkeypatch):
         assert not Path(f"/proc/{pid}").exists(), "the fake is still there"
 
 
+@pytest.fixture(scope="module")
+def blender(tmp_path_factory):
+    """One that is right, unless a scene's name is a fault."""
+    path = program(tmp_path_factory.mktemp("blender"), f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
+    made = BlenderSimulator(BlenderSettings(blender=str(path)))
+    yield made
+    made.close()
+
+
 def scene(scene_id: str = "s", camera: Camera = LENS, **more: object) -> Scene:
     actors = (
         Actor("car", Cuboid(-1.5, ground_y(camera, 9.0), 9.0, 4.2, 1.8, 1.5, -1.2), seed=3),
@@ -60,13 +69,10 @@ def scene(scene_id: str = "s", camera: Camera = LENS, **more: object) -> Scene:
     return Scene(scene_id, 80, 48, camera, actors, seed=7, **more)  # type: ignore[arg-type]
 
 
-def test_its_labels_are_those_of_the_embedded_renderer(fake, simulator):
+def test_its_labels_are_those_of_the_embedded_renderer(blender, simulator):
     """Through a rasterizer that knows only the triangles and the camera that Blender is sent."""
-    settings = fake()
-    blender = BlenderSimulator(settings)
     ours, theirs = simulator.render(scene()), blender.render(scene())
     apart = int((blender.identities(scene()) != simulator.identities(scene())).sum())
-    blender.close()
     assert apart <= 3
     assert (
         [o.category for o in theirs.objects]
@@ -141,7 +147,7 @@ def test_a_blender_that_does_not_start_is_not_waited_for_before_a_run(fake):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("another scene", "asked for 's', it answered for 'another'"),
+        ("another scene", "asked for 'another scene', it answered for 'another'"),
         ("no numbers", "values that are no numbers"),
         ("another size", r"for 80x48 px and 1 actors its light is \(47, 80, 4\)"),
         ("wrong ids", "up to 999"),
@@ -149,11 +155,9 @@ def test_a_blender_that_does_not_start_is_not_waited_for_before_a_run(fake):
         ("half a file", "rendered.npz' cannot be read"),
     ],
 )
-def test_an_answer_that_is_none(fault, message, fake):
-    blender = BlenderSimulator(fake(fault))
+def test_an_answer_that_is_none(fault, message, blender):
     with pytest.raises(UserError, match=message):
-        blender.render(scene().replace(actors=scene().actors[:1]))
-    blender.close()
+        blender.render(scene(fault).replace(actors=scene().actors[:1]))
 
 
 @pytest.mark.parametrize(
@@ -184,14 +188,12 @@ def test_another_version_after_a_restart_is_said(fake):
     blender.close()
 
 
-def test_fog_and_night_come_through(fake):
-    blender = BlenderSimulator(fake())
+def test_fog_and_night_come_through(blender):
     kinds = (
         Environment(weather="fog", haze=0.05),
         Environment(hour=23.0),
     )
     pictures = [blender.render(scene(environment=kind)).image for kind in kinds]
-    blender.close()
     assert len(set(pictures)) == len(kinds)
 
 
@@ -207,7 +209,7 @@ def test_the_command_sets_up_and_tries(tmp_path, monkeypatch, capsys):
     assert f"simulate.options.blender={tmp_path}/env" in said
 
 
-def test_bodies_in_a_photo_take_another_light_and_the_photo_stays(fake, simulator):
+def test_bodies_in_a_photo_take_another_light_and_the_photo_stays(blender, simulator):
     """The fake's light is twice the albedo, whatever the sun."""
     frame = photographed(Frame("photo", 80, 48, camera=LENS))
     backdrop = Backdrop(
@@ -215,12 +217,10 @@ def test_bodies_in_a_photo_take_another_light_and_the_photo_stays(fake, simulato
     )
     photo = scene(backdrop=backdrop)
     photo = photo.replace(actors=tuple(one for one in photo.actors if one.labelled))
-    blender = BlenderSimulator(fake())
     assert blender.backdrops
     assert blender.supports(photo) == []
     ours, theirs = simulator.render(photo), blender.render(photo)
     ids = blender.identities(photo)
-    blender.close()
     assert theirs.objects == ours.objects
     apart = (_pixels(ours.image).astype(int) - _pixels(theirs.image)) != 0
     assert apart.any(axis=2)[ids > 0].mean() > 0.9
@@ -274,9 +274,8 @@ def test_setup_makes_an_environment(tmp_path, monkeypatch):
         install(tmp_path / "env")
 
 
-def test_light_is_even_where_the_projected_pictures_are(fake):
+def test_light_is_even_where_the_projected_pictures_are(blender):
     """The fake's light is twice the albedo: a white car's is brighter than a black one's."""
-    blender = BlenderSimulator(fake())
     cars = [
         scene(sensor=scene().sensor).replace(
             actors=(Actor("van", Cuboid(0, ground_y(LENS, 8.0), 8.0, 5.0, 2.0, 2.2, 0.0), color=(tone,) * 3),)
@@ -284,7 +283,6 @@ def test_light_is_even_where_the_projected_pictures_are(fake):
         for tone in (0.02, 0.8)
     ]
     means = [float(np.asarray(_pixels(blender.render(car).image))[18:28, 36:46].mean()) for car in cars]
-    blender.close()
     assert means[1] > means[0] + 60
 
 

@@ -10,7 +10,8 @@ from imitation.common.contracts import Found
 from sim_actors.simulators.conformance import labels, visibility
 from sim_actors.simulators.conformance.bench import Bench
 from sim_actors.simulators.registry import SimulatorSpec
-from tests.sim_actors.simulators.unrealcv.fake_unreal import MANIFEST, FakeUnreal, World
+from tests.sim_actors.simulators.unrealcv.fake_level import MANIFEST, World
+from tests.sim_actors.simulators.unrealcv.fake_unreal import FakeUnreal
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,8 @@ from sim_actors.simulators.registry import SimulatorSpec, build_simulator
 from sim_actors.simulators.unrealcv import pictures
 from sim_actors.simulators.unrealcv.simulator import UnrealSimulator
 from sim_actors.simulators.worker import SceneJob, SimulatorHost, decode_frame
-from tests.sim_actors.simulators.unrealcv.fake_unreal import MANIFEST, FakeUnreal, Thing, World, _at
+from tests.sim_actors.simulators.unrealcv.fake_level import MANIFEST, Thing, World, _at
+from tests.sim_actors.simulators.unrealcv.fake_unreal import FakeUnreal
 
 CAMERA = Camera(180.0, 180.0, 108.2, 50.6, 1.5, 0.0)
 SENSOR = Sensor(noise=0, read_noise=0, blur=0, vignette=0, bloom=0, aberration=0, jpeg_quality=0)

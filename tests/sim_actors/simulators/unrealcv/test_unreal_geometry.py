@@ -24,7 +24,7 @@ from sim_actors.simulators.unrealcv.geometry import (
     wide_film,
 )
 from sim_actors.simulators.unrealcv.manifest import Measures, Model, Place
-from tests.sim_actors.simulators.unrealcv.fake_unreal import axes
+from tests.sim_actors.simulators.unrealcv.fake_level import axes
 
 LEVEL = Camera(500.0, 500.0, 320.0, 120.0, 1.6, 0.0)
 CAR = Model(category="car", model="sedan", spawn="BP_C", size=Measures(length=4, width=2, height=1.5))

@@ -11,7 +11,7 @@ from sim_actors.scene.records import Actor, Environment
 from sim_actors.simulators.registry import SimulatorSpec
 from sim_actors.simulators.unrealcv.manifest import Manifest, Model, Sky, chosen, read_manifest
 from sim_actors.simulators.unrealcv.settings import UnrealSettings
-from tests.sim_actors.simulators.unrealcv.fake_unreal import MANIFEST
+from tests.sim_actors.simulators.unrealcv.fake_level import MANIFEST
 from tests.snippets import ROOT, all_blocks
 
 CAR = """\

@@ -16,7 +16,8 @@ from imitation.common.settings import UserError
 from sim_actors.simulators.unrealcv.client import Client, UnrealError
 from sim_actors.simulators.unrealcv.leases import leased, missing
 from sim_actors.simulators.unrealcv.settings import UnrealSettings
-from tests.sim_actors.simulators.unrealcv.fake_unreal import MANIFEST, FakeUnreal
+from tests.sim_actors.simulators.unrealcv.fake_level import MANIFEST
+from tests.sim_actors.simulators.unrealcv.fake_unreal import FakeUnreal
 
 
 def settings(*endpoints: str, **more: object) -> UnrealSettings:

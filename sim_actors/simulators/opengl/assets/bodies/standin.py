@@ -10,12 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from sim_actors.simulators.opengl.assets.bodies import vans
-from sim_actors.simulators.opengl.assets.bodies.coachwork import Face, Patch
 from sim_actors.simulators.opengl.assets.bodies.people import Person, pedestrian
-from sim_actors.simulators.opengl.assets.bodies.rail import tram
-from sim_actors.simulators.opengl.assets.bodies.trailers import trailer
-from sim_actors.simulators.opengl.assets.bodies.trucks import CITY_BUS, box_truck, bus, tipper
 from sim_actors.simulators.opengl.assets.bodies.two_wheelers import (
     Bicycle,
     Motorcycle,
@@ -23,7 +18,12 @@ from sim_actors.simulators.opengl.assets.bodies.two_wheelers import (
     cyclist,
     motorcycle,
 )
-from sim_actors.simulators.opengl.assets.bodies.vehicles import Vehicle, stretched, vehicle
+from sim_actors.simulators.opengl.assets.bodies.vehicles import vans
+from sim_actors.simulators.opengl.assets.bodies.vehicles.assembly import Vehicle, stretched, vehicle
+from sim_actors.simulators.opengl.assets.bodies.vehicles.coachwork import Face, Patch
+from sim_actors.simulators.opengl.assets.bodies.vehicles.rail import tram
+from sim_actors.simulators.opengl.assets.bodies.vehicles.trailers import trailer
+from sim_actors.simulators.opengl.assets.bodies.vehicles.trucks import CITY_BUS, box_truck, bus, tipper
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Mesh
 

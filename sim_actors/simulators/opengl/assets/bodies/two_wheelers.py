@@ -19,7 +19,7 @@ from sim_actors.simulators.opengl.assets.bodies.people import (
     shoulder_of,
     trunk,
 )
-from sim_actors.simulators.opengl.assets.bodies.wheels import revolved
+from sim_actors.simulators.opengl.assets.bodies.vehicles.wheels import revolved
 from sim_actors.simulators.opengl.assets.materials import M
 from sim_actors.simulators.opengl.assets.shapes import Mesh, Part, assemble, box, ellipsoid, hoop, tube
 

@@ -1,0 +1,1 @@
+"""Did it help, may it ship, what next?"""

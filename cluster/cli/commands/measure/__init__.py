@@ -1,0 +1,1 @@
+"""How good is it, and where does it fail?"""

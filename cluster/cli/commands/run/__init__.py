@@ -1,0 +1,1 @@
+"""Make better detectors."""

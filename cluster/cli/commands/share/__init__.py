@@ -1,0 +1,1 @@
+"""For other tools and other people."""

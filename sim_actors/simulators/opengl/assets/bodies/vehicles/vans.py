@@ -1,0 +1,155 @@
+"""The simulator's vans, from compact to high-roofed, and what carries people on their floor, m."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sim_actors.simulators.opengl.assets.bodies.vehicles.assembly import Vehicle
+from sim_actors.simulators.opengl.assets.bodies.vehicles.cars import MPV, NOSE, lamps
+from sim_actors.simulators.opengl.assets.bodies.vehicles.coachwork import Face
+from sim_actors.simulators.opengl.assets.materials import M
+
+_VAN_TAIL = Face(
+    rows=(0.34, 0.5, 0.66, 0.86, 1.12),
+    rake=(0.05, 0.0, 0.0, 0.03, 0.035, 0.04, 0.05, 0.1, 0.13),
+    depth=0.1,
+    power=6.0,
+    patches=((3, 4, 0.0, 1.0, M.TRIM), (9, 10, 0.06, 0.78, M.GLASS), (6, 8, 0.88, 1.0, M.TAILLAMP)),
+)
+DELIVERY_VAN = Vehicle(
+    length=5.2,
+    width=1.93,
+    height=2.2,
+    roofline=(
+        (0.36, 1.02, 0),
+        (0.82, 1.21, 0.1),
+        (1.56, 1.98, 0.4),
+        (2.2, 2.185, 0.5),
+        (4.9, 2.17, 0.15),
+        (5.1, 2.1, 0),
+    ),
+    belt=((0.36, 0.99), (0.8, 1.14), (1.5, 1.18), (5.1, 1.2)),
+    nose=Face(
+        rows=(0.26, 0.38, 0.54, 0.74, 0.92),
+        rake=(0.07, 0.02, 0.0, 0.02, 0.05, 0.08, 0.1, 0.12, 0.14),
+        depth=0.36,
+        power=3.6,
+        patches=((3, 5, 0.0, 1.0, M.TRIM), (6, 7, 0.0, 0.5, M.TRIM), *lamps(0.62)),
+    ),
+    tail=_VAN_TAIL,
+    nose_width=0.95,
+    tail_width=0.985,
+    taper=0.22,
+    wheel=0.335,
+    axles=(0.92, 4.05),
+    sill=0.25,
+    roof=0.83,
+    crown=0.1,
+    section=(0.95, 0.97, 0.985, 0.99, 1.0, 0.975),
+    windows=((1.1, 1.98),),
+    screens=((0.86, 1.56),),
+    seams=(1.02, 2.04, 3.3),
+    handles=(1.86, 2.2),
+    patches=((6, 7, 0.0, 0.6, M.GLASS), (6, 8, 5.02, 9.9, M.TAILLAMP), (5, 6, 2.1, 3.6, M.TRIM)),
+    mirror=1.22,
+    plates=(0.4, 0.75),
+    rim="disc",
+)
+HIGH_VAN = replace(
+    DELIVERY_VAN,
+    length=6.2,
+    width=2.04,
+    height=2.7,
+    roofline=(
+        (0.36, 1.08, 0),
+        (0.86, 1.28, 0.1),
+        (1.58, 2.1, 0.35),
+        (2.3, 2.66, 0.45),
+        (3.2, 2.69, 0.3),
+        (5.9, 2.67, 0.15),
+        (6.1, 2.6, 0),
+    ),
+    belt=((0.36, 1.05), (0.8, 1.2), (1.5, 1.24), (6.1, 1.26)),
+    axles=(0.98, 4.75),
+    windows=((1.14, 2.04),),
+    screens=((0.9, 1.58),),
+    seams=(1.06, 2.1, 3.5),
+    handles=(1.92, 2.26),
+    patches=((6, 7, 0.0, 0.6, M.GLASS), (6, 8, 6.02, 9.9, M.TAILLAMP), (5, 6, 2.16, 4.2, M.TRIM)),
+    mirror=1.26,
+    roof=0.84,
+    wheel=0.345,
+)
+MINIBUS = replace(
+    DELIVERY_VAN,
+    length=5.3,
+    windows=((1.1, 1.98), (2.06, 2.98), (3.06, 3.98), (4.06, 4.9)),
+    tail=replace(_VAN_TAIL, patches=((9, 10, 0.0, 0.84, M.GLASS), *_VAN_TAIL.patches[::2])),
+    roofline=(*DELIVERY_VAN.roofline[:-2], (5.0, 2.17, 0.15), (5.2, 2.1, 0)),
+    belt=(*DELIVERY_VAN.belt[:-1], (5.2, 1.2)),
+    patches=((6, 7, 0.0, 0.6, M.GLASS), (6, 8, 5.12, 9.9, M.TAILLAMP)),
+    rim="spokes",
+)
+COMPACT_VAN = replace(
+    DELIVERY_VAN,
+    length=4.3,
+    width=1.76,
+    height=1.83,
+    roofline=(
+        (0.42, 0.88, 0),
+        (1.04, 1.07, 0.1),
+        (1.76, 1.72, 0.4),
+        (2.3, 1.825, 0.4),
+        (4.0, 1.8, 0.15),
+        (4.2, 1.72, 0),
+    ),
+    belt=((0.42, 0.855), (1.0, 1.01), (1.8, 1.04), (4.2, 1.06)),
+    nose=replace(NOSE, rows=(0.23, 0.33, 0.48, 0.66, 0.8), depth=0.34, power=3.6),
+    tail=replace(_VAN_TAIL, rows=(0.3, 0.44, 0.58, 0.76, 0.98)),
+    wheel=0.31,
+    axles=(0.86, 3.55),
+    sill=0.22,
+    roof=0.8,
+    crown=0.08,
+    windows=((1.28, 2.14),),
+    screens=((1.08, 1.72),),
+    seams=(1.24, 2.2),
+    handles=(2.04, 2.34),
+    patches=((6, 7, 0.0, 0.58, M.GLASS), (6, 8, 4.12, 9.9, M.TAILLAMP)),
+    mirror=1.42,
+    plates=(0.4, 0.66),
+)
+PEOPLE_CARRIER = replace(
+    MPV,
+    length=4.8,
+    width=1.9,
+    height=1.78,
+    roofline=(
+        (0.42, 0.86, 0),
+        (0.98, 1.05, 0.12),
+        (1.9, 1.68, 0.45),
+        (2.6, 1.775, 0.5),
+        (4.3, 1.73, 0.25),
+        (4.56, 1.14, 0.08),
+        (4.63, 1.06, 0),
+    ),
+    belt=((0.42, 0.835), (0.95, 0.99), (1.9, 1.03), (4.1, 1.08), (4.63, 1.04)),
+    nose=replace(MPV.nose, rows=(0.22, 0.32, 0.48, 0.65, 0.79)),
+    tail=replace(MPV.tail, rows=(0.29, 0.42, 0.64, 0.82, 1.02)),
+    wheel=0.33,
+    axles=(0.9, 3.85),
+    roof=0.76,
+    windows=((1.08, 1.4), (1.47, 2.4), (2.48, 3.4), (3.47, 4.18)),
+    screens=((1.02, 1.82), (4.33, 4.55)),
+    seams=(1.42, 2.44, 3.44),
+    handles=(2.26, 2.6),
+    patches=((6, 7, 0.0, 0.58, M.GLASS), (6, 7, 4.48, 9.9, M.TAILLAMP)),
+    mirror=1.6,
+)
+VANS = {
+    "delivery_van": DELIVERY_VAN,
+    "high_van": HIGH_VAN,
+    "minibus": MINIBUS,
+    "compact_van": COMPACT_VAN,
+    "people_carrier": PEOPLE_CARRIER,
+}
