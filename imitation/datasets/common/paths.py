@@ -79,6 +79,8 @@ def tail_in(folder: str, name: str) -> str | None:
 
 
 def _is_there(uri: str) -> bool:
+    if storage.is_local(uri) and os.path.exists(storage.resolve(uri)[1]):  # asked of every image, so in haste
+        return True
     try:
         return storage.exists(uri)
     except storage.StorageError as error:

@@ -13,6 +13,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.wording import counted
 from imitation.data.images import SUFFIXES
+from imitation.datasets.common.box_forms import LEAVING
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.mending.changes import Changes
 from imitation.datasets.mending.pictures import Looked, look_at_all
@@ -26,6 +27,7 @@ LEAST_ROWS = 5
 BINARY = (*SUFFIXES, ".parquet")
 """Files that are linked and not copied: nobody edits them by hand."""
 GONE = "left out: pictures that cannot be used, with their labels"
+SWAPPED = "corners put in order"
 STRAYS = "left out: files and rows that belong to no picture"
 LEAK = "left out: pictures to train on that val or test has too"
 JUDGING = ("val", "test", "stop")
@@ -53,6 +55,7 @@ class Mender(ABC):
         self.used: set[str] = set()  # also behind links of whole folders
         self.rows = self.bad_rows = 0
         self.seen = self.lost = 0  # pictures
+        self.inverted = 0  # boxes with swapped corners that were left so, for they were many
         self._first_lost = self._refused = ""
         self._digests: dict[str, bytes] = {}
 
@@ -151,6 +154,12 @@ class Mender(ABC):
 
     def hopeless(self) -> str | None:
         """Why a copy would do harm; None where it would not."""
+        inverted = self.inverted or sum(change.what == SWAPPED for change in self.changes)
+        if inverted >= LEAST_ROWS and inverted > LEAVING * self.rows:
+            return (
+                f"{inverted:,} of {self.rows:,} boxes have their corners in the wrong order: a corner and a "
+                "size (xywh) are written where two corners are expected?"
+            )
         if self.bad_rows >= LEAST_ROWS and self.bad_rows > LOST * self.rows:
             reasons = Counter(c.what for c in self.changes if c.what.startswith("left out: "))
             most = ", ".join(f"{count:,} {what.partition(': ')[2]}" for what, count in reasons.most_common(3))

@@ -13,7 +13,7 @@ from imitation.datasets.common.left_out import DOUBLES, NO_AREA, OTHERS
 from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.validation import object_fault
 from imitation.datasets.mending.lists import mended_list
-from imitation.datasets.mending.mender import JUDGING, LEAK, Mender
+from imitation.datasets.mending.mender import JUDGING, LEAK, SWAPPED, Mender
 from imitation.datasets.mending.pictures import Looked
 from imitation.datasets.mending.sizes import SIZED, fits
 from imitation.datasets.voc.labels import SIDES, VocLabels, named, object_of, parse_voc, voc_text
@@ -21,7 +21,6 @@ from imitation.datasets.voc.labels import SIDES, VocLabels, named, object_of, pa
 if TYPE_CHECKING:
     from imitation.datasets.voc.reader import VocReader
 
-SWAPPED = "corners put in order"
 MISSING = "names of lists that no annotation has taken away"
 
 

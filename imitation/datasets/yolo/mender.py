@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.data.images import SUFFIXES
 from imitation.datasets.common.paths import files_below
-from imitation.datasets.mending.lines import Repair, mended_lines
+from imitation.datasets.mending.lines import SPACED, Repair, mended_lines, spaced
 from imitation.datasets.mending.mender import GONE, JUDGING, LEAK, Mender
 from imitation.datasets.mending.pairs import label_folder, with_part
 from imitation.datasets.yolo.data_yaml import YAML_NAMES
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 SCORE = "scores of predictions taken away"
 CUT = "boxes cut at their image's edge"
-SPACED = "commas and semicolons written as spaces, decimal commas as points"
 NUMBERED = "names of classes written as their numbers"
 NAMES = "numbers of classes written as numbers"
 COUNT = "nc set to the number of names"
@@ -257,21 +255,11 @@ def _number(word: str) -> int | float:
 
 def _repairs(classes: YoloClasses) -> tuple[Repair, ...]:
     return (
-        Repair(SPACED, _spaced),
+        Repair(SPACED, spaced),
         Repair(NUMBERED, partial(_numbered, classes)),
         Repair(SCORE, partial(_without_score, classes)),
         Repair(CUT, partial(_cut, classes)),
     )
-
-
-def _spaced(words: list[str]) -> list[str] | None:
-    """A row with commas or semicolons between its numbers, or decimal commas."""
-    if not any(mark in word for mark in ",;" for word in words):
-        return None
-    words = [word for word in re.split(r"[;\s]+", " ".join(words)) if word]
-    if len(words) >= 5 and all(re.fullmatch(r"-?\d+(,\d+)?", word) for word in words):
-        return [word.replace(",", ".") for word in words]
-    return [word for word in re.split(r"[,\s]+", " ".join(words)) if word]
 
 
 def _numbered(classes: YoloClasses, words: list[str]) -> list[str] | None:
@@ -284,7 +272,7 @@ def _numbered(classes: YoloClasses, words: list[str]) -> list[str] | None:
 
 def _without_score(classes: YoloClasses, words: list[str]) -> list[str] | None:
     """A row of a prediction has its score behind the box."""
-    if classes.keypoints or len(words) != 6:
+    if classes.keypoints or len(words) != 6 or words[1].isdecimal():  # an id behind the class, and no x
         return None
     score = _share(words[5])
     return words[:5] if score is not None and 0 <= score <= 1 else None

@@ -106,6 +106,12 @@ class YoloReader(DatasetReader):
         return f"rows of YOLO's in {found.labels}/, pictures in {found.images}/"
 
     @cached_property
+    def _bases(self) -> dict[str, str]:
+        """Lists of images -> what their paths begin with that is not the dataset's folder, but was its place
+        elsewhere: that of the first such path of each, for all."""
+        return {}
+
+    @cached_property
     def _yaml(self) -> tuple[str | None, dict[str, Any]]:
         """The data.yaml and what it says; None and nothing without one."""
         if not storage.is_folder(self.root):
@@ -253,8 +259,13 @@ class YoloReader(DatasetReader):
             fault = error
         if fault is None and (not storage.is_local(uri) or os.path.exists(storage.resolve(uri)[1])):
             return uri
-        if (tail := tail_in(self._folder, name)) is not None:
-            return inside(self._folder, tail, where)
+        plain = name.replace("\\", "/")
+        tail = None if place in self._bases else tail_in(self._folder, plain)
+        if tail is not None and plain.endswith(tail):
+            self._bases[place] = plain.removesuffix(tail)
+        base = self._bases.get(place)
+        if base is not None and plain.startswith(base):
+            return inside(self._folder, plain.removeprefix(base), where)
         if fault is not None:
             raise fault
         return uri

@@ -22,7 +22,8 @@ from imitation.datasets.parquet.files import write_frames
 from imitation.datasets.registry import open_dataset
 from imitation.datasets.settings import DataSettings
 from tests.imitation.data.some_frames import HEIGHT, WIDTH, picture
-from tests.imitation.datasets.layouts.content import two_lists, write_cityscapes, write_nuscenes
+from tests.imitation.datasets.layouts.content import two_lists
+from tests.imitation.datasets.layouts.write_driving import write_cityscapes, write_nuscenes
 from tests.imitation.datasets.test_odd_inputs import COUNT, P2, ROW, coco, kitti, voc, yolo
 from tests.imitation.datasets.waymo.waymo_folder import box, write_boxes, write_images
 

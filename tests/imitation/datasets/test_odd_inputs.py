@@ -670,6 +670,23 @@ def test_yolos_paths_of_another_machine_lead_to_what_ends_alike_here(tmp_path: P
         inspected("yolo", tmp_path)
 
 
+def test_a_list_of_another_machine_that_is_not_here_is_no_other_one(tmp_path: Path) -> None:
+    yolo(tmp_path).joinpath("images").mkdir()
+    for test in (f"{OTHERS_PLACE}/test/images", "../test/images", f"{OTHERS_PLACE}/images/7"):
+        text = f"train: {OTHERS_PLACE}/train/images\nval: {OTHERS_PLACE}/valid/images\ntest: {test}\n"
+        (tmp_path / "data.yaml").write_text(f"{text}names: [car]\n")
+        with pytest.raises(
+            UserError, match=r"there is no such place .* where there is no such list, take the line"
+        ):
+            inspected("yolo", tmp_path)
+
+
+def test_names_that_yaml_takes_for_yes_and_no_are_named(tmp_path: Path) -> None:
+    yolo(tmp_path, names="[car, no]")
+    (problem, *_) = inspected("yolo", tmp_path).problems
+    assert "'names' has 1: false, as YAML reads yes, no, on and off" in str(problem)
+
+
 def test_the_yolo_of_cvat_is_read(tmp_path: Path) -> None:
     for folder, numbers in (("obj_Train_data", range(4)), ("obj_Validation_data", range(4, COUNT))):
         (tmp_path / folder).mkdir()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.imitation.datasets.mending.breaks import (
     SHARES,
     make_coco,
     make_kitti,
+    make_voc,
     make_yolo,
 )
 
@@ -292,6 +294,38 @@ def test_cocos_names_and_boxes_drawn_backwards_become_its_own(tmp_path: Path, ch
     assert mended("coco", tmp_path / "in", tmp_path / "out")
     assert read("coco", tmp_path / "out") == read("coco", tmp_path / "clean")
     assert mended("coco", tmp_path / "out", tmp_path / "again") == []
+
+
+def test_boxes_that_are_no_corners_are_not_turned_around(tmp_path: Path) -> None:
+    """KITTI's rows with a corner and a size, VOC's too."""
+    make_kitti(tmp_path / "kitti")
+    for path in (tmp_path / "kitti/label_2").glob("*.txt"):
+        path.write_text(path.read_text().replace("30.00 25.00", "3.00 5.00"))
+    make_voc(tmp_path / "voc")
+    for path in (tmp_path / "voc/Annotations").glob("*.xml"):
+        text = re.sub(r"<xmax>\d+</xmax>", "<xmax>2</xmax>", path.read_text())
+        path.write_text(re.sub(r"<ymax>\d+</ymax>", "<ymax>3</ymax>", text))
+    for kind in ("kitti", "voc"):
+        with pytest.raises(UserError, match=r"12 of 12 boxes have their corners in the wrong order"):
+            mended(kind, tmp_path / kind, tmp_path / "out")
+
+
+def test_the_commas_of_kittis_rows_become_spaces(tmp_path: Path) -> None:
+    for place in ("clean", "in"):
+        make_kitti(tmp_path / place)
+    for number, path in enumerate((tmp_path / "in/label_2").glob("*.txt")):
+        path.write_text(path.read_text().replace(*((" ", ",") if number % 2 else (".", ","))))
+    assert mended("kitti", tmp_path / "in", tmp_path / "out")
+    assert read("kitti", tmp_path / "out") == read("kitti", tmp_path / "clean")
+    assert mended("kitti", tmp_path / "out", tmp_path / "again") == []
+
+
+def test_a_number_behind_the_class_is_no_reason_to_take_the_last_one_away(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    for path in (tmp_path / "in/labels").rglob("*.txt"):
+        path.write_text("".join("0 7 " + row[2:] for row in path.read_text().splitlines(keepends=True)))
+    with pytest.raises(UserError, match=r"12 of 12 rows of labels would be left out"):
+        mended("yolo", tmp_path / "in", tmp_path / "out")
 
 
 def test_no_copy_is_written_whose_labels_or_lists_would_be_empty(tmp_path: Path) -> None:

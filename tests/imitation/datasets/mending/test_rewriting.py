@@ -9,7 +9,8 @@ from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.common.left_out import BOXES, DOUBLES, NO_AREA
 from imitation.datasets.mending.mender import GONE, LEAK, mend, told, write_mended
 from imitation.datasets.registry import open_dataset, recognized
-from tests.imitation.datasets.layouts.content import two_lists, write_nuscenes
+from tests.imitation.datasets.layouts.content import two_lists
+from tests.imitation.datasets.layouts.write_driving import write_nuscenes
 from tests.imitation.datasets.mending.test_mending import mended, read, tree
 from tests.imitation.datasets.mending.test_records import json_file, write
 from tests.imitation.datasets.waymo.waymo_folder import box, write_boxes, write_images
