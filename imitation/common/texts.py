@@ -7,6 +7,7 @@ import io
 import json
 import re
 import reprlib
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ import yaml
 
 from imitation.common.settings import DataError, UserError
 
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SHOWN = 80  # characters of a value in a message
 _shown = reprlib.Repr()
 _shown.maxstring = _shown.maxother = _shown.maxlong = SHOWN
@@ -31,13 +33,19 @@ def shown(value: Any) -> str:
 
 
 def text_of(data: bytes, where: str) -> str:
-    """UTF-8 bytes as text; a byte order mark is passed over. Raises `DataError` naming the line."""
+    """UTF-8 bytes as text, or UTF-16 ones behind its byte order mark (Windows writes such files); the mark is
+    passed over. Raises `DataError` naming the line."""
+    if data.startswith(UTF_16):
+        with suppress(UnicodeDecodeError):
+            return data.decode("utf-16")
     try:
         return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         byte = error.object[error.start : error.start + 1]
-        raise DataError(f"{where}:{line}", f"not UTF-8 text: {error.reason} {byte!r}") from None
+        raise DataError(
+            f"{where}:{line}", f"not UTF-8 text: {error.reason} {byte!r}; save it as UTF-8"
+        ) from None
 
 
 def lines_of(text: str) -> list[str]:

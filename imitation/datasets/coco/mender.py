@@ -15,11 +15,11 @@ from imitation.data.records import Box, Object
 from imitation.datasets.coco.index import CocoIndex, image_key, read_coco
 from imitation.datasets.coco.masks import box_of_mask
 from imitation.datasets.coco.misread import layout_of_boxes
-from imitation.datasets.coco.text import bbox_fault, four_numbers, is_crowd, whole
+from imitation.datasets.coco.text import bbox_fault, four_numbers, is_crowd, is_finite, whole
 from imitation.datasets.common.left_out import BOXES, CATEGORIES, DOUBLES, NO_AREA, RANGES
-from imitation.datasets.common.paths import as_written, inside, outside_reason
+from imitation.datasets.common.paths import inside, outside_reason, tail_in
 from imitation.datasets.common.validation import object_fault
-from imitation.datasets.mending.mender import JUDGING, LEAK, Mender
+from imitation.datasets.mending.mender import JUDGING, LEAK, LEAST_ROWS, Mender
 from imitation.datasets.mending.sizes import SIZED, fits
 
 if TYPE_CHECKING:
@@ -32,13 +32,15 @@ OF_MASK = "boxes taken from the segmentation"
 BOXED = "boxes written as corner and size in px"
 RELATIVE = "paths that lead elsewhere written from the folder of the pictures"
 FOUR = "boxes written as four numbers"
+BY_NAME = "images that annotations name by their file given by their id"
+CATEGORY_BY_NAME = "categories that annotations name given by their id"
+TURNED = "boxes with a negative size written from their other corner"
 NAMED = "file names spelled as on the disk"
 NO_IMAGE = "left out: images that cannot be used, with their annotations"
 NO_OWNER = "left out: annotations of no image"
 NO_CATEGORY = "left out: categories without id or name, or that stand twice"
 
 Row = dict[str, Any]
-DEEPEST, LONGEST = 20, 4000  # parts and bytes of a path that are looked for
 
 
 class CocoMender(Mender):
@@ -157,17 +159,20 @@ class _File:
         """Paths that lead elsewhere -> their last parts that are there; of two that end alike neither."""
         found: dict[str, str] = {}
         for name in filter(outside_reason, self._index.names):
-            parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-            tails = ("/".join(parts[start:]) for start in range(max(len(parts) - DEEPEST, 0), len(parts)))
-            there = (tail for tail in tails if not outside_reason(tail) and self._has(tail))
-            if (tail := next(there, None)) is not None:
+            if (tail := tail_in(self.folder, name)) is not None:
                 found[name] = tail
         times = Counter([*found.values(), *self._index.names])
         return {name: tail for name, tail in found.items() if times[tail] == 1}
 
-    def _has(self, name: str) -> bool:
-        fits_a_path = len(name.encode("utf-8", "replace")) < LONGEST
-        return fits_a_path and storage.exists(as_written(self.folder, name))
+    @cached_property
+    def _by_name(self) -> dict[str, int | str]:
+        """The images' ids by file name, with folders and ending and without, where only one is called so."""
+        found: dict[str, set[int | str]] = {}
+        for place, name in enumerate(self._index.names):
+            last = name.replace("\\", "/").rpartition("/")[2]
+            for called in (name, last, last.rpartition(".")[0]):
+                found.setdefault(called, set()).add(self._index.key(place))
+        return {called: next(iter(keys)) for called, keys in found.items() if called and len(keys) == 1}
 
     def _relative(self, row: Row, where: str) -> None:
         """Of a path that leads elsewhere, the last parts that are there."""
@@ -203,6 +208,9 @@ class _File:
             said = row.get("id") if isinstance(row, dict) else None
             where = f"annotation number {number}" if said is None else f"annotation id {shown(said)}"
             owner = image_key(row.get("image_id")) if isinstance(row, dict) else None
+            if isinstance(owner, str) and owner not in listed and owner in self._by_name:
+                self._say(where, BY_NAME, owner, self._by_name[owner])
+                owner = row["image_id"] = self._by_name[owner]
             if owner is None or owner not in self._sizes:
                 self._said += 1
                 if owner is None or owner not in listed:
@@ -213,6 +221,10 @@ class _File:
                 self.mender.bad_rows += why not in (NO_AREA, DOUBLES)
                 continue
             kept.append(row)
+        if (count := len(self.data.get("annotations") or ())) >= LEAST_ROWS and not kept:
+            self.mender.refuse(
+                f"none of the {count:,} annotations of {self.mender.name(self.uri)} can be kept"
+            )
         self._ids(kept)
         if "annotations" in self.data:
             self.data["annotations"] = kept
@@ -248,6 +260,9 @@ class _File:
         """Sets an annotation right; why it is left out, where it cannot be."""
         self._number(row, "image_id", owner, where)
         category = whole(row.get("category_id"))
+        if category is None and (of := _only_key(names, row.get("category_id"))) is not None:
+            self._say(where, CATEGORY_BY_NAME, row["category_id"], of)
+            category = row["category_id"] = of
         if category is None or category not in names:
             return CATEGORIES
         self._number(row, "category_id", category, where)
@@ -264,6 +279,9 @@ class _File:
             self._say(where, f"{BOXED} (they were {layout})", row["bbox"], new)
             row["bbox"] = new
         box: Any = row.get("bbox")
+        if (turned := _turned(box, *self._sizes[owner])) is not None:
+            self._say(where, TURNED, box, turned)
+            box = row["bbox"] = turned
         if bbox_fault(box):
             return BOXES
         crowd = {name: is_crowd(row[name]) for name in ("iscrowd", "ignore") if name in row}
@@ -310,6 +328,22 @@ def _size(row: Row, side: str | None = None) -> Any:
         return None if value is None else number if number is not None and 0 < number < 2**31 else False
     width, height = _size(row, "width"), _size(row, "height")
     return (width, height) if width and height else None
+
+
+def _only_key(names: dict[int, str], said: Any) -> int | None:
+    """The id of the one category of a name."""
+    keys = [key for key, name in names.items() if name == said]
+    return keys[0] if len(keys) == 1 else None
+
+
+def _turned(box: Any, width: int, height: int) -> list[float] | None:
+    """A box that was drawn from another than its left upper corner, from that one: x, y, width, height; None
+    for one that is right, or lies out of its image all the same."""
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_finite, box)) or min(box[2:]) >= 0:
+        return None
+    x, y, across, down = box
+    x, y, across, down = x + min(across, 0), y + min(down, 0), abs(across), abs(down)
+    return [x, y, across, down] if min(x, y) >= 0 and x + across <= width and y + down <= height else None
 
 
 def _as_sizes(box: list[float], layout: str, width: int, height: int) -> list[float]:

@@ -47,7 +47,7 @@ from imitation.datasets.coco.mender import CocoMender
 from imitation.datasets.coco.misread import refuse_other_boxes
 from imitation.datasets.coco.writer import CocoWriter
 from imitation.datasets.common.box_forms import BOX_FORMS, BoxForm, box_of
-from imitation.datasets.common.json_text import beginning_of, has_keys
+from imitation.datasets.common.json_text import BEGINNING, beginning_of, has_keys
 from imitation.datasets.common.paths import image_places, inside, list_name
 from imitation.datasets.common.roles import Splits, same_list
 from imitation.datasets.common.validation import FrameChecker
@@ -228,7 +228,9 @@ class CocoReader(DatasetReader):
 def _is_coco(uri: str) -> bool:
     """Whether one of a file's first keys is COCO's; its end is not looked for."""
     beginning = beginning_of(uri)
-    keys = ("images", "annotations", "categories", "info", "licenses")
+    keys = ["images", "annotations"]
+    if len(beginning) >= BEGINNING // 2:  # of a small file all can be seen
+        keys += ["categories", "info", "licenses"]
     return beginning.startswith(b"{") and any(has_keys(beginning, key) for key in keys)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 import ijson
 
 from imitation.common.settings import DataError
-from imitation.common.texts import Readable, ShallowJson
+from imitation.common.texts import UTF_16, Readable, ShallowJson
 
 NO_JSON = "not valid JSON"
 BEGINNING = 1 << 16  # bytes by which a file's kind is told
@@ -19,13 +20,44 @@ BEGINNING = 1 << 16  # bytes by which a file's kind is told
 
 @contextmanager
 def open_text(uri: str) -> Iterator[BinaryIO]:
-    """A file open to read, behind its byte order mark if it has one. Raises `StorageError`."""
+    """A file open to read, behind its byte order mark if it has one; of UTF-16 the same as UTF-8. Raises
+    `StorageError`."""
     from imitation.common import storage  # costs pyarrow, which the scores do without
 
     with storage.open_input(uri) as source:
-        if source.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        mark = source.read(len(codecs.BOM_UTF8))
+        if mark != codecs.BOM_UTF8:
             source.seek(0)
-        yield source
+        if mark.startswith(UTF_16):
+            yield io.BufferedReader(_Recoded(source, uri))
+        else:
+            yield source
+
+
+class _Recoded(io.RawIOBase):
+    """UTF-16 as UTF-8, as a stream. Raises `DataError`; it has no places to come back to."""
+
+    def __init__(self, source: BinaryIO, uri: str) -> None:
+        self._source, self._uri, self._held = source, uri, b""
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        raise DataError(self._uri, "is UTF-16, whose lines cannot be found again; save it as UTF-8")
+
+    def readinto(self, buffer: Any) -> int:
+        block = b"?"
+        while block and not self._held:
+            block = self._source.read(BEGINNING)
+            try:
+                self._held = self._decoder.decode(block, not block).encode()
+            except UnicodeError as error:
+                raise DataError(self._uri, f"not UTF-16 text, as it begins: {error}") from None
+        count = min(len(buffer), len(self._held))
+        buffer[:count], self._held = self._held[:count], self._held[count:]
+        return count
 
 
 def beginning_of(uri: str) -> bytes:
@@ -35,7 +67,7 @@ def beginning_of(uri: str) -> bytes:
     try:
         with open_text(uri) as source:
             return source.read(BEGINNING).lstrip()
-    except storage.StorageError:
+    except (storage.StorageError, DataError):
         return b""
 
 
@@ -72,4 +104,5 @@ def _told(uri: str) -> Iterator[None]:
         detail = said.decode("utf-8", "backslashreplace") if isinstance(said, bytes) else str(error)
         line = " ".join(detail.split())
         brief = line if len(line) <= 160 else line[:150] + " ..."
-        raise DataError(uri, f"{NO_JSON}; is it cut short? {brief}") from error
+        hint = "save it as UTF-8:" if "UTF8" in line or "utf-8" in line else "is it cut short?"
+        raise DataError(uri, f"{NO_JSON}; {hint} {brief}") from error

@@ -12,6 +12,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError
 from imitation.common.texts import shown
 
+DEEPEST = 20  # parts of a path that are looked for
 TRIED = 20  # file names by which the folder of the images is found
 
 
@@ -66,7 +67,20 @@ def as_written(folder: str, name: str) -> str:
     return next((other for other in tried if _is_there(other)), uri)
 
 
+def tail_in(folder: str, name: str) -> str | None:
+    """Of a path of another machine or place the longest last part that is there in `folder`; None where none
+    is."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    for start in range(max(len(parts) - DEEPEST, 0), len(parts)):
+        tail = "/".join(parts[start:])
+        if not outside_reason(tail) and _is_there(as_written(folder, tail)):
+            return tail
+    return None
+
+
 def _is_there(uri: str) -> bool:
+    if storage.is_local(uri) and os.path.exists(storage.resolve(uri)[1]):  # asked of every image, so in haste
+        return True
     try:
         return storage.exists(uri)
     except storage.StorageError as error:

@@ -47,6 +47,7 @@ from imitation.datasets.huggingface.objects import (
 from imitation.datasets.huggingface.parts import METADATA, Part, find_parts, open_part, rows_of
 from imitation.datasets.numbering import Numbering
 
+SAVED = ("dataset_dict.json", "state.json")  # of what `save_to_disk` wrote, which the reader tells to convert
 LOOKED_AT = 32  # rows by which boxes that are misread are found out
 
 
@@ -95,6 +96,11 @@ class HuggingFaceReader(DatasetReader):
             if not ours and _image_column(part.columns) and holds_boxes(part.columns):
                 return f"{_image_column(part.columns)} and boxes in {storage.name_of(uri)}"
         return None
+
+    @classmethod
+    def hints(cls, root: str) -> str | None:
+        names = (name for name in SAVED if storage.is_folder(root))
+        return next((name for name in names if storage.exists(storage.join(root, name))), None)
 
     @cached_property
     def _opened(self) -> tuple[list[Part], list[DataError]]:

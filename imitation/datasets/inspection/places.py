@@ -50,7 +50,10 @@ class Places:
             return
         doubt = ""
         if self.boxes >= LEAST and self.beyond >= LEAVING * self.boxes:
-            doubt = "; are corners, or a middle and a size, written where a corner and a size are expected?"
+            doubt = (
+                "; are their numbers of another kind than expected (two corners; a corner, or the middle, "
+                "and a size)?"
+            )
         verb = "reaches" if self.beyond == 1 else "reach"
         yield (
             f"{self.beyond:,} of {self.boxes:,} boxes {verb} more than {SLACK:g} px beyond their image "

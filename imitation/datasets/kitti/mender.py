@@ -15,9 +15,9 @@ from imitation.datasets.common.validation import object_fault
 from imitation.datasets.kitti.files import KittiFolder
 from imitation.datasets.kitti.labels import CATEGORIES, camera_of, parse_labels, read_projection
 from imitation.datasets.kitti.text import LABEL_COLUMNS, RESULT_COLUMNS, TRACKING_COLUMNS
-from imitation.datasets.mending.lines import Repair, mended_lines
+from imitation.datasets.mending.lines import SPACED, Repair, mended_lines, spaced
 from imitation.datasets.mending.lists import mended_list
-from imitation.datasets.mending.mender import GONE, JUDGING, LEAK, Mender
+from imitation.datasets.mending.mender import GONE, JUDGING, LEAK, SWAPPED, Mender
 
 if TYPE_CHECKING:
     from imitation.datasets.kitti.reader import KittiReader
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 SCORE = "scores of results taken away"
 TRACKED = "rows of the tracking benchmark written as the object benchmark's"
 SPELLED = "types spelled as KITTI spells them"
-SWAPPED = "corners put in order"
 UNKNOWN = "truncation or occlusion that cannot be set to unknown"
 NO_3D = "3D boxes that are none set to unknown"
 NO_CAMERA = "calibrations that are none taken away"
@@ -93,6 +92,7 @@ class KittiMender(Mender):
         )
         known = None if any_type else frozenset(CATEGORIES)
         repairs = (
+            Repair(SPACED, spaced),
             Repair(SCORE, partial(_without_score, folder.own)),
             Repair(TRACKED, _as_object),
             *([] if any_type else [Repair(SPELLED, _spelled)]),
@@ -188,7 +188,11 @@ class KittiMender(Mender):
                     raise DataError(label, f"frame {number} has no picture", GONE.partition(": ")[2])
                 return _read(label, known, False, size, row)
 
-            repairs = (Repair(SWAPPED, _swapped), Repair(UNKNOWN, _without_range_faults))
+            repairs = (
+                Repair(SPACED, spaced),
+                Repair(SWAPPED, _swapped),
+                Repair(UNKNOWN, _without_range_faults),
+            )
             text = storage.read_text(label)
             new, bad = mended_lines(text, self.name(label), repairs, read, self.changes, twins=False)
             self.rows += sum(bool(line.strip()) for line in text.splitlines())

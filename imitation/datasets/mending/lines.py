@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -20,8 +21,19 @@ class Repair(NamedTuple):
     make: Callable[[list[str]], list[str] | None]
 
 
+SPACED = "commas and semicolons written as spaces, decimal commas as points"
 Read = Callable[[str], Object]
 """Reads a row as the dataset's reader does. Raises `DataError`."""
+
+
+def spaced(words: list[str]) -> list[str] | None:
+    """A row with commas or semicolons between its numbers, or decimal commas."""
+    if not any(mark in word for mark in ",;" for word in words):
+        return None
+    words = [word for word in re.split(r"[;\s]+", " ".join(words)) if word]
+    if len(words) >= 5 and all(re.fullmatch(r"-?\d+(,\d+)?|[A-Za-z_]+", word) for word in words):
+        return [word.replace(",", ".") for word in words]
+    return [word for word in re.split(r"[,\s]+", " ".join(words)) if word]
 
 
 def mended_lines(

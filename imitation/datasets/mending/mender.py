@@ -13,6 +13,7 @@ from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.common.wording import counted
 from imitation.data.images import SUFFIXES
+from imitation.datasets.common.box_forms import LEAVING
 from imitation.datasets.common.paths import refuse_link
 from imitation.datasets.mending.changes import Changes
 from imitation.datasets.mending.pictures import Looked, look_at_all
@@ -26,6 +27,7 @@ LEAST_ROWS = 5
 BINARY = (*SUFFIXES, ".parquet")
 """Files that are linked and not copied: nobody edits them by hand."""
 GONE = "left out: pictures that cannot be used, with their labels"
+SWAPPED = "corners put in order"
 STRAYS = "left out: files and rows that belong to no picture"
 LEAK = "left out: pictures to train on that val or test has too"
 JUDGING = ("val", "test", "stop")
@@ -53,7 +55,8 @@ class Mender(ABC):
         self.used: set[str] = set()  # also behind links of whole folders
         self.rows = self.bad_rows = 0
         self.seen = self.lost = 0  # pictures
-        self._first_lost = ""
+        self.inverted = 0  # boxes with swapped corners that were left so, for they were many
+        self._first_lost = self._refused = ""
         self._digests: dict[str, bytes] = {}
 
     @abstractmethod
@@ -88,6 +91,10 @@ class Mender(ABC):
         self.seen += more
         self.lost += 1
         self._first_lost = self._first_lost or f"{self.name(where)}: {why}"
+
+    def refuse(self, why: str) -> None:
+        """Says that a copy would do harm; the first reason is told."""
+        self._refused = self._refused or why
 
     def stray(self, where: str, what: str) -> None:
         self.changes.add(self.name(where), "", STRAYS, what)
@@ -147,6 +154,12 @@ class Mender(ABC):
 
     def hopeless(self) -> str | None:
         """Why a copy would do harm; None where it would not."""
+        inverted = self.inverted or sum(change.what == SWAPPED for change in self.changes)
+        if inverted >= LEAST_ROWS and inverted > LEAVING * self.rows:
+            return (
+                f"{inverted:,} of {self.rows:,} boxes have their corners in the wrong order: a corner and a "
+                "size (xywh) are written where two corners are expected?"
+            )
         if self.bad_rows >= LEAST_ROWS and self.bad_rows > LOST * self.rows:
             reasons = Counter(c.what for c in self.changes if c.what.startswith("left out: "))
             most = ", ".join(f"{count:,} {what.partition(': ')[2]}" for what, count in reasons.most_common(3))
@@ -160,7 +173,7 @@ class Mender(ABC):
                 f"{self.lost:,} of {self.seen:,} pictures would be left out ({self._first_lost}, ...); what "
                 "is wrong with so many (place, content or size) has to be set right where they come from"
             )
-        return None
+        return self._refused or None
 
 
 def mend(dataset: DatasetReader) -> Mender:
@@ -218,12 +231,13 @@ def _carry(source: str, place: str) -> None:
     shutil.copyfile(source, place)
 
 
-def told(mender: Mender, out: str | None) -> list[str]:
-    """What was found, or done, in sentences."""
+def told(mender: Mender, out: str | None, problems: bool = False) -> list[str]:
+    """What was found, or done, in sentences. `problems`: the dataset has some."""
     kind = mender.copies_as
     if not len(mender.changes):
         copy = "a copy as it was" if kind is None else f"its frames as {kind}"
-        return ["fix: there is nothing to do" + ("" if out is None else f"; {out} is {copy}")]
+        what = "nothing of this mends itself: see the problems" if problems else "there is nothing to do"
+        return [f"fix: {what}" + ("" if out is None else f"; {out} is {copy}")]
     files = len({change.file for change in mender.changes})
     done = f"{counted(len(mender.changes), 'change')} in {counted(files, 'file')}"
     head = f"fix: {done} would be made (--fix OUT writes the copy)" if out is None else f"fix: {out}: {done}"

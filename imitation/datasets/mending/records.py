@@ -20,11 +20,10 @@ from imitation.data.records import Box, Object
 from imitation.datasets.common.box_forms import LEAVING
 from imitation.datasets.common.left_out import DOUBLES, NO_AREA, OTHERS
 from imitation.datasets.common.validation import object_fault
-from imitation.datasets.mending.mender import JUDGING, LEAK, LEAST_ROWS, Mender
+from imitation.datasets.mending.mender import JUDGING, LEAK, LEAST_ROWS, SWAPPED, Mender
 from imitation.datasets.mending.pictures import Looked
 from imitation.datasets.mending.sizes import SIZED, fits
 
-SWAPPED = "corners put in order"
 RESCALED = 0.02  # by which the shapes of two sizes of one picture differ, where one is the other made smaller
 NO_RECORD = "left out: records of no picture"
 TWICE = "left out: records of a picture that stands twice"
@@ -117,8 +116,6 @@ class Listing:
 
 class RecordMender(Mender):
     """Mends what `sheets` gives: subclass it beside the reader."""
-
-    _no_corners: str | None = None
 
     @abstractmethod
     def sheets(self) -> Iterator[Sheet]:
@@ -237,9 +234,7 @@ class RecordMender(Mender):
         rows = [(sheet, row) for sheet, record in held for row in record.rows]
         swapped = [(sheet, row) for sheet, row in rows if row.corners is not None and _inverted(row)]
         if len(swapped) >= LEAST_ROWS and len(swapped) > LEAVING * len(rows):
-            self._no_corners = (
-                f"{len(swapped):,} of {len(rows):,} boxes have their corners in the wrong order"
-            )
+            self.inverted = len(swapped)
             return
         for sheet, row in swapped:
             assert row.corners is not None
@@ -249,13 +244,6 @@ class RecordMender(Mender):
                 if float(box[high]) < float(box[low]):
                     box[low], box[high] = box[high], box[low]
             self._say(sheet, row.where, SWAPPED, before, [box[key] for key in (x1, y1, x2, y2)])
-
-    def hopeless(self) -> str | None:
-        if self._no_corners:
-            return (
-                f"{self._no_corners}: a corner and a size (xywh) are written where two corners are expected?"
-            )
-        return super().hopeless()
 
     def _rows(self, sheet: Sheet, record: Record) -> None:
         seen: dict[tuple[str, Box], list[Object]] = {}

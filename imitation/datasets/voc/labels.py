@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from imitation.common import storage
 from imitation.common.settings import DataError
-from imitation.common.texts import shown
+from imitation.common.texts import shown, text_of
+from imitation.data.images import SUFFIXES
 from imitation.data.records import Box, Object
 from imitation.datasets.common.left_out import BOXES, CATEGORIES, NUMBERS, refuse
 
@@ -24,6 +27,28 @@ class VocLabels:
     filename: str
     size: tuple[int, int] | None
     objects: tuple[Object, ...]
+
+
+ENCODINGS = re.compile(
+    r"utf-?8|us-ascii|iso-8859-\d+|latin-?1|(windows-|cp)125\d|gbk|gb2312|gb18030|big5|shift_jis|euc-(jp|kr)"
+)
+_SAID = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.-]{1,20})[\"']")
+
+
+def voc_text(uri: str) -> str:
+    """The text of an annotation, in the encoding that it declares. Raises `DataError` as `read_data_text`."""
+    with storage.data_errors(uri, "annotation"):
+        data = storage.read_bytes(uri)
+    said = _SAID.match(data)
+    name = said[1].decode().lower() if said else "utf-8"
+    if name in ("utf-8", "utf8", "utf-16") or not ENCODINGS.fullmatch(name):
+        return text_of(data, uri)
+    try:
+        return data.decode(name)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            uri, f"is no text of the encoding {name}, which it declares: {error.reason}"
+        ) from None
 
 
 def parse_voc(text: str, where: str, bad: Callable[[DataError], None] = refuse) -> VocLabels:
@@ -89,6 +114,15 @@ def _number(text: str | None, where: str, name: str) -> float:
     if not math.isfinite(value):
         raise DataError(where, f"{name} is {value}, not a finite number", NUMBERS)
     return value
+
+
+def named(word: str, known: Container[str]) -> str:
+    """The frame that a word of a list names: some write the image's file there, with its ending or folder."""
+    if word in known:
+        return word
+    stem = word.replace("\\", "/").rpartition("/")[2]
+    without, dot, ending = stem.rpartition(".")
+    return without if (dot + ending).lower() in (*SUFFIXES, ".xml") and without in known else word
 
 
 def listed_names(text: str) -> Iterator[tuple[int, str]]:

@@ -13,15 +13,14 @@ from imitation.datasets.common.left_out import DOUBLES, NO_AREA, OTHERS
 from imitation.datasets.common.paths import list_name
 from imitation.datasets.common.validation import object_fault
 from imitation.datasets.mending.lists import mended_list
-from imitation.datasets.mending.mender import JUDGING, LEAK, Mender
+from imitation.datasets.mending.mender import JUDGING, LEAK, SWAPPED, Mender
 from imitation.datasets.mending.pictures import Looked
 from imitation.datasets.mending.sizes import SIZED, fits
-from imitation.datasets.voc.labels import SIDES, VocLabels, object_of, parse_voc
+from imitation.datasets.voc.labels import SIDES, VocLabels, named, object_of, parse_voc, voc_text
 
 if TYPE_CHECKING:
     from imitation.datasets.voc.reader import VocReader
 
-SWAPPED = "corners put in order"
 MISSING = "names of lists that no annotation has taken away"
 
 
@@ -43,7 +42,7 @@ class VocMender(Mender):
                 self.use(label)
                 try:
                     self._refuse_link(label, listed.label_dir)
-                    said = parse_voc(storage.read_data_text(label, "annotation"), label, _go_on)
+                    said = parse_voc(voc_text(label), label, _go_on)
                     picture = self.dataset._image(listed.image_dir, frame_id, said, label)
                     self._refuse_link(picture, listed.image_dir)
                 except DataError as error:
@@ -67,7 +66,7 @@ class VocMender(Mender):
 
     def _annotation(self, looked: Looked, label: str, said: VocLabels) -> None:
         assert looked.size is not None
-        root = ElementTree.fromstring(storage.read_data_text(label, "annotation"))
+        root = ElementTree.fromstring(voc_text(label))
         before = len(self.changes)
         if said.size is not None and said.size != looked.size:
             if not fits(said.size, looked.size, [obj.box for obj in said.objects]):
@@ -117,8 +116,9 @@ class VocMender(Mender):
         def split_of(uri: str) -> str:
             return list_name(storage.name_of(uri)[:-4])
 
+        every = there | gone
         judged = {
-            line.split()[0]
+            named(line.split()[0], every)
             for uri, text in texts.items()
             if split_of(uri) in JUDGING
             for line in text.splitlines()
@@ -128,6 +128,7 @@ class VocMender(Mender):
             learns = split_of(uri) in ("train", "mine")
 
             def why(word: str, learns: bool = learns) -> str | None:
+                word = named(word, every)
                 if word not in there:
                     return None if word in gone else MISSING
                 return LEAK if learns and word in judged else ""

@@ -25,7 +25,7 @@ from imitation.datasets.common.own_names import own_folders
 from imitation.datasets.common.paths import inside, list_name, refuse_link
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import FrameChecker
-from imitation.datasets.voc.labels import VocLabels, listed_names, parse_voc
+from imitation.datasets.voc.labels import VocLabels, listed_names, named, parse_voc, voc_text
 from imitation.datasets.voc.mender import VocMender
 
 ANNOTATIONS, IMAGES, MAIN = "Annotations", "JPEGImages", ("ImageSets", "Main")
@@ -108,7 +108,8 @@ class VocReader(DatasetReader):
             refuse_link(uri, main, self.root)
             chosen: dict[str, str] = {}
             strays: list[DataError] = []
-            for line, frame_id in listed_names(storage.read_text(uri)):
+            for line, word in listed_names(storage.read_text(uri)):
+                frame_id = named(word, every.labels)
                 if frame_id in every.labels:
                     chosen[frame_id] = every.labels[frame_id]
                 else:
@@ -126,7 +127,7 @@ class VocReader(DatasetReader):
         listed = self._listed[self._list_of(split)]
         label = listed.labels[frame_id]
         refuse_link(label, listed.label_dir, self.root)
-        said = parse_voc(storage.read_data_text(label, "annotation"), label, self.bad_row)
+        said = parse_voc(voc_text(label), label, self.bad_row)
         image = self._image(listed.image_dir, frame_id, said, label)
         refuse_link(image, listed.image_dir, self.root)
         width, height = said.size or size_of_file(image)
@@ -154,14 +155,16 @@ def _is_voc(folder: str) -> bool:
 
 def _has_labels(folder: str) -> bool:
     """Whether the first .xml file there is an annotation of VOC's; other tools write such files too."""
-    return any(
-        re.search(rb"<annotation[\s>]", beginning_of(uri)) for uri in storage.list_files(folder, ".xml")[:1]
-    )
+    return any(re.search(rb"<annotation[\s>]", beginning_of(uri)) for uri in _xml_files(folder)[:1])
+
+
+def _xml_files(folder: str) -> list[str]:
+    return [uri for uri in storage.list_files(folder) if uri.lower().endswith(".xml")]
 
 
 def _below(labels: str, images: str) -> _Listed:
     """The annotation files of a folder."""
-    files = {storage.name_of(uri)[:-4]: uri for uri in storage.list_files(labels, ".xml")}
+    files = {storage.name_of(uri)[:-4]: uri for uri in reversed(_xml_files(labels))}
     if not storage.is_folder(images):
         beside = storage.join(storage.parent(labels), "images")
         images = beside if storage.is_folder(beside) else labels

@@ -8,7 +8,8 @@ from typing import Any
 from imitation.common import storage
 from imitation.common.settings import UserError
 from imitation.common.texts import shown
-from imitation.datasets.common.paths import inside
+from imitation.data.splits import LISTS
+from imitation.datasets.common.paths import inside, list_name, outside_reason
 from imitation.datasets.yolo.labels import YoloClasses
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -31,6 +32,9 @@ def classes_of(said: dict[str, Any], uri: str) -> YoloClasses:
         int(key) if isinstance(key, str) and key.isdecimal() else key: name for key, name in names.items()
     }
     for number, name in names.items():
+        if isinstance(name, bool):
+            what = f"{number}: {str(name).lower()}, as YAML reads yes, no, on and off"
+            raise UserError(f"{uri}: 'names' has {what}; put the class's name in quotation marks")
         if not isinstance(number, int) or number < 0 or not _is_name(name):
             pair = f"{shown(number)}: {shown(name)}"
             raise UserError(f"{uri}: 'names' has {pair}; expected a whole number and a name")
@@ -44,17 +48,36 @@ def classes_of(said: dict[str, Any], uri: str) -> YoloClasses:
 
 
 def _is_name(name: Any) -> bool:
-    """YAML reads yes, no and 3 as other things than text."""
+    """YAML reads 3 as another thing than text."""
     return isinstance(name, str | int | float) and bool(str(name).strip())
 
 
 def places_of(said: dict[str, Any], name: str, folder: str, uri: str) -> list[str]:
     """The folders or list files that data.yaml gives for a list, inside the dataset's folder."""
     values = said[name] if isinstance(said[name], list) else [said[name]]
-    return [_place(said.get("path"), value, f"{uri}: {name}", folder) for value in values]
+    return [_place(said, value, f"{uri}: {name}", folder) for value in values]
 
 
-def _place(base: Any, value: Any, where: str, folder: str) -> str:
+def _elsewhere(said: dict[str, Any], value: str, folder: str) -> str | None:
+    """An absolute path of another machine without what it begins with, which was the dataset's folder there:
+    the shortest beginning that all such paths of the file share and behind which each is there; or None."""
+    lists = [value for key, value in said.items() if key in LISTS or list_name(str(key).lower()) in LISTS]
+    every = [str(one) for value in lists for one in (value if isinstance(value, list) else [value]) if one]
+    plain = {one.replace("\\", "/").rstrip("/") for one in every}
+    absolute = [one for one in plain if "absolute" in (outside_reason(one) or "")]
+    parts = value.split("/")
+    if value not in absolute:
+        return None
+    for start in range(1, len(parts)):
+        before = "/".join(parts[:start]) + "/"
+        ends = [one.removeprefix(before) for one in absolute if one.startswith(before)]
+        there = (not outside_reason(end) and storage.exists(storage.join(folder, end)) for end in ends)
+        if len(ends) == len(absolute) and all(there):
+            return value.removeprefix(before)
+    return None
+
+
+def _place(said: dict[str, Any], value: Any, where: str, folder: str) -> str:
     if not isinstance(value, str):
         raise UserError(f"{where} is {shown(value)}; expected a folder or a list of images")
     # Roboflow writes "../train/images" into the dataset's own folder; `path` is where its writer kept it.
@@ -62,14 +85,21 @@ def _place(base: Any, value: Any, where: str, folder: str) -> str:
     below = plain
     while below.startswith(("../", "./")):
         below = below.partition("/")[2]
-    tried = [_normal(base, plain, folder), _normal(None, plain, folder), _normal(None, below, folder)]
+    tried = [
+        _normal(said.get("path"), plain, folder),
+        _normal(None, plain, folder),
+        _normal(None, below, folder),
+    ]
     for place in tried:
         if place is not None and storage.exists(place):
             _refuse_link(place, folder, where)
             return place
+    if (rest := _elsewhere(said, plain, folder)) is not None:
+        _refuse_link(place := storage.join(folder, rest), folder, where)
+        return place
     raise UserError(
         f"{where} is {shown(value)}: there is no such place in {folder}; paths out of the dataset's folder "
-        "are not followed"
+        "are not followed; where there is no such list, take the line out"
     )
 
 

@@ -19,6 +19,7 @@ from imitation.datasets.common.left_out import CATEGORIES, COLUMNS, NUMBERS, OUT
 from imitation.datasets.common.tally import Tally
 
 TOLERANCE = 0.05  # by which a share may leave [0, 1]: a label reaches over the edge, and is cut there
+ROUNDED = 1e-4  # by which a box may reach over the edge for its numbers' last digits
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def parse_yolo(
     bad: Callable[[DataError], None] = refuse,
 ) -> list[tuple[int, Object]]:
     """The objects of a label file for an image of that size (px), each with its line (from 1). Labels with
-    shares of up to 1.05 are cut at the image's edge, and counted in `left_out`.
+    shares of up to 1.05, and boxes that reach as far, are cut at the image's edge, and counted in `left_out`.
 
     `bad` gets the `DataError`, with file and line, of a row that is no box or polygon, of a class that there
     is not, or with numbers that are not finite or not in [0, 1], and raises it or goes on without the row.
@@ -78,10 +79,11 @@ def _parse_row(
         raise DataError(where, what, CATEGORIES)
     if len(values) == 5 + classes.keypoints:
         x, y, w, h = shares = _shares(values[1:5], where)
+        beyond = reaches_beyond(x, y, w, h)
         x, y, w, h = x * width, y * height, w * width, h * height
         box = Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
     elif len(values) >= 7 and len(values) % 2 == 1 and not classes.keypoints:
-        shares = _shares(values[1:], where)
+        shares, beyond = _shares(values[1:], where), False
         xs, ys = [x * width for x in shares[::2]], [y * height for y in shares[1::2]]
         box = Box(min(xs), min(ys), max(xs), max(ys))
     else:
@@ -90,9 +92,15 @@ def _parse_row(
             ", keypoints)" if classes.keypoints else "), or class and the points of a polygon"
         )
         raise DataError(where, f"{len(values)} columns{hint}; expected {expected}", COLUMNS)
-    if beyond := not all(0 <= share <= 1 for share in shares):
+    if beyond := beyond or not all(0 <= share <= 1 for share in shares):
         box = box.clipped(width, height)
     return Object(category=name, box=box), beyond
+
+
+def reaches_beyond(x: float, y: float, w: float, h: float) -> bool:
+    """Whether a box reaches a little over its image's edge: far beyond, it is not what it is read as."""
+    most = max(w / 2 - x, h / 2 - y, x + w / 2 - 1, y + h / 2 - 1)
+    return ROUNDED < most <= TOLERANCE
 
 
 def _number(text: str, where: str, column: int) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ import yaml
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.data.images import SUFFIXES
-from imitation.datasets.common.paths import files_below, inside
-from imitation.datasets.mending.lines import Repair, mended_lines
+from imitation.datasets.common.paths import files_below
+from imitation.datasets.mending.lines import SPACED, Repair, mended_lines, spaced
 from imitation.datasets.mending.mender import GONE, JUDGING, LEAK, Mender
 from imitation.datasets.mending.pairs import label_folder, with_part
 from imitation.datasets.yolo.data_yaml import YAML_NAMES
-from imitation.datasets.yolo.labels import TOLERANCE, YoloClasses, label_of, parse_yolo
+from imitation.datasets.yolo.labels import TOLERANCE, YoloClasses, label_of, parse_yolo, reaches_beyond
 
 if TYPE_CHECKING:
     from imitation.datasets.base import DatasetReader
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 SCORE = "scores of predictions taken away"
 CUT = "boxes cut at their image's edge"
-SPACED = "commas written as spaces, decimal commas as points"
 NUMBERED = "names of classes written as their numbers"
 NAMES = "numbers of classes written as numbers"
 COUNT = "nc set to the number of names"
@@ -119,7 +117,7 @@ class YoloMender(Mender):
         if not line.strip():
             return None
         try:
-            image = inside(self.dataset._folder, self.dataset._relative(line.strip(), place), place)
+            image = self.dataset.listed_image(line.strip(), place, place)
         except DataError:
             return GONE
         if self.name(image) in self.gone:
@@ -257,20 +255,11 @@ def _number(word: str) -> int | float:
 
 def _repairs(classes: YoloClasses) -> tuple[Repair, ...]:
     return (
-        Repair(SPACED, _spaced),
+        Repair(SPACED, spaced),
         Repair(NUMBERED, partial(_numbered, classes)),
         Repair(SCORE, partial(_without_score, classes)),
         Repair(CUT, partial(_cut, classes)),
     )
-
-
-def _spaced(words: list[str]) -> list[str] | None:
-    """A row with commas between its numbers, or in them."""
-    if not any("," in word for word in words):
-        return None
-    if len(words) >= 5 and all(re.fullmatch(r"-?\d+(,\d+)?", word) for word in words):
-        return [word.replace(",", ".") for word in words]
-    return [word for word in re.split(r"[,\s]+", " ".join(words)) if word]
 
 
 def _numbered(classes: YoloClasses, words: list[str]) -> list[str] | None:
@@ -283,7 +272,7 @@ def _numbered(classes: YoloClasses, words: list[str]) -> list[str] | None:
 
 def _without_score(classes: YoloClasses, words: list[str]) -> list[str] | None:
     """A row of a prediction has its score behind the box."""
-    if classes.keypoints or len(words) != 6:
+    if classes.keypoints or len(words) != 6 or words[1].isdecimal():  # an id behind the class, and no x
         return None
     score = _share(words[5])
     return words[:5] if score is not None and 0 <= score <= 1 else None
@@ -296,7 +285,8 @@ def _cut(classes: YoloClasses, words: list[str]) -> list[str] | None:
     known = [share for share in shares if share is not None]
     if len(known) < len(shares) or not all(-TOLERANCE <= share <= 1 + TOLERANCE for share in known):
         return None
-    if all(0 <= share <= 1 for share in known):
+    within = all(0 <= share <= 1 for share in known)
+    if within and not (is_box and reaches_beyond(*known)):
         return None
     if not is_box:
         return [words[0], *(_told(min(max(share, 0.0), 1.0)) for share in known)]

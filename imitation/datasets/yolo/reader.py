@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
@@ -35,7 +36,7 @@ from imitation.data.images import SUFFIXES, image_size, open_image
 from imitation.data.records import Frame, Object
 from imitation.datasets.base import DatasetReader
 from imitation.datasets.common.own_names import own_folders
-from imitation.datasets.common.paths import files_below, inside, list_name, refuse_link
+from imitation.datasets.common.paths import files_below, inside, list_name, refuse_link, tail_in
 from imitation.datasets.common.roles import Splits
 from imitation.datasets.common.validation import FrameChecker
 from imitation.datasets.numbering import Numbering
@@ -46,6 +47,10 @@ from imitation.datasets.yolo.ndjson import ENDING, NdjsonList, find_ndjson, read
 from imitation.datasets.yolo.writer import YoloWriter
 
 LISTS = (*splits.LISTS, "valid")
+UNREAD = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jfif", ".dng", ".pfm", ".mpo")
+DARKNET = ("obj.names", re.compile(r"obj_([a-z]+)_data"))
+"""What CVAT's "YOLO 1.1" and Darknet have in place of a data.yaml: the classes, and folders of images with
+their labels beside them."""
 
 
 class _Listed(NamedTuple):
@@ -81,6 +86,8 @@ class YoloReader(DatasetReader):
                 return name
         if (uri := find_ndjson(root)) is not None:
             return storage.name_of(uri)
+        if storage.exists(storage.join(root, DARKNET[0])):
+            return DARKNET[0]
         for name in ("", *LISTS):
             for images, labels in (
                 (("images", name), ("labels", name)),
@@ -97,6 +104,12 @@ class YoloReader(DatasetReader):
         if found is None or len(found.words) < 5 or not _is_row(found.words):
             return None
         return f"rows of YOLO's in {found.labels}/, pictures in {found.images}/"
+
+    @cached_property
+    def _bases(self) -> dict[str, str]:
+        """Lists of images -> what their paths begin with that is not the dataset's folder, but was its place
+        elsewhere: that of the first such path of each, for all."""
+        return {}
 
     @cached_property
     def _yaml(self) -> tuple[str | None, dict[str, Any]]:
@@ -125,8 +138,8 @@ class YoloReader(DatasetReader):
         uri, said = self._yaml
         if uri is not None:
             return classes_of(said, uri)
-        for folder in (self._folder, storage.join(self._folder, "labels")):
-            if storage.exists(place := storage.join(folder, "classes.txt")):
+        for names_file in ((DARKNET[0],), ("classes.txt",), ("labels", "classes.txt")):
+            if storage.exists(place := storage.join(self._folder, *names_file)):
                 names = [line.strip() for line in lines_of(storage.read_text(place)) if line.strip()]
                 return YoloClasses(dict(enumerate(names)))
         return YoloClasses(None)
@@ -135,9 +148,12 @@ class YoloReader(DatasetReader):
     def _sources(self) -> dict[str | None, list[str]]:
         """List name -> folders of images, or files that list them; None alone where there is one list."""
         uri, said = self._yaml
-        if uri is not None and any(said.get(name) for name in LISTS):
-            return {list_name(n): places_of(said, n, self._folder, uri) for n in LISTS if said.get(n)}
         sources: dict[str | None, list[str]] = {}
+        for key in (key for key in said if isinstance(key, str) and said[key]):
+            if uri is not None and (name := list_name(key.lower())) in LISTS:  # CVAT writes Train
+                sources.setdefault(name, []).extend(places_of(said, key, self._folder, uri))
+        if sources:
+            return {name: sources[name] for name in LISTS if name in sources}
         for name in LISTS:
             for parts in (("images", name), (name, "images")):
                 if storage.is_folder(place := storage.join(self._folder, *parts)):
@@ -146,15 +162,22 @@ class YoloReader(DatasetReader):
             return sources
         if storage.is_folder(place := storage.join(self._folder, "images")):
             return {None: [place]}
+        if storage.exists(storage.join(self._folder, DARKNET[0])):
+            for folder in storage.list_folders(self._folder):
+                if found := DARKNET[1].fullmatch(storage.name_of(folder).lower()):
+                    sources.setdefault(list_name(found[1]), []).append(folder)
+            sources = {name: places for name, places in sources.items() if name in LISTS}
+            if sources:
+                return sources if len(sources) > 1 else {None: next(iter(sources.values()))}
         raise UserError(
             f"{self._folder}: no data.yaml with train and val, and no folder images, images/train or "
             f"train/images{self._other_names()}"
         )
 
     def _other_names(self, otherwise: str = ": not a YOLO folder") -> str:
-        """What to do about folders that are called otherwise."""
+        """What to do about folders that are called otherwise; `otherwise` where there are none."""
         if (found := own_folders(self._folder)) is None or not _is_row(found.words):
-            return otherwise.strip("; ")
+            return otherwise
         return (
             f"; {found.labels}/ has labels of the pictures in {found.images}/: call them labels and images, "
             f"or let imitate inspect {self._folder} --fix OUT make a copy in which they are"
@@ -173,7 +196,7 @@ class YoloReader(DatasetReader):
     def _list(self, places: list[str], real: dict[str, str]) -> _Listed:
         """`real` is where images lie in truth, of all lists: a link makes no second frame of one."""
         listed = _Listed(places, {}, {}, {}, [])
-        labels: dict[str, set[str]] = {}
+        labels: dict[str, dict[str, str]] = {}
         no_files: set[str] = set()
         used: set[str] = set()
         for image in (image for place in places for image in self._images(place, listed.strays)):
@@ -194,10 +217,10 @@ class YoloReader(DatasetReader):
                     listed.faults[frame_id] = DataError(image, what)
                 continue
             listed.images[frame_id] = image
-            listed.labels[frame_id] = label if label in labels[folder] else None
+            listed.labels[frame_id] = labels[folder].get(label)
             used.add(label)
         if all(storage.is_folder(place) for place in places):  # a list of images may leave some out
-            spare = {label for known in labels.values() for label in known} - used
+            spare = (uri for known in labels.values() for label, uri in known.items() if label not in used)
             listed.strays.extend(
                 DataError(label, "there is no image of this name")
                 for label in sorted(spare)
@@ -209,15 +232,43 @@ class YoloReader(DatasetReader):
         if storage.is_folder(place):
             files, faults = files_below(place)
             strays.extend(faults)
+            strays.extend(
+                DataError(
+                    uri, f"is a picture of a kind that is not read (of {', '.join(SUFFIXES)}); convert it"
+                )
+                for uri in files
+                if uri.lower().endswith(UNREAD)
+            )
             yield from (uri for uri in files if storage.name_of(uri).lower().endswith(SUFFIXES))
             return
         for number, line in enumerate(lines_of(storage.read_text(place)), start=1):
             if not (name := line.strip()):
                 continue
             try:
-                yield inside(self._folder, self._relative(name, place), f"{place}:{number}")
+                yield self.listed_image(name, place, f"{place}:{number}")
             except DataError as error:
                 strays.append(error)
+
+    def listed_image(self, name: str, place: str, where: str) -> str:
+        """The image that a line of a list means; of a path of another machine, or counted from another
+        folder, by its last parts. Raises `DataError`."""
+        fault, uri = None, ""
+        try:
+            uri = inside(self._folder, self._relative(name, place), where)
+        except DataError as error:
+            fault = error
+        if fault is None and (not storage.is_local(uri) or os.path.exists(storage.resolve(uri)[1])):
+            return uri
+        plain = name.replace("\\", "/")
+        tail = None if place in self._bases else tail_in(self._folder, plain)
+        if tail is not None and plain.endswith(tail):
+            self._bases[place] = plain.removesuffix(tail)
+        base = self._bases.get(place)
+        if base is not None and plain.startswith(base):
+            return inside(self._folder, plain.removeprefix(base), where)
+        if fault is not None:
+            raise fault
+        return uri
 
     def _relative(self, name: str, place: str) -> str:
         """A line of a list of images, counted from the dataset's folder: "./" is the list's own folder."""
@@ -250,6 +301,7 @@ class YoloReader(DatasetReader):
                 raise UserError(
                     f"{self._folder}: the list {name or 'images'} has no image ({', '.join(SUFFIXES)})"
                     + _other_files(listed.places)
+                    + "".join(f"; {stray}" for stray in listed.strays[:1])
                 )
         every = list(self._listed.values())
         if not any(listed.texts or any(listed.labels.values()) for listed in every):
@@ -258,7 +310,7 @@ class YoloReader(DatasetReader):
             raise UserError(
                 f"{self._folder}: none of its {count:,} images has a label file; the one of {first} was "
                 f"looked for as {label_of(first, self._folder)} (images lie in a folder images, their labels "
-                "in labels beside it, or next to each other){self._other_names('; ')}"
+                f"in labels beside it, or next to each other){self._other_names('')}"
             )
         found = {name: dict.fromkeys(listed.images) for name, listed in self._listed.items()}
         return self._by_lists_or_seed(found, self._folder)
@@ -317,16 +369,18 @@ def _other_files(places: list[str]) -> str:
     return f"; it has {there}, which are not read: convert them" if there else ""
 
 
-def _label_files(folder: str) -> tuple[set[str], set[str]]:
-    """The label files of a folder, and what is called like one and is none."""
+def _label_files(folder: str) -> tuple[dict[str, str], set[str]]:
+    """The label files of a folder by what they would be called with the ending .txt, and what is called like
+    one and is none."""
     try:
         if not storage.is_folder(folder):
-            return set(), set()
+            return {}, set()
     except storage.StorageError as error:
         if error.errno == errno.ENAMETOOLONG:  # a list of images may say anything
-            return set(), set()
+            return {}, set()
         raise
-    return set(storage.list_files(folder, ".txt")), set(storage.list_no_files(folder, ".txt"))
+    files = (uri for uri in reversed(storage.list_files(folder)) if uri.lower().endswith(".txt"))
+    return {f"{uri[:-4]}.txt": uri for uri in files}, set(storage.list_no_files(folder, ".txt"))
 
 
 def _real_place(image: str) -> str:

@@ -346,7 +346,12 @@ def test_numbers_of_classes_may_be_text(tmp_path: Path) -> None:
 
 
 def test_labels_beyond_the_edge_are_cut_and_counted(tmp_path: Path) -> None:
-    yolo(tmp_path, "0 1.02 0.5 0.2 0.2\n")
+    yolo(tmp_path, "0 0.93 0.5 0.174 0.2\n")
+    found = inspected("yolo", tmp_path)
+    assert (found.objects, found.notes) == (COUNT, [f"left out: {COUNT} {CUT}"])
+    assert {box.x2 for box in boxes("yolo", tmp_path)} == {WIDTH}
+    for path in tmp_path.glob("*/labels/*.txt"):
+        path.write_text("0 1.02 0.5 0.2 0.2\n")
     found = inspected("yolo", tmp_path)
     assert (found.objects, found.notes) == (COUNT, [f"left out: {COUNT} {CUT}"])
     (box,) = boxes("yolo", tmp_path)
@@ -543,7 +548,7 @@ def test_boxes_that_leave_their_image_are_counted(tmp_path: Path) -> None:
         "1 of 6 boxes reaches more than 2 px beyond their image (frame 2: (100, 50, 140, 70) in 120x80 px)"
     ]
     found = inspected("coco", coco(tmp_path, each(bbox=lambda i: [100, 50, 40, 20])))
-    assert found.notes[0].endswith("written where a corner and a size are expected?")
+    assert found.notes[0].endswith("a corner, or the middle, and a size)?")
     assert inspected("coco", coco(tmp_path)).notes == []
 
 
@@ -578,6 +583,147 @@ def test_files_that_are_no_images_are_counted_where_images_are_missed(tmp_path: 
 def test_vocs_folders_may_be_called_otherwise(tmp_path: Path) -> None:
     found = inspected("voc", voc(tmp_path, XML, "xmls", "pics"))
     assert (found.objects, found.problems, boxes("voc", tmp_path)) == (COUNT, [], {WHOLE})
+
+
+# --- other machines, other encodings, other tools' folders
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_files_of_windows_are_read(tmp_path: Path, encoding: str) -> None:
+    """With marks, and lines that end as there."""
+    yolo(tmp_path / "yolo")
+    for path in (tmp_path / "yolo").glob("*/labels/*.txt"):
+        path.write_bytes("0 0.5 0.5 0.2 0.2\r\n".encode(encoding))
+    assert boxes("yolo", tmp_path / "yolo") == {MIDDLE}
+    (tmp_path / "coco").mkdir()
+    labels = coco(tmp_path / "coco") / "annotations.json"
+    labels.write_bytes(labels.read_text().encode(encoding))
+    assert recognized(str(tmp_path / "coco")) == "coco"
+    assert boxes("coco", tmp_path / "coco") == {WHOLE}
+
+
+def test_half_a_letter_of_utf_16_is_named(tmp_path: Path) -> None:
+    labels = coco(tmp_path) / "annotations.json"
+    labels.write_bytes(labels.read_text().encode("utf-16")[:-1])
+    with pytest.raises(UserError, match=r"annotations\.json: not UTF-16 text, as it begins"):
+        inspected("coco", tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "windows-1252", "utf-16"])
+def test_annotations_are_read_in_the_encoding_that_they_declare(tmp_path: Path, encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?>\n' + XML.replace("car", "Fußgänger")
+    for path in voc(tmp_path).glob("Annotations/*.xml"):
+        path.write_bytes(text.format(name=path.stem, difficult=0).encode(encoding))
+    found = inspected("voc", tmp_path)
+    assert (list(found.categories), found.problems) == (["Fußgänger"], [])
+    text = text.replace("<annotation>", "<!DOCTYPE a [<!ENTITY b 'c'>]><annotation>")
+    path.write_bytes(text.format(name=path.stem, difficult=0).encode(encoding))
+    (problem,) = inspected("voc", tmp_path).problems
+    assert "declares a document type" in str(problem)
+
+
+def test_other_encodings_are_named_with_what_to_do(tmp_path: Path) -> None:
+    labels = coco(tmp_path, lambda data: data["categories"][0].update(name="Fußgänger")) / "annotations.json"
+    labels.write_bytes(json.dumps(json.loads(labels.read_text()), ensure_ascii=False).encode("cp1252"))
+    with pytest.raises(UserError, match=r"annotations\.json: not valid JSON; save it as UTF-8"):
+        inspected("coco", tmp_path)
+
+
+def test_endings_of_label_files_may_be_in_another_case(tmp_path: Path) -> None:
+    for kind, make in (("yolo", yolo), ("voc", voc)):
+        root = make(tmp_path / kind)
+        for path in [*root.rglob("*.txt"), *root.rglob("*.xml")]:
+            path.rename(path.with_suffix(path.suffix.upper()))
+        found = inspected(recognized(str(root)), root)
+        assert (found.objects, found.problems) == (COUNT, [])
+
+
+def test_vocs_lists_may_name_files(tmp_path: Path) -> None:
+    main = voc(tmp_path) / "ImageSets/Main"
+    main.mkdir(parents=True)
+    (main / "train.txt").write_text("0.jpg\nJPEGImages/1.jpg\n2\n3.xml\n")
+    (main / "val.txt").write_text("4.JPG\n5\n")
+    found = inspected("voc", tmp_path)
+    assert (found.splits["train"].frames, found.frames, found.problems) == (4, COUNT, [])
+
+
+OTHERS_PLACE = "/home/others/set"
+
+
+@pytest.mark.parametrize("base", [OTHERS_PLACE, "C:\\Users\\others", "data"])
+def test_yolos_paths_of_another_machine_lead_to_what_ends_alike_here(tmp_path: Path, base: str) -> None:
+    yolo(tmp_path)
+    for name, numbers in (("train", range(4)), ("valid", range(4, COUNT))):
+        (tmp_path / f"{name}.txt").write_text("".join(f"{base}/{name}/images/{i}.jpg\n" for i in numbers))
+    for text in (
+        f"train: {OTHERS_PLACE}/train/images\nval: {OTHERS_PLACE}/valid/images\nnames: [car]\n",
+        "train: train.txt\nval: valid.txt\nnames: [car]\n",
+        "Validation: valid.txt\nTrain: train.txt\nnames: [car]\n",
+    ):
+        (tmp_path / "data.yaml").write_text(text)
+        found = inspected("yolo", tmp_path)
+        assert (found.splits["train"].frames, found.objects, found.problems) == (4, COUNT, [])
+    (tmp_path / "train.txt").write_text(f"{OTHERS_PLACE}/elsewhere/77.jpg\n")
+    with pytest.raises(
+        UserError, match=r"train has no image .*train\.txt:1: the path .* is an absolute path"
+    ):
+        inspected("yolo", tmp_path)
+
+
+def test_a_list_of_another_machine_that_is_not_here_is_no_other_one(tmp_path: Path) -> None:
+    yolo(tmp_path).joinpath("images").mkdir()
+    for test in (f"{OTHERS_PLACE}/test/images", "../test/images", f"{OTHERS_PLACE}/images/7"):
+        text = f"train: {OTHERS_PLACE}/train/images\nval: {OTHERS_PLACE}/valid/images\ntest: {test}\n"
+        (tmp_path / "data.yaml").write_text(f"{text}names: [car]\n")
+        with pytest.raises(
+            UserError, match=r"there is no such place .* where there is no such list, take the line"
+        ):
+            inspected("yolo", tmp_path)
+
+
+def test_names_that_yaml_takes_for_yes_and_no_are_named(tmp_path: Path) -> None:
+    yolo(tmp_path, names="[car, no]")
+    (problem, *_) = inspected("yolo", tmp_path).problems
+    assert "'names' has 1: false, as YAML reads yes, no, on and off" in str(problem)
+
+
+def test_the_yolo_of_cvat_is_read(tmp_path: Path) -> None:
+    for folder, numbers in (("obj_Train_data", range(4)), ("obj_Validation_data", range(4, COUNT))):
+        (tmp_path / folder).mkdir()
+        for number in numbers:
+            (tmp_path / folder / f"{number}.jpg").write_bytes(picture(quality=60 + number))
+            (tmp_path / folder / f"{number}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "obj.names").write_text("car\n")
+    (tmp_path / "obj.data").write_text("classes = 1\n")
+    assert recognized(str(tmp_path)) == "yolo"
+    found = inspected("yolo", tmp_path)
+    assert (found.splits["train"].frames, list(found.categories), found.problems) == (4, ["car"], [])
+    assert boxes("yolo", tmp_path) == {MIDDLE}
+
+
+def test_the_yolo_of_label_studio_is_no_coco(tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for number in range(COUNT):
+        (tmp_path / f"images/{number}.jpg").write_bytes(picture(quality=60 + number))
+        (tmp_path / f"labels/{number}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "classes.txt").write_text("car\n")
+    (tmp_path / "notes.json").write_text('{"categories": [{"id": 0, "name": "car"}], "info": {"year": 2024}}')
+    assert recognized(str(tmp_path)) == "yolo"
+
+
+def test_pictures_that_are_not_read_are_named(tmp_path: Path) -> None:
+    yolo(tmp_path)
+    (tmp_path / "train/images/6.gif").write_bytes(picture("GIF"))
+    (problem,) = inspected("yolo", tmp_path).problems
+    assert "6.gif: is a picture of a kind that is not read" in str(problem)
+
+
+def test_what_save_to_disk_wrote_says_how_to_write_it_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    assert recognized(str(tmp_path)) == "huggingface"
+    with pytest.raises(UserError, match="write it with to_parquet"):
+        inspected("huggingface", tmp_path)
 
 
 # --- the cases that lie beside the project, where they are

@@ -110,6 +110,7 @@ def inspect(args: argparse.Namespace) -> int:
         inspection.refused += inspection.problems
     inspection.problems += refused
     inspection.refused += refused
+    faults = len(inspection.problems)  # of the data; what a run would refuse besides comes behind
     mapping = mapping_of(inspection, partial(categories_of, config.data)) if listed else None
     if listed:
         mined = None if refused else dataset.splits()["mine"]
@@ -127,10 +128,10 @@ def inspect(args: argparse.Namespace) -> int:
         print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print_inspection(inspection, mapping, sys.stdout)
-        if mended is None and (inspection.problems or inspection.left_out) and storage.is_local(dataset.root):
+        if mended is None and (faults or inspection.left_out) and storage.is_local(dataset.root):
             print("to see what a corrected copy would have otherwise, add --fix; --fix OUT writes it")
         if mended is not None:
-            _print_fix(mended, args.fix)
+            _print_fix(mended, args.fix, bool(faults))
         if lists is not None:
             print(f"splits: {lists[0]}")
     if args.sheet and inspection.first:
@@ -194,7 +195,10 @@ def _lists(data: DataSettings, out: str, inspection: Inspection) -> tuple[str, d
     from imitation.datasets.inspection.leaks import groups_of, recut
 
     copy = data.open().undivide()
-    splits = copy.splits()
+    try:
+        splits = copy.splits()
+    except UserError:  # it was said of the dataset
+        return None
     ids = list(dict.fromkeys(name for names in splits.values() for name in names))
     there = set(ids)
     alike = [one for one in inspection.lookalikes if {one.frame_id, one.like} <= there]
@@ -220,13 +224,13 @@ def _fix_json(mended: Mender | UserError, out: str) -> dict[str, Any]:
     return {"out": out or None, "log": log, "refused": mended.hopeless(), "changes": changes}
 
 
-def _print_fix(mended: Mender | UserError, out: str) -> None:
+def _print_fix(mended: Mender | UserError, out: str, problems: bool) -> None:
     from imitation.datasets.mending.mender import told
 
     print()
     if isinstance(mended, UserError):
         print(f"fix: nothing was written: {mended}")
         return
-    print("\n".join(told(mended, out or None)))
+    print("\n".join(told(mended, out or None, problems)))
     if out:
         print(f"every change: {out.rstrip('/')}{LOG}")

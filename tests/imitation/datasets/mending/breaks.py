@@ -162,7 +162,7 @@ YOLO: list[Break] = [
     _text("images/val/78.png", "this is no picture"),
     _replaced("data.yaml", "names:\n  0: car\n  1: bus\n", "names:\n  '0': car\n  '1': bus\n"),
     _replaced("data.yaml", "names:", "nc: 3\nnames:"),
-    _turned("images/*/*.png"),
+    _turned("images/*/[0-9].png"),
     _misnamed("images/*/[0-9].png"),
 ]
 

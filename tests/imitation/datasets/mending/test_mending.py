@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import random
+import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +19,17 @@ from imitation.data.images import load_frame_image
 from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.mending.mender import UNFINISHED, mend, told, write_mended
 from imitation.datasets.registry import open_dataset
-from tests.imitation.datasets.mending.breaks import CORNERS, KINDS, MASKED, SHARES, make_coco, make_yolo
+from imitation.datasets.yolo.mender import CUT
+from tests.imitation.datasets.mending.breaks import (
+    CORNERS,
+    KINDS,
+    MASKED,
+    SHARES,
+    make_coco,
+    make_kitti,
+    make_voc,
+    make_yolo,
+)
 
 
 def tree(root: Path) -> dict[str, str]:
@@ -257,11 +269,88 @@ def test_a_path_that_leads_elsewhere_is_nobodys_where_two_end_alike(tmp_path: Pa
     assert kept == {row["file_name"] for row in data["images"][2:]}
 
 
+def _names_in_place_of_ids(data: dict[str, Any]) -> None:
+    names = {row["id"]: row["file_name"] for row in data["images"]}
+    called = {row["id"]: row["name"] for row in data["categories"]}
+    for row in data["annotations"]:
+        row["image_id"] = names[row["image_id"]]
+        row["category_id"] = called[row["category_id"]]
+
+
+def _drawn_from_below(data: dict[str, Any]) -> None:
+    for row in data["annotations"]:
+        x, y, width, height = row["bbox"]
+        row["bbox"] = [x + width, y + height, -width, -height]
+
+
+@pytest.mark.parametrize("change", [_names_in_place_of_ids, _drawn_from_below])
+def test_cocos_names_and_boxes_drawn_backwards_become_its_own(tmp_path: Path, change) -> None:
+    for place in ("clean", "in"):
+        make_coco(tmp_path / place)
+    for path in (tmp_path / "in").rglob("*.json"):
+        data = json.loads(path.read_text())
+        change(data)
+        path.write_text(json.dumps(data))
+    assert mended("coco", tmp_path / "in", tmp_path / "out")
+    assert read("coco", tmp_path / "out") == read("coco", tmp_path / "clean")
+    assert mended("coco", tmp_path / "out", tmp_path / "again") == []
+
+
+def test_boxes_that_are_no_corners_are_not_turned_around(tmp_path: Path) -> None:
+    """KITTI's rows with a corner and a size, VOC's too."""
+    make_kitti(tmp_path / "kitti")
+    for path in (tmp_path / "kitti/label_2").glob("*.txt"):
+        path.write_text(path.read_text().replace("30.00 25.00", "3.00 5.00"))
+    make_voc(tmp_path / "voc")
+    for path in (tmp_path / "voc/Annotations").glob("*.xml"):
+        text = re.sub(r"<xmax>\d+</xmax>", "<xmax>2</xmax>", path.read_text())
+        path.write_text(re.sub(r"<ymax>\d+</ymax>", "<ymax>3</ymax>", text))
+    for kind in ("kitti", "voc"):
+        with pytest.raises(UserError, match=r"12 of 12 boxes have their corners in the wrong order"):
+            mended(kind, tmp_path / kind, tmp_path / "out")
+
+
+def test_the_commas_of_kittis_rows_become_spaces(tmp_path: Path) -> None:
+    for place in ("clean", "in"):
+        make_kitti(tmp_path / place)
+    for number, path in enumerate((tmp_path / "in/label_2").glob("*.txt")):
+        path.write_text(path.read_text().replace(*((" ", ",") if number % 2 else (".", ","))))
+    assert mended("kitti", tmp_path / "in", tmp_path / "out")
+    assert read("kitti", tmp_path / "out") == read("kitti", tmp_path / "clean")
+    assert mended("kitti", tmp_path / "out", tmp_path / "again") == []
+
+
+def test_a_number_behind_the_class_is_no_reason_to_take_the_last_one_away(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    for path in (tmp_path / "in/labels").rglob("*.txt"):
+        path.write_text("".join("0 7 " + row[2:] for row in path.read_text().splitlines(keepends=True)))
+    with pytest.raises(UserError, match=r"12 of 12 rows of labels would be left out"):
+        mended("yolo", tmp_path / "in", tmp_path / "out")
+
+
+def test_no_copy_is_written_whose_labels_or_lists_would_be_empty(tmp_path: Path) -> None:
+    make_coco(tmp_path / "in")
+    for path in (tmp_path / "in").rglob("*train*.json"):
+        data = json.loads(path.read_text())
+        for row in data["annotations"]:
+            row["image_id"] = "nobody"
+        path.write_text(json.dumps(data))
+    with pytest.raises(UserError, match=r"none of the 8 annotations of annotations/instances_train\.json"):
+        mended("coco", tmp_path / "in", tmp_path / "out")
+    make_kitti(tmp_path / "kitti")
+    (tmp_path / "kitti/ImageSets/train.txt").write_text("a\nb\nc\n")
+    with pytest.raises(
+        UserError, match=r"none of the 3 names in ImageSets/train\.txt is one of a frame \(a,"
+    ):
+        mended("kitti", tmp_path / "kitti", tmp_path / "out")
+
+
 def _corners(bbox: list[float]) -> list[float]:
     return [bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3]]
 
 
 @pytest.mark.parametrize("change", [lambda row: row.replace(" ", ","), lambda row: row.replace(".", ","),
+    lambda row: row.replace(" ", ";"),
     lambda row: ["car", "bus"][int(row[0])] + row[1:], lambda row: row.replace(" ", ", ")])  # fmt: skip
 def test_yolos_rows_of_other_tools_become_its_own(tmp_path: Path, change) -> None:
     for place in ("clean", "in"):
@@ -270,6 +359,14 @@ def test_yolos_rows_of_other_tools_become_its_own(tmp_path: Path, change) -> Non
         path.write_text("".join(change(row) for row in path.read_text().splitlines(keepends=True)))
     assert mended("yolo", tmp_path / "in", tmp_path / "out")
     assert read("yolo", tmp_path / "out") == read("yolo", tmp_path / "clean")
+    assert mended("yolo", tmp_path / "out", tmp_path / "again") == []
+
+
+def test_boxes_that_reach_a_little_over_the_edge_end_there(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    (tmp_path / "in/labels/train/0.txt").write_text("0 0.93 0.5 0.174 0.2\n1 0.50001 0.5 1.0 0.2\n")
+    assert mended("yolo", tmp_path / "in", tmp_path / "out") == [CUT]
+    assert (tmp_path / "out/labels/train/0.txt").read_text().endswith("\n1 0.50001 0.5 1.0 0.2\n")
     assert mended("yolo", tmp_path / "out", tmp_path / "again") == []
 
 

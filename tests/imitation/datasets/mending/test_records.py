@@ -17,8 +17,7 @@ from PIL import Image
 from imitation.common.settings import UserError
 from imitation.datasets.base import ALL, frames_of
 from imitation.datasets.common.left_out import DOUBLES, NO_AREA
-from imitation.datasets.mending.mender import LEAK, mend, write_mended
-from imitation.datasets.mending.records import SWAPPED
+from imitation.datasets.mending.mender import LEAK, SWAPPED, mend, write_mended
 from imitation.datasets.mending.sizes import SIZED
 from imitation.datasets.registry import open_dataset
 from tests.imitation.datasets.layouts.content import HEIGHT, WIDTH, Picture, Thing
