@@ -13,7 +13,8 @@ import yaml
 from imitation.common import storage
 from imitation.common.settings import DataError, UserError
 from imitation.data.images import SUFFIXES
-from imitation.datasets.common.paths import files_below
+from imitation.data.splits import LISTS
+from imitation.datasets.common.paths import files_below, list_name
 from imitation.datasets.mending.lines import SPACED, Repair, mended_lines, spaced
 from imitation.datasets.mending.mender import GONE, JUDGING, LEAK, Mender
 from imitation.datasets.mending.pairs import label_folder, with_part
@@ -47,7 +48,9 @@ class YoloMender(Mender):
         try:
             self.dataset._listed  # noqa: B018
         except UserError:
-            if not self._own_folders():
+            said = self.dataset._yaml[1]
+            named = any(list_name(str(key).lower()) in LISTS for key in said if said[key])
+            if named or not self._own_folders():  # folders that data.yaml names stay where they are
                 raise
             return
         labels: dict[str, str | None] = {}

@@ -328,6 +328,14 @@ def test_a_number_behind_the_class_is_no_reason_to_take_the_last_one_away(tmp_pa
         mended("yolo", tmp_path / "in", tmp_path / "out")
 
 
+def test_where_data_yaml_names_a_folder_that_is_not_there_nothing_is_moved(tmp_path: Path) -> None:
+    make_yolo(tmp_path / "in")
+    with (tmp_path / "in/data.yaml").open("a") as file:
+        file.write("test: ../test/images\n")
+    with pytest.raises(UserError, match="take the line out"):
+        mended("yolo", tmp_path / "in", tmp_path / "out")
+
+
 def test_no_copy_is_written_whose_labels_or_lists_would_be_empty(tmp_path: Path) -> None:
     make_coco(tmp_path / "in")
     for path in (tmp_path / "in").rglob("*train*.json"):
