@@ -40,6 +40,7 @@ import yaml
 from PIL import Image
 from pydantic import BaseModel
 
+from cluster.stages.request import Seen, objects_to_find
 from imitation.data.boxes import pairwise_iou
 from imitation.data.categories import CategoryMap
 from imitation.data.images import load_frame_image
@@ -166,15 +167,9 @@ def requests_of(
     policy = build_policy(recipe.of["policy"])
     if what_it_adds(policy) == "nothing":
         return []
-    seen = {}
-    if sees_frames(policy):
-        for frame in frames:
-            targets = CATEGORIES.apply(frame)
-            seen[frame.frame_id] = {
-                int(i): frame.objects[i].category for i in targets.indices[~targets.ignore]
-            }
+    seen: Seen = objects_to_find(frames, CATEGORIES) if sees_frames(policy) else {}
     counts = Counter(obj.category for frame in frames for obj in frame.objects)
-    mined = Mined(failures, counts, frozenset(SIMULATOR.bodies), frames=seen)
+    mined = Mined(failures, counts, frozenset(SIMULATOR.bodies), **seen)
     budget = round(recipe.ratio * len(frames))
     return policy.request(mined, cycle=1, budget=budget, rng=np.random.default_rng([seed, 17]))
 

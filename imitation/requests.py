@@ -9,6 +9,9 @@ from typing import Any
 from imitation.common.settings import UserError
 from imitation.data.records import Box
 
+_HIDDEN = 0.5
+"""Occlusion of an object of which its dataset says a level alone: partly or largely (KITTI's 1, 2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
@@ -23,6 +26,28 @@ class Likeness:
     height_px: float | None = None
     occlusion: float = 0.0
     truncation: float = 0.0
+
+    @classmethod
+    def seen(
+        cls,
+        category: str,
+        box: Box | None,
+        width: int | None,
+        *,
+        distance_m: float | None,
+        occlusion: float | None,
+        occlusion_level: int | None,
+        truncation: float | None,
+    ) -> Likeness:
+        """Of what labels say: its box (px) in an image of that `width` (px), the rest as `Object` has it."""
+        return cls(
+            category,
+            distance_m=distance_m,
+            across=(box.x1 + box.x2) / 2 / width - 0.5 if box is not None and width else None,
+            height_px=box.height if box is not None and box.height > 0 else None,
+            occlusion=occlusion or (_HIDDEN if occlusion_level in (1, 2) else 0.0),
+            truncation=truncation or 0.0,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from cluster.data.stageable import Labels, catalog, feasible
 from cluster.observability.console import Reporter
 from cluster.simulation.requests_file import write_requests
 from cluster.stages.evaluate import FailureCounts
-from cluster.stages.request import ask, objects_to_find
+from cluster.stages.request import Seen, ask, objects_to_find
 from imitation.common import storage
 from imitation.common.reservoir import reservoir
 from imitation.common.settings import UserError
@@ -113,10 +113,10 @@ def mine(
     rng = np.random.default_rng([config.run.seed, 0])
     sample = reservoir(_failures(uri, metrics, categories), config.mining.max_failures, rng)
     wanted = budget or max(1, round(config.aggregation.synthetic_per_cycle * facts.frames))
-    seen = objects_to_find(frames_of(dataset, split, skip), categories) if sees_frames(policy) else {}
+    seen: Seen = objects_to_find(frames_of(dataset, split, skip), categories) if sees_frames(policy) else {}
     requests, asked = ask(
         policy,
-        Mined(sample, facts.objects, reach, frames=seen),
+        Mined(sample, facts.objects, reach, **seen),
         cycle=1,
         budget=wanted,
         parents=facts.sequences.keys(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from imitation.data.records import Frame
 from imitation.datasets.parquet.files import read_frames
 from imitation.policies import Learning, Mined, Policy, StrengthSettings, sees_frames, what_it_adds
 from imitation.policies.feedback import Feedback, tallies_from_rows
-from imitation.requests import Request, annealed, check_requests
+from imitation.requests import Likeness, Request, annealed, check_requests
 
 
 def ask(
@@ -38,12 +38,32 @@ def ask(
     return annealed(requests, strength.at(cycle)), asked
 
 
-def objects_to_find(frames: Iterable[Frame], categories: CategoryMap) -> dict[str, dict[int, str]]:
-    """What `Mined.frames` says of frames: each one's objects that a detector is to find."""
-    found = {}
+class Seen(TypedDict, total=False):
+    """What `Mined` says of frames, with and without failures."""
+
+    frames: dict[str, dict[int, str]]
+    likenesses: dict[str, dict[int, Likeness]]
+
+
+def objects_to_find(frames: Iterable[Frame], categories: CategoryMap) -> Seen:
+    """What `Mined` says of frames: each one's objects that a detector is to find."""
+    found: Seen = {"frames": {}, "likenesses": {}}
     for frame in frames:
         targets = categories.apply(frame)
-        found[frame.frame_id] = {int(i): frame.objects[i].category for i in targets.indices[~targets.ignore]}
+        objects = {int(i): frame.objects[i] for i in targets.indices[~targets.ignore]}
+        found["frames"][frame.frame_id] = {i: obj.category for i, obj in objects.items()}
+        found["likenesses"][frame.frame_id] = {
+            i: Likeness.seen(
+                obj.category,
+                obj.box,
+                frame.width,
+                distance_m=None if obj.cuboid is None else obj.cuboid.z,
+                occlusion=obj.occlusion,
+                occlusion_level=obj.occlusion_level,
+                truncation=obj.truncation,
+            )
+            for i, obj in objects.items()
+        }
     return found
 
 
@@ -67,7 +87,7 @@ class Asking:
             suspected = suspected_failures(run, cycle - 1)
             answerable = (f for f in evaluation.failures if f.failure_id not in suspected)
             failures = reservoir(answerable, self.max_failures, rng)
-            mined = Mined(failures, run.data.category_counts, run.reach, *self._learnt(cycle), self._frames())
+            mined = Mined(failures, run.data.category_counts, run.reach, *self._learnt(cycle), **self._seen())
             requests, asked = ask(
                 self.policy,
                 mined,
@@ -92,7 +112,7 @@ class Asking:
                 )
         return [Request.from_row(row) for row in result["requests"]]
 
-    def _frames(self) -> dict[str, dict[int, str]]:
+    def _seen(self) -> Seen:
         """The mined frames, for a policy that asks to see them."""
         if not sees_frames(self.policy):
             return {}

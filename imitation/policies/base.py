@@ -11,7 +11,7 @@ import numpy as np
 from imitation.common.settings import UserError
 from imitation.evaluation.failures import Failure
 from imitation.policies.feedback import Feedback, Tally, stratum_to_row
-from imitation.requests import Request
+from imitation.requests import Likeness, Request
 
 Adds = Literal["synthetic", "repeated", "nothing"]
 """What a policy's requests become: frames that a simulator renders; the parents themselves, once more for
@@ -27,7 +27,8 @@ class Mined:
     `history` counts the failures of earlier cycles that were fixed, `chance` how many failures of each
     stratum retraining alone fixes (from two seeds of the baseline; empty without a second one). `frames` are
     the frames that may be asked for, with and without failures, for a policy that `sees_frames` (else none):
-    each one's objects that are to be found, index -> source category.
+    each one's objects that are to be found, index -> source category; `likenesses` say more of the same
+    objects.
     """
 
     failures: Sequence[Failure]
@@ -36,6 +37,7 @@ class Mined:
     history: Sequence[Feedback] = ()
     chance: Mapping[str, Tally] = field(default_factory=dict)
     frames: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    likenesses: Mapping[str, Mapping[int, Likeness]] = field(default_factory=dict)
 
 
 class Policy(Protocol):

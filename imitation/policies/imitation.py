@@ -18,8 +18,6 @@ from imitation.policies.strata import stratum_name, stratum_of
 from imitation.requests import Likeness, Request
 
 Weighed = tuple[Failure, float]
-_HIDDEN = 0.5
-"""Occlusion of an object of which its dataset says a level alone: partly or largely (KITTI's 1, 2)."""
 Chooser = Callable[[Sequence[str]], int]
 """Of the strata that still have frames to offer, the one that gives the next."""
 
@@ -181,20 +179,15 @@ def interleaved(some: Sequence[Request], others: Sequence[Request]) -> list[Requ
 def _likeness(failure: Failure) -> Likeness:
     category = source_category(failure)
     assert category is not None  # it has an object
-    return Likeness(
-        category=category,
+    return Likeness.seen(
+        category,
+        failure.object_box,
+        failure.image_width,
         distance_m=failure.distance_m,
-        across=_across(failure),
-        height_px=failure.height_px,
-        occlusion=failure.occlusion or (_HIDDEN if (failure.occlusion_level or 0) in (1, 2) else 0.0),
-        truncation=failure.truncation or 0.0,
+        occlusion=failure.occlusion,
+        occlusion_level=failure.occlusion_level,
+        truncation=failure.truncation,
     )
-
-
-def _across(failure: Failure) -> float | None:
-    if failure.object_box is None or not failure.image_width:
-        return None
-    return (failure.object_box.x1 + failure.object_box.x2) / 2 / failure.image_width - 0.5
 
 
 def _draw_parents(queues: Mapping[str, Sequence[Failure]], wanted: int, choose: Chooser) -> list[str]:

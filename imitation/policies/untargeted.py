@@ -47,7 +47,11 @@ class UntargetedPolicy:
         budget: int,
         rng: np.random.Generator,
     ) -> list[Request]:
-        names = [mined.frames[frame][i] for frame in sorted(frames) for i in frames[frame]]
+        like = [
+            mined.likenesses.get(frame, {}).get(i) or Likeness(mined.frames[frame][i])
+            for frame in sorted(frames)
+            for i in frames[frame]
+        ]
         return [
             Request(
                 request_id=name,
@@ -59,7 +63,7 @@ class UntargetedPolicy:
                 seed=int(rng.integers(2**31)),
                 policy=self.name,
                 likenesses=tuple(
-                    Likeness(names[i]) for i in rng.integers(len(names), size=self.settings.elsewhere_actors)
+                    like[i] for i in rng.integers(len(like), size=self.settings.elsewhere_actors)
                 ),
             )
             for photo, name in photos(mined, cycle, budget, rng)

@@ -17,7 +17,7 @@ from imitation.policies import (
     sees_frames,
     stages_frames,
 )
-from imitation.requests import check_requests
+from imitation.requests import Likeness, check_requests
 from tests.imitation.policies.made_up import failure
 
 COUNTS = {"car": 90, "boat": 10}
@@ -75,6 +75,16 @@ def test_elsewhere_is_like_any_object_in_any_photo():
     assert set(drawn) == {"car", "Car"}, "nothing stages a boat"
     assert stats.chisquare(list(drawn.values())).pvalue > 1e-3
     assert {len(r.likenesses) for r in requests} == {2}
+
+
+def test_elsewhere_things_are_as_far_as_some_object_is():
+    """What is known of the objects is as much as `imitation` knows of those that failed."""
+    known = {"f03": {0: Likeness("car", distance_m=9.0, across=0.2)}}
+    mined = Mined((), COUNTS, CATALOG, frames={"f03": {0: "car"}, "f04": {}}, likenesses=known)
+    policy = build_policy(PolicySettings(name="untargeted", elsewhere=1.0))
+    requests = policy.request(mined, cycle=1, budget=4, rng=np.random.default_rng(0))
+    assert {like for r in requests for like in r.likenesses} == {known["f03"][0]}
+    assert {r.parent for r in requests} == {"f03", "f04"}
 
 
 def test_a_smaller_budget_asks_for_the_first_frames_of_a_larger_one():
