@@ -31,8 +31,8 @@ FOR_PEOPLE = {
     ("cluster/observability/trackers/event_file.py", "time.time_ns"),
     ("cluster/observability/trackers/mlflow.py", "time.time"),
 }
-# Compared with itself alone: this process asks whether a file of its own, or a folder that Python imports from,
-# has changed since it last looked.
+# Compared with itself alone: this process asks whether a file of its own, or a folder that Python imports
+# from, has changed since it last looked.
 OWN_FILES = {
     ("cluster/observability/trackers/mirrored_folder.py", "st_mtime_ns"),
     ("imitation/common/registry.py", "st_mtime_ns"),
