@@ -23,7 +23,9 @@ from tests.cluster.killing import Killer
 WIDTH, HEIGHT = 96, 64
 CATEGORIES = CategoryMap.identity(("red", "blue"))
 DETECTOR = DetectorSettings(backbone="resnet10", weights=None, features=16)
-TRAIN = TrainSettings(steps=6, batch_size=4, warmup=2, threads=1, report_every=1, checkpoint_every=3)
+TRAIN = TrainSettings(
+    steps=6, batch_size=4, warmup=2, threads=1, report_every=1, checkpoint_every=3, precision="fp32"
+)
 
 
 def frame(number: int, name: str = "frame") -> Frame:
