@@ -35,6 +35,7 @@ from cluster.runtime.ray_session import start_ray
 from imitation.data.records import Frame
 from imitation.datasets.parquet.files import write_frames
 from imitation.detectors.checkpoint import load_checkpoint, save_checkpoint
+from imitation.detectors.precision import autocast
 from imitation.detectors.registry import build_detector
 from imitation.detectors.settings import DetectorSettings
 from imitation.evaluation.detection_files import read_detections
@@ -76,11 +77,11 @@ def ours(uri: str, checkpoint: str, out: str) -> float:
 
 
 def bare(frames: list[Frame], checkpoint: str) -> float:
-    """Frames a second of decoding, resizing and the model, nothing else."""
+    """Frames a second of decoding, resizing and the model in the same precision, nothing else."""
     predictor, _ = load_checkpoint(checkpoint)
     model, size = predictor.model, (predictor.width, predictor.height)
     began = time.perf_counter()
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(predictor.precision, predictor.device, model):
         for start in range(0, len(frames), BATCH):
             images = [Image.open(io.BytesIO(frame.image or b"")) for frame in frames[start : start + BATCH]]
             resized = [np.asarray(image.convert("RGB").resize(size, Image.BILINEAR)) for image in images]
