@@ -42,9 +42,8 @@ _MOST_CUT = 0.6  # of a new actor, by the image's edge
 # Riders along the kerb show their backs. Many real ones ride on paths far beside the road and show their
 # sides, but no photo says where such a path is: this share of new ones turns anywhere, on road and pavement.
 _TURNED = 0.5
-_AS_THERE = (
-    0.5  # of the tries near what failed elsewhere: where it stood in its own image, on whatever ground
-)
+# Of the tries near what failed elsewhere: where it stood in its own image, on whatever ground.
+_AS_THERE = 0.5
 _OCCLUDED, _CUT = 0.3, 0.15  # shares from which on what a new actor resembles is hidden, or cut off
 
 
